@@ -1,0 +1,32 @@
+# Compiler and linker settings for Basin's own code, after HandleLLVMOptions.
+
+# Debian's LLVM is built without assertions; Basin keeps its own.
+if(BASIN_ENABLE_ASSERTIONS)
+  add_compile_options($<$<NOT:$<CONFIG:Debug>>:-UNDEBUG>)
+endif()
+add_compile_options(-Wall -Wextra -Wno-unused-parameter)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(BASIN_SANITIZE)
+  string(REPLACE ";" "," _basin_san "${BASIN_SANITIZE}")
+  add_compile_options(-fsanitize=${_basin_san} -fno-omit-frame-pointer -fno-sanitize-recover=all
+                      -fno-sanitize=vptr)
+  add_link_options(-fsanitize=${_basin_san})
+endif()
+
+# A Basin library: sources, the dylib-linked MLIR, exported for find_package(Basin).
+#   basin_add_library(NAME sources... [DEPENDS ...] [LINK_LIBS ...])
+function(basin_add_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  target_include_directories(${name} INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+    $<INSTALL_INTERFACE:include>)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS} MLIR LLVM)
+  set_property(GLOBAL APPEND PROPERTY BASIN_LIBS ${name})
+  install(TARGETS ${name} EXPORT BasinTargets ARCHIVE DESTINATION lib)
+endfunction()

@@ -1,0 +1,85 @@
+//===- MicrosoftOps.td ----------------------------------------------*- tablegen -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// com.microsoft operators of ONNX Runtime. The names repeat some of ai.onnx
+// with another meaning (Attention, RotaryEmbedding): they are other ops here.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_ONNX_IR_MICROSOFTOPS_TD
+#define BASIN_DIALECT_ONNX_IR_MICROSOFTOPS_TD
+
+include "basin/Dialect/ONNX/IR/ONNXOpBase.td"
+
+def ONNX_MSAttentionOp : ONNX_MSNode<"Attention",
+  ["query", "weights", "bias?", "maskIndex?", "past?", "attentionBias?", "pastSequenceLength?"],
+  ["Y", "present?"],
+  (ins ONNX_Int:$do_rotary, ONNX_Float:$mask_filter_value, ONNX_Int:$num_heads,
+       ONNX_Int:$past_present_share_buffer, ONNX_Ints:$qkv_hidden_sizes,
+       ONNX_Int:$rotary_embedding_dim, ONNX_Float:$scale,
+       ONNX_Int:$unidirectional), "msAttention">;
+
+def ONNX_MSMultiHeadAttentionOp : ONNX_MSNode<"MultiHeadAttention",
+  ["query", "key?", "value?", "bias?", "keyPaddingMask?", "attentionBias?",
+   "pastKey?", "pastValue?", "pastSequenceLength?", "cacheIndirection?"],
+  ["Y", "presentKey?", "presentValue?", "qk?"],
+  (ins ONNX_Float:$mask_filter_value, ONNX_Int:$num_heads, ONNX_Float:$scale,
+       ONNX_Int:$unidirectional), "msMultiHeadAttention">;
+
+def ONNX_MSGroupQueryAttentionOp : ONNX_MSNode<"GroupQueryAttention",
+  ["query", "key?", "value?", "pastKey?", "pastValue?", "seqlensK?",
+   "totalSequenceLength?", "cosCache?", "sinCache?", "positionIds?",
+   "attentionBias?", "headSink?", "kScale?", "vScale?", "qNormWeight?", "kNormWeight?"],
+  ["Y", "presentKey?", "presentValue?", "outputQk?"],
+  (ins ONNX_Int:$causal, ONNX_Int:$do_rotary, ONNX_Int:$kv_cache_bit_width,
+       ONNX_Int:$kv_num_heads, ONNX_String:$k_quant_type,
+       ONNX_Int:$local_window_size, ONNX_Int:$num_heads, ONNX_Int:$qk_output,
+       ONNX_Float:$qk_norm_epsilon, ONNX_Int:$rotary_interleaved,
+       ONNX_Float:$scale, ONNX_Int:$sliding_window_cache,
+       ONNX_Int:$smooth_softmax, ONNX_Float:$softcap,
+       ONNX_String:$v_quant_type), "msGroupQueryAttention">;
+
+def ONNX_MSRotaryEmbeddingOp : ONNX_MSNode<"RotaryEmbedding",
+  ["X", "positionIds", "cosCache", "sinCache"], ["Y"],
+  (ins ONNX_Int:$interleaved, ONNX_Int:$is_packed_batching, ONNX_Int:$num_heads,
+       ONNX_Int:$rotary_embedding_dim, ONNX_Float:$scale), "sameAsFirst">;
+
+def ONNX_MSSimplifiedLayerNormalizationOp : ONNX_MSNode<"SimplifiedLayerNormalization",
+  ["X", "scale"], ["Y", "InvStdDev?"],
+  (ins ONNX_Int:$axis, ONNX_Float:$epsilon, ONNX_Int:$stash_type), "layerNorm">;
+
+def ONNX_MSSkipLayerNormalizationOp : ONNX_MSNode<"SkipLayerNormalization",
+  ["X", "skip", "gamma", "beta?", "bias?"],
+  ["Y", "mean?", "InvStdVar?", "sum?"], (ins ONNX_Float:$epsilon), "skipLayerNorm">;
+
+def ONNX_MSSkipSimplifiedLayerNormalizationOp : ONNX_MSNode<"SkipSimplifiedLayerNormalization",
+  ["X", "skip", "gamma", "bias?"],
+  ["Y", "mean?", "InvStdVar?", "sum?"], (ins ONNX_Float:$epsilon), "skipLayerNorm">;
+
+def ONNX_MSEmbedLayerNormalizationOp : ONNX_MSNode<"EmbedLayerNormalization",
+  ["inputIds", "segmentIds?", "wordEmbedding", "positionEmbedding",
+   "segmentEmbedding?", "gamma", "beta", "mask?", "positionIds?"],
+  ["Y", "maskIndex?", "embeddingSum?"],
+  (ins ONNX_Float:$epsilon, ONNX_Int:$mask_index_type)>;
+
+def ONNX_MSGeluOp : ONNX_MSNode<"Gelu", ["X"], ["Y"], (ins), "same">;
+def ONNX_MSFastGeluOp : ONNX_MSNode<"FastGelu", ["X", "bias?"], ["Y"], (ins), "sameAsFirst">;
+def ONNX_MSBiasGeluOp : ONNX_MSNode<"BiasGelu", ["A", "B"], ["C"], (ins), "sameAsFirst">;
+def ONNX_MSQuickGeluOp : ONNX_MSNode<"QuickGelu", ["X"], ["Y"],
+  (ins ONNX_Float:$alpha), "same">;
+
+def ONNX_MSFusedMatMulOp : ONNX_MSNode<"FusedMatMul", ["A", "B"], ["Y"],
+  (ins ONNX_Float:$alpha, ONNX_Int:$transA, ONNX_Int:$transB,
+       ONNX_Int:$transBatchA, ONNX_Int:$transBatchB)>;
+
+def ONNX_MSMatMulNBitsOp : ONNX_MSNode<"MatMulNBits",
+  ["A", "B", "scales", "zeroPoints?", "gIdx?", "bias?"], ["Y"],
+  (ins ONNX_Int:$K, ONNX_Int:$N, ONNX_Int:$accuracy_level, ONNX_Int:$bits,
+       ONNX_Int:$block_size, ONNX_Int:$weight_prepacked), "matMulNBits">;
+
+#endif // BASIN_DIALECT_ONNX_IR_MICROSOFTOPS_TD
