@@ -43,7 +43,7 @@ class Builder:
     def op(self, kind: str, *inputs: str, outputs: int | list[str] = 1, domain: str = "", **attrs):
         """Append a node. `outputs` is a count or the names ("" omits one).
 
-        Returns the first output's name, or the list of names where there is more than one.
+        Returns the output's name, or the list of names where more than one is not omitted.
         """
         if isinstance(outputs, int):
             outputs = [self.name(kind.lower()) for _ in range(outputs)]
@@ -52,7 +52,8 @@ class Builder:
             kind, list(inputs), outputs, name=self.name(f"/{kind}"), domain=domain, **attrs
         )
         self.nodes.append(node)
-        return outputs[0] if len(outputs) == 1 else outputs
+        present = [output for output in outputs if output]
+        return present[0] if len(present) == 1 else present
 
     def const(self, value: Any, dtype: Any = None, name: str | None = None) -> str:
         """Return the name of a constant; floats take the model's type unless `dtype` is given."""

@@ -36,13 +36,19 @@ class Built:
 
 @dataclass(frozen=True)
 class Spec:
-    """One model of a registry. `runs` is false where ONNX Runtime's CPU provider lacks a kernel."""
+    """One model of a registry.
+
+    `runs` is false where ONNX Runtime's CPU provider lacks a kernel; `shipped` marks the part of
+    the matrix whose results are committed; `metadata` keeps the exporter's per-node metadata.
+    """
 
     build: Callable[[], Built]
     expect: dict[str, Any]
     exporter: str
     opset: int
     runs: bool = True
+    shipped: bool = True
+    metadata: bool = True
 
 
 @dataclass
@@ -87,9 +93,10 @@ _INSTALL_PATH = re.compile(r"[^\s\"']*/(?:site|dist)-packages/")
 _CHECKOUT_PATH = re.compile(r"[^\s\"']*/test/models/")
 
 
-def strip_paths(model: onnx.ModelProto) -> None:
-    """Keep of every recorded stack trace the innermost frame, without the directory it came from.
+def clean_metadata(model: onnx.ModelProto, keep: bool) -> None:
+    """Drop the metadata of nodes and values unless `keep`; in what stays, no absolute paths.
 
+    Of every recorded stack trace the innermost frame stays, without the directory it came from.
     The dynamo exporter stores Python stack traces of several kilobytes a node, with absolute paths
     of the machine that exported; the key and the innermost frame stay, so the metadata that the
     importer has to carry has the exporter's own form.
@@ -97,6 +104,8 @@ def strip_paths(model: onnx.ModelProto) -> None:
 
     def clean(nodes: Any) -> None:
         for node in nodes:
+            if not keep:
+                del node.metadata_props[:]
             for entry in node.metadata_props:
                 text = entry.value
                 if entry.key.endswith("stack_trace"):
@@ -110,6 +119,10 @@ def strip_paths(model: onnx.ModelProto) -> None:
     clean(model.graph.node)
     for function in model.functions:
         clean(function.node)
+    if not keep:
+        graph = model.graph
+        for item in [*graph.value_info, *graph.initializer, *graph.input, *graph.output]:
+            del item.metadata_props[:]
 
 
 def run_model(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -127,7 +140,7 @@ def run_model(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[np.
 def write_one(name: str, spec: Spec, out: Path, max_bytes: int | None) -> str:
     """Build, run and write one model; return its line of the listing. Raises Skip."""
     built = spec.build()
-    strip_paths(built.model)
+    clean_metadata(built.model, spec.metadata)
     data = built.model.SerializeToString(deterministic=True)
     if max_bytes is not None and len(data) > max_bytes:
         raise Skip(f"{len(data)} bytes, over the limit of {max_bytes}")
@@ -153,15 +166,11 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:160]
 
 
-def write_all(
-    registry: dict[str, Spec], out: Path, only: str, max_bytes: int | None
-) -> Summary:
-    """Write every model whose name matches the glob `only`; print a line each, then the skipped."""
+def write_all(registry: dict[str, Spec], out: Path, max_bytes: int | None) -> Summary:
+    """Write every model of the registry; print a line each, then the skipped ones."""
     out.mkdir(parents=True, exist_ok=True)
     summary = Summary()
     for name, spec in registry.items():
-        if not fnmatch.fnmatch(name, only):
-            continue
         try:
             print(write_one(name, spec, out, max_bytes), flush=True)
             summary.written.append(name)
@@ -179,16 +188,21 @@ def main(registry: dict[str, Spec], description: str) -> None:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, help="folder to write to")
     parser.add_argument("--only", default="*", help="glob over names")
+    parser.add_argument("--shipped", action="store_true", help="only what is committed")
     parser.add_argument("--max-bytes", type=int, help="skip models that are larger")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     options = parser.parse_args()
+    chosen = {
+        name: spec
+        for name, spec in registry.items()
+        if fnmatch.fnmatch(name, options.only) and (spec.shipped or not options.shipped)
+    }
     if options.list:
-        for name, spec in registry.items():
-            if fnmatch.fnmatch(name, options.only):
-                print(f"{name}: {spec.exporter}, opset {spec.opset}")
+        for name, spec in chosen.items():
+            print(f"{name}: {spec.exporter}, opset {spec.opset}")
         return
     if options.out is None:
         parser.error("--out is required unless --list is given")
-    summary = write_all(registry, options.out, options.only, options.max_bytes)
+    summary = write_all(chosen, options.out, options.max_bytes)
     if not summary.written:
         sys.exit(1)
