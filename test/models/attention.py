@@ -39,6 +39,11 @@ class Form:
     opset: int = 17
     dtype: str = "float32"
 
+    @property
+    def head_dim(self) -> int:
+        """ONNX Runtime's GroupQueryAttention rotates heads of a multiple of 16 only."""
+        return 16 if self.attention == "ms_grouped" else HEAD_DIM
+
 
 @dataclass(frozen=True)
 class Context:
@@ -217,12 +222,12 @@ def ms_multi_head(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
 
 def ms_grouped(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
     """com.microsoft GroupQueryAttention with past, present and the rotation inside the op."""
-    q = g.op("MatMul", h, g.weight(f"{stem}.q.weight", HIDDEN, HIDDEN))
-    width = form.kv_heads * HEAD_DIM
-    k, v = (
-        g.op("MatMul", h, g.weight(f"{stem}.{part}.weight", HIDDEN, width)) for part in ("k", "v")
+    heads = {"q": HEADS, "k": form.kv_heads, "v": form.kv_heads}
+    q, k, v = (
+        g.op("MatMul", h, g.weight(f"{stem}.{part}.weight", HIDDEN, count * form.head_dim))
+        for part, count in heads.items()
     )
-    table = rotary.angles(HEAD_DIM)
+    table = rotary.angles(form.head_dim)
     cos, sin = g.const(np.cos(table), name="cos"), g.const(np.sin(table), name="sin")
     layer = stem.split(".")[1]
     past = [f"past.{layer}.key", f"past.{layer}.value"]

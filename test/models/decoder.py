@@ -7,7 +7,7 @@ from typing import Any
 import attention
 import numpy as np
 import rotary
-from attention import HEAD_DIM, HEADS, Context, Form
+from attention import HEADS, Context, Form
 from builder import INT64, Builder, value
 from common import Built, expectation
 from norms import HIDDEN, add_norm, is_rms, norm
@@ -26,7 +26,7 @@ def feed_forward(g: Builder, h: str, stem: str) -> str:
 def attend(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
     """Attention with its output projection."""
     mixed = attention.FORMS[form.attention](g, form, c, h, stem)
-    return g.op("MatMul", mixed, g.weight(f"{stem}.o.weight", HIDDEN, HIDDEN))
+    return g.op("MatMul", mixed, g.weight(f"{stem}.o.weight", HEADS * form.head_dim, HIDDEN))
 
 
 def pre_norm(g: Builder, form: Form, c: Context, x: str) -> str:
@@ -96,7 +96,7 @@ def expect(form: Form, **changes: Any) -> dict[str, Any]:
         hidden=HIDDEN,
         heads=HEADS,
         kv_heads=form.kv_heads,
-        head_dim=HEAD_DIM,
+        head_dim=form.head_dim,
         attention=form.layers,
         causal=form.mask not in ("none", "input"),
         streams=streams_layer * form.layers + streams_once,
@@ -132,9 +132,11 @@ def signature(g: Builder, form: Form) -> tuple[list, dict[str, np.ndarray], list
     """Return the graph inputs, fixed arrays for them, and outputs after the logits."""
     rng = np.random.default_rng(5)
     inputs = [value("input_ids", INT64, "batch", "seq")]
-    arrays: dict[str, np.ndarray] = {"input_ids": rng.integers(0, VOCAB, (BATCH, SEQ))}
-    outputs: list = []
     grouped = form.attention == "ms_grouped"
+    # With a past and a batch, GroupQueryAttention takes one new token at a time.
+    seq = 1 if grouped else SEQ
+    arrays: dict[str, np.ndarray] = {"input_ids": rng.integers(0, VOCAB, (BATCH, seq))}
+    outputs: list = []
     if form.rotary != "none" and form.tables != "range" and not grouped:
         inputs.append(value("position_ids", INT64, "batch", "seq"))
         arrays["position_ids"] = np.tile(np.arange(SEQ), (BATCH, 1))
@@ -146,16 +148,16 @@ def signature(g: Builder, form: Form) -> tuple[list, dict[str, np.ndarray], list
     if form.mask == "padding" or grouped:
         width = "total" if grouped else "seq"
         inputs.append(value("attention_mask", INT64, "batch", width))
-        arrays["attention_mask"] = np.ones((BATCH, SEQ + PAST * grouped), np.int64)
+        arrays["attention_mask"] = np.ones((BATCH, seq + PAST * grouped), np.int64)
     if form.mask == "padding":
         arrays["attention_mask"][1, SEQ - 1] = 0
     for layer in range(form.layers * grouped):
         for kind in ("key", "value"):
-            dims = (form.kv_heads, "past", HEAD_DIM)
+            dims = (form.kv_heads, "past", form.head_dim)
             inputs.append(value(f"past.{layer}.{kind}", g.elem(), "batch", *dims))
-            shape = (BATCH, form.kv_heads, PAST, HEAD_DIM)
+            shape = (BATCH, form.kv_heads, PAST, form.head_dim)
             arrays[f"past.{layer}.{kind}"] = rng.standard_normal(shape).astype(g.dtype)
-            dims = (form.kv_heads, "total", HEAD_DIM)
+            dims = (form.kv_heads, "total", form.head_dim)
             outputs.append(value(f"present.{layer}.{kind}", g.elem(), "batch", *dims))
     return inputs, arrays, outputs
 
