@@ -1,0 +1,12 @@
+"""Makes the package importable from the checkout where it is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+if importlib.util.find_spec("basin") is None:
+    sys.path.insert(0, str(ROOT / "python"))
