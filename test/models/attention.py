@@ -171,7 +171,8 @@ def standard_op(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
     """The standard's Attention (opset 23 and later) on four-dimensional q, k, v."""
     q, k, v = _qkv(g, form, c, h, stem)
     inputs = [q, k, v] + ([c.mask] if c.mask else [])
-    return merge(g, g.op("Attention", *inputs, is_causal=int(form.mask == "op_causal"), scale=SCALE))
+    causal = int(form.mask == "op_causal")
+    return merge(g, g.op("Attention", *inputs, is_causal=causal, scale=SCALE))
 
 
 def standard_op_flat(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:

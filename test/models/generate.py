@@ -2,8 +2,8 @@
 
     python test/models/generate.py --out DIR [--only GLOB] [--shipped] [--list] [--max-bytes N]
 
-Families: Llama (grouped heads; with and without past keys and values; fp32, fp16, bf16), Qwen3 (norms
-on q and k), GPT-2 (with and without past), BERT. Exporters: the dynamo exporter (it starts at opset
+Families: Llama (grouped heads; with and without past keys and values; fp32, fp16, bf16), Qwen3
+(norms on q and k), GPT-2 (with and without past), BERT. Exporters: the dynamo exporter (it starts at opset
 18) and the TorchScript one (it ends at opset 23). Attention: the eager and the sdpa code path.
 """
 
@@ -53,7 +53,7 @@ class Variant:
 
 
 class Decoder(torch.nn.Module):
-    """Flat signature around a causal model: ids, mask[, positions, past k/v...] -> logits[, k/v]."""
+    """Flat signature of a causal model: ids, mask[, positions, past k/v...] -> logits[, k/v]."""
 
     def __init__(self, model: torch.nn.Module, past: bool) -> None:
         super().__init__()
@@ -248,8 +248,9 @@ def _expect(variant: Variant) -> dict[str, Any]:
     shape = dict(hidden=HIDDEN, heads=HEADS, head_dim=HEAD_DIM, attention=LAYERS)
     if variant.family == "bert":
         # Post-norm: the sum of embeddings, then after each norm a new stream that one Add ends.
+        count = 1 + 2 * LAYERS
         return expectation(
-            **shape, kv_heads=HEADS, causal=False, layer_norms=1 + 2 * LAYERS, streams=1 + 2 * LAYERS
+            **shape, kv_heads=HEADS, causal=False, layer_norms=count, streams=count
         )
     if variant.family == "gpt2":
         return expectation(**shape, kv_heads=HEADS, causal=True, layer_norms=1 + 2 * LAYERS)

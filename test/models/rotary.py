@@ -1,6 +1,7 @@
 """The ways in which graphs write rotary position embedding, on values [batch, heads, seq, dim].
 
-Halves:      pairs (i, i + r/2), the Llama and NeoX order.   Interleaved: pairs (2i, 2i + 1), GPT-J's.
+Halves:      pairs (i, i + r/2), the Llama and NeoX order.
+Interleaved: pairs (2i, 2i + 1), GPT-J's.
 Partial:     only the first r of the dim coordinates turn.
 Tables:      "gathered" from constant tables by position, or "computed" from positions by MatMul.
 """

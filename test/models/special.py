@@ -6,7 +6,7 @@ from typing import Any
 
 import attention
 import numpy as np
-from attention import HEAD_DIM, HEADS, Context, Form
+from attention import HEAD_DIM, HEADS, Form
 from builder import BOOL, INT64, Builder, value
 from common import Built
 from decoder import BATCH, PAST, SEQ, VOCAB, expect, feed_forward
@@ -89,7 +89,8 @@ def merged_decoder(use_cache: bool) -> Built:
 def merged_expect() -> dict[str, Any]:
     """Each branch holds a whole decoder and its own stream; both are counted."""
     one = expect(PLAIN)
-    doubled = {k: 2 * one[k] for k in ("attention", "rms_norms", "layer_norms", "rotary", "streams")}
+    counted = ("attention", "rms_norms", "layer_norms", "rotary", "streams")
+    doubled = {key: 2 * one[key] for key in counted}
     return one | doubled | {"branches": 2}
 
 
@@ -150,8 +151,3 @@ def functions() -> Built:
 def functions_expect() -> dict[str, Any]:
     """Counts per call; `in_bodies` counts each function body once."""
     return expect(PLAIN, in_bodies={"attention": 1, "rms_norms": 1})
-
-
-def plain_context(g: Builder) -> Context:
-    """A context without mask or rotation, for callers that need neither."""
-    return Context(g.dim("input_ids", 1), None, None)
