@@ -1,8 +1,8 @@
 //===- Export.h ----------------------------------------------*- C++ -*-===//
 //
-// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for license information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,8 @@ namespace basin::onnx {
 enum class ExternalData {
   /// Share when the output stands in the input's folder, else copy.
   Auto,
-  /// Refer to the input's own data files; the output must stand in their folder.
+  /// Refer to the input's own data files; the output must stand in their
+  /// folder.
   Share,
   /// One file OUTPUT.data beside the output.
   Copy,

@@ -1,8 +1,8 @@
 //===- Import.h ----------------------------------------------*- C++ -*-===//
 //
-// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for license information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,14 +27,14 @@ struct ImportOptions {
 /// External data is checked (inside the folder, long enough) but not opened
 /// for reading. On a model that is not valid, emits one diagnostic that names
 /// the node or tensor and the reason, and returns null.
-mlir::OwningOpRef<mlir::ModuleOp> importModel(llvm::StringRef path,
-                                              mlir::MLIRContext *context,
-                                              const ImportOptions &options = {});
+mlir::OwningOpRef<mlir::ModuleOp>
+importModel(llvm::StringRef path, mlir::MLIRContext *context,
+            const ImportOptions &options = {});
 
 /// The same from memory; `buffer` is kept for as long as the context needs it.
 mlir::OwningOpRef<mlir::ModuleOp>
-importModel(std::unique_ptr<llvm::MemoryBuffer> buffer, mlir::MLIRContext *context,
-            const ImportOptions &options = {});
+importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
+            mlir::MLIRContext *context, const ImportOptions &options = {});
 
 } // namespace basin::onnx
 

@@ -1,8 +1,9 @@
-//===- TensorData.h ----------------------------------------------*- C++ -*-===//
+//===- TensorData.h ----------------------------------------------*- C++
+//-*-===//
 //
-// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for license information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
@@ -47,7 +48,8 @@ llvm::FailureOr<TensorBytes> getTensorBytes(mlir::Attribute value,
 
 /// An elements attribute of `type` over `bytes` in `raw_data` layout: `dense`
 /// where small, else a `dense_resource` named `name` that keeps `owner`.
-mlir::TypedAttr makeElements(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes,
+mlir::TypedAttr makeElements(mlir::RankedTensorType type,
+                             llvm::ArrayRef<char> bytes,
                              std::shared_ptr<void> owner, llvm::StringRef name);
 
 /// The value of `#onnx.tensor` without its information; other attributes as
@@ -57,8 +59,9 @@ mlir::Attribute stripTensorInfo(mlir::Attribute value);
 /// Opens `location` relative to `baseDir`, refusing paths that leave the folder
 /// (absolute, `..`, links out of it). On success `path` is the file's path and
 /// `size` its length.
-llvm::Error resolveExternalFile(llvm::StringRef baseDir, llvm::StringRef location,
-                                std::string &path, uint64_t &size);
+llvm::Error resolveExternalFile(llvm::StringRef baseDir,
+                                llvm::StringRef location, std::string &path,
+                                uint64_t &size);
 
 } // namespace basin::onnx
 

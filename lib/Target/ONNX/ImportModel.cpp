@@ -1,0 +1,217 @@
+//===- ImportModel.cpp ----------------------------------------------*- C++
+//-*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// ModelProto to a module: decode, the main graph, the functions.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+#include "basin/Target/ONNX/Import.h"
+
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+Importer::Importer(MLIRContext *ctx, const wire::Model &model,
+                   std::shared_ptr<llvm::MemoryBuffer> buffer,
+                   std::string baseDir)
+    : ctx(ctx), model(model), buffer(std::move(buffer)),
+      baseDir(std::move(baseDir)), b(ctx),
+      loc(FileLineColLoc::get(ctx, this->buffer->getBufferIdentifier(), 0, 0)) {
+}
+
+InFlightDiagnostic Importer::error(const Twine &where) {
+  return emitError(loc) << where.str() << ": ";
+}
+
+ArrayAttr Importer::strings(ArrayRef<StringRef> values) {
+  return b.getStrArrayAttr(values);
+}
+
+ArrayAttr Importer::entries(const wire::Entries &entries) {
+  SmallVector<Attribute> out;
+  for (const auto &[key, value] : entries)
+    out.push_back(b.getStrArrayAttr({key, value}));
+  return b.getArrayAttr(out);
+}
+
+ArrayAttr Importer::opsets(ArrayRef<wire::Opset> opsets) {
+  SmallVector<Attribute> out;
+  for (const wire::Opset &opset : opsets) {
+    Attrs entry;
+    if (opset.domain)
+      entry.set("domain", b.getStringAttr(*opset.domain));
+    if (opset.version)
+      entry.set("version", b.getI64IntegerAttr(*opset.version));
+    out.push_back(entry.getDictionary(ctx));
+  }
+  return b.getArrayAttr(out);
+}
+
+void Importer::common(Attrs &attrs, const wire::Text &doc,
+                      const wire::Entries &meta, StringRef unknown,
+                      StringRef prefix) {
+  if (doc)
+    attrs.set((prefix + "doc").str(), b.getStringAttr(*doc));
+  if (!meta.empty())
+    attrs.set((prefix + "meta").str(), entries(meta));
+  if (!unknown.empty())
+    attrs.set((prefix + "unknown").str(), VerbatimAttr::get(ctx, unknown));
+}
+
+DictionaryAttr Importer::modelAttr() {
+  Attrs attrs;
+  auto text = [&](StringRef name, const wire::Text &value) {
+    if (value)
+      attrs.set(name, b.getStringAttr(*value));
+  };
+  auto number = [&](StringRef name, std::optional<int64_t> value) {
+    if (value)
+      attrs.set(name, b.getI64IntegerAttr(*value));
+  };
+  number("ir_version", model.irVersion);
+  number("model_version", model.modelVersion);
+  text("producer_name", model.producerName);
+  text("producer_version", model.producerVersion);
+  text("domain", model.domain);
+  attrs.set("opset_import", opsets(model.opsets));
+  common(attrs, model.doc, model.meta, model.unknown);
+  return attrs.getDictionary(ctx);
+}
+
+LogicalResult Importer::function(const wire::Function &f) {
+  std::string where =
+      ("function '" + f.domain.value_or("") + "." + f.name.value_or("") + "'")
+          .str();
+  FailureOr<ArrayAttr> values = valueInfos(f.valueInfo, "value_info");
+  if (failed(values))
+    return failure();
+  Scope scope;
+  for (auto info : values->getAsRange<ValueInfoAttr>())
+    scope.stated[info.getName()] = info.getType();
+  auto untyped = [&](ArrayRef<StringRef> names) {
+    return b.getArrayAttr(
+        llvm::map_to_vector(names, [&](StringRef name) -> Attribute {
+          return ValueInfoAttr::get(ctx, b.getStringAttr(name),
+                                    UnknownType::get(ctx),
+                                    b.getDictionaryAttr({}));
+        }));
+  };
+  Attrs extra;
+  common(extra, f.doc, f.meta, f.unknown);
+  auto info = GraphInfoAttr::get(ctx, untyped(f.inputs), untyped(f.outputs),
+                                 *values, extra.getDictionary(ctx));
+  SmallVector<Attribute> defaults;
+  for (const wire::Attribute &a : f.attributeDefaults) {
+    FailureOr<Attribute> value =
+        a.g ? FailureOr<Attribute>(VerbatimAttr::get(ctx, a.bytes))
+            : attribute(a, where);
+    if (failed(value))
+      return failure();
+    Attrs entry;
+    entry.set("name", b.getStringAttr(a.name.value_or("")));
+    entry.set("value", *value);
+    defaults.push_back(entry.getDictionary(ctx));
+  }
+  std::string symbol = (f.domain.value_or("") + "::" + f.name.value_or("") +
+                        "::" + f.overload.value_or(""))
+                           .str();
+  auto op = FunctionOp::create(
+      b, loc, symbol, f.name.value_or(""),
+      f.domain ? b.getStringAttr(*f.domain) : StringAttr(),
+      f.overload ? b.getStringAttr(*f.overload) : StringAttr(),
+      strings(f.attributes), b.getArrayAttr(defaults), opsets(f.opsets), info);
+  OpBuilder::InsertionGuard guard(b);
+  Block &block = op.getBody().emplaceBlock();
+  b.setInsertionPointToStart(&block);
+  for (StringRef name : f.inputs)
+    if (failed(define(scope, name,
+                      block.addArgument(UnknownType::get(ctx), loc),
+                      where + ": input")))
+      return failure();
+  if (failed(nodes(f.nodes, scope)))
+    return failure();
+  b.setInsertionPointToEnd(&block);
+  return finish(f.outputs, scope, where);
+}
+
+OwningOpRef<ModuleOp> Importer::import() {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  (*module)->setAttr(kModelAttr, modelAttr());
+  (*module)->setAttr(kBaseDirAttr, b.getStringAttr(baseDir));
+  if (!model.graph) {
+    error("model") << "has no graph";
+    return {};
+  }
+  llvm::StringSet<> symbols;
+  for (const wire::Function &f : model.functions) {
+    StringRef domain =
+        f.domain.value_or("") == "ai.onnx" ? "" : f.domain.value_or("");
+    functionNames.insert((domain + "/" + f.name.value_or("")).str());
+    if (!symbols
+             .insert((domain + "/" + f.name.value_or("") + "/" +
+                      f.overload.value_or(""))
+                         .str())
+             .second) {
+      error("function '" + f.name.value_or("") + "'") << "is defined twice";
+      return {};
+    }
+  }
+  Scope scope;
+  FailureOr<GraphInfoAttr> info = graphInfo(*model.graph, scope);
+  if (failed(info))
+    return {};
+  b.setInsertionPointToEnd(module->getBody());
+  auto graph = GraphOp::create(b, loc, "main", *info);
+  if (failed(body(*model.graph, *info, graph.getBody().emplaceBlock(), scope)))
+    return {};
+  for (const wire::Function &f : model.functions) {
+    b.setInsertionPointToEnd(module->getBody());
+    if (failed(function(f)))
+      return {};
+  }
+  return module;
+}
+
+OwningOpRef<ModuleOp>
+basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
+                         MLIRContext *context, const ImportOptions &options) {
+  context->loadDialect<ONNXDialect>();
+  std::shared_ptr<llvm::MemoryBuffer> shared = std::move(buffer);
+  std::string baseDir = options.baseDir;
+  if (baseDir.empty())
+    baseDir = std::string(
+        llvm::sys::path::parent_path(shared->getBufferIdentifier()));
+  if (baseDir.empty())
+    baseDir = ".";
+  wire::Limits limits;
+  limits.maxDepth = options.maxDepth;
+  auto model = wire::decodeModel(shared->getBuffer(), limits);
+  if (!model) {
+    emitError(FileLineColLoc::get(context, shared->getBufferIdentifier(), 0, 0))
+        << llvm::toString(model.takeError());
+    return {};
+  }
+  return Importer(context, *model, shared, std::move(baseDir)).import();
+}
+
+OwningOpRef<ModuleOp> basin::onnx::importModel(StringRef path,
+                                               MLIRContext *context,
+                                               const ImportOptions &options) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!buffer) {
+    emitError(UnknownLoc::get(context))
+        << "cannot read '" << path << "': " << buffer.getError().message();
+    return {};
+  }
+  return importModel(std::move(*buffer), context, options);
+}

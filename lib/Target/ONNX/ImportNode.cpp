@@ -1,0 +1,212 @@
+//===- ImportNode.cpp ----------------------------------------------*- C++
+//-*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// NodeProto to typed ops or `onnx.node`. A node becomes a typed op only where
+// the schema covers all of it: counts, attribute names and kinds, subgraphs;
+// a model-local function of the same name takes precedence.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Importer.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+static std::string describe(const wire::Node &n) {
+  std::string text =
+      ("node '" + n.name.value_or("") + "' (" + n.opType.value_or("?") + ")")
+          .str();
+  if (n.name.value_or("").empty() && !n.outputs.empty())
+    text = ("node (" + n.opType.value_or("?") + ") of output '" +
+            n.outputs.front() + "'")
+               .str();
+  return text;
+}
+
+/// The domain with its default forms folded.
+static StringRef canonicalDomain(const wire::Node &n) {
+  StringRef domain = n.domain.value_or("");
+  return domain == "ai.onnx" ? "" : domain;
+}
+
+LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope) {
+  for (const wire::Node &n : nodes)
+    if (failed(node(n, scope)))
+      return failure();
+  return success();
+}
+
+LogicalResult Importer::operands(const wire::Node &n, Scope &scope,
+                                 SmallVectorImpl<Value> &out) {
+  for (StringRef name : n.inputs) {
+    if (name.empty()) {
+      if (!scope.absent) {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(b.getInsertionBlock());
+        scope.absent = AbsentOp::create(b, loc, b.getNoneType());
+      }
+      out.push_back(scope.absent);
+      continue;
+    }
+    Value value = scope.lookup(name);
+    if (!value)
+      return error(describe(n)) << "input '" << name
+                                << "' is not defined before it: the graph is "
+                                   "cyclic, not in topological "
+                                   "order, or incomplete";
+    out.push_back(value);
+  }
+  return success();
+}
+
+LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
+                                  SmallVectorImpl<const wire::Graph *> &graphs,
+                                  SmallVectorImpl<Attribute> &graphNames,
+                                  StringRef where) {
+  for (const wire::Attribute &a : n.attributes) {
+    StringRef name = a.name.value_or("");
+    if (name.empty() || name.contains('\0'))
+      return error(where) << "an attribute has no name";
+    if (attrs.get(name) ||
+        llvm::is_contained(graphNames, b.getStringAttr(name)))
+      return error(where) << "attribute '" << name << "' is given twice";
+    if (a.g && !a.ref) {
+      graphs.push_back(a.g.get());
+      graphNames.push_back(b.getStringAttr(name));
+      continue;
+    }
+    if (a.type == 10) {
+      for (const wire::Graph &g : a.graphs) {
+        graphs.push_back(&g);
+        // A list of graphs repeats its name with an index.
+        graphNames.push_back(
+            b.getStringAttr(name + "#" + Twine(&g - a.graphs.data())));
+      }
+      if (a.graphs.empty())
+        attrs.set(name, VerbatimAttr::get(ctx, a.bytes));
+      continue;
+    }
+    FailureOr<Attribute> attr = attribute(a, where);
+    if (failed(attr))
+      return failure();
+    attrs.set(name, *attr);
+  }
+  return success();
+}
+
+bool Importer::isTypedUse(RegisteredOperationName name,
+                          const NodeSchema &schema, const wire::Node &n,
+                          const Attrs &attrs, ArrayRef<Attribute> graphNames) {
+  if (n.overload || !schema.acceptsCounts(n.inputs.size(), n.outputs.size()) ||
+      functionNames.contains((canonicalDomain(n) + "/" + *n.opType).str()) ||
+      graphNames.size() != schema.regions.size())
+    return false;
+  for (auto [attr, expected] : llvm::zip_equal(graphNames, schema.regions))
+    if (cast<StringAttr>(attr).getValue() != expected)
+      return false;
+  for (NamedAttribute attr : attrs)
+    if (!llvm::is_contained(name.getAttributeNames(), attr.getName()))
+      return false;
+  Attrs copy(attrs);
+  auto silent = [&] {
+    InFlightDiagnostic none = emitError(loc);
+    none.abandon();
+    return none;
+  };
+  return succeeded(name.verifyInherentAttrs(copy, silent));
+}
+
+Operation *Importer::createNode(const wire::Node &n, OperationState &state,
+                                const Attrs &attrs,
+                                ArrayRef<const wire::Graph *> graphs,
+                                ArrayRef<Attribute> graphNames) {
+  for (size_t i = 0; i < graphs.size(); ++i)
+    state.addRegion();
+  const NodeSchema *schema = nullptr;
+  std::optional<RegisteredOperationName> typed =
+      lookupTypedOp(ctx, canonicalDomain(n), *n.opType, schema);
+  if (typed && isTypedUse(*typed, *schema, n, attrs, graphNames)) {
+    state.name = *typed;
+    state.addAttributes(attrs);
+    // The domain's form where it is not the plain one.
+    if (n.domain && *n.domain != schema->domain)
+      state.addAttribute(kDomainAttr, b.getStringAttr(*n.domain));
+    else if (n.domain && schema->domain.empty())
+      state.addAttribute(kDomainAttr, b.getStringAttr(""));
+  } else {
+    state.name = OperationName(NodeOp::getOperationName(), ctx);
+    state.addAttribute("type_name", b.getStringAttr(*n.opType));
+    if (n.domain)
+      state.addAttribute("domain", b.getStringAttr(*n.domain));
+    if (n.overload)
+      state.addAttribute("overload_name", b.getStringAttr(*n.overload));
+    state.addAttribute("attrs", attrs.getDictionary(ctx));
+    if (!graphNames.empty())
+      state.addAttribute("region_names", b.getArrayAttr(graphNames));
+  }
+  return b.create(state);
+}
+
+LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
+  std::string where = describe(n);
+  if (n.opType.value_or("").empty())
+    return error(where) << "has no operator";
+  Location nodeLoc =
+      NameLoc::get(b.getStringAttr(n.name.value_or(
+                       n.outputs.empty() ? StringRef() : n.outputs.front())),
+                   loc);
+  OperationState state(nodeLoc, NodeOp::getOperationName());
+  Attrs attrs;
+  SmallVector<const wire::Graph *, 2> graphs;
+  SmallVector<Attribute, 2> graphNames;
+  SmallVector<Value> values;
+  if (failed(operands(n, scope, values)) ||
+      failed(nodeAttrs(n, attrs, graphs, graphNames, where)))
+    return failure();
+  state.addOperands(values);
+  for (StringRef name : n.outputs) {
+    auto it = name.empty() ? scope.stated.end() : scope.stated.find(name);
+    state.addTypes(it == scope.stated.end() ? UnknownType::get(ctx)
+                                            : it->second);
+  }
+  if (n.name)
+    state.addAttribute(kNameAttr, b.getStringAttr(*n.name));
+  if (!n.outputs.empty())
+    state.addAttribute(kOutsAttr, strings(n.outputs));
+  Attrs extra;
+  common(extra, n.doc, n.meta, n.unknown, "onnx.");
+  state.addAttributes(extra);
+  Operation *op = createNode(n, state, attrs, graphs, graphNames);
+  if (failed(subgraphs(op, graphs, scope)))
+    return failure();
+  for (auto [name, result] : llvm::zip_equal(n.outputs, op->getResults()))
+    if (!name.empty() && failed(define(scope, name, result, where)))
+      return failure();
+  return success();
+}
+
+LogicalResult Importer::subgraphs(Operation *op,
+                                  ArrayRef<const wire::Graph *> graphs,
+                                  Scope &scope) {
+  if (graphs.empty())
+    return success();
+  SmallVector<Attribute> infos;
+  OpBuilder::InsertionGuard guard(b);
+  for (auto [region, graph] : llvm::zip_equal(op->getRegions(), graphs)) {
+    Scope inner;
+    inner.parent = &scope;
+    FailureOr<GraphInfoAttr> info = graphInfo(*graph, inner);
+    if (failed(info) ||
+        failed(body(*graph, *info, region.emplaceBlock(), inner)))
+      return failure();
+    infos.push_back(*info);
+  }
+  op->setAttr(kSubgraphsAttr, b.getArrayAttr(infos));
+  return success();
+}

@@ -1,0 +1,126 @@
+//===- Importer.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the files of the importer share.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_TARGET_ONNX_IMPORTER_H
+#define BASIN_LIB_TARGET_ONNX_IMPORTER_H
+
+#include "Wire.h"
+
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+namespace basin::onnx {
+
+/// Names visible at a point: those of a graph, then of the graphs around it.
+struct Scope {
+  const Scope *parent = nullptr;
+  llvm::DenseMap<llvm::StringRef, mlir::Value> values;
+  /// What the graph says about the types of its values.
+  llvm::DenseMap<llvm::StringRef, mlir::Type> stated;
+  mlir::Value absent;
+
+  mlir::Value lookup(llvm::StringRef name) const;
+};
+
+class Importer {
+public:
+  Importer(mlir::MLIRContext *ctx, const wire::Model &model,
+           std::shared_ptr<llvm::MemoryBuffer> buffer, std::string baseDir);
+
+  mlir::OwningOpRef<mlir::ModuleOp> import();
+
+private:
+  using Attrs = mlir::NamedAttrList;
+
+  mlir::InFlightDiagnostic error(const llvm::Twine &where);
+
+  // ImportModel.cpp
+  mlir::DictionaryAttr modelAttr();
+  mlir::ArrayAttr opsets(llvm::ArrayRef<wire::Opset> opsets);
+  mlir::ArrayAttr entries(const wire::Entries &entries);
+  mlir::ArrayAttr strings(llvm::ArrayRef<llvm::StringRef> values);
+  /// Adds `doc`, `meta`, `unknown` under `prefix`.
+  void common(Attrs &attrs, const wire::Text &doc, const wire::Entries &meta,
+              llvm::StringRef unknown, llvm::StringRef prefix = "");
+  llvm::LogicalResult function(const wire::Function &f);
+
+  // ImportGraph.cpp
+  llvm::FailureOr<GraphInfoAttr> graphInfo(const wire::Graph &g, Scope &scope);
+  llvm::FailureOr<ValueInfoAttr> valueInfo(const wire::ValueInfo &v,
+                                           llvm::StringRef where);
+  llvm::FailureOr<mlir::ArrayAttr>
+  valueInfos(llvm::ArrayRef<wire::ValueInfo> values, llvm::StringRef where);
+  llvm::LogicalResult body(const wire::Graph &g, GraphInfoAttr info,
+                           mlir::Block &block, Scope &scope);
+  llvm::LogicalResult initializers(const wire::Graph &g, Scope &scope);
+  llvm::LogicalResult define(Scope &scope, llvm::StringRef name,
+                             mlir::Value value, const llvm::Twine &where);
+  llvm::LogicalResult finish(llvm::ArrayRef<llvm::StringRef> outputs,
+                             Scope &scope, const llvm::Twine &where);
+
+  // ImportNode.cpp
+  llvm::LogicalResult nodes(llvm::ArrayRef<wire::Node> nodes, Scope &scope);
+  llvm::LogicalResult node(const wire::Node &n, Scope &scope);
+  llvm::LogicalResult operands(const wire::Node &n, Scope &scope,
+                               llvm::SmallVectorImpl<mlir::Value> &out);
+  llvm::LogicalResult
+  nodeAttrs(const wire::Node &n, Attrs &attrs,
+            llvm::SmallVectorImpl<const wire::Graph *> &graphs,
+            llvm::SmallVectorImpl<mlir::Attribute> &graphNames,
+            llvm::StringRef where);
+  mlir::Operation *createNode(const wire::Node &n, mlir::OperationState &state,
+                              const Attrs &attrs,
+                              llvm::ArrayRef<const wire::Graph *> graphs,
+                              llvm::ArrayRef<mlir::Attribute> graphNames);
+  llvm::LogicalResult subgraphs(mlir::Operation *op,
+                                llvm::ArrayRef<const wire::Graph *> graphs,
+                                Scope &scope);
+  bool isTypedUse(mlir::RegisteredOperationName name, const NodeSchema &schema,
+                  const wire::Node &n, const Attrs &attrs,
+                  llvm::ArrayRef<mlir::Attribute> graphNames);
+
+  // ImportTensor.cpp
+  llvm::FailureOr<mlir::Attribute> attribute(const wire::Attribute &a,
+                                             const llvm::Twine &where);
+  /// The elements alone; `what` names the tensor in diagnostics.
+  llvm::FailureOr<mlir::TypedAttr> elements(const wire::Tensor &t,
+                                            const llvm::Twine &what);
+  llvm::FailureOr<mlir::TypedAttr> externalElements(const wire::Tensor &t,
+                                                    mlir::RankedTensorType type,
+                                                    const llvm::Twine &what);
+  llvm::FailureOr<mlir::TypedAttr> typedElements(const wire::Tensor &t,
+                                                 mlir::RankedTensorType type,
+                                                 const llvm::Twine &what);
+  mlir::DictionaryAttr tensorInfo(const wire::Tensor &t, bool withName);
+  llvm::FailureOr<mlir::Attribute> tensor(const wire::Tensor &t,
+                                          const llvm::Twine &what);
+  llvm::FailureOr<mlir::Attribute> sparse(const wire::SparseTensor &s,
+                                          const llvm::Twine &what);
+
+  mlir::MLIRContext *ctx;
+  const wire::Model &model;
+  std::shared_ptr<llvm::MemoryBuffer> buffer;
+  std::string baseDir;
+  mlir::OpBuilder b;
+  mlir::Location loc;
+  /// `domain/name` of the model-local functions, which shadow operators.
+  llvm::StringSet<> functionNames;
+};
+
+} // namespace basin::onnx
+
+#endif // BASIN_LIB_TARGET_ONNX_IMPORTER_H
