@@ -1,0 +1,443 @@
+//===- ShapeValues.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The evaluator walks operands upwards with a memo, a depth limit and a budget
+// of ops for one call. The limits bound the work of a rule, whatever the graph,
+// so inference stays linear: an expression past them is unknown.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+
+#include "basin/Dialect/ONNX/IR/Elements.h"
+
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+static constexpr unsigned kMaxDepth = 48;
+static constexpr unsigned kMaxOps = 512;
+static constexpr size_t kMaxEntries = 1024;
+
+using MaybeValue = std::optional<ShapeValue>;
+
+static int64_t getInt(std::optional<uint64_t> attr, int64_t otherwise) {
+  return attr ? int64_t(*attr) : otherwise;
+}
+
+SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step,
+                                    int64_t size) {
+  bool forward = step > 0;
+  auto clamp = [&](int64_t bound, int64_t low, int64_t high) {
+    if (bound < 0)
+      bound += size; // a negative plus a size cannot overflow
+    return std::clamp(bound, low, std::max(low, high));
+  };
+  start = clamp(start, 0, forward ? size : size - 1);
+  end = forward ? clamp(end, 0, size) : clamp(end, -1, size - 1);
+  int64_t distance = forward ? end - start : start - end;
+  uint64_t stride = forward ? uint64_t(step) : -uint64_t(step);
+  int64_t length =
+      distance <= 0 ? 0 : int64_t((uint64_t(distance) - 1) / stride + 1);
+  // Nothing can be read from an empty dim, whatever the bounds.
+  return {start, step, size == 0 ? 0 : length};
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic on entries
+//===----------------------------------------------------------------------===//
+
+static ShapeEntry addEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  int64_t sum;
+  if (a.is(0))
+    return b;
+  if (b.is(0))
+    return a;
+  if (a.constant && b.constant &&
+      !llvm::AddOverflow(*a.constant, *b.constant, sum))
+    return sum;
+  return {};
+}
+
+static ShapeEntry subtractEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  int64_t difference;
+  if (b.is(0))
+    return a;
+  if (a.isKnown() && a == b)
+    return 0;
+  if (a.constant && b.constant &&
+      !llvm::SubOverflow(*a.constant, *b.constant, difference))
+    return difference;
+  return {};
+}
+
+static ShapeEntry multiplyEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  int64_t product;
+  if (a.is(0) || b.is(0))
+    return 0;
+  if (a.is(1))
+    return b;
+  if (b.is(1))
+    return a;
+  if (a.constant && b.constant &&
+      !llvm::MulOverflow(*a.constant, *b.constant, product))
+    return product;
+  return {};
+}
+
+static ShapeEntry divideEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  if (b.is(1))
+    return a;
+  // Negative integer division is rounded differently by different runtimes.
+  if (a.constant && b.constant && *a.constant >= 0 && *b.constant > 0)
+    return *a.constant / *b.constant;
+  return {};
+}
+
+static ShapeEntry maxEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return std::max(*a.constant, *b.constant);
+  if (a == b || (a.symbol && b.constant && *b.constant <= 0))
+    return a;
+  return b.symbol && a.constant && *a.constant <= 0 ? b : ShapeEntry();
+}
+
+static ShapeEntry minEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return std::min(*a.constant, *b.constant);
+  return a == b ? a : ShapeEntry();
+}
+
+static ShapeEntry compareEqual(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return *a.constant == *b.constant;
+  if (a.isKnown() && a == b)
+    return 1;
+  // A size is never -1: exporters test an Expand target for that placeholder.
+  bool differs = (a.symbol && b.constant && *b.constant < 0) ||
+                 (b.symbol && a.constant && *a.constant < 0);
+  return differs ? ShapeEntry(0) : ShapeEntry();
+}
+
+static ShapeEntry select(const ShapeEntry &condition, const ShapeEntry &yes,
+                         const ShapeEntry &no) {
+  if (condition.constant)
+    return *condition.constant ? yes : no;
+  return yes == no ? yes : ShapeEntry();
+}
+
+//===----------------------------------------------------------------------===//
+// Evaluator
+//===----------------------------------------------------------------------===//
+
+namespace {
+class Evaluator {
+public:
+  MaybeValue evaluate(Value value, unsigned depth = 0);
+
+private:
+  MaybeValue evaluateOp(Operation *op, unsigned depth);
+  MaybeValue input(Operation *op, unsigned i, unsigned depth) {
+    return evaluate(getInputOrNull(op, i), depth + 1);
+  }
+  /// Constants of operand `i`.
+  std::optional<SmallVector<int64_t>> ints(Operation *op, unsigned i,
+                                           unsigned depth);
+  MaybeValue
+  combine(Operation *op, unsigned depth,
+          function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f);
+  MaybeValue evaluateShape(ShapeOp op);
+  MaybeValue evaluateGather(GatherOp op, unsigned depth);
+  MaybeValue evaluateSlice(SliceOp op, unsigned depth);
+  MaybeValue evaluateConcat(ConcatOp op, unsigned depth);
+  MaybeValue evaluateConstantOfShape(ConstantOfShapeOp op, unsigned depth);
+  MaybeValue evaluateWhere(WhereOp op, unsigned depth);
+  MaybeValue evaluateCast(CastOp op, unsigned depth);
+  MaybeValue evaluateProduct(MaybeValue factors);
+  MaybeValue evaluateSplit(SplitOp op, OpResult result, unsigned depth);
+
+  llvm::DenseMap<Value, MaybeValue> memo;
+  unsigned opsLeft = kMaxOps;
+};
+} // namespace
+
+MaybeValue Evaluator::evaluate(Value value, unsigned depth) {
+  auto result = dyn_cast_or_null<OpResult>(value);
+  if (!result || depth > kMaxDepth || opsLeft == 0)
+    return std::nullopt;
+  // A matrix flattened to entries would be taken for a list, so a rank that is
+  // neither stated nor plain from the op itself is not trusted.
+  TensorInfo info = getTensorInfo(value);
+  if (info.hasRank()
+          ? info.rank() > 1
+          : !isa<ConstantOp, InitializerOp, ShapeOp, SizeOp>(result.getOwner()))
+    return std::nullopt;
+  if (auto known = memo.find(value); known != memo.end())
+    return known->second;
+  --opsLeft;
+  MaybeValue entries;
+  if (auto split = dyn_cast<SplitOp>(result.getOwner()))
+    entries = evaluateSplit(split, result, depth);
+  else
+    entries = evaluateOp(result.getOwner(), depth);
+  if (entries && entries->size() > kMaxEntries)
+    entries = std::nullopt;
+  // The number of entries is known from the type even where no value is.
+  if (!entries && info.element && isa<IntegerType>(info.element) &&
+      info.hasRank()) {
+    Dim size = info.rank() == 0 ? Dim(1) : info[0];
+    if (size.isStatic() && size.size <= int64_t(kMaxEntries))
+      entries = ShapeValue(size.size);
+  }
+  return memo[value] = entries;
+}
+
+MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
+  using Result = MaybeValue;
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case<ConstantOp, InitializerOp>([&](Operation *) -> Result {
+        Attribute value = getConstantAttr(op->getResult(0));
+        RankedTensorType type = getElementsType(value);
+        auto ints = type && type.getRank() <= 1
+                        ? readIntElements(value, op, kMaxEntries)
+                        : std::nullopt;
+        if (!ints)
+          return std::nullopt;
+        return ShapeValue(ints->begin(), ints->end());
+      })
+      .Case<ShapeOp>([&](ShapeOp shape) { return evaluateShape(shape); })
+      .Case<SizeOp>([&](SizeOp size) -> Result {
+        TensorInfo data = getTensorInfo(size.getData());
+        return data.hasRank() ? Result(ShapeValue{multiplyDims(*data.dims)})
+                              : std::nullopt;
+      })
+      // One-dimensional or scalar before and after: `evaluate` tested the
+      // ranks.
+      .Case<IdentityOp, SqueezeOp, UnsqueezeOp, ReshapeOp, FlattenOp>(
+          [&](Operation *) { return input(op, 0, depth); })
+      .Case<CastOp>([&](CastOp cast) { return evaluateCast(cast, depth); })
+      .Case<GatherOp>(
+          [&](GatherOp gather) { return evaluateGather(gather, depth); })
+      .Case<SliceOp>([&](SliceOp slice) { return evaluateSlice(slice, depth); })
+      .Case<ConcatOp>(
+          [&](ConcatOp concat) { return evaluateConcat(concat, depth); })
+      .Case<ConstantOfShapeOp>([&](ConstantOfShapeOp constant) {
+        return evaluateConstantOfShape(constant, depth);
+      })
+      .Case<WhereOp>([&](WhereOp where) { return evaluateWhere(where, depth); })
+      .Case<AddOp>([&](AddOp) { return combine(op, depth, addEntries); })
+      .Case<SubOp>([&](SubOp) { return combine(op, depth, subtractEntries); })
+      .Case<MulOp>([&](MulOp) { return combine(op, depth, multiplyEntries); })
+      .Case<DivOp>([&](DivOp) { return combine(op, depth, divideEntries); })
+      .Case<MaxOp>([&](MaxOp) { return combine(op, depth, maxEntries); })
+      .Case<MinOp>([&](MinOp) { return combine(op, depth, minEntries); })
+      .Case<EqualOp>([&](EqualOp) { return combine(op, depth, compareEqual); })
+      .Case<ReduceProdOp>([&](ReduceProdOp reduce) -> Result {
+        // Over the only axis: the empty default, or what can only name it.
+        bool noop = getInt(reduce.getNoopWithEmptyAxes(), 0) != 0;
+        return noop ? std::nullopt : evaluateProduct(input(op, 0, depth));
+      })
+      .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
+std::optional<SmallVector<int64_t>> Evaluator::ints(Operation *op, unsigned i,
+                                                    unsigned depth) {
+  MaybeValue entries = input(op, i, depth);
+  if (!entries)
+    return std::nullopt;
+  SmallVector<int64_t> result;
+  for (const ShapeEntry &entry : *entries) {
+    if (!entry.constant)
+      return std::nullopt;
+    result.push_back(*entry.constant);
+  }
+  return result;
+}
+
+/// Entry-wise over any number of operands; a list of one entry broadcasts.
+MaybeValue Evaluator::combine(
+    Operation *op, unsigned depth,
+    function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f) {
+  TensorInfo info = getTensorInfo(op->getOperand(0));
+  if (info.element && !isa<IntegerType>(info.element))
+    return std::nullopt;
+  MaybeValue result = input(op, 0, depth);
+  for (unsigned i = 1, e = op->getNumOperands(); i < e && result; ++i) {
+    MaybeValue other = input(op, i, depth);
+    if (!other || (other->size() != result->size() && other->size() != 1 &&
+                   result->size() != 1))
+      return std::nullopt;
+    size_t size = result->size() == 1 ? other->size() : result->size();
+    ShapeValue joint;
+    for (size_t k = 0; k < size; ++k)
+      joint.push_back(f((*result)[result->size() == 1 ? 0 : k],
+                        (*other)[other->size() == 1 ? 0 : k]));
+    result = joint;
+  }
+  return result;
+}
+
+MaybeValue Evaluator::evaluateShape(ShapeOp op) {
+  TensorInfo data = getTensorInfo(op.getData());
+  if (!data.hasRank())
+    return std::nullopt;
+  SliceBounds bounds =
+      clampSlice(getInt(op.getStart(), 0), getInt(op.getEnd(), data.rank()), 1,
+                 data.rank());
+  ShapeValue result;
+  for (int64_t i = 0; i < bounds.length; ++i)
+    result.push_back(data[bounds.start + i]);
+  return result;
+}
+
+MaybeValue Evaluator::evaluateGather(GatherOp op, unsigned depth) {
+  MaybeValue data = input(op, 0, depth);
+  auto indices = ints(op, 1, depth);
+  if (!data || !indices)
+    return std::nullopt;
+  ShapeValue result;
+  for (int64_t index : *indices) {
+    int64_t size = data->size();
+    if (index < -size || index >= size)
+      return std::nullopt;
+    result.push_back((*data)[index < 0 ? index + size : index]);
+  }
+  return result;
+}
+
+MaybeValue Evaluator::evaluateSlice(SliceOp op, unsigned depth) {
+  MaybeValue data = input(op, 0, depth);
+  auto bound = [&](std::optional<ArrayRef<int64_t>> attr,
+                   unsigned i) -> std::optional<int64_t> {
+    if (attr)
+      return attr->size() == 1 ? std::optional((*attr)[0]) : std::nullopt;
+    auto values = ints(op, i, depth);
+    return values && values->size() == 1 ? std::optional((*values)[0])
+                                         : std::nullopt;
+  };
+  auto start = bound(op.getStarts(), 1), end = bound(op.getEnds(), 2);
+  auto step =
+      op.getSteps() ? bound(std::nullopt, 4) : std::optional<int64_t>(1);
+  if (!data || !start || !end || !step || *step == 0)
+    return std::nullopt;
+  SliceBounds bounds = clampSlice(*start, *end, *step, data->size());
+  ShapeValue result;
+  for (int64_t i = 0; i < bounds.length; ++i)
+    result.push_back((*data)[bounds.start + i * bounds.step]);
+  return result;
+}
+
+MaybeValue Evaluator::evaluateConcat(ConcatOp op, unsigned depth) {
+  ShapeValue result;
+  for (unsigned i = 0, e = op->getNumOperands(); i < e; ++i) {
+    MaybeValue part = input(op, i, depth);
+    if (!part || result.size() + part->size() > kMaxEntries)
+      return std::nullopt;
+    llvm::append_range(result, *part);
+  }
+  return result;
+}
+
+MaybeValue Evaluator::evaluateConstantOfShape(ConstantOfShapeOp op,
+                                              unsigned depth) {
+  auto shape = ints(op, 0, depth);
+  if (!shape || shape->size() > 1)
+    return std::nullopt;
+  int64_t size = shape->empty() ? 1 : shape->front();
+  auto fill = op.getValueAttr() ? readIntElements(op.getValueAttr(), op, 1)
+                                : std::nullopt;
+  if (!fill || fill->size() != 1 || size < 0 || size > int64_t(kMaxEntries))
+    return std::nullopt;
+  return ShapeValue(size, ShapeEntry(fill->front()));
+}
+
+MaybeValue Evaluator::evaluateWhere(WhereOp op, unsigned depth) {
+  MaybeValue parts[] = {input(op, 0, depth), input(op, 1, depth),
+                        input(op, 2, depth)};
+  size_t size = 1;
+  for (const MaybeValue &part : parts) {
+    if (!part || (part->size() != size && part->size() != 1 && size != 1))
+      return std::nullopt;
+    size = part->size() == 1 ? size : part->size();
+  }
+  ShapeValue result;
+  for (size_t k = 0; k < size; ++k) {
+    auto at = [&](int i) { return (*parts[i])[parts[i]->size() == 1 ? 0 : k]; };
+    result.push_back(select(at(0), at(1), at(2)));
+  }
+  return result;
+}
+
+MaybeValue Evaluator::evaluateCast(CastOp op, unsigned depth) {
+  // Only between integers wide enough for any size: int32, int64, uint64.
+  int64_t to = getInt(op.getTo(), 0);
+  TensorInfo from = getTensorInfo(op.getInput());
+  if ((to != 6 && to != 7 && to != 13) ||
+      (from.element && !isa<IntegerType>(from.element)))
+    return std::nullopt;
+  MaybeValue result = input(op, 0, depth);
+  if (result)
+    for (ShapeEntry &entry : *result)
+      if (entry.constant && ((to == 6 && !llvm::isInt<32>(*entry.constant)) ||
+                             (to == 13 && *entry.constant < 0)))
+        entry = ShapeEntry();
+  return result;
+}
+
+MaybeValue Evaluator::evaluateProduct(MaybeValue factors) {
+  if (!factors)
+    return std::nullopt;
+  ShapeEntry product = 1;
+  for (const ShapeEntry &factor : *factors)
+    product = multiplyEntries(product, factor);
+  return ShapeValue{product};
+}
+
+MaybeValue Evaluator::evaluateSplit(SplitOp op, OpResult result,
+                                    unsigned depth) {
+  MaybeValue data = input(op, 0, depth);
+  if (!data)
+    return std::nullopt;
+  SmallVector<int64_t> sizes;
+  if (auto attr = op.getSplit())
+    sizes.assign(attr->begin(), attr->end());
+  else if (auto operand =
+               op.getSplitInput() ? ints(op, 1, depth) : std::nullopt)
+    sizes = *operand;
+  else if (!op.getSplitInput() && data->size() == op->getNumResults())
+    sizes.assign(op->getNumResults(), 1);
+  if (sizes.size() != op->getNumResults() ||
+      llvm::any_of(sizes, [](int64_t size) { return size < 0; }))
+    return std::nullopt;
+  uint64_t start = 0, size = sizes[result.getResultNumber()];
+  for (int64_t before : ArrayRef(sizes).take_front(result.getResultNumber()))
+    start += before;
+  if (start > data->size() || size > data->size() - start)
+    return std::nullopt;
+  return ShapeValue(ArrayRef(*data).slice(start, size));
+}
+
+MaybeValue basin::onnx::evaluateShapeValue(Value value) {
+  return Evaluator().evaluate(value);
+}
+
+std::optional<SmallVector<int64_t>> basin::onnx::evaluateInts(Value value) {
+  MaybeValue entries = evaluateShapeValue(value);
+  if (!entries)
+    return std::nullopt;
+  SmallVector<int64_t> result;
+  for (const ShapeEntry &entry : *entries) {
+    if (!entry.constant)
+      return std::nullopt;
+    result.push_back(*entry.constant);
+  }
+  return result;
+}
