@@ -1,0 +1,49 @@
+//===- Passes.td --------------------------------------*- tablegen -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_ONNX_TRANSFORMS_PASSES_TD
+#define BASIN_DIALECT_ONNX_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def InferShapesPass : Pass<"onnx-infer-shapes"> {
+  let summary = "refine the types of all values from their operands and the model's statements";
+  let description = [{
+    Visits each node once, operands first, subgraphs before the node that holds
+    them. Its results get the types that the node's rule infers, joined with
+    the types that the model states; of each dim the more precise statement
+    stays, symbolic names included. Sizes that a graph computes (Shape, Gather,
+    Concat and the like before a Reshape) are followed symbolically.
+
+    ```mlir
+    %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x64xf32, #onnx.dims<"n", "">>) -> !onnx.unknown
+    // becomes
+    %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x64xf32, #onnx.dims<"n", "">>) -> tensor<64x?xf32, #onnx.dims<"", "n">>
+    ```
+
+    Only types change: an exported model stays as it was. Does nothing where
+    types are as precise as can be told, for nodes without a typed op, and for
+    the results of Loop and Scan.
+  }];
+  let dependentDialects = ["::basin::onnx::ONNXDialect"];
+  let options = [
+    Option<"onConflict", "on-conflict", "::basin::onnx::ConflictAction",
+           /*default=*/"::basin::onnx::ConflictAction::Error",
+           "What to do where the model contradicts itself",
+           [{::llvm::cl::values(
+             clEnumValN(::basin::onnx::ConflictAction::Error, "error", "Fail"),
+             clEnumValN(::basin::onnx::ConflictAction::Warn, "warn",
+                        "Warn and keep what the model states"))}]>,
+  ];
+  let statistics = [
+    Statistic<"numRefined", "refined", "Values whose type became more precise">,
+    Statistic<"numUnknown", "unknown", "Values whose rank is still unknown">,
+  ];
+}
+
+#endif // BASIN_DIALECT_ONNX_TRANSFORMS_PASSES_TD
