@@ -82,7 +82,9 @@ class Attention(nn.Module):
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         groups = c.heads // c.kv_heads
         shape = (batch, c.kv_heads, groups, seq, c.head_dim)
-        k, v = (t[:, :, None].expand(shape).reshape(q.shape) for t in (k, v))
+        k, v = (
+            t[:, :, None].expand(shape).reshape(batch, c.heads, seq, c.head_dim) for t in (k, v)
+        )
         scores = q @ k.transpose(2, 3) * c.head_dim**-0.5 + mask
         mixed = torch.softmax(scores, dim=-1) @ v
         return self.o(mixed.transpose(1, 2).reshape(batch, seq, c.hidden))

@@ -71,7 +71,7 @@ def verify(
     the counts agree, by position, which a note says. Raises VerifyError where a model does not
     load or run, or where an input cannot be made.
     """
-    first, second = (_session(path, providers, optimize) for path in (a, b))
+    first, second = (open_session(path, providers, optimize) for path in (a, b))
     notes: list[str] = []
     if inputs is None:
         if random < 1:
@@ -86,17 +86,23 @@ def verify(
     pairs, missing, more = _pair_outputs(first, second)
     worst: dict[str, OutputReport] = {}
     for values in sets:
-        left = _run(first, values, a)
-        right = _run(second, values, b)
+        left = run_session(first, values, a)
+        right = run_session(second, values, b)
         for name_a, name_b in pairs:
             report = compare_output(name_a, left[name_a], right[name_b])
             worst[name_a] = report.merged(worst[name_a]) if name_a in worst else report
     return VerifyReport([*worst.values(), *missing], len(sets), tolerance, notes + more)
 
 
-def _session(
-    path: str | os.PathLike[str], providers: Sequence[str], optimize: bool
+def open_session(
+    path: str | os.PathLike[str],
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+    optimize: bool = False,
 ) -> ort.InferenceSession:
+    """Open a model with one thread and, unless `optimize`, no graph optimizations.
+
+    Raises VerifyError with ONNX Runtime's reason.
+    """
     if not Path(path).is_file():
         raise VerifyError(f"{path}: no such file")
     options = ort.SessionOptions()
@@ -111,9 +117,13 @@ def _session(
         raise VerifyError(f"{path}: ONNX Runtime does not load it: {error}") from error
 
 
-def _run(
+def run_session(
     session: ort.InferenceSession, values: Mapping[str, np.ndarray], path: str | os.PathLike[str]
 ) -> dict[str, object]:
+    """Run a session opened from `path`; returns arrays (or ORT's lists and dicts) by output name.
+
+    Raises VerifyError for inputs that are missing or too many, and with ONNX Runtime's reason.
+    """
     wanted = [i.name for i in session.get_inputs()]
     for name in wanted:
         if name not in values:

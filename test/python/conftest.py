@@ -10,3 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 if importlib.util.find_spec("basin") is None:
     sys.path.insert(0, str(ROOT / "python"))
+
+
+def pytest_addoption(parser):
+    """Options of the tests in this folder."""
+    parser.addoption(
+        "--conformance-json",
+        default=str(ROOT / "build" / "conformance.json"),
+        help="file for the counts of test_conformance.py",
+    )
