@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import rotary
 from builder import Builder
-from norms import EPS, HIDDEN, norm
+from norms import HIDDEN, norm
 
 HEADS = 4
 HEAD_DIM = 8
@@ -251,5 +251,3 @@ FORMS = {
     f.__name__: f
     for f in (decomposed, standard_op, standard_op_flat, ms_attention, ms_multi_head, ms_grouped)
 }
-
-__all__ = ["EPS", "FORMS", "Context", "Form", "make_mask"]

@@ -3,8 +3,8 @@
     python test/models/generate.py --out DIR [--only GLOB] [--shipped] [--list] [--max-bytes N]
 
 Families: Llama (grouped heads; with and without past keys and values; fp32, fp16, bf16), Qwen3
-(norms on q and k), GPT-2 (with and without past), BERT. Exporters: the dynamo exporter (it starts at opset
-18) and the TorchScript one (it ends at opset 23). Attention: the eager and the sdpa code path.
+(norms on q and k), GPT-2 (with and without past), BERT. Exporters: the dynamo exporter (it starts
+at opset 18) and the TorchScript one (it ends at opset 23). Attention: the eager and the sdpa code path.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 import transformers

@@ -41,7 +41,9 @@ def example() -> ModelProto:
 
 
 CHANGES: dict[str, Callable[[ModelProto], object]] = {
-    "node[0] (Gemm 'gemm').name: 'gemm' against 'other'": lambda m: setattr(m.graph.node[0], "name", "other"),
+    "node[0] (Gemm 'gemm').name: 'gemm' against 'other'": lambda m: setattr(
+        m.graph.node[0], "name", "other"
+    ),
     "'main' against 'else'": lambda m: setattr(m.graph, "name", "else"),
     "doc_string": lambda m: setattr(m.graph, "doc_string", "text"),
     "metadata_props[0] (author).value": lambda m: setattr(m.metadata_props[0], "value", "me"),
