@@ -4,7 +4,7 @@
 
 Families: Llama (grouped heads; with and without past keys and values; fp32, fp16, bf16), Qwen3
 (norms on q and k), GPT-2 (with and without past), BERT. Exporters: the dynamo exporter (it starts
-at opset 18) and the TorchScript one (it ends at opset 23). Attention: the eager and the sdpa code path.
+at opset 18) and the TorchScript one (it ends at opset 23). Attention: eager and sdpa code paths.
 """
 
 from __future__ import annotations
