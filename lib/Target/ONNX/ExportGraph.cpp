@@ -14,6 +14,7 @@
 #include "Exporter.h"
 #include "TypeCodec.h"
 
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -90,7 +91,7 @@ LogicalResult Exporter::node(Operation *op, Rope &out) {
       return failure();
     // The graphs of one GRAPHS attribute are named name#0, name#1, ...
     auto [base, index] = names[i].getValue().rsplit('#');
-    if (!index.empty() && llvm::all_of(index, llvm::isDigit)) {
+    if (!index.empty() && llvm::all_of(index, [](char c) { return c >= '0' && c <= '9'; })) {
       lists[base].message(11, std::move(*sub));
       continue;
     }

@@ -14,6 +14,8 @@
 #include "Exporter.h"
 #include "TypeCodec.h"
 
+#include "mlir/IR/Builders.h"
+
 #include <cstring>
 
 using namespace mlir;
