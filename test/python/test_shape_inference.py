@@ -1,0 +1,177 @@
+# Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+# See LICENSE for license information.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Types that `onnx-infer-shapes` finds, beside those of `onnx.shape_inference`.
+
+What models state about inner values is removed first, so that both have to
+infer it. A contradiction in element type, rank or a static dim fails; how many
+values are at least as precise is reported and has a floor.
+"""
+
+import collections
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("BASIN_BIN_DIR", ROOT / "build" / "bin"))
+# What Basin must know at least as well as `onnx` does, of all values of a model.
+FLOOR = 0.97
+
+MODELS = sorted((ROOT / "test" / "models" / "exported").glob("*.onnx"))
+MODELS += [path for path in [ROOT.parent / "shared/models/stories260K.onnx"] if path.exists()]
+
+ELEMENTS = {
+    "f32": 1, "ui8": 2, "i8": 3, "ui16": 4, "i16": 5, "i32": 6, "i64": 7,
+    "!onnx.string": 8, "i1": 9, "f16": 10, "f64": 11, "ui32": 12, "ui64": 13,
+    "bf16": 16, "f8E4M3FN": 17, "f8E5M2": 19, "ui4": 21, "i4": 22,
+}  # fmt: skip
+
+# dims is None where the rank is unknown; a dim is an int, a name or None.
+TensorType = collections.namedtuple("TensorType", ["element", "dims"])
+
+
+def parse_type(text):
+    """`tensor<?x64xf32, #onnx.dims<"N", "">>`; None if it is no tensor."""
+    match = re.fullmatch(r"tensor<([^,]*?)(?:, #onnx\.dims<(.*)>)?>", text)
+    if not match:
+        return None
+    shape, names = match.groups()
+    if shape.startswith("*x"):
+        return TensorType(ELEMENTS[shape[2:]], None)
+    dims = []
+    while found := re.match(r"(\?|\d+)x", shape):
+        dims.append(None if found[1] == "?" else int(found[1]))
+        shape = shape[found.end() :]
+    if names:
+        for i, name in enumerate(re.findall(r'"((?:[^"\\]|\\.)*)"', names)):
+            dims[i] = name if dims[i] is None and name else dims[i]
+    return TensorType(ELEMENTS[shape], dims)
+
+
+def split_types(text):
+    """`(a, b)` or `a` at the outermost level, brackets closed."""
+    text = text.strip()
+    if text.startswith("(") and text.endswith(")"):
+        text = text[1:-1]
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        depth += (char in "<(") - (char in ">)" and text[i - 1] != "-")
+        if char == "," and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return parts + [text[start:].strip()]
+
+
+def types_of_ir(text):
+    """Types of named node outputs; a name that has two types is left out."""
+    types = {}
+    for line in text.splitlines():
+        outs = re.search(r"onnx\.outs = \[([^\]]*)\]", line)
+        if not outs or ") -> " not in line:
+            continue
+        names = re.findall(r'"((?:[^"\\]|\\.)*)"', outs[1])
+        results = split_types(line.rsplit(") -> ", 1)[1].removesuffix(" {"))
+        assert len(names) == len(results), line[:400]
+        for name, result in zip(names, results):
+            if name and types.setdefault(name, result) != result:
+                types[name] = "?"
+    return {name: parse_type(text) for name, text in types.items()}
+
+
+def types_of_onnx(graph):
+    types = {}
+    for info in [*graph.value_info, *graph.output]:
+        tensor = info.type.tensor_type
+        if not info.type.HasField("tensor_type") or tensor.elem_type == 0:
+            continue
+        dims = None
+        if tensor.HasField("shape"):
+            dims = [
+                dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
+                for dim in tensor.shape.dim
+            ]
+        types[info.name] = TensorType(tensor.elem_type, dims)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                types.update(types_of_onnx(attribute.g))
+    return types
+
+
+def drop_statements(graph):
+    del graph.value_info[:]
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                drop_statements(attribute.g)
+
+
+def contradicts(ours, theirs):
+    if ours.element != theirs.element:
+        return True
+    if ours.dims is None or theirs.dims is None:
+        return False
+    if len(ours.dims) != len(theirs.dims):
+        return True
+    return any(
+        isinstance(a, int) and isinstance(b, int) and a != b
+        for a, b in zip(ours.dims, theirs.dims)
+    )
+
+
+def at_least_as_precise(ours, theirs):
+    """Invented names (`unk__3`) of the peer say no more than an unnamed dim."""
+    if ours is None:
+        return False
+    if theirs.dims is None:
+        return True
+    if ours.dims is None:
+        return False
+
+    def covers(a, b):
+        if isinstance(b, int):
+            return isinstance(a, int)
+        return b is None or b.startswith("unk__") or a is not None
+
+    return all(covers(a, b) for a, b in zip(ours.dims, theirs.dims))
+
+
+def run(*command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stderr[:2000]}"
+    return done.stdout
+
+
+@pytest.mark.skipif(not (BIN / "basin-opt").exists(), reason="basin-opt is not built")
+@pytest.mark.skipif(not (BIN / "basin-translate").exists(), reason="basin-translate is not built")
+@pytest.mark.parametrize("path", MODELS, ids=[path.stem for path in MODELS])
+def test_agrees_with_onnx(path, tmp_path, record_property):
+    model = onnx.load(path)
+    drop_statements(model.graph)
+    bare = tmp_path / "bare.onnx"
+    onnx.save(model, bare)
+    imported, inferred = tmp_path / "bare.mlir", tmp_path / "inferred.mlir"
+    run(BIN / "basin-translate", "--onnx-to-mlir", bare, "-o", imported)
+    run(BIN / "basin-opt", "--onnx-infer-shapes", imported, "-o", inferred,
+        "--mlir-elide-resource-strings-if-larger=16")  # fmt: skip
+    ours = types_of_ir(inferred.read_text())
+    peer = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    theirs = {name: info for name, info in types_of_onnx(peer.graph).items() if name in ours}
+    assert theirs, "expected values that both know"
+
+    wrong = [name for name in theirs if ours[name] and contradicts(ours[name], theirs[name])]
+    assert not wrong, [(name, ours[name], theirs[name]) for name in wrong[:5]]
+    less = [name for name in theirs if not at_least_as_precise(ours[name], theirs[name])]
+    known = sum(bool(kind) and kind.dims is not None for kind in ours.values())
+    share = 1 - len(less) / len(theirs)
+    record_property("at_least_as_precise", share)
+    record_property("ranked", known / len(ours))
+    print(f"{path.stem}: {share:.1%} of {len(theirs)} values at least as precise as onnx,")
+    print(f"  {known} of {len(ours)} values ranked", [(n, ours[n], theirs[n]) for n in less[:4]])
+    assert share >= FLOOR
