@@ -64,8 +64,8 @@ class ONNX_Node<string opType, list<string> inputNames, list<string> outputNames
   let regions = !if(!empty(regionNames), (region),
                     (region VariadicRegion<AnyRegion>:$subgraphs));
   let assemblyFormat = "`(` operands `)`" #
-      !if(!empty(regionNames), " ", " $subgraphs ") #
-      "attr-dict `:` functional-type(operands, results)";
+      !if(!empty(regionNames), " attr-dict", " $subgraphs attr-dict-with-keyword") #
+      " `:` functional-type(operands, results)";
   let hasVerifier = 1;
   let summary = !if(!empty(opDomain), "ai.onnx", opDomain) # " " # opType;
   let description = "Operands: " # !interleave(inputNames, ", ") #

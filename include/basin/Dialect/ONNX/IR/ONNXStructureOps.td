@@ -95,7 +95,7 @@ def ONNX_NodeOp : Op<ONNX_Dialect, "node",
   let regions = (region VariadicRegion<AnyRegion>:$subgraphs);
   let assemblyFormat = [{
     $type_name (`domain` $domain^)? (`overload` $overload_name^)?
-    `(` $inputs `)` $attrs ($region_names^)? $subgraphs attr-dict
+    `(` $inputs `)` $attrs ($region_names^)? $subgraphs attr-dict-with-keyword
     `:` functional-type($inputs, $outputs)
   }];
   let hasVerifier = 1;

@@ -26,6 +26,10 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
     %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x64xf32, #onnx.dims<"n", "">>) -> tensor<64x?xf32, #onnx.dims<"", "n">>
     ```
 
+    Contradictions (operands that do not fit each other, or the model's
+    statements) are errors; inside a subgraph, which may be a branch never taken,
+    they leave the types as they are.
+
     Only types change: an exported model stays as it was. Does nothing where
     types are as precise as can be told, for nodes without a typed op, and for
     the results of Loop and Scan.

@@ -1,0 +1,35 @@
+//===- Sink.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_SINK_IR_SINK_H
+#define BASIN_DIALECT_SINK_IR_SINK_H
+
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+
+#include "mlir/IR/Builders.h"
+
+#include "basin/Dialect/Sink/IR/SinkDialect.h.inc"
+#include "basin/Dialect/Sink/IR/SinkEnums.h.inc"
+#include "basin/Dialect/Sink/IR/SinkInterfaces.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "basin/Dialect/Sink/IR/SinkAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "basin/Dialect/Sink/IR/SinkOps.h.inc"
+
+namespace basin::sink {
+
+/// Axis of heads and of the sequence in a layout; nothing where the layout has
+/// no such axis of its own.
+std::optional<unsigned> getHeadAxis(Layout layout);
+unsigned getSequenceAxis(Layout layout);
+
+} // namespace basin::sink
+
+#endif // BASIN_DIALECT_SINK_IR_SINK_H

@@ -1,0 +1,32 @@
+//===- SinkInterfaces.td ----------------------------------------------*- tablegen -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_SINK_IR_SINKINTERFACES_TD
+#define BASIN_DIALECT_SINK_IR_SINKINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Sink_RaisedInterface : OpInterface<"RaisedInterface"> {
+  let cppNamespace = "::basin::sink";
+  let description = [{
+    An op that may carry, in its region `form`, the ops it was recognized in.
+    The region's arguments stand for the op's first operands, its `sink.yield`
+    gives the op's results; outer values are captured. An empty region means
+    the canonical decomposition.
+  }];
+  let methods = [
+    InterfaceMethod<"The region.", "::mlir::Region &", "getFormRegion">,
+    InterfaceMethod<[{
+        Builds the op's meaning from onnx ops at `b`'s insertion point and
+        returns the values of its results; ignores the region.
+      }], "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "decompose",
+      (ins "::mlir::OpBuilder &":$b)>,
+  ];
+}
+
+#endif // BASIN_DIALECT_SINK_IR_SINKINTERFACES_TD

@@ -1,0 +1,283 @@
+//===- SinkOps.td ----------------------------------------------*- tablegen -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_SINK_IR_SINKOPS_TD
+#define BASIN_DIALECT_SINK_IR_SINKOPS_TD
+
+include "basin/Dialect/Sink/IR/SinkInterfaces.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Sink_Dialect : Dialect {
+  let name = "sink";
+  let cppNamespace = "::basin::sink";
+  let useDefaultAttributePrinterParser = 1;
+  let summary = "What a transformer's graph means: attention, norms, gates, rotary";
+  let description = [{
+    Each op has one canonical decomposition into onnx ops, which is its
+    meaning. An op that recognition raised also carries the exporter's own ops
+    in the region `form`; lowering inlines them, so raising and lowering gives
+    back the graph as it was. Definitions follow "A Unified View of Attention
+    and Residual Sinks" (arXiv 2601.22966) where it has them.
+  }];
+  let dependentDialects = ["::basin::onnx::ONNXDialect"];
+}
+
+class Sink_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Sink_Dialect, mnemonic, traits>;
+
+class Sink_RaisedOp<string mnemonic, list<Trait> traits = []>
+    : Sink_Op<mnemonic, !listconcat(traits, [
+        Pure, DeclareOpInterfaceMethods<Sink_RaisedInterface>])> {
+  let hasVerifier = 1;
+  let extraClassDefinition = [{
+    ::mlir::Region &$cppClass::getFormRegion() { return getForm(); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Enums
+//===----------------------------------------------------------------------===//
+
+def Sink_Layout : I32EnumAttr<"Layout", "order of a head tensor's axes", [
+    I32EnumAttrCase<"bhsd", 0>, // [batch, heads, sequence, head dim]
+    I32EnumAttrCase<"bshd", 1>, // [batch, sequence, heads, head dim]
+    I32EnumAttrCase<"bsd", 2>,  // [batch, sequence, heads * head dim]
+    I32EnumAttrCase<"hsd", 3>   // [batch * heads, sequence, head dim]
+  ]> {
+  let cppNamespace = "::basin::sink";
+  let genSpecializedAttr = 0;
+}
+def Sink_LayoutAttr : EnumAttr<Sink_Dialect, Sink_Layout, "layout"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Sink_MaskKind : I32EnumAttr<"MaskKind", "what a mask's elements mean", [
+    I32EnumAttrCase<"additive", 0>, // added to the scores
+    I32EnumAttrCase<"keep", 1>,     // boolean, true where a key is visible
+    I32EnumAttrCase<"drop", 2>,     // boolean, true where a key is hidden
+    I32EnumAttrCase<"lengths", 3>   // integers that the runtime's op interprets
+  ]> {
+  let cppNamespace = "::basin::sink";
+  let genSpecializedAttr = 0;
+}
+def Sink_MaskKindAttr : EnumAttr<Sink_Dialect, Sink_MaskKind, "mask_kind"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Sink_Activation : I32EnumAttr<"Activation", "a gate's activation", [
+    I32EnumAttrCase<"sigmoid", 0>, I32EnumAttrCase<"tanh", 1>,
+    I32EnumAttrCase<"silu", 2>, I32EnumAttrCase<"identity", 3>
+  ]> {
+  let cppNamespace = "::basin::sink";
+  let genSpecializedAttr = 0;
+}
+def Sink_ActivationAttr : EnumAttr<Sink_Dialect, Sink_Activation, "activation"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters and regions
+//===----------------------------------------------------------------------===//
+
+def Sink_ParameterOp : Sink_Op<"parameter"> {
+  let summary = "a named learnable parameter";
+  let description = [{
+    Exports as an initializer of this name. Its name is its identity: it is
+    never folded, merged with a parameter of equal value, or eliminated, so it
+    is not declared free of effects.
+
+    Constraints:
+    - (parameter_c1) `value` has the result's type.
+  }];
+  let arguments = (ins StrAttr:$name, AnyAttr:$value);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result) `=` $value";
+  let hasVerifier = 1;
+}
+
+def Sink_YieldOp : Sink_Op<"yield", [Terminator, Pure]> {
+  let summary = "the results of a form";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+//===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+class Sink_NormOp<string mnemonic, dag more> : Sink_RaisedOp<mnemonic,
+    [AttrSizedOperandSegments]> {
+  let arguments = !con((ins AnyType:$x, Optional<AnyType>:$residual,
+                            Optional<AnyType>:$pre_affine,
+                            Optional<AnyType>:$weight), more,
+                       (ins F64Attr:$epsilon));
+  let results = (outs AnyType:$result, Optional<AnyType>:$sum);
+  let regions = (region AnyRegion:$form);
+}
+
+def Sink_RMSNormOp : Sink_NormOp<"rms_norm", (ins)> {
+  let summary = "root-mean-square norm over the last axis";
+  let description = [{
+    1. `h = x + residual` (`h = x` without one); `sum = h` if it is a result
+    2. `u = pre_affine * h` (PreAffineRMSNorm; `u = h` without one)
+    3. `result = weight * u / sqrt(mean(u^2) + epsilon)`, the mean over the
+       last axis, computed in f32 where x is narrower; `weight = 1` without one
+
+    Shapes: x, residual and result [..., d]; pre_affine and weight [d].
+
+    Constraints:
+    - (rms_norm_c1) x, residual, result and sum have the same shape
+    - (rms_norm_c2) pre_affine and weight have d elements, or one
+    - (rms_norm_c3) sum is a result only with residual
+  }];
+  let assemblyFormat = [{
+    $x (`residual` $residual^)? (`pre_affine` $pre_affine^)? (`weight` $weight^)?
+    attr-dict `:` functional-type(operands, results) ($form^)?
+  }];
+}
+
+def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> {
+  let summary = "layer norm over the last axis";
+  let description = [{
+    1. `h = x + residual`; `sum = h` if it is a result
+    2. `u = pre_affine * h`
+    3. `c = u - mean(u)`
+    4. `result = weight * c / sqrt(mean(c^2) + epsilon) + bias`
+
+    Shapes and constraints as `sink.rms_norm`; bias [d].
+
+    Constraints:
+    - (layer_norm_c1) x, residual, result and sum have the same shape
+    - (layer_norm_c2) pre_affine, weight and bias have d elements, or one
+    - (layer_norm_c3) sum is a result only with residual
+  }];
+  let assemblyFormat = [{
+    $x (`residual` $residual^)? (`pre_affine` $pre_affine^)? (`weight` $weight^)?
+    (`bias` $bias^)? attr-dict `:` functional-type(operands, results) ($form^)?
+  }];
+}
+
+def Sink_DyTOp : Sink_Op<"dyt", [Pure]> {
+  let summary = "dynamic tanh, a norm's pointwise replacement";
+  let description = [{
+    `result = gamma * tanh(alpha * x) + beta`; alpha one element, gamma and
+    beta [d].
+  }];
+  let arguments = (ins AnyType:$x, AnyType:$alpha, AnyType:$gamma,
+                       Optional<AnyType>:$beta);
+  let results = (outs AnyType:$result);
+  let assemblyFormat =
+      "$x `alpha` $alpha `gamma` $gamma (`beta` $beta^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Sink_GateOp : Sink_Op<"gate", [Pure]> {
+  let summary = "low-rank self-gate (GatedNorm's second half)";
+  let description = [{
+    `result = act(swish(x W_down) W_up) * x`, with W_down [d, r], W_up [d, r]^T
+    stored as [r, d] (elementwise) or [r, 1] (tensorwise).
+
+    Constraints:
+    - (gate_c1) w_down is [d, r] and w_up [r, d] or [r, 1]
+  }];
+  let arguments = (ins AnyType:$x, AnyType:$w_down, AnyType:$w_up,
+                       DefaultValuedAttr<Sink_ActivationAttr,
+                         "::basin::sink::Activation::sigmoid">:$activation);
+  let results = (outs AnyType:$result);
+  let assemblyFormat =
+      "$x `down` $w_down `up` $w_up attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+def Sink_RotaryOp : Sink_RaisedOp<"rotary"> {
+  let summary = "rotary position embedding";
+  let description = [{
+    On the first `rotary_dim` elements of x's last axis (all without it):
+    1. pairs `(a, b)` are `(x[i], x[i + n/2])`, or `(x[2i], x[2i + 1])` when
+       `interleaved`
+    2. the result's pair is `(a cos - b sin, b cos + a sin)`
+
+    cos and sin broadcast against x [..., sequence, n] (or n/2, `half_tables`);
+    with `positions` they are caches [positions, n/2] that it indexes.
+
+    Constraints:
+    - (rotary_c1) x and result have the same shape
+    - (rotary_c2) `rotary_dim` is even and at most the last axis
+  }];
+  let arguments = (ins AnyType:$x, AnyType:$cos, AnyType:$sin,
+                       Optional<AnyType>:$positions,
+                       UnitAttr:$interleaved, UnitAttr:$half_tables,
+                       Sink_LayoutAttr:$layout,
+                       OptionalAttr<I64Attr>:$num_heads,
+                       OptionalAttr<I64Attr>:$rotary_dim);
+  let results = (outs AnyType:$result);
+  let regions = (region AnyRegion:$form);
+  let assemblyFormat = [{
+    $x `cos` $cos `sin` $sin (`positions` $positions^)? attr-dict
+    `:` functional-type(operands, results) ($form^)?
+  }];
+}
+
+def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
+  let summary = "softmax attention";
+  let description = [{
+    For each head h and query i over visible keys j (query heads share key
+    heads in groups of `num_heads / kv_num_heads`):
+    1. `s_ij = scale * q_i . k_j`
+    2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
+    3. `s_ij = s_ij + mask_ij`, or -inf where a boolean mask hides j; where
+       `causal`, j > i + (keys - queries) is hidden; with `window` w,
+       i + (keys - queries) - j >= w is
+    4. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
+       first summand when there is no sink logit
+    5. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
+
+    `past_key` and `past_value` stand before key and value on the sequence
+    axis; `sink_key`, `sink_value` [kv_heads, n, d] before those. `scale` is
+    1 / sqrt(d) by default. `causal` is set only where proven.
+
+    Results: the output, then the present key and value where `has_present`,
+    then inner values of the form that are used outside.
+
+    Constraints:
+    - (attention_c1) `num_heads` is a multiple of `kv_num_heads`
+    - (attention_c2) sink_logit has `num_heads` elements
+    - (attention_c3) past_key and past_value come together, as do sink_key and
+      sink_value
+    - (attention_c4) `mask_kind` is given exactly with a mask
+  }];
+  let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
+                       Optional<AnyType>:$mask, Optional<AnyType>:$past_key,
+                       Optional<AnyType>:$past_value,
+                       Optional<AnyType>:$sink_logit, Optional<AnyType>:$sink_key,
+                       Optional<AnyType>:$sink_value, Optional<AnyType>:$gate,
+                       OptionalAttr<F64Attr>:$scale, UnitAttr:$causal,
+                       OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap,
+                       OptionalAttr<I64Attr>:$num_heads,
+                       OptionalAttr<I64Attr>:$kv_num_heads,
+                       OptionalAttr<I64Attr>:$head_dim,
+                       OptionalAttr<Sink_MaskKindAttr>:$mask_kind,
+                       UnitAttr:$has_present,
+                       Sink_LayoutAttr:$query_layout, Sink_LayoutAttr:$key_layout,
+                       Sink_LayoutAttr:$value_layout, Sink_LayoutAttr:$result_layout);
+  let results = (outs AnyType:$result, Variadic<AnyType>:$more);
+  let regions = (region AnyRegion:$form);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`mask` $mask^)? (`past` $past_key^ `,` $past_value)?
+    (`sink_logit` $sink_logit^)? (`sink_kv` $sink_key^ `,` $sink_value)?
+    (`gate` $gate^)? attr-dict `:` functional-type(operands, results) ($form^)?
+  }];
+}
+
+#endif // BASIN_DIALECT_SINK_IR_SINKOPS_TD

@@ -1,0 +1,205 @@
+//===- SinkOps.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace basin::sink;
+
+#include "basin/Dialect/Sink/IR/SinkDialect.cpp.inc"
+#include "basin/Dialect/Sink/IR/SinkEnums.cpp.inc"
+#include "basin/Dialect/Sink/IR/SinkInterfaces.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "basin/Dialect/Sink/IR/SinkAttrs.cpp.inc"
+
+void SinkDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "basin/Dialect/Sink/IR/SinkOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "basin/Dialect/Sink/IR/SinkAttrs.cpp.inc"
+      >();
+}
+
+std::optional<unsigned> basin::sink::getHeadAxis(Layout layout) {
+  switch (layout) {
+  case Layout::bhsd:
+    return 1;
+  case Layout::bshd:
+    return 2;
+  case Layout::bsd:
+  case Layout::hsd:
+    return std::nullopt;
+  }
+  llvm_unreachable("a layout of no kind");
+}
+
+unsigned basin::sink::getSequenceAxis(Layout layout) {
+  return layout == Layout::bhsd ? 2 : 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+/// Static sizes of the same axis must not differ; unknown ranks pass.
+static LogicalResult verifySameShape(Operation *op, Value a, Value b,
+                                     StringRef what) {
+  auto x = dyn_cast<RankedTensorType>(a.getType());
+  auto y = dyn_cast<RankedTensorType>(b.getType());
+  if (!x || !y || succeeded(verifyCompatibleShape(x, y)))
+    return success();
+  return op->emitOpError("expected ")
+         << what << " of the shape of " << x << ", but got " << y;
+}
+
+/// Elements of a static tensor; nothing otherwise.
+static std::optional<int64_t> countElements(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.hasStaticShape())
+    return std::nullopt;
+  return type.getNumElements();
+}
+
+static std::optional<int64_t> lastDim(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() == 0 ||
+      type.isDynamicDim(type.getRank() - 1))
+    return std::nullopt;
+  return type.getShape().back();
+}
+
+static LogicalResult verifyVector(Operation *op, Value vector, Value x,
+                                  StringRef what) {
+  if (!vector)
+    return success();
+  std::optional<int64_t> have = countElements(vector), want = lastDim(x);
+  if (!have || !want || *have == *want || *have == 1)
+    return success();
+  return op->emitOpError("expected ")
+         << what << " of " << *want << " elements, but got " << *have;
+}
+
+/// A form takes `count` arguments and yields the op's results.
+static LogicalResult verifyForm(Operation *op, Region &form) {
+  if (form.empty())
+    return success();
+  auto yield = form.hasOneBlock() && !form.front().empty()
+                   ? dyn_cast<YieldOp>(form.front().back())
+                   : YieldOp();
+  if (!yield)
+    return op->emitOpError("expected its form to end in 'sink.yield'");
+  if (yield.getNumOperands() != op->getNumResults())
+    return op->emitOpError("expected its form to yield ")
+           << op->getNumResults() << " values, but got "
+           << yield.getNumOperands();
+  return success();
+}
+
+template <typename NormOp>
+static LogicalResult verifyNorm(NormOp op) {
+  if (op.getSum() && !op.getResidual())
+    return op.emitOpError("expected a residual operand with a sum result");
+  if (failed(verifySameShape(op, op.getX(), op.getResult(), "a result")) ||
+      (op.getResidual() &&
+       failed(verifySameShape(op, op.getX(), op.getResidual(), "a residual"))) ||
+      (op.getSum() &&
+       failed(verifySameShape(op, op.getX(), op.getSum(), "a sum"))) ||
+      failed(verifyVector(op, op.getPreAffine(), op.getX(), "a pre_affine")) ||
+      failed(verifyVector(op, op.getWeight(), op.getX(), "a weight")))
+    return failure();
+  Region &form = op.getForm();
+  unsigned expected = op.getResidual() ? 2 : 1;
+  if (!form.empty() && form.getNumArguments() != expected)
+    return op.emitOpError("expected its form to take ")
+           << expected << " arguments, but got " << form.getNumArguments();
+  return verifyForm(op, form);
+}
+
+LogicalResult RMSNormOp::verify() { return verifyNorm(*this); }
+
+LogicalResult LayerNormOp::verify() {
+  if (failed(verifyVector(*this, getBias(), getX(), "a bias")))
+    return failure();
+  return verifyNorm(*this);
+}
+
+LogicalResult DyTOp::verify() {
+  if (failed(verifySameShape(*this, getX(), getResult(), "a result")))
+    return failure();
+  if (auto count = countElements(getAlpha()); count && *count != 1)
+    return emitOpError("expected an alpha of 1 element, but got ") << *count;
+  if (failed(verifyVector(*this, getGamma(), getX(), "a gamma")))
+    return failure();
+  return verifyVector(*this, getBeta(), getX(), "a beta");
+}
+
+LogicalResult GateOp::verify() {
+  auto down = dyn_cast<RankedTensorType>(getWDown().getType());
+  auto up = dyn_cast<RankedTensorType>(getWUp().getType());
+  if (!down || !up || !down.hasStaticShape() || !up.hasStaticShape())
+    return success();
+  if (down.getRank() != 2 || up.getRank() != 2)
+    return emitOpError("expected matrices of rank 2, but got ")
+           << down << " and " << up;
+  int64_t d = lastDim(getX()).value_or(down.getDimSize(0));
+  if (down.getDimSize(0) != d || up.getDimSize(0) != down.getDimSize(1) ||
+      (up.getDimSize(1) != d && up.getDimSize(1) != 1))
+    return emitOpError("expected w_down [d, r] and w_up [r, d] or [r, 1] with "
+                       "d = ")
+           << d << ", but got " << down << " and " << up;
+  return success();
+}
+
+LogicalResult ParameterOp::verify() {
+  auto typed = dyn_cast<TypedAttr>(getValue());
+  if (!typed || typed.getType() != getResult().getType())
+    return emitOpError("expected a value of type ")
+           << getResult().getType() << ", but got " << getValue();
+  return success();
+}
+
+LogicalResult RotaryOp::verify() {
+  if (failed(verifySameShape(*this, getX(), getResult(), "a result")))
+    return failure();
+  if (std::optional<uint64_t> dim = getRotaryDim()) {
+    std::optional<int64_t> last = lastDim(getX());
+    bool perHead = getLayout() != Layout::bsd;
+    if (*dim % 2 != 0 ||
+        (last && perHead && static_cast<int64_t>(*dim) > *last))
+      return emitOpError("expected an even rotary_dim of at most ")
+             << last.value_or(0) << ", but got " << *dim;
+  }
+  return verifyForm(*this, getForm());
+}
+
+LogicalResult AttentionOp::verify() {
+  std::optional<uint64_t> heads = getNumHeads(), kvHeads = getKvNumHeads();
+  if (heads && kvHeads && (*kvHeads == 0 || *heads % *kvHeads != 0))
+    return emitOpError("expected num_heads to be a multiple of kv_num_heads, "
+                       "but got ")
+           << *heads << " and " << *kvHeads;
+  if (getSinkLogit() && heads)
+    if (auto count = countElements(getSinkLogit());
+        count && *count != static_cast<int64_t>(*heads))
+      return emitOpError("expected a sink logit for each of ")
+             << *heads << " heads, but got " << *count;
+  if (static_cast<bool>(getMask()) != getMaskKind().has_value())
+    return emitOpError("expected mask_kind exactly with a mask");
+  return verifyForm(*this, getForm());
+}
+
+#define GET_OP_CLASSES
+#include "basin/Dialect/Sink/IR/SinkOps.cpp.inc"
