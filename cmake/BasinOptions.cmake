@@ -30,3 +30,10 @@ function(basin_add_library name)
   set_property(GLOBAL APPEND PROPERTY BASIN_LIBS ${name})
   install(TARGETS ${name} EXPORT BasinTargets ARCHIVE DESTINATION lib)
 endfunction()
+
+# A command-line tool on top of everything Basin registers.
+function(basin_add_tool name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE BasinInitAll)
+  install(TARGETS ${name} EXPORT BasinTargets RUNTIME DESTINATION bin)
+endfunction()

@@ -1,4 +1,4 @@
-//===- basin-opt.cpp ----------------------------------------------*- C++ -*-===//
+//===- basin-opt.cpp --------------------------------------------*- C++ -*-===//
 //
 // Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Dialect/ONNX/IR/ONNX.h"
+#include "basin/InitAll.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -18,7 +18,9 @@ int main(int argc, char **argv) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   mlir::registerAllPasses();
-  registry.insert<basin::onnx::ONNXDialect>();
+  basin::registerAllDialects(registry);
+  basin::registerAllPasses();
+  basin::registerAllPipelines();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Basin optimizer driver\n", registry));
 }

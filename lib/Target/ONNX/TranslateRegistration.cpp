@@ -1,9 +1,8 @@
-//===- TranslateRegistration.cpp ---------------------------------------------*-
-// C++ -*-===//
+//===- TranslateRegistration.cpp --------------------------------*- C++ -*-===//
 //
-// Part of the Basin project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
@@ -25,15 +24,13 @@
 
 using namespace mlir;
 
-static OwningOpRef<Operation *> importFromSource(llvm::SourceMgr &sourceMgr,
-                                                 MLIRContext *context) {
-  const llvm::MemoryBuffer *buffer =
-      sourceMgr.getMemoryBuffer(sourceMgr.getMainFileID());
+static OwningOpRef<Operation *> importFromSource(llvm::SourceMgr &sourceMgr, MLIRContext *context) {
+  const llvm::MemoryBuffer *buffer = sourceMgr.getMemoryBuffer(sourceMgr.getMainFileID());
   StringRef path = buffer->getBufferIdentifier();
   if (llvm::sys::fs::exists(path))
     return basin::onnx::importModel(path, context);
-  return basin::onnx::importModel(
-      llvm::MemoryBuffer::getMemBufferCopy(buffer->getBuffer(), path), context);
+  return basin::onnx::importModel(llvm::MemoryBuffer::getMemBufferCopy(buffer->getBuffer(), path),
+                                  context);
 }
 
 static LogicalResult exportToStream(ModuleOp module, raw_ostream &os) {
@@ -43,8 +40,7 @@ static LogicalResult exportToStream(ModuleOp module, raw_ostream &os) {
 namespace basin::onnx {
 void registerTranslations() {
   static TranslateToMLIRRegistration toMLIR(
-      "onnx-to-mlir", "read an ONNX model into the onnx dialect",
-      importFromSource,
+      "onnx-to-mlir", "read an ONNX model into the onnx dialect", importFromSource,
       [](DialectRegistry &registry) { basin::registerAllDialects(registry); });
   static TranslateFromMLIRRegistration fromMLIR(
       "mlir-to-onnx", "write the onnx dialect as an ONNX model", exportToStream,

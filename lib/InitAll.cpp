@@ -1,0 +1,33 @@
+//===- InitAll.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one list of what Basin registers: a new dialect, pass group, pipeline or
+// translation is one line here, and every tool, the plugin and the Python
+// extension have it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/InitAll.h"
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+#include "basin/Dialect/ONNX/Transforms/Passes.h"
+
+#include "mlir/IR/DialectRegistry.h"
+
+void basin::registerAllDialects(mlir::DialectRegistry &registry) {
+  registry.insert<onnx::ONNXDialect>();
+}
+
+void basin::registerAllPasses() { onnx::registerONNXPasses(); }
+
+void basin::registerAllPipelines() {}
+
+namespace basin::onnx {
+void registerTranslations();
+} // namespace basin::onnx
+
+void basin::registerAllTranslations() { onnx::registerTranslations(); }
