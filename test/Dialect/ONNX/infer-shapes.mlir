@@ -579,6 +579,27 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
 }
 }
 
+// Exporters guard a Squeeze by the dim's size: the branch not taken contradicts
+// itself in a valid model, so only the main graph's contradictions are errors.
+// CHECK-LABEL: @guarded_squeeze
+module @guarded_squeeze attributes {onnx.model = {opset_import = [{domain = "", version = 11}]}} {
+onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}> {
+  %c = onnx.node "Source" () {} : () -> tensor<i1>
+  %x = onnx.node "Source" () {} : () -> tensor<?x3xf32>
+  %r = onnx.If(%c) {
+    // CHECK: onnx.Squeeze{{.*}} -> !onnx.unknown
+    %a = onnx.Squeeze(%x) {axes = array<i64: 1>} : (tensor<?x3xf32>) -> !onnx.unknown
+    onnx.return %a : !onnx.unknown
+  }, {
+    // CHECK: onnx.Identity{{.*}} -> tensor<?x3xf32>
+    %b = onnx.Identity(%x) : (tensor<?x3xf32>) -> !onnx.unknown
+    onnx.return %b : !onnx.unknown
+  // CHECK: (tensor<i1>) -> !onnx.unknown
+  } : (tensor<i1>) -> !onnx.unknown
+  onnx.return
+}
+}
+
 // Of what the model states and what is inferred, the more precise dims stay. An
 // output's declared type holds before its consumers are visited.
 // CHECK-LABEL: @stated

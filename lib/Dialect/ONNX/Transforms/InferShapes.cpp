@@ -24,8 +24,7 @@ using namespace mlir;
 using namespace basin::onnx;
 
 namespace {
-class InferShapesPass
-    : public basin::onnx::impl::InferShapesPassBase<InferShapesPass> {
+class InferShapesPass : public basin::onnx::impl::InferShapesPassBase<InferShapesPass> {
 public:
   using InferShapesPassBase::InferShapesPassBase;
   void runOnOperation() override;
@@ -33,8 +32,7 @@ public:
 private:
   LogicalResult inferBlock(Block &block, GraphInfoAttr info);
   LogicalResult inferNode(NodeInterface node);
-  LogicalResult inferResultTypes(NodeInterface node,
-                                 SmallVectorImpl<Type> &types);
+  LogicalResult inferResultTypes(NodeInterface node, SmallVectorImpl<Type> &types);
   LogicalResult refine(OpResult value, Type inferred);
   LogicalResult checkOutputs(Block &block, GraphInfoAttr info);
   InFlightDiagnostic report(Operation *op);
@@ -50,24 +48,22 @@ void InferShapesPass::runOnOperation() {
     return WalkResult(inferBlock(graph.getBody().front(), graph.getInfo()));
   };
   // Graphs do not nest; their subgraphs are visited with the nodes.
-  WalkResult result =
-      getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
-        WalkResult inferred = WalkResult::advance();
-        if (auto graph = dyn_cast<GraphOp>(op))
-          inferred = run(graph);
-        else if (auto function = dyn_cast<FunctionOp>(op))
-          inferred = run(function);
-        else
-          return inferred;
-        return inferred.wasInterrupted() ? inferred : WalkResult::skip();
-      });
+  WalkResult result = getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    WalkResult inferred = WalkResult::advance();
+    if (auto graph = dyn_cast<GraphOp>(op))
+      inferred = run(graph);
+    else if (auto function = dyn_cast<FunctionOp>(op))
+      inferred = run(function);
+    else
+      return inferred;
+    return inferred.wasInterrupted() ? inferred : WalkResult::skip();
+  });
   if (result.wasInterrupted())
     signalPassFailure();
 }
 
 InFlightDiagnostic InferShapesPass::report(Operation *op) {
-  return onConflict == ConflictAction::Error ? op->emitOpError()
-                                             : op->emitWarning();
+  return onConflict == ConflictAction::Error ? op->emitOpError() : op->emitWarning();
 }
 
 static GraphInfoAttr getSubgraphInfo(Region &region) {
@@ -79,28 +75,32 @@ static GraphInfoAttr getSubgraphInfo(Region &region) {
 
 LogicalResult InferShapesPass::inferBlock(Block &block, GraphInfoAttr info) {
   // A value's declared type is known before its consumers are visited.
-  if (info &&
-      info.getOutputs().size() == block.getTerminator()->getNumOperands())
-    for (auto [value, attr] :
-         llvm::zip(block.getTerminator()->getOperands(), info.getOutputs()))
+  if (info && info.getOutputs().size() == block.getTerminator()->getNumOperands())
+    for (auto [value, attr] : llvm::zip(block.getTerminator()->getOperands(), info.getOutputs()))
       if (auto output = dyn_cast<ValueInfoAttr>(attr))
         declared.try_emplace(value, output.getType());
   for (Operation &op : block) {
     for (Region &region : op.getRegions())
       if (failed(inferBlock(region.front(), getSubgraphInfo(region))))
         return failure();
-    if (auto node = dyn_cast<NodeInterface>(op);
-        node && failed(inferNode(node)))
+    if (auto node = dyn_cast<NodeInterface>(op); node && failed(inferNode(node)))
       return failure();
   }
   return checkOutputs(block, info);
 }
 
+/// Whether `op` may never run: it stands in a subgraph. Exporters guard a
+/// Squeeze by an If on the dim's size; the branch not taken is invalid in
+/// itself, in a valid model. There, contradictions leave a type as it is.
+static bool isConditional(Operation *op) {
+  return !isa_and_nonnull<GraphOp, FunctionOp>(op->getParentOp());
+}
+
 /// The rule's types. Contradictory operands become warnings where the user
 /// asked for that; the results then keep the types they have.
-LogicalResult InferShapesPass::inferResultTypes(NodeInterface node,
-                                                SmallVectorImpl<Type> &types) {
-  if (onConflict == ConflictAction::Error)
+LogicalResult InferShapesPass::inferResultTypes(NodeInterface node, SmallVectorImpl<Type> &types) {
+  bool conditional = isConditional(node);
+  if (onConflict == ConflictAction::Error && !conditional)
     return node.inferResultTypes(types);
   SmallVector<std::pair<Location, std::string>> messages;
   LogicalResult result = failure();
@@ -110,8 +110,9 @@ LogicalResult InferShapesPass::inferResultTypes(NodeInterface node,
     });
     result = node.inferResultTypes(types);
   }
-  for (auto &[loc, message] : messages)
-    emitWarning(loc) << message;
+  if (!conditional)
+    for (auto &[loc, message] : messages)
+      emitWarning(loc) << message;
   if (failed(result))
     types.assign(node->getNumResults(), Type());
   return success();
@@ -143,18 +144,18 @@ LogicalResult InferShapesPass::refine(OpResult value, Type inferred) {
   if (isa<NoneType>(stated)) // an output that the model leaves out
     return success();
   Operation *op = value.getOwner();
-  auto merge = [&](Type preferred, Type other,
-                   StringRef source) -> FailureOr<Type> {
+  auto merge = [&](Type preferred, Type other, StringRef source) -> FailureOr<Type> {
     if (Type merged = mergeTypes(preferred, other))
       return merged;
-    report(op) << "expected " << describe(value, op) << " to be " << other
-               << " as " << source << ", but got " << preferred;
+    if (isConditional(op))
+      return other;
+    report(op) << "expected " << describe(value, op) << " to be " << other << " as " << source
+               << ", but got " << preferred;
     if (onConflict == ConflictAction::Error)
       return failure();
     return other;
   };
-  FailureOr<Type> type =
-      inferred ? merge(inferred, stated, "the model states") : stated;
+  FailureOr<Type> type = inferred ? merge(inferred, stated, "the model states") : stated;
   if (failed(type))
     return failure();
   if (Type output = declared.lookup(value)) {
@@ -173,21 +174,18 @@ LogicalResult InferShapesPass::refine(OpResult value, Type inferred) {
 /// outer graph) are only checked.
 LogicalResult InferShapesPass::checkOutputs(Block &block, GraphInfoAttr info) {
   Operation *terminator = block.getTerminator();
-  if (!info || info.getOutputs().size() != terminator->getNumOperands())
+  if (!info || isConditional(terminator) ||
+      info.getOutputs().size() != terminator->getNumOperands())
     return success();
-  for (auto [value, attr] :
-       llvm::zip(terminator->getOperands(), info.getOutputs())) {
+  for (auto [value, attr] : llvm::zip(terminator->getOperands(), info.getOutputs())) {
     auto output = dyn_cast<ValueInfoAttr>(attr);
-    if (!output || isa<NoneType>(value.getType()) ||
-        mergeTypes(value.getType(), output.getType()))
+    if (!output || isa<NoneType>(value.getType()) || mergeTypes(value.getType(), output.getType()))
       continue;
     Operation *owner = value.getDefiningOp();
-    if (onConflict == ConflictAction::Warn &&
-        isa_and_nonnull<NodeInterface>(owner))
+    if (onConflict == ConflictAction::Warn && isa_and_nonnull<NodeInterface>(owner))
       continue; // `refine` has warned
-    report(terminator) << "expected output '" << output.getName().getValue()
-                       << "' to be " << output.getType()
-                       << " as declared, but got " << value.getType();
+    report(terminator) << "expected output '" << output.getName().getValue() << "' to be "
+                       << output.getType() << " as declared, but got " << value.getType();
     if (onConflict == ConflictAction::Error)
       return failure();
   }
