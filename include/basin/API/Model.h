@@ -1,0 +1,72 @@
+//===- Model.h --------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A model with everything it needs, for programs that are not compilers: load,
+// run a pipeline, look, save. Python's `basin.Model` is this class.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_API_MODEL_H
+#define BASIN_API_MODEL_H
+
+#include "basin/Target/ONNX/Export.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace basin {
+
+/// Owns a context and one module in it. Calls may come from several threads;
+/// they run one after the other. An error holds the first diagnostic with its
+/// notes, one a line.
+class Model {
+public:
+  /// Reads the ONNX model at `path`.
+  static llvm::Expected<std::unique_ptr<Model>> load(llvm::StringRef path);
+  ~Model();
+
+  /// Runs a textual pipeline, with or without its `builtin.module(...)`. On an
+  /// error the model is as it was before.
+  llvm::Error run(llvm::StringRef pipeline);
+
+  /// Writes the model; see onnx::exportModel. The file it came from is refused.
+  llvm::Error save(llvm::StringRef path,
+                   onnx::ExternalData externalData = onnx::ExternalData::Auto);
+
+  /// What recognition found, as the JSON of inspectModule.
+  llvm::Expected<std::string> inspectJSON();
+
+  /// The module as text; `elideLarge` leaves out the bytes of large tensors.
+  std::string str(bool elideLarge = true);
+
+  /// Warnings and remarks since the last call.
+  std::vector<std::string> takeDiagnostics();
+
+private:
+  explicit Model(llvm::StringRef path);
+
+  /// The first error of `captured` as an llvm::Error; the rest is kept for
+  /// takeDiagnostics.
+  class Capture;
+
+  std::mutex mutex;
+  std::string path;
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<std::string> diagnostics;
+};
+
+} // namespace basin
+
+#endif // BASIN_API_MODEL_H

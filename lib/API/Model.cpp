@@ -1,0 +1,180 @@
+//===- Model.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Diagnostics are captured per call and become the call's error, so that none
+// goes to stderr behind the caller's back. A pipeline runs on a copy of the
+// module: weights are handles, so that a copy costs the operations alone, and a
+// pass that fails half-way leaves no half-rewritten model.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/API/Model.h"
+#include "basin/InitAll.h"
+#include "basin/Target/ONNX/Import.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+#if __has_include("basin/Analysis/Inspect.h")
+#include "basin/Analysis/Inspect.h"
+#include "llvm/Support/JSON.h"
+#define BASIN_HAS_INSPECT 1
+#endif
+
+using namespace mlir;
+using namespace basin;
+
+static DialectRegistry &getRegistry() {
+  static DialectRegistry registry = [] {
+    DialectRegistry made;
+    registerAllDialects(made);
+    registerAllPasses();
+    registerAllPipelines();
+    registerTransformsPasses();
+    return made;
+  }();
+  return registry;
+}
+
+// The importer gives a node the location of its name, within its file's.
+static void print(Location loc, llvm::raw_ostream &os) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    os << "node '" << name.getName().getValue() << "': ";
+  else if (auto file = dyn_cast<FileLineColLoc>(loc); file && file.getLine() == 0)
+    os << file.getFilename().getValue() << ": ";
+  else if (!isa<UnknownLoc>(loc))
+    os << loc << ": ";
+}
+
+static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
+  print(diagnostic.getLocation(), os);
+  os << diagnostic.str();
+}
+
+static std::string toString(const Diagnostic &diagnostic) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  print(diagnostic, os);
+  for (const Diagnostic &note : diagnostic.getNotes()) {
+    os << "\nnote: ";
+    print(note, os);
+  }
+  return text;
+}
+
+class Model::Capture {
+public:
+  explicit Capture(Model &model)
+      : model(model), handler(&model.context, [this](Diagnostic &diagnostic) {
+          bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
+          if (isError && first.empty())
+            first = toString(diagnostic);
+          else
+            this->model.diagnostics.push_back(toString(diagnostic));
+          return success();
+        }) {}
+
+  llvm::Error error(llvm::StringRef otherwise) {
+    return llvm::createStringError(first.empty() ? otherwise.str() : first);
+  }
+
+private:
+  Model &model;
+  std::string first;
+  ScopedDiagnosticHandler handler;
+};
+
+Model::Model(llvm::StringRef path)
+    : path(path), context(getRegistry(), MLIRContext::Threading::DISABLED) {
+  context.printOpOnDiagnostic(false);
+}
+
+Model::~Model() = default;
+
+llvm::Expected<std::unique_ptr<Model>> Model::load(llvm::StringRef path) {
+  std::unique_ptr<Model> model(new Model(path));
+  Capture capture(*model);
+  model->module = onnx::importModel(path, &model->context);
+  if (!model->module)
+    return capture.error("the model could not be read");
+  return model;
+}
+
+// The parser's text without the place in the pipeline, which its user may not
+// have written.
+static llvm::Error pipelineError(llvm::StringRef text) {
+  llvm::StringRef reason = text.split("error: ").second;
+  return llvm::createStringError("invalid pipeline: " +
+                                 (reason.empty() ? text : reason).split('\n').first);
+}
+
+llvm::Error Model::run(llvm::StringRef pipeline) {
+  std::lock_guard<std::mutex> lock(mutex);
+  Capture capture(*this);
+  std::string reason;
+  llvm::raw_string_ostream os(reason);
+  PassManager manager(&context);
+  if (pipeline.trim().starts_with("builtin.module(")) {
+    FailureOr<OpPassManager> parsed = parsePassPipeline(pipeline, os);
+    if (failed(parsed))
+      return pipelineError(reason);
+    static_cast<OpPassManager &>(manager) = std::move(*parsed);
+  } else if (failed(parsePassPipeline(pipeline, manager, os))) {
+    return pipelineError(reason);
+  }
+  OwningOpRef<ModuleOp> copy = module->clone();
+  if (failed(manager.run(*copy)))
+    return capture.error("the pipeline failed");
+  module = std::move(copy);
+  return llvm::Error::success();
+}
+
+llvm::Error Model::save(llvm::StringRef to, onnx::ExternalData externalData) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (llvm::sys::fs::equivalent(path, to))
+    return llvm::createStringError("'" + to.str() + "' is the model's own input");
+  Capture capture(*this);
+  if (failed(onnx::exportModel(*module, to, {externalData})))
+    return capture.error("the model could not be written");
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::string> Model::inspectJSON() {
+#ifdef BASIN_HAS_INSPECT
+  std::lock_guard<std::mutex> lock(mutex);
+  Capture capture(*this);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << inspectModule(*module);
+  return text;
+#else
+  return llvm::createStringError("this build has no inspection");
+#endif
+}
+
+std::string Model::str(bool elideLarge) {
+  std::lock_guard<std::mutex> lock(mutex);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  OpPrintingFlags flags;
+  if (elideLarge)
+    flags.elideLargeElementsAttrs().elideLargeResourceString();
+  module->print(os, flags);
+  os << '\n';
+  return text;
+}
+
+std::vector<std::string> Model::takeDiagnostics() {
+  std::lock_guard<std::mutex> lock(mutex);
+  return std::exchange(diagnostics, {});
+}

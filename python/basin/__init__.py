@@ -1,0 +1,24 @@
+"""Rewrites transformers' outliers into parameters, ONNX in and ONNX out.
+
+model = basin.load("model.onnx")
+model.run("onnx-infer-shapes")
+model.save("out.onnx")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from basin.model import BasinError, Model, load, roundtrip
+
+__all__ = ["BasinError", "Model", "load", "roundtrip"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the extension on first use: `basin.verify` and the scripts need none."""
+    if name in __all__:
+        from basin import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module 'basin' has no attribute '{name}'")

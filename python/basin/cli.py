@@ -1,0 +1,255 @@
+"""The `basin` command: inspect, rewrite, verify.
+
+A user's error is one line on stderr and exit status 1; nothing is half-written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from enum import Enum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Move the outliers of transformers into parameters: ONNX in, ONNX out.",
+)
+
+
+class Absorb(str, Enum):
+    """What `--absorb` moves."""
+
+    residual = "residual"
+
+
+class Insert(str, Enum):
+    """What `--insert` adds."""
+
+    pre_affine = "pre-affine"
+
+
+class Form(str, Enum):
+    """How raised ops are written."""
+
+    standard = "standard"
+    functions = "functions"
+
+
+class ExternalDataMode(str, Enum):
+    """Where tensors go that the input keeps in files of their own."""
+
+    auto = "auto"
+    share = "share"
+    copy = "copy"
+    embed = "embed"
+
+
+def fail(message: str) -> NoReturn:
+    """End with exit status 1 and `message` on one line of stderr."""
+    print("basin: error: " + "; ".join(message.split("\n")), file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the errors that a user can cause into `fail`."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        from basin.inputs import VerifyError
+        from basin.model import BasinError
+
+        try:
+            command(*args, **kwargs)
+        except (BasinError, VerifyError, OSError) as error:
+            fail(str(error))
+
+    return wrapped
+
+
+def quoted(value: str) -> str:
+    """`value` as an option's value in a textual pipeline."""
+    if re.fullmatch(r"[\w./+-]+", value):
+        return value
+    if "'" not in value:
+        return f"'{value}'"
+    if '"' not in value:
+        return f'"{value}"'
+    fail(f"a file name with both kinds of quotes: {value}")
+
+
+def rewrite_pipeline(
+    absorb: Absorb | None = None,
+    rescale: str | None = None,
+    stats: Path | None = None,
+    scale_dims: str | None = None,
+    insert: Insert | None = None,
+    form: Form = Form.standard,
+) -> str:
+    """The textual pipeline of a rewrite: raise, rewrite, lower."""
+    passes = ["onnx-infer-shapes", "convert-onnx-to-sink"]
+    if rescale is not None:
+        passes.append(f"sink-rescale-residual{{k={rescale}}}")
+    if absorb is not None:
+        options = ""
+        if stats is not None:
+            options = f"{{stats={quoted(str(stats))}}}"
+        elif scale_dims is not None:
+            options = f"{{scale-dims={scale_dims}}}"
+        passes.append("sink-absorb-residual-sinks" + options)
+    if insert is not None:
+        passes.append("sink-insert-pre-affine")
+    passes.append(f"convert-sink-to-onnx{{form={form.value}}}")
+    return f"builtin.module({','.join(passes)})"
+
+
+def check_rewrite_options(
+    absorb: Absorb | None, rescale: str | None, stats: Path | None, scale_dims: str | None
+) -> None:
+    """Refuse what the pipeline's own parser would refuse less clearly."""
+    if rescale is not None and not re.fullmatch(r"auto|-?\d{1,3}", rescale):
+        fail(f"--rescale-residual: expected a whole number or auto, but got '{rescale}'")
+    if stats is not None and scale_dims is not None:
+        fail("--stats and --scale-dims say the same thing: give one of them")
+    if absorb is None and (stats is not None or scale_dims is not None):
+        fail("--stats and --scale-dims belong to --absorb residual")
+    if stats is not None and not stats.is_file():
+        fail(f"--stats: no such file: {stats}")
+    if scale_dims is not None and not re.fullmatch(r"\d+:[\d.eE+-]+(,\d+:[\d.eE+-]+)*", scale_dims):
+        fail(f"--scale-dims: expected DIM:SCALE,..., but got '{scale_dims}'")
+
+
+@app.command()
+@reports_errors
+def inspect(
+    model: Annotated[Path, typer.Argument(help="The ONNX model.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what the compiler recognizes in MODEL."""
+    from basin.model import load
+
+    found = load(model).inspect()
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print_inspection(found)
+
+
+def print_inspection(found: dict[str, Any]) -> None:
+    """One table a list, one line a plain value."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for key, value in found.items():
+        if not (isinstance(value, list) and value and isinstance(value[0], dict)):
+            shown = json.dumps(value) if isinstance(value, list | dict) else value
+            console.print(f"{key}: {shown}", markup=False, highlight=False)
+            continue
+        table = Table(title=f"{key} ({len(value)})", title_justify="left")
+        columns = list(dict.fromkeys(name for row in value for name in row))
+        for name in columns:
+            table.add_column(name)
+        for row in value:
+            table.add_row(*(show_cell(row.get(name)) for name in columns))
+        console.print(table)
+
+
+def show_cell(value: Any) -> str:
+    """A table cell's text, square brackets escaped."""
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    return escape(value if isinstance(value, str) else json.dumps(value))
+
+
+@app.command()
+@reports_errors
+def rewrite(
+    source: Annotated[Path, typer.Argument(metavar="IN", show_default=False)],
+    target: Annotated[Path, typer.Argument(metavar="OUT", show_default=False)],
+    absorb: Annotated[
+        Absorb | None,
+        typer.Option(help="Move residual sinks into a vector before each norm."),
+    ] = None,
+    rescale: Annotated[
+        str | None,
+        typer.Option(
+            "--rescale-residual", metavar="K|auto", help="Divide the residual stream by 2^K."
+        ),
+    ] = None,
+    stats: Annotated[
+        Path | None,
+        typer.Option(help="Measured residual statistics that choose the scales."),
+    ] = None,
+    scale_dims: Annotated[
+        str | None,
+        typer.Option(metavar="D:S,...", help="The scales themselves: dimension and power of two."),
+    ] = None,
+    insert: Annotated[
+        Insert | None,
+        typer.Option(help="Add learnable parameters that start as the identity."),
+    ] = None,
+    form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.standard,
+    external_data: Annotated[
+        ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
+    ] = ExternalDataMode.auto,
+) -> None:
+    """Rewrite the model IN and write it to OUT."""
+    from basin.model import load
+
+    check_rewrite_options(absorb, rescale, stats, scale_dims)
+    if target.exists() and source.exists() and target.samefile(source):
+        fail(f"the output is the input: {target}")
+    model = load(source)
+    for line in model.run(rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form)):
+        print("; ".join(line.split("\n")), file=sys.stderr)
+    model.save(target, external_data.value)
+
+
+@app.command()
+@reports_errors
+def verify(
+    a: Annotated[Path, typer.Argument(metavar="A", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", show_default=False)],
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="Inputs by name, as an .npz file."),
+    ] = None,
+    random: Annotated[int, typer.Option(help="How many sets of random inputs.")] = 1,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="The largest difference allowed; without it only equal bits pass."),
+    ] = None,
+    optimize: Annotated[bool, typer.Option(help="Let ONNX Runtime optimize both models.")] = False,
+) -> None:
+    """Run A and B on the same inputs and report how far apart they are."""
+    import numpy as np
+
+    from basin.verify import format_report
+    from basin.verify import verify as compare
+
+    values = None
+    if inputs is not None:
+        try:
+            with np.load(inputs, allow_pickle=False) as data:
+                values = dict(data)
+        except (ValueError, OSError) as error:
+            fail(f"--inputs: {error}")
+    report = compare(a, b, inputs=values, random=random, tolerance=tolerance, optimize=optimize)
+    print(format_report(report))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="basin")
