@@ -13,16 +13,22 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/InitAll.h"
+
+#include "basin/Conversion/Passes.h"
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
+#include "basin/Dialect/Sink/IR/Sink.h"
 
 #include "mlir/IR/DialectRegistry.h"
 
 void basin::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<onnx::ONNXDialect>();
+  registry.insert<onnx::ONNXDialect, sink::SinkDialect>();
 }
 
-void basin::registerAllPasses() { onnx::registerONNXPasses(); }
+void basin::registerAllPasses() {
+  onnx::registerONNXPasses();
+  registerBasinConversionPasses();
+}
 
 void basin::registerAllPipelines() {}
 

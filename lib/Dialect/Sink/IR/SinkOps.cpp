@@ -41,6 +41,7 @@ std::optional<unsigned> basin::sink::getHeadAxis(Layout layout) {
     return 2;
   case Layout::bsd:
   case Layout::hsd:
+  case Layout::packed:
     return std::nullopt;
   }
   llvm_unreachable("a layout of no kind");

@@ -49,7 +49,8 @@ def Sink_Layout : I32EnumAttr<"Layout", "order of a head tensor's axes", [
     I32EnumAttrCase<"bhsd", 0>, // [batch, heads, sequence, head dim]
     I32EnumAttrCase<"bshd", 1>, // [batch, sequence, heads, head dim]
     I32EnumAttrCase<"bsd", 2>,  // [batch, sequence, heads * head dim]
-    I32EnumAttrCase<"hsd", 3>   // [batch * heads, sequence, head dim]
+    I32EnumAttrCase<"hsd", 3>,  // [batch * heads, sequence, head dim]
+    I32EnumAttrCase<"packed", 4> // [batch, sequence, hidden], projected by the form
   ]> {
   let cppNamespace = "::basin::sink";
   let genSpecializedAttr = 0;

@@ -1,0 +1,138 @@
+//===- ConvertONNXToSink.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The pass: anchors are collected graph by graph, subgraphs and functions like
+// the main graph, then matched in order: fused operators, norms, rotations,
+// and attention last, whose operands the others bound.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Matchers.h"
+
+#include "basin/Conversion/Passes.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+namespace basin {
+#define GEN_PASS_DEF_CONVERTONNXTOSINKPASS
+#include "basin/Conversion/Passes.h.inc"
+} // namespace basin
+
+namespace {
+
+class ConvertONNXToSinkPass
+    : public basin::impl::ConvertONNXToSinkPassBase<ConvertONNXToSinkPass> {
+public:
+  using ConvertONNXToSinkPassBase::ConvertONNXToSinkPassBase;
+  void runOnOperation() override;
+
+private:
+  void raiseNorm(Operation *anchor, OpBuilder &b);
+  void raiseRotary(Operation *anchor, OpBuilder &b);
+  void raiseAttention(Operation *anchor, OpBuilder &b);
+  void reportMiss(Operation *anchor, StringRef what, const Miss &miss);
+};
+
+} // namespace
+
+void ConvertONNXToSinkPass::reportMiss(Operation *anchor, StringRef what,
+                                       const Miss &miss) {
+  anchor->setAttr(kMissAttr, StringAttr::get(&getContext(), miss.reason));
+  if (explain)
+    anchor->emitRemark() << what << " '" << getNodeName(anchor)
+                         << "' not raised: " << miss.reason;
+}
+
+void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
+  auto result = matchNorm(anchor);
+  if (!result)
+    return;
+  if (auto *why = std::get_if<Miss>(&*result))
+    return reportMiss(anchor, "norm", *why);
+  NormMatch &m = std::get<NormMatch>(*result);
+  if (m.epsilonOp)
+    m.epsilonOp->setAttr(kRoleAttr, b.getStringAttr("epsilon"));
+  ++numNorms;
+  raise(m.idiom, b, [&](Location loc, TypeRange types) -> Operation * {
+    FloatAttr epsilon = b.getF64FloatAttr(m.epsilon);
+    if (m.isLayer)
+      return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(),
+                                       m.weight, m.bias, epsilon);
+    return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(), m.weight,
+                                   epsilon);
+  });
+}
+
+void ConvertONNXToSinkPass::raiseRotary(Operation *anchor, OpBuilder &b) {
+  auto result = matchRotary(anchor);
+  if (!result)
+    return;
+  if (auto *why = std::get_if<Miss>(&*result))
+    return reportMiss(anchor, "rotary embedding", *why);
+  RotaryMatch &m = std::get<RotaryMatch>(*result);
+  ++numRotary;
+  raise(m.idiom, b, [&](Location loc, TypeRange types) {
+    return sink::RotaryOp::create(b, loc, types[0], m.x, m.cos, m.sin, Value(), m.interleaved,
+                                  m.halfTables, sink::Layout::bhsd, IntegerAttr(),
+                                  b.getI64IntegerAttr(m.dim));
+  });
+}
+
+void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
+  auto result = matchAttention(anchor);
+  if (auto *why = std::get_if<Miss>(&result))
+    return reportMiss(anchor, "attention", *why);
+  AttentionMatch &m = std::get<AttentionMatch>(result);
+  auto integer = [&](std::optional<int64_t> value) {
+    return value ? b.getI64IntegerAttr(*value) : IntegerAttr();
+  };
+  ++numAttention;
+  raise(m.idiom, b, [&](Location loc, TypeRange types) {
+    sink::Layout out = m.queryLayout;
+    return sink::AttentionOp::create(
+        b, loc, types[0], types.drop_front(), m.query, m.key, m.value, m.mask, Value(), Value(),
+        Value(), Value(), Value(), Value(), b.getF64FloatAttr(m.scale), m.causal, IntegerAttr(),
+        m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
+        integer(m.kvHeads), integer(m.headDim),
+        m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind)
+                   : sink::MaskKindAttr(),
+        /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
+  });
+}
+
+void ConvertONNXToSinkPass::runOnOperation() {
+  SmallVector<Operation *> fused, norms, rotations, softmaxes;
+  getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<sink::RaisedInterface>(op))
+      return WalkResult::skip();
+    if (isa<ReduceMeanOp>(op))
+      norms.push_back(op);
+    else if (isa<ConcatOp>(op))
+      rotations.push_back(op);
+    else if (isa<SoftmaxOp>(op))
+      softmaxes.push_back(op);
+    else if (isa<NodeInterface>(op))
+      fused.push_back(op);
+    return WalkResult::advance();
+  });
+  OpBuilder b(&getContext());
+  for (Operation *op : fused)
+    if (Operation *raised = raiseFusedOp(op, b)) {
+      numNorms += isa<sink::RMSNormOp, sink::LayerNormOp>(raised);
+      numRotary += isa<sink::RotaryOp>(raised);
+      numAttention += isa<sink::AttentionOp>(raised);
+    }
+  for (Operation *op : norms)
+    raiseNorm(op, b);
+  for (Operation *op : rotations)
+    raiseRotary(op, b);
+  for (Operation *op : softmaxes)
+    raiseAttention(op, b);
+}

@@ -1,0 +1,142 @@
+//===- HeadPath.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "HeadPath.h"
+
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+using basin::sink::Layout;
+
+/// Moves over constant factors and casts.
+static void skipScales(HeadPath &path) {
+  while (true) {
+    path.value = skipCasts(path.value, &path.ops);
+    std::optional<Scaled> scaled = matchScaled(path.value, path.ops);
+    if (!scaled)
+      return;
+    path.scale *= scaled->factor;
+    path.value = scaled->source;
+  }
+}
+
+/// The operand of a Transpose by `perm`; null if `value` is no such thing.
+static Value matchTranspose(Value value, ArrayRef<int64_t> perm, Ops &ops) {
+  auto transpose = value.getDefiningOp<TransposeOp>();
+  if (!transpose || !transpose.getPerm() || *transpose.getPerm() != perm)
+    return {};
+  ops.insert(transpose);
+  return transpose.getData();
+}
+
+/// k^T by way of three axes: Reshape, Transpose(0, 2, 1), Reshape back.
+static Value matchFlatTranspose(Value value, Ops &ops) {
+  auto outer = value.getDefiningOp<ReshapeOp>();
+  Ops found;
+  Value inner = outer ? matchTranspose(outer.getData(), {0, 2, 1}, found) : Value();
+  auto flat = inner ? inner.getDefiningOp<ReshapeOp>() : ReshapeOp();
+  if (!flat || getRank(flat.getData()) != 4 || getRank(value) != 4 ||
+      getRank(inner) != 3)
+    return {};
+  // The first two axes are joined and parted again: so the last two must be
+  // those of the source, and the head axis must come back as it was.
+  Value source = flat.getData();
+  auto same = [](std::optional<int64_t> a, std::optional<int64_t> b) { return a && a == b; };
+  if (!same(getDim(source, 3), getDim(inner, 2)) || !same(getDim(source, 3), getDim(value, 2)) ||
+      !same(getDim(source, 1), getDim(value, 1)))
+    return {};
+  ops.insert(outer);
+  ops.insert(found.front());
+  ops.insert(flat);
+  return source;
+}
+
+/// [b, kv, s, d] of [b, kv * n, s, d] where each head stands n times in a row:
+/// a new axis after the heads, widened by Expand, Tile or Concat, and merged.
+static Value matchRepeatedHeads(Value value, Ops &ops) {
+  auto reshape = value.getDefiningOp<ReshapeOp>();
+  Operation *widen = reshape ? reshape.getData().getDefiningOp() : nullptr;
+  if (!widen || !isa<ExpandOp, TileOp, ConcatOp>(widen))
+    return {};
+  Value narrow = widen->getOperand(0);
+  if (auto concat = dyn_cast<ConcatOp>(widen)) {
+    std::optional<int64_t> rank = getRank(narrow);
+    int64_t axis = concat.getAxis().value_or(0);
+    if (rank && axis < 0)
+      axis += *rank;
+    if (axis != 2 || !llvm::all_equal(widen->getOperands()))
+      return {};
+  }
+  auto unsqueeze = narrow.getDefiningOp<UnsqueezeOp>();
+  if (!unsqueeze || getRank(narrow) != 5 || getRank(value) != 4)
+    return {};
+  Value source = unsqueeze.getData();
+  std::optional<SmallVector<int64_t>> axes = getAxes(unsqueeze, 5);
+  std::optional<int64_t> kv = getDim(source, 1), heads = getDim(value, 1);
+  Value wide = widen->getResult(0);
+  if (!axes || *axes != SmallVector<int64_t>{2} || !kv || !heads || *heads % *kv != 0)
+    return {};
+  // Only the new axis may have grown, and only the head axes may be merged.
+  bool grown = getDim(wide, 1) == kv && getDim(wide, 2) == *heads / *kv &&
+               (!getDim(source, 3) || getDim(wide, 4) == getDim(source, 3)) &&
+               (!getDim(wide, 4) || getDim(value, 3) == getDim(wide, 4));
+  if (!grown)
+    return {};
+  for (Operation *op : {reshape.getOperation(), widen, unsqueeze.getOperation()})
+    ops.insert(op);
+  return source;
+}
+
+static void skipRepeats(HeadPath &path) {
+  skipScales(path);
+  if (Value source = matchRepeatedHeads(path.value, path.ops)) {
+    path.value = source;
+    skipScales(path);
+  }
+}
+
+std::optional<std::string> basin::onnx::walkQuery(Value operand, HeadPath &path) {
+  path.value = operand;
+  skipScales(path);
+  return std::nullopt;
+}
+
+std::optional<std::string> basin::onnx::walkKey(Value operand, HeadPath &path) {
+  path.value = operand;
+  skipScales(path);
+  if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
+    path.value = source;
+  } else if (Value source = matchTranspose(path.value, {0, 2, 3, 1}, path.ops)) {
+    // Both transpositions in one: heads still stand after the sequence.
+    path.value = source;
+    path.layout = Layout::bshd;
+    skipScales(path);
+    return std::nullopt;
+  } else if (Value source = matchFlatTranspose(path.value, path.ops)) {
+    path.value = source;
+  } else if (Value source = matchTranspose(path.value, {0, 2, 1}, path.ops)) {
+    path.value = source;
+    path.layout = Layout::hsd;
+    skipScales(path);
+    return std::nullopt;
+  } else {
+    return "its keys are not transposed in a known way";
+  }
+  skipRepeats(path);
+  return std::nullopt;
+}
+
+std::optional<std::string> basin::onnx::walkValue(Value operand, HeadPath &path) {
+  path.value = operand;
+  // A scale of the values is none of attention's: stop before it.
+  path.value = skipCasts(path.value, &path.ops);
+  if (Value source = matchRepeatedHeads(path.value, path.ops))
+    path.value = skipCasts(source, &path.ops);
+  return std::nullopt;
+}

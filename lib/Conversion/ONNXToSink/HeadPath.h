@@ -1,0 +1,37 @@
+//===- HeadPath.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The path from an operand of attention's products back to the tensor of
+// heads: over scales, casts, transpositions and the repetition of key heads.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_ONNXTOSINK_HEADPATH_H
+#define BASIN_LIB_CONVERSION_ONNXTOSINK_HEADPATH_H
+
+#include "Leaves.h"
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+namespace basin::onnx {
+
+struct HeadPath {
+  mlir::Value value;
+  sink::Layout layout = sink::Layout::bhsd;
+  double scale = 1;
+  Ops ops;
+};
+
+// Each gives the reason if the path is not understood.
+std::optional<std::string> walkQuery(mlir::Value operand, HeadPath &path);
+std::optional<std::string> walkKey(mlir::Value operand, HeadPath &path);
+std::optional<std::string> walkValue(mlir::Value operand, HeadPath &path);
+
+} // namespace basin::onnx
+
+#endif // BASIN_LIB_CONVERSION_ONNXTOSINK_HEADPATH_H

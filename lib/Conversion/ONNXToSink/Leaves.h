@@ -1,0 +1,63 @@
+//===- Leaves.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Leaf matchers: each sees the equivalent ways of writing one small thing as
+// one, reads the IR only, and reports the ops it went through.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_ONNXTOSINK_LEAVES_H
+#define BASIN_LIB_CONVERSION_ONNXTOSINK_LEAVES_H
+
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+
+#include "llvm/ADT/SetVector.h"
+
+namespace basin::onnx {
+
+using Ops = llvm::SetVector<mlir::Operation *>;
+
+/// The value before any Cast or Identity; those ops are added to `ops`.
+mlir::Value skipCasts(mlir::Value value, Ops *ops = nullptr);
+
+/// Elements' type; null if unknown.
+mlir::Type getElementTypeOf(mlir::Value value);
+/// Rank, or nothing.
+std::optional<int64_t> getRank(mlir::Value value);
+/// Static size of axis `axis` (negative from the end), or nothing.
+std::optional<int64_t> getDim(mlir::Value value, int64_t axis);
+/// Whether axis `axis` is the last of `value` (given as -1 or by its rank).
+bool isLastAxis(mlir::Value value, int64_t axis);
+
+/// A scalar: constant, or computed from constants and static shapes (an
+/// exporter's 1/sqrt(head dim)).
+std::optional<double> evaluateScalar(mlir::Value value, unsigned depth = 12);
+
+/// The other operand of a commutative binary op; null if `value` is neither.
+mlir::Value otherOperand(mlir::Operation *op, mlir::Value value);
+
+/// The only user of `value`; null if there are none or several.
+mlir::Operation *getOnlyUser(mlir::Value value);
+
+/// v where `value` is v * v or v^2.
+mlir::Value matchSquare(mlir::Value value, Ops &ops);
+
+/// Whether `value` has `d` elements on its last axis and 1 on all others, and
+/// so can be a norm's weight: a [d] vector however it is written.
+bool isVector(mlir::Value value, std::optional<int64_t> d);
+
+/// `value = source * factor`, with a scalar factor, by Mul or Div, either order.
+struct Scaled {
+  mlir::Value source;
+  double factor;
+};
+std::optional<Scaled> matchScaled(mlir::Value value, Ops &ops);
+
+} // namespace basin::onnx
+
+#endif // BASIN_LIB_CONVERSION_ONNXTOSINK_LEAVES_H

@@ -1,0 +1,81 @@
+//===- Matchers.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One matcher an idiom: it reads the IR from an anchor and gives either what
+// the idiom is made of or the reason why this is none.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_ONNXTOSINK_MATCHERS_H
+#define BASIN_LIB_CONVERSION_ONNXTOSINK_MATCHERS_H
+
+#include "Raise.h"
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+#include <variant>
+
+namespace basin::onnx {
+
+/// Why an anchor is not what it might have been; a sentence for `--explain`.
+struct Miss {
+  std::string reason;
+};
+
+/// Marks, inside a form, the op or attribute that holds a norm's epsilon.
+inline constexpr llvm::StringLiteral kRoleAttr = "sink.role";
+
+struct NormMatch {
+  bool isLayer = false;
+  mlir::Value x, weight, bias;
+  double epsilon = 0;
+  /// The Add of epsilon; null if there is none.
+  mlir::Operation *epsilonOp = nullptr;
+  Idiom idiom;
+};
+
+/// y = w x / sqrt(mean(x^2) + eps), anchored at the mean of a square; nothing
+/// if `mean` is no such thing.
+std::optional<std::variant<NormMatch, Miss>> matchNorm(mlir::Operation *mean);
+
+struct RotaryMatch {
+  mlir::Value x, cos, sin;
+  bool interleaved = false, halfTables = false;
+  int64_t dim = 0;
+  Idiom idiom;
+};
+
+/// x cos + rotate(x) sin, anchored at the Concat that rotates.
+std::optional<std::variant<RotaryMatch, Miss>> matchRotary(mlir::Operation *concat);
+
+struct AttentionMatch {
+  mlir::Value query, key, value, mask;
+  sink::Layout keyLayout = sink::Layout::bhsd, queryLayout = sink::Layout::bhsd,
+               valueLayout = sink::Layout::bhsd;
+  std::optional<sink::MaskKind> maskKind;
+  double scale = 1;
+  std::optional<double> softcap;
+  bool causal = false;
+  std::optional<int64_t> heads, kvHeads, headDim;
+  Idiom idiom;
+};
+
+/// softmax(scale q k^T + mask) v, anchored at the Softmax.
+std::variant<AttentionMatch, Miss> matchAttention(mlir::Operation *softmax);
+
+/// Whether `mask` provably hides, besides what else it hides, every key after
+/// the query (aligned at the end where there are more keys than queries).
+bool isCausalMask(mlir::Value mask, sink::MaskKind kind);
+
+/// Raises a fused operator (LayerNormalization, Attention, ...); null if `op`
+/// is none.
+mlir::Operation *raiseFusedOp(mlir::Operation *op, mlir::OpBuilder &b);
+
+} // namespace basin::onnx
+
+#endif // BASIN_LIB_CONVERSION_ONNXTOSINK_MATCHERS_H

@@ -1,0 +1,263 @@
+//===- NormMatcher.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// RMSNorm and LayerNorm written in primitive ops.
+//
+//   m = mean(v^2); r = 1 / sqrt(m + eps); y = [cast] (v r) [w] [cast] [+ b]
+//
+// A LayerNorm is the same with v = x - mean(x). The mean is over the last axis
+// only, the weight is a vector of that axis' size (a gate is none), and no
+// inner value but v's own Cast may be used elsewhere.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Matchers.h"
+
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+namespace {
+
+/// Follows the chain of single uses from the mean to the norm's result.
+class NormWalk {
+public:
+  explicit NormWalk(Operation *mean) : mean(mean) {}
+  std::optional<std::variant<NormMatch, Miss>> match();
+
+private:
+  std::optional<Miss> toRoot(Value &cur);
+  std::optional<Miss> toNormalized(Value cur);
+  std::optional<Miss> findInput();
+  void matchCentering();
+  void matchTail();
+  bool takeVector(Value &cur, bool isBias);
+  Value step(Value cur, Operation *op) {
+    match_.idiom.inside.insert(op);
+    return op->getResult(0);
+  }
+
+  Operation *mean;
+  NormMatch match_;
+  /// The value that is squared, the one that is scaled, and the product.
+  Value squared, scaled, normalized;
+};
+
+} // namespace
+
+static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
+
+/// A mean over the last axis that keeps it.
+static bool isLastAxisMean(Operation *op) {
+  auto mean = dyn_cast_or_null<ReduceMeanOp>(op);
+  if (!mean || mean.getKeepdims().value_or(1) == 0)
+    return false;
+  std::optional<SmallVector<int64_t>> axes;
+  if (std::optional<int64_t> rank = getRank(mean.getData()))
+    return (axes = getAxes(op, *rank)) && axes->size() == 1 && axes->front() == *rank - 1;
+  if (auto attr = mean.getAxes())
+    return *attr == ArrayRef<int64_t>{-1};
+  if (Value operand = mean.getAxesInput())
+    axes = getConstantInts(operand);
+  return axes && axes->size() == 1 && axes->front() == -1;
+}
+
+/// From the mean over eps to the root: sqrt(m + eps) or its inverse.
+std::optional<Miss> NormWalk::toRoot(Value &cur) {
+  for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
+    if (isa<CastOp, IdentityOp>(user)) {
+      cur = step(cur, user);
+    } else if (isa<AddOp>(user) && !match_.epsilonOp) {
+      std::optional<double> eps = evaluateScalar(otherOperand(user, cur));
+      if (!eps)
+        return miss("its epsilon is not a constant");
+      match_.epsilon = *eps;
+      match_.epsilonOp = user;
+      cur = step(cur, user);
+    } else {
+      return std::nullopt;
+    }
+  }
+  return miss("the mean of squares is used more than once");
+}
+
+/// From m + eps to v / sqrt(m + eps).
+std::optional<Miss> NormWalk::toNormalized(Value cur) {
+  bool inverse = false, rooted = false;
+  for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
+    if (isa<CastOp, IdentityOp>(user)) {
+      cur = step(cur, user);
+    } else if (isa<SqrtOp>(user) && !rooted) {
+      rooted = true;
+      cur = step(cur, user);
+    } else if (auto pow = dyn_cast<PowOp>(user); pow && !rooted && pow.getX() == cur) {
+      std::optional<double> exponent = getConstantScalar(pow.getY());
+      if (exponent != 0.5 && exponent != -0.5)
+        return miss("the mean of squares is raised to another power than a half");
+      rooted = true;
+      inverse = *exponent < 0;
+      cur = step(cur, user);
+    } else if (isa<ReciprocalOp>(user) && rooted && !inverse) {
+      inverse = true;
+      cur = step(cur, user);
+    } else if (auto div = dyn_cast<DivOp>(user); div && rooted && !inverse && div.getB() == cur) {
+      if (getConstantScalar(div.getA()) == 1.0) {
+        inverse = true;
+        cur = step(cur, user);
+        continue;
+      }
+      scaled = div.getA();
+      normalized = step(cur, user);
+      return std::nullopt;
+    } else if (isa<MulOp>(user) && inverse) {
+      scaled = otherOperand(user, cur);
+      normalized = step(cur, user);
+      return std::nullopt;
+    } else {
+      return miss("expected a reciprocal square root of the mean, but got " +
+                  user->getName().getStringRef());
+    }
+  }
+  return miss("an inner value of the norm is used more than once");
+}
+
+/// v = x - mean(x) makes it a LayerNorm of x.
+void NormWalk::matchCentering() {
+  auto center = [](Value value) -> std::pair<SubOp, ReduceMeanOp> {
+    auto sub = value.getDefiningOp<SubOp>();
+    if (!sub)
+      return {};
+    auto mean = skipCasts(sub.getB()).getDefiningOp<ReduceMeanOp>();
+    if (!mean || !isLastAxisMean(mean) || skipCasts(mean.getData()) != skipCasts(sub.getA()))
+      return {};
+    return {sub, mean};
+  };
+  // Some exporters write the subtraction twice.
+  auto [first, firstMean] = center(skipCasts(squared));
+  auto [second, secondMean] = center(skipCasts(scaled));
+  if (!first || !second || skipCasts(first.getA()) != skipCasts(second.getA()))
+    return;
+  Ops ops;
+  skipCasts(squared, &ops);
+  skipCasts(scaled, &ops);
+  for (auto [sub, mean] : {std::pair(first, firstMean), std::pair(second, secondMean)}) {
+    skipCasts(sub.getB(), &ops);
+    ops.insert(sub);
+    ops.insert(mean);
+  }
+  // A centred value that others use is an input like any other: then this is
+  // a norm without centring of its own.
+  for (Operation *op : ops)
+    for (Operation *user : op->getUsers())
+      if (!ops.contains(user) && !match_.idiom.inside.contains(user))
+        return;
+  match_.idiom.inside.insert(ops.begin(), ops.end());
+  match_.isLayer = true;
+  match_.x = squared = scaled = first.getA();
+}
+
+/// The norm's input: what is squared and what is scaled, before their casts.
+std::optional<Miss> NormWalk::findInput() {
+  if (skipCasts(squared) != skipCasts(scaled)) {
+    matchCentering();
+    if (!match_.isLayer)
+      return miss("what is squared is not what is scaled");
+  } else {
+    matchCentering();
+  }
+  // The casts go inside unless somebody else reads them too.
+  Ops casts;
+  Value x = skipCasts(squared, &casts);
+  skipCasts(scaled, &casts);
+  bool shared = llvm::any_of(casts, [&](Operation *cast) {
+    return llvm::any_of(cast->getUsers(), [&](Operation *user) {
+      return !casts.contains(user) && !match_.idiom.inside.contains(user);
+    });
+  });
+  if (!shared) {
+    match_.idiom.inside.insert(casts.begin(), casts.end());
+    match_.x = x;
+    return std::nullopt;
+  }
+  if (squared != scaled)
+    return miss("its input is used in two element types, one of them elsewhere too");
+  match_.x = squared;
+  return std::nullopt;
+}
+
+/// cur = cur * w or cur + b, if that is the only use of it.
+bool NormWalk::takeVector(Value &cur, bool isBias) {
+  Operation *user = getOnlyUser(cur);
+  if (!user || (isBias ? !isa<AddOp>(user) : !isa<MulOp>(user)))
+    return false;
+  Value vector = otherOperand(user, cur);
+  if (!vector || vector == cur || !isVector(vector, getDim(match_.x, -1)))
+    return false;
+  (isBias ? match_.bias : match_.weight) = vector;
+  cur = step(cur, user);
+  return true;
+}
+
+void NormWalk::matchTail() {
+  Value cur = normalized;
+  auto cast = [&](Value from) -> Value {
+    Operation *user = getOnlyUser(from);
+    return user && isa<CastOp, IdentityOp>(user) ? user->getResult(0) : Value();
+  };
+  // A cast before the weight belongs to the norm if the weight does, one at
+  // the end if it gives back the input's type.
+  Type inputType = getElementTypeOf(match_.x);
+  auto castToInput = [&] {
+    Value next = cast(cur);
+    if (next && inputType && getElementTypeOf(next) == inputType)
+      cur = step(cur, next.getDefiningOp());
+  };
+  if (Value next = cast(cur)) {
+    Value after = next;
+    Ops saved = match_.idiom.inside;
+    match_.idiom.inside.insert(next.getDefiningOp());
+    if (takeVector(after, /*isBias=*/false))
+      cur = after;
+    else
+      match_.idiom.inside = std::move(saved);
+  }
+  if (!match_.weight)
+    takeVector(cur, /*isBias=*/false);
+  if (match_.isLayer)
+    takeVector(cur, /*isBias=*/true);
+  castToInput();
+  match_.idiom.results = {cur};
+}
+
+std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
+  auto reduce = dyn_cast<ReduceMeanOp>(mean);
+  Ops square;
+  if (!reduce || !(squared = matchSquare(reduce.getData(), square)))
+    return std::nullopt;
+  using Result = std::variant<NormMatch, Miss>;
+  if (!isLastAxisMean(mean))
+    return Result(miss("the mean of squares is not over the last axis alone"));
+  match_.idiom.inside.insert(square.begin(), square.end());
+  Value cur = step(reduce.getData(), mean);
+  if (auto why = toRoot(cur))
+    return Result(*why);
+  if (auto why = toNormalized(cur))
+    return Result(*why);
+  if (auto why = findInput())
+    return Result(*why);
+  matchTail();
+  match_.idiom.arguments = {match_.x};
+  if (StringRef why = checkIdiom(match_.idiom, /*allowExtraResults=*/false); !why.empty())
+    return Result(miss(why));
+  return Result(std::move(match_));
+}
+
+std::optional<std::variant<NormMatch, Miss>> basin::onnx::matchNorm(Operation *mean) {
+  return NormWalk(mean).match();
+}

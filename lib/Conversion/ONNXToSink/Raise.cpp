@@ -1,0 +1,108 @@
+//===- Raise.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Raise.h"
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+static bool isInside(const Ops &inside, Operation *user) {
+  for (; user; user = user->getParentOp())
+    if (inside.contains(user))
+      return true;
+  return false;
+}
+
+/// Last of the idiom's ops in block order: the op is created there.
+static Operation *findLast(const Ops &inside) {
+  Operation *last = inside.front();
+  for (Operation *op : inside)
+    if (last->isBeforeInBlock(op))
+      last = op;
+  return last;
+}
+
+/// Drops ops that do not depend on an argument through other inside ops: what
+/// they compute is as good as any outer value.
+static void keepReached(Idiom &idiom) {
+  Ops kept;
+  SmallVector<Operation *> sorted = llvm::to_vector(idiom.inside);
+  llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  for (Operation *op : sorted)
+    if (llvm::any_of(op->getOperands(), [&](Value operand) {
+          Operation *def = operand.getDefiningOp();
+          return llvm::is_contained(idiom.arguments, operand) || (def && kept.contains(def));
+        }))
+      kept.insert(op);
+  idiom.inside = std::move(kept);
+}
+
+StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
+  Block *block = idiom.results.front().getParentBlock();
+  for (Operation *op : idiom.inside)
+    if (op->getBlock() != block)
+      return "it spans more than one graph";
+  keepReached(idiom);
+  if (idiom.inside.empty() ||
+      llvm::any_of(idiom.results, [&](Value result) {
+        Operation *def = result.getDefiningOp();
+        return !def || !idiom.inside.contains(def);
+      }))
+    return "its result does not depend on its input";
+  Operation *last = findLast(idiom.inside);
+  for (Operation *op : idiom.inside)
+    for (Value value : op->getResults()) {
+      bool isResult = llvm::is_contained(idiom.results, value);
+      bool used = false;
+      for (Operation *user : value.getUsers()) {
+        if (isInside(idiom.inside, user))
+          continue;
+        used = true;
+        Operation *ancestor = block->findAncestorOpInBlock(*user);
+        if (!ancestor || ancestor->isBeforeInBlock(last))
+          return "an inner value is used before the last of its ops";
+      }
+      if (!used || isResult)
+        continue;
+      if (!allowExtraResults)
+        return "an inner value is used outside it";
+      idiom.results.push_back(value);
+    }
+  // Everything that stays outside must be there before the op is.
+  for (Value argument : idiom.arguments)
+    if (Operation *def = argument.getDefiningOp(); def && idiom.inside.contains(def))
+      return "one of its inputs is computed inside it";
+  return {};
+}
+
+Operation *
+basin::onnx::raise(Idiom &idiom, OpBuilder &b,
+                   llvm::function_ref<Operation *(Location, TypeRange)> create) {
+  SmallVector<Operation *> sorted = llvm::to_vector(idiom.inside);
+  llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  Operation *last = sorted.back();
+  b.setInsertionPoint(last);
+  Operation *op = create(last->getLoc(), ValueRange(idiom.results).getTypes());
+  Block &form = op->getRegion(0).emplaceBlock();
+  for (Value argument : idiom.arguments)
+    form.addArgument(argument.getType(), argument.getLoc());
+  for (Operation *inner : sorted)
+    inner->moveBefore(&form, form.end());
+  b.setInsertionPointToEnd(&form);
+  auto yield = sink::YieldOp::create(b, last->getLoc(), idiom.results);
+  auto isInForm = [&](OpOperand &use) {
+    return op->getRegion(0).isAncestor(use.getOwner()->getParentRegion());
+  };
+  for (auto [outer, inner] : llvm::zip_equal(idiom.arguments, form.getArguments()))
+    outer.replaceUsesWithIf(inner, isInForm);
+  for (auto [inner, outer] : llvm::zip_equal(yield.getValues(), op->getResults()))
+    inner.replaceUsesWithIf(outer, [&](OpOperand &use) { return !isInForm(use); });
+  return op;
+}
