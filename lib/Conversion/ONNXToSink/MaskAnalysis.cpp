@@ -284,7 +284,7 @@ static bool hidesFuture(Value value, MaskKind kind, unsigned depth) {
   if (triangleHides(value, kind))
     return true;
   Operation *op = value.getDefiningOp();
-  if (!op)
+  if (!op || op->getNumOperands() == 0)
     return false;
   if (auto trilu = dyn_cast<TriluOp>(op))
     return triluHides(trilu, kind);

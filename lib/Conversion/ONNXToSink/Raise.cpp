@@ -44,12 +44,41 @@ static void keepReached(Idiom &idiom) {
   idiom.inside = std::move(kept);
 }
 
+/// Adds to `inside` what only serves it: ops all of whose users are inside (the
+/// shape computations of a Reshape or an Expand).
+static bool absorb(Operation *op, Ops &inside, Block *block, unsigned depth) {
+  if (inside.contains(op))
+    return true;
+  if (depth == 0 || op->getBlock() != block || op->use_empty() || !isa<NodeInterface>(op) ||
+      op->getNumRegions() != 0)
+    return false;
+  Ops trial = inside;
+  for (Operation *user : op->getUsers())
+    if (!absorb(user, trial, block, depth - 1))
+      return false;
+  trial.insert(op);
+  inside = std::move(trial);
+  return true;
+}
+
+/// Absorbs such users of inside values, all of them where possible.
+static void absorbServants(Idiom &idiom, Block *block) {
+  for (size_t i = 0; i < idiom.inside.size(); ++i) {
+    Operation *op = idiom.inside[i];
+    for (Value value : op->getResults())
+      if (!llvm::is_contained(idiom.results, value))
+        for (Operation *user : llvm::to_vector(value.getUsers()))
+          absorb(user, idiom.inside, block, /*depth=*/8);
+  }
+}
+
 StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
   Block *block = idiom.results.front().getParentBlock();
   for (Operation *op : idiom.inside)
     if (op->getBlock() != block)
       return "it spans more than one graph";
   keepReached(idiom);
+  absorbServants(idiom, block);
   if (idiom.inside.empty() ||
       llvm::any_of(idiom.results, [&](Value result) {
         Operation *def = result.getDefiningOp();

@@ -1,0 +1,23 @@
+//===- Inspect.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_ANALYSIS_INSPECT_H
+#define BASIN_ANALYSIS_INSPECT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/JSON.h"
+
+namespace basin {
+
+/// What is in a raised module: `attention`, `norms`, `rotary`, `gates`,
+/// `residual_streams` and `unrecognized`, each a list of objects.
+llvm::json::Object inspectModule(mlir::ModuleOp module);
+
+} // namespace basin
+
+#endif // BASIN_ANALYSIS_INSPECT_H

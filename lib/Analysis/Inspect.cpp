@@ -1,0 +1,161 @@
+//===- Inspect.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Analysis/Inspect.h"
+
+#include "basin/Analysis/ResidualStreams.h"
+#include "basin/Conversion/Passes.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+namespace json = llvm::json;
+
+static std::string nameOf(Value value) {
+  return json::fixUTF8(getStreamValueName(value));
+}
+
+static json::Value orNull(std::optional<int64_t> value) {
+  return value ? json::Value(*value) : json::Value(nullptr);
+}
+
+static std::optional<int64_t> lastDim(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
+    return std::nullopt;
+  return type.getShape().back();
+}
+
+/// Decomposed, or the operator that the form is.
+static std::string formOf(sink::RaisedInterface op) {
+  Region &form = op.getFormRegion();
+  if (form.empty())
+    return "canonical";
+  Operation *first = &form.front().front();
+  auto node = dyn_cast<NodeInterface>(first);
+  if (!node || !isa<sink::YieldOp>(first->getNextNode()))
+    return "decomposed";
+  std::string name = node.getOpType().str();
+  return node.getOpDomain().empty() ? name : (node.getOpDomain() + "." + name).str();
+}
+
+template <typename NormOp>
+static json::Object describeNorm(NormOp op, StringRef kind) {
+  return json::Object{
+      {"output", nameOf(op.getResult())},
+      {"kind", kind},
+      {"dim", orNull(lastDim(op.getX()))},
+      {"eps", op.getEpsilon().convertToDouble()},
+      {"pre_affine", static_cast<bool>(op.getPreAffine())},
+      {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
+      {"residual", static_cast<bool>(op.getResidual())},
+      {"form", formOf(op)}};
+}
+
+/// Whether a key is what a Concat with an earlier one gives.
+static bool hasCache(sink::AttentionOp op) {
+  if (op.getPastKey())
+    return true;
+  return isa_and_nonnull<ConcatOp, TensorScatterOp>(op.getKey().getDefiningOp());
+}
+
+static json::Object describeAttention(sink::AttentionOp op) {
+  auto number = [](std::optional<APFloat> value) {
+    return value ? json::Value(value->convertToDouble()) : json::Value(nullptr);
+  };
+  bool rotary = op.getQuery().getDefiningOp<sink::RotaryOp>() != nullptr;
+  op.getForm().walk([&](MSGroupQueryAttentionOp inner) {
+    rotary |= inner.getDoRotary().value_or(0) != 0;
+  });
+  StringRef mask = "none";
+  if (op.getMaskKind())
+    mask = sink::stringifyMaskKind(*op.getMaskKind());
+  return json::Object{{"output", nameOf(op.getResult())},
+                      {"heads", orNull(op.getNumHeads())},
+                      {"kv_heads", orNull(op.getKvNumHeads())},
+                      {"head_dim", orNull(op.getHeadDim())},
+                      {"causal", op.getCausal()},
+                      {"mask", mask},
+                      {"scale", number(op.getScale())},
+                      {"softcap", number(op.getSoftcap())},
+                      {"window", orNull(op.getWindow())},
+                      {"rotary", rotary},
+                      {"kv_cache", hasCache(op)},
+                      {"sink_logit", static_cast<bool>(op.getSinkLogit())},
+                      {"form", formOf(op)}};
+}
+
+static json::Object describeRotary(sink::RotaryOp op) {
+  std::optional<int64_t> width = lastDim(op.getX());
+  std::optional<int64_t> dim = op.getRotaryDim();
+  return json::Object{{"output", nameOf(op.getResult())},
+                      {"dim", orNull(dim ? dim : width)},
+                      {"interleaved", op.getInterleaved()},
+                      {"tables", op.getPositions() ? "cache" : "values"},
+                      {"form", formOf(op)}};
+}
+
+static json::Object describeStream(const ResidualStream &stream) {
+  json::Array writers, readers;
+  for (const StreamWriter &writer : stream.writers)
+    writers.push_back(json::Object{
+        {"value", nameOf(writer.value)},
+        {"kind", toString(writer.kind)},
+        {"weight", writer.weight ? json::Value(nameOf(writer.weight)) : json::Value(nullptr)}});
+  for (const StreamReader &reader : stream.readers) {
+    Operation *op = reader.use->getOwner();
+    readers.push_back(json::Object{
+        {"value", op->getNumResults() > 0 ? nameOf(op->getResult(0)) : nameOf(reader.use->get())},
+        {"kind", toString(reader.kind)}});
+  }
+  return json::Object{{"dim", orNull(stream.dim)},
+                      {"adds", static_cast<int64_t>(stream.numAdds)},
+                      {"writers", std::move(writers)},
+                      {"readers", std::move(readers)}};
+}
+
+json::Object basin::inspectModule(ModuleOp module) {
+  json::Array attention, norms, rotary, gates, streams, unrecognized;
+  module.walk([&](Operation *op) {
+    if (auto norm = dyn_cast<sink::RMSNormOp>(op)) {
+      norms.push_back(describeNorm(norm, "rms"));
+    } else if (auto norm = dyn_cast<sink::LayerNormOp>(op)) {
+      norms.push_back(describeNorm(norm, "layer"));
+    } else if (auto a = dyn_cast<sink::AttentionOp>(op)) {
+      attention.push_back(describeAttention(a));
+    } else if (auto r = dyn_cast<sink::RotaryOp>(op)) {
+      rotary.push_back(describeRotary(r));
+    } else if (auto inner = dyn_cast<MSGroupQueryAttentionOp>(op);
+               inner && inner.getDoRotary().value_or(0) != 0) {
+      // Once for the queries, once for the keys.
+      for (StringRef what : {"query", "key"})
+        rotary.push_back(json::Object{{"output", getNodeName(op)},
+                                      {"dim", nullptr},
+                                      {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
+                                      {"tables", "cache"},
+                                      {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
+    } else if (auto gate = dyn_cast<sink::GateOp>(op)) {
+      gates.push_back(json::Object{
+          {"output", nameOf(gate.getResult())},
+          {"activation", sink::stringifyActivation(gate.getActivation())}});
+    }
+    if (auto why = op->getAttrOfType<StringAttr>(kMissAttr))
+      unrecognized.push_back(json::Object{
+          {"anchor", json::fixUTF8(getNodeName(op))},
+          {"op", op->getName().stripDialect()},
+          {"reason", why.getValue()}});
+  });
+  for (const ResidualStream &stream : findResidualStreams(module))
+    streams.push_back(describeStream(stream));
+  return json::Object{{"attention", std::move(attention)},
+                      {"norms", std::move(norms)},
+                      {"rotary", std::move(rotary)},
+                      {"gates", std::move(gates)},
+                      {"residual_streams", std::move(streams)},
+                      {"unrecognized", std::move(unrecognized)}};
+}
