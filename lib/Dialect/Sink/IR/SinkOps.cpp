@@ -197,6 +197,11 @@ LogicalResult AttentionOp::verify() {
         count && *count != static_cast<int64_t>(*heads))
       return emitOpError("expected a sink logit for each of ")
              << *heads << " heads, but got " << *count;
+  for (auto [key, value, what] :
+       {std::tuple(getPastKey(), getPastValue(), "past_key and past_value"),
+        std::tuple(getSinkKey(), getSinkValue(), "sink_key and sink_value")})
+    if (static_cast<bool>(key) != static_cast<bool>(value))
+      return emitOpError("expected both of ") << what << " or neither";
   if (static_cast<bool>(getMask()) != getMaskKind().has_value())
     return emitOpError("expected mask_kind exactly with a mask");
   return verifyForm(*this, getForm());

@@ -12,6 +12,7 @@
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/PatternMatch.h"
 
 #include "basin/Dialect/Sink/IR/SinkDialect.h.inc"
 #include "basin/Dialect/Sink/IR/SinkEnums.h.inc"
@@ -29,6 +30,10 @@ namespace basin::sink {
 /// no such axis of its own.
 std::optional<unsigned> getHeadAxis(Layout layout);
 unsigned getSequenceAxis(Layout layout);
+
+/// ONNX's name of a result: the op's own, else the one in its form; empty if
+/// there is none.
+llvm::StringRef getResultName(mlir::Operation *op, unsigned index);
 
 } // namespace basin::sink
 

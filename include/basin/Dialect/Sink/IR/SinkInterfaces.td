@@ -11,7 +11,23 @@
 
 include "mlir/IR/OpBase.td"
 
-def Sink_RaisedInterface : OpInterface<"RaisedInterface"> {
+def Sink_DecomposableInterface : OpInterface<"DecomposableInterface"> {
+  let cppNamespace = "::basin::sink";
+  let description = [{
+    An op whose meaning is a canonical sequence of onnx ops.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Builds the op's meaning from onnx ops at `b`'s insertion point and
+        returns the values of its results; ignores a form. Fails with a
+        diagnostic where the operands' types do not say enough.
+      }], "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "decompose",
+      (ins "::mlir::OpBuilder &":$b)>,
+  ];
+}
+
+def Sink_RaisedInterface : OpInterface<"RaisedInterface",
+    [Sink_DecomposableInterface]> {
   let cppNamespace = "::basin::sink";
   let description = [{
     An op that may carry, in its region `form`, the ops it was recognized in.
@@ -21,11 +37,6 @@ def Sink_RaisedInterface : OpInterface<"RaisedInterface"> {
   }];
   let methods = [
     InterfaceMethod<"The region.", "::mlir::Region &", "getFormRegion">,
-    InterfaceMethod<[{
-        Builds the op's meaning from onnx ops at `b`'s insertion point and
-        returns the values of its results; ignores the region.
-      }], "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "decompose",
-      (ins "::mlir::OpBuilder &":$b)>,
   ];
 }
 

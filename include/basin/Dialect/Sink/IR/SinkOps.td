@@ -34,7 +34,8 @@ class Sink_Op<string mnemonic, list<Trait> traits = []>
 
 class Sink_RaisedOp<string mnemonic, list<Trait> traits = []>
     : Sink_Op<mnemonic, !listconcat(traits, [
-        Pure, DeclareOpInterfaceMethods<Sink_RaisedInterface>])> {
+        Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>,
+        DeclareOpInterfaceMethods<Sink_RaisedInterface>])> {
   let hasVerifier = 1;
   let extraClassDefinition = [{
     ::mlir::Region &$cppClass::getFormRegion() { return getForm(); }
@@ -121,6 +122,7 @@ class Sink_NormOp<string mnemonic, dag more> : Sink_RaisedOp<mnemonic,
                        (ins F64Attr:$epsilon));
   let results = (outs AnyType:$result, Optional<AnyType>:$sum);
   let regions = (region AnyRegion:$form);
+  let hasCanonicalizeMethod = 1;
 }
 
 def Sink_RMSNormOp : Sink_NormOp<"rms_norm", (ins)> {
@@ -165,7 +167,8 @@ def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> 
   }];
 }
 
-def Sink_DyTOp : Sink_Op<"dyt", [Pure]> {
+def Sink_DyTOp : Sink_Op<"dyt",
+    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>]> {
   let summary = "dynamic tanh, a norm's pointwise replacement";
   let description = [{
     `result = gamma * tanh(alpha * x) + beta`; alpha one element, gamma and
@@ -179,7 +182,8 @@ def Sink_DyTOp : Sink_Op<"dyt", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Sink_GateOp : Sink_Op<"gate", [Pure]> {
+def Sink_GateOp : Sink_Op<"gate",
+    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>]> {
   let summary = "low-rank self-gate (GatedNorm's second half)";
   let description = [{
     `result = act(swish(x W_down) W_up) * x`, with W_down [d, r], W_up [d, r]^T
@@ -209,8 +213,10 @@ def Sink_RotaryOp : Sink_RaisedOp<"rotary"> {
        `interleaved`
     2. the result's pair is `(a cos - b sin, b cos + a sin)`
 
-    cos and sin broadcast against x [..., sequence, n] (or n/2, `half_tables`);
-    with `positions` they are caches [positions, n/2] that it indexes.
+    Tables cos and sin are [sequence, n], [batch, sequence, n], or of x's own
+    rank with its heads apart, then they broadcast as they are; their last axis
+    is n/2 where `half_tables`. With `positions` [batch, sequence] they are
+    caches [positions, n/2] that it indexes.
 
     Constraints:
     - (rotary_c1) x and result have the same shape
@@ -244,9 +250,12 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
        first summand when there is no sink logit
     5. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
 
-    `past_key` and `past_value` stand before key and value on the sequence
-    axis; `sink_key`, `sink_value` [kv_heads, n, d] before those. `scale` is
-    1 / sqrt(d) by default. `causal` is set only where proven.
+    `past_key` and `past_value` [batch, kv_heads, past, d] stand before key and
+    value on the sequence axis, as in the present ones. `sink_key` and
+    `sink_value` [kv_heads, n, d] stand before those: every query sees them,
+    the mask has no columns for them, and `keys` above does not count them.
+    `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. The
+    gate has the result's layout.
 
     Results: the output, then the present key and value where `has_present`,
     then inner values of the form that are used outside.

@@ -1,0 +1,97 @@
+//===- NodeBuilder.h ----------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Nodes written by a rewrite. Result types come from the ops' own shape rules,
+// and where an operator changed with its opset version the node is the one that
+// the model imports, so that a rewrite says what it computes and no more.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_ONNX_UTILS_NODEBUILDER_H
+#define BASIN_DIALECT_ONNX_UTILS_NODEBUILDER_H
+
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace basin::onnx {
+
+class NodeBuilder {
+public:
+  /// Nodes and their outputs are named `prefix`_Mul, `prefix`_Mul_2 and so on;
+  /// they stay nameless (the exporter names them) without a prefix.
+  NodeBuilder(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef prefix = {});
+
+  /// The version of ai.onnx in force where nodes are inserted.
+  int64_t getOpset() const { return opset; }
+  mlir::OpBuilder &getBuilder() { return b; }
+
+  template <typename OpTy>
+  OpTy create(mlir::ValueRange inputs, llvm::ArrayRef<mlir::NamedAttribute> attrs = {},
+              unsigned numResults = 1) {
+    return llvm::cast<OpTy>(createNode(OpTy::getOperationName(), inputs, attrs, numResults));
+  }
+  /// The only result of a node.
+  template <typename OpTy>
+  mlir::Value node(mlir::ValueRange inputs, llvm::ArrayRef<mlir::NamedAttribute> attrs = {}) {
+    return createNode(OpTy::getOperationName(), inputs, attrs, 1)->getResult(0);
+  }
+
+  mlir::NamedAttribute attr(llvm::StringRef name, int64_t value);
+  mlir::NamedAttribute attr(llvm::StringRef name, llvm::ArrayRef<int64_t> value);
+
+  /// An i64 tensor: a vector of the values, or a scalar (rank 0).
+  mlir::Value constant(llvm::ArrayRef<int64_t> values, int64_t rank = 1);
+  /// A scalar of a float or integer type, rounded to nearest.
+  mlir::Value scalar(double value, mlir::Type elementType);
+
+  /// `x` itself where it has that element type.
+  mlir::Value cast(mlir::Value x, mlir::Type elementType);
+  mlir::Value reduceMean(mlir::Value x, llvm::ArrayRef<int64_t> axes);
+  mlir::Value unsqueeze(mlir::Value x, llvm::ArrayRef<int64_t> axes);
+  mlir::Value squeeze(mlir::Value x, llvm::ArrayRef<int64_t> axes);
+  mlir::Value transpose(mlir::Value x, llvm::ArrayRef<int64_t> perm);
+  mlir::Value concat(mlir::ValueRange parts, int64_t axis);
+  /// Equal parts.
+  llvm::SmallVector<mlir::Value> split(mlir::Value x, int64_t axis, unsigned parts);
+  /// `x[begin:end]` along `axis`; bounds as ONNX's, negative from the end.
+  mlir::Value slice(mlir::Value x, int64_t axis, int64_t begin, int64_t end);
+  mlir::Value slice(mlir::Value x, int64_t axis, mlir::Value begins, mlir::Value ends);
+  mlir::Value reshape(mlir::Value x, llvm::ArrayRef<int64_t> shape);
+  mlir::Value reshape(mlir::Value x, mlir::Value shape);
+  mlir::Value expand(mlir::Value x, mlir::Value shape);
+  mlir::Value softmax(mlir::Value x, int64_t axis);
+
+  /// Sizes of the dims [begin, end) of `x` as an i64 vector: a constant where
+  /// all are static, else computed from its Shape.
+  mlir::Value dims(mlir::Value x, int64_t begin, int64_t end);
+  /// The size of dim `axis` as an i64 scalar.
+  mlir::Value dim(mlir::Value x, int64_t axis);
+
+private:
+  mlir::Operation *createNode(llvm::StringRef opName, mlir::ValueRange inputs,
+                              llvm::ArrayRef<mlir::NamedAttribute> attrs, unsigned numResults);
+  void giveNames(mlir::Operation *op);
+  mlir::Value elements(mlir::TypedAttr value);
+  /// A node whose `axes` are an attribute below `operandSince`, an operand from
+  /// it on.
+  template <typename OpTy>
+  mlir::Value withAxes(mlir::Value x, llvm::ArrayRef<int64_t> axes, int64_t operandSince,
+                       llvm::ArrayRef<mlir::NamedAttribute> more = {});
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  std::string prefix;
+  int64_t opset;
+  llvm::StringMap<unsigned> counts;
+};
+
+} // namespace basin::onnx
+
+#endif // BASIN_DIALECT_ONNX_UTILS_NODEBUILDER_H

@@ -1,0 +1,129 @@
+//===- DecomposeNorm.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// rms_norm, layer_norm, dyt and gate as onnx ops. Statistics of f16 and bf16
+// values are taken in f32, where a square does not overflow; all from step 2 on
+// stays there and is rounded once, at the end.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decompose.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+namespace {
+/// Steps 1 and 2 of both norms.
+struct NormInput {
+  Value sum;       // x + residual, in x's type
+  Value scaled;    // pre_affine * sum, in `compute`
+  Type compute;    // f32, or x's type where it is wider
+  Type resultType; // element type of the result
+};
+} // namespace
+
+static Type getComputeType(Type element) {
+  return element.isF16() || element.isBF16() ? Float32Type::get(element.getContext()) : element;
+}
+
+template <typename NormOp>
+static FailureOr<NormInput> startNorm(NormOp op, NodeBuilder &n) {
+  FailureOr<Type> element = requireElementType(op, op.getX(), "an x");
+  if (failed(element))
+    return failure();
+  NormInput in;
+  in.sum = op.getX();
+  in.compute = getComputeType(*element);
+  auto result = dyn_cast<TensorType>(op.getResult().getType());
+  in.resultType = result ? result.getElementType() : *element;
+  if (op.getResidual())
+    in.sum = n.node<AddOp>({in.sum, op.getResidual()});
+  in.scaled = n.cast(in.sum, in.compute);
+  if (op.getPreAffine())
+    in.scaled = n.node<MulOp>({in.scaled, n.cast(op.getPreAffine(), in.compute)});
+  return in;
+}
+
+/// value / sqrt(mean(value^2) + epsilon) * weight + bias, rounded to the
+/// result's type.
+template <typename NormOp>
+static SmallVector<Value> finishNorm(NormOp op, NodeBuilder &n, const NormInput &in, Value value,
+                                     Value bias) {
+  Value square = n.node<MulOp>({value, value});
+  Value epsilon = n.scalar(op.getEpsilon().convertToDouble(), in.compute);
+  Value variance = n.node<AddOp>({n.reduceMean(square, {-1}), epsilon});
+  Value result = n.node<DivOp>({value, n.node<SqrtOp>({variance})});
+  if (op.getWeight())
+    result = n.node<MulOp>({result, n.cast(op.getWeight(), in.compute)});
+  if (bias)
+    result = n.node<AddOp>({result, n.cast(bias, in.compute)});
+  SmallVector<Value> results{n.cast(result, in.resultType)};
+  if (op.getSum())
+    results.push_back(in.sum);
+  return results;
+}
+
+FailureOr<SmallVector<Value>> RMSNormOp::decompose(OpBuilder &b) {
+  FailureOr<NodeBuilder> n = startDecomposition(*this, b);
+  if (failed(n))
+    return failure();
+  FailureOr<NormInput> in = startNorm(*this, *n);
+  if (failed(in))
+    return failure();
+  return finishNorm(*this, *n, *in, in->scaled, Value());
+}
+
+FailureOr<SmallVector<Value>> LayerNormOp::decompose(OpBuilder &b) {
+  FailureOr<NodeBuilder> n = startDecomposition(*this, b);
+  if (failed(n))
+    return failure();
+  FailureOr<NormInput> in = startNorm(*this, *n);
+  if (failed(in))
+    return failure();
+  Value centred = n->node<SubOp>({in->scaled, n->reduceMean(in->scaled, {-1})});
+  return finishNorm(*this, *n, *in, centred, getBias());
+}
+
+FailureOr<SmallVector<Value>> DyTOp::decompose(OpBuilder &b) {
+  FailureOr<NodeBuilder> n = startDecomposition(*this, b);
+  if (failed(n))
+    return failure();
+  Value squashed = n->node<TanhOp>({n->node<MulOp>({getX(), getAlpha()})});
+  Value result = n->node<MulOp>({squashed, getGamma()});
+  if (getBeta())
+    result = n->node<AddOp>({result, getBeta()});
+  return SmallVector<Value>{result};
+}
+
+static Value swish(NodeBuilder &n, Value x) {
+  return n.node<MulOp>({x, n.node<SigmoidOp>({x})});
+}
+
+static Value activate(NodeBuilder &n, Value x, Activation activation) {
+  switch (activation) {
+  case Activation::sigmoid:
+    return n.node<SigmoidOp>({x});
+  case Activation::tanh:
+    return n.node<TanhOp>({x});
+  case Activation::silu:
+    return swish(n, x);
+  case Activation::identity:
+    return x;
+  }
+  llvm_unreachable("an activation of no kind");
+}
+
+FailureOr<SmallVector<Value>> GateOp::decompose(OpBuilder &b) {
+  FailureOr<NodeBuilder> n = startDecomposition(*this, b);
+  if (failed(n))
+    return failure();
+  Value low = swish(*n, n->node<MatMulOp>({getX(), getWDown()}));
+  Value score = n->node<MatMulOp>({low, getWUp()});
+  return SmallVector<Value>{n->node<MulOp>({activate(*n, score, getActivation()), getX()})};
+}
