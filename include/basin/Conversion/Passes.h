@@ -16,6 +16,9 @@
 
 namespace basin {
 
+/// How `convert-sink-to-onnx` writes the sink ops.
+enum class SinkForm { Standard, Functions };
+
 #define GEN_PASS_DECL
 #include "basin/Conversion/Passes.h.inc"
 

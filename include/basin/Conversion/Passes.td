@@ -44,4 +44,25 @@ def ConvertONNXToSinkPass : Pass<"convert-onnx-to-sink", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
+def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
+  let summary = "lower the sink dialect to onnx nodes";
+  let description = [{
+    Inlines each op's form where it has one, so that what was raised and not
+    rewritten comes back as it was; builds the canonical decomposition
+    elsewhere. A pre-affine vector becomes a Mul before the norm, a
+    `sink.parameter` an initializer of its name.
+
+    With `form=functions` each op becomes a call of a model-local function of
+    domain `ai.basin` whose body is the same nodes: one node an op in a viewer,
+    and any runtime that inlines functions runs it.
+  }];
+  let options = [
+    Option<"form", "form", "::basin::SinkForm", "::basin::SinkForm::Standard",
+           "how the ops are written", [{::llvm::cl::values(
+             clEnumValN(::basin::SinkForm::Standard, "standard", "inline, in standard operators"),
+             clEnumValN(::basin::SinkForm::Functions, "functions", "calls of ai.basin functions"))}]>
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect"];
+}
+
 #endif // BASIN_CONVERSION_PASSES_TD

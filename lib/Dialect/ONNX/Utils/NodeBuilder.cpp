@@ -67,6 +67,16 @@ Operation *NodeBuilder::createNode(StringRef opName, ValueRange inputs,
   return op;
 }
 
+Value NodeBuilder::named(Value value, StringRef suffix) {
+  if (prefix.empty())
+    return value;
+  auto result = cast<OpResult>(value);
+  std::string name = (prefix + "_" + suffix).str();
+  result.getOwner()->setAttr(kNameAttr, b.getStringAttr(name));
+  setValueName(result, name);
+  return value;
+}
+
 NamedAttribute NodeBuilder::attr(StringRef name, int64_t value) {
   return b.getNamedAttr(name, b.getI64IntegerAttr(value));
 }

@@ -22,8 +22,7 @@ using namespace basin::sink;
 static constexpr size_t kMaxElements = 1 << 20;
 
 /// Multiplying by ones changes nothing, NaN and signed zeros included.
-template <typename NormOp>
-static LogicalResult dropOnes(NormOp op, PatternRewriter &rewriter) {
+template <typename NormOp> static LogicalResult dropOnes(NormOp op, PatternRewriter &rewriter) {
   if (!op.getPreAffine())
     return failure();
   std::optional<SmallVector<double>> factors = getConstantFloats(op.getPreAffine(), kMaxElements);

@@ -25,9 +25,8 @@ FailureOr<NodeBuilder> basin::sink::startDecomposition(Operation *op, OpBuilder 
 FailureOr<Type> basin::sink::requireElementType(Operation *op, Value value, StringRef what) {
   if (auto type = dyn_cast<TensorType>(value.getType()))
     return type.getElementType();
-  return op->emitOpError("expected ")
-         << what << " of known element type to be decomposed, but got " << value.getType()
-         << "; run onnx-infer-shapes first";
+  return op->emitOpError("expected ") << what << " of known element type to be decomposed, but got "
+                                      << value.getType() << "; run onnx-infer-shapes first";
 }
 
 std::optional<int64_t> basin::sink::getRank(Value value) {

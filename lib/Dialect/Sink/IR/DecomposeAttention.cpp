@@ -58,8 +58,8 @@ LogicalResult AttentionBuilder::check() {
     return op.emitOpError("expected ")
            << expected << " results to be decomposed, but got " << op->getNumResults()
            << "; further ones are inner values of a form";
-  for (Layout layout : {op.getQueryLayout(), op.getKeyLayout(), op.getValueLayout(),
-                        op.getResultLayout()})
+  for (Layout layout :
+       {op.getQueryLayout(), op.getKeyLayout(), op.getValueLayout(), op.getResultLayout()})
     if (layout == Layout::packed)
       return op.emitOpError("expected query, key and value apart to be decomposed, but got "
                             "layout packed");
@@ -138,8 +138,7 @@ Value AttentionBuilder::repeatHeads(Value x) {
     return x;
   Value groups = n.constant({1, 1, *heads / *kvHeads, 1, 1});
   Value repeated = n.expand(n.unsqueeze(x, {2}), groups);
-  return n.reshape(repeated,
-                   n.concat({n.dims(x, 0, 1), n.constant({*heads}), n.dims(x, 2, 4)}, 0));
+  return n.reshape(repeated, n.concat({n.dims(x, 0, 1), n.constant({*heads}), n.dims(x, 2, 4)}, 0));
 }
 
 /// The scale goes to the query, before f16 scores could overflow.
@@ -173,8 +172,7 @@ Value AttentionBuilder::addMask(Value scores) {
 Value AttentionBuilder::positions() {
   Value queries = n.dim(query, 2), keys = n.dim(key, 2);
   Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
-  Value i = n.node<AddOp>(
-      {n.node<RangeOp>({zero, queries, one}), n.node<SubOp>({keys, queries})});
+  Value i = n.node<AddOp>({n.node<RangeOp>({zero, queries, one}), n.node<SubOp>({keys, queries})});
   Value j = n.unsqueeze(n.node<RangeOp>({zero, keys, one}), {0});
   i = n.unsqueeze(i, {1});
   Value seen;

@@ -32,8 +32,7 @@ static Type getComputeType(Type element) {
   return element.isF16() || element.isBF16() ? Float32Type::get(element.getContext()) : element;
 }
 
-template <typename NormOp>
-static FailureOr<NormInput> startNorm(NormOp op, NodeBuilder &n) {
+template <typename NormOp> static FailureOr<NormInput> startNorm(NormOp op, NodeBuilder &n) {
   FailureOr<Type> element = requireElementType(op, op.getX(), "an x");
   if (failed(element))
     return failure();
@@ -101,9 +100,7 @@ FailureOr<SmallVector<Value>> DyTOp::decompose(OpBuilder &b) {
   return SmallVector<Value>{result};
 }
 
-static Value swish(NodeBuilder &n, Value x) {
-  return n.node<MulOp>({x, n.node<SigmoidOp>({x})});
-}
+static Value swish(NodeBuilder &n, Value x) { return n.node<MulOp>({x, n.node<SigmoidOp>({x})}); }
 
 static Value activate(NodeBuilder &n, Value x, Activation activation) {
   switch (activation) {

@@ -43,6 +43,9 @@ public:
     return createNode(OpTy::getOperationName(), inputs, attrs, 1)->getResult(0);
   }
 
+  /// `value` with its node named `prefix`_`suffix` instead.
+  mlir::Value named(mlir::Value value, llvm::StringRef suffix);
+
   mlir::NamedAttribute attr(llvm::StringRef name, int64_t value);
   mlir::NamedAttribute attr(llvm::StringRef name, llvm::ArrayRef<int64_t> value);
 

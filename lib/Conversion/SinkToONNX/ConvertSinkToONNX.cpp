@@ -1,0 +1,103 @@
+//===- ConvertSinkToONNX.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Sink ops back to onnx nodes, inline (LowerOp) or as calls of functions
+// (FunctionForm), and parameters to initializers. An op inside another one's
+// form is lowered before that.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FunctionForm.h"
+#include "LowerOp.h"
+
+#include "basin/Conversion/Passes.h"
+
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+namespace basin {
+#define GEN_PASS_DEF_CONVERTSINKTOONNXPASS
+#include "basin/Conversion/Passes.h.inc"
+} // namespace basin
+
+namespace {
+
+class ConvertSinkToONNXPass : public basin::impl::ConvertSinkToONNXPassBase<ConvertSinkToONNXPass> {
+public:
+  using ConvertSinkToONNXPassBase::ConvertSinkToONNXPassBase;
+  void runOnOperation() override;
+
+private:
+  LogicalResult lowerInline(ArrayRef<Operation *> ops);
+  LogicalResult lowerParameters();
+};
+
+} // namespace
+
+LogicalResult ConvertSinkToONNXPass::lowerInline(ArrayRef<Operation *> ops) {
+  for (Operation *op : ops) {
+    OpBuilder b(op);
+    if (failed(replaceInline(op, b)))
+      return failure();
+  }
+  return success();
+}
+
+/// Names that initializers of `graph` cannot take: a graph input of the same
+/// name would make one its default value.
+static llvm::StringSet<> findTakenNames(GraphOp graph) {
+  llvm::StringSet<> names;
+  for (auto input : graph.getInfo().getInputs().getAsRange<ValueInfoAttr>())
+    names.insert(input.getName().getValue());
+  graph.walk([&](InitializerOp op) { names.insert(op.getName()); });
+  return names;
+}
+
+LogicalResult ConvertSinkToONNXPass::lowerParameters() {
+  SmallVector<sink::ParameterOp> parameters;
+  getOperation().walk([&](sink::ParameterOp op) { parameters.push_back(op); });
+  llvm::DenseMap<Operation *, llvm::StringSet<>> taken;
+  for (sink::ParameterOp op : parameters) {
+    auto graph = op->getParentOfType<GraphOp>();
+    if (!graph)
+      return op.emitOpError("expected parameter '")
+             << op.getName() << "' in the main graph, but got it in a function, "
+             << "which has no initializers";
+    auto [it, isNew] = taken.try_emplace(graph);
+    if (isNew)
+      it->second = findTakenNames(graph);
+    std::string name = op.getName().str();
+    for (unsigned i = 1; !it->second.insert(name).second; ++i)
+      name = (op.getName() + "_" + Twine(i)).str();
+    Block &body = graph.getBody().front();
+    auto place = llvm::find_if(body, [](Operation &other) { return !isa<InitializerOp>(other); });
+    OpBuilder b(&body, place);
+    auto initializer =
+        InitializerOp::create(b, op.getLoc(), op.getResult().getType(), b.getStringAttr(name),
+                              op.getValueAttr(), DictionaryAttr());
+    op.getResult().replaceAllUsesWith(initializer->getResult(0));
+    op.erase();
+  }
+  return success();
+}
+
+void ConvertSinkToONNXPass::runOnOperation() {
+  SmallVector<Operation *> ops;
+  getOperation().walk([&](Operation *op) {
+    op->removeAttr(kMissAttr);
+    if (isa<sink::DecomposableInterface>(op))
+      ops.push_back(op);
+  });
+  LogicalResult lowered =
+      form == SinkForm::Functions ? convertToFunctions(getOperation(), ops) : lowerInline(ops);
+  if (failed(lowered) || failed(lowerParameters()))
+    signalPassFailure();
+}

@@ -1,0 +1,303 @@
+//===- FunctionForm.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each op's nodes are built inside a new function, over the outer values they
+// use; those become the function's inputs, operands of the op first. A function
+// whose nodes are an earlier one's, names apart, is dropped for that one.
+//
+// ONNX Runtime 1.32 crashes on a SimplifiedLayerNormalization in a function that
+// leaves its stash_type to the default, so there the default is written out.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FunctionForm.h"
+
+#include "LowerOp.h"
+
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+static constexpr llvm::StringLiteral kDomain = "ai.basin";
+/// The first version of the format that has functions.
+static constexpr int64_t kMinIRVersion = 8;
+
+namespace {
+
+class FunctionMaker {
+public:
+  explicit FunctionMaker(ModuleOp module);
+  LogicalResult replace(Operation *op);
+  void importDomain();
+
+private:
+  FunctionOp create(Operation *op);
+  FunctionOp findEqual(StringRef stem, FunctionOp function);
+  ArrayAttr makeInfos(ArrayRef<std::string> names);
+  NodeOp createCall(Operation *op, FunctionOp function, ValueRange inputs,
+                    ArrayRef<std::string> outputs);
+
+  ModuleOp module;
+  OpBuilder b;
+  SymbolTable symbols;
+  llvm::StringMap<SmallVector<FunctionOp>> byStem;
+};
+
+} // namespace
+
+FunctionMaker::FunctionMaker(ModuleOp module)
+    : module(module), b(module.getContext()), symbols(module) {}
+
+/// "sink.rms_norm" is RMSNorm to ONNX users.
+static StringRef getStem(Operation *op) {
+  return llvm::TypeSwitch<Operation *, StringRef>(op)
+      .Case([](sink::RMSNormOp) { return "RMSNorm"; })
+      .Case([](sink::LayerNormOp) { return "LayerNorm"; })
+      .Case([](sink::RotaryOp) { return "RotaryEmbedding"; })
+      .Case([](sink::AttentionOp) { return "Attention"; })
+      .Case([](sink::GateOp) { return "Gate"; })
+      .Case([](sink::DyTOp) { return "DyT"; });
+}
+
+//===----------------------------------------------------------------------===//
+// Inputs
+//===----------------------------------------------------------------------===//
+
+/// The op's operands by the names that the dialect gives them; null where
+/// absent.
+static SmallVector<std::pair<StringRef, Value>> getNamedOperands(Operation *op) {
+  using Named = SmallVector<std::pair<StringRef, Value>>;
+  return llvm::TypeSwitch<Operation *, Named>(op)
+      .Case([](sink::RMSNormOp o) {
+        return Named{{"x", o.getX()},
+                     {"residual", o.getResidual()},
+                     {"pre_affine", o.getPreAffine()},
+                     {"weight", o.getWeight()}};
+      })
+      .Case([](sink::LayerNormOp o) {
+        return Named{{"x", o.getX()},
+                     {"residual", o.getResidual()},
+                     {"pre_affine", o.getPreAffine()},
+                     {"weight", o.getWeight()},
+                     {"bias", o.getBias()}};
+      })
+      .Case([](sink::RotaryOp o) {
+        return Named{{"x", o.getX()},
+                     {"cos", o.getCos()},
+                     {"sin", o.getSin()},
+                     {"positions", o.getPositions()}};
+      })
+      .Case([](sink::AttentionOp o) {
+        return Named{{"query", o.getQuery()},          {"key", o.getKey()},
+                     {"value", o.getValue()},          {"mask", o.getMask()},
+                     {"past_key", o.getPastKey()},     {"past_value", o.getPastValue()},
+                     {"sink_logit", o.getSinkLogit()}, {"sink_key", o.getSinkKey()},
+                     {"sink_value", o.getSinkValue()}, {"gate", o.getGate()}};
+      })
+      .Case([](sink::GateOp o) {
+        return Named{{"x", o.getX()}, {"w_down", o.getWDown()}, {"w_up", o.getWUp()}};
+      })
+      .Case([](sink::DyTOp o) {
+        return Named{{"x", o.getX()},
+                     {"alpha", o.getAlpha()},
+                     {"gamma", o.getGamma()},
+                     {"beta", o.getBeta()}};
+      });
+}
+
+/// Outer values that `body` uses: the op's operands first, then others in order
+/// of use. An absent operand is absent inside too, and no input.
+static SmallVector<Value> findInputs(Operation *op, Region &body) {
+  llvm::SetVector<Value> used;
+  body.walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      if (!body.isAncestor(operand.getParentRegion()))
+        used.insert(operand);
+  });
+  llvm::SetVector<Value> inputs;
+  for (auto [name, operand] : getNamedOperands(op))
+    if (operand && used.contains(operand))
+      inputs.insert(operand);
+  for (Value value : used)
+    if (!value.getDefiningOp<AbsentOp>())
+      inputs.insert(value);
+    else {
+      OpBuilder inner = OpBuilder::atBlockBegin(&body.front());
+      Value absent = AbsentOp::create(inner, op->getLoc(), value.getType());
+      value.replaceUsesWithIf(absent, [&](OpOperand &use) {
+        return body.isAncestor(use.getOwner()->getParentRegion());
+      });
+    }
+  return inputs.takeVector();
+}
+
+static SmallVector<std::string> nameInputs(Operation *op, ArrayRef<Value> inputs) {
+  auto named = getNamedOperands(op);
+  SmallVector<std::string> names;
+  unsigned captured = 0;
+  for (Value input : inputs) {
+    auto it = llvm::find_if(named, [&](auto &entry) { return entry.second == input; });
+    names.push_back(it != named.end() ? it->first.str() : "captured_" + std::to_string(captured++));
+  }
+  return names;
+}
+
+/// The names that the values have in the model, as the function's outputs.
+static SmallVector<std::string> nameOutputs(ArrayRef<Value> values) {
+  SmallVector<std::string> names;
+  llvm::StringSet<> taken;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    std::string name = isa<OpResult>(value) ? getValueName(value).str() : std::string();
+    if (name.empty() || !taken.insert(name).second)
+      name = "result_" + std::to_string(i);
+    names.push_back(name);
+  }
+  return names;
+}
+
+//===----------------------------------------------------------------------===//
+// Functions and calls
+//===----------------------------------------------------------------------===//
+
+ArrayAttr FunctionMaker::makeInfos(ArrayRef<std::string> names) {
+  return b.getArrayAttr(llvm::map_to_vector(names, [&](const std::string &name) -> Attribute {
+    return ValueInfoAttr::get(b.getContext(), b.getStringAttr(name),
+                              UnknownType::get(b.getContext()), b.getDictionaryAttr({}));
+  }));
+}
+
+/// An empty function of a free name that imports what the model imports.
+FunctionOp FunctionMaker::create(Operation *op) {
+  StringRef stem = getStem(op);
+  std::string name = stem.str();
+  auto symbol = [&] { return (kDomain + "::" + name + "::").str(); };
+  for (unsigned i = 2; symbols.lookup(symbol()); ++i)
+    name = (stem + "_" + Twine(i)).str();
+  auto model = module->getAttrOfType<DictionaryAttr>(kModelAttr);
+  auto opsets = model ? model.getAs<ArrayAttr>("opset_import") : ArrayAttr();
+  auto none = b.getArrayAttr({});
+  auto info = GraphInfoAttr::get(b.getContext(), none, none, none, b.getDictionaryAttr({}));
+  b.setInsertionPointToEnd(module.getBody());
+  auto function = FunctionOp::create(b, op->getLoc(), symbol(), name, b.getStringAttr(kDomain),
+                                     StringAttr(), none, none, opsets ? opsets : none, info);
+  function.getBody().emplaceBlock();
+  symbols.insert(function);
+  return function;
+}
+
+/// A function made before whose nodes are the same; what only names or
+/// documents them does not count.
+FunctionOp FunctionMaker::findEqual(StringRef stem, FunctionOp function) {
+  auto flags = static_cast<OperationEquivalence::Flags>(
+      OperationEquivalence::IgnoreLocations | OperationEquivalence::IgnoreDiscardableAttrs);
+  for (FunctionOp other : byStem[stem])
+    if (OperationEquivalence::isRegionEquivalentTo(&function.getBody(), &other.getBody(), flags))
+      return other;
+  return {};
+}
+
+NodeOp FunctionMaker::createCall(Operation *op, FunctionOp function, ValueRange inputs,
+                                 ArrayRef<std::string> outputs) {
+  b.setInsertionPoint(op);
+  auto call = NodeOp::create(b, op->getLoc(), op->getResultTypes(), inputs, function.getNameAttr(),
+                             b.getStringAttr(kDomain), StringAttr(), b.getDictionaryAttr({}),
+                             ArrayAttr(), /*subgraphsCount=*/0);
+  SmallVector<StringRef> names(outputs.begin(), outputs.end());
+  call->setAttr(kOutsAttr, b.getStrArrayAttr(names));
+  if (!names.front().empty())
+    call->setAttr(kNameAttr, b.getStringAttr(names.front() + "_" + getStem(op)));
+  return call;
+}
+
+LogicalResult FunctionMaker::replace(Operation *op) {
+  SmallVector<std::string> results;
+  for (unsigned i = 0; i < op->getNumResults(); ++i)
+    results.push_back(sink::getResultName(op, i).str());
+  FunctionOp function = create(op);
+  Region &region = function.getBody();
+  OpBuilder inner = OpBuilder::atBlockEnd(&region.front());
+  FailureOr<SmallVector<Value>> values = lowerSinkOp(op, inner);
+  if (failed(values))
+    return failure();
+  ReturnOp::create(inner, op->getLoc(), *values);
+  region.walk([](SimplifiedLayerNormalizationOp norm) {
+    if (!norm.getStashType())
+      norm.setStashType(1);
+  });
+  SmallVector<Value> inputs = findInputs(op, region);
+  SmallVector<std::string> inputNames = nameInputs(op, inputs);
+  SmallVector<std::string> outputNames = nameOutputs(*values);
+  for (Value input : inputs) {
+    Value argument = region.front().addArgument(input.getType(), input.getLoc());
+    input.replaceUsesWithIf(argument, [&](OpOperand &use) {
+      return region.isAncestor(use.getOwner()->getParentRegion());
+    });
+  }
+  function.setInfoAttr(GraphInfoAttr::get(b.getContext(), makeInfos(inputNames),
+                                          makeInfos(outputNames), b.getArrayAttr({}),
+                                          b.getDictionaryAttr({})));
+  if (FunctionOp equal = findEqual(getStem(op), function)) {
+    symbols.erase(function);
+    function = equal;
+  } else {
+    byStem[getStem(op)].push_back(function);
+  }
+  op->replaceAllUsesWith(createCall(op, function, inputs, results));
+  op->erase();
+  return success();
+}
+
+static ArrayAttr addImport(OpBuilder &b, ArrayAttr opsets) {
+  SmallVector<Attribute> entries;
+  if (opsets)
+    llvm::append_range(entries, opsets);
+  bool known = llvm::any_of(entries, [](Attribute opset) {
+    auto domain = cast<DictionaryAttr>(opset).getAs<StringAttr>("domain");
+    return domain && domain.getValue() == kDomain;
+  });
+  if (!known)
+    entries.push_back(b.getDictionaryAttr({b.getNamedAttr("domain", b.getStringAttr(kDomain)),
+                                           b.getNamedAttr("version", b.getI64IntegerAttr(1))}));
+  return b.getArrayAttr(entries);
+}
+
+/// The model and each function that calls one of the new ones import their
+/// domain.
+void FunctionMaker::importDomain() {
+  for (auto function : module.getOps<FunctionOp>()) {
+    bool calls = false;
+    function.walk([&](NodeOp node) { calls |= node.getOpDomain() == kDomain; });
+    if (calls)
+      function.setOpsetsAttr(addImport(b, function.getOpsets()));
+  }
+  auto model = module->getAttrOfType<DictionaryAttr>(kModelAttr);
+  if (!model)
+    return;
+  NamedAttrList attrs(model);
+  attrs.set("opset_import", addImport(b, model.getAs<ArrayAttr>("opset_import")));
+  auto version = model.getAs<IntegerAttr>("ir_version");
+  if (!version || version.getInt() < kMinIRVersion)
+    attrs.set("ir_version", b.getI64IntegerAttr(kMinIRVersion));
+  module->setAttr(kModelAttr, attrs.getDictionary(b.getContext()));
+}
+
+LogicalResult basin::convertToFunctions(ModuleOp module, ArrayRef<Operation *> ops) {
+  if (ops.empty())
+    return success();
+  FunctionMaker maker(module);
+  for (Operation *op : ops)
+    if (failed(maker.replace(op)))
+      return failure();
+  maker.importDomain();
+  return success();
+}

@@ -1,0 +1,206 @@
+//===- LowerOp.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A form is inlined as it stands: its arguments become the op's operands, a
+// norm's first one multiplied by the pre-affine vector before. Where the form
+// adds the residual itself, the vector has to come between the sum and the
+// norm:
+//
+//   Add, norm          the product takes the sum's place after the Add
+//   Skip operator      the sum (and the operator's bias) written out, the
+//                      operator given the product, and zeros for its skip
+//
+// The operator stays because its arithmetic is its own. In ONNX Runtime 1.32,
+// f32 on the CPU, Add + LayerNormalization or SimplifiedLayerNormalization
+// differs from the Skip operator in most elements, by some ulps, while the
+// operator applied to a product of powers of two and the sum gives each bit of
+// what it gives for scaled operands, and its sum output is (x + skip) + bias in
+// that order. The zeros are negative: x + -0 is x for every x, +0 included.
+//
+// Any other form with a residual is dropped for the decomposition.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerOp.h"
+
+#include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+static Region *getForm(Operation *op) {
+  auto raised = dyn_cast<sink::RaisedInterface>(op);
+  return raised && !raised.getFormRegion().empty() ? &raised.getFormRegion() : nullptr;
+}
+
+/// Moves the form's nodes to the insertion point and returns what they yield.
+static SmallVector<Value> inlineForm(Region &form, ValueRange operands, OpBuilder &b) {
+  Block &body = form.front();
+  for (auto [argument, operand] :
+       llvm::zip_equal(body.getArguments(), operands.take_front(body.getNumArguments())))
+    argument.replaceAllUsesWith(operand);
+  Operation *yield = body.getTerminator();
+  SmallVector<Value> values = llvm::to_vector_of<Value>(yield->getOperands());
+  yield->erase();
+  for (Operation &inner : llvm::make_early_inc_range(body)) {
+    inner.removeAttr("sink.role");
+    inner.moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
+  }
+  return values;
+}
+
+/// The decomposition, its results named as the op's.
+static FailureOr<SmallVector<Value>> decompose(Operation *op, OpBuilder &b) {
+  FailureOr<SmallVector<Value>> values = cast<sink::DecomposableInterface>(op).decompose(b);
+  if (failed(values))
+    return failure();
+  for (auto [i, value] : llvm::enumerate(*values)) {
+    StringRef name = sink::getResultName(op, i);
+    if (!name.empty() && !llvm::is_contained(op->getOperands(), value))
+      setValueName(cast<OpResult>(value), name);
+  }
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Norms with a pre-affine vector
+//===----------------------------------------------------------------------===//
+
+/// `x` times the vector, in x's type.
+static Value multiply(NodeBuilder &n, Value x, Value vector) {
+  if (auto type = dyn_cast<TensorType>(x.getType()))
+    vector = n.cast(vector, type.getElementType());
+  return n.named(n.node<MulOp>({x, vector}), "pre_affine");
+}
+
+/// The node of the form that adds the residual, and is the only one to read its
+/// two arguments: an Add or a Skip operator.
+static Operation *findSum(Block &form) {
+  if (form.getNumArguments() != 2)
+    return nullptr;
+  Value x = form.getArgument(0), residual = form.getArgument(1);
+  if (!x.hasOneUse() || !residual.hasOneUse())
+    return nullptr;
+  Operation *sum = *x.user_begin();
+  if (sum != *residual.user_begin() || sum->getBlock() != &form ||
+      x.use_begin()->getOperandNumber() > 1 || residual.use_begin()->getOperandNumber() > 1)
+    return nullptr;
+  bool adds = isa<AddOp, MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(sum);
+  return adds ? sum : nullptr;
+}
+
+/// The Skip operator's bias; null for other ops.
+static Value getSkipBias(Operation *op) {
+  if (auto skip = dyn_cast<MSSkipLayerNormalizationOp>(op))
+    return skip.getBias();
+  if (auto skip = dyn_cast<MSSkipSimplifiedLayerNormalizationOp>(op))
+    return skip.getBias();
+  return {};
+}
+
+static Value makeNegativeZeros(NodeBuilder &n, Value like) {
+  auto type = RankedTensorType::get({1}, cast<TensorType>(like.getType()).getElementType());
+  APFloat zero = APFloat::getZero(cast<FloatType>(type.getElementType()).getFloatSemantics(),
+                                  /*Negative=*/true);
+  NamedAttribute value = n.getBuilder().getNamedAttr("value", DenseElementsAttr::get(type, zero));
+  return n.node<ConstantOfShapeOp>({n.node<ShapeOp>({like})}, value);
+}
+
+/// Gives the Skip operator `skip` the product of its own sum and the vector.
+/// `values` are the form's results.
+static void scaleSkip(Operation *skip, Value vector, NodeBuilder &n,
+                      MutableArrayRef<Value> values) {
+  OpBuilder::InsertionGuard guard(n.getBuilder());
+  n.getBuilder().setInsertionPoint(skip);
+  Value sum = n.named(n.node<AddOp>({skip->getOperand(0), skip->getOperand(1)}), "sum");
+  if (Value bias = getSkipBias(skip)) {
+    sum = n.node<AddOp>({sum, bias});
+    // The bias is the last operand of both operators.
+    skip->eraseOperand(skip->getNumOperands() - 1);
+  }
+  Value product = multiply(n, sum, vector);
+  skip->setOperands(0, 2, {product, makeNegativeZeros(n, product)});
+  constexpr unsigned kSumOutput = 3;
+  if (values.size() < 2 || skip->getNumResults() <= kSumOutput)
+    return;
+  OpResult given = skip->getResult(kSumOutput);
+  setValueName(cast<OpResult>(sum), getValueName(given));
+  setValueName(given, "");
+  values[1] = sum;
+}
+
+/// The same after an Add of x and the residual.
+static void scaleSum(Operation *add, Value vector, NodeBuilder &n) {
+  OpBuilder::InsertionGuard guard(n.getBuilder());
+  n.getBuilder().setInsertionPointAfter(add);
+  Value sum = add->getResult(0);
+  SmallPtrSet<OpOperand *, 4> uses;
+  for (OpOperand &use : sum.getUses())
+    uses.insert(&use);
+  Value product = multiply(n, sum, vector);
+  sum.replaceUsesWithIf(product, [&](OpOperand &use) { return uses.contains(&use); });
+}
+
+template <typename NormOp>
+static FailureOr<SmallVector<Value>> lowerScaledNorm(NormOp op, Region &form, OpBuilder &b) {
+  Value vector = op.getPreAffine();
+  NodeBuilder n(b, op.getLoc(), sink::getResultName(op, 0));
+  if (!op.getResidual())
+    return inlineForm(form, {multiply(n, op.getX(), vector)}, b);
+  Operation *sum = findSum(form.front());
+  bool isTyped = isa<TensorType>(op.getX().getType());
+  if (!sum || (!isTyped && !isa<AddOp>(sum)))
+    return decompose(op, b);
+  SmallVector<Value> values = inlineForm(form, {op.getX(), op.getResidual()}, b);
+  if (isa<AddOp>(sum))
+    scaleSum(sum, vector, n);
+  else
+    scaleSkip(sum, vector, n, values);
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Any op
+//===----------------------------------------------------------------------===//
+
+/// The gate is not part of what was recognized.
+static Value applyGate(sink::AttentionOp op, Value result, OpBuilder &b) {
+  StringRef name = getValueName(result);
+  NodeBuilder n(b, op.getLoc(), name);
+  Value gated = n.node<MulOp>({result, op.getGate()});
+  if (!name.empty()) {
+    std::string kept = name.str();
+    setValueName(cast<OpResult>(result), kept + "_ungated");
+    setValueName(cast<OpResult>(gated), kept);
+  }
+  return gated;
+}
+
+FailureOr<SmallVector<Value>> basin::lowerSinkOp(Operation *op, OpBuilder &b) {
+  Region *form = getForm(op);
+  if (!form)
+    return decompose(op, b);
+  if (auto norm = dyn_cast<sink::RMSNormOp>(op); norm && norm.getPreAffine())
+    return lowerScaledNorm(norm, *form, b);
+  if (auto norm = dyn_cast<sink::LayerNormOp>(op); norm && norm.getPreAffine())
+    return lowerScaledNorm(norm, *form, b);
+  SmallVector<Value> values = inlineForm(*form, op->getOperands(), b);
+  if (auto attention = dyn_cast<sink::AttentionOp>(op); attention && attention.getGate())
+    values[0] = applyGate(attention, values[0], b);
+  return values;
+}
+
+LogicalResult basin::replaceInline(Operation *op, OpBuilder &b) {
+  FailureOr<SmallVector<Value>> values = lowerSinkOp(op, b);
+  if (failed(values))
+    return failure();
+  op->replaceAllUsesWith(*values);
+  op->erase();
+  return success();
+}

@@ -1,0 +1,27 @@
+//===- LowerOp.h --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_SINKTOONNX_LOWEROP_H
+#define BASIN_LIB_CONVERSION_SINKTOONNX_LOWEROP_H
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+namespace basin {
+
+/// Puts the onnx nodes that `op` means at `b`'s insertion point, those of its
+/// form where it has one, and returns the values of its results. Takes the form
+/// apart: the op is good for nothing but to be replaced and erased.
+llvm::FailureOr<llvm::SmallVector<mlir::Value>> lowerSinkOp(mlir::Operation *op,
+                                                            mlir::OpBuilder &b);
+
+/// Replaces `op` by those nodes, at `b`'s insertion point.
+llvm::LogicalResult replaceInline(mlir::Operation *op, mlir::OpBuilder &b);
+
+} // namespace basin
+
+#endif // BASIN_LIB_CONVERSION_SINKTOONNX_LOWEROP_H
