@@ -18,6 +18,7 @@
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
 
@@ -28,6 +29,7 @@ void basin::registerAllDialects(mlir::DialectRegistry &registry) {
 void basin::registerAllPasses() {
   onnx::registerONNXPasses();
   registerBasinConversionPasses();
+  sink::registerBasinSinkPasses();
 }
 
 void basin::registerAllPipelines() {}

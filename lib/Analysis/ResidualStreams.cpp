@@ -123,6 +123,7 @@ private:
   StreamWriter classifyWriter(Value value);
   StreamReader classifyReader(OpOperand &use);
   bool isTiedInside(Value value, Operation *op) const;
+  void addConstantWriters(Value value, ResidualStream &stream);
   void describe(ResidualStream &stream);
 
   llvm::EquivalenceClasses<const void *> classes;
@@ -159,8 +160,6 @@ void StreamFinder::tieOp(Operation *op) {
 }
 
 StreamWriter StreamFinder::classifyWriter(Value value) {
-  if (isWeight(value))
-    return {StreamWriter::Constant, value, value, -1};
   Operation *op = value.getDefiningOp();
   if (auto gather = dyn_cast_or_null<GatherOp>(op);
       gather && gather.getAxis().value_or(0) == 0 && isWeight(gather.getData()))
@@ -199,6 +198,13 @@ bool StreamFinder::isTiedInside(Value value, Operation *op) const {
                               op->getResult(0).getAsOpaquePointer());
 }
 
+/// A constant writes once for each summand that it is.
+void StreamFinder::addConstantWriters(Value value, ResidualStream &stream) {
+  for (OpOperand &use : value.getUses())
+    if (isTiedInside(value, use.getOwner()))
+      stream.writers.push_back({StreamWriter::Constant, value, value, -1, &use});
+}
+
 void StreamFinder::describe(ResidualStream &stream) {
   for (Value value : stream.values) {
     if (std::optional<int64_t> dim = lastDim(value); dim && !isWeight(value))
@@ -208,8 +214,14 @@ void StreamFinder::describe(ResidualStream &stream) {
     Operation *def = value.getDefiningOp();
     bool isSum = def && isa<sink::RMSNormOp, sink::LayerNormOp>(def) &&
                  value != def->getResult(0);
-    if (!(def && ties.contains(def)) && !isSum)
+    if (isWeight(value))
+      addConstantWriters(value, stream);
+    else if (!(def && ties.contains(def)) && !isSum)
       stream.writers.push_back(classifyWriter(value));
+    if (def && isa<AddOp, SubOp, SumOp>(def) && ties.contains(def))
+      for (OpOperand &operand : def->getOpOperands())
+        if (!isMember(operand.get(), value))
+          stream.writers.push_back({StreamWriter::Other, operand.get(), Value(), -1, &operand});
     if (def && isa<AddOp, SumOp>(def) &&
         llvm::count_if(def->getOperands(), [](Value v) { return !isWeight(v); }) > 1)
       ++stream.numAdds;

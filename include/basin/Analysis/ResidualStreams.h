@@ -44,6 +44,9 @@ struct StreamWriter {
   mlir::Value weight;
   /// The weight's axis that is the stream's dimension.
   int64_t axis = -1;
+  /// Set where only this use writes: a summand that is broadcast along the
+  /// dimension axis, or one use of a constant that has others.
+  mlir::OpOperand *use = nullptr;
 };
 
 struct StreamReader {

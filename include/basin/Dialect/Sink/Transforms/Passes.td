@@ -1,0 +1,82 @@
+//===- Passes.td ----------------------------------------------*- tablegen -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD
+#define BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
+  let summary = "divide residual streams by 2^k and the eps of their norms by 2^2k";
+  let description = [{
+    With `x' = x / 2^k` and `eps' = eps / 2^2k` every norm's result is what it
+    was, bit for bit: powers of two commute with rounding. Writers' weights take
+    the factor where nothing else uses them; other writers and readers get an
+    explicit multiplication. For models whose residual stream overflows f16.
+
+    `k` is an integer (negative values enlarge), or `auto`: the least k >= 0
+    that brings the largest value, from `stats` or stated as `bound`, to a
+    quarter of the stream's largest finite f16 value.
+
+    Does nothing when k is 0 or there is no residual stream. Refuses where a
+    weight or an eps would leave its type's normal range.
+
+    Promise: bit-exact.
+  }];
+  let options = [
+    Option<"k", "k", "std::string", "\"auto\"", "exponent, or 'auto'">,
+    Option<"stats", "stats", "std::string", "", "statistics file for 'auto'">,
+    Option<"bound", "bound", "double", "0", "largest |x| of the stream, for 'auto'">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect"];
+}
+
+def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::ModuleOp"> {
+  let summary = "move powers of two from residual dimensions into pre-affine vectors";
+  let description = [{
+    Divides chosen dimensions of a residual stream by powers of two in its
+    writers and puts the factors into each reader norm's `pre_affine`:
+    `norm(s * (x / s)) = norm(x)`. Folding s into the norm's own weight instead
+    would be wrong: the root mean square changes.
+
+    The scales come from `scale-dims` (pairs dimension:scale), from a statistics
+    file (`2^round(log2(a_j / median a))` where that exceeds 1, `a_j` the
+    largest |x_j|), or, without either, from the weights alone: a dimension
+    whose norm weights are below a tenth of their median and whose writers'
+    columns exceed four times theirs (arXiv 2601.22966, section 3: residual sinks
+    are suppressed right after the norm). That is a heuristic.
+
+    It does nothing for what a quantizer sees at matrix inputs, which stay as
+    they were; it helps where the stream itself is stored narrow, and as a place
+    to train from.
+
+    Promise: bit-exact; refuses where a weight would leave its type's normal
+    range.
+  }];
+  let options = [
+    ListOption<"scaleDims", "scale-dims", "std::string",
+               "dimension:scale, the scale a power of two">,
+    Option<"stats", "stats", "std::string", "", "statistics file">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect"];
+}
+
+def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
+  let summary = "a learnable vector lambda1 = 1 before every norm";
+  let description = [{
+    PreAffineRMSNorm(x) = RMSNorm(lambda1 * x) (arXiv 2601.22966, section 3.3):
+    gives each norm without a pre-affine vector a `sink.parameter` of ones,
+    named after the norm's result.
+
+    Promise: bit-exact.
+  }];
+  let statistics = [Statistic<"numInserted", "inserted", "vectors inserted">];
+  let dependentDialects = ["::basin::sink::SinkDialect"];
+}
+
+#endif // BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD

@@ -1,0 +1,226 @@
+//===- NormParts.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reading and changing what RMSNorm and LayerNorm ops have in common.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PowerOfTwo.h"
+#include "StreamScaling.h"
+
+#include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+template <typename Fn>
+static auto visitNorm(Operation *op, Fn fn) {
+  if (auto norm = dyn_cast<RMSNormOp>(op))
+    return fn(norm);
+  return fn(cast<LayerNormOp>(op));
+}
+
+Value basin::sink::getPreAffine(Operation *op) {
+  return visitNorm(op, [](auto norm) { return norm.getPreAffine(); });
+}
+
+Value basin::sink::getNormWeight(Operation *op) {
+  return visitNorm(op, [](auto norm) { return norm.getWeight(); });
+}
+
+Value basin::sink::getNormBias(Operation *op) {
+  auto norm = dyn_cast<LayerNormOp>(op);
+  return norm ? norm.getBias() : Value();
+}
+
+static std::optional<int64_t> lastDim(Value value) {
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
+  if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
+    return std::nullopt;
+  return type.getShape().back();
+}
+
+std::optional<int64_t> basin::sink::getNormDim(Operation *op) {
+  if (std::optional<int64_t> dim = lastDim(op->getOperand(0)))
+    return dim;
+  if (std::optional<int64_t> dim = lastDim(op->getResult(0)))
+    return dim;
+  return lastDim(getNormWeight(op));
+}
+
+ParameterNames::ParameterNames(ModuleOp module) {
+  module.walk([&](Operation *op) {
+    if (auto parameter = dyn_cast<ParameterOp>(op))
+      used.insert(parameter.getName());
+    for (Value result : op->getResults())
+      if (StringRef name = getValueName(result); !name.empty())
+        used.insert(name);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument arg : block.getArguments())
+          used.insert(getValueName(arg));
+  });
+}
+
+std::string ParameterNames::make(StringRef wanted) {
+  std::string name = wanted.str();
+  for (unsigned i = 1; !used.insert(name).second; ++i)
+    name = (wanted + "_" + Twine(i)).str();
+  return name;
+}
+
+/// "model.norm.weight" names the parameter "model.norm.pre_affine".
+static std::string parameterName(Operation *norm) {
+  StringRef stem;
+  if (Value weight = getNormWeight(norm))
+    stem = getStreamValueName(weight);
+  if (!stem.consume_back(".weight") && !stem.consume_back(".gamma"))
+    stem = getStreamValueName(norm->getResult(0));
+  return (stem + ".pre_affine").str();
+}
+
+/// Ones of `type`, times 2^exponents; null where that overflows.
+static TypedAttr makePowers(RankedTensorType type, ArrayRef<int> exponents) {
+  Type element = type.getElementType();
+  unsigned bytesEach = element.getIntOrFloatBitWidth() / 8;
+  APFloat one(cast<FloatType>(element).getFloatSemantics(), 1);
+  uint64_t bits = one.bitcastToAPInt().getZExtValue();
+  auto bytes = std::make_shared<std::vector<char>>();
+  for (int64_t i = 0; i < type.getNumElements(); ++i)
+    bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
+                  reinterpret_cast<char *>(&bits) + bytesEach);
+  if (scaleByPowersOfTwo(*bytes, element, type.getShape(), -1, exponents))
+    return {};
+  return makeElements(type, *bytes, bytes, "pre_affine");
+}
+
+/// Multiplies the values of a parameter that only `norm` reads.
+static LogicalResult scaleParameter(Operation *norm, ParameterOp parameter,
+                                    ArrayRef<int> exponents) {
+  FailureOr<TensorBytes> data = getTensorBytes(parameter.getValue(), parameter);
+  if (failed(data))
+    return failure();
+  auto type = cast<RankedTensorType>(parameter.getType());
+  auto bytes = std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end());
+  if (scaleByPowersOfTwo(*bytes, type.getElementType(), type.getShape(), -1, exponents))
+    return norm->emitError("the pre-affine vector '")
+           << parameter.getName() << "' would leave the normal range of "
+           << type.getElementType();
+  parameter.setValueAttr(makeElements(type, *bytes, bytes, parameter.getName()));
+  return success();
+}
+
+LogicalResult basin::sink::setPreAffine(Operation *norm, ArrayRef<int> exponents,
+                                        ParameterNames &names) {
+  StringRef name = getStreamValueName(norm->getResult(0));
+  if (Value existing = getPreAffine(norm)) {
+    auto parameter = existing.getDefiningOp<ParameterOp>();
+    if (!parameter || !existing.hasOneUse())
+      return norm->emitError("norm '")
+             << name << "' has a pre-affine vector that is no parameter of its own";
+    return scaleParameter(norm, parameter, exponents);
+  }
+  auto xType = dyn_cast<TensorType>(norm->getOperand(0).getType());
+  if (!xType || !isScalable(xType.getElementType()))
+    return norm->emitError("norm '") << name << "': expected f16, bf16, f32 or f64, but got "
+                                     << norm->getOperand(0).getType();
+  auto graph = norm->getParentOfType<GraphOp>();
+  if (!graph)
+    return norm->emitError("norm '")
+           << name << "' stands in a function, which has no parameters; inline functions first";
+  auto type = RankedTensorType::get({static_cast<int64_t>(exponents.size())},
+                                    xType.getElementType());
+  TypedAttr value = makePowers(type, exponents);
+  if (!value)
+    return norm->emitError("norm '") << name << "': a scale overflows "
+                                     << xType.getElementType();
+  OpBuilder b(norm->getContext());
+  // The graph's first block is seen from all of its subgraphs.
+  b.setInsertionPointToStart(&graph.getBody().front());
+  auto parameter =
+      ParameterOp::create(b, norm->getLoc(), type, names.make(parameterName(norm)), value);
+  visitNorm(norm, [&](auto op) { op.getPreAffineMutable().assign(parameter); });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Epsilon
+//===----------------------------------------------------------------------===//
+
+/// The op inside the form that adds eps, if the form is decomposed.
+static Operation *findEpsilonAdd(Region &form) {
+  Operation *found = nullptr;
+  form.walk([&](Operation *op) {
+    if (auto role = op->getAttrOfType<StringAttr>("sink.role"); role && role == "epsilon")
+      found = op;
+  });
+  return found;
+}
+
+static LogicalResult refuseEpsilon(Operation *norm, Type type, int exponent) {
+  return norm->emitError("norm '")
+         << getStreamValueName(norm->getResult(0)) << "': its eps "
+         << visitNorm(norm, [](auto op) { return op.getEpsilon().convertToDouble(); })
+         << " times 2^" << exponent << " would leave the normal range of " << type;
+}
+
+/// The constant operand of the Add, scaled, as a new constant.
+static LogicalResult scaleEpsilonAdd(Operation *norm, Operation *add, int exponent) {
+  for (OpOperand &operand : add->getOpOperands()) {
+    std::optional<double> constant = getConstantScalar(operand.get());
+    auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+    if (!constant || !type || !type.hasStaticShape() || type.getNumElements() != 1)
+      continue;
+    Type element = type.getElementType();
+    if (!isScalable(element))
+      return refuseEpsilon(norm, element, exponent);
+    APFloat value(*constant);
+    bool lossy;
+    value.convert(cast<FloatType>(element).getFloatSemantics(),
+                  APFloat::rmNearestTiesToEven, &lossy);
+    uint64_t bits = value.bitcastToAPInt().getZExtValue();
+    auto bytes = std::make_shared<std::vector<char>>(
+        reinterpret_cast<char *>(&bits),
+        reinterpret_cast<char *>(&bits) + element.getIntOrFloatBitWidth() / 8);
+    if (scaleByPowersOfTwo(*bytes, element, {}, -1, {exponent}))
+      return refuseEpsilon(norm, element, exponent);
+    OpBuilder b(add);
+    auto attr = makeElements(type, *bytes, bytes, "epsilon");
+    auto scaled = ConstantOp::create(b, add->getLoc(), type, ValueRange(), 
+                                     b.getNamedAttr("value", attr));
+    operand.set(scaled->getResult(0));
+    return success();
+  }
+  return norm->emitError("norm '") << getStreamValueName(norm->getResult(0))
+                                   << "': its eps is computed, which cannot be scaled";
+}
+
+LogicalResult basin::sink::scaleEpsilon(Operation *norm, int exponent) {
+  double epsilon = visitNorm(norm, [](auto op) { return op.getEpsilon().convertToDouble(); });
+  if (epsilon == 0 || exponent == 0)
+    return success();
+  Region &form = cast<RaisedInterface>(norm).getFormRegion();
+  OpBuilder b(norm->getContext());
+  if (Operation *add = form.empty() ? nullptr : findEpsilonAdd(form)) {
+    if (failed(scaleEpsilonAdd(norm, add, exponent)))
+      return failure();
+  } else if (!form.empty()) {
+    // A fused operator: eps is its attribute, in f32.
+    float scaled = std::ldexp(static_cast<float>(epsilon), exponent);
+    if (!std::isnormal(scaled))
+      return refuseEpsilon(norm, b.getF32Type(), exponent);
+    form.front().front().setAttr("epsilon", b.getF32FloatAttr(scaled));
+  }
+  visitNorm(norm, [&](auto op) { op.setEpsilon(APFloat(std::ldexp(epsilon, exponent))); });
+  return success();
+}

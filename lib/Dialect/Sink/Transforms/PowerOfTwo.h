@@ -1,0 +1,42 @@
+//===- PowerOfTwo.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Exact multiplication of floating-point bytes by powers of two.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_POWEROFTWO_H
+#define BASIN_LIB_DIALECT_SINK_TRANSFORMS_POWEROFTWO_H
+
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace basin::sink {
+
+/// Where a scaling is not exact.
+struct RangeLoss {
+  /// Position of the element.
+  int64_t index;
+  bool overflows;
+};
+
+/// Whether elements of `type` can be scaled here: f16, bf16, f32, f64.
+bool isScalable(mlir::Type type);
+
+/// Multiplies element i of `bytes` (of `type`, `shape` row major) by
+/// 2^exponents[position on `axis`]; one exponent serves all positions. Stops at
+/// the first element that would leave the normal range: overflow to infinity,
+/// or bits lost below the smallest normal number. Zeros, infinities and NaNs
+/// stay; a subnormal number stays exact only where it is not divided.
+std::optional<RangeLoss> scaleByPowersOfTwo(llvm::MutableArrayRef<char> bytes,
+                                            mlir::Type type,
+                                            llvm::ArrayRef<int64_t> shape, int64_t axis,
+                                            llvm::ArrayRef<int> exponents);
+
+} // namespace basin::sink
+
+#endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_POWEROFTWO_H

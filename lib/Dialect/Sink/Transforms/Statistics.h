@@ -1,0 +1,35 @@
+//===- Statistics.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The part of a statistics file that the residual rewrites read.
+//
+// {"version": 1, "residual_streams": [{"dim": 64, "max_abs": [64 numbers]}]}
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_STATISTICS_H
+#define BASIN_LIB_DIALECT_SINK_TRANSFORMS_STATISTICS_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <vector>
+
+namespace basin::sink {
+
+/// Largest |x_j| of each dimension j, for each residual stream in the order in
+/// which inspection lists them.
+struct ResidualStatistics {
+  std::vector<std::vector<double>> maxAbs;
+};
+
+llvm::Expected<ResidualStatistics> readResidualStatistics(llvm::StringRef path);
+
+} // namespace basin::sink
+
+#endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_STATISTICS_H
