@@ -36,8 +36,7 @@ TensorInfo basin::onnx::getTensorInfo(Value value) {
   return value ? getTensorInfo(value.getType()) : TensorInfo();
 }
 
-Type basin::onnx::makeTensorType(Type element,
-                                 const std::optional<Dims> &dims) {
+Type basin::onnx::makeTensorType(Type element, const std::optional<Dims> &dims) {
   if (!element)
     return {};
   if (!dims)
@@ -74,8 +73,7 @@ std::optional<Dim> basin::onnx::broadcastDim(const Dim &a, const Dim &b) {
   return Dim();
 }
 
-std::optional<Dims> basin::onnx::broadcastDims(ArrayRef<Dim> a,
-                                               ArrayRef<Dim> b) {
+std::optional<Dims> basin::onnx::broadcastDims(ArrayRef<Dim> a, ArrayRef<Dim> b) {
   if (a.size() < b.size())
     std::swap(a, b);
   Dims result(a);
@@ -97,9 +95,7 @@ std::optional<Dim> basin::onnx::mergeDim(const Dim &a, const Dim &b) {
   return b;
 }
 
-Dim basin::onnx::joinDim(const Dim &a, const Dim &b) {
-  return a.provablyEquals(b) ? a : Dim();
-}
+Dim basin::onnx::joinDim(const Dim &a, const Dim &b) { return a.provablyEquals(b) ? a : Dim(); }
 
 Type basin::onnx::mergeTypes(Type preferred, Type other) {
   if (preferred == other || isa<UnknownType>(other))
@@ -161,8 +157,7 @@ Dim basin::onnx::multiplyDims(const Dim &a, const Dim &b) {
   if (b.is(1))
     return a;
   int64_t product;
-  if (a.isStatic() && b.isStatic() &&
-      !llvm::MulOverflow(a.size, b.size, product))
+  if (a.isStatic() && b.isStatic() && !llvm::MulOverflow(a.size, b.size, product))
     return product;
   return {};
 }
@@ -195,7 +190,6 @@ std::string basin::onnx::toString(const Dim &dim) {
 }
 
 std::string basin::onnx::toString(ArrayRef<Dim> dims) {
-  auto texts =
-      llvm::map_range(dims, [](const Dim &dim) { return toString(dim); });
+  auto texts = llvm::map_range(dims, [](const Dim &dim) { return toString(dim); });
   return "[" + llvm::join(texts, ", ") + "]";
 }

@@ -33,30 +33,25 @@ Attribute basin::onnx::getConstantAttr(Value value) {
   if (std::optional<uint64_t> number = constant.getValueInt())
     return DenseElementsAttr::get(type({}, b.getI64Type()), {int64_t(*number)});
   if (auto numbers = constant.getValueInts())
-    return DenseElementsAttr::get(
-        type({int64_t(numbers->size())}, b.getI64Type()), *numbers);
+    return DenseElementsAttr::get(type({int64_t(numbers->size())}, b.getI64Type()), *numbers);
   if (std::optional<APFloat> number = constant.getValueFloat())
     return DenseElementsAttr::get(type({}, b.getF32Type()), {*number});
   if (auto numbers = constant.getValueFloats())
-    return DenseElementsAttr::get(
-        type({int64_t(numbers->size())}, b.getF32Type()), *numbers);
+    return DenseElementsAttr::get(type({int64_t(numbers->size())}, b.getF32Type()), *numbers);
   return {};
 }
 
 RankedTensorType basin::onnx::getElementsType(Attribute value) {
   value = value ? stripTensorInfo(value) : value;
   auto typed = dyn_cast_or_null<TypedAttr>(value);
-  return typed ? dyn_cast<RankedTensorType>(typed.getType())
-               : RankedTensorType();
+  return typed ? dyn_cast<RankedTensorType>(typed.getType()) : RankedTensorType();
 }
 
 /// Calls `visit` with each element's bits; false if they cannot be had.
-static bool forEachElement(Attribute value, RankedTensorType type,
-                           Operation *from,
+static bool forEachElement(Attribute value, RankedTensorType type, Operation *from,
                            function_ref<bool(const APInt &)> visit) {
   unsigned bits = getElementBits(type.getElementType());
-  std::optional<uint64_t> size =
-      getRawByteSize(type.getShape(), type.getElementType());
+  std::optional<uint64_t> size = getRawByteSize(type.getShape(), type.getElementType());
   if (!llvm::isPowerOf2_32(bits) || bits > 64 || !size)
     return false;
   FailureOr<TensorBytes> data = getTensorBytes(value, from);
@@ -78,19 +73,16 @@ static bool forEachElement(Attribute value, RankedTensorType type,
 static RankedTensorType getReadableType(Attribute value, size_t maxElements) {
   RankedTensorType type = getElementsType(value);
   // The dims are tested one by one: their product may overflow.
-  if (!type || !type.hasStaticShape() ||
-      !getRawByteSize(type.getShape(), type.getElementType()) ||
+  if (!type || !type.hasStaticShape() || !getRawByteSize(type.getShape(), type.getElementType()) ||
       uint64_t(type.getNumElements()) > maxElements)
     return {};
   return type;
 }
 
-std::optional<SmallVector<int64_t>>
-basin::onnx::readIntElements(Attribute value, Operation *from,
-                             size_t maxElements) {
+std::optional<SmallVector<int64_t>> basin::onnx::readIntElements(Attribute value, Operation *from,
+                                                                 size_t maxElements) {
   RankedTensorType type = getReadableType(value, maxElements);
-  auto element =
-      type ? dyn_cast<IntegerType>(type.getElementType()) : IntegerType();
+  auto element = type ? dyn_cast<IntegerType>(type.getElementType()) : IntegerType();
   if (!element)
     return std::nullopt;
   bool isUnsigned = element.isUnsigned() || element.getWidth() == 1;
@@ -107,9 +99,8 @@ basin::onnx::readIntElements(Attribute value, Operation *from,
   return read ? std::optional(std::move(result)) : std::nullopt;
 }
 
-std::optional<SmallVector<double>>
-basin::onnx::readFloatElements(Attribute value, Operation *from,
-                               size_t maxElements) {
+std::optional<SmallVector<double>> basin::onnx::readFloatElements(Attribute value, Operation *from,
+                                                                  size_t maxElements) {
   RankedTensorType type = getReadableType(value, maxElements);
   if (!type)
     return std::nullopt;
@@ -126,8 +117,7 @@ basin::onnx::readFloatElements(Attribute value, Operation *from,
       return false;
     APFloat number(element.getFloatSemantics(), bits);
     bool losesInfo;
-    number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
-                   &losesInfo);
+    number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
     result.push_back(number.convertToDouble());
     return true;
   });

@@ -15,8 +15,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-void infer::setResult(Operation *op, Types &types, unsigned index,
-                      const TensorInfo &info) {
+void infer::setResult(Operation *op, Types &types, unsigned index, const TensorInfo &info) {
   types.resize(op->getNumResults());
   if (index < types.size())
     types[index] = makeTensorType(info);
@@ -46,8 +45,7 @@ IntList infer::getIntList(Operation *op, StringRef attr, unsigned operand) {
   return list;
 }
 
-FailureOr<int64_t> infer::normalizeAxis(Operation *op, int64_t axis,
-                                        int64_t rank) {
+FailureOr<int64_t> infer::normalizeAxis(Operation *op, int64_t axis, int64_t rank) {
   if (axis < -rank || axis >= rank) {
     op->emitOpError("expected an axis from ")
         << -rank << " to " << rank - 1 << ", but got " << axis;
@@ -56,8 +54,7 @@ FailureOr<int64_t> infer::normalizeAxis(Operation *op, int64_t axis,
   return axis < 0 ? axis + rank : axis;
 }
 
-FailureOr<Ints> infer::normalizeAxes(Operation *op, ArrayRef<int64_t> axes,
-                                     int64_t rank) {
+FailureOr<Ints> infer::normalizeAxes(Operation *op, ArrayRef<int64_t> axes, int64_t rank) {
   Ints result;
   llvm::SmallDenseSet<int64_t> seen;
   for (int64_t axis : axes) {
@@ -73,8 +70,7 @@ FailureOr<Ints> infer::normalizeAxes(Operation *op, ArrayRef<int64_t> axes,
   return result;
 }
 
-FailureOr<Type> infer::getCommonElement(Operation *op, unsigned first,
-                                        unsigned last) {
+FailureOr<Type> infer::getCommonElement(Operation *op, unsigned first, unsigned last) {
   Type common;
   for (unsigned i = first; i <= last && i < op->getNumOperands(); ++i) {
     Type element = getInput(op, i).element;
@@ -88,8 +84,7 @@ FailureOr<Type> infer::getCommonElement(Operation *op, unsigned first,
   return common;
 }
 
-FailureOr<Dim> infer::requireEqual(Operation *op, const Dim &a, const Dim &b,
-                                   const Twine &what) {
+FailureOr<Dim> infer::requireEqual(Operation *op, const Dim &a, const Dim &b, const Twine &what) {
   std::optional<Dim> merged = mergeDim(a, b);
   if (merged)
     return *merged;
@@ -98,8 +93,7 @@ FailureOr<Dim> infer::requireEqual(Operation *op, const Dim &a, const Dim &b,
   return failure();
 }
 
-FailureOr<std::optional<Dims>>
-infer::broadcastAll(Operation *op, ArrayRef<TensorInfo> operands) {
+FailureOr<std::optional<Dims>> infer::broadcastAll(Operation *op, ArrayRef<TensorInfo> operands) {
   std::optional<Dims> result;
   bool everyRankKnown = true;
   for (const TensorInfo &operand : operands) {
@@ -121,8 +115,8 @@ infer::broadcastAll(Operation *op, ArrayRef<TensorInfo> operands) {
   return everyRankKnown ? result : std::nullopt;
 }
 
-LogicalResult infer::requireRank(Operation *op, const TensorInfo &info,
-                                 int64_t rank, const Twine &what) {
+LogicalResult infer::requireRank(Operation *op, const TensorInfo &info, int64_t rank,
+                                 const Twine &what) {
   if (!info.hasRank() || info.rank() == rank)
     return success();
   return op->emitOpError("expected ")

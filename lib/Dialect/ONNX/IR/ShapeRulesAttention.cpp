@@ -29,14 +29,12 @@ struct Heads {
 } // namespace
 
 /// `head count` may be 0: unknown.
-static FailureOr<std::optional<Heads>> readHeads(Operation *op, unsigned index,
-                                                 int64_t count) {
+static FailureOr<std::optional<Heads>> readHeads(Operation *op, unsigned index, int64_t count) {
   TensorInfo info = getInput(op, index);
   if (!info.hasRank())
     return std::optional<Heads>();
   if (info.rank() == 4)
-    return std::optional(
-        Heads{info.element, false, info[0], info[1], info[2], info[3]});
+    return std::optional(Heads{info.element, false, info[0], info[1], info[2], info[3]});
   if (info.rank() != 3) {
     op->emitOpError("expected operand ")
         << index << " of rank 3 or 4, but got " << toString(*info.dims);
@@ -77,39 +75,31 @@ LogicalResult infer::attention(Operation *op, Types &types) {
     return failure();
   const std::optional<Heads> &q = *query, &k = *key, &v = *value;
   if (q && k &&
-      (failed(requireEqual(op, q->size, k->size,
-                           "head sizes of queries and keys")) ||
-       failed(requireEqual(op, q->batch, k->batch,
-                           "batch sizes of queries and keys"))))
+      (failed(requireEqual(op, q->size, k->size, "head sizes of queries and keys")) ||
+       failed(requireEqual(op, q->batch, k->batch, "batch sizes of queries and keys"))))
     return failure();
-  if (k && v &&
-      failed(
-          requireEqual(op, k->length, v->length, "lengths of keys and values")))
+  if (k && v && failed(requireEqual(op, k->length, v->length, "lengths of keys and values")))
     return failure();
 
   Type element = getInput(op, 0).element;
   Dim valueSize = v ? v->size : Dim();
   if (q && q->packed)
     setResult(op, types, 0,
-              {element,
-               Dims{q->batch, q->length, multiplyDims(q->heads, valueSize)}});
+              {element, Dims{q->batch, q->length, multiplyDims(q->heads, valueSize)}});
   else if (q)
-    setResult(op, types, 0,
-              {element, Dims{q->batch, q->heads, q->length, valueSize}});
+    setResult(op, types, 0, {element, Dims{q->batch, q->heads, q->length, valueSize}});
   else
     setResult(op, types, 0, {element, std::nullopt});
   if (k)
     setResult(op, types, 1,
-              {k->element,
-               Dims{k->batch, k->heads, addCache(op, 4, k->length), k->size}});
+              {k->element, Dims{k->batch, k->heads, addCache(op, 4, k->length), k->size}});
   if (v)
     setResult(op, types, 2,
-              {v->element,
-               Dims{v->batch, v->heads, addCache(op, 5, v->length), v->size}});
+              {v->element, Dims{v->batch, v->heads, addCache(op, 5, v->length), v->size}});
   if (q)
-    setResult(op, types, 3,
-              {element, Dims{q->batch, q->heads, q->length,
-                             k ? addCache(op, 4, k->length) : Dim()}});
+    setResult(
+        op, types, 3,
+        {element, Dims{q->batch, q->heads, q->length, k ? addCache(op, 4, k->length) : Dim()}});
   return success();
 }
 
@@ -128,8 +118,7 @@ LogicalResult infer::msAttention(Operation *op, Types &types) {
       failed(requireRank(op, weights, 2, "weights")))
     return failure();
   if (weights.hasRank() &&
-      failed(requireEqual(op, query[2], weights[0],
-                          "hidden sizes of query and weights")))
+      failed(requireEqual(op, query[2], weights[0], "hidden sizes of query and weights")))
     return failure();
   Dim hidden = weights.hasRank() ? divideDim(weights[1], 3) : Dim();
   auto sizes = op->getAttrOfType<DenseI64ArrayAttr>("qkv_hidden_sizes");
@@ -148,14 +137,13 @@ LogicalResult infer::msAttention(Operation *op, Types &types) {
     length = shared ? pastLength : addDims(pastLength, length);
   }
   setResult(op, types, 1,
-            {query.element, Dims{2, query[0], heads > 0 ? Dim(heads) : Dim(),
-                                 length, divideDim(hidden, heads)}});
+            {query.element,
+             Dims{2, query[0], heads > 0 ? Dim(heads) : Dim(), length, divideDim(hidden, heads)}});
   return success();
 }
 
 LogicalResult infer::msMultiHeadAttention(Operation *op, Types &types) {
-  TensorInfo query = getInput(op, 0), key = getInput(op, 1),
-             value = getInput(op, 2);
+  TensorInfo query = getInput(op, 0), key = getInput(op, 1), value = getInput(op, 2);
   int64_t heads = getIntAttr(op, "num_heads", 0);
   Dim headDim = heads > 0 ? Dim(heads) : Dim();
   setResult(op, types, 0, {query.element, std::nullopt});
@@ -164,8 +152,7 @@ LogicalResult infer::msMultiHeadAttention(Operation *op, Types &types) {
   // Queries, keys and values may come packed: [B, S, N, 3, D].
   bool packed = query.rank() == 5;
   if (query.rank() != 3 && !packed)
-    return op->emitOpError("expected a query of rank 3 or 5, but got ")
-           << toString(*query.dims);
+    return op->emitOpError("expected a query of rank 3 or 5, but got ") << toString(*query.dims);
   Dim hidden;
   if (packed)
     hidden = multiplyDims(query[2], query[4]);
@@ -186,18 +173,15 @@ LogicalResult infer::msMultiHeadAttention(Operation *op, Types &types) {
     length = key.rank() == 4 ? key[2] : key.rank() > 1 ? key[1] : Dim();
   TensorInfo past = getInput(op, 6);
   if (!noCache) {
-    bool appends = !getInputOrNull(op, 8) && past.hasRank() &&
-                   past.rank() == 4 && key.hasRank() && key.rank() == 3;
+    bool appends = !getInputOrNull(op, 8) && past.hasRank() && past.rank() == 4 && key.hasRank() &&
+                   key.rank() == 3;
     length = appends ? addDims(past[2], length) : Dim();
   }
   Dim keySize = packed ? query[4] : divideDim(query[2], heads);
-  setResult(op, types, 1,
-            {query.element, Dims{query[0], headDim, length, keySize}});
+  setResult(op, types, 1, {query.element, Dims{query[0], headDim, length, keySize}});
   setResult(op, types, 2,
-            {query.element,
-             Dims{query[0], headDim, length, divideDim(hidden, heads)}});
-  setResult(op, types, 3,
-            {query.element, Dims{query[0], headDim, query[1], length}});
+            {query.element, Dims{query[0], headDim, length, divideDim(hidden, heads)}});
+  setResult(op, types, 3, {query.element, Dims{query[0], headDim, query[1], length}});
   return success();
 }
 
@@ -213,11 +197,9 @@ LogicalResult infer::msGroupQueryAttention(Operation *op, Types &types) {
   // Without a key the query holds all three: N + 2 M heads.
   bool packed = !getInputOrNull(op, 1);
   int64_t columns = packed ? heads + 2 * keyHeads : heads;
-  bool countsKnown =
-      heads > 0 && keyHeads > 0 && heads < (1 << 20) && keyHeads < (1 << 20);
+  bool countsKnown = heads > 0 && keyHeads > 0 && heads < (1 << 20) && keyHeads < (1 << 20);
   Dim size = countsKnown ? divideDim(query[2], columns) : Dim();
-  Dim hidden = packed ? (countsKnown ? multiplyDims(size, Dim(heads)) : Dim())
-                      : query[2];
+  Dim hidden = packed ? (countsKnown ? multiplyDims(size, Dim(heads)) : Dim()) : query[2];
   setResult(op, types, 0, {query.element, Dims{query[0], query[1], hidden}});
 
   for (unsigned result : {1, 2}) {
@@ -230,16 +212,12 @@ LogicalResult infer::msGroupQueryAttention(Operation *op, Types &types) {
       present.element = past.element;
     else if (!quantized)
       present.element = query.element;
-    Dim last = hasPast && past.hasRank() && past.rank() == 4 ? past[3]
-               : quantized                                   ? Dim()
-                                                             : size;
+    Dim last = hasPast && past.hasRank() && past.rank() == 4 ? past[3] : quantized ? Dim() : size;
     // The length is the buffer's or the sum, as the caller binds them.
-    present.dims =
-        Dims{query[0], keyHeads > 0 ? Dim(keyHeads) : Dim(), Dim(), last};
+    present.dims = Dims{query[0], keyHeads > 0 ? Dim(keyHeads) : Dim(), Dim(), last};
     setResult(op, types, result, present);
   }
   setResult(op, types, 3,
-            {query.element,
-             Dims{query[0], heads > 0 ? Dim(heads) : Dim(), query[1], Dim()}});
+            {query.element, Dims{query[0], heads > 0 ? Dim(heads) : Dim(), query[1], Dim()}});
   return success();
 }

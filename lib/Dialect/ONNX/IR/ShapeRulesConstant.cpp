@@ -50,13 +50,11 @@ LogicalResult infer::constantOfShape(Operation *op, Types &types) {
     RankedTensorType type = getElementsType(value);
     output.element = type ? type.getElementType() : Type();
   }
-  if (std::optional<ShapeValue> sizes =
-          evaluateShapeValue(getInputOrNull(op, 0))) {
+  if (std::optional<ShapeValue> sizes = evaluateShapeValue(getInputOrNull(op, 0))) {
     output.dims = Dims();
     for (const ShapeEntry &size : *sizes) {
       if (size.constant && *size.constant < 0)
-        return op->emitOpError("expected sizes of at least 0, but got ")
-               << *size.constant;
+        return op->emitOpError("expected sizes of at least 0, but got ") << *size.constant;
       output.dims->push_back(size.toDim());
     }
   } else if (shape.hasRank() && shape[0].isStatic() && shape[0].size <= 1024) {
@@ -80,8 +78,7 @@ LogicalResult infer::eyeLike(Operation *op, Types &types) {
 static Dim countIntegers(const ShapeEntry &start, const ShapeEntry &limit,
                          const ShapeEntry &delta) {
   if (start.is(0) && delta.is(1))
-    return limit.constant ? Dim(std::max<int64_t>(*limit.constant, 0))
-                          : limit.toDim();
+    return limit.constant ? Dim(std::max<int64_t>(*limit.constant, 0)) : limit.toDim();
   if (!start.constant || !limit.constant || !delta.constant || delta.is(0))
     return {};
   int64_t distance;
@@ -90,8 +87,7 @@ static Dim countIntegers(const ShapeEntry &start, const ShapeEntry &limit,
   if (distance == 0 || (distance > 0) != (*delta.constant > 0))
     return 0;
   uint64_t span = distance > 0 ? uint64_t(distance) : -uint64_t(distance);
-  uint64_t step = *delta.constant > 0 ? uint64_t(*delta.constant)
-                                      : -uint64_t(*delta.constant);
+  uint64_t step = *delta.constant > 0 ? uint64_t(*delta.constant) : -uint64_t(*delta.constant);
   uint64_t count = (span - 1) / step + 1;
   return count <= uint64_t(INT64_MAX) ? Dim(int64_t(count)) : Dim();
 }
@@ -102,15 +98,13 @@ static Dim countRange(Operation *op, Type element) {
   if (isa<IntegerType>(element)) {
     ShapeEntry entries[3];
     for (unsigned i = 0; i < 3; ++i)
-      if (auto value = evaluateShapeValue(getInputOrNull(op, i));
-          value && value->size() == 1)
+      if (auto value = evaluateShapeValue(getInputOrNull(op, i)); value && value->size() == 1)
         entries[i] = value->front();
     return countIntegers(entries[0], entries[1], entries[2]);
   }
   double numbers[3];
   for (unsigned i = 0; i < 3; ++i) {
-    auto value =
-        readFloatElements(getConstantAttr(getInputOrNull(op, i)), op, 1);
+    auto value = readFloatElements(getConstantAttr(getInputOrNull(op, i)), op, 1);
     if (!value || value->size() != 1)
       return {};
     numbers[i] = value->front();
@@ -134,9 +128,9 @@ LogicalResult infer::shape(Operation *op, Types &types) {
   TensorInfo data = getInput(op, 0);
   Dim size;
   if (data.hasRank())
-    size = clampSlice(getIntAttr(op, "start", 0),
-                      getIntAttr(op, "end", data.rank()), 1, data.rank())
-               .length;
+    size =
+        clampSlice(getIntAttr(op, "start", 0), getIntAttr(op, "end", data.rank()), 1, data.rank())
+            .length;
   setResult(op, types, 0, {Builder(op->getContext()).getI64Type(), Dims{size}});
   return success();
 }

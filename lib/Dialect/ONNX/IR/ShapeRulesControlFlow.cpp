@@ -30,11 +30,9 @@ LogicalResult infer::subgraphs(Operation *op, Types &types) {
   for (OperandRange branch : {first, second})
     if (branch.size() != op->getNumResults())
       return op->emitOpError("expected ")
-             << op->getNumResults() << " results of each branch, but got "
-             << branch.size();
+             << op->getNumResults() << " results of each branch, but got " << branch.size();
   for (auto [i, a, b] : llvm::enumerate(first.getTypes(), second.getTypes())) {
-    Type elementA = getTensorInfo(a).element,
-         elementB = getTensorInfo(b).element;
+    Type elementA = getTensorInfo(a).element, elementB = getTensorInfo(b).element;
     if (elementA && elementB && elementA != elementB)
       return op->emitOpError("expected branches of one element type, but got ")
              << elementA << " and " << elementB << " for result " << i;

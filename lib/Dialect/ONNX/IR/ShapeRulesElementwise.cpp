@@ -37,8 +37,7 @@ LogicalResult infer::sameAsFirst(Operation *op, Types &types) {
 }
 
 LogicalResult infer::boolean(Operation *op, Types &types) {
-  setResult(op, types, 0,
-            {Builder(op->getContext()).getI1Type(), getInput(op, 0).dims});
+  setResult(op, types, 0, {Builder(op->getContext()).getI1Type(), getInput(op, 0).dims});
   return success();
 }
 
@@ -71,8 +70,7 @@ LogicalResult infer::compare(Operation *op, Types &types) {
 LogicalResult infer::where(Operation *op, Types &types) {
   Type condition = getInput(op, 0).element;
   if (condition && !condition.isInteger(1))
-    return op->emitOpError("expected a condition of element type i1, but got ")
-           << condition;
+    return op->emitOpError("expected a condition of element type i1, but got ") << condition;
   auto element = getCommonElement(op, 1, 2);
   auto dims = broadcastOperands(op);
   if (failed(element) || failed(dims))
@@ -87,12 +85,9 @@ LogicalResult infer::cast(Operation *op, Types &types) {
   if (!to)
     return op->emitOpError("expected an attribute 'to', but got none");
   int64_t code = to.getInt();
-  Type element = llvm::isInt<32>(code)
-                     ? getElementType(op->getContext(), int32_t(code))
-                     : Type();
+  Type element = llvm::isInt<32>(code) ? getElementType(op->getContext(), int32_t(code)) : Type();
   if (!element)
-    return op->emitOpError("expected 'to' to be an element type, but got ")
-           << code;
+    return op->emitOpError("expected 'to' to be an element type, but got ") << code;
   setResult(op, types, 0, {element, getInput(op, 0).dims});
   return success();
 }

@@ -23,8 +23,7 @@ LogicalResult infer::gather(Operation *op, Types &types) {
   TensorInfo data = getInput(op, 0), indices = getInput(op, 1);
   TensorInfo output{data.element, std::nullopt};
   if (data.hasRank()) {
-    FailureOr<int64_t> axis =
-        normalizeAxis(op, getIntAttr(op, "axis", 0), data.rank());
+    FailureOr<int64_t> axis = normalizeAxis(op, getIntAttr(op, "axis", 0), data.rank());
     if (failed(axis))
       return failure();
     if (indices.hasRank()) {
@@ -40,9 +39,8 @@ LogicalResult infer::gather(Operation *op, Types &types) {
 
 LogicalResult infer::gatherElements(Operation *op, Types &types) {
   TensorInfo data = getInput(op, 0), indices = getInput(op, 1);
-  if (data.hasRank() &&
-      (failed(normalizeAxis(op, getIntAttr(op, "axis", 0), data.rank())) ||
-       failed(requireRank(op, indices, data.rank(), "indices"))))
+  if (data.hasRank() && (failed(normalizeAxis(op, getIntAttr(op, "axis", 0), data.rank())) ||
+                         failed(requireRank(op, indices, data.rank(), "indices"))))
     return failure();
   setResult(op, types, 0, {data.element, indices.dims});
   return success();
@@ -69,13 +67,11 @@ LogicalResult infer::oneHot(Operation *op, Types &types) {
   TensorInfo indices = getInput(op, 0);
   TensorInfo output{getInput(op, 2).element, std::nullopt};
   if (indices.hasRank()) {
-    FailureOr<int64_t> axis =
-        normalizeAxis(op, getIntAttr(op, "axis", -1), indices.rank() + 1);
+    FailureOr<int64_t> axis = normalizeAxis(op, getIntAttr(op, "axis", -1), indices.rank() + 1);
     if (failed(axis))
       return failure();
     Dim depth;
-    if (auto value = evaluateShapeValue(getInputOrNull(op, 1));
-        value && value->size() == 1)
+    if (auto value = evaluateShapeValue(getInputOrNull(op, 1)); value && value->size() == 1)
       depth = value->front().toDim();
     output.dims = indices.dims;
     output.dims->insert(output.dims->begin() + *axis, depth);
@@ -89,7 +85,6 @@ LogicalResult infer::nonZero(Operation *op, Types &types) {
   Dim rank;
   if (input.hasRank())
     rank = input.rank();
-  setResult(op, types, 0,
-            {Builder(op->getContext()).getI64Type(), Dims{rank, Dim()}});
+  setResult(op, types, 0, {Builder(op->getContext()).getI64Type(), Dims{rank, Dim()}});
   return success();
 }

@@ -16,8 +16,7 @@ using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
 /// numpy.matmul: a 1-D operand gets a dim of 1 that the result drops again.
-static FailureOr<std::optional<Dims>>
-multiplyShapes(Operation *op, TensorInfo a, TensorInfo b) {
+static FailureOr<std::optional<Dims>> multiplyShapes(Operation *op, TensorInfo a, TensorInfo b) {
   if ((a.hasRank() && a.rank() == 0) || (b.hasRank() && b.rank() == 0)) {
     op->emitOpError("expected operands of rank 1 or more, but got a scalar");
     return failure();
@@ -29,8 +28,7 @@ multiplyShapes(Operation *op, TensorInfo a, TensorInfo b) {
     a.dims->insert(a.dims->begin(), Dim(1));
   if (dropColumns)
     b.dims->push_back(Dim(1));
-  if (failed(requireEqual(op, a.dims->back(), b[b.rank() - 2],
-                          "contraction dims")))
+  if (failed(requireEqual(op, a.dims->back(), b[b.rank() - 2], "contraction dims")))
     return failure();
   TensorInfo batches[] = {{Type(), Dims(ArrayRef(*a.dims).drop_back(2))},
                           {Type(), Dims(ArrayRef(*b.dims).drop_back(2))}};
@@ -67,8 +65,7 @@ LogicalResult infer::gemm(Operation *op, Types &types) {
   if (failed(element) || failed(requireRank(op, a, 2, "a matrix A")) ||
       failed(requireRank(op, b, 2, "a matrix B")))
     return failure();
-  bool transA = getIntAttr(op, "transA", 0) != 0,
-       transB = getIntAttr(op, "transB", 0) != 0;
+  bool transA = getIntAttr(op, "transA", 0) != 0, transB = getIntAttr(op, "transB", 0) != 0;
   Dims result(2, Dim());
   if (a.hasRank())
     result[0] = a[transA];
@@ -81,10 +78,8 @@ LogicalResult infer::gemm(Operation *op, Types &types) {
     std::optional<Dims> joint = broadcastDims(result, *c.dims);
     // C is broadcast to the product, the product never to C.
     bool widens =
-        joint && (joint->size() > 2 ||
-                  llvm::any_of(llvm::zip(*joint, result), [](auto pair) {
-                    return std::get<1>(pair).is(1) &&
-                           std::get<0>(pair).isStatic() &&
+        joint && (joint->size() > 2 || llvm::any_of(llvm::zip(*joint, result), [](auto pair) {
+                    return std::get<1>(pair).is(1) && std::get<0>(pair).isStatic() &&
                            !std::get<0>(pair).is(1);
                   }));
     if (!joint || widens)
@@ -99,10 +94,8 @@ LogicalResult infer::matMulNBits(Operation *op, Types &types) {
   TensorInfo a = getInput(op, 0);
   auto columns = op->getAttrOfType<IntegerAttr>("N");
   if (a.hasRank() && a.rank() > 0) {
-    if (auto rows = op->getAttrOfType<IntegerAttr>("K");
-        rows && rows.getInt() >= 0)
-      if (failed(requireEqual(op, a.dims->back(), Dim(rows.getInt()),
-                              "contraction dims")))
+    if (auto rows = op->getAttrOfType<IntegerAttr>("K"); rows && rows.getInt() >= 0)
+      if (failed(requireEqual(op, a.dims->back(), Dim(rows.getInt()), "contraction dims")))
         return failure();
     a.dims->back() = columns ? ShapeEntry(columns.getInt()).toDim() : Dim();
   } else {

@@ -24,8 +24,7 @@ LogicalResult infer::softmax(Operation *op, Types &types) {
   // flattened into two dims there.
   bool flattens = getOpsetVersion(op) < 13;
   int64_t axis = getIntAttr(op, "axis", flattens ? 1 : -1);
-  if ((flattens && axis == input.rank()) ||
-      (input.rank() == 0 && !op->hasAttr("axis")))
+  if ((flattens && axis == input.rank()) || (input.rank() == 0 && !op->hasAttr("axis")))
     return success();
   return normalizeAxis(op, axis, input.rank());
 }
@@ -43,8 +42,7 @@ LogicalResult infer::layerNorm(Operation *op, Types &types) {
   int64_t stash = getIntAttr(op, "stash_type", 1);
   TensorInfo statistics{getElementType(op->getContext(), stash), input.dims};
   if (input.hasRank()) {
-    FailureOr<int64_t> axis =
-        normalizeAxis(op, getIntAttr(op, "axis", -1), input.rank());
+    FailureOr<int64_t> axis = normalizeAxis(op, getIntAttr(op, "axis", -1), input.rank());
     if (failed(axis))
       return failure();
     for (int64_t i = *axis; i < input.rank(); ++i)
@@ -76,8 +74,7 @@ LogicalResult infer::batchNorm(Operation *op, Types &types) {
       return failure();
     if (!vector.hasRank() || !input.hasRank() || input.rank() < 2)
       continue;
-    FailureOr<Dim> merged =
-        requireEqual(op, channels, vector[0], "channel counts");
+    FailureOr<Dim> merged = requireEqual(op, channels, vector[0], "channel counts");
     if (failed(merged))
       return failure();
     channels = *merged;
@@ -91,8 +88,7 @@ LogicalResult infer::dropout(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
   setResult(op, types, 0, input);
   // The mask had the data's type before opset 10.
-  Type mask = getOpsetVersion(op) < 10 ? input.element
-                                       : Builder(op->getContext()).getI1Type();
+  Type mask = getOpsetVersion(op) < 10 ? input.element : Builder(op->getContext()).getI1Type();
   setResult(op, types, 1, {mask, input.dims});
   return success();
 }

@@ -18,8 +18,7 @@ using namespace basin::onnx::infer;
 /// The type that `output_dtype` names; null if it is unset or no type.
 static Type getOutputType(Operation *op) {
   int64_t code = getIntAttr(op, "output_dtype", 0);
-  return llvm::isInt<32>(code) ? getElementType(op->getContext(), int32_t(code))
-                               : Type();
+  return llvm::isInt<32>(code) ? getElementType(op->getContext(), int32_t(code)) : Type();
 }
 
 LogicalResult infer::quantizeLinear(Operation *op, Types &types) {

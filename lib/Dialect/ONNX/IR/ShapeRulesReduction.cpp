@@ -15,8 +15,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-static Dims reduceDims(ArrayRef<Dim> dims, ArrayRef<int64_t> axes,
-                       bool keepDims) {
+static Dims reduceDims(ArrayRef<Dim> dims, ArrayRef<int64_t> axes, bool keepDims) {
   Dims result;
   for (auto [i, dim] : llvm::enumerate(dims)) {
     if (!llvm::is_contained(axes, int64_t(i)))
@@ -58,12 +57,10 @@ LogicalResult infer::argReduce(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
   TensorInfo output{Builder(op->getContext()).getI64Type(), std::nullopt};
   if (input.hasRank()) {
-    FailureOr<int64_t> axis =
-        normalizeAxis(op, getIntAttr(op, "axis", 0), input.rank());
+    FailureOr<int64_t> axis = normalizeAxis(op, getIntAttr(op, "axis", 0), input.rank());
     if (failed(axis))
       return failure();
-    output.dims =
-        reduceDims(*input.dims, *axis, getIntAttr(op, "keepdims", 1) != 0);
+    output.dims = reduceDims(*input.dims, *axis, getIntAttr(op, "keepdims", 1) != 0);
   }
   setResult(op, types, 0, output);
   return success();
@@ -72,20 +69,17 @@ LogicalResult infer::argReduce(Operation *op, Types &types) {
 LogicalResult infer::topK(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
   if (input.hasRank()) {
-    FailureOr<int64_t> axis =
-        normalizeAxis(op, getIntAttr(op, "axis", -1), input.rank());
+    FailureOr<int64_t> axis = normalizeAxis(op, getIntAttr(op, "axis", -1), input.rank());
     if (failed(axis))
       return failure();
     Dim count;
     if (auto attr = op->getAttrOfType<IntegerAttr>("k"))
       count = ShapeEntry(attr.getInt()).toDim();
-    else if (auto k = evaluateShapeValue(getInputOrNull(op, 1));
-             k && k->size() == 1)
+    else if (auto k = evaluateShapeValue(getInputOrNull(op, 1)); k && k->size() == 1)
       count = k->front().toDim();
     Dim &dim = (*input.dims)[*axis];
     if (count.isStatic() && dim.isStatic() && count.size > dim.size)
-      return op->emitOpError("expected k of at most ")
-             << dim.size << ", but got " << count.size;
+      return op->emitOpError("expected k of at most ") << dim.size << ", but got " << count.size;
     dim = count;
   }
   setResult(op, types, 0, input);

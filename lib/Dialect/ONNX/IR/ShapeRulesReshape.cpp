@@ -75,22 +75,18 @@ static FailureOr<Dim> solveForDim(Operation *op, Product data, Product target) {
   return isSymbol ? Dim(data.symbols.front()) : Dim();
 }
 
-static LogicalResult checkElementCounts(Operation *op, Product data,
-                                        Product target) {
+static LogicalResult checkElementCounts(Operation *op, Product data, Product target) {
   Product::cancel(data, target);
-  bool comparable = data.known && target.known && data.symbols.empty() &&
-                    target.symbols.empty();
+  bool comparable = data.known && target.known && data.symbols.empty() && target.symbols.empty();
   if (!comparable || data.factor == target.factor)
     return success();
   return op->emitOpError("expected ")
-         << data.factor << " elements as in the data, but got "
-         << target.factor;
+         << data.factor << " elements as in the data, but got " << target.factor;
 }
 
 /// Dims of the target; `open` is the entry to solve for, if there is one.
-static LogicalResult readTarget(Operation *op, const ShapeValue &target,
-                                const TensorInfo &data, Dims &dims,
-                                std::optional<size_t> &open, bool &solvable) {
+static LogicalResult readTarget(Operation *op, const ShapeValue &target, const TensorInfo &data,
+                                Dims &dims, std::optional<size_t> &open, bool &solvable) {
   bool copiesZero = getIntAttr(op, "allowzero", 0) == 0;
   bool inferred = false;
   for (auto [i, entry] : llvm::enumerate(target)) {
@@ -104,8 +100,7 @@ static LogicalResult readTarget(Operation *op, const ShapeValue &target,
       solvable &= !dim.isUnknown();
     } else if (entry.constant && *entry.constant < 0) {
       if (*entry.constant != -1 || inferred)
-        return op->emitOpError(
-                   "expected sizes of at least 0 and one -1 at most, but got ")
+        return op->emitOpError("expected sizes of at least 0 and one -1 at most, but got ")
                << *entry.constant << " at index " << i;
       inferred = true;
       solvable &= !open;
@@ -143,14 +138,12 @@ LogicalResult infer::reshape(Operation *op, Types &types) {
   if (open && solvable) {
     Dims given = dims;
     given[*open] = 1;
-    FailureOr<Dim> solved =
-        solveForDim(op, multiplyAll(*data.dims), multiplyAll(given));
+    FailureOr<Dim> solved = solveForDim(op, multiplyAll(*data.dims), multiplyAll(given));
     if (failed(solved))
       return failure();
     dims[*open] = *solved;
   } else if (!open && data.hasRank() &&
-             failed(checkElementCounts(op, multiplyAll(*data.dims),
-                                       multiplyAll(dims)))) {
+             failed(checkElementCounts(op, multiplyAll(*data.dims), multiplyAll(dims)))) {
     return failure();
   }
   output.dims = dims;
@@ -168,8 +161,7 @@ LogicalResult infer::flatten(Operation *op, Types &types) {
              << -input.rank() << " to " << input.rank() << ", but got " << axis;
     axis = axis < 0 ? axis + input.rank() : axis;
     ArrayRef<Dim> dims = *input.dims;
-    output.dims = Dims{multiplyDims(dims.take_front(axis)),
-                       multiplyDims(dims.drop_front(axis))};
+    output.dims = Dims{multiplyDims(dims.take_front(axis)), multiplyDims(dims.drop_front(axis))};
   }
   setResult(op, types, 0, output);
   return success();
@@ -191,15 +183,13 @@ LogicalResult infer::squeeze(Operation *op, Types &types) {
       if (!llvm::is_contained(*normal, int64_t(i)))
         output.dims->push_back(dim);
       else if (dim.isStatic() && !dim.is(1))
-        return op->emitOpError("expected a dim of 1 at axis ")
-               << i << ", but got " << dim.size;
+        return op->emitOpError("expected a dim of 1 at axis ") << i << ", but got " << dim.size;
     }
   } else if (input.hasRank() && axes.present) {
     if (axes.size && *axes.size <= input.rank())
       output.dims = Dims(input.rank() - *axes.size, Dim());
-  } else if (input.hasRank() && llvm::all_of(*input.dims, [](const Dim &dim) {
-               return dim.isStatic();
-             })) {
+  } else if (input.hasRank() &&
+             llvm::all_of(*input.dims, [](const Dim &dim) { return dim.isStatic(); })) {
     // Without axes every 1 goes; a dynamic dim may be one.
     output.dims = Dims();
     llvm::copy_if(*input.dims, std::back_inserter(*output.dims),

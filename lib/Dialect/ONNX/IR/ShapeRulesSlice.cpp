@@ -36,8 +36,7 @@ LogicalResult infer::concat(Operation *op, Types &types) {
       continue;
     if (!dims) {
       // Before opset 4 the default was 1.
-      FailureOr<int64_t> normal =
-          normalizeAxis(op, getIntAttr(op, "axis", 1), input.rank());
+      FailureOr<int64_t> normal = normalizeAxis(op, getIntAttr(op, "axis", 1), input.rank());
       if (failed(normal))
         return failure();
       axis = *normal;
@@ -50,8 +49,7 @@ LogicalResult infer::concat(Operation *op, Types &types) {
     for (int64_t k = 0; k < input.rank(); ++k) {
       if (k == axis)
         continue;
-      FailureOr<Dim> merged =
-          requireEqual(op, (*dims)[k], input[k], "dims off the joined axis");
+      FailureOr<Dim> merged = requireEqual(op, (*dims)[k], input[k], "dims off the joined axis");
       if (failed(merged))
         return failure();
       (*dims)[k] = *merged;
@@ -73,8 +71,7 @@ static FailureOr<Dims> splitEvenly(Operation *op, const Dim &dim) {
   int64_t count = op->getNumResults();
   if (auto stated = op->getAttrOfType<IntegerAttr>("num_outputs");
       stated && stated.getInt() != count) {
-    op->emitOpError("expected ")
-        << stated.getInt() << " results, but got " << count;
+    op->emitOpError("expected ") << stated.getInt() << " results, but got " << count;
     return failure();
   }
   if (count == 1)
@@ -85,8 +82,7 @@ static FailureOr<Dims> splitEvenly(Operation *op, const Dim &dim) {
   int64_t last = dim.size - part * (count - 1);
   bool mayDiffer = op->hasAttr("num_outputs");
   if (last < 0 || (!mayDiffer && last != part)) {
-    op->emitOpError("expected a dim that divides into ")
-        << count << " parts, but got " << dim.size;
+    op->emitOpError("expected a dim that divides into ") << count << " parts, but got " << dim.size;
     return failure();
   }
   Dims parts(count, Dim(part));
@@ -94,29 +90,25 @@ static FailureOr<Dims> splitEvenly(Operation *op, const Dim &dim) {
   return parts;
 }
 
-static FailureOr<Dims> splitAsStated(Operation *op, const ShapeValue &sizes,
-                                     const Dim &dim) {
+static FailureOr<Dims> splitAsStated(Operation *op, const ShapeValue &sizes, const Dim &dim) {
   if (sizes.size() != op->getNumResults()) {
-    op->emitOpError("expected ")
-        << op->getNumResults() << " split sizes, but got " << sizes.size();
+    op->emitOpError("expected ") << op->getNumResults() << " split sizes, but got " << sizes.size();
     return failure();
   }
   Dims parts;
   Dim sum = 0;
   for (const ShapeEntry &size : sizes) {
     if (size.constant && *size.constant < 0) {
-      op->emitOpError("expected split sizes of at least 0, but got ")
-          << *size.constant;
+      op->emitOpError("expected split sizes of at least 0, but got ") << *size.constant;
       return failure();
     }
     parts.push_back(size.toDim());
     sum = addDims(sum, parts.back());
   }
-  bool everyKnown = llvm::all_of(
-      sizes, [](const ShapeEntry &size) { return size.constant.has_value(); });
+  bool everyKnown =
+      llvm::all_of(sizes, [](const ShapeEntry &size) { return size.constant.has_value(); });
   if (everyKnown && dim.isStatic() && sum.isStatic() && sum.size != dim.size) {
-    op->emitOpError("expected split sizes that sum to ")
-        << dim.size << ", but got " << sum.size;
+    op->emitOpError("expected split sizes that sum to ") << dim.size << ", but got " << sum.size;
     return failure();
   }
   return parts;
@@ -130,8 +122,7 @@ LogicalResult infer::split(Operation *op, Types &types) {
       setResult(op, types, i, input);
     return success();
   }
-  FailureOr<int64_t> axis =
-      normalizeAxis(op, getIntAttr(op, "axis", 0), input.rank());
+  FailureOr<int64_t> axis = normalizeAxis(op, getIntAttr(op, "axis", 0), input.rank());
   if (failed(axis))
     return failure();
   std::optional<ShapeValue> sizes;
@@ -161,18 +152,17 @@ LogicalResult infer::split(Operation *op, Types &types) {
 //===----------------------------------------------------------------------===//
 
 /// Bounds from an attribute (opset 1) or an operand; missing where unknown.
-static std::optional<ShapeValue> getBounds(Operation *op, StringRef attr,
-                                           unsigned operand) {
+static std::optional<ShapeValue> getBounds(Operation *op, StringRef attr, unsigned operand) {
   if (auto ints = op->getAttrOfType<DenseI64ArrayAttr>(attr))
     return ShapeValue(ints.asArrayRef().begin(), ints.asArrayRef().end());
   return evaluateShapeValue(getInputOrNull(op, operand));
 }
 
-static Dim sliceDim(const Dim &dim, const ShapeEntry &start,
-                    const ShapeEntry &end, const ShapeEntry &step) {
+static Dim sliceDim(const Dim &dim, const ShapeEntry &start, const ShapeEntry &end,
+                    const ShapeEntry &step) {
   // Bounds of 2^31 - 1 and up are how exporters write "to the end".
-  bool toEnd = (end.constant && *end.constant >= INT32_MAX) ||
-               (end.symbol && end.symbol == dim.name);
+  bool toEnd =
+      (end.constant && *end.constant >= INT32_MAX) || (end.symbol && end.symbol == dim.name);
   if (start.is(0) && step.is(1) && !dim.isStatic() && toEnd)
     return dim;
   // Whatever the size, nothing before the first element is read.
@@ -180,8 +170,7 @@ static Dim sliceDim(const Dim &dim, const ShapeEntry &start,
     return 0;
   if (!dim.isStatic() || !start.constant || !end.constant || !step.constant)
     return {};
-  return clampSlice(*start.constant, *end.constant, *step.constant, dim.size)
-      .length;
+  return clampSlice(*start.constant, *end.constant, *step.constant, dim.size).length;
 }
 
 LogicalResult infer::slice(Operation *op, Types &types) {
@@ -193,18 +182,15 @@ LogicalResult infer::slice(Operation *op, Types &types) {
   IntList axes = getIntList(op, "axes", 3);
   bool hasSteps = bool(getInputOrNull(op, 4));
   auto steps = getBounds(op, "steps", 4);
-  if (!starts || !ends || (axes.present && !axes.values) ||
-      (hasSteps && !steps)) {
+  if (!starts || !ends || (axes.present && !axes.values) || (hasSteps && !steps)) {
     setResult(op, types, 0, {data.element, Dims(data.rank(), Dim())});
     return success();
   }
   size_t count = starts->size();
   if (!axes.present)
     axes.values = llvm::to_vector(llvm::seq<int64_t>(0, count));
-  if (ends->size() != count || axes.values->size() != count ||
-      (hasSteps && steps->size() != count))
-    return op->emitOpError(
-               "expected as many ends, axes and steps as starts, but got ")
+  if (ends->size() != count || axes.values->size() != count || (hasSteps && steps->size() != count))
+    return op->emitOpError("expected as many ends, axes and steps as starts, but got ")
            << ends->size() << ", " << axes.values->size() << " and "
            << (hasSteps ? steps->size() : count) << " for " << count;
   FailureOr<Ints> normal = normalizeAxes(op, *axes.values, data.rank());
@@ -213,8 +199,7 @@ LogicalResult infer::slice(Operation *op, Types &types) {
   for (size_t i = 0; i < count; ++i) {
     ShapeEntry step = hasSteps ? (*steps)[i] : ShapeEntry(1);
     if (step.is(0))
-      return op->emitOpError("expected steps other than 0, but got 0 at index ")
-             << i;
+      return op->emitOpError("expected steps other than 0, but got 0 at index ") << i;
     Dim &dim = (*data.dims)[(*normal)[i]];
     dim = sliceDim(dim, (*starts)[i], (*ends)[i], step);
   }
@@ -231,8 +216,7 @@ LogicalResult infer::pad(Operation *op, Types &types) {
   setResult(op, types, 0, data);
   if (!data.hasRank())
     return success();
-  IntList pads =
-      getIntList(op, op->hasAttr("paddings") ? "paddings" : "pads", 1);
+  IntList pads = getIntList(op, op->hasAttr("paddings") ? "paddings" : "pads", 1);
   IntList axes = getIntList(op, "axes", 3);
   if (!pads.values || (axes.present && !axes.values)) {
     setResult(op, types, 0, {data.element, Dims(data.rank(), Dim())});
@@ -242,21 +226,18 @@ LogicalResult infer::pad(Operation *op, Types &types) {
     axes.values = llvm::to_vector(llvm::seq<int64_t>(0, data.rank()));
   size_t count = axes.values->size();
   if (pads.values->size() != 2 * count)
-    return op->emitOpError("expected ")
-           << 2 * count << " pads, but got " << pads.values->size();
+    return op->emitOpError("expected ") << 2 * count << " pads, but got " << pads.values->size();
   FailureOr<Ints> normal = normalizeAxes(op, *axes.values, data.rank());
   if (failed(normal))
     return failure();
   for (size_t i = 0; i < count; ++i) {
     Dim &dim = (*data.dims)[(*normal)[i]];
-    int64_t before = (*pads.values)[i], after = (*pads.values)[count + i],
-            total;
+    int64_t before = (*pads.values)[i], after = (*pads.values)[count + i], total;
     if (llvm::AddOverflow(before, after, total) ||
         (dim.isStatic() && llvm::AddOverflow(dim.size, total, total)))
       dim = Dim();
     else if (dim.isStatic() && total < 0)
-      return op->emitOpError(
-                 "expected pads that leave a size of at least 0, but got ")
+      return op->emitOpError("expected pads that leave a size of at least 0, but got ")
              << total << " at axis " << (*normal)[i];
     else if (dim.isStatic())
       dim = total;
@@ -275,8 +256,7 @@ LogicalResult infer::tile(Operation *op, Types &types) {
   if (!alongOneAxis)
     repeats = evaluateShapeValue(getInputOrNull(op, 1));
   if (input.hasRank() && repeats && int64_t(repeats->size()) != input.rank())
-    return op->emitOpError("expected ")
-           << input.rank() << " repeats, but got " << repeats->size();
+    return op->emitOpError("expected ") << input.rank() << " repeats, but got " << repeats->size();
   if (input.hasRank())
     for (auto [i, dim] : llvm::enumerate(*input.dims))
       dim = repeats ? multiplyDims(dim, (*repeats)[i].toDim()) : Dim();

@@ -14,6 +14,7 @@
 
 #include "basin/Dialect/ONNX/IR/ShapeValues.h"
 
+#include "ShapeArithmetic.h"
 #include "basin/Dialect/ONNX/IR/Elements.h"
 
 #include "mlir/IR/Matchers.h"
@@ -33,8 +34,7 @@ static int64_t getInt(std::optional<uint64_t> attr, int64_t otherwise) {
   return attr ? int64_t(*attr) : otherwise;
 }
 
-SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step,
-                                    int64_t size) {
+SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step, int64_t size) {
   bool forward = step > 0;
   auto clamp = [&](int64_t bound, int64_t low, int64_t high) {
     if (bound < 0)
@@ -45,93 +45,9 @@ SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step,
   end = forward ? clamp(end, 0, size) : clamp(end, -1, size - 1);
   int64_t distance = forward ? end - start : start - end;
   uint64_t stride = forward ? uint64_t(step) : -uint64_t(step);
-  int64_t length =
-      distance <= 0 ? 0 : int64_t((uint64_t(distance) - 1) / stride + 1);
+  int64_t length = distance <= 0 ? 0 : int64_t((uint64_t(distance) - 1) / stride + 1);
   // Nothing can be read from an empty dim, whatever the bounds.
   return {start, step, size == 0 ? 0 : length};
-}
-
-//===----------------------------------------------------------------------===//
-// Arithmetic on entries
-//===----------------------------------------------------------------------===//
-
-static ShapeEntry addEntries(const ShapeEntry &a, const ShapeEntry &b) {
-  int64_t sum;
-  if (a.is(0))
-    return b;
-  if (b.is(0))
-    return a;
-  if (a.constant && b.constant &&
-      !llvm::AddOverflow(*a.constant, *b.constant, sum))
-    return sum;
-  return {};
-}
-
-static ShapeEntry subtractEntries(const ShapeEntry &a, const ShapeEntry &b) {
-  int64_t difference;
-  if (b.is(0))
-    return a;
-  if (a.isKnown() && a == b)
-    return 0;
-  if (a.constant && b.constant &&
-      !llvm::SubOverflow(*a.constant, *b.constant, difference))
-    return difference;
-  return {};
-}
-
-static ShapeEntry multiplyEntries(const ShapeEntry &a, const ShapeEntry &b) {
-  int64_t product;
-  if (a.is(0) || b.is(0))
-    return 0;
-  if (a.is(1))
-    return b;
-  if (b.is(1))
-    return a;
-  if (a.constant && b.constant &&
-      !llvm::MulOverflow(*a.constant, *b.constant, product))
-    return product;
-  return {};
-}
-
-static ShapeEntry divideEntries(const ShapeEntry &a, const ShapeEntry &b) {
-  if (b.is(1))
-    return a;
-  // Negative integer division is rounded differently by different runtimes.
-  if (a.constant && b.constant && *a.constant >= 0 && *b.constant > 0)
-    return *a.constant / *b.constant;
-  return {};
-}
-
-static ShapeEntry maxEntries(const ShapeEntry &a, const ShapeEntry &b) {
-  if (a.constant && b.constant)
-    return std::max(*a.constant, *b.constant);
-  if (a == b || (a.symbol && b.constant && *b.constant <= 0))
-    return a;
-  return b.symbol && a.constant && *a.constant <= 0 ? b : ShapeEntry();
-}
-
-static ShapeEntry minEntries(const ShapeEntry &a, const ShapeEntry &b) {
-  if (a.constant && b.constant)
-    return std::min(*a.constant, *b.constant);
-  return a == b ? a : ShapeEntry();
-}
-
-static ShapeEntry compareEqual(const ShapeEntry &a, const ShapeEntry &b) {
-  if (a.constant && b.constant)
-    return *a.constant == *b.constant;
-  if (a.isKnown() && a == b)
-    return 1;
-  // A size is never -1: exporters test an Expand target for that placeholder.
-  bool differs = (a.symbol && b.constant && *b.constant < 0) ||
-                 (b.symbol && a.constant && *a.constant < 0);
-  return differs ? ShapeEntry(0) : ShapeEntry();
-}
-
-static ShapeEntry select(const ShapeEntry &condition, const ShapeEntry &yes,
-                         const ShapeEntry &no) {
-  if (condition.constant)
-    return *condition.constant ? yes : no;
-  return yes == no ? yes : ShapeEntry();
 }
 
 //===----------------------------------------------------------------------===//
@@ -149,11 +65,9 @@ private:
     return evaluate(getInputOrNull(op, i), depth + 1);
   }
   /// Constants of operand `i`.
-  std::optional<SmallVector<int64_t>> ints(Operation *op, unsigned i,
-                                           unsigned depth);
-  MaybeValue
-  combine(Operation *op, unsigned depth,
-          function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f);
+  std::optional<SmallVector<int64_t>> ints(Operation *op, unsigned i, unsigned depth);
+  MaybeValue combine(Operation *op, unsigned depth,
+                     function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f);
   MaybeValue evaluateShape(ShapeOp op);
   MaybeValue evaluateGather(GatherOp op, unsigned depth);
   MaybeValue evaluateSlice(SliceOp op, unsigned depth);
@@ -176,9 +90,8 @@ MaybeValue Evaluator::evaluate(Value value, unsigned depth) {
   // A matrix flattened to entries would be taken for a list, so a rank that is
   // neither stated nor plain from the op itself is not trusted.
   TensorInfo info = getTensorInfo(value);
-  if (info.hasRank()
-          ? info.rank() > 1
-          : !isa<ConstantOp, InitializerOp, ShapeOp, SizeOp>(result.getOwner()))
+  if (info.hasRank() ? info.rank() > 1
+                     : !isa<ConstantOp, InitializerOp, ShapeOp, SizeOp>(result.getOwner()))
     return std::nullopt;
   if (auto known = memo.find(value); known != memo.end())
     return known->second;
@@ -191,8 +104,7 @@ MaybeValue Evaluator::evaluate(Value value, unsigned depth) {
   if (entries && entries->size() > kMaxEntries)
     entries = std::nullopt;
   // The number of entries is known from the type even where no value is.
-  if (!entries && info.element && isa<IntegerType>(info.element) &&
-      info.hasRank()) {
+  if (!entries && info.element && isa<IntegerType>(info.element) && info.hasRank()) {
     Dim size = info.rank() == 0 ? Dim(1) : info[0];
     if (size.isStatic() && size.size <= int64_t(kMaxEntries))
       entries = ShapeValue(size.size);
@@ -206,9 +118,8 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
       .Case<ConstantOp, InitializerOp>([&](Operation *) -> Result {
         Attribute value = getConstantAttr(op->getResult(0));
         RankedTensorType type = getElementsType(value);
-        auto ints = type && type.getRank() <= 1
-                        ? readIntElements(value, op, kMaxEntries)
-                        : std::nullopt;
+        auto ints =
+            type && type.getRank() <= 1 ? readIntElements(value, op, kMaxEntries) : std::nullopt;
         if (!ints)
           return std::nullopt;
         return ShapeValue(ints->begin(), ints->end());
@@ -216,22 +127,18 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
       .Case<ShapeOp>([&](ShapeOp shape) { return evaluateShape(shape); })
       .Case<SizeOp>([&](SizeOp size) -> Result {
         TensorInfo data = getTensorInfo(size.getData());
-        return data.hasRank() ? Result(ShapeValue{multiplyDims(*data.dims)})
-                              : std::nullopt;
+        return data.hasRank() ? Result(ShapeValue{multiplyDims(*data.dims)}) : std::nullopt;
       })
       // One-dimensional or scalar before and after: `evaluate` tested the
       // ranks.
       .Case<IdentityOp, SqueezeOp, UnsqueezeOp, ReshapeOp, FlattenOp>(
           [&](Operation *) { return input(op, 0, depth); })
       .Case<CastOp>([&](CastOp cast) { return evaluateCast(cast, depth); })
-      .Case<GatherOp>(
-          [&](GatherOp gather) { return evaluateGather(gather, depth); })
+      .Case<GatherOp>([&](GatherOp gather) { return evaluateGather(gather, depth); })
       .Case<SliceOp>([&](SliceOp slice) { return evaluateSlice(slice, depth); })
-      .Case<ConcatOp>(
-          [&](ConcatOp concat) { return evaluateConcat(concat, depth); })
-      .Case<ConstantOfShapeOp>([&](ConstantOfShapeOp constant) {
-        return evaluateConstantOfShape(constant, depth);
-      })
+      .Case<ConcatOp>([&](ConcatOp concat) { return evaluateConcat(concat, depth); })
+      .Case<ConstantOfShapeOp>(
+          [&](ConstantOfShapeOp constant) { return evaluateConstantOfShape(constant, depth); })
       .Case<WhereOp>([&](WhereOp where) { return evaluateWhere(where, depth); })
       .Case<AddOp>([&](AddOp) { return combine(op, depth, addEntries); })
       .Case<SubOp>([&](SubOp) { return combine(op, depth, subtractEntries); })
@@ -248,8 +155,7 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
       .Default([](Operation *) -> Result { return std::nullopt; });
 }
 
-std::optional<SmallVector<int64_t>> Evaluator::ints(Operation *op, unsigned i,
-                                                    unsigned depth) {
+std::optional<SmallVector<int64_t>> Evaluator::ints(Operation *op, unsigned i, unsigned depth) {
   MaybeValue entries = input(op, i, depth);
   if (!entries)
     return std::nullopt;
@@ -263,23 +169,21 @@ std::optional<SmallVector<int64_t>> Evaluator::ints(Operation *op, unsigned i,
 }
 
 /// Entry-wise over any number of operands; a list of one entry broadcasts.
-MaybeValue Evaluator::combine(
-    Operation *op, unsigned depth,
-    function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f) {
+MaybeValue Evaluator::combine(Operation *op, unsigned depth,
+                              function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f) {
   TensorInfo info = getTensorInfo(op->getOperand(0));
   if (info.element && !isa<IntegerType>(info.element))
     return std::nullopt;
   MaybeValue result = input(op, 0, depth);
   for (unsigned i = 1, e = op->getNumOperands(); i < e && result; ++i) {
     MaybeValue other = input(op, i, depth);
-    if (!other || (other->size() != result->size() && other->size() != 1 &&
-                   result->size() != 1))
+    if (!other || (other->size() != result->size() && other->size() != 1 && result->size() != 1))
       return std::nullopt;
     size_t size = result->size() == 1 ? other->size() : result->size();
     ShapeValue joint;
     for (size_t k = 0; k < size; ++k)
-      joint.push_back(f((*result)[result->size() == 1 ? 0 : k],
-                        (*other)[other->size() == 1 ? 0 : k]));
+      joint.push_back(
+          f((*result)[result->size() == 1 ? 0 : k], (*other)[other->size() == 1 ? 0 : k]));
     result = joint;
   }
   return result;
@@ -290,8 +194,7 @@ MaybeValue Evaluator::evaluateShape(ShapeOp op) {
   if (!data.hasRank())
     return std::nullopt;
   SliceBounds bounds =
-      clampSlice(getInt(op.getStart(), 0), getInt(op.getEnd(), data.rank()), 1,
-                 data.rank());
+      clampSlice(getInt(op.getStart(), 0), getInt(op.getEnd(), data.rank()), 1, data.rank());
   ShapeValue result;
   for (int64_t i = 0; i < bounds.length; ++i)
     result.push_back(data[bounds.start + i]);
@@ -315,17 +218,14 @@ MaybeValue Evaluator::evaluateGather(GatherOp op, unsigned depth) {
 
 MaybeValue Evaluator::evaluateSlice(SliceOp op, unsigned depth) {
   MaybeValue data = input(op, 0, depth);
-  auto bound = [&](std::optional<ArrayRef<int64_t>> attr,
-                   unsigned i) -> std::optional<int64_t> {
+  auto bound = [&](std::optional<ArrayRef<int64_t>> attr, unsigned i) -> std::optional<int64_t> {
     if (attr)
       return attr->size() == 1 ? std::optional((*attr)[0]) : std::nullopt;
     auto values = ints(op, i, depth);
-    return values && values->size() == 1 ? std::optional((*values)[0])
-                                         : std::nullopt;
+    return values && values->size() == 1 ? std::optional((*values)[0]) : std::nullopt;
   };
   auto start = bound(op.getStarts(), 1), end = bound(op.getEnds(), 2);
-  auto step =
-      op.getSteps() ? bound(std::nullopt, 4) : std::optional<int64_t>(1);
+  auto step = op.getSteps() ? bound(std::nullopt, 4) : std::optional<int64_t>(1);
   if (!data || !start || !end || !step || *step == 0)
     return std::nullopt;
   SliceBounds bounds = clampSlice(*start, *end, *step, data->size());
@@ -346,22 +246,19 @@ MaybeValue Evaluator::evaluateConcat(ConcatOp op, unsigned depth) {
   return result;
 }
 
-MaybeValue Evaluator::evaluateConstantOfShape(ConstantOfShapeOp op,
-                                              unsigned depth) {
+MaybeValue Evaluator::evaluateConstantOfShape(ConstantOfShapeOp op, unsigned depth) {
   auto shape = ints(op, 0, depth);
   if (!shape || shape->size() > 1)
     return std::nullopt;
   int64_t size = shape->empty() ? 1 : shape->front();
-  auto fill = op.getValueAttr() ? readIntElements(op.getValueAttr(), op, 1)
-                                : std::nullopt;
+  auto fill = op.getValueAttr() ? readIntElements(op.getValueAttr(), op, 1) : std::nullopt;
   if (!fill || fill->size() != 1 || size < 0 || size > int64_t(kMaxEntries))
     return std::nullopt;
   return ShapeValue(size, ShapeEntry(fill->front()));
 }
 
 MaybeValue Evaluator::evaluateWhere(WhereOp op, unsigned depth) {
-  MaybeValue parts[] = {input(op, 0, depth), input(op, 1, depth),
-                        input(op, 2, depth)};
+  MaybeValue parts[] = {input(op, 0, depth), input(op, 1, depth), input(op, 2, depth)};
   size_t size = 1;
   for (const MaybeValue &part : parts) {
     if (!part || (part->size() != size && part->size() != 1 && size != 1))
@@ -380,14 +277,13 @@ MaybeValue Evaluator::evaluateCast(CastOp op, unsigned depth) {
   // Only between integers wide enough for any size: int32, int64, uint64.
   int64_t to = getInt(op.getTo(), 0);
   TensorInfo from = getTensorInfo(op.getInput());
-  if ((to != 6 && to != 7 && to != 13) ||
-      (from.element && !isa<IntegerType>(from.element)))
+  if ((to != 6 && to != 7 && to != 13) || (from.element && !isa<IntegerType>(from.element)))
     return std::nullopt;
   MaybeValue result = input(op, 0, depth);
   if (result)
     for (ShapeEntry &entry : *result)
-      if (entry.constant && ((to == 6 && !llvm::isInt<32>(*entry.constant)) ||
-                             (to == 13 && *entry.constant < 0)))
+      if (entry.constant &&
+          ((to == 6 && !llvm::isInt<32>(*entry.constant)) || (to == 13 && *entry.constant < 0)))
         entry = ShapeEntry();
   return result;
 }
@@ -401,16 +297,14 @@ MaybeValue Evaluator::evaluateProduct(MaybeValue factors) {
   return ShapeValue{product};
 }
 
-MaybeValue Evaluator::evaluateSplit(SplitOp op, OpResult result,
-                                    unsigned depth) {
+MaybeValue Evaluator::evaluateSplit(SplitOp op, OpResult result, unsigned depth) {
   MaybeValue data = input(op, 0, depth);
   if (!data)
     return std::nullopt;
   SmallVector<int64_t> sizes;
   if (auto attr = op.getSplit())
     sizes.assign(attr->begin(), attr->end());
-  else if (auto operand =
-               op.getSplitInput() ? ints(op, 1, depth) : std::nullopt)
+  else if (auto operand = op.getSplitInput() ? ints(op, 1, depth) : std::nullopt)
     sizes = *operand;
   else if (!op.getSplitInput() && data->size() == op->getNumResults())
     sizes.assign(op->getNumResults(), 1);
@@ -425,9 +319,7 @@ MaybeValue Evaluator::evaluateSplit(SplitOp op, OpResult result,
   return ShapeValue(ArrayRef(*data).slice(start, size));
 }
 
-MaybeValue basin::onnx::evaluateShapeValue(Value value) {
-  return Evaluator().evaluate(value);
-}
+MaybeValue basin::onnx::evaluateShapeValue(Value value) { return Evaluator().evaluate(value); }
 
 std::optional<SmallVector<int64_t>> basin::onnx::evaluateInts(Value value) {
   MaybeValue entries = evaluateShapeValue(value);

@@ -31,14 +31,11 @@ static Value findConstant(Value value, SmallVectorImpl<Type> &casts) {
       return value;
     }
     if (auto cast = dyn_cast_or_null<CastOp>(op)) {
-      Type type = cast.getTo()
-                      ? getElementType(op->getContext(), int32_t(*cast.getTo()))
-                      : Type();
+      Type type = cast.getTo() ? getElementType(op->getContext(), int32_t(*cast.getTo())) : Type();
       if (!type)
         return {};
       casts.push_back(type);
-    } else if (!isa_and_nonnull<IdentityOp, UnsqueezeOp, SqueezeOp, ReshapeOp>(
-                   op)) {
+    } else if (!isa_and_nonnull<IdentityOp, UnsqueezeOp, SqueezeOp, ReshapeOp>(op)) {
       return {};
     }
     value = getInputOrNull(op, 0);
@@ -57,14 +54,12 @@ static std::optional<double> castNumber(double number, Type type) {
   if (auto real = dyn_cast<FloatType>(type)) {
     APFloat converted(number);
     bool losesInfo;
-    APFloat::opStatus status = converted.convert(
-        real.getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
+    APFloat::opStatus status =
+        converted.convert(real.getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
     // Whether an overflow saturates depends on `saturate` for narrow types.
-    if ((status & (APFloat::opOverflow | APFloat::opInvalidOp)) &&
-        real.getWidth() < 16)
+    if ((status & (APFloat::opOverflow | APFloat::opInvalidOp)) && real.getWidth() < 16)
       return std::nullopt;
-    converted.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
-                      &losesInfo);
+    converted.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
     return converted.convertToDouble();
   }
   auto integer = dyn_cast<IntegerType>(type);
@@ -75,12 +70,10 @@ static std::optional<double> castNumber(double number, Type type) {
   APFloat source(number);
   llvm::APSInt target(integer.getWidth(), integer.isUnsigned());
   bool exact;
-  if (source.convertToInteger(target, APFloat::rmTowardZero, &exact) &
-      APFloat::opInvalidOp)
+  if (source.convertToInteger(target, APFloat::rmTowardZero, &exact) & APFloat::opInvalidOp)
     return std::nullopt;
   APFloat result(0.0);
-  result.convertFromAPInt(target, target.isSigned(),
-                          APFloat::rmNearestTiesToEven);
+  result.convertFromAPInt(target, target.isSigned(), APFloat::rmNearestTiesToEven);
   return result.convertToDouble();
 }
 
@@ -88,8 +81,7 @@ static std::optional<double> castNumber(double number, Type type) {
 static std::optional<int64_t> castInteger(int64_t number, IntegerType type) {
   if (type.getWidth() == 1)
     return number != 0;
-  bool fits = type.isUnsigned() ? number >= 0 && llvm::isUIntN(type.getWidth(),
-                                                               uint64_t(number))
+  bool fits = type.isUnsigned() ? number >= 0 && llvm::isUIntN(type.getWidth(), uint64_t(number))
                                 : llvm::isIntN(type.getWidth(), number);
   return fits ? std::optional(number) : std::nullopt;
 }
@@ -99,8 +91,7 @@ std::optional<SmallVector<int64_t>> basin::onnx::getConstantInts(Value value) {
   Value constant = findConstant(value, casts);
   if (!constant)
     return std::nullopt;
-  auto ints = readIntElements(getConstantAttr(constant),
-                              constant.getDefiningOp(), kMaxInts);
+  auto ints = readIntElements(getConstantAttr(constant), constant.getDefiningOp(), kMaxInts);
   if (!ints)
     return std::nullopt;
   for (Type cast : casts) {
@@ -117,14 +108,13 @@ std::optional<SmallVector<int64_t>> basin::onnx::getConstantInts(Value value) {
   return ints;
 }
 
-std::optional<SmallVector<double>>
-basin::onnx::getConstantFloats(Value value, size_t maxElements) {
+std::optional<SmallVector<double>> basin::onnx::getConstantFloats(Value value, size_t maxElements) {
   SmallVector<Type> casts;
   Value constant = findConstant(value, casts);
   if (!constant)
     return std::nullopt;
-  auto numbers = readFloatElements(getConstantAttr(constant),
-                                   constant.getDefiningOp(), maxElements);
+  auto numbers =
+      readFloatElements(getConstantAttr(constant), constant.getDefiningOp(), maxElements);
   if (!numbers)
     return std::nullopt;
   for (Type cast : casts)
@@ -139,16 +129,14 @@ basin::onnx::getConstantFloats(Value value, size_t maxElements) {
 
 std::optional<double> basin::onnx::getConstantScalar(Value value) {
   auto numbers = getConstantFloats(value, 1);
-  return numbers && numbers->size() == 1 ? std::optional(numbers->front())
-                                         : std::nullopt;
+  return numbers && numbers->size() == 1 ? std::optional(numbers->front()) : std::nullopt;
 }
 
 /// The operand that the node's definition calls `axes` or `axis`.
 static Value findAxesOperand(Operation *op) {
   auto node = dyn_cast<NodeInterface>(op);
   const NodeSchema *schema = nullptr;
-  if (!node || !lookupTypedOp(op->getContext(), node.getOpDomain(),
-                              node.getOpType(), schema))
+  if (!node || !lookupTypedOp(op->getContext(), node.getOpDomain(), node.getOpType(), schema))
     return {};
   for (auto [i, name] : llvm::enumerate(schema->inputs)) {
     StringRef bare = name.rtrim("?");
@@ -158,8 +146,7 @@ static Value findAxesOperand(Operation *op) {
   return {};
 }
 
-std::optional<SmallVector<int64_t>> basin::onnx::getAxes(Operation *op,
-                                                         int64_t rank) {
+std::optional<SmallVector<int64_t>> basin::onnx::getAxes(Operation *op, int64_t rank) {
   std::optional<SmallVector<int64_t>> axes;
   if (auto list = op->getAttrOfType<DenseI64ArrayAttr>("axes"))
     axes = llvm::to_vector(list.asArrayRef());

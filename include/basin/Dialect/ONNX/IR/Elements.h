@@ -26,14 +26,12 @@ mlir::RankedTensorType getElementsType(mlir::Attribute value);
 
 /// Elements of bool and integer types; nothing for other types, for more than
 /// `maxElements`, or where an element does not fit.
-std::optional<llvm::SmallVector<int64_t>> readIntElements(mlir::Attribute value,
-                                                          mlir::Operation *from,
-                                                          size_t maxElements);
+std::optional<llvm::SmallVector<int64_t>>
+readIntElements(mlir::Attribute value, mlir::Operation *from, size_t maxElements);
 
 /// Elements of any real type.
 std::optional<llvm::SmallVector<double>>
-readFloatElements(mlir::Attribute value, mlir::Operation *from,
-                  size_t maxElements);
+readFloatElements(mlir::Attribute value, mlir::Operation *from, size_t maxElements);
 
 } // namespace basin::onnx
 

@@ -27,8 +27,7 @@ struct ShapeEntry {
 
   ShapeEntry() = default;
   ShapeEntry(int64_t value) : constant(value) {}
-  ShapeEntry(const Dim &dim)
-      : symbol(dim.isSymbol() ? dim.name : mlir::StringAttr()) {
+  ShapeEntry(const Dim &dim) : symbol(dim.isSymbol() ? dim.name : mlir::StringAttr()) {
     if (dim.isStatic())
       constant = dim.size;
   }

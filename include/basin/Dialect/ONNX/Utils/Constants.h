@@ -27,8 +27,7 @@ std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
 
 /// The elements of a constant of real type, rounded as the Casts in between
 /// round them.
-std::optional<llvm::SmallVector<double>> getConstantFloats(mlir::Value value,
-                                                           size_t maxElements);
+std::optional<llvm::SmallVector<double>> getConstantFloats(mlir::Value value, size_t maxElements);
 
 /// The only element of a constant of real type.
 std::optional<double> getConstantScalar(mlir::Value value);
@@ -36,8 +35,7 @@ std::optional<double> getConstantScalar(mlir::Value value);
 /// The axes of a node, from its attribute `axes` or `axis` or from its operand
 /// for axes, counted from the front of `rank` dims. Nothing where they are
 /// neither stated nor constant, or out of range.
-std::optional<llvm::SmallVector<int64_t>> getAxes(mlir::Operation *op,
-                                                  int64_t rank);
+std::optional<llvm::SmallVector<int64_t>> getAxes(mlir::Operation *op, int64_t rank);
 
 } // namespace basin::onnx
 

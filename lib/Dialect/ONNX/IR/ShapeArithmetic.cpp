@@ -1,0 +1,90 @@
+//===- ShapeArithmetic.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ShapeArithmetic.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+ShapeEntry basin::onnx::addEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  int64_t sum;
+  if (a.is(0))
+    return b;
+  if (b.is(0))
+    return a;
+  if (a.constant && b.constant && !llvm::AddOverflow(*a.constant, *b.constant, sum))
+    return sum;
+  return {};
+}
+
+ShapeEntry basin::onnx::subtractEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  int64_t difference;
+  if (b.is(0))
+    return a;
+  if (a.isKnown() && a == b)
+    return 0;
+  if (a.constant && b.constant && !llvm::SubOverflow(*a.constant, *b.constant, difference))
+    return difference;
+  return {};
+}
+
+ShapeEntry basin::onnx::multiplyEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  int64_t product;
+  if (a.is(0) || b.is(0))
+    return 0;
+  if (a.is(1))
+    return b;
+  if (b.is(1))
+    return a;
+  if (a.constant && b.constant && !llvm::MulOverflow(*a.constant, *b.constant, product))
+    return product;
+  return {};
+}
+
+ShapeEntry basin::onnx::divideEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  if (b.is(1))
+    return a;
+  // Negative integer division is rounded differently by different runtimes.
+  if (a.constant && b.constant && *a.constant >= 0 && *b.constant > 0)
+    return *a.constant / *b.constant;
+  return {};
+}
+
+ShapeEntry basin::onnx::maxEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return std::max(*a.constant, *b.constant);
+  if (a == b || (a.symbol && b.constant && *b.constant <= 0))
+    return a;
+  return b.symbol && a.constant && *a.constant <= 0 ? b : ShapeEntry();
+}
+
+ShapeEntry basin::onnx::minEntries(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return std::min(*a.constant, *b.constant);
+  return a == b ? a : ShapeEntry();
+}
+
+ShapeEntry basin::onnx::compareEqual(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return *a.constant == *b.constant;
+  if (a.isKnown() && a == b)
+    return 1;
+  // A size is never -1: exporters test an Expand target for that placeholder.
+  bool differs =
+      (a.symbol && b.constant && *b.constant < 0) || (b.symbol && a.constant && *a.constant < 0);
+  return differs ? ShapeEntry(0) : ShapeEntry();
+}
+
+ShapeEntry basin::onnx::select(const ShapeEntry &condition, const ShapeEntry &yes,
+                               const ShapeEntry &no) {
+  if (condition.constant)
+    return *condition.constant ? yes : no;
+  return yes == no ? yes : ShapeEntry();
+}
