@@ -21,6 +21,8 @@
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 
 void basin::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<onnx::ONNXDialect, sink::SinkDialect>();
@@ -32,7 +34,13 @@ void basin::registerAllPasses() {
   sink::registerBasinSinkPasses();
 }
 
-void basin::registerAllPipelines() {}
+void basin::registerAllPipelines() {
+  mlir::PassPipelineRegistration<>(kRaisePipeline, "infer shapes and raise to the sink dialect",
+                                   [](mlir::OpPassManager &pm) {
+                                     pm.addPass(onnx::createInferShapesPass());
+                                     pm.addPass(createConvertONNXToSinkPass());
+                                   });
+}
 
 namespace basin::onnx {
 void registerTranslations();

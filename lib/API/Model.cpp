@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/API/Model.h"
+#include "basin/Analysis/Inspect.h"
 #include "basin/InitAll.h"
 #include "basin/Target/ONNX/Import.h"
 
@@ -23,13 +24,8 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/raw_ostream.h"
-
-#if __has_include("basin/Analysis/Inspect.h")
-#include "basin/Analysis/Inspect.h"
 #include "llvm/Support/JSON.h"
-#define BASIN_HAS_INSPECT 1
-#endif
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace basin;
@@ -150,16 +146,18 @@ llvm::Error Model::save(llvm::StringRef to, onnx::ExternalData externalData) {
 }
 
 llvm::Expected<std::string> Model::inspectJSON() {
-#ifdef BASIN_HAS_INSPECT
   std::lock_guard<std::mutex> lock(mutex);
   Capture capture(*this);
+  PassManager manager(&context);
+  if (failed(parsePassPipeline(kRaisePipeline, manager)))
+    return llvm::createStringError("the recognition pipeline is not registered");
+  OwningOpRef<ModuleOp> copy = module->clone();
+  if (failed(manager.run(*copy)))
+    return capture.error("recognition failed");
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << inspectModule(*module);
+  os << llvm::json::Value(inspectModule(*copy));
   return text;
-#else
-  return llvm::createStringError("this build has no inspection");
-#endif
 }
 
 std::string Model::str(bool elideLarge) {

@@ -16,9 +16,7 @@ using namespace basin;
 using namespace basin::onnx;
 namespace json = llvm::json;
 
-static std::string nameOf(Value value) {
-  return json::fixUTF8(getStreamValueName(value));
-}
+static std::string nameOf(Value value) { return json::fixUTF8(getStreamValueName(value)); }
 
 static json::Value orNull(std::optional<int64_t> value) {
   return value ? json::Value(*value) : json::Value(nullptr);
@@ -44,8 +42,7 @@ static std::string formOf(sink::RaisedInterface op) {
   return node.getOpDomain().empty() ? name : (node.getOpDomain() + "." + name).str();
 }
 
-template <typename NormOp>
-static json::Object describeNorm(NormOp op, StringRef kind) {
+template <typename NormOp> static json::Object describeNorm(NormOp op, StringRef kind) {
   return json::Object{
       {"output", nameOf(op.getResult())},
       {"kind", kind},
@@ -69,9 +66,8 @@ static json::Object describeAttention(sink::AttentionOp op) {
     return value ? json::Value(value->convertToDouble()) : json::Value(nullptr);
   };
   bool rotary = op.getQuery().getDefiningOp<sink::RotaryOp>() != nullptr;
-  op.getForm().walk([&](MSGroupQueryAttentionOp inner) {
-    rotary |= inner.getDoRotary().value_or(0) != 0;
-  });
+  op.getForm().walk(
+      [&](MSGroupQueryAttentionOp inner) { rotary |= inner.getDoRotary().value_or(0) != 0; });
   StringRef mask = "none";
   if (op.getMaskKind())
     mask = sink::stringifyMaskKind(*op.getMaskKind());
@@ -134,21 +130,21 @@ json::Object basin::inspectModule(ModuleOp module) {
                inner && inner.getDoRotary().value_or(0) != 0) {
       // Once for the queries, once for the keys.
       for (StringRef what : {"query", "key"})
-        rotary.push_back(json::Object{{"output", getNodeName(op)},
-                                      {"dim", nullptr},
-                                      {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
-                                      {"tables", "cache"},
-                                      {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
+        rotary.push_back(
+            json::Object{{"output", getNodeName(op)},
+                         {"dim", nullptr},
+                         {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
+                         {"tables", "cache"},
+                         {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
     } else if (auto gate = dyn_cast<sink::GateOp>(op)) {
-      gates.push_back(json::Object{
-          {"output", nameOf(gate.getResult())},
-          {"activation", sink::stringifyActivation(gate.getActivation())}});
+      gates.push_back(
+          json::Object{{"output", nameOf(gate.getResult())},
+                       {"activation", sink::stringifyActivation(gate.getActivation())}});
     }
     if (auto why = op->getAttrOfType<StringAttr>(kMissAttr))
-      unrecognized.push_back(json::Object{
-          {"anchor", json::fixUTF8(getNodeName(op))},
-          {"op", op->getName().stripDialect()},
-          {"reason", why.getValue()}});
+      unrecognized.push_back(json::Object{{"anchor", json::fixUTF8(getNodeName(op))},
+                                          {"op", op->getName().stripDialect()},
+                                          {"reason", why.getValue()}});
   });
   for (const ResidualStream &stream : findResidualStreams(module))
     streams.push_back(describeStream(stream));

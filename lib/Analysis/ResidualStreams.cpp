@@ -53,8 +53,8 @@ StringRef basin::getStreamValueName(Value value) {
     return getValueName(value);
   auto raised = dyn_cast<sink::RaisedInterface>(result.getOwner());
   if (raised && !raised.getFormRegion().empty())
-    return getStreamValueName(raised.getFormRegion().front().getTerminator()->getOperand(
-        result.getResultNumber()));
+    return getStreamValueName(
+        raised.getFormRegion().front().getTerminator()->getOperand(result.getResultNumber()));
   return getValueName(value);
 }
 
@@ -194,8 +194,7 @@ bool StreamFinder::isTiedInside(Value value, Operation *op) const {
   }
   if (!ties.contains(op))
     return false;
-  return classes.isEquivalent(value.getAsOpaquePointer(),
-                              op->getResult(0).getAsOpaquePointer());
+  return classes.isEquivalent(value.getAsOpaquePointer(), op->getResult(0).getAsOpaquePointer());
 }
 
 /// A constant writes once for each summand that it is.
@@ -212,8 +211,7 @@ void StreamFinder::describe(ResidualStream &stream) {
     if (auto type = dyn_cast<TensorType>(value.getType()))
       stream.elementType = type.getElementType();
     Operation *def = value.getDefiningOp();
-    bool isSum = def && isa<sink::RMSNormOp, sink::LayerNormOp>(def) &&
-                 value != def->getResult(0);
+    bool isSum = def && isa<sink::RMSNormOp, sink::LayerNormOp>(def) && value != def->getResult(0);
     if (isWeight(value))
       addConstantWriters(value, stream);
     else if (!(def && ties.contains(def)) && !isSum)

@@ -92,11 +92,17 @@ def rewrite_pipeline(
     scale_dims: str | None = None,
     insert: Insert | None = None,
     form: Form = Form.standard,
+    bound: float | None = None,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
     passes = ["onnx-infer-shapes", "convert-onnx-to-sink"]
     if rescale is not None:
-        passes.append(f"sink-rescale-residual{{k={rescale}}}")
+        options = f"k={rescale}"
+        if rescale == "auto" and stats is not None:
+            options += f" stats={quoted(str(stats))}"
+        elif rescale == "auto" and bound is not None:
+            options += f" bound={bound}"
+        passes.append(f"sink-rescale-residual{{{options}}}")
     if absorb is not None:
         options = ""
         if stats is not None:
@@ -118,8 +124,10 @@ def check_rewrite_options(
         fail(f"--rescale-residual: expected a whole number or auto, but got '{rescale}'")
     if stats is not None and scale_dims is not None:
         fail("--stats and --scale-dims say the same thing: give one of them")
-    if absorb is None and (stats is not None or scale_dims is not None):
-        fail("--stats and --scale-dims belong to --absorb residual")
+    if absorb is None and scale_dims is not None:
+        fail("--scale-dims belongs to --absorb residual")
+    if absorb is None and rescale != "auto" and stats is not None:
+        fail("--stats belongs to --absorb residual or --rescale-residual auto")
     if stats is not None and not stats.is_file():
         fail(f"--stats: no such file: {stats}")
     if scale_dims is not None and not re.fullmatch(r"\d+:[\d.eE+-]+(,\d+:[\d.eE+-]+)*", scale_dims):
@@ -198,6 +206,10 @@ def rewrite(
         Insert | None,
         typer.Option(help="Add learnable parameters that start as the identity."),
     ] = None,
+    bound: Annotated[
+        float | None,
+        typer.Option(help="Largest |x| of the residual stream, for --rescale-residual auto."),
+    ] = None,
     form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.standard,
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
@@ -210,7 +222,8 @@ def rewrite(
     if target.exists() and source.exists() and target.samefile(source):
         fail(f"the output is the input: {target}")
     model = load(source)
-    for line in model.run(rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form)):
+    pipeline = rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form, bound)
+    for line in model.run(pipeline):
         print("; ".join(line.split("\n")), file=sys.stderr)
     model.save(target, external_data.value)
 

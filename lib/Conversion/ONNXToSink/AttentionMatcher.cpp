@@ -231,7 +231,8 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   if (!rank)
     return miss("the rank of its query is unknown");
   if (*rank != 4 && *rank != 3)
-    return miss("its query has rank " + Twine(*rank) + "; expected [batch, heads, "
+    return miss("its query has rank " + Twine(*rank) +
+                "; expected [batch, heads, "
                 "sequence, head dim]");
   if (*rank == 3)
     m.queryLayout = m.valueLayout = Layout::hsd;
@@ -242,8 +243,8 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   if (!m.heads)
     m.heads = getDim(scores->getResult(0), 1);
   if (m.heads && m.kvHeads && *m.heads % *m.kvHeads != 0)
-    return miss("its " + Twine(*m.heads) + " query heads are no multiple of " +
-                Twine(*m.kvHeads) + " key heads");
+    return miss("its " + Twine(*m.heads) + " query heads are no multiple of " + Twine(*m.kvHeads) +
+                " key heads");
   if (m.kvHeads && valueHeads && *m.kvHeads != *valueHeads)
     return miss("it has " + Twine(*m.kvHeads) + " key heads but " + Twine(*valueHeads) +
                 " value heads");
@@ -256,8 +257,8 @@ std::variant<AttentionMatch, Miss> AttentionWalk::match() {
   int64_t axis = op.getAxis().value_or(getOpsetVersion(softmax) >= 13 ? -1 : 1);
   if (!isLastAxis(op.getInput(), axis))
     return miss("its Softmax is not over the last axis");
-  for (auto step : {&AttentionWalk::toScores, &AttentionWalk::toOperands,
-                    &AttentionWalk::toResult, &AttentionWalk::checkShapes})
+  for (auto step : {&AttentionWalk::toScores, &AttentionWalk::toOperands, &AttentionWalk::toResult,
+                    &AttentionWalk::checkShapes})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
   m.causal = m.mask && isCausalMask(m.mask, *m.maskKind);

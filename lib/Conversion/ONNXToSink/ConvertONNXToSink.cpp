@@ -27,8 +27,7 @@ namespace basin {
 
 namespace {
 
-class ConvertONNXToSinkPass
-    : public basin::impl::ConvertONNXToSinkPassBase<ConvertONNXToSinkPass> {
+class ConvertONNXToSinkPass : public basin::impl::ConvertONNXToSinkPassBase<ConvertONNXToSinkPass> {
 public:
   using ConvertONNXToSinkPassBase::ConvertONNXToSinkPassBase;
   void runOnOperation() override;
@@ -42,12 +41,10 @@ private:
 
 } // namespace
 
-void ConvertONNXToSinkPass::reportMiss(Operation *anchor, StringRef what,
-                                       const Miss &miss) {
+void ConvertONNXToSinkPass::reportMiss(Operation *anchor, StringRef what, const Miss &miss) {
   anchor->setAttr(kMissAttr, StringAttr::get(&getContext(), miss.reason));
   if (explain)
-    anchor->emitRemark() << what << " '" << getNodeName(anchor)
-                         << "' not raised: " << miss.reason;
+    anchor->emitRemark() << what << " '" << getNodeName(anchor) << "' not raised: " << miss.reason;
 }
 
 void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
@@ -63,8 +60,8 @@ void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
   raise(m.idiom, b, [&](Location loc, TypeRange types) -> Operation * {
     FloatAttr epsilon = b.getF64FloatAttr(m.epsilon);
     if (m.isLayer)
-      return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(),
-                                       m.weight, m.bias, epsilon);
+      return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(), m.weight,
+                                       m.bias, epsilon);
     return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(), m.weight,
                                    epsilon);
   });
@@ -101,8 +98,7 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
         Value(), Value(), Value(), Value(), b.getF64FloatAttr(m.scale), m.causal, IntegerAttr(),
         m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
         integer(m.kvHeads), integer(m.headDim),
-        m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind)
-                   : sink::MaskKindAttr(),
+        m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind) : sink::MaskKindAttr(),
         /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
   });
 }

@@ -29,8 +29,7 @@ public:
 
 private:
   Operation *norm(bool layer, Value x, Value weight, Value bias, double epsilon);
-  template <typename OpTy>
-  Operation *standardNorm(OpTy norm, bool layer, Value bias);
+  template <typename OpTy> Operation *standardNorm(OpTy norm, bool layer, Value bias);
   Operation *skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias);
   Operation *rotary(Value cos, Value sin, Value positions, bool interleaved,
                     std::optional<int64_t> heads, std::optional<int64_t> dim);
@@ -57,9 +56,8 @@ private:
 
 } // namespace
 
-Operation *
-FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
-                      llvm::function_ref<Operation *(Location, TypeRange)> create) {
+Operation *FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
+                                 llvm::function_ref<Operation *(Location, TypeRange)> create) {
   Idiom idiom;
   llvm::append_range(idiom.arguments, arguments);
   llvm::append_range(idiom.results, results);
@@ -71,12 +69,11 @@ FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
   return basin::onnx::raise(idiom, b, create);
 }
 
-Operation *FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias,
-                               double epsilon) {
+Operation *FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
   return finish({x}, {op->getResult(0)}, [&](Location loc, TypeRange types) -> Operation * {
     if (layer)
-      return sink::LayerNormOp::create(b, loc, types[0], Type(), x, Value(), Value(), weight,
-                                       bias, b.getF64FloatAttr(epsilon));
+      return sink::LayerNormOp::create(b, loc, types[0], Type(), x, Value(), Value(), weight, bias,
+                                       b.getF64FloatAttr(epsilon));
     return sink::RMSNormOp::create(b, loc, types[0], Type(), x, Value(), Value(), weight,
                                    b.getF64FloatAttr(epsilon));
   });
@@ -98,8 +95,7 @@ Operation *FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
   return norm(layer, x, weight, bias, widen(norm_.getEpsilon(), 1e-5f));
 }
 
-Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta,
-                                   Value bias) {
+Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
   // With a bias the sum is of three: kept as the runtime's operator.
   Value sum = op->getNumResults() > 3 ? op->getResult(3) : Value();
   bool hasSum = sum && (!sum.use_empty() || !getValueName(sum).empty());
@@ -114,8 +110,8 @@ Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value b
   return finish({x, skip}, results, [&](Location loc, TypeRange types) -> Operation * {
     Type sumType = hasSum ? types[1] : Type();
     if (layer)
-      return sink::LayerNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight,
-                                       beta, eps);
+      return sink::LayerNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, beta,
+                                       eps);
     return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, eps);
   });
 }
@@ -155,15 +151,15 @@ Operation *FusedOpRaiser::attention(const AttentionParts &p) {
   auto number = [&](std::optional<double> value) {
     return value ? b.getF64FloatAttr(*value) : FloatAttr();
   };
-  auto kind = p.maskKind ? sink::MaskKindAttr::get(b.getContext(), *p.maskKind)
-                         : sink::MaskKindAttr();
+  auto kind =
+      p.maskKind ? sink::MaskKindAttr::get(b.getContext(), *p.maskKind) : sink::MaskKindAttr();
   return finish(arguments, results, [&](Location loc, TypeRange types) {
-    return sink::AttentionOp::create(
-        b, loc, types[0], types.drop_front(), p.query, p.key, p.value, p.mask, p.pastKey,
-        p.pastValue, p.sinkLogit, Value(), Value(), Value(), number(p.scale), p.causal,
-        integer(p.window), number(p.softcap), integer(p.heads), integer(p.kvHeads),
-        integer(p.headDim), kind, p.hasPresent, p.queryLayout, p.keyLayout, p.keyLayout,
-        p.resultLayout);
+    return sink::AttentionOp::create(b, loc, types[0], types.drop_front(), p.query, p.key, p.value,
+                                     p.mask, p.pastKey, p.pastValue, p.sinkLogit, Value(), Value(),
+                                     Value(), number(p.scale), p.causal, integer(p.window),
+                                     number(p.softcap), integer(p.heads), integer(p.kvHeads),
+                                     integer(p.headDim), kind, p.hasPresent, p.queryLayout,
+                                     p.keyLayout, p.keyLayout, p.resultLayout);
   });
 }
 
@@ -178,8 +174,8 @@ static std::optional<double> nonZero(std::optional<APFloat> value) {
 
 Operation *FusedOpRaiser::attention(AttentionOp a) {
   // Without heads of its own the operands are [batch, heads, sequence, dim].
-  AttentionParts p{a.getQ(), a.getK(), a.getV(), a.getAttnMask(), a.getPastKey(),
-                   a.getPastValue(), Value()};
+  AttentionParts p{a.getQ(),       a.getK(),         a.getV(), a.getAttnMask(),
+                   a.getPastKey(), a.getPastValue(), Value()};
   if (a.getNonpadKvSeqlen() || a.getQkMatmulOutput())
     return nullptr;
   bool flat = getRank(p.query) == 3;
@@ -194,8 +190,7 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
                      : MaskKind::additive;
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
-  p.causal = a.getIsCausal().value_or(0) != 0 ||
-             (p.mask && isCausalMask(p.mask, *p.maskKind));
+  p.causal = a.getIsCausal().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind));
   p.hasPresent = a->getNumResults() > 2 && a.getPresentKey() && a.getPresentValue() &&
                  !getValueName(a.getPresentKey()).empty();
   return attention(p);
@@ -204,8 +199,8 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
 Operation *FusedOpRaiser::attention(MSAttentionOp a) {
   if (a.getPast() || a.getPastSequenceLength() || (a.getMaskIndex() && a.getAttentionBias()))
     return nullptr;
-  AttentionParts p{a.getQuery(), a.getQuery(), a.getQuery(), a.getAttentionBias(), Value(),
-                   Value(), Value()};
+  AttentionParts p{a.getQuery(), a.getQuery(), a.getQuery(), a.getAttentionBias(),
+                   Value(),      Value(),      Value()};
   p.queryLayout = p.keyLayout = Layout::packed;
   if (p.mask)
     p.maskKind = MaskKind::additive;
@@ -219,8 +214,8 @@ Operation *FusedOpRaiser::attention(MSAttentionOp a) {
   else if (std::optional<int64_t> packed = getDim(a.getWeights(), -1))
     p.headDim = divide(*packed / 3, p.heads);
   p.scale = nonZero(a.getScale());
-  p.causal = a.getUnidirectional().value_or(0) != 0 ||
-             (p.mask && isCausalMask(p.mask, *p.maskKind));
+  p.causal =
+      a.getUnidirectional().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind));
   return attention(p);
 }
 
@@ -229,8 +224,8 @@ Operation *FusedOpRaiser::attention(MSMultiHeadAttentionOp a) {
   if (a.getPastSequenceLength() || a.getCacheIndirection() ||
       (a.getKeyPaddingMask() && a.getAttentionBias()))
     return nullptr;
-  AttentionParts p{a.getQuery(), a.getKey(), a.getValue(), a.getAttentionBias(), a.getPastKey(),
-                   a.getPastValue(), Value()};
+  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(), a.getAttentionBias(),
+                   a.getPastKey(), a.getPastValue(), Value()};
   // One packed tensor, or biases that the operator adds.
   if (!p.key || !p.value || a.getBias()) {
     p.key = p.key ? p.key : p.query;
@@ -248,15 +243,15 @@ Operation *FusedOpRaiser::attention(MSMultiHeadAttentionOp a) {
   p.heads = p.kvHeads = a.getNumHeads();
   p.headDim = divide(getDim(p.query, -1), p.heads);
   p.scale = nonZero(a.getScale());
-  p.causal = a.getUnidirectional().value_or(0) != 0 ||
-             (p.mask && isCausalMask(p.mask, *p.maskKind));
+  p.causal =
+      a.getUnidirectional().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind));
   p.hasPresent = a->getNumResults() > 2 && !getValueName(a->getResult(1)).empty();
   return attention(p);
 }
 
 Operation *FusedOpRaiser::attention(MSGroupQueryAttentionOp a) {
-  AttentionParts p{a.getQuery(), a.getKey(), a.getValue(), a.getAttentionBias(), a.getPastKey(),
-                   a.getPastValue(), a.getHeadSink()};
+  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(),   a.getAttentionBias(),
+                   a.getPastKey(), a.getPastValue(), a.getHeadSink()};
   // Packed operands, rotation or normalization inside: the form's own.
   if (!p.key || !p.value || a.getDoRotary().value_or(0) != 0 || a.getQNormWeight() ||
       a.getKScale() || a.getVScale()) {

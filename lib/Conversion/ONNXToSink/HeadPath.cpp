@@ -41,8 +41,7 @@ static Value matchFlatTranspose(Value value, Ops &ops) {
   Ops found;
   Value inner = outer ? matchTranspose(outer.getData(), {0, 2, 1}, found) : Value();
   auto flat = inner ? inner.getDefiningOp<ReshapeOp>() : ReshapeOp();
-  if (!flat || getRank(flat.getData()) != 4 || getRank(value) != 4 ||
-      getRank(inner) != 3)
+  if (!flat || getRank(flat.getData()) != 4 || getRank(value) != 4 || getRank(inner) != 3)
     return {};
   // The first two axes are joined and parted again: so the last two must be
   // those of the source, and the head axis must come back as it was.

@@ -134,8 +134,7 @@ std::optional<Scaled> basin::onnx::matchScaled(Value value, Ops &ops) {
         return Scaled{mul->getOperand(1 - i), *factor};
       }
   } else if (auto div = dyn_cast_or_null<DivOp>(op)) {
-    if (std::optional<double> divisor = evaluateScalar(div.getB());
-        divisor && *divisor != 0) {
+    if (std::optional<double> divisor = evaluateScalar(div.getB()); divisor && *divisor != 0) {
       ops.insert(op);
       return Scaled{div.getA(), 1 / *divisor};
     }

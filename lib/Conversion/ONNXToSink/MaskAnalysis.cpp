@@ -139,12 +139,10 @@ static bool comparesKeyToQuery(Value a, Value b) {
 
 /// A constant whose last two axes are a square with all of the strict upper
 /// triangle `isHidden`.
-template <typename Fn>
-static bool isTriangle(Value value, Fn isHidden) {
+template <typename Fn> static bool isTriangle(Value value, Fn isHidden) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   constexpr int64_t kMaxElements = 1 << 24;
-  if (!type || !type.hasStaticShape() || type.getRank() < 2 ||
-      type.getNumElements() > kMaxElements)
+  if (!type || !type.hasStaticShape() || type.getRank() < 2 || type.getNumElements() > kMaxElements)
     return false;
   int64_t n = type.getShape().back();
   if (type.getDimSize(type.getRank() - 2) != n || n < 2 || type.getNumElements() != n * n)
@@ -195,7 +193,8 @@ static bool isLow(Value value) {
   if (!constant)
     if (auto fill = skipViews(value).getDefiningOp<ConstantOfShapeOp>())
       if (auto attr = fill.getValue())
-        if (auto dense = dyn_cast<DenseElementsAttr>(*attr); dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
+        if (auto dense = dyn_cast<DenseElementsAttr>(*attr);
+            dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
           constant = dense.getSplatValue<APFloat>().convertToDouble();
   return constant && *constant <= -1e4;
 }

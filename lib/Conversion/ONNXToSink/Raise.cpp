@@ -79,8 +79,7 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
       return "it spans more than one graph";
   keepReached(idiom);
   absorbServants(idiom, block);
-  if (idiom.inside.empty() ||
-      llvm::any_of(idiom.results, [&](Value result) {
+  if (idiom.inside.empty() || llvm::any_of(idiom.results, [&](Value result) {
         Operation *def = result.getDefiningOp();
         return !def || !idiom.inside.contains(def);
       }))
@@ -111,9 +110,8 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
   return {};
 }
 
-Operation *
-basin::onnx::raise(Idiom &idiom, OpBuilder &b,
-                   llvm::function_ref<Operation *(Location, TypeRange)> create) {
+Operation *basin::onnx::raise(Idiom &idiom, OpBuilder &b,
+                              llvm::function_ref<Operation *(Location, TypeRange)> create) {
   SmallVector<Operation *> sorted = llvm::to_vector(idiom.inside);
   llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   Operation *last = sorted.back();

@@ -87,8 +87,8 @@ static std::optional<Part> matchPart(Value value, Ops &ops) {
 
 /// The two parts of a pair: equal halves, or even and odd elements.
 static bool isPair(const Part &a, const Part &b, bool &interleaved) {
-  if (a.source != b.source || a.step != b.step || a.width % 2 != 0 ||
-      a.length != a.width / 2 || b.length != a.width / 2)
+  if (a.source != b.source || a.step != b.step || a.width % 2 != 0 || a.length != a.width / 2 ||
+      b.length != a.width / 2)
     return false;
   interleaved = a.step == 2;
   return interleaved ? a.start == 0 && b.start == 1
@@ -121,8 +121,7 @@ static Value matchStacked(Value value, Ops &ops) {
     axes = llvm::to_vector(*unsqueeze.getAxes());
   else if (unsqueeze.getAxesInput())
     axes = getConstantInts(unsqueeze.getAxesInput());
-  if (!axes || axes->size() != 1 ||
-      !(axes->front() == -1 || (rank && axes->front() == *rank - 1)))
+  if (!axes || axes->size() != 1 || !(axes->front() == -1 || (rank && axes->front() == *rank - 1)))
     return {};
   ops.insert(unsqueeze);
   return unsqueeze.getData();
@@ -208,8 +207,8 @@ static std::optional<RotaryMatch> matchByParts(Value first, Value second, bool s
                  matchFactor(add->getOperand(1 - k), a, inside) == match.sin;
       if (!found)
         continue;
-      for (Operation *op : {sub.getOperation(), add.getOperation(), left.getOperation(),
-                            right.getOperation()})
+      for (Operation *op :
+           {sub.getOperation(), add.getOperation(), left.getOperation(), right.getOperation()})
         inside.insert(op);
       match.halfTables = true;
       match.x = partA->source;

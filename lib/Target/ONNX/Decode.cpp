@@ -24,9 +24,8 @@ struct Malformed : std::runtime_error {
 } // namespace
 
 // protozero asserts that a field has the wire type that the caller asks for.
-#define protozero_assert(condition)                                            \
-  ((condition) ? static_cast<void>(0)                                          \
-               : throw Malformed("a field has the wrong wire type"))
+#define protozero_assert(condition)                                                                \
+  ((condition) ? static_cast<void>(0) : throw Malformed("a field has the wrong wire type"))
 
 #include <protozero/pbf_reader.hpp>
 
@@ -43,8 +42,7 @@ public:
 
 private:
   /// Calls `handle(r)` for each field; one that it declines is kept.
-  template <typename Fn>
-  void fields(Reader &r, std::string *unknown, Fn handle) {
+  template <typename Fn> void fields(Reader &r, std::string *unknown, Fn handle) {
     Nesting nesting(*this);
     while (true) {
       const char *start = r.data().data();
@@ -62,11 +60,10 @@ private:
     explicit Nesting(Decoder &d) : d(d) {
       // Every struct of onnx.proto takes two or three messages a level.
       if (++d.depth > 4 * d.limits.maxDepth)
-        throw Malformed("graphs or types nest deeper than " +
-                        std::to_string(d.limits.maxDepth));
+        throw Malformed("graphs or types nest deeper than " + std::to_string(d.limits.maxDepth));
       if (++d.messages > d.limits.maxMessages)
-        throw Malformed("the model has more than " +
-                        std::to_string(d.limits.maxMessages) + " messages");
+        throw Malformed("the model has more than " + std::to_string(d.limits.maxMessages) +
+                        " messages");
     }
     ~Nesting() { --d.depth; }
     Decoder &d;
@@ -110,14 +107,10 @@ void numbers(Reader &r, std::vector<T> &out, Packed packed, One one) {
 }
 
 void int64s(Reader &r, std::vector<int64_t> &out) {
-  numbers(
-      r, out, [&] { return r.get_packed_int64(); },
-      [&] { return r.get_int64(); });
+  numbers(r, out, [&] { return r.get_packed_int64(); }, [&] { return r.get_int64(); });
 }
 void floats(Reader &r, std::vector<float> &out) {
-  numbers(
-      r, out, [&] { return r.get_packed_float(); },
-      [&] { return r.get_float(); });
+  numbers(r, out, [&] { return r.get_packed_float(); }, [&] { return r.get_float(); });
 }
 
 std::pair<StringRef, StringRef> Decoder::entry(Reader r) {
@@ -151,9 +144,7 @@ Tensor Decoder::tensor(Reader r) {
       floats(r, t.floats);
       return true;
     case 5:
-      numbers(
-          r, t.int32s, [&] { return r.get_packed_int32(); },
-          [&] { return r.get_int32(); });
+      numbers(r, t.int32s, [&] { return r.get_packed_int32(); }, [&] { return r.get_int32(); });
       return true;
     case 6:
       t.strings.push_back(view(r));
@@ -168,14 +159,10 @@ Tensor Decoder::tensor(Reader r) {
       t.raw = view(r);
       return true;
     case 10:
-      numbers(
-          r, t.doubles, [&] { return r.get_packed_double(); },
-          [&] { return r.get_double(); });
+      numbers(r, t.doubles, [&] { return r.get_packed_double(); }, [&] { return r.get_double(); });
       return true;
     case 11:
-      numbers(
-          r, t.uint64s, [&] { return r.get_packed_uint64(); },
-          [&] { return r.get_uint64(); });
+      numbers(r, t.uint64s, [&] { return r.get_packed_uint64(); }, [&] { return r.get_uint64(); });
       return true;
     case 12:
       t.doc = view(r);
@@ -592,18 +579,15 @@ Model Decoder::model(Reader r) {
 
 } // namespace
 
-llvm::Expected<Model> basin::onnx::wire::decodeModel(StringRef bytes,
-                                                     const Limits &limits) {
+llvm::Expected<Model> basin::onnx::wire::decodeModel(StringRef bytes, const Limits &limits) {
   try {
     return Decoder(limits).model(Reader(bytes.data(), bytes.size()));
   } catch (const Malformed &error) {
     return llvm::createStringError(error.what());
   } catch (const protozero::end_of_buffer_exception &) {
-    return llvm::createStringError(
-        "the file ends inside a field: truncated, or not an ONNX model");
+    return llvm::createStringError("the file ends inside a field: truncated, or not an ONNX model");
   } catch (const protozero::exception &error) {
-    return llvm::createStringError("not an ONNX model: " +
-                                   std::string(error.what()));
+    return llvm::createStringError("not an ONNX model: " + std::string(error.what()));
   } catch (const std::bad_alloc &) {
     return llvm::createStringError("out of memory while decoding");
   }

@@ -41,8 +41,7 @@ Rope Exporter::valueInfo(ValueInfoAttr info, Type actual) {
   bool keep = !actual || agrees(info.getType(), actual);
   if (keep && verbatim)
     out.bytes(2, verbatim.getBytes());
-  else if (Rope type = wire::encodeType(keep ? info.getType() : actual);
-           type.size() > 0)
+  else if (Rope type = wire::encodeType(keep ? info.getType() : actual); type.size() > 0)
     out.message(2, std::move(type));
   common(out, info.getInfo(), /*docTag=*/3, /*metaTag=*/4);
   return out;
@@ -57,8 +56,7 @@ LogicalResult Exporter::initializer(InitializerOp op, Rope &out) {
     out.message(15, std::move(*rope));
     return success();
   }
-  FailureOr<Rope> rope =
-      tensor(op, op.getValue(), info, nameOf(op.getResult()));
+  FailureOr<Rope> rope = tensor(op, op.getValue(), info, nameOf(op.getResult()));
   if (failed(rope))
     return failure();
   out.message(5, std::move(*rope));
@@ -82,8 +80,7 @@ LogicalResult Exporter::node(Operation *op, Rope &out) {
   SmallVector<StringAttr> names = iface.getRegionAttrNames();
   llvm::MapVector<StringRef, Rope> lists;
   for (auto [i, region] : llvm::enumerate(op->getRegions())) {
-    auto info = infos && i < infos.size() ? dyn_cast<GraphInfoAttr>(infos[i])
-                                          : GraphInfoAttr();
+    auto info = infos && i < infos.size() ? dyn_cast<GraphInfoAttr>(infos[i]) : GraphInfoAttr();
     if (!info)
       return op->emitError("expected '#onnx.graph_info' for subgraph ") << i;
     FailureOr<Rope> sub = graph(region.front(), info);
@@ -106,8 +103,7 @@ LogicalResult Exporter::node(Operation *op, Rope &out) {
     graphs.integer(20, 10);
     n.message(5, std::move(graphs));
   }
-  common(n, op->getDiscardableAttrDictionary(), /*docTag=*/6, /*metaTag=*/9,
-         "onnx.");
+  common(n, op->getDiscardableAttrDictionary(), /*docTag=*/6, /*metaTag=*/9, "onnx.");
   if (auto generic = dyn_cast<NodeOp>(op)) {
     if (auto domain = generic.getDomainAttr())
       n.bytes(7, domain);
@@ -130,8 +126,7 @@ void Exporter::identity(Value from, StringRef to, uint32_t tag, Rope &out) {
   out.message(tag, std::move(n));
 }
 
-LogicalResult Exporter::nodes(Block &block, GraphInfoAttr info, uint32_t tag,
-                              Rope &out) {
+LogicalResult Exporter::nodes(Block &block, GraphInfoAttr info, uint32_t tag, Rope &out) {
   for (Operation &op : block.without_terminator()) {
     if (isa<InitializerOp, AbsentOp>(op))
       continue;
@@ -144,8 +139,8 @@ LogicalResult Exporter::nodes(Block &block, GraphInfoAttr info, uint32_t tag,
     out.message(tag, std::move(n));
   }
   auto ret = cast<ReturnOp>(block.getTerminator());
-  for (auto [value, output] : llvm::zip_equal(
-           ret.getOperands(), info.getOutputs().getAsRange<ValueInfoAttr>()))
+  for (auto [value, output] :
+       llvm::zip_equal(ret.getOperands(), info.getOutputs().getAsRange<ValueInfoAttr>()))
     if (nameOf(value) != output.getName())
       identity(value, output.getName(), tag, out);
   return success();

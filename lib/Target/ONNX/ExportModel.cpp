@@ -33,8 +33,8 @@ void Exporter::entries(Rope &out, uint32_t tag, ArrayAttr entries) {
   }
 }
 
-void Exporter::common(Rope &out, DictionaryAttr info, uint32_t docTag,
-                      uint32_t metaTag, StringRef prefix) {
+void Exporter::common(Rope &out, DictionaryAttr info, uint32_t docTag, uint32_t metaTag,
+                      StringRef prefix) {
   if (auto doc = info.getAs<StringAttr>((prefix + "doc").str()))
     out.bytes(docTag, doc);
   if (auto meta = info.getAs<ArrayAttr>((prefix + "meta").str()))
@@ -71,8 +71,7 @@ LogicalResult Exporter::function(FunctionOp op, Rope &out) {
   if (auto domain = op.getDomainAttr())
     out.bytes(10, domain);
   for (auto entry : op.getAttrDefaults().getAsRange<DictionaryAttr>())
-    if (failed(attribute(op, entry.getAs<StringAttr>("name"),
-                         entry.get("value"), 11, out)))
+    if (failed(attribute(op, entry.getAs<StringAttr>("name"), entry.get("value"), 11, out)))
       return failure();
   for (auto value : info.getValueInfo().getAsRange<ValueInfoAttr>())
     out.message(12, valueInfo(value));
@@ -87,8 +86,7 @@ FailureOr<Rope> Exporter::model() {
   auto attrs = module->getAttrOfType<DictionaryAttr>(kModelAttr);
   auto graphs = module.getOps<GraphOp>();
   if (!attrs || !llvm::hasSingleElement(graphs))
-    return module.emitError("expected a module with '")
-           << kModelAttr << "' and one 'onnx.graph'";
+    return module.emitError("expected a module with '") << kModelAttr << "' and one 'onnx.graph'";
   Rope out;
   auto number = [&](uint32_t tag, StringRef name) {
     if (auto value = attrs.getAs<IntegerAttr>(name))
@@ -120,8 +118,7 @@ FailureOr<Rope> Exporter::model() {
   constexpr uint64_t kProtobufLimit = (uint64_t(1) << 31) - 1;
   if (out.size() > kProtobufLimit)
     return module.emitError("the model file would have ")
-           << out.size() << " bytes, but protobuf reads no more than "
-           << kProtobufLimit
+           << out.size() << " bytes, but protobuf reads no more than " << kProtobufLimit
            << "; keep the weights in a file of their own (external data "
               "'copy')";
   return out;
@@ -154,8 +151,7 @@ static llvm::StringSet<> externalLocations(ModuleOp module, bool &spills) {
 /// Whether external files are where a model in `outputDir` would look for them.
 static bool canShare(ModuleOp module, StringRef outputDir) {
   auto base = module->getAttrOfType<StringAttr>(kBaseDirAttr);
-  return base &&
-         fs::equivalent(base.getValue(), outputDir.empty() ? "." : outputDir);
+  return base && fs::equivalent(base.getValue(), outputDir.empty() ? "." : outputDir);
 }
 
 namespace {
@@ -169,15 +165,13 @@ public:
       return module.emitError("cannot write '")
              << path << "': " << llvm::toString(file.takeError());
     temp.emplace(std::move(*file));
-    os =
-        std::make_unique<llvm::raw_fd_ostream>(temp->FD, /*shouldClose=*/false);
+    os = std::make_unique<llvm::raw_fd_ostream>(temp->FD, /*shouldClose=*/false);
     return success();
   }
   LogicalResult keep(ModuleOp module) {
     os->flush();
     if (os->has_error()) {
-      auto diag = module.emitError("cannot write '")
-                  << final << "': " << os->error().message();
+      auto diag = module.emitError("cannot write '") << final << "': " << os->error().message();
       os->clear_error();
       return diag;
     }
@@ -214,21 +208,17 @@ LogicalResult basin::onnx::exportModel(ModuleOp module, StringRef path,
   data.mode = options.externalData;
   data.fileName = (llvm::sys::path::filename(path) + ".data").str();
   if (data.mode == ExternalData::Auto)
-    data.mode =
-        canShare(module, dir) ? ExternalData::Share : ExternalData::Copy;
-  if (data.mode == ExternalData::Share && !locations.empty() &&
-      !canShare(module, dir))
+    data.mode = canShare(module, dir) ? ExternalData::Share : ExternalData::Copy;
+  if (data.mode == ExternalData::Share && !locations.empty() && !canShare(module, dir))
     return module.emitError("cannot share external data: '")
            << path
            << "' does not stand in the folder of the input's data files; use "
               "external data 'copy'";
-  bool writesData =
-      data.mode != ExternalData::Embed &&
-      (spills || (data.mode == ExternalData::Copy && !locations.empty()));
+  bool writesData = data.mode != ExternalData::Embed &&
+                    (spills || (data.mode == ExternalData::Copy && !locations.empty()));
   if (writesData && locations.contains(data.fileName) && canShare(module, dir))
     return module.emitError("the new data file '")
-           << data.fileName
-           << "' would replace the input's; choose another output name";
+           << data.fileName << "' would replace the input's; choose another output name";
   PendingFile dataFile, modelFile;
   SmallString<128> dataPath(dir);
   llvm::sys::path::append(dataPath, data.fileName);

@@ -42,8 +42,7 @@ bool Exporter::isFree(StringRef name) const {
 void Exporter::assign(Value value, StringRef wanted) {
   std::string name = wanted.str();
   while (name.empty() || !isFree(name))
-    name = (wanted.empty() ? "basin" : wanted.str()) + "_" +
-           std::to_string(nextName++);
+    name = (wanted.empty() ? "basin" : wanted.str()) + "_" + std::to_string(nextName++);
   scopes.back().names[name] = value;
   valueNames[value] = name;
 }
@@ -62,12 +61,12 @@ void Exporter::nameValues(Block &block, GraphInfoAttr info) {
   for (BlockArgument arg : block.getArguments())
     assign(arg, getValueName(arg));
   auto ret = cast<ReturnOp>(block.getTerminator());
-  for (auto [value, output] : llvm::zip_equal(
-           ret.getOperands(), info.getOutputs().getAsRange<ValueInfoAttr>())) {
+  for (auto [value, output] :
+       llvm::zip_equal(ret.getOperands(), info.getOutputs().getAsRange<ValueInfoAttr>())) {
     StringRef name = output.getName();
     bool isLocal = value.getParentBlock() == &block;
-    if (isLocal && !valueNames.contains(value) &&
-        canTakeOutputName(value, name, block) && isFree(name))
+    if (isLocal && !valueNames.contains(value) && canTakeOutputName(value, name, block) &&
+        isFree(name))
       assign(value, name);
     else if (isFree(name) && !name.empty() && nameOf(value) != name)
       scopes.back().names[name] = value; // taken by the Identity to come
@@ -78,12 +77,10 @@ void Exporter::nameValues(Block &block, GraphInfoAttr info) {
         continue;
       StringRef recorded = getValueName(result);
       // An output that the node leaves out keeps its empty name.
-      bool leftOut =
-          recorded.empty() && result.use_empty() && op.hasAttr(kOutsAttr);
+      bool leftOut = recorded.empty() && result.use_empty() && op.hasAttr(kOutsAttr);
       // An input of this name shadows its default value, by ONNX's rule.
       auto it = scopes.back().names.find(recorded);
-      bool isDefault = isa<InitializerOp>(op) &&
-                       it != scopes.back().names.end() &&
+      bool isDefault = isa<InitializerOp>(op) && it != scopes.back().names.end() &&
                        isa<BlockArgument>(it->second);
       if (isDefault)
         valueNames[result] = recorded.str();

@@ -27,8 +27,7 @@ using wire::Rope;
 //===----------------------------------------------------------------------===//
 
 /// Calls `fn` with each `T` of `bytes`, which may not be aligned.
-template <typename T, typename Fn>
-static void forEach(ArrayRef<char> bytes, Fn fn) {
+template <typename T, typename Fn> static void forEach(ArrayRef<char> bytes, Fn fn) {
   for (size_t i = 0; i + sizeof(T) <= bytes.size(); i += sizeof(T)) {
     T value;
     std::memcpy(&value, bytes.data() + i, sizeof(T));
@@ -40,9 +39,7 @@ static void forEach(ArrayRef<char> bytes, Fn fn) {
 static void typedData(Rope &out, ArrayRef<char> bytes, Type element) {
   SmallVector<int64_t> values;
   std::string packed(bytes.data(), bytes.size());
-  auto push = [&](auto value) {
-    values.push_back(static_cast<int64_t>(value));
-  };
+  auto push = [&](auto value) { values.push_back(static_cast<int64_t>(value)); };
   unsigned bits = getElementBits(element);
   bool isSigned = element.isSignlessInteger() && !element.isInteger(1);
   if (bytes.empty())
@@ -83,12 +80,10 @@ static void typedData(Rope &out, ArrayRef<char> bytes, Type element) {
   out.packedIntegers(5, values);
 }
 
-LogicalResult Exporter::writeData(Operation *op, ArrayRef<char> bytes,
-                                  Rope &out) {
+LogicalResult Exporter::writeData(Operation *op, ArrayRef<char> bytes, Rope &out) {
   // ONNX asks for page alignment so that a runtime may map the tensor.
   constexpr uint64_t kAlign = 4096;
-  if (uint64_t padding = (kAlign - data.written % kAlign) % kAlign;
-      bytes.size() >= kAlign) {
+  if (uint64_t padding = (kAlign - data.written % kAlign) % kAlign; bytes.size() >= kAlign) {
     data.os->write_zeros(padding);
     data.written += padding;
   }
@@ -107,16 +102,14 @@ LogicalResult Exporter::writeData(Operation *op, ArrayRef<char> bytes,
   return success();
 }
 
-LogicalResult Exporter::externalData(Operation *op, ExternalAttr attr,
-                                     Rope &out) {
+LogicalResult Exporter::externalData(Operation *op, ExternalAttr attr, Rope &out) {
   if (data.mode == ExternalData::Share) {
     Builder b(op->getContext());
     ArrayAttr list = attr.getExtra();
     if (!list)
-      list = b.getArrayAttr(
-          {b.getStrArrayAttr({"location", attr.getLocation()}),
-           b.getStrArrayAttr({"offset", std::to_string(attr.getOffset())}),
-           b.getStrArrayAttr({"length", std::to_string(attr.getLength())})});
+      list = b.getArrayAttr({b.getStrArrayAttr({"location", attr.getLocation()}),
+                             b.getStrArrayAttr({"offset", std::to_string(attr.getOffset())}),
+                             b.getStrArrayAttr({"length", std::to_string(attr.getLength())})});
     entries(out, 13, list);
     out.integer(14, 1);
     return success();
@@ -131,13 +124,11 @@ LogicalResult Exporter::externalData(Operation *op, ExternalAttr attr,
   return writeData(op, bytes->bytes, out);
 }
 
-FailureOr<Rope> Exporter::tensor(Operation *op, Attribute elements,
-                                 DictionaryAttr info,
+FailureOr<Rope> Exporter::tensor(Operation *op, Attribute elements, DictionaryAttr info,
                                  std::optional<StringRef> name) {
   auto typed = dyn_cast<TypedAttr>(elements);
   auto type = typed ? dyn_cast<ShapedType>(typed.getType()) : ShapedType();
-  if (!type || !type.hasStaticShape() ||
-      !getElementTypeCode(type.getElementType())) {
+  if (!type || !type.hasStaticShape() || !getElementTypeCode(type.getElementType())) {
     op->emitError("expected the elements of a tensor, but got ") << elements;
     return failure();
   }
@@ -157,8 +148,7 @@ FailureOr<Rope> Exporter::tensor(Operation *op, Attribute elements,
   } else {
     FailureOr<TensorBytes> bytes = getTensorBytes(elements, op);
     if (failed(bytes))
-      return op->emitError("expected the elements of a tensor, but got ")
-             << elements;
+      return op->emitError("expected the elements of a tensor, but got ") << elements;
     if (flag("spill") && data.os) {
       if (failed(writeData(op, bytes->bytes, out)))
         return failure();
@@ -182,8 +172,7 @@ FailureOr<Rope> Exporter::tensor(Operation *op, Attribute value) {
   if (auto withInfo = dyn_cast<TensorAttr>(value)) {
     auto name = withInfo.getInfo().getAs<StringAttr>("name");
     return tensor(op, withInfo.getElements(), withInfo.getInfo(),
-                  name ? std::optional<StringRef>(name.getValue())
-                       : std::nullopt);
+                  name ? std::optional<StringRef>(name.getValue()) : std::nullopt);
   }
   return tensor(op, value, DictionaryAttr(), std::nullopt);
 }
@@ -229,8 +218,8 @@ enum Kind {
 };
 } // namespace
 
-LogicalResult Exporter::attribute(Operation *op, StringRef name, Attribute attr,
-                                  uint32_t tag, Rope &out) {
+LogicalResult Exporter::attribute(Operation *op, StringRef name, Attribute attr, uint32_t tag,
+                                  Rope &out) {
   Rope a;
   if (auto verbatim = dyn_cast<VerbatimAttr>(attr)) {
     a.verbatim(verbatim.getBytes());
@@ -284,8 +273,7 @@ LogicalResult Exporter::attribute(Operation *op, StringRef name, Attribute attr,
         continue;
       }
       if (isType)
-        result = message(15, kTypes,
-                         wire::encodeType(cast<TypeAttr>(item).getValue()));
+        result = message(15, kTypes, wire::encodeType(cast<TypeAttr>(item).getValue()));
       else if (isSparse)
         result = message(23, kSparses, sparse(op, cast<SparseAttr>(item)));
       else

@@ -33,8 +33,7 @@ struct DataPolicy {
 
 class Exporter {
 public:
-  Exporter(mlir::ModuleOp module, DataPolicy &data)
-      : module(module), data(data) {}
+  Exporter(mlir::ModuleOp module, DataPolicy &data) : module(module), data(data) {}
 
   llvm::FailureOr<wire::Rope> model();
 
@@ -45,14 +44,13 @@ private:
   llvm::LogicalResult function(FunctionOp op, Rope &out);
   void opsets(Rope &out, uint32_t tag, mlir::ArrayAttr opsets);
   /// The fields every message may have: documentation, metadata, unknown ones.
-  static void common(Rope &out, mlir::DictionaryAttr info, uint32_t docTag,
-                     uint32_t metaTag, llvm::StringRef prefix = "");
+  static void common(Rope &out, mlir::DictionaryAttr info, uint32_t docTag, uint32_t metaTag,
+                     llvm::StringRef prefix = "");
   static void entries(Rope &out, uint32_t tag, mlir::ArrayAttr entries);
 
   // ExportGraph.cpp
   llvm::FailureOr<Rope> graph(mlir::Block &block, GraphInfoAttr info);
-  llvm::LogicalResult nodes(mlir::Block &block, GraphInfoAttr info,
-                            uint32_t tag, Rope &out);
+  llvm::LogicalResult nodes(mlir::Block &block, GraphInfoAttr info, uint32_t tag, Rope &out);
   llvm::LogicalResult node(mlir::Operation *op, Rope &out);
   llvm::LogicalResult initializer(InitializerOp op, Rope &out);
   Rope valueInfo(ValueInfoAttr info, mlir::Type actual = {});
@@ -70,17 +68,14 @@ private:
   llvm::StringRef nameOf(mlir::Value value) const;
 
   // ExportTensor.cpp
-  llvm::LogicalResult attribute(mlir::Operation *op, llvm::StringRef name,
-                                mlir::Attribute attr, uint32_t tag, Rope &out);
+  llvm::LogicalResult attribute(mlir::Operation *op, llvm::StringRef name, mlir::Attribute attr,
+                                uint32_t tag, Rope &out);
   llvm::FailureOr<Rope> tensor(mlir::Operation *op, mlir::Attribute elements,
-                               mlir::DictionaryAttr info,
-                               std::optional<llvm::StringRef> name);
+                               mlir::DictionaryAttr info, std::optional<llvm::StringRef> name);
   llvm::FailureOr<Rope> tensor(mlir::Operation *op, mlir::Attribute value);
   llvm::FailureOr<Rope> sparse(mlir::Operation *op, SparseAttr attr);
-  llvm::LogicalResult externalData(mlir::Operation *op, ExternalAttr attr,
-                                   Rope &out);
-  llvm::LogicalResult writeData(mlir::Operation *op, llvm::ArrayRef<char> bytes,
-                                Rope &out);
+  llvm::LogicalResult externalData(mlir::Operation *op, ExternalAttr attr, Rope &out);
+  llvm::LogicalResult writeData(mlir::Operation *op, llvm::ArrayRef<char> bytes, Rope &out);
 
   mlir::ModuleOp module;
   DataPolicy &data;

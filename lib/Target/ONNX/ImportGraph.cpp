@@ -24,15 +24,13 @@ Value Scope::lookup(StringRef name) const {
   return {};
 }
 
-LogicalResult Importer::define(Scope &scope, StringRef name, Value value,
-                               const Twine &where) {
+LogicalResult Importer::define(Scope &scope, StringRef name, Value value, const Twine &where) {
   if (!scope.values.try_emplace(name, value).second)
     return error(where) << "'" << name << "' is defined twice";
   return success();
 }
 
-FailureOr<ValueInfoAttr> Importer::valueInfo(const wire::ValueInfo &v,
-                                             StringRef where) {
+FailureOr<ValueInfoAttr> Importer::valueInfo(const wire::ValueInfo &v, StringRef where) {
   Attrs info;
   Type type = UnknownType::get(ctx);
   if (v.type) {
@@ -49,8 +47,7 @@ FailureOr<ValueInfoAttr> Importer::valueInfo(const wire::ValueInfo &v,
                             info.getDictionary(ctx));
 }
 
-FailureOr<ArrayAttr> Importer::valueInfos(ArrayRef<wire::ValueInfo> values,
-                                          StringRef where) {
+FailureOr<ArrayAttr> Importer::valueInfos(ArrayRef<wire::ValueInfo> values, StringRef where) {
   SmallVector<Attribute> out;
   for (const wire::ValueInfo &v : values) {
     FailureOr<ValueInfoAttr> info = valueInfo(v, where);
@@ -61,8 +58,7 @@ FailureOr<ArrayAttr> Importer::valueInfos(ArrayRef<wire::ValueInfo> values,
   return b.getArrayAttr(out);
 }
 
-FailureOr<GraphInfoAttr> Importer::graphInfo(const wire::Graph &g,
-                                             Scope &scope) {
+FailureOr<GraphInfoAttr> Importer::graphInfo(const wire::Graph &g, Scope &scope) {
   FailureOr<ArrayAttr> inputs = valueInfos(g.inputs, "graph input");
   FailureOr<ArrayAttr> outputs = valueInfos(g.outputs, "graph output");
   FailureOr<ArrayAttr> values = valueInfos(g.valueInfo, "value_info");
@@ -76,8 +72,7 @@ FailureOr<GraphInfoAttr> Importer::graphInfo(const wire::Graph &g,
   if (g.name)
     info.set("name", b.getStringAttr(*g.name));
   common(info, g.doc, g.meta, g.unknown);
-  return GraphInfoAttr::get(ctx, *inputs, *outputs, *values,
-                            info.getDictionary(ctx));
+  return GraphInfoAttr::get(ctx, *inputs, *outputs, *values, info.getDictionary(ctx));
 }
 
 LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
@@ -87,8 +82,8 @@ LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
   llvm::StringSet<> seen;
   auto create = [&](StringRef name, Attribute value, Type type,
                     DictionaryAttr info) -> LogicalResult {
-    auto op = InitializerOp::create(b, loc, type, name, value,
-                                    info.empty() ? DictionaryAttr() : info);
+    auto op =
+        InitializerOp::create(b, loc, type, name, value, info.empty() ? DictionaryAttr() : info);
     if (name.empty() || !seen.insert(name).second)
       return error("initializer '" + name + "'")
              << (name.empty() ? "has no name" : "is defined twice");
@@ -102,8 +97,8 @@ LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
   for (const wire::Tensor &t : g.initializers) {
     StringRef name = t.name.value_or("");
     FailureOr<TypedAttr> value = elements(t, "initializer '" + name + "'");
-    if (failed(value) || failed(create(name, *value, value->getType(),
-                                       tensorInfo(t, /*withName=*/false))))
+    if (failed(value) ||
+        failed(create(name, *value, value->getType(), tensorInfo(t, /*withName=*/false))))
       return failure();
   }
   for (const wire::SparseTensor &s : g.sparseInitializers) {
@@ -118,17 +113,15 @@ LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
     auto values = cast<SparseAttr>(*value).getValues();
     if (auto tensor = dyn_cast<TensorAttr>(values))
       values = tensor.getElements();
-    Type element =
-        cast<ShapedType>(cast<TypedAttr>(values).getType()).getElementType();
-    if (failed(create(name, *value, RankedTensorType::get(s.dims, element),
-                      b.getDictionaryAttr({}))))
+    Type element = cast<ShapedType>(cast<TypedAttr>(values).getType()).getElementType();
+    if (failed(
+            create(name, *value, RankedTensorType::get(s.dims, element), b.getDictionaryAttr({}))))
       return failure();
   }
   return success();
 }
 
-LogicalResult Importer::finish(ArrayRef<StringRef> outputs, Scope &scope,
-                               const Twine &where) {
+LogicalResult Importer::finish(ArrayRef<StringRef> outputs, Scope &scope, const Twine &where) {
   SmallVector<Value> values;
   for (StringRef name : outputs) {
     Value value = scope.lookup(name);
@@ -140,21 +133,17 @@ LogicalResult Importer::finish(ArrayRef<StringRef> outputs, Scope &scope,
   return success();
 }
 
-LogicalResult Importer::body(const wire::Graph &g, GraphInfoAttr info,
-                             Block &block, Scope &scope) {
+LogicalResult Importer::body(const wire::Graph &g, GraphInfoAttr info, Block &block, Scope &scope) {
   b.setInsertionPointToStart(&block);
   for (auto input : info.getInputs().getAsRange<ValueInfoAttr>()) {
     BlockArgument arg = block.addArgument(input.getType(), loc);
-    if (!input.getName().empty() &&
-        failed(define(scope, input.getName(), arg, "graph input")))
+    if (!input.getName().empty() && failed(define(scope, input.getName(), arg, "graph input")))
       return failure();
   }
   std::string where = ("graph '" + g.name.value_or("") + "'").str();
   if (failed(initializers(g, scope)) || failed(nodes(g.nodes, scope)))
     return failure();
   b.setInsertionPointToEnd(&block);
-  return finish(
-      llvm::map_to_vector(g.outputs,
-                          [](const auto &v) { return v.name.value_or(""); }),
-      scope, where);
+  return finish(llvm::map_to_vector(g.outputs, [](const auto &v) { return v.name.value_or(""); }),
+                scope, where);
 }

@@ -21,20 +21,15 @@ using namespace mlir;
 using namespace basin::onnx;
 
 Importer::Importer(MLIRContext *ctx, const wire::Model &model,
-                   std::shared_ptr<llvm::MemoryBuffer> buffer,
-                   std::string baseDir)
-    : ctx(ctx), model(model), buffer(std::move(buffer)),
-      baseDir(std::move(baseDir)), b(ctx),
-      loc(FileLineColLoc::get(ctx, this->buffer->getBufferIdentifier(), 0, 0)) {
-}
+                   std::shared_ptr<llvm::MemoryBuffer> buffer, std::string baseDir)
+    : ctx(ctx), model(model), buffer(std::move(buffer)), baseDir(std::move(baseDir)), b(ctx),
+      loc(FileLineColLoc::get(ctx, this->buffer->getBufferIdentifier(), 0, 0)) {}
 
 InFlightDiagnostic Importer::error(const Twine &where) {
   return emitError(loc) << where.str() << ": ";
 }
 
-ArrayAttr Importer::strings(ArrayRef<StringRef> values) {
-  return b.getStrArrayAttr(values);
-}
+ArrayAttr Importer::strings(ArrayRef<StringRef> values) { return b.getStrArrayAttr(values); }
 
 ArrayAttr Importer::entries(const wire::Entries &entries) {
   SmallVector<Attribute> out;
@@ -56,9 +51,8 @@ ArrayAttr Importer::opsets(ArrayRef<wire::Opset> opsets) {
   return b.getArrayAttr(out);
 }
 
-void Importer::common(Attrs &attrs, const wire::Text &doc,
-                      const wire::Entries &meta, StringRef unknown,
-                      StringRef prefix) {
+void Importer::common(Attrs &attrs, const wire::Text &doc, const wire::Entries &meta,
+                      StringRef unknown, StringRef prefix) {
   if (doc)
     attrs.set((prefix + "doc").str(), b.getStringAttr(*doc));
   if (!meta.empty())
@@ -89,8 +83,7 @@ DictionaryAttr Importer::modelAttr() {
 
 LogicalResult Importer::function(const wire::Function &f) {
   std::string where =
-      ("function '" + f.domain.value_or("") + "." + f.name.value_or("") + "'")
-          .str();
+      ("function '" + f.domain.value_or("") + "." + f.name.value_or("") + "'").str();
   FailureOr<ArrayAttr> values = valueInfos(f.valueInfo, "value_info");
   if (failed(values))
     return failure();
@@ -98,22 +91,19 @@ LogicalResult Importer::function(const wire::Function &f) {
   for (auto info : values->getAsRange<ValueInfoAttr>())
     scope.stated[info.getName()] = info.getType();
   auto untyped = [&](ArrayRef<StringRef> names) {
-    return b.getArrayAttr(
-        llvm::map_to_vector(names, [&](StringRef name) -> Attribute {
-          return ValueInfoAttr::get(ctx, b.getStringAttr(name),
-                                    UnknownType::get(ctx),
-                                    b.getDictionaryAttr({}));
-        }));
+    return b.getArrayAttr(llvm::map_to_vector(names, [&](StringRef name) -> Attribute {
+      return ValueInfoAttr::get(ctx, b.getStringAttr(name), UnknownType::get(ctx),
+                                b.getDictionaryAttr({}));
+    }));
   };
   Attrs extra;
   common(extra, f.doc, f.meta, f.unknown);
-  auto info = GraphInfoAttr::get(ctx, untyped(f.inputs), untyped(f.outputs),
-                                 *values, extra.getDictionary(ctx));
+  auto info = GraphInfoAttr::get(ctx, untyped(f.inputs), untyped(f.outputs), *values,
+                                 extra.getDictionary(ctx));
   SmallVector<Attribute> defaults;
   for (const wire::Attribute &a : f.attributeDefaults) {
     FailureOr<Attribute> value =
-        a.g ? FailureOr<Attribute>(VerbatimAttr::get(ctx, a.bytes))
-            : attribute(a, where);
+        a.g ? FailureOr<Attribute>(VerbatimAttr::get(ctx, a.bytes)) : attribute(a, where);
     if (failed(value))
       return failure();
     Attrs entry;
@@ -121,21 +111,18 @@ LogicalResult Importer::function(const wire::Function &f) {
     entry.set("value", *value);
     defaults.push_back(entry.getDictionary(ctx));
   }
-  std::string symbol = (f.domain.value_or("") + "::" + f.name.value_or("") +
-                        "::" + f.overload.value_or(""))
-                           .str();
+  std::string symbol =
+      (f.domain.value_or("") + "::" + f.name.value_or("") + "::" + f.overload.value_or("")).str();
   auto op = FunctionOp::create(
-      b, loc, symbol, f.name.value_or(""),
-      f.domain ? b.getStringAttr(*f.domain) : StringAttr(),
-      f.overload ? b.getStringAttr(*f.overload) : StringAttr(),
-      strings(f.attributes), b.getArrayAttr(defaults), opsets(f.opsets), info);
+      b, loc, symbol, f.name.value_or(""), f.domain ? b.getStringAttr(*f.domain) : StringAttr(),
+      f.overload ? b.getStringAttr(*f.overload) : StringAttr(), strings(f.attributes),
+      b.getArrayAttr(defaults), opsets(f.opsets), info);
   OpBuilder::InsertionGuard guard(b);
   Block &block = op.getBody().emplaceBlock();
   b.setInsertionPointToStart(&block);
   for (StringRef name : f.inputs)
-    if (failed(define(scope, name,
-                      block.addArgument(UnknownType::get(ctx), loc),
-                      where + ": input")))
+    if (failed(
+            define(scope, name, block.addArgument(UnknownType::get(ctx), loc), where + ": input")))
       return failure();
   if (failed(nodes(f.nodes, scope)))
     return failure();
@@ -153,13 +140,9 @@ OwningOpRef<ModuleOp> Importer::import() {
   }
   llvm::StringSet<> symbols;
   for (const wire::Function &f : model.functions) {
-    StringRef domain =
-        f.domain.value_or("") == "ai.onnx" ? "" : f.domain.value_or("");
+    StringRef domain = f.domain.value_or("") == "ai.onnx" ? "" : f.domain.value_or("");
     functionNames.insert((domain + "/" + f.name.value_or("")).str());
-    if (!symbols
-             .insert((domain + "/" + f.name.value_or("") + "/" +
-                      f.overload.value_or(""))
-                         .str())
+    if (!symbols.insert((domain + "/" + f.name.value_or("") + "/" + f.overload.value_or("")).str())
              .second) {
       error("function '" + f.name.value_or("") + "'") << "is defined twice";
       return {};
@@ -181,15 +164,13 @@ OwningOpRef<ModuleOp> Importer::import() {
   return module;
 }
 
-OwningOpRef<ModuleOp>
-basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
-                         MLIRContext *context, const ImportOptions &options) {
+OwningOpRef<ModuleOp> basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
+                                               MLIRContext *context, const ImportOptions &options) {
   context->loadDialect<ONNXDialect>();
   std::shared_ptr<llvm::MemoryBuffer> shared = std::move(buffer);
   std::string baseDir = options.baseDir;
   if (baseDir.empty())
-    baseDir = std::string(
-        llvm::sys::path::parent_path(shared->getBufferIdentifier()));
+    baseDir = std::string(llvm::sys::path::parent_path(shared->getBufferIdentifier()));
   if (baseDir.empty())
     baseDir = ".";
   wire::Limits limits;
@@ -203,8 +184,7 @@ basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
   return Importer(context, *model, shared, std::move(baseDir)).import();
 }
 
-OwningOpRef<ModuleOp> basin::onnx::importModel(StringRef path,
-                                               MLIRContext *context,
+OwningOpRef<ModuleOp> basin::onnx::importModel(StringRef path, MLIRContext *context,
                                                const ImportOptions &options) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);

@@ -19,13 +19,9 @@ using namespace mlir;
 using namespace basin::onnx;
 
 static std::string describe(const wire::Node &n) {
-  std::string text =
-      ("node '" + n.name.value_or("") + "' (" + n.opType.value_or("?") + ")")
-          .str();
+  std::string text = ("node '" + n.name.value_or("") + "' (" + n.opType.value_or("?") + ")").str();
   if (n.name.value_or("").empty() && !n.outputs.empty())
-    text = ("node (" + n.opType.value_or("?") + ") of output '" +
-            n.outputs.front() + "'")
-               .str();
+    text = ("node (" + n.opType.value_or("?") + ") of output '" + n.outputs.front() + "'").str();
   return text;
 }
 
@@ -42,8 +38,7 @@ LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope) {
   return success();
 }
 
-LogicalResult Importer::operands(const wire::Node &n, Scope &scope,
-                                 SmallVectorImpl<Value> &out) {
+LogicalResult Importer::operands(const wire::Node &n, Scope &scope, SmallVectorImpl<Value> &out) {
   for (StringRef name : n.inputs) {
     if (name.empty()) {
       if (!scope.absent) {
@@ -67,14 +62,12 @@ LogicalResult Importer::operands(const wire::Node &n, Scope &scope,
 
 LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
                                   SmallVectorImpl<const wire::Graph *> &graphs,
-                                  SmallVectorImpl<Attribute> &graphNames,
-                                  StringRef where) {
+                                  SmallVectorImpl<Attribute> &graphNames, StringRef where) {
   for (const wire::Attribute &a : n.attributes) {
     StringRef name = a.name.value_or("");
     if (name.empty() || name.contains('\0'))
       return error(where) << "an attribute has no name";
-    if (attrs.get(name) ||
-        llvm::is_contained(graphNames, b.getStringAttr(name)))
+    if (attrs.get(name) || llvm::is_contained(graphNames, b.getStringAttr(name)))
       return error(where) << "attribute '" << name << "' is given twice";
     if (a.g && !a.ref) {
       graphs.push_back(a.g.get());
@@ -85,8 +78,7 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
       for (const wire::Graph &g : a.graphs) {
         graphs.push_back(&g);
         // A list of graphs repeats its name with an index.
-        graphNames.push_back(
-            b.getStringAttr(name + "#" + Twine(&g - a.graphs.data())));
+        graphNames.push_back(b.getStringAttr(name + "#" + Twine(&g - a.graphs.data())));
       }
       if (a.graphs.empty())
         attrs.set(name, VerbatimAttr::get(ctx, a.bytes));
@@ -100,9 +92,8 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
   return success();
 }
 
-bool Importer::isTypedUse(RegisteredOperationName name,
-                          const NodeSchema &schema, const wire::Node &n,
-                          const Attrs &attrs, ArrayRef<Attribute> graphNames) {
+bool Importer::isTypedUse(RegisteredOperationName name, const NodeSchema &schema,
+                          const wire::Node &n, const Attrs &attrs, ArrayRef<Attribute> graphNames) {
   if (n.overload || !schema.acceptsCounts(n.inputs.size(), n.outputs.size()) ||
       functionNames.contains((canonicalDomain(n) + "/" + *n.opType).str()) ||
       graphNames.size() != schema.regions.size())
@@ -122,8 +113,7 @@ bool Importer::isTypedUse(RegisteredOperationName name,
   return succeeded(name.verifyInherentAttrs(copy, silent));
 }
 
-Operation *Importer::createNode(const wire::Node &n, OperationState &state,
-                                const Attrs &attrs,
+Operation *Importer::createNode(const wire::Node &n, OperationState &state, const Attrs &attrs,
                                 ArrayRef<const wire::Graph *> graphs,
                                 ArrayRef<Attribute> graphNames) {
   for (size_t i = 0; i < graphs.size(); ++i)
@@ -157,23 +147,19 @@ LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
   std::string where = describe(n);
   if (n.opType.value_or("").empty())
     return error(where) << "has no operator";
-  Location nodeLoc =
-      NameLoc::get(b.getStringAttr(n.name.value_or(
-                       n.outputs.empty() ? StringRef() : n.outputs.front())),
-                   loc);
+  Location nodeLoc = NameLoc::get(
+      b.getStringAttr(n.name.value_or(n.outputs.empty() ? StringRef() : n.outputs.front())), loc);
   OperationState state(nodeLoc, NodeOp::getOperationName());
   Attrs attrs;
   SmallVector<const wire::Graph *, 2> graphs;
   SmallVector<Attribute, 2> graphNames;
   SmallVector<Value> values;
-  if (failed(operands(n, scope, values)) ||
-      failed(nodeAttrs(n, attrs, graphs, graphNames, where)))
+  if (failed(operands(n, scope, values)) || failed(nodeAttrs(n, attrs, graphs, graphNames, where)))
     return failure();
   state.addOperands(values);
   for (StringRef name : n.outputs) {
     auto it = name.empty() ? scope.stated.end() : scope.stated.find(name);
-    state.addTypes(it == scope.stated.end() ? UnknownType::get(ctx)
-                                            : it->second);
+    state.addTypes(it == scope.stated.end() ? UnknownType::get(ctx) : it->second);
   }
   if (n.name)
     state.addAttribute(kNameAttr, b.getStringAttr(*n.name));
@@ -191,8 +177,7 @@ LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
   return success();
 }
 
-LogicalResult Importer::subgraphs(Operation *op,
-                                  ArrayRef<const wire::Graph *> graphs,
+LogicalResult Importer::subgraphs(Operation *op, ArrayRef<const wire::Graph *> graphs,
                                   Scope &scope) {
   if (graphs.empty())
     return success();
@@ -202,8 +187,7 @@ LogicalResult Importer::subgraphs(Operation *op,
     Scope inner;
     inner.parent = &scope;
     FailureOr<GraphInfoAttr> info = graphInfo(*graph, inner);
-    if (failed(info) ||
-        failed(body(*graph, *info, region.emplaceBlock(), inner)))
+    if (failed(info) || failed(body(*graph, *info, region.emplaceBlock(), inner)))
       return failure();
     infos.push_back(*info);
   }

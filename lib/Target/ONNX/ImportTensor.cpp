@@ -28,8 +28,7 @@ static std::string quoted(StringRef name) { return ("'" + name + "'").str(); }
 
 /// Packs `values`, one a typed entry, into `raw_data` layout.
 template <typename T>
-static void appendEntries(std::vector<char> &out, ArrayRef<T> values,
-                          size_t bytesEach) {
+static void appendEntries(std::vector<char> &out, ArrayRef<T> values, size_t bytesEach) {
   for (T value : values) {
     const char *bytes = reinterpret_cast<const char *>(&value);
     out.insert(out.end(), bytes, bytes + bytesEach);
@@ -48,8 +47,7 @@ static void appendSixBit(std::vector<char> &out, ArrayRef<int32_t> values) {
     out.push_back(static_cast<char>(bits & 255));
 }
 
-FailureOr<TypedAttr> Importer::typedElements(const wire::Tensor &t,
-                                             RankedTensorType type,
+FailureOr<TypedAttr> Importer::typedElements(const wire::Tensor &t, RankedTensorType type,
                                              const Twine &what) {
   Type element = type.getElementType();
   auto raw = std::make_shared<std::vector<char>>();
@@ -64,12 +62,11 @@ FailureOr<TypedAttr> Importer::typedElements(const wire::Tensor &t,
   else if (!t.int32s.empty() && getElementBits(element) == 6)
     appendSixBit(*raw, t.int32s);
   else if (!t.int32s.empty() && getElementBits(element) <= 32)
-    appendEntries(*raw, ArrayRef(t.int32s),
-                  std::max(getElementBits(element) / 8, 1u));
+    appendEntries(*raw, ArrayRef(t.int32s), std::max(getElementBits(element) / 8, 1u));
   std::optional<uint64_t> expected = getRawByteSize(type.getShape(), element);
   if (!expected || raw->size() != *expected)
-    return error(what) << "expected elements for " << type << ", but got "
-                       << raw->size() << " bytes of them";
+    return error(what) << "expected elements for " << type << ", but got " << raw->size()
+                       << " bytes of them";
   return makeElements(type, *raw, raw, t.name.value_or("tensor"));
 }
 
@@ -80,8 +77,7 @@ static std::optional<int64_t> parseCount(StringRef text) {
   return value;
 }
 
-FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t,
-                                                RankedTensorType type,
+FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTensorType type,
                                                 const Twine &what) {
   StringRef location;
   int64_t offset = 0, length = -1;
@@ -97,18 +93,16 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t,
       continue;
     std::optional<int64_t> count = parseCount(entry.second);
     if (!count)
-      return error(what) << "expected a count of bytes as external "
-                         << entry.first << ", but got '" << entry.second << "'";
+      return error(what) << "expected a count of bytes as external " << entry.first << ", but got '"
+                         << entry.second << "'";
     canonical &= std::to_string(*count) == entry.second;
     (entry.first == "offset" ? offset : length) = *count;
   }
-  std::optional<uint64_t> expected =
-      getRawByteSize(type.getShape(), type.getElementType());
+  std::optional<uint64_t> expected = getRawByteSize(type.getShape(), type.getElementType());
   if (!expected)
     return error(what) << "cannot have external data of type " << type;
   if (length >= 0 && static_cast<uint64_t>(length) != *expected)
-    return error(what) << "expected " << *expected
-                       << " bytes of external data for " << type
+    return error(what) << "expected " << *expected << " bytes of external data for " << type
                        << ", but got length " << length;
   std::string path;
   uint64_t size = 0;
@@ -116,20 +110,17 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t,
     return error(what) << llvm::toString(std::move(bad));
   auto start = static_cast<uint64_t>(offset);
   if (start > size || *expected > size - start)
-    return error(what) << "external data " << quoted(location) << " has "
-                       << size << " bytes, but offset " << offset << " and "
-                       << type << " need " << *expected << " more";
-  return TypedAttr(
-      ExternalAttr::get(ctx, type, location, offset, length,
-                        canonical ? ArrayAttr() : entries(t.external)));
+    return error(what) << "external data " << quoted(location) << " has " << size
+                       << " bytes, but offset " << offset << " and " << type << " need "
+                       << *expected << " more";
+  return TypedAttr(ExternalAttr::get(ctx, type, location, offset, length,
+                                     canonical ? ArrayAttr() : entries(t.external)));
 }
 
-FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t,
-                                        const Twine &what) {
+FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t, const Twine &what) {
   Type element = getElementType(ctx, t.dataType.value_or(0));
   if (!element)
-    return error(what) << "element type " << t.dataType.value_or(0)
-                       << " is not one of ONNX's";
+    return error(what) << "element type " << t.dataType.value_or(0) << " is not one of ONNX's";
   for (int64_t dim : t.dims)
     if (dim < 0)
       return error(what) << "expected sizes of at least 0, but got " << dim;
@@ -149,8 +140,7 @@ FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t,
   }
   if (isString) {
     if (t.raw || t.strings.size() != *expected)
-      return error(what) << "expected " << *expected << " strings, but got "
-                         << t.strings.size();
+      return error(what) << "expected " << *expected << " strings, but got " << t.strings.size();
     return TypedAttr(StringsAttr::get(ctx, type, strings(t.strings)));
   }
   if (!t.raw)
@@ -158,8 +148,8 @@ FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t,
   if (isTyped)
     return error(what) << "has data both raw and typed";
   if (t.raw->size() != *expected)
-    return error(what) << "expected " << *expected << " bytes of raw data for "
-                       << type << ", but got " << t.raw->size();
+    return error(what) << "expected " << *expected << " bytes of raw data for " << type
+                       << ", but got " << t.raw->size();
   return makeElements(type, ArrayRef(t.raw->data(), t.raw->size()), buffer,
                       t.name.value_or("tensor"));
 }
@@ -180,30 +170,25 @@ DictionaryAttr Importer::tensorInfo(const wire::Tensor &t, bool withName) {
   return info.getDictionary(ctx);
 }
 
-FailureOr<Attribute> Importer::tensor(const wire::Tensor &t,
-                                      const Twine &what) {
+FailureOr<Attribute> Importer::tensor(const wire::Tensor &t, const Twine &what) {
   FailureOr<TypedAttr> value = elements(t, what);
   if (failed(value))
     return failure();
   DictionaryAttr info = tensorInfo(t, /*withName=*/true);
-  return info.empty() ? Attribute(*value)
-                      : Attribute(TensorAttr::get(ctx, *value, info));
+  return info.empty() ? Attribute(*value) : Attribute(TensorAttr::get(ctx, *value, info));
 }
 
-FailureOr<Attribute> Importer::sparse(const wire::SparseTensor &s,
-                                      const Twine &what) {
+FailureOr<Attribute> Importer::sparse(const wire::SparseTensor &s, const Twine &what) {
   if (!s.values || !s.unknown.empty())
-    return error(what)
-           << "is a sparse tensor without values or with fields this "
-              "version does not know";
+    return error(what) << "is a sparse tensor without values or with fields this "
+                          "version does not know";
   FailureOr<Attribute> values = tensor(*s.values, what);
   FailureOr<Attribute> indices = Attribute();
   if (s.indices && succeeded(values))
     indices = tensor(*s.indices, what);
   if (failed(values) || failed(indices))
     return failure();
-  return Attribute(
-      SparseAttr::get(ctx, *values, *indices, b.getDenseI64ArrayAttr(s.dims)));
+  return Attribute(SparseAttr::get(ctx, *values, *indices, b.getDenseI64ArrayAttr(s.dims)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -235,13 +220,10 @@ static int32_t kindOf(const wire::Attribute &a) {
   return 0;
 }
 
-FailureOr<Attribute> Importer::attribute(const wire::Attribute &a,
-                                         const Twine &where) {
-  std::string what =
-      (where + ": attribute " + quoted(a.name.value_or(""))).str();
+FailureOr<Attribute> Importer::attribute(const wire::Attribute &a, const Twine &where) {
+  std::string what = (where + ": attribute " + quoted(a.name.value_or(""))).str();
   auto verbatim = [&] { return Attribute(VerbatimAttr::get(ctx, a.bytes)); };
-  auto list = [&](StringRef kind, auto &&range,
-                  auto convert) -> FailureOr<Attribute> {
+  auto list = [&](StringRef kind, auto &&range, auto convert) -> FailureOr<Attribute> {
     SmallVector<Attribute> items;
     for (const auto &item : range) {
       FailureOr<Attribute> attr = convert(item);
@@ -282,15 +264,13 @@ FailureOr<Attribute> Importer::attribute(const wire::Attribute &a,
   case 8:
     return Attribute(strings(a.strings));
   case 9:
-    return list("tensors", a.tensors,
-                [&](const auto &t) { return tensor(t, what); });
+    return list("tensors", a.tensors, [&](const auto &t) { return tensor(t, what); });
   case 11:
     if (!a.sparse)
       return error(what) << "has no sparse tensor";
     return sparse(*a.sparse, what);
   case 12:
-    return list("sparse_tensors", a.sparses,
-                [&](const auto &s) { return sparse(s, what); });
+    return list("sparse_tensors", a.sparses, [&](const auto &s) { return sparse(s, what); });
   case 13:
     if (!a.tp)
       return error(what) << "has no type";
@@ -298,7 +278,6 @@ FailureOr<Attribute> Importer::attribute(const wire::Attribute &a,
   case 14:
     return list("type_protos", a.types, typeProto);
   default:
-    return error(what) << "is of kind " << kind
-                       << ", which ONNX does not define";
+    return error(what) << "is of kind " << kind << ", which ONNX does not define";
   }
 }

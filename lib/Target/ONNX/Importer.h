@@ -60,56 +60,45 @@ private:
 
   // ImportGraph.cpp
   llvm::FailureOr<GraphInfoAttr> graphInfo(const wire::Graph &g, Scope &scope);
-  llvm::FailureOr<ValueInfoAttr> valueInfo(const wire::ValueInfo &v,
-                                           llvm::StringRef where);
-  llvm::FailureOr<mlir::ArrayAttr>
-  valueInfos(llvm::ArrayRef<wire::ValueInfo> values, llvm::StringRef where);
-  llvm::LogicalResult body(const wire::Graph &g, GraphInfoAttr info,
-                           mlir::Block &block, Scope &scope);
+  llvm::FailureOr<ValueInfoAttr> valueInfo(const wire::ValueInfo &v, llvm::StringRef where);
+  llvm::FailureOr<mlir::ArrayAttr> valueInfos(llvm::ArrayRef<wire::ValueInfo> values,
+                                              llvm::StringRef where);
+  llvm::LogicalResult body(const wire::Graph &g, GraphInfoAttr info, mlir::Block &block,
+                           Scope &scope);
   llvm::LogicalResult initializers(const wire::Graph &g, Scope &scope);
-  llvm::LogicalResult define(Scope &scope, llvm::StringRef name,
-                             mlir::Value value, const llvm::Twine &where);
-  llvm::LogicalResult finish(llvm::ArrayRef<llvm::StringRef> outputs,
-                             Scope &scope, const llvm::Twine &where);
+  llvm::LogicalResult define(Scope &scope, llvm::StringRef name, mlir::Value value,
+                             const llvm::Twine &where);
+  llvm::LogicalResult finish(llvm::ArrayRef<llvm::StringRef> outputs, Scope &scope,
+                             const llvm::Twine &where);
 
   // ImportNode.cpp
   llvm::LogicalResult nodes(llvm::ArrayRef<wire::Node> nodes, Scope &scope);
   llvm::LogicalResult node(const wire::Node &n, Scope &scope);
   llvm::LogicalResult operands(const wire::Node &n, Scope &scope,
                                llvm::SmallVectorImpl<mlir::Value> &out);
-  llvm::LogicalResult
-  nodeAttrs(const wire::Node &n, Attrs &attrs,
-            llvm::SmallVectorImpl<const wire::Graph *> &graphs,
-            llvm::SmallVectorImpl<mlir::Attribute> &graphNames,
-            llvm::StringRef where);
-  mlir::Operation *createNode(const wire::Node &n, mlir::OperationState &state,
-                              const Attrs &attrs,
+  llvm::LogicalResult nodeAttrs(const wire::Node &n, Attrs &attrs,
+                                llvm::SmallVectorImpl<const wire::Graph *> &graphs,
+                                llvm::SmallVectorImpl<mlir::Attribute> &graphNames,
+                                llvm::StringRef where);
+  mlir::Operation *createNode(const wire::Node &n, mlir::OperationState &state, const Attrs &attrs,
                               llvm::ArrayRef<const wire::Graph *> graphs,
                               llvm::ArrayRef<mlir::Attribute> graphNames);
-  llvm::LogicalResult subgraphs(mlir::Operation *op,
-                                llvm::ArrayRef<const wire::Graph *> graphs,
+  llvm::LogicalResult subgraphs(mlir::Operation *op, llvm::ArrayRef<const wire::Graph *> graphs,
                                 Scope &scope);
-  bool isTypedUse(mlir::RegisteredOperationName name, const NodeSchema &schema,
-                  const wire::Node &n, const Attrs &attrs,
-                  llvm::ArrayRef<mlir::Attribute> graphNames);
+  bool isTypedUse(mlir::RegisteredOperationName name, const NodeSchema &schema, const wire::Node &n,
+                  const Attrs &attrs, llvm::ArrayRef<mlir::Attribute> graphNames);
 
   // ImportTensor.cpp
-  llvm::FailureOr<mlir::Attribute> attribute(const wire::Attribute &a,
-                                             const llvm::Twine &where);
+  llvm::FailureOr<mlir::Attribute> attribute(const wire::Attribute &a, const llvm::Twine &where);
   /// The elements alone; `what` names the tensor in diagnostics.
-  llvm::FailureOr<mlir::TypedAttr> elements(const wire::Tensor &t,
-                                            const llvm::Twine &what);
-  llvm::FailureOr<mlir::TypedAttr> externalElements(const wire::Tensor &t,
-                                                    mlir::RankedTensorType type,
-                                                    const llvm::Twine &what);
-  llvm::FailureOr<mlir::TypedAttr> typedElements(const wire::Tensor &t,
-                                                 mlir::RankedTensorType type,
+  llvm::FailureOr<mlir::TypedAttr> elements(const wire::Tensor &t, const llvm::Twine &what);
+  llvm::FailureOr<mlir::TypedAttr>
+  externalElements(const wire::Tensor &t, mlir::RankedTensorType type, const llvm::Twine &what);
+  llvm::FailureOr<mlir::TypedAttr> typedElements(const wire::Tensor &t, mlir::RankedTensorType type,
                                                  const llvm::Twine &what);
   mlir::DictionaryAttr tensorInfo(const wire::Tensor &t, bool withName);
-  llvm::FailureOr<mlir::Attribute> tensor(const wire::Tensor &t,
-                                          const llvm::Twine &what);
-  llvm::FailureOr<mlir::Attribute> sparse(const wire::SparseTensor &s,
-                                          const llvm::Twine &what);
+  llvm::FailureOr<mlir::Attribute> tensor(const wire::Tensor &t, const llvm::Twine &what);
+  llvm::FailureOr<mlir::Attribute> sparse(const wire::SparseTensor &s, const llvm::Twine &what);
 
   mlir::MLIRContext *ctx;
   const wire::Model &model;

@@ -30,9 +30,7 @@ void Rope::rawVarint(uint64_t value) {
   total += out.size() - before;
 }
 
-void Rope::header(uint32_t tag, uint32_t wireType) {
-  rawVarint((tag << 3) | wireType);
-}
+void Rope::header(uint32_t tag, uint32_t wireType) { rawVarint((tag << 3) | wireType); }
 
 void Rope::varint(uint32_t tag, uint64_t value) {
   header(tag, 0);
@@ -54,8 +52,7 @@ void Rope::bytes(uint32_t tag, StringRef value) {
   total += value.size();
 }
 
-void Rope::borrowed(uint32_t tag, ArrayRef<char> value,
-                    std::shared_ptr<void> owner) {
+void Rope::borrowed(uint32_t tag, ArrayRef<char> value, std::shared_ptr<void> owner) {
   // Short ones are cheaper to copy than to keep apart.
   if (value.size() < 256)
     return bytes(tag, StringRef(value.data(), value.size()));
@@ -80,8 +77,7 @@ void Rope::message(uint32_t tag, Rope &&child) {
 void Rope::packedIntegers(uint32_t tag, ArrayRef<int64_t> values) {
   std::string packed;
   for (int64_t value : values)
-    protozero::write_varint(std::back_inserter(packed),
-                            static_cast<uint64_t>(value));
+    protozero::write_varint(std::back_inserter(packed), static_cast<uint64_t>(value));
   bytes(tag, packed);
 }
 

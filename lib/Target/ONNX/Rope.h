@@ -29,14 +29,11 @@ namespace basin::onnx::wire {
 class Rope {
 public:
   void varint(uint32_t tag, uint64_t value);
-  void integer(uint32_t tag, int64_t value) {
-    varint(tag, static_cast<uint64_t>(value));
-  }
+  void integer(uint32_t tag, int64_t value) { varint(tag, static_cast<uint64_t>(value)); }
   void number(uint32_t tag, float value);
   void bytes(uint32_t tag, llvm::StringRef value);
   /// Refers to `value`, which `owner` keeps until the rope is written.
-  void borrowed(uint32_t tag, llvm::ArrayRef<char> value,
-                std::shared_ptr<void> owner);
+  void borrowed(uint32_t tag, llvm::ArrayRef<char> value, std::shared_ptr<void> owner);
   void message(uint32_t tag, Rope &&child);
   void packedIntegers(uint32_t tag, llvm::ArrayRef<int64_t> values);
   /// Bytes that already are fields.

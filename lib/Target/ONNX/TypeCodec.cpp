@@ -21,8 +21,7 @@ using mlir::ShapedType;
 using mlir::StringAttr;
 using mlir::UnrankedTensorType;
 
-static mlir::Type decodeTensor(MLIRContext *ctx, const Type &type,
-                               mlir::Type element) {
+static mlir::Type decodeTensor(MLIRContext *ctx, const Type &type, mlir::Type element) {
   if (!type.hasShape)
     return UnrankedTensorType::get(element);
   llvm::SmallVector<int64_t> shape;
@@ -34,18 +33,16 @@ static mlir::Type decodeTensor(MLIRContext *ctx, const Type &type,
     names.push_back(StringAttr::get(ctx, dim.param.value_or("")));
     named |= !names.back().empty();
   }
-  return RankedTensorType::get(
-      shape, element, named ? DimsAttr::get(ctx, names) : mlir::Attribute());
+  return RankedTensorType::get(shape, element,
+                               named ? DimsAttr::get(ctx, names) : mlir::Attribute());
 }
 
-llvm::Expected<mlir::Type> wire::decodeType(MLIRContext *ctx,
-                                            const Type &type) {
+llvm::Expected<mlir::Type> wire::decodeType(MLIRContext *ctx, const Type &type) {
   mlir::Type element, inner;
   if (type.elementType != 0) {
     element = getElementType(ctx, type.elementType);
     if (!element)
-      return llvm::createStringError("element type " +
-                                     std::to_string(type.elementType) +
+      return llvm::createStringError("element type " + std::to_string(type.elementType) +
                                      " is not one of ONNX's");
   }
   if (type.inner) {
@@ -59,9 +56,7 @@ llvm::Expected<mlir::Type> wire::decodeType(MLIRContext *ctx,
   case Type::Tensor:
     return element ? decodeTensor(ctx, type, element) : unknown;
   case Type::Sparse:
-    return element
-               ? SparseTensorType::get(ctx, decodeTensor(ctx, type, element))
-               : unknown;
+    return element ? SparseTensorType::get(ctx, decodeTensor(ctx, type, element)) : unknown;
   case Type::Sequence:
     return inner ? SequenceType::get(ctx, inner) : unknown;
   case Type::Optional:
@@ -88,8 +83,7 @@ static Rope encodeTensor(mlir::TensorType type) {
     Rope dim;
     if (!ShapedType::isDynamic(size))
       dim.integer(1, size);
-    else if (names && i < names.getNames().size() &&
-             !names.getNames()[i].empty())
+    else if (names && i < names.getNames().size() && !names.getNames()[i].empty())
       dim.bytes(2, names.getNames()[i]);
     shape.message(1, std::move(dim));
   }
@@ -107,8 +101,7 @@ Rope wire::encodeType(mlir::Type type) {
   llvm::TypeSwitch<mlir::Type>(type)
       .Case([&](mlir::TensorType t) { out.message(1, encodeTensor(t)); })
       .Case([&](SparseTensorType t) {
-        out.message(
-            8, encodeTensor(llvm::cast<mlir::TensorType>(t.getTensorType())));
+        out.message(8, encodeTensor(llvm::cast<mlir::TensorType>(t.getTensorType())));
       })
       .Case([&](SequenceType t) { nested(4, t.getElementType()); })
       .Case([&](OptionalType t) { nested(9, t.getElementType()); })

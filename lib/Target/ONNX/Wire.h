@@ -63,15 +63,7 @@ struct Dim {
 
 /// A TypeProto. `bytes` is the whole message, for what the struct does not say.
 struct Type {
-  enum Kind {
-    None,
-    Tensor,
-    Sequence,
-    Map,
-    Optional,
-    Sparse,
-    Opaque
-  } kind = None;
+  enum Kind { None, Tensor, Sequence, Map, Optional, Sparse, Opaque } kind = None;
   int32_t elementType = 0; // the key type of a map
   bool hasShape = false;
   std::vector<Dim> dims;

@@ -27,14 +27,13 @@ struct ImportOptions {
 /// External data is checked (inside the folder, long enough) but not opened
 /// for reading. On a model that is not valid, emits one diagnostic that names
 /// the node or tensor and the reason, and returns null.
-mlir::OwningOpRef<mlir::ModuleOp>
-importModel(llvm::StringRef path, mlir::MLIRContext *context,
-            const ImportOptions &options = {});
+mlir::OwningOpRef<mlir::ModuleOp> importModel(llvm::StringRef path, mlir::MLIRContext *context,
+                                              const ImportOptions &options = {});
 
 /// The same from memory; `buffer` is kept for as long as the context needs it.
-mlir::OwningOpRef<mlir::ModuleOp>
-importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
-            mlir::MLIRContext *context, const ImportOptions &options = {});
+mlir::OwningOpRef<mlir::ModuleOp> importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
+                                              mlir::MLIRContext *context,
+                                              const ImportOptions &options = {});
 
 } // namespace basin::onnx
 

@@ -46,8 +46,7 @@ void ONNXDialect::initialize() {
 
 using TypedOp = std::pair<StringLiteral, const NodeSchema *>;
 
-template <typename OpTy>
-static void addTypedOp(llvm::StringMap<TypedOp> &table) {
+template <typename OpTy> static void addTypedOp(llvm::StringMap<TypedOp> &table) {
   if constexpr (requires { OpTy::getSchema(); }) {
     const NodeSchema &schema = OpTy::getSchema();
     table.try_emplace((schema.domain + "/" + schema.opType).str(),
@@ -55,16 +54,16 @@ static void addTypedOp(llvm::StringMap<TypedOp> &table) {
   }
 }
 
-template <typename... OpTys>
-static llvm::StringMap<TypedOp> makeTypedOpTable() {
+template <typename... OpTys> static llvm::StringMap<TypedOp> makeTypedOpTable() {
   llvm::StringMap<TypedOp> table;
   (addTypedOp<OpTys>(table), ...);
   return table;
 }
 
-std::optional<RegisteredOperationName>
-basin::onnx::lookupTypedOp(MLIRContext *ctx, StringRef domain, StringRef opType,
-                           const NodeSchema *&schema) {
+std::optional<RegisteredOperationName> basin::onnx::lookupTypedOp(MLIRContext *ctx,
+                                                                  StringRef domain,
+                                                                  StringRef opType,
+                                                                  const NodeSchema *&schema) {
   static const llvm::StringMap<TypedOp> table = makeTypedOpTable<
 #define GET_OP_LIST
 #include "basin/Dialect/ONNX/IR/ONNXOps.cpp.inc"

@@ -17,20 +17,17 @@ using namespace basin::onnx;
 // NodeSchema
 //===----------------------------------------------------------------------===//
 
-NodeSchema::NodeSchema(StringRef opType, StringRef domain,
-                       std::initializer_list<StringRef> inputs,
+NodeSchema::NodeSchema(StringRef opType, StringRef domain, std::initializer_list<StringRef> inputs,
                        std::initializer_list<StringRef> outputs,
                        std::initializer_list<StringRef> regions)
-    : opType(opType), domain(domain), inputs(inputs), outputs(outputs),
-      regions(regions) {
+    : opType(opType), domain(domain), inputs(inputs), outputs(outputs), regions(regions) {
   for (StringRef name : this->inputs) {
     if (name.ends_with("*"))
       variadicInputs = true;
     else if (!name.ends_with("?"))
       ++minInputs;
   }
-  variadicOutputs =
-      !this->outputs.empty() && this->outputs.back().ends_with("*");
+  variadicOutputs = !this->outputs.empty() && this->outputs.back().ends_with("*");
 }
 
 bool NodeSchema::acceptsCounts(size_t numInputs, size_t numOutputs) const {
@@ -53,48 +50,41 @@ Value basin::onnx::getInputOrNull(Operation *op, unsigned index) {
 }
 
 Value basin::onnx::getOutputOrNull(Operation *op, unsigned index) {
-  if (index >= op->getNumResults() ||
-      isa<NoneType>(op->getResult(index).getType()))
+  if (index >= op->getNumResults() || isa<NoneType>(op->getResult(index).getType()))
     return {};
   return op->getResult(index);
 }
 
 DictionaryAttr basin::onnx::getInherentNodeAttrs(Operation *op) {
-  if (auto attrs =
-          dyn_cast_or_null<DictionaryAttr>(op->getPropertiesAsAttribute()))
+  if (auto attrs = dyn_cast_or_null<DictionaryAttr>(op->getPropertiesAsAttribute()))
     return attrs;
   return DictionaryAttr::get(op->getContext());
 }
 
-SmallVector<StringAttr>
-basin::onnx::getSchemaRegionNames(Operation *op, const NodeSchema &schema) {
+SmallVector<StringAttr> basin::onnx::getSchemaRegionNames(Operation *op, const NodeSchema &schema) {
   Builder b(op->getContext());
-  return llvm::map_to_vector<2>(
-      schema.regions, [&](StringRef name) { return b.getStringAttr(name); });
+  return llvm::map_to_vector<2>(schema.regions,
+                                [&](StringRef name) { return b.getStringAttr(name); });
 }
 
 /// A region of a node is one block that ends in `onnx.return`.
 static LogicalResult verifySubgraphs(Operation *op) {
   for (Region &region : op->getRegions())
-    if (!region.hasOneBlock() || region.front().empty() ||
-        !isa<ReturnOp>(region.front().back()))
-      return op->emitOpError(
-          "expected each subgraph to be one block that ends in "
-          "'onnx.return'");
+    if (!region.hasOneBlock() || region.front().empty() || !isa<ReturnOp>(region.front().back()))
+      return op->emitOpError("expected each subgraph to be one block that ends in "
+                             "'onnx.return'");
   return success();
 }
 
 LogicalResult basin::onnx::verifyNode(Operation *op, const NodeSchema &schema) {
   if (!schema.acceptsCounts(op->getNumOperands(), op->getNumResults()))
     return op->emitOpError("expected ")
-           << schema.minInputs << (schema.variadicInputs ? " or more" : "")
-           << " to " << schema.inputs.size() << " operands and up to "
-           << schema.outputs.size() << " results, but got "
-           << op->getNumOperands() << " and " << op->getNumResults();
+           << schema.minInputs << (schema.variadicInputs ? " or more" : "") << " to "
+           << schema.inputs.size() << " operands and up to " << schema.outputs.size()
+           << " results, but got " << op->getNumOperands() << " and " << op->getNumResults();
   if (op->getNumRegions() != schema.regions.size())
     return op->emitOpError("expected ")
-           << schema.regions.size() << " subgraphs, but got "
-           << op->getNumRegions();
+           << schema.regions.size() << " subgraphs, but got " << op->getNumRegions();
   return verifySubgraphs(op);
 }
 
@@ -120,9 +110,7 @@ StringRef basin::onnx::getValueName(Value value) {
     info = graph.getInfo();
   else if (auto function = dyn_cast_or_null<FunctionOp>(parent))
     info = function.getInfo();
-  else if (auto infos = parent
-                            ? parent->getAttrOfType<ArrayAttr>(kSubgraphsAttr)
-                            : nullptr) {
+  else if (auto infos = parent ? parent->getAttrOfType<ArrayAttr>(kSubgraphsAttr) : nullptr) {
     unsigned region = arg.getOwner()->getParent()->getRegionNumber();
     if (region < infos.size())
       info = dyn_cast<GraphInfoAttr>(infos[region]);
@@ -143,8 +131,7 @@ void basin::onnx::setValueName(OpResult result, StringRef name) {
 }
 
 StringRef basin::onnx::getNodeName(Operation *op) {
-  if (auto name = op->getAttrOfType<StringAttr>(kNameAttr);
-      name && !name.empty())
+  if (auto name = op->getAttrOfType<StringAttr>(kNameAttr); name && !name.empty())
     return name.getValue();
   for (Value result : op->getResults())
     if (StringRef name = getValueName(result); !name.empty())
@@ -184,36 +171,29 @@ int64_t basin::onnx::getOpsetVersion(Operation *op, StringRef domain) {
 // Graph, function, initializer, node
 //===----------------------------------------------------------------------===//
 
-static LogicalResult verifyBody(Operation *op, Block &body,
-                                GraphInfoAttr info) {
+static LogicalResult verifyBody(Operation *op, Block &body, GraphInfoAttr info) {
   auto ret = body.empty() ? ReturnOp() : dyn_cast<ReturnOp>(body.back());
   if (!ret)
     return op->emitOpError("expected its body to end in 'onnx.return'");
   if (body.getNumArguments() != info.getInputs().size())
     return op->emitOpError("expected ")
-           << info.getInputs().size()
-           << " block arguments as 'info' says, but got "
+           << info.getInputs().size() << " block arguments as 'info' says, but got "
            << body.getNumArguments();
   if (ret.getNumOperands() != info.getOutputs().size())
     return op->emitOpError("expected ")
            << info.getOutputs().size() << " outputs as 'info' says, but got "
            << ret.getNumOperands();
-  for (Attribute attr : llvm::concat<const Attribute>(
-           info.getInputs().getValue(), info.getOutputs().getValue(),
-           info.getValueInfo().getValue()))
+  for (Attribute attr :
+       llvm::concat<const Attribute>(info.getInputs().getValue(), info.getOutputs().getValue(),
+                                     info.getValueInfo().getValue()))
     if (!isa<ValueInfoAttr>(attr))
-      return op->emitOpError("expected '#onnx.value' in 'info', but got ")
-             << attr;
+      return op->emitOpError("expected '#onnx.value' in 'info', but got ") << attr;
   return success();
 }
 
-LogicalResult GraphOp::verify() {
-  return verifyBody(*this, getBody().front(), getInfo());
-}
+LogicalResult GraphOp::verify() { return verifyBody(*this, getBody().front(), getInfo()); }
 
-LogicalResult FunctionOp::verify() {
-  return verifyBody(*this, getBody().front(), getInfo());
-}
+LogicalResult FunctionOp::verify() { return verifyBody(*this, getBody().front(), getInfo()); }
 
 LogicalResult InitializerOp::verify() {
   Attribute value = getValue();
@@ -248,8 +228,7 @@ LogicalResult NodeOp::inferResultTypes(SmallVectorImpl<Type> &types) {
 LogicalResult NodeOp::verify() {
   if (getRegionAttrNames().size() != getNumRegions())
     return emitOpError("expected a name for each of ")
-           << getNumRegions() << " subgraphs, but got "
-           << getRegionAttrNames().size();
+           << getNumRegions() << " subgraphs, but got " << getRegionAttrNames().size();
   return verifySubgraphs(*this);
 }
 

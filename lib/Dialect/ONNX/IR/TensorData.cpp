@@ -30,8 +30,7 @@ using namespace basin::onnx;
 
 Type basin::onnx::getElementType(MLIRContext *ctx, int32_t code) {
   auto integer = [&](unsigned width, bool isUnsigned = false) -> Type {
-    return IntegerType::get(
-        ctx, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless);
+    return IntegerType::get(ctx, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless);
   };
   switch (code) {
   case 1:
@@ -112,8 +111,7 @@ unsigned basin::onnx::getElementBits(Type elementType) {
   return elementType.isIntOrFloat() ? elementType.getIntOrFloatBitWidth() : 0;
 }
 
-std::optional<uint64_t> basin::onnx::getRawByteSize(ArrayRef<int64_t> shape,
-                                                    Type elementType) {
+std::optional<uint64_t> basin::onnx::getRawByteSize(ArrayRef<int64_t> shape, Type elementType) {
   uint64_t bits = getElementBits(elementType);
   if (bits == 0)
     return std::nullopt;
@@ -124,8 +122,7 @@ std::optional<uint64_t> basin::onnx::getRawByteSize(ArrayRef<int64_t> shape,
     for (int64_t dim : shape) {
       if (dim < 0)
         return std::nullopt;
-      count = llvm::SaturatingMultiply(count, static_cast<uint64_t>(dim),
-                                       &overflow);
+      count = llvm::SaturatingMultiply(count, static_cast<uint64_t>(dim), &overflow);
       if (overflow)
         return std::nullopt;
     }
@@ -141,10 +138,8 @@ std::optional<uint64_t> basin::onnx::getRawByteSize(ArrayRef<int64_t> shape,
 // Files
 //===----------------------------------------------------------------------===//
 
-llvm::Error basin::onnx::resolveExternalFile(StringRef baseDir,
-                                             StringRef location,
-                                             std::string &path,
-                                             uint64_t &size) {
+llvm::Error basin::onnx::resolveExternalFile(StringRef baseDir, StringRef location,
+                                             std::string &path, uint64_t &size) {
   namespace fs = llvm::sys::fs;
   namespace paths = llvm::sys::path;
   auto refuse = [&](const Twine &why) {
@@ -153,22 +148,18 @@ llvm::Error basin::onnx::resolveExternalFile(StringRef baseDir,
   if (location.empty() || location.contains('\0'))
     return refuse("is not a file name");
   if (paths::is_absolute(location))
-    return refuse(
-        "is an absolute path; expected one inside the model's folder");
-  for (auto it = paths::begin(location), end = paths::end(location); it != end;
-       ++it)
+    return refuse("is an absolute path; expected one inside the model's folder");
+  for (auto it = paths::begin(location), end = paths::end(location); it != end; ++it)
     if (*it == "..")
       return refuse("leaves the model's folder");
   SmallString<256> joined(baseDir.empty() ? "." : baseDir), real, realBase;
   paths::append(joined, location);
   if (std::error_code error = fs::real_path(joined, real))
     return refuse("cannot be found: " + error.message());
-  if (std::error_code error =
-          fs::real_path(baseDir.empty() ? "." : baseDir, realBase))
+  if (std::error_code error = fs::real_path(baseDir.empty() ? "." : baseDir, realBase))
     return refuse("cannot be found: " + error.message());
   StringRef inside(real);
-  if (realBase != "/" &&
-      (!inside.consume_front(realBase) || !inside.starts_with("/")))
+  if (realBase != "/" && (!inside.consume_front(realBase) || !inside.starts_with("/")))
     return refuse("is a link that leaves the model's folder");
   fs::file_status status;
   if (std::error_code error = fs::status(real, status))
@@ -186,24 +177,20 @@ static FailureOr<TensorBytes> mapExternal(ExternalAttr value, Operation *from) {
     if (auto dir = op->getAttrOfType<StringAttr>(kBaseDirAttr))
       baseDir = dir.getValue();
   auto type = cast<ShapedType>(value.getType());
-  std::optional<uint64_t> length =
-      getRawByteSize(type.getShape(), type.getElementType());
+  std::optional<uint64_t> length = getRawByteSize(type.getShape(), type.getElementType());
   std::string path;
   uint64_t size = 0;
-  if (llvm::Error error =
-          resolveExternalFile(baseDir, value.getLocation(), path, size))
+  if (llvm::Error error = resolveExternalFile(baseDir, value.getLocation(), path, size))
     return from->emitError(llvm::toString(std::move(error)));
   auto offset = static_cast<uint64_t>(value.getOffset());
-  if (!length || value.getOffset() < 0 || offset > size ||
-      *length > size - offset)
+  if (!length || value.getOffset() < 0 || offset > size || *length > size - offset)
     return from->emitError("external data '")
-           << value.getLocation() << "' has " << size << " bytes, but offset "
-           << offset << " and type " << type << " need more";
+           << value.getLocation() << "' has " << size << " bytes, but offset " << offset
+           << " and type " << type << " need more";
   auto buffer = llvm::MemoryBuffer::getFileSlice(path, *length, offset);
   if (!buffer)
     return from->emitError("external data '")
-           << value.getLocation()
-           << "' cannot be read: " << buffer.getError().message();
+           << value.getLocation() << "' cannot be read: " << buffer.getError().message();
   std::shared_ptr<llvm::MemoryBuffer> owner = std::move(*buffer);
   ArrayRef<char> bytes(owner->getBufferStart(), owner->getBufferSize());
   return TensorBytes{bytes, std::move(owner)};
@@ -234,24 +221,21 @@ static TensorBytes spreadDense(DenseElementsAttr dense) {
   return {ArrayRef<char>(*owner), owner};
 }
 
-FailureOr<TensorBytes> basin::onnx::getTensorBytes(Attribute value,
-                                                   Operation *from) {
+FailureOr<TensorBytes> basin::onnx::getTensorBytes(Attribute value, Operation *from) {
   value = stripTensorInfo(value);
   if (auto external = dyn_cast_or_null<ExternalAttr>(value))
     return mapExternal(external, from);
   if (auto dense = dyn_cast_or_null<DenseElementsAttr>(value)) {
     if (!dense.getElementType().isIntOrFloat())
       return failure();
-    if (dense.getElementType().isInteger(1) ||
-        (dense.isSplat() && dense.getNumElements() != 1))
+    if (dense.getElementType().isInteger(1) || (dense.isSplat() && dense.getNumElements() != 1))
       return spreadDense(dense);
     return TensorBytes{dense.getRawData(), nullptr};
   }
   if (auto resource = dyn_cast_or_null<DenseResourceElementsAttr>(value)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
     if (!blob)
-      return from->emitError("resource '")
-             << resource.getRawHandle().getKey() << "' has no data";
+      return from->emitError("resource '") << resource.getRawHandle().getKey() << "' has no data";
     return TensorBytes{blob->getData(), nullptr};
   }
   return failure();
@@ -259,23 +243,20 @@ FailureOr<TensorBytes> basin::onnx::getTensorBytes(Attribute value,
 
 /// Types that `dense` stores as `raw_data` does and prints as numbers.
 static bool isDenseElementType(Type type) {
-  if (type.isInteger(1) || type.isF32() || type.isF64() || type.isF16() ||
-      type.isBF16())
+  if (type.isInteger(1) || type.isF32() || type.isF64() || type.isF16() || type.isBF16())
     return true;
   auto integer = dyn_cast<IntegerType>(type);
   return integer && integer.getWidth() >= 8;
 }
 
 TypedAttr basin::onnx::makeElements(RankedTensorType type, ArrayRef<char> bytes,
-                                    std::shared_ptr<void> owner,
-                                    StringRef name) {
+                                    std::shared_ptr<void> owner, StringRef name) {
   constexpr int64_t kInline = 16;
   Type elementType = type.getElementType();
   if (type.getNumElements() <= kInline && isDenseElementType(elementType)) {
     // A byte other than 0 and 1 is no boolean that `dense` can hold.
     bool canonical =
-        !elementType.isInteger(1) ||
-        llvm::all_of(bytes, [](char c) { return c == 0 || c == 1; });
+        !elementType.isInteger(1) || llvm::all_of(bytes, [](char c) { return c == 0 || c == 1; });
     if (canonical && elementType.isInteger(1)) {
       SmallVector<bool> values(bytes.begin(), bytes.end());
       return DenseElementsAttr::get(type, values);
@@ -286,6 +267,5 @@ TypedAttr basin::onnx::makeElements(RankedTensorType type, ArrayRef<char> bytes,
   AsmResourceBlob blob = UnmanagedAsmResourceBlob::allocateWithAlign(
       bytes, /*align=*/1, [owner](void *, size_t, size_t) {},
       /*dataIsMutable=*/false);
-  return DenseResourceElementsAttr::get(type, name.empty() ? "tensor" : name,
-                                        std::move(blob));
+  return DenseResourceElementsAttr::get(type, name.empty() ? "tensor" : name, std::move(blob));
 }

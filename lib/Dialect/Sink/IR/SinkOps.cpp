@@ -47,23 +47,19 @@ std::optional<unsigned> basin::sink::getHeadAxis(Layout layout) {
   llvm_unreachable("a layout of no kind");
 }
 
-unsigned basin::sink::getSequenceAxis(Layout layout) {
-  return layout == Layout::bhsd ? 2 : 1;
-}
+unsigned basin::sink::getSequenceAxis(Layout layout) { return layout == Layout::bhsd ? 2 : 1; }
 
 //===----------------------------------------------------------------------===//
 // Verifiers
 //===----------------------------------------------------------------------===//
 
 /// Static sizes of the same axis must not differ; unknown ranks pass.
-static LogicalResult verifySameShape(Operation *op, Value a, Value b,
-                                     StringRef what) {
+static LogicalResult verifySameShape(Operation *op, Value a, Value b, StringRef what) {
   auto x = dyn_cast<RankedTensorType>(a.getType());
   auto y = dyn_cast<RankedTensorType>(b.getType());
   if (!x || !y || succeeded(verifyCompatibleShape(x, y)))
     return success();
-  return op->emitOpError("expected ")
-         << what << " of the shape of " << x << ", but got " << y;
+  return op->emitOpError("expected ") << what << " of the shape of " << x << ", but got " << y;
 }
 
 /// Elements of a static tensor; nothing otherwise.
@@ -76,48 +72,41 @@ static std::optional<int64_t> countElements(Value value) {
 
 static std::optional<int64_t> lastDim(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || type.getRank() == 0 ||
-      type.isDynamicDim(type.getRank() - 1))
+  if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
     return std::nullopt;
   return type.getShape().back();
 }
 
-static LogicalResult verifyVector(Operation *op, Value vector, Value x,
-                                  StringRef what) {
+static LogicalResult verifyVector(Operation *op, Value vector, Value x, StringRef what) {
   if (!vector)
     return success();
   std::optional<int64_t> have = countElements(vector), want = lastDim(x);
   if (!have || !want || *have == *want || *have == 1)
     return success();
-  return op->emitOpError("expected ")
-         << what << " of " << *want << " elements, but got " << *have;
+  return op->emitOpError("expected ") << what << " of " << *want << " elements, but got " << *have;
 }
 
 /// A form takes `count` arguments and yields the op's results.
 static LogicalResult verifyForm(Operation *op, Region &form) {
   if (form.empty())
     return success();
-  auto yield = form.hasOneBlock() && !form.front().empty()
-                   ? dyn_cast<YieldOp>(form.front().back())
-                   : YieldOp();
+  auto yield = form.hasOneBlock() && !form.front().empty() ? dyn_cast<YieldOp>(form.front().back())
+                                                           : YieldOp();
   if (!yield)
     return op->emitOpError("expected its form to end in 'sink.yield'");
   if (yield.getNumOperands() != op->getNumResults())
     return op->emitOpError("expected its form to yield ")
-           << op->getNumResults() << " values, but got "
-           << yield.getNumOperands();
+           << op->getNumResults() << " values, but got " << yield.getNumOperands();
   return success();
 }
 
-template <typename NormOp>
-static LogicalResult verifyNorm(NormOp op) {
+template <typename NormOp> static LogicalResult verifyNorm(NormOp op) {
   if (op.getSum() && !op.getResidual())
     return op.emitOpError("expected a residual operand with a sum result");
   if (failed(verifySameShape(op, op.getX(), op.getResult(), "a result")) ||
       (op.getResidual() &&
        failed(verifySameShape(op, op.getX(), op.getResidual(), "a residual"))) ||
-      (op.getSum() &&
-       failed(verifySameShape(op, op.getX(), op.getSum(), "a sum"))) ||
+      (op.getSum() && failed(verifySameShape(op, op.getX(), op.getSum(), "a sum"))) ||
       failed(verifyVector(op, op.getPreAffine(), op.getX(), "a pre_affine")) ||
       failed(verifyVector(op, op.getWeight(), op.getX(), "a weight")))
     return failure();
@@ -153,8 +142,7 @@ LogicalResult GateOp::verify() {
   if (!down || !up || !down.hasStaticShape() || !up.hasStaticShape())
     return success();
   if (down.getRank() != 2 || up.getRank() != 2)
-    return emitOpError("expected matrices of rank 2, but got ")
-           << down << " and " << up;
+    return emitOpError("expected matrices of rank 2, but got ") << down << " and " << up;
   int64_t d = lastDim(getX()).value_or(down.getDimSize(0));
   if (down.getDimSize(0) != d || up.getDimSize(0) != down.getDimSize(1) ||
       (up.getDimSize(1) != d && up.getDimSize(1) != 1))
@@ -178,8 +166,7 @@ LogicalResult RotaryOp::verify() {
   if (std::optional<uint64_t> dim = getRotaryDim()) {
     std::optional<int64_t> last = lastDim(getX());
     bool perHead = getLayout() != Layout::bsd;
-    if (*dim % 2 != 0 ||
-        (last && perHead && static_cast<int64_t>(*dim) > *last))
+    if (*dim % 2 != 0 || (last && perHead && static_cast<int64_t>(*dim) > *last))
       return emitOpError("expected an even rotary_dim of at most ")
              << last.value_or(0) << ", but got " << *dim;
   }
@@ -193,8 +180,7 @@ LogicalResult AttentionOp::verify() {
                        "but got ")
            << *heads << " and " << *kvHeads;
   if (getSinkLogit() && heads)
-    if (auto count = countElements(getSinkLogit());
-        count && *count != static_cast<int64_t>(*heads))
+    if (auto count = countElements(getSinkLogit()); count && *count != static_cast<int64_t>(*heads))
       return emitOpError("expected a sink logit for each of ")
              << *heads << " heads, but got " << *count;
   for (auto [key, value, what] :

@@ -97,8 +97,7 @@ AbsorbResidualSinksPass::measure(ArrayRef<ResidualStream> streams) {
   for (auto [stream, maxima] : llvm::zip_equal(streams, statistics->maxAbs)) {
     if (stream.dim != static_cast<int64_t>(maxima.size()))
       return getOperation().emitError("the statistics of a residual stream have ")
-             << maxima.size() << " dimensions, but the stream has "
-             << stream.dim.value_or(0);
+             << maxima.size() << " dimensions, but the stream has " << stream.dim.value_or(0);
     double typical = median(maxima);
     out.push_back(llvm::map_to_vector(maxima, [&](double m) { return exponentOf(m, typical); }));
   }
@@ -139,8 +138,8 @@ static std::vector<double> readerWeights(const ResidualStream &stream) {
 static std::vector<double> writerColumns(const ResidualStream &stream) {
   std::vector<double> largest(*stream.dim, 0);
   for (const StreamWriter &writer : stream.writers) {
-    auto type = writer.weight ? dyn_cast<RankedTensorType>(writer.weight.getType())
-                              : RankedTensorType();
+    auto type =
+        writer.weight ? dyn_cast<RankedTensorType>(writer.weight.getType()) : RankedTensorType();
     if (!type || type.getRank() != 2)
       continue;
     auto values = onnx::getConstantFloats(writer.weight, kMaxElements);
@@ -184,8 +183,8 @@ void AbsorbResidualSinksPass::runOnOperation() {
   for (const ResidualStream &stream : streams)
     if (!stream.dim) {
       emitError(stream.values.front().getLoc(), "residual stream '")
-          << getStreamValueName(stream.values.front())
-          << "': expected a static last axis, but got " << stream.values.front().getType();
+          << getStreamValueName(stream.values.front()) << "': expected a static last axis, but got "
+          << stream.values.front().getType();
       return signalPassFailure();
     }
   FailureOr<SmallVector<Exponents>> exponents = choose(streams);

@@ -19,8 +19,7 @@ namespace basin::sink {
 } // namespace basin::sink
 
 namespace {
-class InsertPreAffinePass
-    : public basin::sink::impl::InsertPreAffinePassBase<InsertPreAffinePass> {
+class InsertPreAffinePass : public basin::sink::impl::InsertPreAffinePassBase<InsertPreAffinePass> {
   void runOnOperation() override;
 };
 } // namespace

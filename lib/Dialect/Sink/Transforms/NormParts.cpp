@@ -23,8 +23,7 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-template <typename Fn>
-static auto visitNorm(Operation *op, Fn fn) {
+template <typename Fn> static auto visitNorm(Operation *op, Fn fn) {
   if (auto norm = dyn_cast<RMSNormOp>(op))
     return fn(norm);
   return fn(cast<LayerNormOp>(op));
@@ -114,8 +113,7 @@ static LogicalResult scaleParameter(Operation *norm, ParameterOp parameter,
   auto bytes = std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end());
   if (scaleByPowersOfTwo(*bytes, type.getElementType(), type.getShape(), -1, exponents))
     return norm->emitError("the pre-affine vector '")
-           << parameter.getName() << "' would leave the normal range of "
-           << type.getElementType();
+           << parameter.getName() << "' would leave the normal range of " << type.getElementType();
   parameter.setValueAttr(makeElements(type, *bytes, bytes, parameter.getName()));
   return success();
 }
@@ -138,12 +136,11 @@ LogicalResult basin::sink::setPreAffine(Operation *norm, ArrayRef<int> exponents
   if (!graph)
     return norm->emitError("norm '")
            << name << "' stands in a function, which has no parameters; inline functions first";
-  auto type = RankedTensorType::get({static_cast<int64_t>(exponents.size())},
-                                    xType.getElementType());
+  auto type =
+      RankedTensorType::get({static_cast<int64_t>(exponents.size())}, xType.getElementType());
   TypedAttr value = makePowers(type, exponents);
   if (!value)
-    return norm->emitError("norm '") << name << "': a scale overflows "
-                                     << xType.getElementType();
+    return norm->emitError("norm '") << name << "': a scale overflows " << xType.getElementType();
   OpBuilder b(norm->getContext());
   // The graph's first block is seen from all of its subgraphs.
   b.setInsertionPointToStart(&graph.getBody().front());
@@ -186,18 +183,18 @@ static LogicalResult scaleEpsilonAdd(Operation *norm, Operation *add, int expone
       return refuseEpsilon(norm, element, exponent);
     APFloat value(*constant);
     bool lossy;
-    value.convert(cast<FloatType>(element).getFloatSemantics(),
-                  APFloat::rmNearestTiesToEven, &lossy);
+    value.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                  &lossy);
     uint64_t bits = value.bitcastToAPInt().getZExtValue();
-    auto bytes = std::make_shared<std::vector<char>>(
-        reinterpret_cast<char *>(&bits),
-        reinterpret_cast<char *>(&bits) + element.getIntOrFloatBitWidth() / 8);
+    auto bytes = std::make_shared<std::vector<char>>(reinterpret_cast<char *>(&bits),
+                                                     reinterpret_cast<char *>(&bits) +
+                                                         element.getIntOrFloatBitWidth() / 8);
     if (scaleByPowersOfTwo(*bytes, element, {}, -1, {exponent}))
       return refuseEpsilon(norm, element, exponent);
     OpBuilder b(add);
     auto attr = makeElements(type, *bytes, bytes, "epsilon");
-    auto scaled = ConstantOp::create(b, add->getLoc(), type, ValueRange(), 
-                                     b.getNamedAttr("value", attr));
+    auto scaled =
+        ConstantOp::create(b, add->getLoc(), type, ValueRange(), b.getNamedAttr("value", attr));
     operand.set(scaled->getResult(0));
     return success();
   }

@@ -50,8 +50,8 @@ static bool scaleOne(Bits &bits, int k, bool &overflows) {
 }
 
 template <typename Bits, unsigned kMantissa, unsigned kExponent>
-static std::optional<RangeLoss> scaleAll(MutableArrayRef<char> bytes, int64_t inner,
-                                         int64_t size, ArrayRef<int> exponents) {
+static std::optional<RangeLoss> scaleAll(MutableArrayRef<char> bytes, int64_t inner, int64_t size,
+                                         ArrayRef<int> exponents) {
   int64_t count = bytes.size() / sizeof(Bits);
   for (int64_t i = 0; i < count; ++i) {
     int k = exponents.size() == 1 ? exponents[0] : exponents[(i / inner) % size];
@@ -68,10 +68,9 @@ static std::optional<RangeLoss> scaleAll(MutableArrayRef<char> bytes, int64_t in
   return std::nullopt;
 }
 
-std::optional<RangeLoss>
-basin::sink::scaleByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
-                                ArrayRef<int64_t> shape, int64_t axis,
-                                ArrayRef<int> exponents) {
+std::optional<RangeLoss> basin::sink::scaleByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
+                                                         ArrayRef<int64_t> shape, int64_t axis,
+                                                         ArrayRef<int> exponents) {
   int64_t inner = 1, size = 1;
   if (!shape.empty()) {
     if (axis < 0)

@@ -32,8 +32,7 @@ bool isScalable(mlir::Type type);
 /// the first element that would leave the normal range: overflow to infinity,
 /// or bits lost below the smallest normal number. Zeros, infinities and NaNs
 /// stay; a subnormal number stays exact only where it is not divided.
-std::optional<RangeLoss> scaleByPowersOfTwo(llvm::MutableArrayRef<char> bytes,
-                                            mlir::Type type,
+std::optional<RangeLoss> scaleByPowersOfTwo(llvm::MutableArrayRef<char> bytes, mlir::Type type,
                                             llvm::ArrayRef<int64_t> shape, int64_t axis,
                                             llvm::ArrayRef<int> exponents);
 

@@ -26,8 +26,7 @@ namespace basin::sink {
 } // namespace basin::sink
 
 namespace {
-class RescaleResidualPass
-    : public basin::sink::impl::RescaleResidualPassBase<RescaleResidualPass> {
+class RescaleResidualPass : public basin::sink::impl::RescaleResidualPassBase<RescaleResidualPass> {
 public:
   using RescaleResidualPassBase::RescaleResidualPassBase;
   void runOnOperation() override;
@@ -64,8 +63,7 @@ FailureOr<SmallVector<int>> RescaleResidualPass::chooseExponents(size_t numStrea
     return module.emitError(llvm::toString(statistics.takeError()));
   if (statistics->maxAbs.size() != numStreams)
     return module.emitError("the statistics describe ")
-           << statistics->maxAbs.size() << " residual streams, but the model has "
-           << numStreams;
+           << statistics->maxAbs.size() << " residual streams, but the model has " << numStreams;
   return llvm::map_to_vector(statistics->maxAbs, [](const std::vector<double> &maxima) {
     return exponentFor(*llvm::max_element(maxima));
   });

@@ -17,8 +17,7 @@ using namespace basin::sink;
 using llvm::StringRef;
 namespace json = llvm::json;
 
-llvm::Expected<ResidualStatistics>
-basin::sink::readResidualStatistics(StringRef path) {
+llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef path) {
   auto fail = [&](const llvm::Twine &why) {
     return llvm::createStringError("statistics '" + path + "': " + why);
   };

@@ -38,8 +38,7 @@ static bool isUniform(ArrayRef<int> exponents) { return llvm::all_equal(exponent
 
 /// Uses of `weight` by `op` or inside its form.
 static unsigned countUsesIn(Value weight, Operation *op) {
-  return llvm::count_if(weight.getUsers(),
-                        [&](Operation *user) { return op->isAncestor(user); });
+  return llvm::count_if(weight.getUsers(), [&](Operation *user) { return op->isAncestor(user); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -48,9 +47,9 @@ static unsigned countUsesIn(Value weight, Operation *op) {
 
 /// Whether `weight` is a constant that `norm` alone reads.
 static bool isOwn(Value weight, Operation *norm) {
-  return isWeight(weight) && countUsesIn(weight, norm) ==
-                                 static_cast<unsigned>(std::distance(
-                                     weight.use_begin(), weight.use_end()));
+  return isWeight(weight) &&
+         countUsesIn(weight, norm) ==
+             static_cast<unsigned>(std::distance(weight.use_begin(), weight.use_end()));
 }
 
 /// Whether the elements of `weight` can take one exponent a position of `axis`.
@@ -62,8 +61,7 @@ static bool isFoldable(Value weight, int64_t axis, ArrayRef<int> exponents) {
   if (auto init = weight.getDefiningOp<InitializerOp>(); init && isa<SparseAttr>(init.getValue()))
     return false;
   axis = axis < 0 ? axis + type.getRank() : axis;
-  return isUniform(exponents) ||
-         type.getDimSize(axis) == static_cast<int64_t>(exponents.size());
+  return isUniform(exponents) || type.getDimSize(axis) == static_cast<int64_t>(exponents.size());
 }
 
 /// A head's product with the table, h E^T: another use that a change of the
@@ -96,8 +94,8 @@ void StreamScaler::planTied(Value table, ArrayRef<int> exponents) {
 LogicalResult StreamScaler::compensate(OpOperand &input, ArrayRef<int> exponents,
                                        SmallVectorImpl<Fold> &changes) {
   Operation *norm = input.get().getDefiningOp();
-  bool readsNorm = norm && isa<RMSNormOp, LayerNormOp>(norm) &&
-                   input.get() == norm->getResult(0) && input.get().hasOneUse();
+  bool readsNorm = norm && isa<RMSNormOp, LayerNormOp>(norm) && input.get() == norm->getResult(0) &&
+                   input.get().hasOneUse();
   Value weight = readsNorm ? getNormWeight(norm) : Value();
   Value bias = readsNorm ? getNormBias(norm) : Value();
   SmallVector<int> up(exponents);
@@ -155,8 +153,7 @@ void StreamScaler::planWriter(const StreamWriter &writer, const ResidualStream &
   multiplications.push_back(std::move(fold));
 }
 
-void StreamScaler::plan(const ResidualStream &stream, ArrayRef<int> exponents,
-                        bool intoEpsilon) {
+void StreamScaler::plan(const ResidualStream &stream, ArrayRef<int> exponents, bool intoEpsilon) {
   for (const StreamWriter &writer : stream.writers)
     planWriter(writer, stream, exponents);
   for (const StreamReader &reader : stream.readers)
@@ -176,8 +173,8 @@ bool StreamScaler::canFold(ArrayRef<Fold> folds) const {
       return false;
   }
   return isFoldable(first.weight, first.axis, first.exponents) &&
-         uses == static_cast<unsigned>(
-                     std::distance(first.weight.use_begin(), first.weight.use_end()));
+         uses ==
+             static_cast<unsigned>(std::distance(first.weight.use_begin(), first.weight.use_end()));
 }
 
 LogicalResult StreamScaler::fold(const Fold &fold) {
@@ -194,8 +191,8 @@ LogicalResult StreamScaler::fold(const Fold &fold) {
   SmallVector<int> exponents(fold.exponents);
   if (isUniform(exponents))
     exponents.resize(1);
-  if (auto loss = scaleByPowersOfTwo(*bytes, type.getElementType(), type.getShape(),
-                                     fold.axis, exponents))
+  if (auto loss =
+          scaleByPowersOfTwo(*bytes, type.getElementType(), type.getShape(), fold.axis, exponents))
     return op->emitError("weight '")
            << getValueName(fold.weight) << "': element " << loss->index
            << (loss->overflows ? " would overflow " : " would fall below the normal range of ")
@@ -216,8 +213,8 @@ LogicalResult StreamScaler::fold(const Fold &fold) {
   return success();
 }
 
-FailureOr<Value> StreamScaler::makeProduct(OpBuilder &b, Value value,
-                                           ArrayRef<int> exponents, StringRef suffix) {
+FailureOr<Value> StreamScaler::makeProduct(OpBuilder &b, Value value, ArrayRef<int> exponents,
+                                           StringRef suffix) {
   auto type = dyn_cast<TensorType>(value.getType());
   StringRef name = getStreamValueName(value);
   if (!type || !isScalable(type.getElementType()))
@@ -235,16 +232,16 @@ FailureOr<Value> StreamScaler::makeProduct(OpBuilder &b, Value value,
   for (size_t i = 0, e = uniform ? 1 : exponents.size(); i < e; ++i)
     bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
                   reinterpret_cast<char *>(&bits) + element.getIntOrFloatBitWidth() / 8);
-  if (scaleByPowersOfTwo(*bytes, element, shape, -1,
-                         uniform ? exponents.take_front() : exponents))
+  if (scaleByPowersOfTwo(*bytes, element, shape, -1, uniform ? exponents.take_front() : exponents))
     return emitError(value.getLoc(), "value '") << name << "': a scale overflows " << element;
   auto factorType = RankedTensorType::get(shape, element);
   std::string stem = (name.empty() ? "stream" : name).str() + suffix.str();
-  auto factor = ConstantOp::create(b, value.getLoc(), factorType, ValueRange(),
-                                   b.getNamedAttr("value", makeElements(factorType, *bytes, bytes, "scale")));
+  auto factor =
+      ConstantOp::create(b, value.getLoc(), factorType, ValueRange(),
+                         b.getNamedAttr("value", makeElements(factorType, *bytes, bytes, "scale")));
   setValueName(factor->getResult(0), names.make(stem + ".factor"));
-  auto product = MulOp::create(b, value.getLoc(), value.getType(),
-                               ValueRange{value, factor->getResult(0)});
+  auto product =
+      MulOp::create(b, value.getLoc(), value.getType(), ValueRange{value, factor->getResult(0)});
   setValueName(product->getResult(0), names.make(stem));
   return Value(product->getResult(0));
 }

@@ -49,8 +49,7 @@ llvm::LogicalResult scaleEpsilon(mlir::Operation *norm, int exponent);
 /// Plans, then does, the division of streams by 2^exponents.
 class StreamScaler {
 public:
-  StreamScaler(mlir::ModuleOp module, ParameterNames &names)
-      : module(module), names(names) {}
+  StreamScaler(mlir::ModuleOp module, ParameterNames &names) : module(module), names(names) {}
 
   /// Divides the dimensions of `stream` by 2^exponents (one a dimension). The
   /// readers' norms take it as pre-affine vectors, or, where `intoEpsilon`
@@ -86,8 +85,7 @@ private:
   llvm::LogicalResult multiply(const Fold &fold);
   llvm::LogicalResult read(const Reader &reader);
   llvm::FailureOr<mlir::Value> makeProduct(mlir::OpBuilder &b, mlir::Value value,
-                                           llvm::ArrayRef<int> exponents,
-                                           llvm::StringRef suffix);
+                                           llvm::ArrayRef<int> exponents, llvm::StringRef suffix);
 
   mlir::ModuleOp module;
   ParameterNames &names;

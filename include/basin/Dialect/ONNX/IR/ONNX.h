@@ -53,9 +53,10 @@ public:
 };
 
 /// The typed op for `opType` of `domain` ("" is ai.onnx), if there is one.
-std::optional<mlir::RegisteredOperationName>
-lookupTypedOp(mlir::MLIRContext *ctx, llvm::StringRef domain,
-              llvm::StringRef opType, const NodeSchema *&schema);
+std::optional<mlir::RegisteredOperationName> lookupTypedOp(mlir::MLIRContext *ctx,
+                                                           llvm::StringRef domain,
+                                                           llvm::StringRef opType,
+                                                           const NodeSchema *&schema);
 
 /// Operand (result) `index`; null if there is none or it is absent.
 mlir::Value getInputOrNull(mlir::Operation *op, unsigned index);
@@ -63,8 +64,8 @@ mlir::Value getOutputOrNull(mlir::Operation *op, unsigned index);
 
 // Shared by the typed ops' generated methods.
 mlir::DictionaryAttr getInherentNodeAttrs(mlir::Operation *op);
-llvm::SmallVector<mlir::StringAttr>
-getSchemaRegionNames(mlir::Operation *op, const NodeSchema &schema);
+llvm::SmallVector<mlir::StringAttr> getSchemaRegionNames(mlir::Operation *op,
+                                                         const NodeSchema &schema);
 llvm::LogicalResult verifyNode(mlir::Operation *op, const NodeSchema &schema);
 
 // Names of the discardable attributes that mirror a NodeProto.

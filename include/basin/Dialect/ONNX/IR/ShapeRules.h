@@ -22,8 +22,7 @@ namespace basin::onnx::infer {
 
 using Types = llvm::SmallVectorImpl<mlir::Type>;
 
-#define BASIN_SHAPE_RULE(NAME)                                                           \
-  llvm::LogicalResult NAME(mlir::Operation *op, Types &types);
+#define BASIN_SHAPE_RULE(NAME) llvm::LogicalResult NAME(mlir::Operation *op, Types &types);
 BASIN_SHAPE_RULE(argReduce)
 BASIN_SHAPE_RULE(attention)
 BASIN_SHAPE_RULE(batchNorm)

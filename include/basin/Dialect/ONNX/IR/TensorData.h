@@ -29,8 +29,7 @@ mlir::Type getElementType(mlir::MLIRContext *ctx, int32_t code);
 unsigned getElementBits(mlir::Type elementType);
 /// Bytes that `shape` of `elementType` takes in `raw_data`; nothing on overflow
 /// or for strings.
-std::optional<uint64_t> getRawByteSize(llvm::ArrayRef<int64_t> shape,
-                                       mlir::Type elementType);
+std::optional<uint64_t> getRawByteSize(llvm::ArrayRef<int64_t> shape, mlir::Type elementType);
 
 /// Bytes in `raw_data` layout (little endian, packed), with what keeps them
 /// alive.
@@ -43,13 +42,11 @@ struct TensorBytes {
 /// `#onnx.external` or `#onnx.tensor`. `from` is any op inside the module (it
 /// locates external files). Fails silently for strings and sparse values, with
 /// a diagnostic at `from` when a file cannot be mapped.
-llvm::FailureOr<TensorBytes> getTensorBytes(mlir::Attribute value,
-                                            mlir::Operation *from);
+llvm::FailureOr<TensorBytes> getTensorBytes(mlir::Attribute value, mlir::Operation *from);
 
 /// An elements attribute of `type` over `bytes` in `raw_data` layout: `dense`
 /// where small, else a `dense_resource` named `name` that keeps `owner`.
-mlir::TypedAttr makeElements(mlir::RankedTensorType type,
-                             llvm::ArrayRef<char> bytes,
+mlir::TypedAttr makeElements(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes,
                              std::shared_ptr<void> owner, llvm::StringRef name);
 
 /// The value of `#onnx.tensor` without its information; other attributes as
@@ -59,9 +56,8 @@ mlir::Attribute stripTensorInfo(mlir::Attribute value);
 /// Opens `location` relative to `baseDir`, refusing paths that leave the folder
 /// (absolute, `..`, links out of it). On success `path` is the file's path and
 /// `size` its length.
-llvm::Error resolveExternalFile(llvm::StringRef baseDir,
-                                llvm::StringRef location, std::string &path,
-                                uint64_t &size);
+llvm::Error resolveExternalFile(llvm::StringRef baseDir, llvm::StringRef location,
+                                std::string &path, uint64_t &size);
 
 } // namespace basin::onnx
 

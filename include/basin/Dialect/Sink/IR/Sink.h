@@ -13,7 +13,6 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/PatternMatch.h"
 
 #include "basin/Dialect/Sink/IR/SinkDialect.h.inc"
 #include "basin/Dialect/Sink/IR/SinkEnums.h.inc"

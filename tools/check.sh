@@ -1,0 +1,143 @@
+#!/bin/bash
+# Everything that must hold, as one command; its last line is the count.
+#   tools/check.sh              set up, format, lint, build, all tests, docs, install, fuzz
+#   tools/check.sh --sanitize   the lit, unit and fuzz tests under ASan and UBSan
+# Environment: BASIN_FUZZ_SECONDS (30).
+set -uo pipefail
+source "$(dirname "$0")/setup.sh"
+cd "$BASIN_ROOT"
+
+sanitize=0
+case "${1:-}" in
+"") ;;
+--sanitize) sanitize=1 ;;
+*) echo "usage: tools/check.sh [--sanitize]" >&2; exit 2 ;;
+esac
+
+passed=0 failed=0 skipped=0 failures=()
+build=build
+[ $sanitize = 1 ] && build=build-sanitize
+results=$BASIN_ROOT/$build/results
+python=$BASIN_ROOT/.venv/bin/python
+
+finish() {
+  local name
+  for name in ${failures[@]+"${failures[@]}"}; do echo "FAILED: $name"; done
+  echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
+  exit $((failed != 0))
+}
+
+# check NAME COMMAND...: one check, its output shown only where it fails.
+check() {
+  local name=$1 log start=$SECONDS
+  shift
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1))
+    say "$name: ok ($((SECONDS - start)) s)"
+    rm -f "$log"
+    return 0
+  fi
+  failed=$((failed + 1))
+  failures+=("$name")
+  say "$name: FAILED ($((SECONDS - start)) s)"
+  tail -n 100 "$log"
+  rm -f "$log"
+  return 1
+}
+
+# suite NAME XML COMMAND...: a test suite that writes its results as JUnit XML.
+suite() {
+  local name=$1 xml=$results/$2 start=$SECONDS status counts
+  shift 2
+  rm -f "$xml"
+  "$@"
+  status=$?
+  if counts=$("$python" tools/count_tests.py "$xml"); then
+    read -r p f s <<<"$counts"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    say "$name: $p passed, $f failed, $s skipped ($((SECONDS - start)) s)"
+    [ "$f" = 0 ] || failures+=("$name ($f)")
+  fi
+  # A crash of the suite itself, or an error that no test stands for.
+  if [ -z "${counts:-}" ] || { [ $status != 0 ] && [ "${f:-0}" = 0 ]; }; then
+    failed=$((failed + 1))
+    failures+=("$name (exit status $status)")
+  fi
+}
+
+check_format() {
+  git ls-files -z 'include/*.h' 'lib/*.h' 'lib/*.cpp' 'tools/*.cpp' 'unittests/*.cpp' 'test/*.cpp' |
+    xargs -0 $BASIN_LLVM/bin/clang-format --dry-run -Werror
+}
+
+check_build() { setup_build $build "${configure[@]}" && ninja -C $build --quiet basin-test-depends; }
+
+# A wheel from the sources, in an environment of its own that borrows ours.
+check_wheel() {
+  local dir
+  dir=$(mktemp -d)
+  trap "rm -rf '$dir'" RETURN
+  "$python" -m venv --without-pip "$dir/venv" &&
+    CC=clang-22 CXX=clang++-22 CMAKE_GENERATOR=Ninja CMAKE_C_COMPILER_LAUNCHER=ccache \
+      CMAKE_CXX_COMPILER_LAUNCHER=ccache \
+      "$python" -m pip --python "$dir/venv/bin/python" install -q --no-deps --no-build-isolation \
+      --disable-pip-version-check "$BASIN_ROOT" &&
+    (cd "$dir" && ls venv/lib/python*/site-packages/basin/_basin*.so &&
+      PYTHONPATH=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+        venv/bin/python -c "
+import sys
+import basin
+basin.roundtrip(sys.argv[1], 'copy.onnx')
+assert sys.prefix in basin.__file__, basin.__file__
+" "$BASIN_ROOT/models/tiny-shakespeare.onnx")
+}
+
+# Install, then build and run a project that knows only the install.
+check_install() {
+  local dir
+  dir=$(mktemp -d)
+  trap "rm -rf '$dir'" RETURN
+  cmake --install $build --prefix "$dir/prefix" >/dev/null &&
+    cmake -G Ninja -S test/consumer -B "$dir/build" -DCMAKE_BUILD_TYPE=Release \
+      -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_C_COMPILER=clang-22 \
+      -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_PREFIX_PATH="$dir/prefix" &&
+    ninja -C "$dir/build" && "$dir/build/consumer"
+}
+
+check_fuzz() {
+  "$python" test/fuzz/make_corpus.py $build/fuzz/seeds && mkdir -p $build/fuzz/found &&
+    $build/bin/basin-import-fuzzer -max_total_time="${BASIN_FUZZ_SECONDS:-30}" -max_len=65536 \
+      -rss_limit_mb=2048 -timeout=10 -artifact_prefix=$build/fuzz/ -print_final_stats=1 \
+      $build/fuzz/found $build/fuzz/seeds
+}
+
+setup_packages
+setup_python requirements.txt requirements-test.txt
+configure=(-DBASIN_ENABLE_FUZZERS=ON)
+if [ $sanitize = 1 ]; then
+  configure+=("-DBASIN_SANITIZE=address;undefined" -DBASIN_ENABLE_PYTHON=OFF)
+else
+  setup_torch
+fi
+
+if [ $sanitize = 0 ]; then
+  check "clang-format" check_format
+  check "ruff" "$python" -m ruff check -q .
+fi
+check "build" check_build || finish
+mkdir -p "$results"
+suite "lit" lit.xml $BASIN_LLVM/bin/lit -s --xunit-xml-output "$results/lit.xml" $build/test
+if [ -x $build/bin/basin-unittests ]; then
+  suite "unit tests" unit.xml $build/bin/basin-unittests --gtest_brief=1 \
+    "--gtest_output=xml:$results/unit.xml"
+fi
+if [ $sanitize = 0 ]; then
+  suite "pytest" pytest.xml "$python" -m pytest -q -rs --no-header -p no:cacheprovider \
+    --junitxml "$results/pytest.xml"
+  check "documentation" ninja -C $build --quiet basin-doc
+  check "find_package(Basin)" check_install
+  check "pip install" check_wheel
+fi
+check "import fuzzer" check_fuzz
+finish

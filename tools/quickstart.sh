@@ -1,0 +1,26 @@
+#!/bin/bash
+# Sets up, builds, and does the main job on one model:
+#   tools/quickstart.sh [MODEL.onnx [OUT.onnx]]
+set -euo pipefail
+source "$(dirname "$0")/setup.sh"
+
+model=${1:-$BASIN_ROOT/models/tiny-shakespeare.onnx}
+out=${2:-$BASIN_ROOT/build/$(basename "${model%.onnx}").rewritten.onnx}
+[ -f "$model" ] || { echo "no such model: $model" >&2; exit 1; }
+
+setup_packages
+setup_python requirements.txt
+setup_build build
+
+basin=$BASIN_ROOT/.venv/bin/basin
+say "what the compiler sees in ${model##*/}"
+"$basin" inspect "$model"
+say "rewrite: powers of two out of the residual stream into a vector before each norm"
+rewrite=("$basin" rewrite "$model" "$out" --absorb residual --insert pre-affine)
+if [ $# -eq 0 ]; then
+  rewrite+=(--scale-dims 3:1024,17:0.0625)
+fi
+"${rewrite[@]}"
+say "verify: both models on the same inputs"
+"$basin" verify "$model" "$out"
+say "written: $out"
