@@ -105,17 +105,14 @@ def norm_reference(v: dict, layer: bool, eps: float) -> list[np.ndarray]:
     return [y, h]
 
 
-NORM_OPTIONS = ["residual", "pre_affine", "weight", "bias"]
+NORM_OPTIONS = {False: ["residual", "pre_affine", "weight"], True: ["residual", "pre_affine", "weight", "bias"]}
+NORM_CASES = [(layer, 17, c) for layer, options in NORM_OPTIONS.items() for k in range(len(options) + 1)
+              for c in itertools.combinations(options, k)]
+NORM_CASES += [(layer, opset, tuple(options)) for layer, options in NORM_OPTIONS.items() for opset in (13, 18, 23)]
 
 
-@pytest.mark.parametrize("layer", [False, True])
-@pytest.mark.parametrize("opset", [13, 17, 18, 23])
-@pytest.mark.parametrize(
-    "chosen", [c for k in range(5) for c in itertools.combinations(NORM_OPTIONS, k)]
-)
+@pytest.mark.parametrize(("layer", "opset", "chosen"), NORM_CASES)
 def test_norm(tmp_path, layer, opset, chosen):
-    if "bias" in chosen and not layer or opset != 17 and len(chosen) < 4 - (not layer):
-        pytest.skip("bias is layer_norm's; other opsets with everything at once")
     inputs = {"x": (rand(2, 5, 64) * 3 + 1, (0, 1))}
     for name in chosen:
         inputs[name] = (rand(2, 5, 64), (0, 1)) if name == "residual" else (rand(64), ())
@@ -232,17 +229,19 @@ def rotary_reference(x, cos, sin, interleaved, n):
     return y
 
 
-@pytest.mark.parametrize("layout", ["bhsd", "bshd", "bsd", "hsd"])
+# Positions with layout hsd are refused: batch and heads are one axis there.
+ROTARY_CASES = [c for c in itertools.product(["bhsd", "bshd", "bsd", "hsd"], ["full", "half", "cache", "rank2"])
+                if c != ("hsd", "cache")]
+
+
+@pytest.mark.parametrize(("layout", "tables"), ROTARY_CASES)
 @pytest.mark.parametrize("interleaved", [False, True])
-@pytest.mark.parametrize("tables", ["full", "half", "cache", "rank2"])
 @pytest.mark.parametrize("partial", [False, True])
 def test_rotary(tmp_path, layout, interleaved, tables, partial):
     b, h, s, d = 2, 3, 5, 8
     n = 4 if partial else d
     width = n if tables in ("full", "rank2") else n // 2
     inputs = {"x": heads_tensor(b, h, s, d, layout)}
-    if layout == "hsd" and tables == "cache":
-        pytest.skip("refused: batch and heads are one axis")
     if tables == "cache":
         shape, axes = (16, width), ()
     elif tables == "rank2":
@@ -426,13 +425,38 @@ def test_attention_heads_from_types(tmp_path):
     run_attention(tmp_path, state_heads=False)
 
 
-@pytest.mark.parametrize("options", [
-    {"scale": 0.3}, {"softcap": 2.0}, {"causal": True}, {"causal": True, "queries": 2, "keys": 7}, {"causal": True, "past": 4},
-    {"causal": True, "window": 2}, {"window": 3, "queries": 3, "keys": 6}, {"past": 3}, {"gate": True},
-    {"gate": True, "layouts": ("bsd",) * 4}, {"logit": 0.3}, {"logit": 0.3, "causal": True, "kv_heads": 4}, {"sinks": 1},
-    {"sinks": 2, "causal": True, "past": 3}, {"sinks": 2, "causal": True, "window": 2}, {"sinks": 1, "logit": 1.0, "gate": True},
-    {"softcap": 3.0, "scale": 1.0, "sinks": 1, "logit": 0.1, "causal": True, "window": 3, "past": 2, "mask": "additive"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 0.3},
+        {"softcap": 2.0},
+        {"causal": True},
+        {"causal": True, "queries": 2, "keys": 7},
+        {"causal": True, "past": 4},
+        {"causal": True, "window": 2},
+        {"window": 3, "queries": 3, "keys": 6},
+        {"past": 3},
+        {"gate": True},
+        {"gate": True, "layouts": ("bsd",) * 4},
+        {"logit": 0.3},
+        {"logit": 0.3, "causal": True, "kv_heads": 4},
+        {"sinks": 1},
+        {"sinks": 2, "causal": True, "past": 3},
+        {"sinks": 2, "causal": True, "window": 2},
+        {"sinks": 1, "logit": 1.0, "gate": True},
+        {
+            "softcap": 3.0,
+            "scale": 1.0,
+            "sinks": 1,
+            "logit": 0.1,
+            "causal": True,
+            "window": 3,
+            "past": 2,
+            "mask": "additive",
+        },
+    ],
+    ids=str,
+)
 def test_attention_options(tmp_path, options):
     run_attention(tmp_path, **options)
 
