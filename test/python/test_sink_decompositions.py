@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -43,6 +44,22 @@ def tensor_type(array: np.ndarray, dynamic: tuple[int, ...]) -> str:
     return f"tensor<{'x'.join([*dims, ELEMENT[array.dtype]])}>"
 
 
+def session(model: str | bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def lower_and_run(tmp_path: Path, text: str, inputs: dict, form: str) -> list[np.ndarray]:
+    source, lowered, model = (tmp_path / n for n in ("op.mlir", "onnx.mlir", "model.onnx"))
+    source.write_text(text)
+    lower = f"--convert-sink-to-onnx=form={form}"
+    subprocess.run([BIN / "basin-opt", source, lower, "-o", lowered], check=True)
+    subprocess.run([BIN / "basin-translate", "--mlir-to-onnx", lowered, "-o", model], check=True)
+    loaded = session(str(model))
+    return loaded.run(None, {i.name: inputs[i.name] for i in loaded.get_inputs()})
+
+
 def run(
     tmp_path: Path,
     op: str,
@@ -60,7 +77,7 @@ def run(
     outs = [f"y{i}" for i in range(results)]
     info = lambda names, kinds: ", ".join(
         f'#onnx.value<"{n}", {t}, {{}}>' for n, t in zip(names, kinds)
-    )  # noqa: E731
+    )
     text = f"""
 module attributes {{onnx.model = {{ir_version = 8 : i64, opset_import = [{{domain = "", version = {opset} : i64}}]}}}} {{
   onnx.graph @main #onnx.graph_info<inputs = [{info(inputs, types)}], outputs = [{info(outs, [out_type] * results)}], valueInfo = [], info = {{name = "g"}}> {{
@@ -70,17 +87,7 @@ module attributes {{onnx.model = {{ir_version = 8 : i64, opset_import = [{{domai
   }}
 }}
 """
-    source, lowered, model = (tmp_path / n for n in ("op.mlir", "onnx.mlir", "model.onnx"))
-    source.write_text(text)
-    subprocess.run(
-        [BIN / "basin-opt", source, f"--convert-sink-to-onnx=form={form}", "-o", lowered],
-        check=True,
-    )
-    subprocess.run([BIN / "basin-translate", "--mlir-to-onnx", lowered, "-o", model], check=True)
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {n: a for n, (a, _) in inputs.items()})
+    return lower_and_run(tmp_path, text, {n: a for n, (a, _) in inputs.items()}, form)
 
 
 def check(actual: np.ndarray, expected: np.ndarray, kind: str = "f32") -> None:
@@ -105,10 +112,21 @@ def norm_reference(v: dict, layer: bool, eps: float) -> list[np.ndarray]:
     return [y, h]
 
 
-NORM_OPTIONS = {False: ["residual", "pre_affine", "weight"], True: ["residual", "pre_affine", "weight", "bias"]}
-NORM_CASES = [(layer, 17, c) for layer, options in NORM_OPTIONS.items() for k in range(len(options) + 1)
-              for c in itertools.combinations(options, k)]
-NORM_CASES += [(layer, opset, tuple(options)) for layer, options in NORM_OPTIONS.items() for opset in (13, 18, 23)]
+NORM_OPTIONS = {
+    False: ["residual", "pre_affine", "weight"],
+    True: ["residual", "pre_affine", "weight", "bias"],
+}
+NORM_CASES = [
+    (layer, 17, c)
+    for layer, options in NORM_OPTIONS.items()
+    for k in range(len(options) + 1)
+    for c in itertools.combinations(options, k)
+]
+NORM_CASES += [
+    (layer, opset, tuple(options))
+    for layer, options in NORM_OPTIONS.items()
+    for opset in (13, 18, 23)
+]
 
 
 @pytest.mark.parametrize(("layer", "opset", "chosen"), NORM_CASES)
@@ -223,15 +241,18 @@ def rotary_reference(x, cos, sin, interleaved, n):
         else (np.arange(n // 2), np.arange(n // 2, n))
     )
     half = cos.shape[-1] == n // 2
-    table = lambda t, i: t if half else t[..., i]  # noqa: E731
+    table = lambda t, i: t if half else t[..., i]
     y[..., first] = x[..., first] * table(cos, first) - x[..., second] * table(sin, first)
     y[..., second] = x[..., second] * table(cos, second) + x[..., first] * table(sin, second)
     return y
 
 
 # Positions with layout hsd are refused: batch and heads are one axis there.
-ROTARY_CASES = [c for c in itertools.product(["bhsd", "bshd", "bsd", "hsd"], ["full", "half", "cache", "rank2"])
-                if c != ("hsd", "cache")]
+ROTARY_CASES = [
+    c
+    for c in itertools.product(["bhsd", "bshd", "bsd", "hsd"], ["full", "half", "cache", "rank2"])
+    if c != ("hsd", "cache")
+]
 
 
 @pytest.mark.parametrize(("layout", "tables"), ROTARY_CASES)
@@ -513,3 +534,62 @@ def test_norm_as_function(tmp_path):
     )
     v = double(inputs)
     check(y, norm_reference({"x": v["x"], "pre_affine": v["p"]}, False, 1e-5)[0])
+
+
+SKIP = """
+module attributes {{onnx.model = {{ir_version = 8 : i64, opset_import = [{{domain = "", version = 17 : i64}}, {{domain = "com.microsoft", version = 1 : i64}}]}}}} {{
+  onnx.graph @main #onnx.graph_info<inputs = [{infos}], outputs = [#onnx.value<"y", {t}, {{}}>, #onnx.value<"s", {t}, {{}}>], valueInfo = [], info = {{name = "g"}}> {{
+  ^bb0(%x: {t}, %r: {t}, %p: {v}, %w: {v}, %b: {v}, %c: {v}):
+    %none = onnx.absent
+    %y, %s = sink.{op} %x residual %r pre_affine %p weight %w {beta_operand} {{epsilon = 1.0e-5}} : ({t}, {t}, {v}, {v}{beta_type}) -> ({t}, {t}) {{
+    ^bb0(%a: {t}, %d: {t}):
+      %f:4 = onnx.ms.{node}(%a, %d, %w{beta}, %c) {{epsilon = 1.0e-5 : f32, onnx.outs = ["y", "", "", "s"]}} : ({t}, {t}, {v}{beta_type}, {v}) -> ({t}, none, none, {t})
+      sink.yield %f#0, %f#3 : {t}, {t}
+    }}
+    onnx.return %y, %s : {t}, {t}
+  }}
+}}
+"""
+
+
+def skip_operator(node, inputs, epsilon=1e-5):
+    """The fused operator alone: its normalized output and its sum."""
+    values = [onnx.helper.make_tensor_value_info(n, 1, a.shape) for n, a in inputs.items()]
+    outs = [onnx.helper.make_tensor_value_info(n, 1, None) for n in "ys"]
+    op = onnx.helper.make_node(
+        node, list(inputs), ["y", "", "", "s"], domain="com.microsoft", epsilon=epsilon
+    )
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
+    graph = onnx.helper.make_graph([op], "g", values, outs)
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    return session(model.SerializeToString()).run(None, inputs)
+
+
+@pytest.mark.parametrize("layer", [False, True])
+@pytest.mark.parametrize("form", ["standard", "functions"])
+def test_pre_affine_of_skip_operator_is_bit_exact(tmp_path, layer, form):
+    """Powers of two before the norm: each bit is that of the operator on scaled operands."""
+    node = "SkipLayerNormalization" if layer else "SkipSimplifiedLayerNormalization"
+    t, v = "tensor<?x?x64xf32>", "tensor<64xf32>"
+    infos = ", ".join(
+        f'#onnx.value<"{n}", {k}, {{}}>' for n, k in zip("xrpwbc", (t, t, v, v, v, v))
+    )
+    text = SKIP.format(
+        t=t,
+        v=v,
+        infos=infos,
+        node=node,
+        op="layer_norm" if layer else "rms_norm",
+        beta=", %b" if layer else "",
+        beta_operand="bias %b" if layer else "",
+        beta_type=", " + v if layer else "",
+    )
+    names = {n: rand(2, 9, 64) if n in "xr" else rand(64) for n in "xrpwbc"}
+    names["p"] = (2.0 ** RNG.integers(-6, 7, 64)).astype(np.float32)
+    y, s = lower_and_run(tmp_path, text, names, form)
+    p, order = names["p"], "xrwbc" if layer else "xrwc"
+    _, expected_sum = skip_operator(node, {n: names[n] for n in order})
+    scaled = {n: names[n] * p if n in "xrc" else names[n] for n in order}
+    expected, _ = skip_operator(node, scaled)
+    assert np.array_equal(y.view(np.int32), expected.view(np.int32))
+    assert np.array_equal(s.view(np.int32), expected_sum.view(np.int32))
