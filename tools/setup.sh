@@ -20,7 +20,7 @@ setup_packages() {
   if [ "$id $version" != "debian 12" ]; then
     echo "This script sets up Debian 12 only. Elsewhere, install LLVM and MLIR 22.1 with headers" >&2
     echo "and tools, clang 22, lld, ninja, CMake 3.25 or newer, ccache, protozero, zlib and Python" >&2
-    echo "3.10 or newer with venv and headers, then build with CMake: see docs/building.md." >&2
+    echo "3.10 or newer with venv and headers, then build with CMake: see setup_build here." >&2
     exit 1
   fi
   missing=$(comm -23 <(printf '%s\n' "${BASIN_PACKAGES[@]}" | sort) \
