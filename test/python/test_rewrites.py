@@ -105,14 +105,29 @@ def test_a_scale_folded_into_the_norm_weight_is_found_out(tmp_path: Path) -> Non
     assert not verify(TRAINED, wrong, tolerance=1e-3).passed
 
 
-def to_fp16(source: Path, target: Path) -> None:
-    """Weights and activations in f16, by ONNX Runtime's own converter."""
+def to_fp16(source: Path) -> onnx.ModelProto:
+    """Weights and activations in f16, by ONNX Runtime's own converter, nothing clipped."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), target)
+    return convert_float_to_float16(
+        onnx.load(source), keep_io_types=True, min_positive_val=5.97e-8, max_finite_val=65504.0
+    )
+
+
+def run_f16(source: Path, ids: np.ndarray) -> np.ndarray:
+    """The f16 model by onnx's reference evaluator, which rounds after each node.
+
+    ONNX Runtime's CPU provider has no f16 Add: it runs chains of such nodes in f32, where nothing
+    overflows, so it does not show what a device that stores the stream in f16 computes.
+    """
+    from onnx.reference import ReferenceEvaluator
+
+    with np.errstate(all="ignore"):
+        return ReferenceEvaluator(to_fp16(source)).run(None, {"input_ids": ids})[0]
 
 
 def run(path: Path, ids: np.ndarray) -> np.ndarray:
+    """The model in ONNX Runtime, optimizations off."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -120,19 +135,20 @@ def run(path: Path, ids: np.ndarray) -> np.ndarray:
 
 
 def test_overflow_in_half_precision_is_cured(tmp_path: Path) -> None:
-    """A residual stream beyond 65504: NaN in f16, finite after the rescale."""
+    """A residual stream that overflows f16: useless before the rescale, equal to f32 after it.
+
+    The squares overflow first: the root is infinite, the norm's result and all logits are zero.
+    """
     large, cured = tmp_path / "large.onnx", tmp_path / "cured.onnx"
     rewrite(TRAINED, large, "sink-rescale-residual{k=-14}")
     assert verify(TRAINED, large).passed, "the planted model is the same function in f32"
     rewrite(large, cured, "sink-rescale-residual{k=14}")
-    ids = np.arange(1, 33, dtype=np.int64).reshape(1, 32)
+    ids = np.arange(1, 17, dtype=np.int64).reshape(1, 16)
     reference = run(large, ids)
-    for name in ("large", "cured"):
-        to_fp16(tmp_path / f"{name}.onnx", tmp_path / f"{name}16.onnx")
-    before, after = run(tmp_path / "large16.onnx", ids), run(tmp_path / "cured16.onnx", ids)
-    assert not np.isfinite(before).all()
+    before, after = run_f16(large, ids), run_f16(cured, ids)
+    assert not np.isfinite(before).all() or np.abs(before - reference).max() > 1
     assert np.isfinite(after).all()
-    # f16 keeps 11 bits; errors of a few layers add up on logits of about 10.
+    # f16 keeps 11 bits; the errors of a few layers add up.
     assert np.abs(after - reference).max() < 64 * 2**-11 * np.abs(reference).max()
 
 
