@@ -176,6 +176,10 @@ def show_cell(value: Any) -> str:
 
     if value is None:
         return ""
+    if isinstance(value, list):
+        return "\n".join(show_cell(one) for one in value)
+    if isinstance(value, dict):
+        return " ".join(show_cell(one) for one in value.values())
     return escape(value if isinstance(value, str) else json.dumps(value))
 
 
