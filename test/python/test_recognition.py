@@ -21,7 +21,11 @@ KNOWN_GAPS = {
     "bert-eager-script17": ("heads", "kv_heads"),  # the exporter's Reshape computes them
     "gpt2-eager-dynamo18": ("causal",),  # the mask's length is a tensor's, not the keys'
     "gpt2-sdpa-dynamo18": ("causal",),
-    "hand-functions": ("attention", "rms_norms", "streams", "causal"),  # inputs have no types
+    # The inputs of a function have no types.
+    "hand-functions": (
+        *("attention", "rms_norms", "streams", "causal"),
+        *("heads", "kv_heads", "head_dim"),
+    ),
     "llama-eager-ids-dynamo18": ("causal",),
     "llama-eager-ids-dynamo23": ("causal",),
     "llama-sdpa-dynamo23": ("kv_heads",),  # heads are repeated before the Attention op
