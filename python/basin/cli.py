@@ -117,7 +117,11 @@ def rewrite_pipeline(
 
 
 def check_rewrite_options(
-    absorb: Absorb | None, rescale: str | None, stats: Path | None, scale_dims: str | None
+    absorb: Absorb | None,
+    rescale: str | None,
+    stats: Path | None,
+    scale_dims: str | None,
+    bound: float | None,
 ) -> None:
     """Refuse what the pipeline's own parser would refuse less clearly."""
     if rescale is not None and not re.fullmatch(r"auto|-?\d{1,3}", rescale):
@@ -128,6 +132,14 @@ def check_rewrite_options(
         fail("--scale-dims belongs to --absorb residual")
     if absorb is None and rescale != "auto" and stats is not None:
         fail("--stats belongs to --absorb residual or --rescale-residual auto")
+    if absorb is not None and stats is None and scale_dims is None:
+        fail("--absorb residual takes its scales from --stats or --scale-dims: give one of them")
+    if bound is not None and rescale != "auto":
+        fail("--bound belongs to --rescale-residual auto")
+    if bound is not None and not 0 < bound < float("inf"):
+        fail(f"--bound: expected a positive number, but got {bound}")
+    if rescale == "auto" and stats is None and bound is None:
+        fail("--rescale-residual auto needs --bound or --stats")
     if stats is not None and not stats.is_file():
         fail(f"--stats: no such file: {stats}")
     if scale_dims is not None and not re.fullmatch(r"\d+:[\d.eE+-]+(,\d+:[\d.eE+-]+)*", scale_dims):
@@ -222,7 +234,7 @@ def rewrite(
     """Rewrite the model IN and write it to OUT."""
     from basin.model import load
 
-    check_rewrite_options(absorb, rescale, stats, scale_dims)
+    check_rewrite_options(absorb, rescale, stats, scale_dims, bound)
     if target.exists() and source.exists() and target.samefile(source):
         fail(f"the output is the input: {target}")
     model = load(source)
