@@ -6,6 +6,8 @@ if(BASIN_ENABLE_ASSERTIONS)
 endif()
 add_compile_options(-Wall -Wextra -Wno-unused-parameter)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Debian's libMLIR.so lies outside the loader's folders.
+set(CMAKE_INSTALL_RPATH ${LLVM_LIBRARY_DIRS})
 
 if(BASIN_SANITIZE)
   string(REPLACE ";" "," _basin_san "${BASIN_SANITIZE}")

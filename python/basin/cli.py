@@ -132,8 +132,6 @@ def check_rewrite_options(
         fail("--scale-dims belongs to --absorb residual")
     if absorb is None and rescale != "auto" and stats is not None:
         fail("--stats belongs to --absorb residual or --rescale-residual auto")
-    if absorb is not None and stats is None and scale_dims is None:
-        fail("--absorb residual takes its scales from --stats or --scale-dims: give one of them")
     if bound is not None and rescale != "auto":
         fail("--bound belongs to --rescale-residual auto")
     if bound is not None and not 0 < bound < float("inf"):
