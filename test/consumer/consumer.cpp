@@ -23,7 +23,7 @@ onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x4xf32>, {}>],
                   outputs = [#onnx.value<"y", tensor<4x2xf32>, {}>],
                   valueInfo = [], info = {name = "g"}> {
 ^bb0(%x: tensor<2x4xf32>):
-  %y = onnx.Transpose(%x) {perm = [1, 0], onnx.outs = ["y"]}
+  %y = onnx.Transpose(%x) {perm = array<i64: 1, 0>, onnx.outs = ["y"]}
       : (tensor<2x4xf32>) -> !onnx.unknown
   onnx.return %y : !onnx.unknown
 }
