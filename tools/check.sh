@@ -73,26 +73,6 @@ check_format() {
 
 check_build() { setup_build $build "${configure[@]}" && ninja -C $build --quiet basin-test-depends; }
 
-# A wheel from the sources, in an environment of its own that borrows ours.
-check_wheel() {
-  local dir
-  dir=$(mktemp -d)
-  trap "rm -rf '$dir'" RETURN
-  "$python" -m venv --without-pip "$dir/venv" &&
-    CC=clang-22 CXX=clang++-22 CMAKE_GENERATOR=Ninja CMAKE_C_COMPILER_LAUNCHER=ccache \
-      CMAKE_CXX_COMPILER_LAUNCHER=ccache \
-      "$python" -m pip --python "$dir/venv/bin/python" install -q --no-deps --no-build-isolation \
-      --disable-pip-version-check "$BASIN_ROOT" &&
-    (cd "$dir" && ls venv/lib/python*/site-packages/basin/_basin*.so &&
-      PYTHONPATH=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
-        venv/bin/python -c "
-import sys
-import basin
-basin.roundtrip(sys.argv[1], 'copy.onnx')
-assert sys.prefix in basin.__file__, basin.__file__
-" "$BASIN_ROOT/models/tiny-shakespeare.onnx")
-}
-
 # Install, then build and run a project that knows only the install.
 check_install() {
   local dir
@@ -137,7 +117,6 @@ if [ $sanitize = 0 ]; then
     --junitxml "$results/pytest.xml"
   check "documentation" ninja -C $build --quiet basin-doc
   check "find_package(Basin)" check_install
-  check "pip install" check_wheel
 fi
 check "import fuzzer" check_fuzz
 finish
