@@ -12,6 +12,9 @@ BASIN_PACKAGES=(ccache clang-22 clang-format-22 cmake g++ libclang-rt-22-dev lib
   libmlir-22-dev libprotozero-dev lld-22 llvm-22-dev llvm-22-tools mlir-22-tools ninja-build
   python3 python3-dev python3-venv zlib1g-dev)
 
+# The same file in another checkout or build folder is a hit.
+export CCACHE_BASEDIR=$BASIN_ROOT CCACHE_NOHASHDIR=1
+
 say() { printf '== %s\n' "$*" >&2; }
 
 setup_packages() {

@@ -95,7 +95,7 @@ def rewrite_pipeline(
     bound: float | None = None,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
-    passes = ["onnx-infer-shapes", "convert-onnx-to-sink"]
+    passes = ["onnx-inline-functions", "onnx-infer-shapes", "convert-onnx-to-sink"]
     if rescale is not None:
         options = f"k={rescale}"
         if rescale == "auto" and stats is not None:

@@ -17,21 +17,7 @@ SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"
 RAISE = "onnx-infer-shapes,convert-onnx-to-sink"
 
 # Model -> keys that recognition does not get right yet, with the reason.
-KNOWN_GAPS = {
-    "bert-eager-script17": ("heads", "kv_heads"),  # the exporter's Reshape computes them
-    "gpt2-eager-dynamo18": ("causal",),  # the mask's length is a tensor's, not the keys'
-    "gpt2-sdpa-dynamo18": ("causal",),
-    # The inputs of a function have no types.
-    "hand-functions": (
-        *("attention", "rms_norms", "streams", "causal"),
-        *("heads", "kv_heads", "head_dim"),
-    ),
-    "llama-eager-ids-dynamo18": ("causal",),
-    "llama-eager-ids-dynamo23": ("causal",),
-    "llama-sdpa-dynamo23": ("kv_heads",),  # heads are repeated before the Attention op
-    "llama-sdpa-dynamo24": ("kv_heads",),
-    "llama-sdpa-past-dynamo23": ("kv_heads",),
-}
+KNOWN_GAPS: dict[str, tuple[str, ...]] = {}
 
 
 def found_counts(found: dict) -> dict:

@@ -21,6 +21,7 @@
 #include "HeadPath.h"
 #include "Matchers.h"
 
+#include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 #include <cmath>
@@ -251,6 +252,13 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   return std::nullopt;
 }
 
+/// Whether the last two axes are of one size for certain.
+static bool isSquare(Value value) {
+  TensorInfo info = getTensorInfo(value);
+  return info.hasRank() && info.rank() >= 2 &&
+         info[info.rank() - 1].provablyEquals(info[info.rank() - 2]);
+}
+
 std::variant<AttentionMatch, Miss> AttentionWalk::match() {
   auto op = cast<SoftmaxOp>(softmax);
   // Before opset 13 the default axis was 1, and all from there was one axis.
@@ -261,7 +269,7 @@ std::variant<AttentionMatch, Miss> AttentionWalk::match() {
                     &AttentionWalk::checkShapes})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
-  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind);
+  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, isSquare(scores->getResult(0)));
   m.idiom.arguments = {m.query, m.key, m.value};
   if (m.mask)
     m.idiom.arguments.push_back(m.mask);

@@ -11,7 +11,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "HeadPath.h"
 #include "Matchers.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -45,10 +48,14 @@ private:
     std::optional<int64_t> window, heads, kvHeads, headDim;
     bool causal = false, hasPresent = false;
     Layout queryLayout = Layout::bsd, keyLayout = Layout::bsd, resultLayout = Layout::bsd;
+    /// Ops before the operator that repeat its key heads.
+    Ops repeats;
   };
+  static void takeRepeats(AttentionParts &parts);
   Operation *attention(const AttentionParts &parts);
   Operation *finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
-                    llvm::function_ref<Operation *(Location, TypeRange)> create);
+                    llvm::function_ref<Operation *(Location, TypeRange)> create,
+                    const Ops &before = {});
 
   Operation *op;
   OpBuilder &b;
@@ -57,10 +64,12 @@ private:
 } // namespace
 
 Operation *FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
-                                 llvm::function_ref<Operation *(Location, TypeRange)> create) {
+                                 llvm::function_ref<Operation *(Location, TypeRange)> create,
+                                 const Ops &before) {
   Idiom idiom;
   llvm::append_range(idiom.arguments, arguments);
   llvm::append_range(idiom.results, results);
+  idiom.inside.insert(before.begin(), before.end());
   idiom.inside.insert(op);
   // A statistic that others read cannot be one of the op's results.
   for (Value result : op->getResults())
@@ -160,7 +169,24 @@ Operation *FusedOpRaiser::attention(const AttentionParts &p) {
                                      number(p.softcap), integer(p.heads), integer(p.kvHeads),
                                      integer(p.headDim), kind, p.hasPresent, p.queryLayout,
                                      p.keyLayout, p.keyLayout, p.resultLayout);
-  });
+  }, p.repeats);
+}
+
+/// The keys and values before their heads were repeated, if both were, if nobody
+/// else reads the repeated ones and no mask or cache is made for them.
+void FusedOpRaiser::takeRepeats(AttentionParts &p) {
+  Ops ops;
+  Value key = matchRepeatedHeads(p.key, ops);
+  Value value = key ? matchRepeatedHeads(p.value, ops) : Value();
+  if (!value || p.pastKey || p.hasPresent || getDim(key, 1) != getDim(value, 1))
+    return;
+  for (Operation *op : ops)
+    if (!op->hasOneUse() || op->getBlock() != ops.front()->getBlock())
+      return;
+  p.key = key;
+  p.value = value;
+  p.kvHeads = getDim(key, 1);
+  p.repeats = std::move(ops);
 }
 
 static std::optional<int64_t> divide(std::optional<int64_t> a, std::optional<int64_t> b) {
@@ -190,9 +216,15 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
                      : MaskKind::additive;
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
-  p.causal = a.getIsCausal().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind));
+  TensorInfo q = getTensorInfo(p.query), k = getTensorInfo(p.key);
+  bool isSquare = !p.pastKey && q.hasRank() && k.hasRank() && q.rank() == k.rank() &&
+                  q.rank() >= 3 && q[q.rank() - 2].provablyEquals(k[k.rank() - 2]);
+  p.causal = a.getIsCausal().value_or(0) != 0 ||
+             (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare));
   p.hasPresent = a->getNumResults() > 2 && a.getPresentKey() && a.getPresentValue() &&
                  !getValueName(a.getPresentKey()).empty();
+  if (!flat)
+    takeRepeats(p);
   return attention(p);
 }
 

@@ -58,7 +58,7 @@ static Value matchFlatTranspose(Value value, Ops &ops) {
 
 /// [b, kv, s, d] of [b, kv * n, s, d] where each head stands n times in a row:
 /// a new axis after the heads, widened by Expand, Tile or Concat, and merged.
-static Value matchRepeatedHeads(Value value, Ops &ops) {
+Value basin::onnx::matchRepeatedHeads(Value value, Ops &ops) {
   auto reshape = value.getDefiningOp<ReshapeOp>();
   Operation *widen = reshape ? reshape.getData().getDefiningOp() : nullptr;
   if (!widen || !isa<ExpandOp, TileOp, ConcatOp>(widen))

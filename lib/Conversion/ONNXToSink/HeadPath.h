@@ -32,6 +32,10 @@ std::optional<std::string> walkQuery(mlir::Value operand, HeadPath &path);
 std::optional<std::string> walkKey(mlir::Value operand, HeadPath &path);
 std::optional<std::string> walkValue(mlir::Value operand, HeadPath &path);
 
+/// [batch, kv heads, ...] of heads repeated to more, with the ops that do it;
+/// null if `value` is no such thing.
+mlir::Value matchRepeatedHeads(mlir::Value value, Ops &ops);
+
 } // namespace basin::onnx
 
 #endif // BASIN_LIB_CONVERSION_ONNXTOSINK_HEADPATH_H

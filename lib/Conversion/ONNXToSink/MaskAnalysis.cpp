@@ -32,7 +32,34 @@ struct Index {
 };
 } // namespace
 
+/// Ops looked at for one mask, at most: paths through a graph can be many more
+/// than its ops.
+static constexpr unsigned kBudget = 4096;
 static constexpr unsigned kDepth = 24;
+
+namespace {
+class MaskProof {
+public:
+  explicit MaskProof(bool isSquare) : isSquare(isSquare) {}
+
+  /// Whether a mask of this kind hides each key after the query.
+  bool hidesFuture(Value value, MaskKind kind, unsigned depth = kDepth);
+
+private:
+  bool booleanHides(Operation *op, MaskKind kind, unsigned depth);
+  bool additiveHides(Operation *op, unsigned depth);
+  bool comparesKeyToQuery(Value a, Value b);
+  bool areAligned(const Index &key, const Index &query) const;
+  std::optional<Index> matchIndex(Value value, unsigned depth = kDepth);
+  std::optional<Index> matchShifted(AddOp add, unsigned depth);
+  std::optional<Index> matchUnsqueezed(UnsqueezeOp op, unsigned depth);
+  std::optional<Index> matchLookup(GatherNDOp gather, unsigned depth);
+
+  /// As many queries as keys.
+  bool isSquare;
+  unsigned budget = kBudget;
+};
+} // namespace
 
 /// Ops that move or repeat elements but leave alone which key and query an
 /// element belongs to. (A new last axis changes that: see `matchIndex`.)
@@ -54,7 +81,7 @@ static Value skipScalarViews(Value value) {
   return value;
 }
 
-/// The axis that an index varies along, from its static ones.
+/// The one axis that is not 1, counted from the end.
 static std::optional<int64_t> varyingAxis(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || type.getRank() == 0)
@@ -70,38 +97,90 @@ static std::optional<int64_t> varyingAxis(Value value) {
   return axis;
 }
 
-static std::optional<Index> matchIndex(Value value) {
-  std::optional<int64_t> axis = varyingAxis(value);
-  if (!axis)
+static std::optional<Index> matchRange(RangeOp range) {
+  if (evaluateScalar(range.getDelta()) != 1.0)
     return std::nullopt;
-  Index index;
-  index.axis = *axis;
-  for (unsigned depth = 0; depth < kDepth; ++depth) {
-    Operation *op = value.getDefiningOp();
-    if (!op)
-      return std::nullopt;
-    if (auto range = dyn_cast<RangeOp>(op)) {
-      if (evaluateScalar(range.getDelta()) != 1.0)
-        return std::nullopt;
-      index.limit = skipScalarViews(range.getLimit());
-      if (evaluateScalar(range.getStart()) != 0.0) {
-        if (index.offset)
-          return std::nullopt;
-        index.offset = skipScalarViews(range.getStart());
-        return index;
-      }
+  Index index{Value(), skipScalarViews(range.getLimit()), -1};
+  if (evaluateScalar(range.getStart()) != 0.0)
+    index.offset = skipScalarViews(range.getStart());
+  return index;
+}
+
+/// Index + past length, in either order.
+std::optional<Index> MaskProof::matchShifted(AddOp add, unsigned depth) {
+  for (unsigned i : {0u, 1u}) {
+    auto type = dyn_cast<RankedTensorType>(add->getOperand(1 - i).getType());
+    if (!type || !type.hasStaticShape() || type.getNumElements() != 1 ||
+        type.getRank() > getRank(add.getC()).value_or(0))
+      continue;
+    std::optional<Index> index = matchIndex(add->getOperand(i), depth);
+    if (!index || index->offset)
+      continue;
+    index->offset = skipScalarViews(add->getOperand(1 - i));
+    return index;
+  }
+  return std::nullopt;
+}
+
+/// New axes of size 1: the index' own axis moves with them.
+std::optional<Index> MaskProof::matchUnsqueezed(UnsqueezeOp op, unsigned depth) {
+  std::optional<int64_t> rank = getRank(op->getResult(0));
+  std::optional<SmallVector<int64_t>> axes = rank ? getAxes(op, *rank) : std::nullopt;
+  std::optional<Index> index = axes ? matchIndex(op.getData(), depth) : std::nullopt;
+  if (!index)
+    return std::nullopt;
+  int64_t before = *rank - static_cast<int64_t>(axes->size()) + index->axis;
+  for (int64_t axis = 0; axis < *rank; ++axis)
+    if (!llvm::is_contained(*axes, axis) && before-- == 0) {
+      index->axis = axis - *rank;
       return index;
     }
-    if (isa<AddOp>(op) && !index.offset) {
-      // Range + past length, in either order.
-      unsigned i = skipScalarViews(op->getOperand(0)).getDefiningOp<RangeOp>() ? 0 : 1;
-      index.offset = skipScalarViews(op->getOperand(1 - i));
-      value = op->getOperand(i);
-      continue;
-    }
-    if (!isa<CastOp, IdentityOp, UnsqueezeOp, ReshapeOp, ExpandOp>(op))
+  return std::nullopt;
+}
+
+/// Positions looked up by (row, position) in a table whose every row counts
+/// from 0: the second component is what it finds.
+std::optional<Index> MaskProof::matchLookup(GatherNDOp gather, unsigned depth) {
+  auto pairs = gather.getIndices().getDefiningOp<ConcatOp>();
+  if (gather.getBatchDims().value_or(0) != 0 || getRank(gather.getData()) != 2 || !pairs ||
+      pairs->getNumOperands() != 2 ||
+      !isLastAxis(pairs->getResult(0), pairs.getAxis().value_or(0)) ||
+      getDim(pairs->getOperand(1), -1) != 1)
+    return std::nullopt;
+  std::optional<Index> table = matchIndex(gather.getData(), depth);
+  std::optional<Index> index = matchIndex(pairs->getOperand(1), depth);
+  if (!table || table->axis != -1 || !index || index->axis == -1 || (table->offset && index->offset))
+    return std::nullopt;
+  if (table->offset)
+    index->offset = table->offset;
+  ++index->axis; // the pairs' own axis is gone
+  return index;
+}
+
+/// What `value` counts, followed down from its Range; nothing if it does not.
+std::optional<Index> MaskProof::matchIndex(Value value, unsigned depth) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth == 0 || budget == 0)
+    return std::nullopt;
+  --budget;
+  if (auto range = dyn_cast<RangeOp>(op))
+    return matchRange(range);
+  if (auto add = dyn_cast<AddOp>(op))
+    return matchShifted(add, depth - 1);
+  if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op))
+    return matchUnsqueezed(unsqueeze, depth - 1);
+  if (auto gather = dyn_cast<GatherNDOp>(op))
+    return matchLookup(gather, depth - 1);
+  // Counted from the end, the axis stays where it is.
+  if (isa<CastOp, CastLikeOp, IdentityOp, ExpandOp>(op))
+    return matchIndex(op->getOperand(0), depth - 1);
+  if (isa<ReshapeOp>(op)) {
+    std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
+    std::optional<int64_t> axis = varyingAxis(value);
+    if (!index || !axis)
       return std::nullopt;
-    value = op->getOperand(0);
+    index->axis = *axis;
+    return index;
   }
   return std::nullopt;
 }
@@ -114,12 +193,13 @@ static bool sameCount(Value a, Value b) {
          x->front() == y->front();
 }
 
-/// Whether query i's position is i + (keys - queries).
-static bool areAligned(const Index &key, const Index &query) {
+/// Whether query i's position is i + (keys - queries). A mask is as wide as
+/// there are keys: where the scores are square, both may count from 0.
+bool MaskProof::areAligned(const Index &key, const Index &query) const {
   if (key.offset)
     return false;
   if (!query.offset)
-    return sameCount(key.limit, query.limit);
+    return isSquare || sameCount(key.limit, query.limit);
   // Positions past .. past + n against keys 0 .. past + n.
   if (sameCount(key.limit, query.limit))
     return true;
@@ -132,7 +212,7 @@ static bool areAligned(const Index &key, const Index &query) {
 }
 
 /// `a <= b` (or `a < b`) as keys against queries: true where visible.
-static bool comparesKeyToQuery(Value a, Value b) {
+bool MaskProof::comparesKeyToQuery(Value a, Value b) {
   std::optional<Index> key = matchIndex(a), query = matchIndex(b);
   return key && query && key->axis == -1 && query->axis == -2 && areAligned(*key, *query);
 }
@@ -199,8 +279,6 @@ static bool isLow(Value value) {
   return constant && *constant <= -1e4;
 }
 
-static bool hidesFuture(Value value, MaskKind kind, unsigned depth);
-
 static bool triangleHides(Value value, MaskKind kind) {
   Value table = matchTriangleSlices(value);
   if (!table)
@@ -234,7 +312,7 @@ static bool triluHides(TriluOp trilu, MaskKind kind) {
   return false;
 }
 
-static bool booleanHides(Operation *op, MaskKind kind, unsigned depth) {
+bool MaskProof::booleanHides(Operation *op, MaskKind kind, unsigned depth) {
   bool keep = kind == MaskKind::keep;
   Value a = op->getOperand(0), b = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
   if (isa<NotOp>(op))
@@ -252,7 +330,7 @@ static bool booleanHides(Operation *op, MaskKind kind, unsigned depth) {
   return false;
 }
 
-static bool additiveHides(Operation *op, unsigned depth) {
+bool MaskProof::additiveHides(Operation *op, unsigned depth) {
   if (isa<AddOp>(op))
     return hidesFuture(op->getOperand(0), MaskKind::additive, depth) ||
            hidesFuture(op->getOperand(1), MaskKind::additive, depth);
@@ -276,9 +354,10 @@ static bool additiveHides(Operation *op, unsigned depth) {
   return false;
 }
 
-static bool hidesFuture(Value value, MaskKind kind, unsigned depth) {
-  if (depth == 0 || !value)
+bool MaskProof::hidesFuture(Value value, MaskKind kind, unsigned depth) {
+  if (depth == 0 || budget == 0 || !value)
     return false;
+  --budget;
   value = skipViews(value);
   if (triangleHides(value, kind))
     return true;
@@ -305,6 +384,6 @@ static bool hidesFuture(Value value, MaskKind kind, unsigned depth) {
   return booleanHides(op, kind, depth - 1);
 }
 
-bool basin::onnx::isCausalMask(Value mask, MaskKind kind) {
-  return kind != MaskKind::lengths && hidesFuture(mask, kind, kDepth);
+bool basin::onnx::isCausalMask(Value mask, MaskKind kind, bool isSquare) {
+  return kind != MaskKind::lengths && MaskProof(isSquare).hidesFuture(mask, kind);
 }

@@ -70,7 +70,9 @@ std::variant<AttentionMatch, Miss> matchAttention(mlir::Operation *softmax);
 
 /// Whether `mask` provably hides, besides what else it hides, every key after
 /// the query (aligned at the end where there are more keys than queries).
-bool isCausalMask(mlir::Value mask, sink::MaskKind kind);
+/// `isSquare`: there are as many queries as keys for certain. A mask is taken to
+/// be as wide as the keys, not of one column broadcast over them.
+bool isCausalMask(mlir::Value mask, sink::MaskKind kind, bool isSquare = false);
 
 /// Raises a fused operator (LayerNormalization, Attention, ...); null if `op`
 /// is none.

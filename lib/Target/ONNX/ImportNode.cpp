@@ -94,23 +94,8 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
 
 bool Importer::isTypedUse(RegisteredOperationName name, const NodeSchema &schema,
                           const wire::Node &n, const Attrs &attrs, ArrayRef<Attribute> graphNames) {
-  if (n.overload || !schema.acceptsCounts(n.inputs.size(), n.outputs.size()) ||
-      functionNames.contains((canonicalDomain(n) + "/" + *n.opType).str()) ||
-      graphNames.size() != schema.regions.size())
-    return false;
-  for (auto [attr, expected] : llvm::zip_equal(graphNames, schema.regions))
-    if (cast<StringAttr>(attr).getValue() != expected)
-      return false;
-  for (NamedAttribute attr : attrs)
-    if (!llvm::is_contained(name.getAttributeNames(), attr.getName()))
-      return false;
-  Attrs copy(attrs);
-  auto silent = [&] {
-    InFlightDiagnostic none = emitError(loc);
-    none.abandon();
-    return none;
-  };
-  return succeeded(name.verifyInherentAttrs(copy, silent));
+  return !n.overload && !functionNames.contains((canonicalDomain(n) + "/" + *n.opType).str()) &&
+         fitsTypedOp(name, schema, n.inputs.size(), n.outputs.size(), attrs, graphNames);
 }
 
 Operation *Importer::createNode(const wire::Node &n, OperationState &state, const Attrs &attrs,

@@ -1,4 +1,4 @@
-// RUN: basin-opt %s --onnx-infer-shapes -split-input-file | FileCheck %s
+// RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false -split-input-file | FileCheck %s
 
 // Names survive, 1 gives way to a name, unequal names give an unnamed dim; a
 // dynamic dim beside a static one other than 1 is that size or 1.

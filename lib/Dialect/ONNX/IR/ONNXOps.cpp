@@ -38,6 +38,26 @@ bool NodeSchema::acceptsCounts(size_t numInputs, size_t numOutputs) const {
   return outputs.size() == 1 ? numOutputs == 1 : numOutputs <= outputs.size();
 }
 
+bool basin::onnx::fitsTypedOp(RegisteredOperationName name, const NodeSchema &schema,
+                              size_t numInputs, size_t numOutputs, const NamedAttrList &attrs,
+                              ArrayRef<Attribute> regionNames) {
+  if (!schema.acceptsCounts(numInputs, numOutputs) || regionNames.size() != schema.regions.size())
+    return false;
+  for (auto [attr, expected] : llvm::zip_equal(regionNames, schema.regions))
+    if (cast<StringAttr>(attr).getValue() != expected)
+      return false;
+  for (NamedAttribute attr : attrs)
+    if (!llvm::is_contained(name.getAttributeNames(), attr.getName()))
+      return false;
+  NamedAttrList copy(attrs);
+  auto silent = [&] {
+    InFlightDiagnostic none = emitError(UnknownLoc::get(name.getContext()));
+    none.abandon();
+    return none;
+  };
+  return succeeded(name.verifyInherentAttrs(copy, silent));
+}
+
 //===----------------------------------------------------------------------===//
 // What the typed ops share
 //===----------------------------------------------------------------------===//
@@ -230,6 +250,32 @@ LogicalResult NodeOp::verify() {
     return emitOpError("expected a name for each of ")
            << getNumRegions() << " subgraphs, but got " << getRegionAttrNames().size();
   return verifySubgraphs(*this);
+}
+
+void basin::onnx::toTypedOp(NodeOp node) {
+  const NodeSchema *schema = nullptr;
+  StringRef domain = node.getOpDomain() == "ai.onnx" ? "" : node.getOpDomain();
+  std::optional<RegisteredOperationName> typed =
+      lookupTypedOp(node.getContext(), domain, node.getOpType(), schema);
+  NamedAttrList attrs(node.getAttrs());
+  ArrayRef<Attribute> regions =
+      node.getRegionNames() ? node.getRegionNames()->getValue() : ArrayRef<Attribute>();
+  if (!typed || node.getOverloadName() ||
+      !fitsTypedOp(*typed, *schema, node->getNumOperands(), node->getNumResults(), attrs, regions))
+    return;
+  OpBuilder b(node);
+  OperationState state(node.getLoc(), *typed);
+  state.addOperands(node.getInputs());
+  state.addTypes(node->getResultTypes());
+  state.addAttributes(attrs);
+  state.addAttributes(node->getDiscardableAttrDictionary().getValue());
+  if (StringAttr given = node.getDomainAttr(); given && given.getValue() != schema->domain)
+    state.addAttribute(kDomainAttr, given);
+  for (Region &region : node->getRegions())
+    state.addRegion()->takeBody(region);
+  Operation *op = b.create(state);
+  node->replaceAllUsesWith(op);
+  node.erase();
 }
 
 #include "basin/Dialect/ONNX/IR/ONNXInterfaces.cpp.inc"

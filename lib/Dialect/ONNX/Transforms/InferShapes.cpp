@@ -10,10 +10,21 @@
 // alike: a rule sees operand types that are final. Subgraphs come before the
 // node that holds them, as an If takes its types from them.
 //
+// A function has no types of its own. A call's results are those of a copy of
+// the body whose inputs have the call's types, once for each list of types; the
+// body itself gets, in the end, what holds in every call.
+//
+// A dim that nothing names gets a name of its own, "?0", "?1", ...: then two
+// values that inherit it are known to be of one size.
+//
 //===----------------------------------------------------------------------===//
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
+#include "basin/Dialect/ONNX/Utils/Functions.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/ScopeExit.h"
 
 namespace basin::onnx {
 #define GEN_PASS_DEF_INFERSHAPESPASS
@@ -30,8 +41,14 @@ public:
   void runOnOperation() override;
 
 private:
+  LogicalResult inferGraphs();
+  LogicalResult inferFunctions();
   LogicalResult inferBlock(Block &block, GraphInfoAttr info);
   LogicalResult inferNode(NodeInterface node);
+  LogicalResult inferCall(FunctionOp function, NodeInterface call, SmallVectorImpl<Type> &types);
+  void noteCall(FunctionOp function, TypeRange arguments);
+  void countNames();
+  Type nameDims(Type type);
   LogicalResult inferResultTypes(NodeInterface node, SmallVectorImpl<Type> &types);
   LogicalResult refine(OpResult value, Type inferred);
   LogicalResult checkOutputs(Block &block, GraphInfoAttr info);
@@ -39,27 +56,162 @@ private:
 
   /// Declared types of values that graphs return.
   llvm::DenseMap<Value, Type> declared;
+  std::optional<FunctionTable> functions;
+  /// Per function and operand types (as a function type's inputs), the types of
+  /// its results.
+  llvm::DenseMap<std::pair<Operation *, Type>, SmallVector<Type>> calls;
+  /// What holds of a function's operands in all of its calls.
+  llvm::MapVector<Operation *, SmallVector<Type>> arguments;
+  /// Functions whose bodies are being inferred for a call: no function may
+  /// call itself.
+  SmallVector<Operation *> callStack;
+  /// The bodies themselves are inferred: no call is new.
+  bool isFinal = false;
+  unsigned copiesLeft = 0, nextName = 0;
 };
 } // namespace
 
+/// Bodies inferred for one list of types each, at most: a model of n functions
+/// can make 2^n calls.
+static constexpr unsigned kMaxCopies = 4096;
+
 void InferShapesPass::runOnOperation() {
   declared.clear();
-  auto run = [&](auto graph) {
-    return WalkResult(inferBlock(graph.getBody().front(), graph.getInfo()));
-  };
+  calls.clear();
+  arguments.clear();
+  functions.reset();
+  isFinal = false;
+  copiesLeft = kMaxCopies;
+  countNames();
+  if (auto module = dyn_cast<ModuleOp>(getOperation()))
+    functions.emplace(module);
+  if (failed(inferGraphs()) || failed(inferFunctions()))
+    signalPassFailure();
+}
+
+LogicalResult InferShapesPass::inferGraphs() {
   // Graphs do not nest; their subgraphs are visited with the nodes.
   WalkResult result = getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
-    WalkResult inferred = WalkResult::advance();
-    if (auto graph = dyn_cast<GraphOp>(op))
-      inferred = run(graph);
-    else if (auto function = dyn_cast<FunctionOp>(op))
-      inferred = run(function);
-    else
-      return inferred;
-    return inferred.wasInterrupted() ? inferred : WalkResult::skip();
+    auto graph = dyn_cast<GraphOp>(op);
+    if (!graph)
+      return isa<FunctionOp>(op) ? WalkResult::skip() : WalkResult::advance();
+    for (BlockArgument argument : graph.getBody().getArguments())
+      argument.setType(nameDims(argument.getType()));
+    if (failed(inferBlock(graph.getBody().front(), graph.getInfo())))
+      return WalkResult::interrupt();
+    return WalkResult::skip();
   });
-  if (result.wasInterrupted())
-    signalPassFailure();
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult InferShapesPass::inferFunctions() {
+  isFinal = true;
+  WalkResult result = getOperation()->walk<WalkOrder::PreOrder>([&](FunctionOp function) {
+    for (auto [argument, type] :
+         llvm::zip(function.getBody().getArguments(), arguments.lookup(function)))
+      if (type)
+        argument.setType(nameDims(type));
+    if (failed(inferBlock(function.getBody().front(), function.getInfo())))
+      return WalkResult::interrupt();
+    return WalkResult::skip();
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Names of dims
+//===----------------------------------------------------------------------===//
+
+/// Calls `fn` for each type of a value below `root`.
+static void walkTypes(Operation *root, function_ref<void(Type)> fn) {
+  root->walk([&](Operation *op) {
+    llvm::for_each(op->getResultTypes(), fn);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        llvm::for_each(block.getArgumentTypes(), fn);
+  });
+}
+
+/// The first number that names no dim yet, from an earlier run or the model.
+void InferShapesPass::countNames() {
+  nextName = 0;
+  llvm::SmallPtrSet<Type, 16> seen;
+  walkTypes(getOperation(), [&](Type type) {
+    if (!isa<RankedTensorType>(type) || !seen.insert(type).second)
+      return;
+    TensorInfo info = getTensorInfo(type);
+    for (const Dim &dim : *info.dims) {
+      StringRef name = dim.name ? dim.name.getValue() : StringRef();
+      unsigned number;
+      if (name.consume_front("?") && !name.getAsInteger(10, number) && number >= nextName)
+        nextName = number + 1;
+    }
+  });
+}
+
+Type InferShapesPass::nameDims(Type type) {
+  TensorInfo info = getTensorInfo(type);
+  if (!nameUnknownDims || !info.hasRank())
+    return type;
+  for (Dim &dim : *info.dims)
+    if (dim.isUnknown())
+      dim = Dim(StringAttr::get(&getContext(), "?" + Twine(nextName++)));
+  return makeTensorType(info);
+}
+
+//===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+/// Joins the types of one more call to what is known of all.
+void InferShapesPass::noteCall(FunctionOp function, TypeRange types) {
+  if (isFinal)
+    return;
+  unsigned count = function.getBody().getNumArguments();
+  auto [known, isFirst] = arguments.try_emplace(function);
+  known->second.resize(count);
+  for (unsigned i = 0; i < count; ++i) {
+    // An input that a call leaves out may be anything.
+    Type type = i < types.size() && !isa<NoneType, UnknownType>(types[i]) ? types[i] : Type();
+    Type &joint = known->second[i];
+    if (isFirst)
+      joint = type;
+    else
+      joint = joint && type ? joinTypes(joint, type) : Type();
+  }
+}
+
+LogicalResult InferShapesPass::inferCall(FunctionOp function, NodeInterface call,
+                                         SmallVectorImpl<Type> &types) {
+  types.assign(call->getNumResults(), Type());
+  noteCall(function, call->getOperandTypes());
+  auto key = std::pair<Operation *, Type>(
+      function, FunctionType::get(&getContext(), call->getOperandTypes(), {}));
+  auto known = calls.find(key);
+  if (known == calls.end()) {
+    if (copiesLeft == 0 || llvm::is_contained(callStack, function.getOperation()))
+      return success();
+    --copiesLeft;
+    callStack.push_back(function);
+    FunctionOp copy = function.clone();
+    function->getBlock()->getOperations().insert(std::next(Block::iterator(function)), copy);
+    llvm::scope_exit done([&] {
+      callStack.pop_back();
+      copy.erase();
+    });
+    for (auto [argument, type] :
+         llvm::zip(copy.getBody().getArguments(), call->getOperandTypes()))
+      if (!isa<NoneType>(type))
+        argument.setType(type);
+    if (failed(inferBlock(copy.getBody().front(), copy.getInfo())))
+      return failure();
+    Operation *terminator = copy.getBody().front().getTerminator();
+    known = calls.try_emplace(key, llvm::to_vector(terminator->getOperandTypes())).first;
+  }
+  for (auto [type, inferred] : llvm::zip(types, known->second))
+    if (!isa<NoneType, UnknownType>(inferred))
+      type = inferred;
+  return success();
 }
 
 InFlightDiagnostic InferShapesPass::report(Operation *op) {
@@ -74,11 +226,18 @@ static GraphInfoAttr getSubgraphInfo(Region &region) {
 }
 
 LogicalResult InferShapesPass::inferBlock(Block &block, GraphInfoAttr info) {
-  // A value's declared type is known before its consumers are visited.
+  // A value's declared type is known before its consumers are visited, and
+  // forgotten with the block, which may be a copy's.
+  SmallVector<Value> added;
+  llvm::scope_exit forget([&] {
+    for (Value value : added)
+      declared.erase(value);
+  });
   if (info && info.getOutputs().size() == block.getTerminator()->getNumOperands())
     for (auto [value, attr] : llvm::zip(block.getTerminator()->getOperands(), info.getOutputs()))
       if (auto output = dyn_cast<ValueInfoAttr>(attr))
-        declared.try_emplace(value, output.getType());
+        if (declared.try_emplace(value, output.getType()).second)
+          added.push_back(value);
   for (Operation &op : block) {
     for (Region &region : op.getRegions())
       if (failed(inferBlock(region.front(), getSubgraphInfo(region))))
@@ -99,6 +258,8 @@ static bool isConditional(Operation *op) {
 /// The rule's types. Contradictory operands become warnings where the user
 /// asked for that; the results then keep the types they have.
 LogicalResult InferShapesPass::inferResultTypes(NodeInterface node, SmallVectorImpl<Type> &types) {
+  if (FunctionOp function = functions ? functions->lookup(node) : FunctionOp())
+    return inferCall(function, node, types);
   bool conditional = isConditional(node);
   if (onConflict == ConflictAction::Error && !conditional)
     return node.inferResultTypes(types);
@@ -126,7 +287,7 @@ LogicalResult InferShapesPass::inferNode(NodeInterface node) {
   for (auto [value, type] : llvm::zip(node->getResults(), types)) {
     if (failed(refine(value, type)))
       return failure();
-    if (!getTensorInfo(value).hasRank())
+    if (!getTensorInfo(value).hasRank() && callStack.empty())
       ++numUnknown;
   }
   return success();
@@ -163,9 +324,11 @@ LogicalResult InferShapesPass::refine(OpResult value, Type inferred) {
     if (failed(type))
       return failure();
   }
+  *type = nameDims(*type);
   if (*type != stated) {
     value.setType(*type);
-    ++numRefined;
+    if (callStack.empty()) // not in a copy
+      ++numRefined;
   }
   return success();
 }

@@ -58,6 +58,12 @@ std::optional<mlir::RegisteredOperationName> lookupTypedOp(mlir::MLIRContext *ct
                                                            llvm::StringRef opType,
                                                            const NodeSchema *&schema);
 
+/// Whether a use of the operator `name` with these counts, attributes and
+/// subgraphs can be its typed op.
+bool fitsTypedOp(mlir::RegisteredOperationName name, const NodeSchema &schema, size_t numInputs,
+                 size_t numOutputs, const mlir::NamedAttrList &attrs,
+                 llvm::ArrayRef<mlir::Attribute> regionNames);
+
 /// Operand (result) `index`; null if there is none or it is absent.
 mlir::Value getInputOrNull(mlir::Operation *op, unsigned index);
 mlir::Value getOutputOrNull(mlir::Operation *op, unsigned index);
@@ -102,5 +108,11 @@ int64_t getOpsetVersion(mlir::Operation *op, llvm::StringRef domain = "");
 
 #define GET_OP_CLASSES
 #include "basin/Dialect/ONNX/IR/ONNXOps.h.inc"
+
+namespace basin::onnx {
+/// Replaces `node` by its typed op where there is one that it fits; a call of a
+/// model-local function must not get here.
+void toTypedOp(NodeOp node);
+} // namespace basin::onnx
 
 #endif // BASIN_DIALECT_ONNX_IR_ONNX_H

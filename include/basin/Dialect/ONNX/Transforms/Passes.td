@@ -30,6 +30,11 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
     statements) are errors; inside a subgraph, which may be a branch never taken,
     they leave the types as they are.
 
+    A call of a model-local function has the result types of the function's
+    body with the call's operand types; the body's own values get what holds in
+    every call. A dynamic dim that nothing names gets a name "?N" of its own, so
+    that values which inherit it are known to have one size.
+
     Only types change: an exported model stays as it was. Does nothing where
     types are as precise as can be told, for nodes without a typed op, and for
     the results of Loop and Scan.
@@ -43,11 +48,32 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
              clEnumValN(::basin::onnx::ConflictAction::Error, "error", "Fail"),
              clEnumValN(::basin::onnx::ConflictAction::Warn, "warn",
                         "Warn and keep what the model states"))}]>,
+    Option<"nameUnknownDims", "name-unknown-dims", "bool", /*default=*/"true",
+           "Give each dynamic dim without a name one of its own">,
   ];
   let statistics = [
     Statistic<"numRefined", "refined", "Values whose type became more precise">,
     Statistic<"numUnknown", "unknown", "Values whose rank is still unknown">,
   ];
+}
+
+def InlineFunctionsPass : Pass<"onnx-inline-functions", "::mlir::ModuleOp"> {
+  let summary = "replace calls of model-local functions by their bodies";
+  let description = [{
+    What a rewrite ties together must stand in one graph: a residual stream may
+    run through the functions that hold a model's layers. Each call becomes the
+    function's nodes, with the call's attributes in place of references to them;
+    their names get the call's name before them. Functions that are then called
+    nowhere are erased.
+
+    A function that imports another version of an operator set than the model
+    stays, and so does its call; so do functions that call themselves, which
+    ONNX forbids.
+
+    Promise: bit-exact. Does nothing when there are no functions.
+  }];
+  let dependentDialects = ["::basin::onnx::ONNXDialect"];
+  let statistics = [Statistic<"numInlined", "inlined", "Calls replaced">];
 }
 
 #endif // BASIN_DIALECT_ONNX_TRANSFORMS_PASSES_TD
