@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test" / "python"))
@@ -48,10 +47,11 @@ def own_models() -> Iterator[bytes]:
 
 def hostile_models() -> Iterator[bytes]:
     """What test_untrusted.py refuses, and the small model with a bit of everything."""
-    import hostile_models as hostile
+    from hostile_graphs import rich
+    from hostile_models import CASES
 
-    yield hostile.rich()
-    for case in hostile.CASES:
+    yield rich()
+    for case in CASES:
         with tempfile.TemporaryDirectory() as outer:
             folder = Path(outer) / "m"
             folder.mkdir()
