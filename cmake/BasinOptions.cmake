@@ -13,7 +13,11 @@ if(BASIN_SANITIZE)
   string(REPLACE ";" "," _basin_san "${BASIN_SANITIZE}")
   add_compile_options(-fsanitize=${_basin_san} -fno-omit-frame-pointer -fno-sanitize-recover=all
                       -fno-sanitize=vptr)
-  add_link_options(-fsanitize=${_basin_san})
+  # As a shared library, so that an interpreter that preloads it can take the
+  # Python extension.
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir
+    OUTPUT_VARIABLE _basin_runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
+  add_link_options(-fsanitize=${_basin_san} -shared-libsan -Wl,-rpath,${_basin_runtime})
 endif()
 
 # A Basin library: sources, the dylib-linked MLIR, exported for find_package(Basin).

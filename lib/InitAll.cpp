@@ -35,7 +35,8 @@ void basin::registerAllPasses() {
 }
 
 void basin::registerAllPipelines() {
-  mlir::PassPipelineRegistration<>(kRaisePipeline, "inline functions, infer shapes, raise to the sink dialect",
+  mlir::PassPipelineRegistration<>(kRaisePipeline,
+                                   "inline functions, infer shapes, raise to the sink dialect",
                                    [](mlir::OpPassManager &pm) {
                                      pm.addPass(onnx::createInlineFunctionsPass());
                                      pm.addPass(onnx::createInferShapesPass());

@@ -31,8 +31,9 @@ config.substitutions += [
 if config.basin_sanitize:
     # The plugin lives in a process whose main program has no sanitizer runtime.
     # Leaks: LLVM's managed statics are reachable, but libMLIR.so is not
-    # instrumented, so leak reports would name its internals.
-    config.environment["ASAN_OPTIONS"] = "detect_leaks=0:detect_container_overflow=0"
+    # instrumented, so leak reports would name its internals, and it takes memory
+    # from allocators that our code had poisoned.
+    config.environment["ASAN_OPTIONS"] = "detect_leaks=0:detect_container_overflow=0:allow_user_poisoning=0"
     config.available_features.add("sanitizer")
 else:
     config.available_features.add("plugin")

@@ -15,6 +15,7 @@
 
 #include "basin/API/Model.h"
 #include "basin/Analysis/Inspect.h"
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/InitAll.h"
 #include "basin/Target/ONNX/Import.h"
 
@@ -45,7 +46,7 @@ static DialectRegistry &getRegistry() {
 // The importer gives a node the location of its name, within its file's.
 static void print(Location loc, llvm::raw_ostream &os) {
   if (auto name = dyn_cast<NameLoc>(loc))
-    os << "node '" << name.getName().getValue() << "': ";
+    os << "node " << onnx::quoteName(name.getName()) << ": ";
   else if (auto file = dyn_cast<FileLineColLoc>(loc); file && file.getLine() == 0)
     os << file.getFilename().getValue() << ": ";
   else if (!isa<UnknownLoc>(loc))
@@ -57,14 +58,30 @@ static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
   os << diagnostic.str();
 }
 
+// Names, from a model that may be anybody's, stand in a message as they are:
+// what a caller gets is UTF-8, without control characters, and not megabytes.
+static std::string makePrintable(std::string text) {
+  constexpr size_t kLongest = 4000;
+  bool isCut = text.size() > kLongest;
+  if (isCut)
+    text.resize(kLongest);
+  text = llvm::json::fixUTF8(text);
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < 32 || c == 127)
+      c = '?';
+  return isCut ? text + "..." : text;
+}
+
 static std::string toString(const Diagnostic &diagnostic) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  print(diagnostic, os);
-  for (const Diagnostic &note : diagnostic.getNotes()) {
-    os << "\nnote: ";
-    print(note, os);
-  }
+  auto one = [](const Diagnostic &diagnostic) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    print(diagnostic, os);
+    return makePrintable(std::move(text));
+  };
+  std::string text = one(diagnostic);
+  for (const Diagnostic &note : diagnostic.getNotes())
+    text += "\nnote: " + one(note);
   return text;
 }
 

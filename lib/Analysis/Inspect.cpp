@@ -131,7 +131,7 @@ json::Object basin::inspectModule(ModuleOp module) {
       // Once for the queries, once for the keys.
       for (StringRef what : {"query", "key"})
         rotary.push_back(
-            json::Object{{"output", getNodeName(op)},
+            json::Object{{"output", json::fixUTF8(getNodeName(op))},
                          {"dim", nullptr},
                          {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
                          {"tables", "cache"},

@@ -49,6 +49,17 @@ def test_models(path: Path) -> None:
     assert not wrong, "found, expected: " + str(wrong)
 
 
+def test_functions_are_raised_where_they_stand() -> None:
+    """Without inlining: a body has the types of its calls and is raised once."""
+    path = ROOT / "test" / "models" / "exported" / "hand-functions.onnx"
+    expected = json.loads(path.with_suffix("").with_suffix(".expect.json").read_text())
+    model = basin.load(path)
+    model.run(RAISE)
+    text = model.text()
+    assert text.count("sink.attention") == expected["in_bodies"]["attention"]
+    assert text.count("sink.rms_norm") == expected["in_bodies"]["rms_norms"]
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="the trained model is not there")
 def test_stories() -> None:
     counts = found_counts(basin.load(SHARED).inspect())

@@ -61,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 extern "C" const char *__asan_default_options() {
-  // libMLIR.so is not instrumented: its containers carry no annotations.
-  return "detect_container_overflow=0";
+  // libMLIR.so is not instrumented: its containers carry no annotations, and it
+  // takes memory from allocators that instrumented code had poisoned.
+  return "detect_container_overflow=0:allow_user_poisoning=0";
 }

@@ -162,14 +162,17 @@ Operation *FusedOpRaiser::attention(const AttentionParts &p) {
   };
   auto kind =
       p.maskKind ? sink::MaskKindAttr::get(b.getContext(), *p.maskKind) : sink::MaskKindAttr();
-  return finish(arguments, results, [&](Location loc, TypeRange types) {
-    return sink::AttentionOp::create(b, loc, types[0], types.drop_front(), p.query, p.key, p.value,
-                                     p.mask, p.pastKey, p.pastValue, p.sinkLogit, Value(), Value(),
-                                     Value(), number(p.scale), p.causal, integer(p.window),
-                                     number(p.softcap), integer(p.heads), integer(p.kvHeads),
-                                     integer(p.headDim), kind, p.hasPresent, p.queryLayout,
-                                     p.keyLayout, p.keyLayout, p.resultLayout);
-  }, p.repeats);
+  return finish(
+      arguments, results,
+      [&](Location loc, TypeRange types) {
+        return sink::AttentionOp::create(b, loc, types[0], types.drop_front(), p.query, p.key,
+                                         p.value, p.mask, p.pastKey, p.pastValue, p.sinkLogit,
+                                         Value(), Value(), Value(), number(p.scale), p.causal,
+                                         integer(p.window), number(p.softcap), integer(p.heads),
+                                         integer(p.kvHeads), integer(p.headDim), kind, p.hasPresent,
+                                         p.queryLayout, p.keyLayout, p.keyLayout, p.resultLayout);
+      },
+      p.repeats);
 }
 
 /// The keys and values before their heads were repeated, if both were, if nobody
@@ -219,8 +222,8 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
   TensorInfo q = getTensorInfo(p.query), k = getTensorInfo(p.key);
   bool isSquare = !p.pastKey && q.hasRank() && k.hasRank() && q.rank() == k.rank() &&
                   q.rank() >= 3 && q[q.rank() - 2].provablyEquals(k[k.rank() - 2]);
-  p.causal = a.getIsCausal().value_or(0) != 0 ||
-             (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare));
+  p.causal =
+      a.getIsCausal().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare));
   p.hasPresent = a->getNumResults() > 2 && a.getPresentKey() && a.getPresentValue() &&
                  !getValueName(a.getPresentKey()).empty();
   if (!flat)

@@ -149,7 +149,8 @@ std::optional<Index> MaskProof::matchLookup(GatherNDOp gather, unsigned depth) {
     return std::nullopt;
   std::optional<Index> table = matchIndex(gather.getData(), depth);
   std::optional<Index> index = matchIndex(pairs->getOperand(1), depth);
-  if (!table || table->axis != -1 || !index || index->axis == -1 || (table->offset && index->offset))
+  if (!table || table->axis != -1 || !index || index->axis == -1 ||
+      (table->offset && index->offset))
     return std::nullopt;
   if (table->offset)
     index->offset = table->offset;

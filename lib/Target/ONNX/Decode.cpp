@@ -41,9 +41,10 @@ public:
   Model model(Reader r);
 
 private:
-  /// Calls `handle(r)` for each field; one that it declines is kept.
-  template <typename Fn> void fields(Reader &r, std::string *unknown, Fn handle) {
-    Nesting nesting(*this);
+  /// Calls `handle(r)` for each field of a message that takes `memory` bytes
+  /// when decoded; a field that it declines is kept.
+  template <typename Fn> void fields(Reader &r, size_t memory, std::string *unknown, Fn handle) {
+    Nesting nesting(*this, memory);
     while (true) {
       const char *start = r.data().data();
       if (!r.next())
@@ -57,13 +58,14 @@ private:
   }
 
   struct Nesting {
-    explicit Nesting(Decoder &d) : d(d) {
+    Nesting(Decoder &d, size_t memory) : d(d) {
       // Every struct of onnx.proto takes two or three messages a level.
       if (++d.depth > 4 * d.limits.maxDepth)
         throw Malformed("graphs or types nest deeper than " + std::to_string(d.limits.maxDepth));
-      if (++d.messages > d.limits.maxMessages)
-        throw Malformed("the model has more than " + std::to_string(d.limits.maxMessages) +
-                        " messages");
+      // An empty message takes two bytes in the file.
+      if ((d.memory += memory) > d.limits.maxMemory)
+        throw Malformed("the model's nodes and other messages need more than " +
+                        std::to_string(d.limits.maxMemory) + " bytes of memory");
     }
     ~Nesting() { --d.depth; }
     Decoder &d;
@@ -85,7 +87,7 @@ private:
 
   const Limits &limits;
   unsigned depth = 0;
-  size_t messages = 0;
+  size_t memory = 0;
 };
 
 StringRef view(Reader &r) {
@@ -115,7 +117,7 @@ void floats(Reader &r, std::vector<float> &out) {
 
 std::pair<StringRef, StringRef> Decoder::entry(Reader r) {
   std::pair<StringRef, StringRef> out;
-  fields(r, nullptr, [&](Reader &r) {
+  fields(r, sizeof(out), nullptr, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       out.first = view(r);
@@ -132,7 +134,7 @@ std::pair<StringRef, StringRef> Decoder::entry(Reader r) {
 
 Tensor Decoder::tensor(Reader r) {
   Tensor t;
-  fields(r, &t.unknown, [&](Reader &r) {
+  fields(r, sizeof(t), &t.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       int64s(r, t.dims);
@@ -185,7 +187,7 @@ Tensor Decoder::tensor(Reader r) {
 
 SparseTensor Decoder::sparse(Reader r) {
   SparseTensor s;
-  fields(r, &s.unknown, [&](Reader &r) {
+  fields(r, sizeof(s), &s.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       s.values = tensor(r.get_message());
@@ -209,12 +211,12 @@ SparseTensor Decoder::sparse(Reader r) {
 
 void Decoder::shape(Reader r, Type &out) {
   out.hasShape = true;
-  fields(r, nullptr, [&](Reader &r) {
+  fields(r, 0, nullptr, [&](Reader &r) {
     if (r.tag() != 1)
       return false;
     Reader dimReader = r.get_message();
     Dim dim;
-    fields(dimReader, nullptr, [&](Reader &r) {
+    fields(dimReader, sizeof(dim), nullptr, [&](Reader &r) {
       switch (r.tag()) {
       case 1:
         dim = {r.get_int64(), std::nullopt};
@@ -232,7 +234,7 @@ void Decoder::shape(Reader r, Type &out) {
 }
 
 void Decoder::tensorType(Reader r, Type &out) {
-  fields(r, nullptr, [&](Reader &r) {
+  fields(r, 0, nullptr, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       out.elementType = r.get_int32();
@@ -251,7 +253,7 @@ Type Decoder::type(Reader r) {
   t.bytes = whole(r);
   auto nested = [&](Reader r, Type::Kind kind, uint32_t innerTag) {
     t.kind = kind;
-    fields(r, nullptr, [&](Reader &r) {
+    fields(r, 0, nullptr, [&](Reader &r) {
       if (r.tag() == innerTag) {
         t.inner = std::make_unique<Type>(type(r.get_message()));
         return true;
@@ -263,7 +265,7 @@ Type Decoder::type(Reader r) {
       return false;
     });
   };
-  fields(r, nullptr, [&](Reader &r) {
+  fields(r, sizeof(t), nullptr, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       t.kind = Type::Tensor;
@@ -296,7 +298,7 @@ Type Decoder::type(Reader r) {
 
 ValueInfo Decoder::valueInfo(Reader r) {
   ValueInfo v;
-  fields(r, &v.unknown, [&](Reader &r) {
+  fields(r, sizeof(v), &v.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       v.name = view(r);
@@ -353,7 +355,7 @@ Attribute Decoder::attribute(Reader r) {
   Attribute a;
   a.bytes = whole(r);
   std::string unknown;
-  fields(r, &unknown, [&](Reader &r) {
+  fields(r, sizeof(a), &unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       a.name = view(r);
@@ -368,7 +370,7 @@ Attribute Decoder::attribute(Reader r) {
       a.s = view(r);
       return true;
     case 5:
-      a.t = tensor(r.get_message());
+      a.t = std::make_unique<Tensor>(tensor(r.get_message()));
       return true;
     case 6:
       a.g = std::make_unique<Graph>(graph(r.get_message()));
@@ -377,7 +379,7 @@ Attribute Decoder::attribute(Reader r) {
       a.doc = view(r);
       return true;
     case 14:
-      a.tp = type(r.get_message());
+      a.tp = std::make_unique<Type>(type(r.get_message()));
       return true;
     case 20:
       a.type = r.get_int32();
@@ -386,7 +388,7 @@ Attribute Decoder::attribute(Reader r) {
       a.ref = view(r);
       return true;
     case 22:
-      a.sparse = sparse(r.get_message());
+      a.sparse = std::make_unique<SparseTensor>(sparse(r.get_message()));
       return true;
     default:
       return attributeList(r, a);
@@ -398,7 +400,7 @@ Attribute Decoder::attribute(Reader r) {
 
 Node Decoder::node(Reader r) {
   Node n;
-  fields(r, &n.unknown, [&](Reader &r) {
+  fields(r, sizeof(n), &n.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       n.inputs.push_back(view(r));
@@ -436,7 +438,7 @@ Node Decoder::node(Reader r) {
 
 Graph Decoder::graph(Reader r) {
   Graph g;
-  fields(r, &g.unknown, [&](Reader &r) {
+  fields(r, sizeof(g), &g.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       g.nodes.push_back(node(r.get_message()));
@@ -474,7 +476,7 @@ Graph Decoder::graph(Reader r) {
 
 Opset Decoder::opset(Reader r) {
   Opset o;
-  fields(r, nullptr, [&](Reader &r) {
+  fields(r, sizeof(o), nullptr, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       o.domain = view(r);
@@ -491,7 +493,7 @@ Opset Decoder::opset(Reader r) {
 
 Function Decoder::function(Reader r) {
   Function f;
-  fields(r, &f.unknown, [&](Reader &r) {
+  fields(r, sizeof(f), &f.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       f.name = view(r);
@@ -538,7 +540,7 @@ Function Decoder::function(Reader r) {
 
 Model Decoder::model(Reader r) {
   Model m;
-  fields(r, &m.unknown, [&](Reader &r) {
+  fields(r, sizeof(m), &m.unknown, [&](Reader &r) {
     switch (r.tag()) {
     case 1:
       m.irVersion = r.get_int64();

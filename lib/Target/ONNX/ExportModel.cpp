@@ -160,6 +160,12 @@ class PendingFile {
 public:
   LogicalResult open(ModuleOp module, StringRef path) {
     final = path.str();
+    // Renaming onto a device or a pipe would replace it.
+    fs::file_status status;
+    if (!fs::status(path, status) && status.type() != fs::file_type::regular_file)
+      return module.emitError("cannot write '")
+             << path << "': expected a regular file or none, but got "
+             << (status.type() == fs::file_type::directory_file ? "a directory" : "a special file");
     auto file = fs::TempFile::create(path + ".tmp-%%%%%%%%");
     if (!file)
       return module.emitError("cannot write '")

@@ -26,7 +26,7 @@ Value Scope::lookup(StringRef name) const {
 
 LogicalResult Importer::define(Scope &scope, StringRef name, Value value, const Twine &where) {
   if (!scope.values.try_emplace(name, value).second)
-    return error(where) << "'" << name << "' is defined twice";
+    return error(where) << quoteName(name) << " is defined twice";
   return success();
 }
 
@@ -36,8 +36,8 @@ FailureOr<ValueInfoAttr> Importer::valueInfo(const wire::ValueInfo &v, StringRef
   if (v.type) {
     auto decoded = wire::decodeType(ctx, *v.type);
     if (!decoded)
-      return error(where) << "'" << v.name.value_or("")
-                          << "': " << llvm::toString(decoded.takeError());
+      return error(where) << quoteName(v.name.value_or("")) << ": "
+                          << llvm::toString(decoded.takeError());
     type = *decoded;
     if (wire::encodeType(type).str() != v.type->bytes)
       info.set("verbatim", VerbatimAttr::get(ctx, v.type->bytes));
@@ -85,7 +85,7 @@ LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
     auto op =
         InitializerOp::create(b, loc, type, name, value, info.empty() ? DictionaryAttr() : info);
     if (name.empty() || !seen.insert(name).second)
-      return error("initializer '" + name + "'")
+      return error("initializer " + quoteName(name))
              << (name.empty() ? "has no name" : "is defined twice");
     if (scope.values.contains(name)) {
       if (!inputsOverride)
@@ -96,20 +96,16 @@ LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
   };
   for (const wire::Tensor &t : g.initializers) {
     StringRef name = t.name.value_or("");
-    FailureOr<TypedAttr> value = elements(t, "initializer '" + name + "'");
+    FailureOr<TypedAttr> value = elements(t, "initializer " + quoteName(name));
     if (failed(value) ||
         failed(create(name, *value, value->getType(), tensorInfo(t, /*withName=*/false))))
       return failure();
   }
   for (const wire::SparseTensor &s : g.sparseInitializers) {
     StringRef name = s.values && s.values->name ? *s.values->name : "";
-    FailureOr<Attribute> value = sparse(s, "sparse initializer '" + name + "'");
+    FailureOr<Attribute> value = sparse(s, "sparse initializer " + quoteName(name));
     if (failed(value))
       return failure();
-    for (int64_t dim : s.dims)
-      if (dim < 0)
-        return error("sparse initializer '" + name + "'")
-               << "expected sizes of at least 0, but got " << dim;
     auto values = cast<SparseAttr>(*value).getValues();
     if (auto tensor = dyn_cast<TensorAttr>(values))
       values = tensor.getElements();
@@ -126,7 +122,7 @@ LogicalResult Importer::finish(ArrayRef<StringRef> outputs, Scope &scope, const 
   for (StringRef name : outputs) {
     Value value = scope.lookup(name);
     if (!value)
-      return error(where) << "output '" << name << "' is not defined";
+      return error(where) << "output " << quoteName(name) << " is not defined";
     values.push_back(value);
   }
   ReturnOp::create(b, loc, values);
@@ -140,7 +136,7 @@ LogicalResult Importer::body(const wire::Graph &g, GraphInfoAttr info, Block &bl
     if (!input.getName().empty() && failed(define(scope, input.getName(), arg, "graph input")))
       return failure();
   }
-  std::string where = ("graph '" + g.name.value_or("") + "'").str();
+  std::string where = "graph " + quoteName(g.name.value_or(""));
   if (failed(initializers(g, scope)) || failed(nodes(g.nodes, scope)))
     return failure();
   b.setInsertionPointToEnd(&block);

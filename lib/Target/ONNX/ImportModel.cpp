@@ -15,6 +15,7 @@
 
 #include "basin/Target/ONNX/Import.h"
 
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -81,9 +82,16 @@ DictionaryAttr Importer::modelAttr() {
   return attrs.getDictionary(ctx);
 }
 
+static int64_t findVersion(ArrayRef<wire::Opset> opsets) {
+  for (const wire::Opset &opset : opsets)
+    if (canonicalDomain(opset.domain).empty())
+      return opset.version.value_or(0);
+  return 0;
+}
+
 LogicalResult Importer::function(const wire::Function &f) {
-  std::string where =
-      ("function '" + f.domain.value_or("") + "." + f.name.value_or("") + "'").str();
+  opsetVersion = findVersion(f.opsets);
+  std::string where = describe(f);
   FailureOr<ArrayAttr> values = valueInfos(f.valueInfo, "value_info");
   if (failed(values))
     return failure();
@@ -113,6 +121,9 @@ LogicalResult Importer::function(const wire::Function &f) {
   }
   std::string symbol =
       (f.domain.value_or("") + "::" + f.name.value_or("") + "::" + f.overload.value_or("")).str();
+  // A domain or name may contain the separator.
+  while (!functionSymbols.insert(symbol).second)
+    symbol += "_";
   auto op = FunctionOp::create(
       b, loc, symbol, f.name.value_or(""), f.domain ? b.getStringAttr(*f.domain) : StringAttr(),
       f.overload ? b.getStringAttr(*f.overload) : StringAttr(), strings(f.attributes),
@@ -131,37 +142,35 @@ LogicalResult Importer::function(const wire::Function &f) {
 }
 
 OwningOpRef<ModuleOp> Importer::import() {
-  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-  (*module)->setAttr(kModelAttr, modelAttr());
-  (*module)->setAttr(kBaseDirAttr, b.getStringAttr(baseDir));
+  OwningOpRef<ModuleOp> owned = ModuleOp::create(loc);
+  module = *owned;
+  module->setAttr(kModelAttr, modelAttr());
+  module->setAttr(kBaseDirAttr, b.getStringAttr(baseDir));
   if (!model.graph) {
     error("model") << "has no graph";
     return {};
   }
-  llvm::StringSet<> symbols;
-  for (const wire::Function &f : model.functions) {
-    StringRef domain = f.domain.value_or("") == "ai.onnx" ? "" : f.domain.value_or("");
-    functionNames.insert((domain + "/" + f.name.value_or("")).str());
-    if (!symbols.insert((domain + "/" + f.name.value_or("") + "/" + f.overload.value_or("")).str())
-             .second) {
-      error("function '" + f.name.value_or("") + "'") << "is defined twice";
-      return {};
-    }
+  if (std::optional<Refusal> refusal = checkModel(model)) {
+    error(refusal->where) << refusal->why;
+    return {};
   }
+  for (const wire::Function &f : model.functions)
+    functionNames.insert((canonicalDomain(f.domain) + "/" + f.name.value_or("")).str());
+  opsetVersion = findVersion(model.opsets);
   Scope scope;
   FailureOr<GraphInfoAttr> info = graphInfo(*model.graph, scope);
   if (failed(info))
     return {};
-  b.setInsertionPointToEnd(module->getBody());
+  b.setInsertionPointToEnd(module.getBody());
   auto graph = GraphOp::create(b, loc, "main", *info);
   if (failed(body(*model.graph, *info, graph.getBody().emplaceBlock(), scope)))
     return {};
   for (const wire::Function &f : model.functions) {
-    b.setInsertionPointToEnd(module->getBody());
+    b.setInsertionPointToEnd(module.getBody());
     if (failed(function(f)))
       return {};
   }
-  return module;
+  return owned;
 }
 
 OwningOpRef<ModuleOp> basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
@@ -186,11 +195,19 @@ OwningOpRef<ModuleOp> basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffe
 
 OwningOpRef<ModuleOp> basin::onnx::importModel(StringRef path, MLIRContext *context,
                                                const ImportOptions &options) {
+  // A device may never end, and a pipe cannot be mapped.
+  llvm::sys::fs::file_status status;
+  if (!llvm::sys::fs::status(path, status) &&
+      status.type() != llvm::sys::fs::file_type::regular_file) {
+    emitError(UnknownLoc::get(context))
+        << "cannot read " << quoteName(path) << ": expected a regular file";
+    return {};
+  }
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   if (!buffer) {
     emitError(UnknownLoc::get(context))
-        << "cannot read '" << path << "': " << buffer.getError().message();
+        << "cannot read " << quoteName(path) << ": " << buffer.getError().message();
     return {};
   }
   return importModel(std::move(*buffer), context, options);

@@ -18,18 +18,8 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-static std::string describe(const wire::Node &n) {
-  std::string text = ("node '" + n.name.value_or("") + "' (" + n.opType.value_or("?") + ")").str();
-  if (n.name.value_or("").empty() && !n.outputs.empty())
-    text = ("node (" + n.opType.value_or("?") + ") of output '" + n.outputs.front() + "'").str();
-  return text;
-}
-
-/// The domain with its default forms folded.
-static StringRef canonicalDomain(const wire::Node &n) {
-  StringRef domain = n.domain.value_or("");
-  return domain == "ai.onnx" ? "" : domain;
-}
+/// A node's attributes are kept sorted: a bound on the time that takes.
+static constexpr size_t kMaxAttributes = 10000;
 
 LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope) {
   for (const wire::Node &n : nodes)
@@ -51,8 +41,8 @@ LogicalResult Importer::operands(const wire::Node &n, Scope &scope, SmallVectorI
     }
     Value value = scope.lookup(name);
     if (!value)
-      return error(describe(n)) << "input '" << name
-                                << "' is not defined before it: the graph is "
+      return error(describe(n)) << "input " << quoteName(name)
+                                << " is not defined before it: the graph is "
                                    "cyclic, not in topological "
                                    "order, or incomplete";
     out.push_back(value);
@@ -63,12 +53,16 @@ LogicalResult Importer::operands(const wire::Node &n, Scope &scope, SmallVectorI
 LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
                                   SmallVectorImpl<const wire::Graph *> &graphs,
                                   SmallVectorImpl<Attribute> &graphNames, StringRef where) {
+  if (n.attributes.size() > kMaxAttributes)
+    return error(where) << "expected at most " << kMaxAttributes << " attributes, but got "
+                        << n.attributes.size();
+  llvm::StringSet<> seen;
   for (const wire::Attribute &a : n.attributes) {
     StringRef name = a.name.value_or("");
     if (name.empty() || name.contains('\0'))
       return error(where) << "an attribute has no name";
-    if (attrs.get(name) || llvm::is_contained(graphNames, b.getStringAttr(name)))
-      return error(where) << "attribute '" << name << "' is given twice";
+    if (!seen.insert(name).second)
+      return error(where) << "attribute " << quoteName(name) << " is given twice";
     if (a.g && !a.ref) {
       graphs.push_back(a.g.get());
       graphNames.push_back(b.getStringAttr(name));
@@ -94,8 +88,32 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
 
 bool Importer::isTypedUse(RegisteredOperationName name, const NodeSchema &schema,
                           const wire::Node &n, const Attrs &attrs, ArrayRef<Attribute> graphNames) {
-  return !n.overload && !functionNames.contains((canonicalDomain(n) + "/" + *n.opType).str()) &&
+  return !n.overload &&
+         !functionNames.contains((canonicalDomain(n.domain) + "/" + *n.opType).str()) &&
          fitsTypedOp(name, schema, n.inputs.size(), n.outputs.size(), attrs, graphNames);
+}
+
+/// Refuses a known attribute of the wrong kind. Before opset 13 some attributes
+/// had other kinds (Cast's `to` was a name), and a function's attribute that
+/// refers to the caller's has none; nodes with such stay untyped.
+LogicalResult Importer::attributeKinds(const wire::Node &n, const Attrs &attrs, StringRef where) {
+  constexpr int64_t kFirstStable = 13;
+  const NodeSchema *schema = nullptr;
+  std::optional<RegisteredOperationName> typed =
+      lookupTypedOp(ctx, canonicalDomain(n.domain), *n.opType, schema);
+  if (!typed || !schema->domain.empty() || opsetVersion < kFirstStable || n.overload ||
+      functionNames.contains(("/" + *n.opType).str()))
+    return success();
+  for (NamedAttribute attr : attrs) {
+    if (!llvm::is_contained(typed->getAttributeNames(), attr.getName()) ||
+        isa<RefAttr, VerbatimAttr>(attr.getValue()))
+      continue;
+    Attrs one;
+    one.push_back(attr);
+    if (failed(typed->verifyInherentAttrs(one, [&] { return error(where); })))
+      return failure();
+  }
+  return success();
 }
 
 Operation *Importer::createNode(const wire::Node &n, OperationState &state, const Attrs &attrs,
@@ -105,7 +123,7 @@ Operation *Importer::createNode(const wire::Node &n, OperationState &state, cons
     state.addRegion();
   const NodeSchema *schema = nullptr;
   std::optional<RegisteredOperationName> typed =
-      lookupTypedOp(ctx, canonicalDomain(n), *n.opType, schema);
+      lookupTypedOp(ctx, canonicalDomain(n.domain), *n.opType, schema);
   if (typed && isTypedUse(*typed, *schema, n, attrs, graphNames)) {
     state.name = *typed;
     state.addAttributes(attrs);
@@ -140,6 +158,8 @@ LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
   SmallVector<Attribute, 2> graphNames;
   SmallVector<Value> values;
   if (failed(operands(n, scope, values)) || failed(nodeAttrs(n, attrs, graphs, graphNames, where)))
+    return failure();
+  if (failed(attributeKinds(n, attrs, where)))
     return failure();
   state.addOperands(values);
   for (StringRef name : n.outputs) {

@@ -20,8 +20,6 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-static std::string quoted(StringRef name) { return ("'" + name + "'").str(); }
-
 //===----------------------------------------------------------------------===//
 // Elements
 //===----------------------------------------------------------------------===//
@@ -93,8 +91,8 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTen
       continue;
     std::optional<int64_t> count = parseCount(entry.second);
     if (!count)
-      return error(what) << "expected a count of bytes as external " << entry.first << ", but got '"
-                         << entry.second << "'";
+      return error(what) << "expected a count of bytes as external " << entry.first << ", but got "
+                         << quoteName(entry.second);
     canonical &= std::to_string(*count) == entry.second;
     (entry.first == "offset" ? offset : length) = *count;
   }
@@ -110,7 +108,7 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTen
     return error(what) << llvm::toString(std::move(bad));
   auto start = static_cast<uint64_t>(offset);
   if (start > size || *expected > size - start)
-    return error(what) << "external data " << quoted(location) << " has " << size
+    return error(what) << "external data " << quoteName(location) << " has " << size
                        << " bytes, but offset " << offset << " and " << type << " need "
                        << *expected << " more";
   return TypedAttr(ExternalAttr::get(ctx, type, location, offset, length,
@@ -178,19 +176,6 @@ FailureOr<Attribute> Importer::tensor(const wire::Tensor &t, const Twine &what) 
   return info.empty() ? Attribute(*value) : Attribute(TensorAttr::get(ctx, *value, info));
 }
 
-FailureOr<Attribute> Importer::sparse(const wire::SparseTensor &s, const Twine &what) {
-  if (!s.values || !s.unknown.empty())
-    return error(what) << "is a sparse tensor without values or with fields this "
-                          "version does not know";
-  FailureOr<Attribute> values = tensor(*s.values, what);
-  FailureOr<Attribute> indices = Attribute();
-  if (s.indices && succeeded(values))
-    indices = tensor(*s.indices, what);
-  if (failed(values) || failed(indices))
-    return failure();
-  return Attribute(SparseAttr::get(ctx, *values, *indices, b.getDenseI64ArrayAttr(s.dims)));
-}
-
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//
@@ -221,7 +206,7 @@ static int32_t kindOf(const wire::Attribute &a) {
 }
 
 FailureOr<Attribute> Importer::attribute(const wire::Attribute &a, const Twine &where) {
-  std::string what = (where + ": attribute " + quoted(a.name.value_or(""))).str();
+  std::string what = (where + ": attribute " + quoteName(a.name.value_or(""))).str();
   auto verbatim = [&] { return Attribute(VerbatimAttr::get(ctx, a.bytes)); };
   auto list = [&](StringRef kind, auto &&range, auto convert) -> FailureOr<Attribute> {
     SmallVector<Attribute> items;

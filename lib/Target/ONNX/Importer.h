@@ -16,6 +16,7 @@
 #include "Wire.h"
 
 #include "basin/Dialect/ONNX/IR/ONNX.h"
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -35,6 +36,21 @@ struct Scope {
 
   mlir::Value lookup(llvm::StringRef name) const;
 };
+
+/// What a diagnostic calls a node or a function.
+std::string describe(const wire::Node &n);
+std::string describe(const wire::Function &f);
+
+/// A domain with its default forms folded.
+llvm::StringRef canonicalDomain(const wire::Text &domain);
+
+struct Refusal {
+  std::string where, why;
+};
+
+/// What can be refused before any IR is made: opset imports, and functions that
+/// are defined twice, call themselves or are called with too much.
+std::optional<Refusal> checkModel(const wire::Model &model);
 
 class Importer {
 public:
@@ -80,6 +96,8 @@ private:
                                 llvm::SmallVectorImpl<const wire::Graph *> &graphs,
                                 llvm::SmallVectorImpl<mlir::Attribute> &graphNames,
                                 llvm::StringRef where);
+  llvm::LogicalResult attributeKinds(const wire::Node &n, const Attrs &attrs,
+                                     llvm::StringRef where);
   mlir::Operation *createNode(const wire::Node &n, mlir::OperationState &state, const Attrs &attrs,
                               llvm::ArrayRef<const wire::Graph *> graphs,
                               llvm::ArrayRef<mlir::Attribute> graphNames);
@@ -98,16 +116,25 @@ private:
                                                  const llvm::Twine &what);
   mlir::DictionaryAttr tensorInfo(const wire::Tensor &t, bool withName);
   llvm::FailureOr<mlir::Attribute> tensor(const wire::Tensor &t, const llvm::Twine &what);
+
+  // ImportSparse.cpp
   llvm::FailureOr<mlir::Attribute> sparse(const wire::SparseTensor &s, const llvm::Twine &what);
+  /// Checks `count` indices into `dims`, of `elements` elements in all.
+  llvm::LogicalResult sparseIndices(mlir::Attribute indices, llvm::ArrayRef<int64_t> dims,
+                                    int64_t count, int64_t elements, const llvm::Twine &what);
 
   mlir::MLIRContext *ctx;
   const wire::Model &model;
   std::shared_ptr<llvm::MemoryBuffer> buffer;
   std::string baseDir;
+  mlir::ModuleOp module;
   mlir::OpBuilder b;
   mlir::Location loc;
   /// `domain/name` of the model-local functions, which shadow operators.
   llvm::StringSet<> functionNames;
+  llvm::StringSet<> functionSymbols;
+  /// Of ai.onnx, in the graph or function at hand; 0 if it imports none.
+  int64_t opsetVersion = 0;
 };
 
 } // namespace basin::onnx

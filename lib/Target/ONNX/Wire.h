@@ -87,10 +87,11 @@ struct Attribute {
   std::optional<float> f;
   std::optional<int64_t> i;
   Text s;
-  std::optional<Tensor> t;
+  // Most attributes have none of these: pointers keep them small.
+  std::unique_ptr<Tensor> t;
   std::unique_ptr<Graph> g;
-  std::optional<SparseTensor> sparse;
-  std::optional<Type> tp;
+  std::unique_ptr<SparseTensor> sparse;
+  std::unique_ptr<Type> tp;
   std::vector<float> floats;
   std::vector<int64_t> ints;
   std::vector<StringRef> strings;
@@ -148,8 +149,9 @@ struct Model {
 
 struct Limits {
   unsigned maxDepth = 64;
-  /// Messages in all: bounds memory at about 300 times this many bytes.
-  size_t maxMessages = 1u << 22;
+  /// Bytes that the structs above may take in all, without their names and
+  /// numbers, which the file's size bounds. While a list grows, twice as much.
+  size_t maxMemory = 1u << 30;
 };
 
 /// Decodes a ModelProto. The result refers to `bytes`.

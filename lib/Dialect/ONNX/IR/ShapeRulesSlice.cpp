@@ -76,7 +76,7 @@ static FailureOr<Dims> splitEvenly(Operation *op, const Dim &dim) {
   }
   if (count == 1)
     return Dims{dim};
-  if (!dim.isStatic())
+  if (count == 0 || !dim.isStatic())
     return Dims(count, Dim());
   int64_t part = llvm::divideCeil(dim.size, count);
   int64_t last = dim.size - part * (count - 1);

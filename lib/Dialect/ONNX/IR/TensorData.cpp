@@ -14,6 +14,8 @@
 
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -143,7 +145,7 @@ llvm::Error basin::onnx::resolveExternalFile(StringRef baseDir, StringRef locati
   namespace fs = llvm::sys::fs;
   namespace paths = llvm::sys::path;
   auto refuse = [&](const Twine &why) {
-    return llvm::createStringError("external data '" + location + "' " + why);
+    return llvm::createStringError("external data " + quoteName(location) + " " + why);
   };
   if (location.empty() || location.contains('\0'))
     return refuse("is not a file name");
@@ -184,13 +186,13 @@ static FailureOr<TensorBytes> mapExternal(ExternalAttr value, Operation *from) {
     return from->emitError(llvm::toString(std::move(error)));
   auto offset = static_cast<uint64_t>(value.getOffset());
   if (!length || value.getOffset() < 0 || offset > size || *length > size - offset)
-    return from->emitError("external data '")
-           << value.getLocation() << "' has " << size << " bytes, but offset " << offset
+    return from->emitError("external data ")
+           << quoteName(value.getLocation()) << " has " << size << " bytes, but offset " << offset
            << " and type " << type << " need more";
   auto buffer = llvm::MemoryBuffer::getFileSlice(path, *length, offset);
   if (!buffer)
-    return from->emitError("external data '")
-           << value.getLocation() << "' cannot be read: " << buffer.getError().message();
+    return from->emitError("external data ")
+           << quoteName(value.getLocation()) << " cannot be read: " << buffer.getError().message();
   std::shared_ptr<llvm::MemoryBuffer> owner = std::move(*buffer);
   ArrayRef<char> bytes(owner->getBufferStart(), owner->getBufferSize());
   return TensorBytes{bytes, std::move(owner)};

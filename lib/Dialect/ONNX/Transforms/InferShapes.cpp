@@ -20,6 +20,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/Dialect/ONNX/Utils/Functions.h"
 
@@ -199,8 +200,7 @@ LogicalResult InferShapesPass::inferCall(FunctionOp function, NodeInterface call
       callStack.pop_back();
       copy.erase();
     });
-    for (auto [argument, type] :
-         llvm::zip(copy.getBody().getArguments(), call->getOperandTypes()))
+    for (auto [argument, type] : llvm::zip(copy.getBody().getArguments(), call->getOperandTypes()))
       if (!isa<NoneType>(type))
         argument.setType(type);
     if (failed(inferBlock(copy.getBody().front(), copy.getInfo())))
@@ -294,9 +294,9 @@ LogicalResult InferShapesPass::inferNode(NodeInterface node) {
 }
 
 static std::string describe(Value value, Operation *op) {
-  std::string text = ("'" + getValueName(value) + "'").str();
+  std::string text = quoteName(getValueName(value));
   if (StringRef node = getNodeName(op); !node.empty())
-    text += (" of node '" + node + "'").str();
+    text += " of node " + quoteName(node);
   return text;
 }
 
@@ -347,7 +347,7 @@ LogicalResult InferShapesPass::checkOutputs(Block &block, GraphInfoAttr info) {
     Operation *owner = value.getDefiningOp();
     if (onConflict == ConflictAction::Warn && isa_and_nonnull<NodeInterface>(owner))
       continue; // `refine` has warned
-    report(terminator) << "expected output '" << output.getName().getValue() << "' to be "
+    report(terminator) << "expected output " << quoteName(output.getName()) << " to be "
                        << output.getType() << " as declared, but got " << value.getType();
     if (onConflict == ConflictAction::Error)
       return failure();

@@ -28,8 +28,7 @@ using namespace basin::onnx;
 
 namespace {
 
-class InlineFunctionsPass
-    : public basin::onnx::impl::InlineFunctionsPassBase<InlineFunctionsPass> {
+class InlineFunctionsPass : public basin::onnx::impl::InlineFunctionsPassBase<InlineFunctionsPass> {
 public:
   void runOnOperation() override;
 
@@ -115,8 +114,7 @@ static void bindAttrs(Operation *root, NodeOp call, FunctionOp function) {
     for (NamedAttribute attr : node.getAttrs()) {
       auto ref = dyn_cast<RefAttr>(attr.getValue());
       changed |= static_cast<bool>(ref);
-      Attribute value =
-          ref ? lookupAttr(call, function, ref.getName()) : attr.getValue();
+      Attribute value = ref ? lookupAttr(call, function, ref.getName()) : attr.getValue();
       if (value)
         attrs.set(attr.getName(), value);
     }
@@ -157,8 +155,7 @@ static void renameBody(Operation *root, StringRef prefix) {
                       graphs.getAsRange<GraphInfoAttr>(), [&](GraphInfoAttr info) -> Attribute {
                         return GraphInfoAttr::get(b.getContext(), renameInfos(info.getInputs()),
                                                   renameInfos(info.getOutputs()),
-                                                  renameInfos(info.getValueInfo()),
-                                                  info.getInfo());
+                                                  renameInfos(info.getValueInfo()), info.getInfo());
                       })));
   });
 }

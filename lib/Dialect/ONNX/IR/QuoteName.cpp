@@ -1,0 +1,34 @@
+//===- QuoteName.cpp --------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+
+using llvm::StringRef;
+
+std::string basin::onnx::quoteName(StringRef name) {
+  bool isText = llvm::json::isUTF8(name);
+  size_t shown = std::min<size_t>(name.size(), 160);
+  // Not in the middle of a character.
+  while (isText && shown < name.size() && (static_cast<uint8_t>(name[shown]) & 0xc0) == 0x80)
+    --shown;
+  std::string out = "'";
+  llvm::raw_string_ostream os(out);
+  for (char c : name.take_front(shown)) {
+    auto byte = static_cast<uint8_t>(c);
+    if (byte < 32 || byte == 127 || (byte > 127 && !isText))
+      os << llvm::format("\\x%02x", byte);
+    else
+      os << c;
+  }
+  os << (shown < name.size() ? "...'" : "'");
+  return out;
+}

@@ -1,0 +1,130 @@
+//===- basin-pipeline-fuzzer.cpp --------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// libFuzzer's target behind the importer: whatever was imported, a pipeline of
+// the command line refuses it with a diagnostic or leaves a valid module that
+// can be written and read again. In one half of the runs a contradiction in the
+// shapes is a warning: much more of what is wrong then reaches recognition and
+// the rewrites.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Analysis/Inspect.h"
+#include "basin/InitAll.h"
+#include "basin/Target/ONNX/Export.h"
+#include "basin/Target/ONNX/Import.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mlir;
+
+static constexpr const char *kRaise[] = {
+    "onnx-infer-shapes,convert-onnx-to-sink",
+    "onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink{explain=true}",
+};
+
+static constexpr const char *kRewrites[] = {
+    "convert-sink-to-onnx",
+    "sink-rescale-residual{k=3},convert-sink-to-onnx{form=functions}",
+    "sink-absorb-residual-sinks,sink-insert-pre-affine,convert-sink-to-onnx",
+    "sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},sink-rescale-residual{bound=300000},"
+    "convert-sink-to-onnx",
+};
+
+namespace {
+/// The registry, filled once.
+struct Registered {
+  DialectRegistry dialects;
+  Registered() {
+    basin::registerAllDialects(dialects);
+    basin::registerAllPasses();
+    basin::registerAllPipelines();
+  }
+};
+
+class Checker {
+public:
+  explicit Checker(MLIRContext &context)
+      : context(context), handler(&context, [this](Diagnostic &diagnostic) {
+          hasError |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
+          return success();
+        }) {}
+
+  /// Null where refused, with a diagnostic.
+  OwningOpRef<ModuleOp> import(StringRef bytes) {
+    hasError = false;
+    // Copied: one byte beyond the end is then beyond an allocation.
+    auto buffer = llvm::MemoryBuffer::getMemBufferCopy(bytes, "fuzz");
+    OwningOpRef<ModuleOp> module = basin::onnx::importModel(std::move(buffer), &context);
+    require(module || hasError, "refused without a diagnostic");
+    return module;
+  }
+
+  /// Runs `pipeline`; false where a pass refuses, with a diagnostic.
+  bool run(ModuleOp module, StringRef pipeline) {
+    hasError = false;
+    PassManager manager(&context);
+    require(succeeded(parsePassPipeline(pipeline, manager)), "no such pipeline");
+    if (failed(manager.run(module))) {
+      require(hasError, "a pass failed without a diagnostic");
+      return false;
+    }
+    return true;
+  }
+
+  void exportAndImport(ModuleOp module) {
+    hasError = false;
+    std::string written;
+    llvm::raw_string_ostream os(written);
+    if (failed(basin::onnx::exportModel(module, os)))
+      return require(hasError, "not written, without a diagnostic");
+    require(static_cast<bool>(import(written)), "what was written is not read again");
+  }
+
+  static void require(bool holds, const char *what) {
+    if (!holds)
+      llvm::report_fatal_error(what);
+  }
+
+private:
+  MLIRContext &context;
+  bool hasError = false;
+  ScopedDiagnosticHandler handler;
+};
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static auto *registered = new Registered();
+  MLIRContext context(registered->dialects, MLIRContext::Threading::DISABLED);
+  Checker checker(context);
+  OwningOpRef<ModuleOp> module = checker.import({reinterpret_cast<const char *>(data), size});
+  if (!module)
+    return 0;
+  // One path an execution, chosen by the bytes: all of them take eight times as
+  // long and mostly agree.
+  uint64_t choice = llvm::xxh3_64bits(ArrayRef(data, size));
+  if (!checker.run(*module, kRaise[choice % std::size(kRaise)]))
+    return 0;
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::json::Value(basin::inspectModule(*module));
+  if (checker.run(*module, kRewrites[choice / std::size(kRaise) % std::size(kRewrites)]))
+    checker.exportAndImport(*module);
+  return 0;
+}
+
+extern "C" const char *__asan_default_options() {
+  // libMLIR.so is not instrumented: its containers carry no annotations, and it
+  // takes memory from allocators that instrumented code had poisoned.
+  return "detect_container_overflow=0:allow_user_poisoning=0";
+}
