@@ -89,7 +89,6 @@ check_install() {
 check_fuzz() {
   local dir=$build/fuzz/$1
   mkdir -p "$dir/found" &&
-    "$python" test/fuzz/make_corpus.py $build/fuzz/seeds &&
     $build/bin/basin-$1-fuzzer -max_total_time=$((${BASIN_FUZZ_SECONDS:-30} / 2)) \
       -max_len=65536 -rss_limit_mb=2048 -timeout=20 -artifact_prefix="$dir/" \
       -print_final_stats=1 "$dir/found" $build/fuzz/seeds
@@ -135,7 +134,8 @@ if [ $sanitize = 0 ]; then
   check "documentation" ninja -C $build --quiet basin-doc
   check "find_package(Basin)" check_install
   # Always under the sanitizers, by its own flags.
-  for name in import pipeline; do check "$name fuzzer" check_fuzz $name; done
+  check "seeds for the fuzzers" "$python" test/fuzz/make_corpus.py $build/fuzz/seeds &&
+    for name in import pipeline; do check "$name fuzzer" check_fuzz $name; done
 else
   suite "pytest, sanitized" pytest.xml sanitized_pytest
 fi

@@ -86,6 +86,7 @@ CASES = [
         ("shape_overflows", chain(("Mul", [HUGE, HUGE]), ("Add", [MAX, MAX])), None),
         ("shape_gather_beyond", chain(("Gather", [7])), None),
         ("shape_gather_before", chain(("Gather", [-3])), None),
+        ("shape_long_chain", chain(*[("Mul", [1, 1])] * 20_000), None),
         ("slice_step_zero", one("Slice", X, [0], [1], [0], [0]), "other than 0"),
         ("slice_extremes", one("Slice", X, [MAX], [MIN], [1], [MIN]), None),
         ("slice_step_least", one("Slice", (MAX,), [MAX], [MIN], [0], [-1]), None),
