@@ -31,7 +31,7 @@ class BigramTask:
         rng = np.random.default_rng((seed, 1 << 40))
         frequency = 1 / np.arange(1, tokens + 1)
         frequency /= frequency.sum()
-        # Concentration 8: rows differ a lot (a bigram is worth learning) but none is a single token.
+        # Concentration 8: rows differ a lot, so that a bigram is worth learning.
         self.chain = rng.dirichlet(8 * frequency, size=tokens)
         self._cumulative = np.cumsum(self.chain, axis=1)
         self._held = with_bos(self.sample(rng, held), self.bos)

@@ -41,7 +41,8 @@ def readers_of(graph: Graph, value: str) -> list[Linear] | str:
 def scaled(value: np.ndarray, index: tuple, power: int, name: str) -> np.ndarray:
     """`value` with `value[index]` times 2^power; raises TestbedError where that is not exact."""
     part = value[index]
-    moved = np.ldexp(part, power).astype(value.dtype)
+    with np.errstate(over="ignore"):
+        moved = np.ldexp(part, power).astype(value.dtype)
     small = (part != 0) & (np.abs(moved) < np.finfo(value.dtype).tiny)
     if small.any() or not np.isfinite(moved).all():
         raise TestbedError(f"'{name}' times 2^{power} leaves the range of normal numbers")
