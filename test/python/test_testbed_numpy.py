@@ -77,6 +77,15 @@ def test_mean_magnitudes_tell_fixed_dimensions_from_one_token() -> None:
     assert measure.mean_magnitudes([hidden, 3 * hidden], 1) == pytest.approx([2, 14, 2, 2])
 
 
+def test_presence_is_of_nearly_all_tokens() -> None:
+    hidden = np.ones((1, 101, 5))
+    hidden[:, :, 1] = 8
+    hidden[:, :50, 2] = 90
+    hidden[:, 1:6, 1] = 0
+    assert measure.presence([hidden, 2 * hidden], 1) == [8, 8]
+    assert measure.presence([hidden], 2) == [1]
+
+
 def test_first_to_others() -> None:
     vectors = np.ones((2, 3, 5, 4))
     vectors[:, 1, 0] = 0.25

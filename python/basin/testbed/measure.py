@@ -100,6 +100,18 @@ def mean_magnitudes(hidden: list[np.ndarray], skip: int = 0) -> np.ndarray:
     return np.mean([np.abs(h[:, skip:]).mean(axis=(0, 1), dtype=np.float64) for h in hidden], 0)
 
 
+def presence(hidden: list[np.ndarray], dim: int) -> list[float]:
+    """Of each layer: what |h_dim| / median_j |h_j| exceeds on 90 % of the tokens after the first.
+
+    A residual sink is large for nearly all tokens (arXiv 2601.22966, section 2): its 10th
+    percentile stays well above one, where a dimension that only some tokens use falls below.
+    """
+    return [
+        float(np.percentile(h[..., dim] / np.median(h, axis=-1), 10))
+        for h in (np.abs(layer[:, 1:].astype(np.float64)) for layer in hidden)
+    ]
+
+
 def first_to_others(vectors: np.ndarray) -> np.ndarray:
     """||v_0||_2 / mean_{t >= 1} ||v_t||_2, mean over sequences: [N, ..., T, width] -> [...].
 
@@ -150,6 +162,7 @@ def measure(activations: Activations, top: int = 3) -> dict[str, Any]:
         "havg_top_to_median": float(average.max() / np.median(average)),
         "havg_later_top_to_median": float(later.max() / np.median(later)),
         "havg_later_dims": order.tolist(),
+        "presence": np.round(presence(activations.hidden, int(order[0])), 3).tolist(),
         "sink_weights": sink_weights(activations.norm_weights, order.tolist()),
     }
 
