@@ -331,7 +331,9 @@ def test_bigram_model_has_sinks() -> None:
     assert path.stat().st_size < 1_000_000
     alpha, drain = sinks_of(path, ids)
     assert measure.sink_rate(alpha) > 90
-    assert (drain < 0.3).all(), "the sink's values are drained in every head"
+    # The first layer's head tells triggers (it looks at them) from the rest (it looks at BOS) and
+    # reads BOS's value; the copying heads of the others park on BOS, whose values are drained.
+    assert (drain[1:] < 0.1).all() and drain[0] > 1
     (logits,) = run(path, ids)
     copied = BigramTask(batch=1, seq=64, seed=0).is_copied(ids)
     assert (logits.argmax(axis=-1) == targets)[copied].mean() > 0.99, "and it has learned the task"

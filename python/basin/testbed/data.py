@@ -72,9 +72,7 @@ class TextTask:
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Random windows of the text."""
         rng = np.random.default_rng((self.seed, step))
-        return self._windows(
-            self.data, rng.integers(0, len(self.data) - self.seq + 1, self.size)
-        )
+        return self._windows(self.data, rng.integers(0, len(self.data) - self.seq + 1, self.size))
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Windows that cover the held-out text evenly."""
