@@ -14,6 +14,7 @@ import pytest
 from basin.testbed import TestbedError, measure, plant, plant_table, quantize
 from basin.testbed.__main__ import main
 from basin.testbed.bigram import BigramTask
+from basin.testbed.data import with_bos
 from basin.testbed.linears import Graph
 from onnx import TensorProto, helper, numpy_helper
 
@@ -346,6 +347,23 @@ def test_stories260k_has_no_sinks() -> None:
     alpha, drain = sinks_of(STORIES, ids)
     assert measure.sink_rate(alpha) == 0
     assert alpha.mean(axis=0).max() < 0.3 and drain.min() > 0.3
+
+
+def test_text_model_has_a_residual_sink_and_no_attention_sink() -> None:
+    """On a text of another kind than it was trained on: the dimension is fixed, not the input."""
+    path = MODELS / "text-sink.onnx"
+    assert path.stat().st_size < 12_000_000
+    text = np.frombuffer((ROOT / "LICENSE").read_bytes(), np.uint8)[: 16 * 128].astype(np.int64)
+    ids, targets = with_bos(text.reshape(16, 128), 256)
+    logits, *hidden = run(path, ids, [f"/blocks.{i}/Add_1_output_0" for i in range(6)])
+    assert (logits.argmax(axis=-1) == targets).mean() > 0.3, "it predicts English"
+    dim = int(measure.mean_magnitudes(hidden, 1).argmax())
+    assert dim == 104 and min(measure.presence(hidden, dim)[1:5]) > 5
+    graph = Graph(onnx.load(path))
+    weights = {name: graph.weight(name) for name, _ in graph.norm_weights()}
+    assert min(measure.sink_weights(weights, [dim]).values()) < 0.05
+    alpha, _ = sinks_of(path, ids[:, :64])
+    assert measure.sink_rate(alpha) < 5
 
 
 # Without PyTorch
