@@ -349,21 +349,30 @@ def test_stories260k_has_no_sinks() -> None:
     assert alpha.mean(axis=0).max() < 0.3 and drain.min() > 0.3
 
 
-def test_text_model_has_a_residual_sink_and_no_attention_sink() -> None:
-    """On a text of another kind than it was trained on: the dimension is fixed, not the input."""
-    path = MODELS / "text-sink.onnx"
+@pytest.mark.parametrize(
+    ("name", "layers", "dim", "rate"),
+    [("text-sink", 6, 104, (0, 1)), ("text-small", 4, 15, (5, 13))],
+)
+def test_text_models(name: str, layers: int, dim: int, rate: tuple[float, float]) -> None:
+    """On a text of another kind than they were trained on, so it is not the input's doing."""
+    path = MODELS / f"{name}.onnx"
     assert path.stat().st_size < 12_000_000
-    text = np.frombuffer((ROOT / "LICENSE").read_bytes(), np.uint8)[: 16 * 128].astype(np.int64)
-    ids, targets = with_bos(text.reshape(16, 128), 256)
-    logits, *hidden = run(path, ids, [f"/blocks.{i}/Add_1_output_0" for i in range(6)])
+    text = np.frombuffer((ROOT / "LICENSE").read_bytes(), np.uint8)[: 32 * 64].astype(np.int64)
+    ids, targets = with_bos(text.reshape(32, 64), 256)
+    logits, *hidden = run(path, ids, [f"/blocks.{i}/Add_1_output_0" for i in range(layers)])
     assert (logits.argmax(axis=-1) == targets).mean() > 0.3, "it predicts English"
-    dim = int(measure.mean_magnitudes(hidden, 1).argmax())
-    assert dim == 104 and min(measure.presence(hidden, dim)[1:5]) > 5
+    assert measure.mean_magnitudes(hidden, 1).argmax() == dim
+    assert min(measure.presence(hidden, dim)[1:]) > 5, "large on nearly all tokens"
     graph = Graph(onnx.load(path))
-    weights = {name: graph.weight(name) for name, _ in graph.norm_weights()}
+    weights = {gamma: graph.weight(gamma) for gamma, _ in graph.norm_weights()}
     assert min(measure.sink_weights(weights, [dim]).values()) < 0.05
-    alpha, _ = sinks_of(path, ids[:, :64])
-    assert measure.sink_rate(alpha) < 5
+    # Of all heads, the first of text-small alone is an attention sink (one of eight: 12.5 %).
+    alpha, drain = sinks_of(path, ids)
+    assert rate[0] <= measure.sink_rate(alpha) <= rate[1]
+    if rate[0]:
+        average = alpha.mean(axis=0)
+        assert average.argmax() == 0 and average[0, 0] > 0.3 and drain[0, 0] < 0.2
+    assert not measure.massive_activation(hidden).is_massive
 
 
 # Without PyTorch
