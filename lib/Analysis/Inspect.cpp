@@ -35,6 +35,9 @@ static std::string formOf(sink::RaisedInterface op) {
   if (form.empty())
     return "canonical";
   Operation *first = &form.front().front();
+  // The product with a pre-affine vector stands before the operator.
+  if (sink::hasRole(first, "pre_affine"))
+    first = first->getNextNode();
   auto node = dyn_cast<NodeInterface>(first);
   if (!node || !isa<sink::YieldOp>(first->getNextNode()))
     return "decomposed";

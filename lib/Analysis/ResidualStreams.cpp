@@ -73,6 +73,22 @@ std::optional<int64_t> lastDim(Value value) {
   return type.getShape().back();
 }
 
+/// A norm's fused residual; null for other ops and norms without one.
+Value getResidual(Operation *op) {
+  if (auto norm = dyn_cast_or_null<sink::RMSNormOp>(op))
+    return norm.getResidual();
+  auto norm = dyn_cast_or_null<sink::LayerNormOp>(op);
+  return norm ? norm.getResidual() : Value();
+}
+
+/// The use of the bias that a norm adds to its residual; null without one.
+OpOperand *getResidualBias(Operation *op) {
+  MutableOperandRange range = isa<sink::RMSNormOp>(op)
+                                  ? cast<sink::RMSNormOp>(op).getResidualBiasMutable()
+                                  : cast<sink::LayerNormOp>(op).getResidualBiasMutable();
+  return range.empty() ? nullptr : &range[0];
+}
+
 /// An Add whose operands both run along the dimension axis; one that is
 /// broadcast along it is no member.
 bool isMember(Value operand, Value sum) {
@@ -148,14 +164,10 @@ void StreamFinder::tieOp(Operation *op) {
   } else if (op->getNumOperands() > 0 && op->getNumResults() > 0 && isPassThrough(op, index)) {
     tie(op->getOperand(index), op->getResult(0));
     ties.insert(op);
-  } else if (isa<sink::RMSNormOp, sink::LayerNormOp>(op)) {
-    // The fused residual add.
-    auto residual = op->getAttrOfType<DenseI32ArrayAttr>("operandSegmentSizes");
-    if (residual && residual[1] == 1) {
-      tie(op->getOperand(0), op->getOperand(1));
-      if (op->getNumResults() > 1)
-        tie(op->getOperand(0), op->getResult(1));
-    }
+  } else if (Value residual = getResidual(op)) {
+    tie(op->getOperand(0), residual);
+    if (op->getNumResults() > 1)
+      tie(op->getOperand(0), op->getResult(1));
   }
 }
 
@@ -188,10 +200,8 @@ StreamReader StreamFinder::classifyReader(OpOperand &use) {
 
 /// Whether `op` reads `value` as one member another.
 bool StreamFinder::isTiedInside(Value value, Operation *op) const {
-  if (isa<sink::RMSNormOp, sink::LayerNormOp>(op)) {
-    auto sizes = op->getAttrOfType<DenseI32ArrayAttr>("operandSegmentSizes");
-    return sizes && sizes[1] == 1 && op->getOperand(1) == value && op->getOperand(0) != value;
-  }
+  if (Value residual = getResidual(op))
+    return residual == value && op->getOperand(0) != value;
   if (!ties.contains(op))
     return false;
   return classes.isEquivalent(value.getAsOpaquePointer(), op->getResult(0).getAsOpaquePointer());
@@ -229,12 +239,18 @@ void StreamFinder::describe(ResidualStream &stream) {
       if (!isTiedInside(value, use.getOwner()) && !(isWeight(value)))
         stream.readers.push_back(classifyReader(use));
   }
-  for (const StreamReader &reader : stream.readers)
-    if (reader.kind == StreamReader::Norm)
-      if (auto sizes =
-              reader.use->getOwner()->getAttrOfType<DenseI32ArrayAttr>("operandSegmentSizes");
-          sizes && sizes[1] == 1 && reader.use->getOwner()->getNumResults() == 1)
-        ++stream.numAdds;
+  for (const StreamReader &reader : stream.readers) {
+    Operation *norm = reader.use->getOwner();
+    if (reader.kind != StreamReader::Norm || !getResidual(norm))
+      continue;
+    if (norm->getNumResults() == 1)
+      ++stream.numAdds;
+    if (OpOperand *bias = getResidualBias(norm)) {
+      bool constant = isWeight(bias->get());
+      stream.writers.push_back({constant ? StreamWriter::Constant : StreamWriter::Other,
+                                bias->get(), constant ? bias->get() : Value(), -1, bias});
+    }
+  }
 }
 
 SmallVector<ResidualStream> StreamFinder::find(ModuleOp module) {

@@ -20,12 +20,13 @@ PLAIN = Form()
 
 def _norm_forms() -> dict[str, Form]:
     forms: dict[str, Form] = {}
-    for name in [*RMS, *LAYER, "skip_simplified", "skip_layer"]:
+    skips = ["skip_simplified", "skip_layer", "skip_simplified_bias", "skip_layer_bias"]
+    for name in [*RMS, *LAYER, *skips]:
         half = name.startswith("cast_")
         forms[f"norm-{name}"] = dataclasses.replace(
             PLAIN,
             norm=name,
-            opset=23 if name == "rms_op" else 17,
+            opset=23 if name in ("rms_op", "pre_affine_op") else 17,
             dtype="float16" if half else "float32",
         )
     forms["norm-pow_sqrt_div-opset18"] = dataclasses.replace(PLAIN, opset=18)

@@ -131,6 +131,26 @@ def layer_decomposed_twice(g: Builder, x: str, stem: str) -> str:
 
 
 NormForm = Callable[[Builder, str, str], str]
+def _scaled(g: Builder, x: str, stem: str) -> str:
+    """PreAffine: the vector `stem.pre_affine`, away from one, times x."""
+    return g.op("Mul", g.vector(f"{stem}.pre_affine", _width(stem), 1.0), x)
+
+
+def pre_affine(g: Builder, x: str, stem: str) -> str:
+    """A vector times x before the decomposed norm."""
+    return pow_sqrt_div(g, _scaled(g, x, stem), stem)
+
+
+def pre_affine_op(g: Builder, x: str, stem: str) -> str:
+    """The same before the operator."""
+    return rms_op(g, _scaled(g, x, stem), stem)
+
+
+def pre_affine_layer(g: Builder, x: str, stem: str) -> str:
+    """The same before a decomposed LayerNorm."""
+    return layer_decomposed(g, _scaled(g, x, stem), stem)
+
+
 RMS: dict[str, NormForm] = {
     f.__name__: f
     for f in (
@@ -145,35 +165,40 @@ RMS: dict[str, NormForm] = {
         cast_weight_before,
         rms_op,
         simplified,
+        pre_affine,
+        pre_affine_op,
     )
 }
 LAYER: dict[str, NormForm] = {
     f.__name__: f
-    for f in (layer_op, layer_op_no_bias, layer_decomposed, layer_decomposed_twice)
+    for f in (layer_op, layer_op_no_bias, layer_decomposed, layer_decomposed_twice, pre_affine_layer)
 }
 
 
 def add_norm(g: Builder, form: str, x: str, delta: str, stem: str) -> tuple[str, str]:
     """Return (x + delta, norm of it): two ops, or one Skip op whose unused outputs are empty."""
     names = [g.name("skipnorm"), "", "", g.name("stream")]
-    if form == "skip_simplified":
+    if form.startswith("skip_simplified"):
         kind, extra = "SkipSimplifiedLayerNormalization", []
-    elif form == "skip_layer":
+    elif form.startswith("skip_layer"):
         kind, extra = "SkipLayerNormalization", [g.vector(f"{stem}.bias", HIDDEN, 0.0)]
     else:
         total = g.op("Add", x, delta)
         return total, norm(g, form, total, stem)
     inputs = [x, delta, _weight(g, stem), *extra]
+    if form.endswith("_bias"):
+        inputs.append(g.vector(f"{stem}.residual_bias", HIDDEN, 0.0))
     g.op(kind, *inputs, outputs=names, domain="com.microsoft", epsilon=EPS)
     return names[3], names[0]
 
 
 def norm(g: Builder, form: str, x: str, stem: str) -> str:
     """Apply a form by name; a Skip form without a residual falls back to its plain op."""
-    plain = {"skip_simplified": "simplified", "skip_layer": "layer_op"}.get(form, form)
+    plain = form.removesuffix("_bias") if form.startswith("skip_") else form
+    plain = {"skip_simplified": "simplified", "skip_layer": "layer_op"}.get(plain, plain)
     return (RMS | LAYER)[plain](g, x, stem)
 
 
 def is_rms(form: str) -> bool:
     """Whether the form is an RMSNorm (else a LayerNorm)."""
-    return form in RMS or form == "skip_simplified"
+    return form in RMS or form.startswith("skip_simplified")

@@ -49,6 +49,14 @@ def test_models(path: Path) -> None:
     assert not wrong, "found, expected: " + str(wrong)
 
 
+@pytest.mark.parametrize(
+    "path", [p for p in MODELS if "-norm-pre_affine" in p.stem], ids=lambda p: p.stem
+)
+def test_pre_affine_vectors_are_the_norms_own(path: Path) -> None:
+    found = basin.load(path).inspect()
+    assert found["norms"] and all(norm["pre_affine"] for norm in found["norms"])
+
+
 def test_functions_are_raised_where_they_stand() -> None:
     """Without inlining: a body has the types of its calls and is raised once."""
     path = ROOT / "test" / "models" / "exported" / "hand-functions.onnx"

@@ -55,15 +55,17 @@ void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
     return reportMiss(anchor, "norm", *why);
   NormMatch &m = std::get<NormMatch>(*result);
   if (m.epsilonOp)
-    m.epsilonOp->setAttr(kRoleAttr, b.getStringAttr("epsilon"));
+    m.epsilonOp->setAttr(sink::kRoleAttr, b.getStringAttr("epsilon"));
+  if (m.preAffineOp)
+    m.preAffineOp->setAttr(sink::kRoleAttr, b.getStringAttr("pre_affine"));
   ++numNorms;
   raise(m.idiom, b, [&](Location loc, TypeRange types) -> Operation * {
     FloatAttr epsilon = b.getF64FloatAttr(m.epsilon);
     if (m.isLayer)
-      return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(), m.weight,
-                                       m.bias, epsilon);
-    return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), Value(), m.weight,
-                                   epsilon);
+      return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine,
+                                       m.weight, m.bias, Value(), epsilon);
+    return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine,
+                                   m.weight, Value(), epsilon);
   });
 }
 

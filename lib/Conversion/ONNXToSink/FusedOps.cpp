@@ -43,13 +43,14 @@ private:
 
   struct AttentionParts {
     Value query, key, value, mask, pastKey, pastValue, sinkLogit;
-    std::optional<MaskKind> maskKind;
-    std::optional<double> scale, softcap;
-    std::optional<int64_t> window, heads, kvHeads, headDim;
+    std::optional<MaskKind> maskKind = std::nullopt;
+    std::optional<double> scale = std::nullopt, softcap = std::nullopt;
+    std::optional<int64_t> window = std::nullopt, heads = std::nullopt, kvHeads = std::nullopt,
+                           headDim = std::nullopt;
     bool causal = false, hasPresent = false;
     Layout queryLayout = Layout::bsd, keyLayout = Layout::bsd, resultLayout = Layout::bsd;
     /// Ops before the operator that repeat its key heads.
-    Ops repeats;
+    Ops repeats = {};
   };
   static void takeRepeats(AttentionParts &parts);
   Operation *attention(const AttentionParts &parts);
@@ -79,13 +80,21 @@ Operation *FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> resu
 }
 
 Operation *FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
-  return finish({x}, {op->getResult(0)}, [&](Location loc, TypeRange types) -> Operation * {
+  PreAffine pre = matchPreAffine(x, op);
+  auto create = [&](Location loc, TypeRange types) -> Operation * {
+    FloatAttr eps = b.getF64FloatAttr(epsilon);
     if (layer)
-      return sink::LayerNormOp::create(b, loc, types[0], Type(), x, Value(), Value(), weight, bias,
-                                       b.getF64FloatAttr(epsilon));
-    return sink::RMSNormOp::create(b, loc, types[0], Type(), x, Value(), Value(), weight,
-                                   b.getF64FloatAttr(epsilon));
-  });
+      return sink::LayerNormOp::create(b, loc, types[0], Type(), pre.x, Value(), pre.vector, weight,
+                                       bias, Value(), eps);
+    return sink::RMSNormOp::create(b, loc, types[0], Type(), pre.x, Value(), pre.vector, weight,
+                                   Value(), eps);
+  };
+  Ops before;
+  if (pre.product) {
+    before.insert(pre.product);
+    pre.product->setAttr(sink::kRoleAttr, b.getStringAttr("pre_affine"));
+  }
+  return finish({pre.x}, {op->getResult(0)}, create, before);
 }
 
 /// An attribute's float as a double of the same decimal value would not be the
@@ -105,11 +114,8 @@ Operation *FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
 }
 
 Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
-  // With a bias the sum is of three: kept as the runtime's operator.
   Value sum = op->getNumResults() > 3 ? op->getResult(3) : Value();
   bool hasSum = sum && (!sum.use_empty() || !getValueName(sum).empty());
-  if (bias)
-    return nullptr;
   auto epsilon = op->getAttrOfType<FloatAttr>("epsilon");
   FloatAttr eps = b.getF64FloatAttr(epsilon ? epsilon.getValue().convertToFloat() : 1e-12f);
   Value x = op->getOperand(0);
@@ -120,8 +126,9 @@ Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value b
     Type sumType = hasSum ? types[1] : Type();
     if (layer)
       return sink::LayerNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, beta,
-                                       eps);
-    return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, eps);
+                                       bias, eps);
+    return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, bias,
+                                     eps);
   });
 }
 

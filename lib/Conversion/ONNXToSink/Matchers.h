@@ -27,15 +27,25 @@ struct Miss {
   std::string reason;
 };
 
-/// Marks, inside a form, the op or attribute that holds a norm's epsilon.
-inline constexpr llvm::StringLiteral kRoleAttr = "sink.role";
+/// What is before a norm: `product = vector * x`, or just x.
+struct PreAffine {
+  mlir::Value x, vector;
+  /// The Mul; null without one.
+  mlir::Operation *product = nullptr;
+};
+
+/// The pre-affine product that makes `input`, if only `reader` uses it.
+PreAffine matchPreAffine(mlir::Value input, llvm::function_ref<bool(mlir::Operation *)> isReader);
+PreAffine matchPreAffine(mlir::Value input, mlir::Operation *reader);
 
 struct NormMatch {
   bool isLayer = false;
-  mlir::Value x, weight, bias;
+  mlir::Value x, preAffine, weight, bias;
   double epsilon = 0;
   /// The Add of epsilon; null if there is none.
   mlir::Operation *epsilonOp = nullptr;
+  /// The Mul by `preAffine`; null without one.
+  mlir::Operation *preAffineOp = nullptr;
   Idiom idiom;
 };
 

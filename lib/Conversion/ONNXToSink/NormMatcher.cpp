@@ -162,6 +162,25 @@ void NormWalk::matchCentering() {
   match_.x = squared = scaled = first.getA();
 }
 
+PreAffine basin::onnx::matchPreAffine(Value input, function_ref<bool(Operation *)> isReader) {
+  auto mul = input.getDefiningOp<MulOp>();
+  if (!mul || !llvm::all_of(mul->getUsers(), isReader))
+    return {input, Value(), nullptr};
+  for (unsigned i : {0u, 1u}) {
+    Value vector = mul->getOperand(i), x = mul->getOperand(1 - i);
+    // The vector is a weight; what is multiplied is not.
+    Operation *def = vector.getDefiningOp();
+    if (def && isa<InitializerOp, ConstantOp>(def) && isVector(vector, getDim(input, -1)) &&
+        getRank(vector) <= getRank(x) && getDim(x, -1) == getDim(vector, -1))
+      return {x, vector, mul};
+  }
+  return {input, Value(), nullptr};
+}
+
+PreAffine basin::onnx::matchPreAffine(Value input, Operation *reader) {
+  return matchPreAffine(input, [&](Operation *user) { return user == reader; });
+}
+
 /// The norm's input: what is squared and what is scaled, before their casts.
 std::optional<Miss> NormWalk::findInput() {
   if (skipCasts(squared) != skipCasts(scaled)) {
@@ -182,7 +201,13 @@ std::optional<Miss> NormWalk::findInput() {
   });
   if (!shared) {
     match_.idiom.inside.insert(casts.begin(), casts.end());
-    match_.x = x;
+    PreAffine pre = matchPreAffine(
+        x, [&](Operation *user) { return match_.idiom.inside.contains(user); });
+    if (pre.product)
+      match_.idiom.inside.insert(pre.product);
+    match_.x = pre.x;
+    match_.preAffine = pre.vector;
+    match_.preAffineOp = pre.product;
     return std::nullopt;
   }
   if (squared != scaled)

@@ -82,14 +82,16 @@ static SmallVector<std::pair<StringRef, Value>> getNamedOperands(Operation *op) 
         return Named{{"x", o.getX()},
                      {"residual", o.getResidual()},
                      {"pre_affine", o.getPreAffine()},
-                     {"weight", o.getWeight()}};
+                     {"weight", o.getWeight()},
+                     {"residual_bias", o.getResidualBias()}};
       })
       .Case([](sink::LayerNormOp o) {
         return Named{{"x", o.getX()},
                      {"residual", o.getResidual()},
                      {"pre_affine", o.getPreAffine()},
                      {"weight", o.getWeight()},
-                     {"bias", o.getBias()}};
+                     {"bias", o.getBias()},
+                     {"residual_bias", o.getResidualBias()}};
       })
       .Case([](sink::RotaryOp o) {
         return Named{{"x", o.getX()},

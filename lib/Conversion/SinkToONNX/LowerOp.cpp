@@ -49,7 +49,7 @@ static SmallVector<Value> inlineForm(Region &form, ValueRange operands, OpBuilde
   SmallVector<Value> values = llvm::to_vector_of<Value>(yield->getOperands());
   yield->erase();
   for (Operation &inner : llvm::make_early_inc_range(body)) {
-    inner.removeAttr("sink.role");
+    inner.removeAttr(sink::kRoleAttr);
     inner.moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
   }
   return values;
@@ -147,9 +147,23 @@ static void scaleSum(Operation *add, Value vector, NodeBuilder &n) {
   sum.replaceUsesWithIf(product, [&](OpOperand &use) { return uses.contains(&use); });
 }
 
+/// The form's own product with the pre-affine vector; null without one.
+static MulOp findPreAffineProduct(Block &form) {
+  for (auto mul : form.getOps<MulOp>())
+    if (sink::hasRole(mul, "pre_affine"))
+      return mul;
+  return {};
+}
+
 template <typename NormOp>
 static FailureOr<SmallVector<Value>> lowerScaledNorm(NormOp op, Region &form, OpBuilder &b) {
   Value vector = op.getPreAffine();
+  if (MulOp product = findPreAffineProduct(form.front())) {
+    // What is multiplied comes from the form, the vector from outside.
+    unsigned index = form.isAncestor(product.getA().getParentRegion()) ? 1 : 0;
+    product->setOperand(index, vector);
+    return inlineForm(form, op->getOperands(), b);
+  }
   NodeBuilder n(b, op.getLoc(), sink::getResultName(op, 0));
   if (!op.getResidual())
     return inlineForm(form, {multiply(n, op.getX(), vector)}, b);

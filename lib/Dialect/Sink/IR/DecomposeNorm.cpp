@@ -21,7 +21,7 @@ using namespace basin::sink;
 namespace {
 /// Steps 1 and 2 of both norms.
 struct NormInput {
-  Value sum;       // x + residual, in x's type
+  Value sum;       // (x + residual) + residual_bias, in x's type
   Value scaled;    // pre_affine * sum, in `compute`
   Type compute;    // f32, or x's type where it is wider
   Type resultType; // element type of the result
@@ -43,6 +43,8 @@ template <typename NormOp> static FailureOr<NormInput> startNorm(NormOp op, Node
   in.resultType = result ? result.getElementType() : *element;
   if (op.getResidual())
     in.sum = n.node<AddOp>({in.sum, op.getResidual()});
+  if (op.getResidualBias())
+    in.sum = n.node<AddOp>({in.sum, op.getResidualBias()});
   in.scaled = n.cast(in.sum, in.compute);
   if (op.getPreAffine())
     in.scaled = n.node<MulOp>({in.scaled, n.cast(op.getPreAffine(), in.compute)});

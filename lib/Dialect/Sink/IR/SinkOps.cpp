@@ -100,15 +100,23 @@ static LogicalResult verifyForm(Operation *op, Region &form) {
   return success();
 }
 
+bool basin::sink::hasRole(Operation *op, StringRef role) {
+  auto attr = op->getAttrOfType<StringAttr>(kRoleAttr);
+  return attr && attr.getValue() == role;
+}
+
 template <typename NormOp> static LogicalResult verifyNorm(NormOp op) {
   if (op.getSum() && !op.getResidual())
     return op.emitOpError("expected a residual operand with a sum result");
+  if (op.getResidualBias() && !op.getResidual())
+    return op.emitOpError("expected a residual operand with a residual_bias");
   if (failed(verifySameShape(op, op.getX(), op.getResult(), "a result")) ||
       (op.getResidual() &&
        failed(verifySameShape(op, op.getX(), op.getResidual(), "a residual"))) ||
       (op.getSum() && failed(verifySameShape(op, op.getX(), op.getSum(), "a sum"))) ||
       failed(verifyVector(op, op.getPreAffine(), op.getX(), "a pre_affine")) ||
-      failed(verifyVector(op, op.getWeight(), op.getX(), "a weight")))
+      failed(verifyVector(op, op.getWeight(), op.getX(), "a weight")) ||
+      failed(verifyVector(op, op.getResidualBias(), op.getX(), "a residual_bias")))
     return failure();
   Region &form = op.getForm();
   unsigned expected = op.getResidual() ? 2 : 1;

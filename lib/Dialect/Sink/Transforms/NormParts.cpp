@@ -13,6 +13,7 @@
 #include "PowerOfTwo.h"
 #include "StreamScaling.h"
 
+#include "basin/Dialect/ONNX/IR/Elements.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
@@ -118,15 +119,41 @@ static LogicalResult scaleParameter(Operation *norm, ParameterOp parameter,
   return success();
 }
 
+/// A vector that others use too, times 2^exponents, as a parameter of the norm's
+/// own.
+static LogicalResult replaceVector(Operation *norm, Value vector, ArrayRef<int> exponents,
+                                   ParameterNames &names) {
+  Attribute value = getConstantAttr(vector);
+  auto type = dyn_cast<RankedTensorType>(vector.getType());
+  auto graph = norm->getParentOfType<GraphOp>();
+  if (!value || !type || !type.hasStaticShape() || !isScalable(type.getElementType()) || !graph ||
+      type.getShape().back() != static_cast<int64_t>(exponents.size()))
+    return norm->emitError("norm '") << getStreamValueName(norm->getResult(0))
+                                     << "' has a pre-affine vector that is no constant of its size";
+  FailureOr<TensorBytes> data = getTensorBytes(value, vector.getDefiningOp());
+  if (failed(data))
+    return failure();
+  auto bytes = std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end());
+  if (scaleByPowersOfTwo(*bytes, type.getElementType(), type.getShape(), -1, exponents))
+    return norm->emitError("the pre-affine vector '")
+           << getValueName(vector) << "' would leave the normal range of "
+           << type.getElementType();
+  OpBuilder b(norm->getContext());
+  b.setInsertionPointToStart(&graph.getBody().front());
+  std::string name = names.make(parameterName(norm));
+  auto parameter = ParameterOp::create(b, norm->getLoc(), type, name,
+                                       makeElements(type, *bytes, bytes, name));
+  visitNorm(norm, [&](auto op) { op.getPreAffineMutable().assign(parameter); });
+  return success();
+}
+
 LogicalResult basin::sink::setPreAffine(Operation *norm, ArrayRef<int> exponents,
                                         ParameterNames &names) {
   StringRef name = getStreamValueName(norm->getResult(0));
   if (Value existing = getPreAffine(norm)) {
-    auto parameter = existing.getDefiningOp<ParameterOp>();
-    if (!parameter || !existing.hasOneUse())
-      return norm->emitError("norm '")
-             << name << "' has a pre-affine vector that is no parameter of its own";
-    return scaleParameter(norm, parameter, exponents);
+    if (auto parameter = existing.getDefiningOp<ParameterOp>(); parameter && existing.hasOneUse())
+      return scaleParameter(norm, parameter, exponents);
+    return replaceVector(norm, existing, exponents, names);
   }
   auto xType = dyn_cast<TensorType>(norm->getOperand(0).getType());
   if (!xType || !isScalable(xType.getElementType()))
@@ -158,7 +185,7 @@ LogicalResult basin::sink::setPreAffine(Operation *norm, ArrayRef<int> exponents
 static Operation *findEpsilonAdd(Region &form) {
   Operation *found = nullptr;
   form.walk([&](Operation *op) {
-    if (auto role = op->getAttrOfType<StringAttr>("sink.role"); role && role == "epsilon")
+    if (hasRole(op, "epsilon"))
       found = op;
   });
   return found;
@@ -202,11 +229,27 @@ static LogicalResult scaleEpsilonAdd(Operation *norm, Operation *add, int expone
                                    << "': its eps is computed, which cannot be scaled";
 }
 
+/// A form that squares in f16 loses squares that fall below its normal range;
+/// which do depends on the activations.
+static void warnOfSmallSquares(Operation *norm, Region &form) {
+  bool inHalf = false;
+  form.walk([&](ReduceMeanOp mean) {
+    auto type = dyn_cast<TensorType>(mean.getData().getType());
+    inHalf |= type && type.getElementType().isF16();
+  });
+  if (inHalf)
+    norm->emitWarning("norm '") << getStreamValueName(norm->getResult(0))
+                                << "' squares in f16: squares of small elements may now leave "
+                                   "the normal range, and the result then differs";
+}
+
 LogicalResult basin::sink::scaleEpsilon(Operation *norm, int exponent) {
   double epsilon = visitNorm(norm, [](auto op) { return op.getEpsilon().convertToDouble(); });
   if (epsilon == 0 || exponent == 0)
     return success();
   Region &form = cast<RaisedInterface>(norm).getFormRegion();
+  if (exponent < 0)
+    warnOfSmallSquares(norm, form);
   OpBuilder b(norm->getContext());
   if (Operation *add = form.empty() ? nullptr : findEpsilonAdd(form)) {
     if (failed(scaleEpsilonAdd(norm, add, exponent)))
@@ -216,7 +259,9 @@ LogicalResult basin::sink::scaleEpsilon(Operation *norm, int exponent) {
     float scaled = std::ldexp(static_cast<float>(epsilon), exponent);
     if (!std::isnormal(scaled))
       return refuseEpsilon(norm, b.getF32Type(), exponent);
-    form.front().front().setAttr("epsilon", b.getF32FloatAttr(scaled));
+    for (Operation &inner : form.front().without_terminator())
+      if (!isa<MulOp>(inner)) // the product with the pre-affine vector
+        inner.setAttr("epsilon", b.getF32FloatAttr(scaled));
   }
   visitNorm(norm, [&](auto op) { op.setEpsilon(APFloat(std::ldexp(epsilon, exponent))); });
   return success();

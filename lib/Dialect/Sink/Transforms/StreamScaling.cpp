@@ -145,6 +145,9 @@ void StreamScaler::planWriter(const StreamWriter &writer, const ResidualStream &
     return;
   }
   case StreamWriter::Constant:
+    // A norm's form uses its residual bias once more.
+    if (isa<RaisedInterface>(writer.use->getOwner()))
+      fold.uses = countUsesIn(writer.weight, writer.use->getOwner());
     folds[writer.weight].push_back(fold);
     return;
   case StreamWriter::Other:
@@ -256,12 +259,15 @@ LogicalResult StreamScaler::multiply(const Fold &fold) {
   FailureOr<Value> product = makeProduct(b, fold.value, fold.exponents, ".scaled");
   if (failed(product))
     return failure();
-  if (fold.use) {
-    fold.use->set(*product);
-    return success();
-  }
   Operation *mul = product->getDefiningOp();
   Value value = fold.value;
+  if (fold.use) {
+    fold.use->set(*product);
+    Operation *owner = fold.use->getOwner();
+    value.replaceUsesWithIf(*product,
+                            [&](OpOperand &use) { return owner->isProperAncestor(use.getOwner()); });
+    return success();
+  }
   value.replaceAllUsesExcept(*product, mul);
   return success();
 }
@@ -274,6 +280,12 @@ LogicalResult StreamScaler::read(const Reader &r) {
   case StreamReader::Norm:
     if (r.intoEpsilon)
       return scaleEpsilon(use.getOwner(), -2 * r.exponents.front());
+    // A vector of the model's own takes the factors itself.
+    if (Value vector = getPreAffine(use.getOwner());
+        vector && isOwn(vector, use.getOwner()) && isFoldable(vector, -1, r.exponents)) {
+      vectors.push_back({vector, -1, r.exponents, 0, Value(), nullptr});
+      return success();
+    }
     return setPreAffine(use.getOwner(), r.exponents, names);
   case StreamReader::Output:
   case StreamReader::Other:
@@ -291,7 +303,7 @@ LogicalResult StreamScaler::apply() {
   for (const Reader &reader : readers)
     if (failed(read(reader)))
       return failure();
-  SmallVector<Fold> changes;
+  SmallVector<Fold> changes(vectors);
   for (auto &[weight, list] : folds) {
     if (canFold(list)) {
       changes.push_back(list.front());

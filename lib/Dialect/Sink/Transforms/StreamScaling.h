@@ -91,6 +91,8 @@ private:
   ParameterNames &names;
   llvm::MapVector<mlir::Value, llvm::SmallVector<Fold, 1>> folds;
   llvm::SmallVector<Fold> multiplications;
+  /// Pre-affine vectors that take the factors.
+  llvm::SmallVector<Fold> vectors;
   llvm::SmallVector<Reader> readers;
   /// The other factor of the head's product with a tied table.
   llvm::MapVector<mlir::Value, llvm::SmallVector<mlir::OpOperand *, 1>> tiedHeads;

@@ -37,4 +37,13 @@ llvm::StringRef getResultName(mlir::Operation *op, unsigned index);
 
 } // namespace basin::sink
 
+namespace basin::sink {
+/// Marks, inside a norm's form, the op that adds epsilon ("epsilon") or
+/// multiplies by the pre-affine vector ("pre_affine").
+inline constexpr llvm::StringLiteral kRoleAttr = "sink.role";
+
+/// Whether `op` has that role.
+bool hasRole(mlir::Operation *op, llvm::StringRef role);
+} // namespace basin::sink
+
 #endif // BASIN_DIALECT_SINK_IR_SINK_H

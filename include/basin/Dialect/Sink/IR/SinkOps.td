@@ -119,7 +119,7 @@ class Sink_NormOp<string mnemonic, dag more> : Sink_RaisedOp<mnemonic,
   let arguments = !con((ins AnyType:$x, Optional<AnyType>:$residual,
                             Optional<AnyType>:$pre_affine,
                             Optional<AnyType>:$weight), more,
-                       (ins F64Attr:$epsilon));
+                       (ins Optional<AnyType>:$residual_bias, F64Attr:$epsilon));
   let results = (outs AnyType:$result, Optional<AnyType>:$sum);
   let regions = (region AnyRegion:$form);
   let hasCanonicalizeMethod = 1;
@@ -128,28 +128,32 @@ class Sink_NormOp<string mnemonic, dag more> : Sink_RaisedOp<mnemonic,
 def Sink_RMSNormOp : Sink_NormOp<"rms_norm", (ins)> {
   let summary = "root-mean-square norm over the last axis";
   let description = [{
-    1. `h = x + residual` (`h = x` without one); `sum = h` if it is a result
+    1. `h = (x + residual) + residual_bias`, of which the last two may be absent;
+       `sum = h` if it is a result
     2. `u = pre_affine * h` (PreAffineRMSNorm; `u = h` without one)
     3. `result = weight * u / sqrt(mean(u^2) + epsilon)`, the mean over the
        last axis, computed in f32 where x is narrower; `weight = 1` without one
 
-    Shapes: x, residual and result [..., d]; pre_affine and weight [d].
+    Shapes: x, residual and result [..., d]; pre_affine, weight and
+    residual_bias [d]. A form may hold the product with pre_affine: the Mul whose
+    `sink.role` is "pre_affine".
 
     Constraints:
     - (rms_norm_c1) x, residual, result and sum have the same shape
-    - (rms_norm_c2) pre_affine and weight have d elements, or one
-    - (rms_norm_c3) sum is a result only with residual
+    - (rms_norm_c2) pre_affine, weight and residual_bias have d elements, or one
+    - (rms_norm_c3) sum is a result, and residual_bias an operand, only with
+      residual
   }];
   let assemblyFormat = [{
     $x (`residual` $residual^)? (`pre_affine` $pre_affine^)? (`weight` $weight^)?
-    attr-dict `:` functional-type(operands, results) ($form^)?
+    (`residual_bias` $residual_bias^)? attr-dict `:` functional-type(operands, results) ($form^)?
   }];
 }
 
 def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> {
   let summary = "layer norm over the last axis";
   let description = [{
-    1. `h = x + residual`; `sum = h` if it is a result
+    1. `h = (x + residual) + residual_bias`; `sum = h` if it is a result
     2. `u = pre_affine * h`
     3. `c = u - mean(u)`
     4. `result = weight * c / sqrt(mean(c^2) + epsilon) + bias`
@@ -158,12 +162,14 @@ def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> 
 
     Constraints:
     - (layer_norm_c1) x, residual, result and sum have the same shape
-    - (layer_norm_c2) pre_affine, weight and bias have d elements, or one
-    - (layer_norm_c3) sum is a result only with residual
+    - (layer_norm_c2) pre_affine, weight, bias and residual_bias have d elements,
+      or one
+    - (layer_norm_c3) sum is a result, and residual_bias an operand, only with
+      residual
   }];
   let assemblyFormat = [{
     $x (`residual` $residual^)? (`pre_affine` $pre_affine^)? (`weight` $weight^)?
-    (`bias` $bias^)? attr-dict `:` functional-type(operands, results) ($form^)?
+    (`bias` $bias^)? (`residual_bias` $residual_bias^)? attr-dict `:` functional-type(operands, results) ($form^)?
   }];
 }
 
