@@ -134,7 +134,7 @@ onnx.graph @keeps_not #g {
   onnx.return
 }
 
-// A key counted from 1 hides one less than it should.
+// A key counted from -1 shows one more than it should.
 // CHECK-LABEL: onnx.graph @key_offset
 // CHECK: sink.attention {{.*}} {head_dim
 onnx.graph @key_offset #g {
@@ -147,8 +147,9 @@ onnx.graph @key_offset #g {
   %ax = onnx.Constant() {value_ints = array<i64: 1>} : () -> !u
   %key = onnx.Range(%zero, %n, %one) : (!u, tensor<i64>, !u) -> !u
   %query = onnx.Unsqueeze(%key, %ax) : (!u, !u) -> !u
-  %k1 = onnx.Range(%one, %n, %one) : (!u, tensor<i64>, !u) -> !u
-  %m = onnx.Less(%k1, %query) : (!u, !u) -> !u
+  %minus = onnx.Constant() {value_int = -1} : () -> !u
+  %k1 = onnx.Range(%minus, %n, %one) : (!u, tensor<i64>, !u) -> !u
+  %m = onnx.LessOrEqual(%k1, %query) : (!u, !u) -> !u
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%m, %s, %low) : (!u, !u, !u) -> !u
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
@@ -169,7 +170,8 @@ onnx.graph @key_shifted #g {
   %ax = onnx.Constant() {value_ints = array<i64: 1>} : () -> !u
   %key = onnx.Range(%zero, %n, %one) : (!u, tensor<i64>, !u) -> !u
   %query = onnx.Unsqueeze(%key, %ax) : (!u, !u) -> !u
-  %k1 = onnx.Sub(%key, %one) : (!u, !u) -> !u
+  %minus = onnx.Constant() {value_int = -1} : () -> !u
+  %k1 = onnx.Add(%key, %minus) : (!u, !u) -> !u
   %m = onnx.LessOrEqual(%k1, %query) : (!u, !u) -> !u
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%m, %s, %low) : (!u, !u, !u) -> !u
