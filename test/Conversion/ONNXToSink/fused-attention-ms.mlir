@@ -131,6 +131,7 @@ onnx.graph @packed #g {
 // CHECK-LABEL: onnx.graph @packed_no_match
 // CHECK-NOT: sink.attention
 // CHECK: onnx.ms.Attention
+// CHECK-NOT: sink.attention
 // CHECK: onnx.ms.Attention
 onnx.graph @packed_no_match #g {
   %x, %w, %b, %len, %m = onnx.node "Source" () {} : () -> (!x, tensor<32x96xf32>, tensor<96xf32>, tensor<2xi32>, tensor<2x4x5x5xf32>)

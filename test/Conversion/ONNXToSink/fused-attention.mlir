@@ -76,6 +76,7 @@ onnx.graph @cache #g {
 // CHECK-LABEL: onnx.graph @scores_used
 // CHECK-NOT: sink.attention
 // CHECK: onnx.Attention
+// CHECK-NOT: sink.attention
 // CHECK: onnx.Attention
 onnx.graph @scores_used #g {
   %q, %k, %v, %len = onnx.node "Source" () {} : () -> (!q4, !k4, !k4, tensor<2xi64>)

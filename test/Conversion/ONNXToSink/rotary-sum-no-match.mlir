@@ -29,7 +29,7 @@ onnx.graph @base #g {
   onnx.return
 }
 
-// What is rotated goes elsewhere too.
+// What is rotated is read by another too.
 // CHECK-LABEL: onnx.graph @rotated_used
 // CHECK-NOT: sink.rotary
 onnx.graph @rotated_used #g {
