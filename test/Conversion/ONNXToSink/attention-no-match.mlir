@@ -1,0 +1,365 @@
+// RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false --convert-onnx-to-sink=explain=true \
+// RUN:   -verify-diagnostics | FileCheck %s
+
+// What is no attention, from the Softmax up to the product of queries and keys and
+// down to the product with the values.
+
+!u = !onnx.unknown
+!q = tensor<2x4x5x8xf32>
+!k = tensor<2x4x7x8xf32>
+!v = tensor<2x4x7x16xf32>
+!m = tensor<5x7xf32>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} {
+
+// The form that each of the others changes in one place.
+// CHECK-LABEL: onnx.graph @base
+// CHECK: sink.attention
+onnx.graph @base #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Probabilities over the queries.
+// CHECK-LABEL: onnx.graph @softmax_over_queries
+// CHECK-NOT: sink.attention
+// CHECK: onnx.Softmax({{.*}} sink.miss = "its Softmax is not over the last axis"
+onnx.graph @softmax_over_queries #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its Softmax is not over the last axis}}
+  %p = onnx.Softmax(%s) {axis = 2} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Of an unknown rank no positive axis is known to be the last.
+// CHECK-LABEL: onnx.graph @softmax_of_unknown_rank
+// CHECK-NOT: sink.attention
+onnx.graph @softmax_of_unknown_rank #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<*xf32>, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<*xf32>, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its Softmax is not over the last axis}}
+  %p = onnx.Softmax(%s) {axis = 3} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The op has one mask; their sum is not made here.
+// CHECK-LABEL: onnx.graph @two_masks
+// CHECK-NOT: sink.attention
+onnx.graph @two_masks #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t0 = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %t = onnx.Add(%t0, %m) : (!u, !m) -> !u
+  // expected-remark@+1 {{attention '' not raised: it has two masks}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A Where and an Add are two masks as well.
+// CHECK-LABEL: onnx.graph @two_kinds_of_masks
+// CHECK-NOT: sink.attention
+onnx.graph @two_kinds_of_masks #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
+  %t0 = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %t = onnx.Where(%b, %t0, %low) : (tensor<5x7xi1>, !u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: it has two masks}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Scores that become 0 are not hidden.
+// CHECK-LABEL: onnx.graph @where_zero
+// CHECK-NOT: sink.attention
+onnx.graph @where_zero #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %zero = onnx.Constant() {value_float = 0.0 : f32} : () -> !u
+  %t = onnx.Where(%b, %s, %zero) : (tensor<5x7xi1>, !u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its Where does not replace scores by a large negative constant}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Low, but not so low that nothing else counts.
+// CHECK-LABEL: onnx.graph @where_not_low_enough
+// CHECK-NOT: sink.attention
+onnx.graph @where_not_low_enough #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %low = onnx.Constant() {value_float = -50.0 : f32} : () -> !u
+  %t = onnx.Where(%b, %low, %s) : (tensor<5x7xi1>, !u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its Where does not replace scores by a large negative constant}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A value from outside may be any.
+// CHECK-LABEL: onnx.graph @where_computed
+// CHECK-NOT: sink.attention
+onnx.graph @where_computed #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %b, %low = onnx.node "Source" () {} : () -> (tensor<5x7xi1>, tensor<f32>)
+  %t = onnx.Where(%b, %s, %low) : (tensor<5x7xi1>, !u, tensor<f32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its Where does not replace scores by a large negative constant}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Neither summand comes from a product.
+// CHECK-LABEL: onnx.graph @add_without_product
+// CHECK-NOT: sink.attention
+onnx.graph @add_without_product #g {
+  %s, %v, %m = onnx.node "Source" () {} : () -> (tensor<2x4x5x7xf32>, !v, !m)
+  %t = onnx.Add(%s, %m) : (tensor<2x4x5x7xf32>, !m) -> !u
+  // expected-remark@+1 {{attention '' not raised: neither summand of its mask comes from a product of queries and keys}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A factor that is a tensor (scores that are gated).
+// CHECK-LABEL: onnx.graph @scale_computed
+// CHECK-NOT: sink.attention
+onnx.graph @scale_computed #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t = onnx.Mul(%s, %m) : (!u, !m) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied by something that is no constant}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A constant divided by the scores is no scale of them.
+// CHECK-LABEL: onnx.graph @scale_inverse
+// CHECK-NOT: sink.attention
+onnx.graph @scale_inverse #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
+  %t = onnx.Div(%one, %s) : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied by something that is no constant}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Multiplied by 30 after a division by 20.
+// CHECK-LABEL: onnx.graph @softcap_unequal
+// CHECK-NOT: sink.attention
+onnx.graph @softcap_unequal #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %c1 = onnx.Constant() {value_float = 20.0 : f32} : () -> !u
+  %c2 = onnx.Constant() {value_float = 30.0 : f32} : () -> !u
+  %a = onnx.Div(%s, %c1) : (!u, !u) -> !u
+  %b = onnx.Tanh(%a) : (!u) -> !u
+  %t = onnx.Mul(%b, %c2) : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.Tanh}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// What the scores go through must be known.
+// CHECK-LABEL: onnx.graph @unknown_op
+// CHECK-NOT: sink.attention
+onnx.graph @unknown_op #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t = onnx.Relu(%s) : (!u) -> !u
+  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.Relu}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The scores are no product but an operator's result.
+// CHECK-LABEL: onnx.graph @no_product
+// CHECK-NOT: sink.attention
+onnx.graph @no_product #g {
+  %t, %v = onnx.node "Source" () {} : () -> (tensor<2x4x5x7xf32>, !v)
+  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.node}}
+  %p = onnx.Softmax(%t) {axis = -1} : (tensor<2x4x5x7xf32>) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The scores are the graph's input.
+// CHECK-LABEL: onnx.graph @scores_given
+// CHECK-NOT: sink.attention
+onnx.graph @scores_given #onnx.graph_info<inputs = [#onnx.value<"t", tensor<2x4x5x7xf32>, {}>, #onnx.value<"v", !v, {}>], outputs = [], valueInfo = [], info = {}> {
+^bb0(%t: tensor<2x4x5x7xf32>, %v: !v):
+  // expected-remark@+1 {{attention '' not raised: no product of queries and keys is above the Softmax}}
+  %p = onnx.Softmax(%t) {axis = -1} : (tensor<2x4x5x7xf32>) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Keys that are already [.., head dim, keys]: what they are of is not known.
+// CHECK-LABEL: onnx.graph @keys_not_transposed
+// CHECK-NOT: sink.attention
+onnx.graph @keys_not_transposed #g {
+  %q, %kt, %v = onnx.node "Source" () {} : () -> (!q, tensor<2x4x8x7xf32>, !v)
+  %t = onnx.MatMul(%q, %kt) : (!q, tensor<2x4x8x7xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its keys are not transposed in a known way}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The right axes at the end, but batch and heads exchanged too.
+// CHECK-LABEL: onnx.graph @keys_other_perm
+// CHECK-NOT: sink.attention
+onnx.graph @keys_other_perm #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, tensor<4x2x7x8xf32>, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 1, 0, 3, 2>} : (tensor<4x2x7x8xf32>) -> !u
+  %t = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its keys are not transposed in a known way}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// By three axes, but heads do not come back as they were.
+// CHECK-LABEL: onnx.graph @flat_other_heads
+// CHECK-NOT: sink.attention
+onnx.graph @flat_other_heads #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, tensor<4x2x7x8xf32>, !v)
+  %three = onnx.Constant() {value_ints = array<i64: 8, 7, 8>} : () -> !u
+  %four = onnx.Constant() {value_ints = array<i64: 2, 4, 8, 7>} : () -> !u
+  %f = onnx.Reshape(%k, %three) : (tensor<4x2x7x8xf32>, !u) -> !u
+  %ft = onnx.Transpose(%f) {perm = array<i64: 0, 2, 1>} : (!u) -> !u
+  %kt = onnx.Reshape(%ft, %four) : (!u, !u) -> !u
+  %t = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its keys are not transposed in a known way}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// By three axes of which the last is not the head dimension.
+// CHECK-LABEL: onnx.graph @flat_other_last_axis
+// CHECK-NOT: sink.attention
+onnx.graph @flat_other_last_axis #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, tensor<2x4x8x7xf32>, !v)
+  %three = onnx.Constant() {value_ints = array<i64: 8, 7, 8>} : () -> !u
+  %four = onnx.Constant() {value_ints = array<i64: 2, 4, 8, 7>} : () -> !u
+  %f = onnx.Reshape(%k, %three) : (tensor<2x4x8x7xf32>, !u) -> !u
+  %ft = onnx.Transpose(%f) {perm = array<i64: 0, 2, 1>} : (!u) -> !u
+  %kt = onnx.Reshape(%ft, %four) : (!u, !u) -> !u
+  %t = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its keys are not transposed in a known way}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Probabilities that nothing weighs values by.
+// CHECK-LABEL: onnx.graph @no_values
+// CHECK-NOT: sink.attention
+onnx.graph @no_values #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t = onnx.Add(%s, %m) : (!u, !m) -> !u
+  // expected-remark@+1 {{attention '' not raised: no product with values is below the Softmax}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %z = onnx.Relu(%p) : (!u) -> !u
+  onnx.return
+}
+
+// Probabilities as the right operand of a product.
+// CHECK-LABEL: onnx.graph @values_on_the_left
+// CHECK-NOT: sink.attention
+onnx.graph @values_on_the_left #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, tensor<2x4x16x5xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %t = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: no product with values is below the Softmax}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%v, %p) : (tensor<2x4x16x5xf32>, !u) -> !u
+  onnx.return
+}
+
+// Probabilities kept where some other condition holds.
+// CHECK-LABEL: onnx.graph @probabilities_selected
+// CHECK-NOT: sink.attention
+onnx.graph @probabilities_selected #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %zero = onnx.Constant() {value_float = 0.0 : f32} : () -> !u
+  %t = onnx.Identity(%s) : (!u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its probabilities are selected by something that is not their being NaN}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %w = onnx.Where(%b, %zero, %p) : (tensor<5x7xi1>, !u, !u) -> !u
+  %y = onnx.MatMul(%w, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Not a number becomes 1, not 0.
+// CHECK-LABEL: onnx.graph @nan_becomes_one
+// CHECK-NOT: sink.attention
+onnx.graph @nan_becomes_one #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
+  %t = onnx.Identity(%s) : (!u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its probabilities are selected by something that is not their being NaN}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %n = onnx.IsNaN(%p) : (!u) -> !u
+  %w = onnx.Where(%n, %one, %p) : (!u, !u, !u) -> !u
+  %y = onnx.MatMul(%w, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Whether the scores are NaN is another question.
+// CHECK-LABEL: onnx.graph @nan_of_scores
+// CHECK-NOT: sink.attention
+onnx.graph @nan_of_scores #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %zero = onnx.Constant() {value_float = 0.0 : f32} : () -> !u
+  %t = onnx.Identity(%s) : (!u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its probabilities are selected by something that is not their being NaN}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %n = onnx.IsNaN(%t) : (!u) -> !u
+  %w = onnx.Where(%n, %zero, %p) : (!u, !u, !u) -> !u
+  %y = onnx.MatMul(%w, %v) : (!u, !v) -> !u
+  onnx.return
+}
+}
