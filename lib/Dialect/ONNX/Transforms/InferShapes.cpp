@@ -312,8 +312,10 @@ LogicalResult InferShapesPass::inferResults(InferTypesInterface op) {
   return success();
 }
 
-static std::string describe(Value value, Operation *op) {
-  std::string text = quoteName(getValueName(value));
+static std::string describe(OpResult value, Operation *op) {
+  StringRef name = getValueName(value);
+  std::string text =
+      name.empty() ? "result " + std::to_string(value.getResultNumber()) : quoteName(name);
   if (StringRef node = getNodeName(op); !node.empty())
     text += " of node " + quoteName(node);
   return text;
