@@ -45,12 +45,13 @@ private:
   LogicalResult inferGraphs();
   LogicalResult inferFunctions();
   LogicalResult inferBlock(Block &block, GraphInfoAttr info);
-  LogicalResult inferNode(NodeInterface node);
+  void inferArguments(InferTypesInterface op);
+  LogicalResult inferResults(InferTypesInterface op);
   LogicalResult inferCall(FunctionOp function, NodeInterface call, SmallVectorImpl<Type> &types);
   void noteCall(FunctionOp function, TypeRange arguments);
   void countNames();
   Type nameDims(Type type);
-  LogicalResult inferResultTypes(NodeInterface node, SmallVectorImpl<Type> &types);
+  LogicalResult inferResultTypes(InferTypesInterface op, SmallVectorImpl<Type> &types);
   LogicalResult refine(OpResult value, Type inferred);
   LogicalResult checkOutputs(Block &block, GraphInfoAttr info);
   InFlightDiagnostic report(Operation *op);
@@ -239,10 +240,13 @@ LogicalResult InferShapesPass::inferBlock(Block &block, GraphInfoAttr info) {
         if (declared.try_emplace(value, output.getType()).second)
           added.push_back(value);
   for (Operation &op : block) {
+    auto typed = dyn_cast<InferTypesInterface>(op);
+    if (typed)
+      inferArguments(typed);
     for (Region &region : op.getRegions())
-      if (failed(inferBlock(region.front(), getSubgraphInfo(region))))
+      if (!region.empty() && failed(inferBlock(region.front(), getSubgraphInfo(region))))
         return failure();
-    if (auto node = dyn_cast<NodeInterface>(op); node && failed(inferNode(node)))
+    if (typed && failed(inferResults(typed)))
       return failure();
   }
   return checkOutputs(block, info);
@@ -257,34 +261,49 @@ static bool isConditional(Operation *op) {
 
 /// The rule's types. Contradictory operands become warnings where the user
 /// asked for that; the results then keep the types they have.
-LogicalResult InferShapesPass::inferResultTypes(NodeInterface node, SmallVectorImpl<Type> &types) {
-  if (FunctionOp function = functions ? functions->lookup(node) : FunctionOp())
-    return inferCall(function, node, types);
-  bool conditional = isConditional(node);
+LogicalResult InferShapesPass::inferResultTypes(InferTypesInterface op,
+                                                SmallVectorImpl<Type> &types) {
+  if (auto node = dyn_cast<NodeInterface>(op.getOperation()); node && functions)
+    if (FunctionOp function = functions->lookup(node))
+      return inferCall(function, node, types);
+  bool conditional = isConditional(op);
   if (onConflict == ConflictAction::Error && !conditional)
-    return node.inferResultTypes(types);
+    return op.inferResultTypes(types);
   SmallVector<std::pair<Location, std::string>> messages;
   LogicalResult result = failure();
   {
     ScopedDiagnosticHandler handler(&getContext(), [&](Diagnostic &diagnostic) {
       messages.emplace_back(diagnostic.getLocation(), diagnostic.str());
     });
-    result = node.inferResultTypes(types);
+    result = op.inferResultTypes(types);
   }
   if (!conditional)
     for (auto &[loc, message] : messages)
       emitWarning(loc) << message;
   if (failed(result))
-    types.assign(node->getNumResults(), Type());
+    types.assign(op->getNumResults(), Type());
   return success();
 }
 
-LogicalResult InferShapesPass::inferNode(NodeInterface node) {
+/// Where the model states something else of an argument, that stays: a runtime
+/// may shape the body's inputs as the body says.
+void InferShapesPass::inferArguments(InferTypesInterface op) {
   SmallVector<Type> types;
-  if (failed(inferResultTypes(node, types)))
+  op.inferArgumentTypes(types);
+  if (types.empty())
+    return;
+  for (auto [argument, type] : llvm::zip(op->getRegion(0).getArguments(), types)) {
+    Type merged = type ? mergeTypes(type, argument.getType()) : Type();
+    argument.setType(nameDims(merged ? merged : argument.getType()));
+  }
+}
+
+LogicalResult InferShapesPass::inferResults(InferTypesInterface op) {
+  SmallVector<Type> types;
+  if (failed(inferResultTypes(op, types)))
     return failure();
-  types.resize(node->getNumResults());
-  for (auto [value, type] : llvm::zip(node->getResults(), types)) {
+  types.resize(op->getNumResults());
+  for (auto [value, type] : llvm::zip(op->getResults(), types)) {
     if (failed(refine(value, type)))
       return failure();
     if (!getTensorInfo(value).hasRank() && callStack.empty())
@@ -293,8 +312,10 @@ LogicalResult InferShapesPass::inferNode(NodeInterface node) {
   return success();
 }
 
-static std::string describe(Value value, Operation *op) {
-  std::string text = quoteName(getValueName(value));
+static std::string describe(OpResult value, Operation *op) {
+  StringRef name = getValueName(value);
+  std::string text =
+      name.empty() ? "result " + std::to_string(value.getResultNumber()) : quoteName(name);
   if (StringRef node = getNodeName(op); !node.empty())
     text += " of node " + quoteName(node);
   return text;

@@ -32,7 +32,7 @@ static void inferTypes(Operation *op) {
   SmallVector<Type> types;
   {
     ScopedDiagnosticHandler silence(op->getContext(), [](Diagnostic &) { return success(); });
-    if (failed(cast<NodeInterface>(op).inferResultTypes(types)))
+    if (failed(cast<InferTypesInterface>(op).inferResultTypes(types)))
       return;
   }
   for (auto [result, type] : llvm::zip(op->getResults(), types))

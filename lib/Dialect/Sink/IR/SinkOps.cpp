@@ -8,6 +8,8 @@
 
 #include "basin/Dialect/Sink/IR/Sink.h"
 
+#include "basin/Dialect/ONNX/IR/Dims.h"
+
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -49,6 +51,12 @@ std::optional<unsigned> basin::sink::getHeadAxis(Layout layout) {
 
 unsigned basin::sink::getSequenceAxis(Layout layout) { return layout == Layout::bhsd ? 2 : 1; }
 
+std::optional<int64_t> basin::sink::getRankOf(Layout layout) {
+  if (layout == Layout::packed)
+    return std::nullopt;
+  return getHeadAxis(layout) ? 4 : 3;
+}
+
 //===----------------------------------------------------------------------===//
 // Verifiers
 //===----------------------------------------------------------------------===//
@@ -86,7 +94,16 @@ static LogicalResult verifyVector(Operation *op, Value vector, Value x, StringRe
   return op->emitOpError("expected ") << what << " of " << *want << " elements, but got " << *have;
 }
 
-/// A form takes `count` arguments and yields the op's results.
+/// Contradictory types of an op's operand or result and of the form's side.
+static LogicalResult verifyFormTypes(Operation *op, TypeRange outer, TypeRange inner,
+                                     StringRef what) {
+  for (auto [i, expected, type] : llvm::enumerate(outer, inner))
+    if (!basin::onnx::mergeTypes(expected, type))
+      return op->emitOpError("expected ")
+             << what << " " << i << " of its form to be " << expected << ", but got " << type;
+  return success();
+}
+
 static LogicalResult verifyForm(Operation *op, Region &form) {
   if (form.empty())
     return success();
@@ -94,9 +111,36 @@ static LogicalResult verifyForm(Operation *op, Region &form) {
                                                            : YieldOp();
   if (!yield)
     return op->emitOpError("expected its form to end in 'sink.yield'");
+  if (form.getNumArguments() > op->getNumOperands())
+    return op->emitOpError("expected its form to take at most ")
+           << op->getNumOperands() << " arguments, but got " << form.getNumArguments();
   if (yield.getNumOperands() != op->getNumResults())
     return op->emitOpError("expected its form to yield ")
            << op->getNumResults() << " values, but got " << yield.getNumOperands();
+  TypeRange operands = op->getOperands().take_front(form.getNumArguments()).getTypes();
+  if (failed(verifyFormTypes(op, operands, form.getArgumentTypes(), "argument")))
+    return failure();
+  return verifyFormTypes(op, op->getResultTypes(), yield.getOperandTypes(), "value");
+}
+
+static LogicalResult verifyLayout(Operation *op, Value x, Layout layout, StringRef what) {
+  auto type = dyn_cast<RankedTensorType>(x.getType());
+  std::optional<int64_t> rank = getRankOf(layout);
+  if (!type || !rank || type.getRank() == *rank)
+    return success();
+  return op->emitOpError("expected ") << what << " of rank " << *rank << " in layout "
+                                      << stringifyLayout(layout) << ", but got " << type;
+}
+
+/// No stated result type may contradict the one that follows from the operands.
+static LogicalResult verifyInferred(basin::onnx::InferTypesInterface op) {
+  SmallVector<Type> types;
+  if (failed(op.inferResultTypes(types)))
+    return failure();
+  for (auto [i, stated, inferred] : llvm::enumerate(op->getResultTypes(), types))
+    if (inferred && !basin::onnx::mergeTypes(inferred, stated))
+      return op->emitOpError("expected result ")
+             << i << " to be " << inferred << ", but got " << stated;
   return success();
 }
 
@@ -145,6 +189,8 @@ LogicalResult DyTOp::verify() {
 }
 
 LogicalResult GateOp::verify() {
+  if (failed(verifySameShape(*this, getX(), getResult(), "a result")))
+    return failure();
   auto down = dyn_cast<RankedTensorType>(getWDown().getType());
   auto up = dyn_cast<RankedTensorType>(getWUp().getType());
   if (!down || !up || !down.hasStaticShape() || !up.hasStaticShape())
@@ -171,14 +217,34 @@ LogicalResult ParameterOp::verify() {
 LogicalResult RotaryOp::verify() {
   if (failed(verifySameShape(*this, getX(), getResult(), "a result")))
     return failure();
-  if (std::optional<uint64_t> dim = getRotaryDim()) {
-    std::optional<int64_t> last = lastDim(getX());
-    bool perHead = getLayout() != Layout::bsd;
-    if (*dim % 2 != 0 || (last && perHead && static_cast<int64_t>(*dim) > *last))
-      return emitOpError("expected an even rotary_dim of at most ")
-             << last.value_or(0) << ", but got " << *dim;
+  std::optional<int64_t> headDim = lastDim(getX());
+  if (getLayout() == Layout::bsd) {
+    std::optional<uint64_t> heads = getNumHeads();
+    bool divides = headDim && heads && *heads != 0 && *headDim % int64_t(*heads) == 0;
+    if (getForm().empty() && headDim && heads && !divides)
+      return emitOpError("expected a last axis that divides by ")
+             << *heads << " heads, but got " << *headDim;
+    headDim = divides ? std::optional(*headDim / int64_t(*heads)) : std::nullopt;
   }
+  if (std::optional<uint64_t> dim = getRotaryDim()) {
+    if (headDim && (*dim % 2 != 0 || *dim > uint64_t(*headDim)))
+      return emitOpError("expected an even rotary_dim of at most ")
+             << *headDim << ", but got " << *dim;
+    if (*dim % 2 != 0)
+      return emitOpError("expected an even rotary_dim, but got ") << *dim;
+  }
+  if (getForm().empty() && failed(verifyLayout(*this, getX(), getLayout(), "an x")))
+    return failure();
   return verifyForm(*this, getForm());
+}
+
+/// Without a form, the layouts say what the operands are.
+static LogicalResult verifyShapes(AttentionOp op) {
+  if (failed(verifyLayout(op, op.getQuery(), op.getQueryLayout(), "a query")) ||
+      failed(verifyLayout(op, op.getKey(), op.getKeyLayout(), "a key")) ||
+      failed(verifyLayout(op, op.getValue(), op.getValueLayout(), "a value")))
+    return failure();
+  return verifyInferred(op);
 }
 
 LogicalResult AttentionOp::verify() {
@@ -198,7 +264,12 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("expected both of ") << what << " or neither";
   if (static_cast<bool>(getMask()) != getMaskKind().has_value())
     return emitOpError("expected mask_kind exactly with a mask");
-  return verifyForm(*this, getForm());
+  if (getHasPresent() && getNumResults() < 3)
+    return emitOpError("expected a present key and value after the output, but got ")
+           << getNumResults() - 1 << " more results";
+  if (!getForm().empty())
+    return verifyForm(*this, getForm());
+  return verifyShapes(*this);
 }
 
 #define GET_OP_CLASSES

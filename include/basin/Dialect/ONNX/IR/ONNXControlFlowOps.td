@@ -16,11 +16,11 @@ include "basin/Dialect/ONNX/IR/ONNXOpBase.td"
 def ONNX_IfOp : ONNX_Node<"If", ["cond"], ["outputs*"], (ins), "subgraphs",
   [], "", "", ["then_branch", "else_branch"]>;
 def ONNX_LoopOp : ONNX_Node<"Loop", ["M?", "cond?", "vInitial*"], ["outputs*"],
-  (ins), "unknown", [], "", "", ["body"]>;
+  (ins), "loop", [], "", "", ["body"], ["inferArgumentTypes"]>;
 def ONNX_ScanOp : ONNX_Node<"Scan", ["initialStateAndScanInputs*"], ["outputs*"],
   (ins ONNX_Ints:$directions, ONNX_Int:$num_scan_inputs,
        ONNX_Ints:$scan_input_axes, ONNX_Ints:$scan_input_directions,
        ONNX_Ints:$scan_output_axes, ONNX_Ints:$scan_output_directions),
-  "unknown", [], "", "", ["body"]>;
+  "scan", [], "", "", ["body"], ["inferArgumentTypes"]>;
 
 #endif // BASIN_DIALECT_ONNX_IR_ONNXCONTROLFLOWOPS_TD

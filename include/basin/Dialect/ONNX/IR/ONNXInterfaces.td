@@ -11,6 +11,28 @@
 
 include "mlir/IR/OpBase.td"
 
+def ONNX_InferTypesInterface : OpInterface<"InferTypesInterface"> {
+  let cppNamespace = "::basin::onnx";
+  let description = [{
+    An op whose result types follow from its operands, its attributes and what
+    its regions yield.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Types of the results from those of the operands; an entry stays null
+        where nothing can be said. Fails, with a diagnostic, on operands that
+        contradict each other.
+      }], "::llvm::LogicalResult", "inferResultTypes",
+      (ins "::llvm::SmallVectorImpl<::mlir::Type> &":$types)>,
+    InterfaceMethod<[{
+        Types of the first region's arguments from those of the operands, as
+        above; they are set before the region's ops are visited. By default
+        nothing is said.
+      }], "void", "inferArgumentTypes",
+      (ins "::llvm::SmallVectorImpl<::mlir::Type> &":$types), "", "types.clear();">,
+  ];
+}
+
 def ONNX_NodeInterface : OpInterface<"NodeInterface"> {
   let cppNamespace = "::basin::onnx";
   let description = [{
@@ -27,12 +49,6 @@ def ONNX_NodeInterface : OpInterface<"NodeInterface"> {
                     "::mlir::DictionaryAttr", "getNodeAttrs">,
     InterfaceMethod<"Attribute names of the regions, one each.",
                     "::llvm::SmallVector<::mlir::StringAttr>", "getRegionAttrNames">,
-    InterfaceMethod<[{
-        Types of the results from those of the operands; an entry stays null
-        where nothing can be said. Fails, with a diagnostic, on operands that
-        contradict each other.
-      }], "::llvm::LogicalResult", "inferResultTypes",
-      (ins "::llvm::SmallVectorImpl<::mlir::Type> &":$types)>,
   ];
 }
 

@@ -17,10 +17,10 @@ def ONNX_GemmOp : ONNX_Node<"Gemm", ["A", "B", "C?"], ["Y"],
   (ins ONNX_Float:$alpha, ONNX_Float:$beta,
        ONNX_Int:$transA, ONNX_Int:$transB), "gemm">;
 def ONNX_EinsumOp : ONNX_Node<"Einsum", ["Inputs*"], ["Output"],
-  (ins ONNX_String:$equation), "unknown">;
+  (ins ONNX_String:$equation), "einsum">;
 def ONNX_ConvOp : ONNX_Node<"Conv", ["X", "W", "B?"], ["Y"],
   (ins ONNX_String:$auto_pad, ONNX_Ints:$dilations, ONNX_Int:$group,
-       ONNX_Ints:$kernel_shape, ONNX_Ints:$pads, ONNX_Ints:$strides), "unknown">;
+       ONNX_Ints:$kernel_shape, ONNX_Ints:$pads, ONNX_Ints:$strides), "conv">;
 def ONNX_MatMulIntegerOp : ONNX_Node<"MatMulInteger", ["A", "B", "aZeroPoint?", "bZeroPoint?"], ["Y"],
   (ins), "matMulInteger">;
 

@@ -54,9 +54,12 @@ class ONNX_Accessors<list<string> names, string getter> {
 class ONNX_Node<string opType, list<string> inputNames, list<string> outputNames,
                 dag attributes = (ins), string rule = "unknown",
                 list<Trait> traits = [Pure], string opDomain = "",
-                string prefix = "", list<string> regionNames = []>
+                string prefix = "", list<string> regionNames = [],
+                list<string> overridden = []>
     : Op<ONNX_Dialect, prefix # opType,
-         !listconcat(traits, [DeclareOpInterfaceMethods<ONNX_NodeInterface>])> {
+         !listconcat(traits, [
+           DeclareOpInterfaceMethods<ONNX_NodeInterface>,
+           DeclareOpInterfaceMethods<ONNX_InferTypesInterface, overridden>])> {
   let arguments = !con((ins Variadic<ONNX_Value>:$inputs), attributes);
   let results = !if(!ne(!size(outputNames), 1), (outs Variadic<ONNX_Value>:$outputs),
                 !if(ONNX_BareName<!head(outputNames)>.variadic,

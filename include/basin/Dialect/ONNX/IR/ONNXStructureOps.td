@@ -80,7 +80,8 @@ def ONNX_AbsentOp : Op<ONNX_Dialect, "absent", [Pure]> {
 }
 
 def ONNX_NodeOp : Op<ONNX_Dialect, "node",
-    [DeclareOpInterfaceMethods<ONNX_NodeInterface>]> {
+    [DeclareOpInterfaceMethods<ONNX_NodeInterface>,
+     DeclareOpInterfaceMethods<ONNX_InferTypesInterface>]> {
   let summary = "any node that has no typed op";
   let description = [{
     Of another domain, an operator outside the typed set, a call of a

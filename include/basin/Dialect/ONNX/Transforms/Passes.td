@@ -15,7 +15,7 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
   let summary = "refine the types of all values from their operands and the model's statements";
   let description = [{
     Visits each node once, operands first, subgraphs before the node that holds
-    them. Its results get the types that the node's rule infers, joined with
+    them; ops of the sink dialect likewise. Its results get the types that the node's rule infers, joined with
     the types that the model states; of each dim the more precise statement
     stays, symbolic names included. Sizes that a graph computes (Shape, Gather,
     Concat and the like before a Reshape) are followed symbolically.
@@ -35,9 +35,11 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
     every call. A dynamic dim that nothing names gets a name "?N" of its own, so
     that values which inherit it are known to have one size.
 
+    A value that a Loop or Scan carries from one iteration to the next keeps of
+    its first type what the body's output has as well.
+
     Only types change: an exported model stays as it was. Does nothing where
-    types are as precise as can be told, for nodes without a typed op, and for
-    the results of Loop and Scan.
+    types are as precise as can be told, and for nodes without a typed op.
   }];
   let dependentDialects = ["::basin::onnx::ONNXDialect"];
   let options = [

@@ -31,6 +31,9 @@ namespace basin::sink {
 std::optional<unsigned> getHeadAxis(Layout layout);
 unsigned getSequenceAxis(Layout layout);
 
+/// The rank of a tensor in a layout; nothing for `packed`, which is the form's.
+std::optional<int64_t> getRankOf(Layout layout);
+
 /// ONNX's name of a result: the op's own, else the one in its form; empty if
 /// there is none.
 llvm::StringRef getResultName(mlir::Operation *op, unsigned index);

@@ -34,6 +34,13 @@ def Sink_RaisedInterface : OpInterface<"RaisedInterface",
     The region's arguments stand for the op's first operands, its `sink.yield`
     gives the op's results; outer values are captured. An empty region means
     the canonical decomposition.
+
+    Constraints:
+    - (form_c1) a form is one block that ends in `sink.yield`
+    - (form_c2) it has no more arguments than the op has operands, of types that
+      do not contradict theirs
+    - (form_c3) it yields a value for each result, of a type that does not
+      contradict the result's
   }];
   let methods = [
     InterfaceMethod<"The region.", "::mlir::Region &", "getFormRegion">,

@@ -9,6 +9,7 @@
 #ifndef BASIN_DIALECT_SINK_IR_SINKOPS_TD
 #define BASIN_DIALECT_SINK_IR_SINKOPS_TD
 
+include "basin/Dialect/ONNX/IR/ONNXInterfaces.td"
 include "basin/Dialect/Sink/IR/SinkInterfaces.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/EnumAttr.td"
@@ -35,7 +36,8 @@ class Sink_Op<string mnemonic, list<Trait> traits = []>
 class Sink_RaisedOp<string mnemonic, list<Trait> traits = []>
     : Sink_Op<mnemonic, !listconcat(traits, [
         Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>,
-        DeclareOpInterfaceMethods<Sink_RaisedInterface>])> {
+        DeclareOpInterfaceMethods<Sink_RaisedInterface>,
+        DeclareOpInterfaceMethods<ONNX_InferTypesInterface, ["inferArgumentTypes"]>])> {
   let hasVerifier = 1;
   let extraClassDefinition = [{
     ::mlir::Region &$cppClass::getFormRegion() { return getForm(); }
@@ -174,11 +176,18 @@ def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> 
 }
 
 def Sink_DyTOp : Sink_Op<"dyt",
-    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>]> {
+    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>,
+     DeclareOpInterfaceMethods<ONNX_InferTypesInterface>]> {
   let summary = "dynamic tanh, a norm's pointwise replacement";
   let description = [{
-    `result = gamma * tanh(alpha * x) + beta`; alpha one element, gamma and
-    beta [d].
+    `result = gamma * tanh(alpha * x) + beta` (`beta = 0` without one)
+
+    Shapes: x and result [..., d]; alpha one element; gamma and beta [d].
+
+    Constraints:
+    - (dyt_c1) x and result have the same shape
+    - (dyt_c2) alpha has one element
+    - (dyt_c3) gamma and beta have d elements, or one
   }];
   let arguments = (ins AnyType:$x, AnyType:$alpha, AnyType:$gamma,
                        Optional<AnyType>:$beta);
@@ -189,14 +198,18 @@ def Sink_DyTOp : Sink_Op<"dyt",
 }
 
 def Sink_GateOp : Sink_Op<"gate",
-    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>]> {
+    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>,
+     DeclareOpInterfaceMethods<ONNX_InferTypesInterface>]> {
   let summary = "low-rank self-gate (GatedNorm's second half)";
   let description = [{
-    `result = act(swish(x W_down) W_up) * x`, with W_down [d, r], W_up [d, r]^T
-    stored as [r, d] (elementwise) or [r, 1] (tensorwise).
+    `result = act(swish(x W_down) W_up) * x`, with `swish(t) = t sigmoid(t)`
+
+    Shapes: x and result [..., d]; w_down [d, r]; w_up [r, d] (elementwise) or
+    [r, 1] (tensorwise).
 
     Constraints:
     - (gate_c1) w_down is [d, r] and w_up [r, d] or [r, 1]
+    - (gate_c2) x and result have the same shape
   }];
   let arguments = (ins AnyType:$x, AnyType:$w_down, AnyType:$w_up,
                        DefaultValuedAttr<Sink_ActivationAttr,
@@ -224,9 +237,13 @@ def Sink_RotaryOp : Sink_RaisedOp<"rotary"> {
     is n/2 where `half_tables`. With `positions` [batch, sequence] they are
     caches [positions, n/2] that it indexes.
 
+    Shapes: x and result as `layout` says.
+
     Constraints:
     - (rotary_c1) x and result have the same shape
-    - (rotary_c2) `rotary_dim` is even and at most the last axis
+    - (rotary_c2) `rotary_dim` is even and at most the head dim
+    - (rotary_c3) without a form, x has the rank of its layout, and in bsd a last
+      axis that `num_heads` divides
   }];
   let arguments = (ins AnyType:$x, AnyType:$cos, AnyType:$sin,
                        Optional<AnyType>:$positions,
@@ -263,8 +280,12 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. The
     gate has the result's layout.
 
+    Shapes: query, key, value and result as their layouts say, with the query's
+    batch, heads and sequence and the value's head dim in the result.
+
     Results: the output, then the present key and value where `has_present`,
-    then inner values of the form that are used outside.
+    [batch, kv_heads, past + keys, d], then inner values of the form that are
+    used outside.
 
     Constraints:
     - (attention_c1) `num_heads` is a multiple of `kv_num_heads`
@@ -272,6 +293,10 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     - (attention_c3) past_key and past_value come together, as do sink_key and
       sink_value
     - (attention_c4) `mask_kind` is given exactly with a mask
+    - (attention_c5) `has_present` comes with two results after the output
+    - (attention_c6) without a form, query, key and value have the rank of their
+      layouts
+    - (attention_c7) without a form, no result contradicts the shapes
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
                        Optional<AnyType>:$mask, Optional<AnyType>:$past_key,

@@ -1,0 +1,218 @@
+//===- InferTypes.cpp ------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Result types from the shapes that the ops document. Of an op with a form, what
+// the form yields is what the op gives; the documented shape speaks only where
+// the form knows no rank. Nothing is said of a cache that a form makes: it may
+// be a buffer longer than its contents, or quantized.
+//
+// Contradictions are the verifiers' to report.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+using Types = SmallVectorImpl<Type>;
+
+//===----------------------------------------------------------------------===//
+// Forms
+//===----------------------------------------------------------------------===//
+
+/// What the form yields for result `index`; null without a form.
+static Value getYielded(Operation *op, unsigned index) {
+  auto raised = dyn_cast<RaisedInterface>(op);
+  if (!raised || raised.getFormRegion().empty())
+    return {};
+  return raised.getFormRegion().front().getTerminator()->getOperand(index);
+}
+
+/// The result's element type as stated, as the form has it, or `decomposed`.
+static Type getElement(Operation *op, unsigned index, Type decomposed) {
+  if (Type stated = getTensorInfo(op->getResult(index)).element)
+    return stated;
+  Value yielded = getYielded(op, index);
+  return yielded ? getTensorInfo(yielded).element : decomposed;
+}
+
+static void preferForm(Operation *op, Types &types) {
+  for (auto [i, type] : llvm::enumerate(types)) {
+    Value yielded = getYielded(op, i);
+    if (!yielded || isa<UnknownType>(yielded.getType()))
+      continue;
+    Type merged =
+        type && !getTensorInfo(yielded).hasRank() ? mergeTypes(yielded.getType(), type) : Type();
+    type = merged ? merged : yielded.getType();
+  }
+}
+
+/// A form's arguments are the first operands.
+static void getArgumentTypes(RaisedInterface op, Types &types) {
+  OperandRange operands = op->getOperands().take_front(op.getFormRegion().getNumArguments());
+  llvm::append_range(types, operands.getTypes());
+}
+
+//===----------------------------------------------------------------------===//
+// Norms and pointwise ops
+//===----------------------------------------------------------------------===//
+
+template <typename NormOp> static void inferNorm(NormOp op, Types &types) {
+  TensorInfo x = getTensorInfo(op.getX()), residual = getTensorInfo(op.getResidual());
+  std::optional<Dims> dims = x.hasRank() ? x.dims : residual.dims;
+  if (x.hasRank() && residual.hasRank() && x.rank() == residual.rank())
+    for (auto [dim, peer] : llvm::zip(*dims, *residual.dims))
+      dim = mergeDim(dim, peer).value_or(dim);
+  types.clear();
+  for (unsigned i = 0; i < op->getNumResults(); ++i)
+    types.push_back(makeTensorType(getElement(op, i, x.element), dims));
+  preferForm(op, types);
+}
+
+LogicalResult RMSNormOp::inferResultTypes(Types &types) {
+  inferNorm(*this, types);
+  return success();
+}
+
+LogicalResult LayerNormOp::inferResultTypes(Types &types) {
+  inferNorm(*this, types);
+  return success();
+}
+
+/// The one result has x's shape.
+template <typename Op> static LogicalResult inferLikeX(Op op, Types &types) {
+  TensorInfo x = getTensorInfo(op.getX());
+  types.assign({makeTensorType(getElement(op, 0, x.element), x.dims)});
+  preferForm(op, types);
+  return success();
+}
+
+LogicalResult DyTOp::inferResultTypes(Types &types) { return inferLikeX(*this, types); }
+LogicalResult GateOp::inferResultTypes(Types &types) { return inferLikeX(*this, types); }
+LogicalResult RotaryOp::inferResultTypes(Types &types) { return inferLikeX(*this, types); }
+
+void RMSNormOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
+void LayerNormOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
+void RotaryOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
+void sink::AttentionOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A tensor with heads. `rows` is batch * heads, which may have a name that
+/// neither factor has.
+struct HeadDims {
+  Dim batch, heads, rows, sequence, size;
+};
+} // namespace
+
+/// `heads` is what the attributes say. Nothing is known of unknown ranks.
+static std::optional<HeadDims> readHeads(Value x, Layout layout, const Dim &heads) {
+  TensorInfo info = getTensorInfo(x);
+  if (!info.hasRank() || info.rank() != getRankOf(layout).value_or(3))
+    return std::nullopt;
+  int64_t count = heads.isStatic() ? heads.size : 0;
+  HeadDims dims{info[0], heads, Dim(), info[1], Dim()};
+  switch (layout) {
+  case Layout::bhsd:
+  case Layout::bshd:
+    dims.heads = mergeDim(heads, info[*getHeadAxis(layout)]).value_or(heads);
+    dims.sequence = info[getSequenceAxis(layout)];
+    dims.size = info[3];
+    break;
+  case Layout::bsd:
+    dims.size = divideDim(info[2], count);
+    break;
+  case Layout::hsd:
+    dims.batch = divideDim(info[0], count);
+    dims.rows = info[0];
+    dims.size = info[2];
+    return dims;
+  case Layout::packed:
+    break;
+  }
+  dims.rows = multiplyDims(dims.batch, dims.heads);
+  return dims;
+}
+
+static Dims arrange(const HeadDims &dims, Layout layout) {
+  switch (layout) {
+  case Layout::bhsd:
+    return {dims.batch, dims.heads, dims.sequence, dims.size};
+  case Layout::bshd:
+    return {dims.batch, dims.sequence, dims.heads, dims.size};
+  case Layout::bsd:
+    return {dims.batch, dims.sequence, multiplyDims(dims.heads, dims.size)};
+  case Layout::hsd:
+    return {dims.rows, dims.sequence, dims.size};
+  case Layout::packed:
+    return {dims.batch, dims.sequence, Dim()};
+  }
+  llvm_unreachable("a layout of no kind");
+}
+
+/// [batch, kv_heads, past + keys, d], of what is known of either.
+static std::optional<Dims> getPresent(const std::optional<HeadDims> &fresh, Value past) {
+  TensorInfo cache = getTensorInfo(past);
+  bool cacheKnown = cache.hasRank() && cache.rank() == 4;
+  if (!fresh && !cacheKnown)
+    return std::nullopt;
+  Dims dims =
+      fresh ? Dims{fresh->batch, fresh->heads, fresh->sequence, fresh->size} : Dims(4, Dim());
+  if (!past)
+    return dims;
+  dims[2] = fresh && cacheKnown ? addDims(cache[2], fresh->sequence) : Dim();
+  if (cacheKnown)
+    for (unsigned i : {0, 1, 3})
+      dims[i] = mergeDim(dims[i], cache[i]).value_or(dims[i]);
+  return dims;
+}
+
+LogicalResult sink::AttentionOp::inferResultTypes(Types &types) {
+  types.assign(getNumResults(), Type());
+  auto stated = [](std::optional<uint64_t> count) { return count ? Dim(int64_t(*count)) : Dim(); };
+  Dim heads = stated(getNumHeads()), kvHeads = stated(getKvNumHeads());
+  std::optional<HeadDims> query = readHeads(getQuery(), getQueryLayout(), heads);
+  if (query)
+    heads = query->heads;
+  // Keys share the query's heads in groups, each its own where nothing is said.
+  if (kvHeads.isUnknown() && !getHeadAxis(getKeyLayout()))
+    kvHeads = heads;
+  std::optional<HeadDims> key = readHeads(getKey(), getKeyLayout(), kvHeads);
+  if (key && !getHeadAxis(getValueLayout()))
+    kvHeads = key->heads;
+  std::optional<HeadDims> value = readHeads(getValue(), getValueLayout(), kvHeads);
+
+  Type element = getTensorInfo(getQuery()).element;
+  std::optional<Dims> result;
+  if (query) {
+    HeadDims dims = *query;
+    dims.size = value ? value->size : Dim();
+    // One query for every element of the batch is broadcast.
+    if (dims.batch.is(1) && getQueryLayout() != Layout::hsd) {
+      dims.batch = value ? value->batch : Dim();
+      dims.rows = multiplyDims(dims.batch, dims.heads);
+    }
+    result = arrange(dims, getResultLayout());
+  }
+  types[0] = makeTensorType(getElement(*this, 0, element), result);
+  if (getHasPresent() && getForm().empty()) {
+    types[1] = makeTensorType(getElement(*this, 1, getTensorInfo(getKey()).element),
+                              getPresent(key, getPastKey()));
+    types[2] = makeTensorType(getElement(*this, 2, getTensorInfo(getValue()).element),
+                              getPresent(value, getPastValue()));
+  }
+  preferForm(*this, types);
+  return success();
+}
