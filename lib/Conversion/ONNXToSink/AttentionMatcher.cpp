@@ -49,6 +49,8 @@ private:
   std::optional<Miss> checkShapes();
 
   Operation *softmax;
+  /// A constant factor has been met: mask and softcap would stand inside it.
+  bool sawScale = false;
   AttentionMatch m;
   Value cur;
   Operation *scores = nullptr;
@@ -68,6 +70,10 @@ static bool isMaskedScore(Value value) {
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.mask)
     return miss("it has two masks");
+  if (sawScale)
+    return miss("its scores are scaled after the mask");
+  if (m.softcap)
+    return miss("its mask is added before the softcap");
   m.idiom.inside.insert(op);
   if (auto where = dyn_cast<WhereOp>(op)) {
     bool keeps = isMaskedScore(where.getY());
@@ -126,7 +132,7 @@ bool AttentionWalk::takeSoftcap(Value &value) {
 
 /// One op upward between the Softmax and the product of q and k.
 std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
-  if (isa<CastOp, IdentityOp>(op)) {
+  if (isFloatCast(op)) {
     m.idiom.inside.insert(op);
     cur = op->getOperand(0);
     return std::nullopt;
@@ -134,9 +140,16 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
   if (isa<AddOp, WhereOp>(op))
     return takeMask(op);
   if (isa<MulOp, DivOp>(op)) {
-    if (takeSoftcap(cur))
+    bool hadCap = m.softcap.has_value();
+    if (takeSoftcap(cur)) {
+      if (hadCap)
+        return miss("it has two softcaps");
+      if (sawScale)
+        return miss("its scores are scaled after the softcap");
       return std::nullopt;
+    }
     if (std::optional<Scaled> scaled = matchScaled(cur, m.idiom.inside)) {
+      sawScale = true;
       m.scale *= scaled->factor;
       cur = scaled->source;
       return std::nullopt;
@@ -179,6 +192,14 @@ std::optional<Miss> AttentionWalk::toOperands() {
   return std::nullopt;
 }
 
+/// A Dropout that drops nothing.
+static bool isInferenceDropout(Operation *op) {
+  if (!isa<DropoutOp>(op))
+    return false;
+  Value training = getInputOrNull(op, 2);
+  return !training || getConstantInts(training) == SmallVector<int64_t>{0};
+}
+
 /// Downward to the product with v.
 std::optional<Miss> AttentionWalk::toResult() {
   Value probs = softmax->getResult(0);
@@ -195,7 +216,7 @@ std::optional<Miss> AttentionWalk::toResult() {
         next = user;
         break;
       }
-      if (isa<CastOp, IdentityOp, DropoutOp, WhereOp>(user))
+      if (isFloatCast(user) || isa<WhereOp>(user) || isInferenceDropout(user))
         next = user;
     }
     if (!next)
@@ -235,13 +256,17 @@ std::optional<Miss> AttentionWalk::checkShapes() {
     return miss("its query has rank " + Twine(*rank) +
                 "; expected [batch, heads, "
                 "sequence, head dim]");
+  for (auto [what, value] : {std::pair("key", m.key), std::pair("value", m.value)})
+    if (std::optional<int64_t> other = getRank(value); other && *other != *rank)
+      return miss("its query has rank " + Twine(*rank) + ", but its " + what + " has rank " +
+                  Twine(*other));
   if (*rank == 3)
     m.queryLayout = m.valueLayout = Layout::hsd;
   m.heads = headsOf(m.query, m.queryLayout);
   m.kvHeads = headsOf(m.key, m.keyLayout);
   m.headDim = getDim(m.query, -1);
   std::optional<int64_t> valueHeads = headsOf(m.value, m.valueLayout);
-  if (!m.heads)
+  if (!m.heads && *rank == 4)
     m.heads = getDim(scores->getResult(0), 1);
   if (m.heads && m.kvHeads && *m.heads % *m.kvHeads != 0)
     return miss("its " + Twine(*m.heads) + " query heads are no multiple of " + Twine(*m.kvHeads) +

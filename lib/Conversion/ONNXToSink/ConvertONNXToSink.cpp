@@ -105,6 +105,19 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
   });
 }
 
+/// What an operator is that could have been raised as it is; empty for others.
+static StringRef getFusedKind(Operation *op) {
+  if (isa<LayerNormalizationOp, RMSNormalizationOp, SimplifiedLayerNormalizationOp,
+          MSSimplifiedLayerNormalizationOp, MSSkipLayerNormalizationOp,
+          MSSkipSimplifiedLayerNormalizationOp>(op))
+    return "norm";
+  if (isa<RotaryEmbeddingOp, MSRotaryEmbeddingOp>(op))
+    return "rotary embedding";
+  return isa<AttentionOp, MSAttentionOp, MSMultiHeadAttentionOp, MSGroupQueryAttentionOp>(op)
+             ? "attention"
+             : "";
+}
+
 void ConvertONNXToSinkPass::runOnOperation() {
   SmallVector<Operation *> fused, norms, rotations, softmaxes;
   getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -126,6 +139,10 @@ void ConvertONNXToSinkPass::runOnOperation() {
       numNorms += isa<sink::RMSNormOp, sink::LayerNormOp>(raised);
       numRotary += isa<sink::RotaryOp>(raised);
       numAttention += isa<sink::AttentionOp>(raised);
+    } else if (StringRef kind = getFusedKind(op); !kind.empty()) {
+      reportMiss(op, kind,
+                 {"it has an operand, result or attribute without a counterpart in sink, or "
+                  "operands of unknown rank"});
     }
   for (Operation *op : norms)
     raiseNorm(op, b);

@@ -79,7 +79,14 @@ Operation *FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> resu
   return basin::onnx::raise(idiom, b, create);
 }
 
+/// Absent, of unknown type, or a vector of the normalized axis' size.
+static bool canBeVector(Value value, Value x) {
+  return !value || !getRank(value) || isVector(value, getDim(x, -1));
+}
+
 Operation *FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
+  if (!canBeVector(weight, x) || !canBeVector(bias, x))
+    return nullptr;
   PreAffine pre = matchPreAffine(x, op);
   auto create = [&](Location loc, TypeRange types) -> Operation * {
     FloatAttr eps = b.getF64FloatAttr(epsilon);
@@ -212,7 +219,9 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
   // Without heads of its own the operands are [batch, heads, sequence, dim].
   AttentionParts p{a.getQ(),       a.getK(),         a.getV(), a.getAttnMask(),
                    a.getPastKey(), a.getPastValue(), Value()};
-  if (a.getNonpadKvSeqlen() || a.getQkMatmulOutput())
+  auto isWindow = [](std::optional<int64_t> size) { return size && *size >= 0; };
+  if (a.getNonpadKvSeqlen() || a.getQkMatmulOutput() || isWindow(a.getLeftWindowSize()) ||
+      isWindow(a.getRightWindowSize()))
     return nullptr;
   bool flat = getRank(p.query) == 3;
   if (!flat)
@@ -292,6 +301,9 @@ Operation *FusedOpRaiser::attention(MSMultiHeadAttentionOp a) {
 }
 
 Operation *FusedOpRaiser::attention(MSGroupQueryAttentionOp a) {
+  // A sink of logit 0 without an operand that says so.
+  if (a.getSmoothSoftmax().value_or(0) == 1 && !a.getHeadSink())
+    return nullptr;
   AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(),   a.getAttentionBias(),
                    a.getPastKey(), a.getPastValue(), a.getHeadSink()};
   // Packed operands, rotation or normalization inside: the form's own.
@@ -332,6 +344,8 @@ Operation *FusedOpRaiser::raise() {
   if (auto r = dyn_cast<RotaryEmbeddingOp>(op))
     return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
                   r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());
+  if (auto r = dyn_cast<MSRotaryEmbeddingOp>(op); r && widen(r.getScale(), 1) != 1)
+    return nullptr;
   if (auto r = dyn_cast<MSRotaryEmbeddingOp>(op))
     return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
                   r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());

@@ -8,6 +8,7 @@
 
 #include "HeadPath.h"
 
+#include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 using namespace mlir;
@@ -35,6 +36,13 @@ static Value matchTranspose(Value value, ArrayRef<int64_t> perm, Ops &ops) {
   return transpose.getData();
 }
 
+/// Whether axis `i` of `a` and axis `j` of `b` are of one size for certain.
+static bool sameSize(Value a, unsigned i, Value b, unsigned j) {
+  TensorInfo x = getTensorInfo(a), y = getTensorInfo(b);
+  return x.hasRank() && y.hasRank() && i < x.dims->size() && j < y.dims->size() &&
+         x[i].provablyEquals(y[j]);
+}
+
 /// k^T by way of three axes: Reshape, Transpose(0, 2, 1), Reshape back.
 static Value matchFlatTranspose(Value value, Ops &ops) {
   auto outer = value.getDefiningOp<ReshapeOp>();
@@ -48,7 +56,8 @@ static Value matchFlatTranspose(Value value, Ops &ops) {
   Value source = flat.getData();
   auto same = [](std::optional<int64_t> a, std::optional<int64_t> b) { return a && a == b; };
   if (!same(getDim(source, 3), getDim(inner, 2)) || !same(getDim(source, 3), getDim(value, 2)) ||
-      !same(getDim(source, 1), getDim(value, 1)))
+      !same(getDim(source, 1), getDim(value, 1)) || !sameSize(source, 2, inner, 1) ||
+      !sameSize(source, 2, value, 3))
     return {};
   ops.insert(outer);
   ops.insert(found.front());
@@ -84,7 +93,8 @@ Value basin::onnx::matchRepeatedHeads(Value value, Ops &ops) {
   // Only the new axis may have grown, and only the head axes may be merged.
   bool grown = getDim(wide, 1) == kv && getDim(wide, 2) == *heads / *kv &&
                (!getDim(source, 3) || getDim(wide, 4) == getDim(source, 3)) &&
-               (!getDim(wide, 4) || getDim(value, 3) == getDim(wide, 4));
+               (!getDim(wide, 4) || getDim(value, 3) == getDim(wide, 4)) &&
+               sameSize(source, 0, wide, 0) && sameSize(source, 2, wide, 3);
   if (!grown)
     return {};
   for (Operation *op : {reshape.getOperation(), widen, unsqueeze.getOperation()})

@@ -16,9 +16,19 @@
 using namespace mlir;
 using namespace basin::onnx;
 
+bool basin::onnx::isFloatCast(Operation *op) {
+  if (isa<IdentityOp>(op))
+    return true;
+  if (!isa<CastOp, CastLikeOp>(op))
+    return false;
+  // An unknown type is no integer's: nothing but floats gets to a Softmax.
+  Type from = getElementTypeOf(op->getOperand(0)), to = getElementTypeOf(op->getResult(0));
+  return (!from || isa<FloatType>(from)) && (!to || isa<FloatType>(to));
+}
+
 Value basin::onnx::skipCasts(Value value, Ops *ops) {
   while (Operation *op = value.getDefiningOp()) {
-    if (!isa<CastOp, CastLikeOp, IdentityOp>(op))
+    if (!isFloatCast(op))
       break;
     if (ops)
       ops->insert(op);

@@ -22,7 +22,11 @@ namespace basin::onnx {
 
 using Ops = llvm::SetVector<mlir::Operation *>;
 
-/// The value before any Cast or Identity; those ops are added to `ops`.
+/// Whether `op` leaves values as they are but for rounding: Identity, or a Cast
+/// between types of floats.
+bool isFloatCast(mlir::Operation *op);
+
+/// The value before any such Cast or Identity; those ops are added to `ops`.
 mlir::Value skipCasts(mlir::Value value, Ops *ops = nullptr);
 
 /// Elements' type; null if unknown.

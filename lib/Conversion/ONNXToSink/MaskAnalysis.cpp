@@ -29,6 +29,8 @@ struct Index {
   Value limit;
   /// Counted from the last axis: -1 for keys, -2 for queries.
   int64_t axis = 0;
+  /// The offset was added to positions below `limit`, not counted from.
+  bool isShifted = false;
 };
 } // namespace
 
@@ -57,6 +59,8 @@ private:
 
   /// As many queries as keys.
   bool isSquare;
+  /// Slices around the mask that is looked at.
+  unsigned numSlices = 0;
   unsigned budget = kBudget;
 };
 } // namespace
@@ -117,6 +121,7 @@ std::optional<Index> MaskProof::matchShifted(AddOp add, unsigned depth) {
     if (!index || index->offset)
       continue;
     index->offset = skipScalarViews(add->getOperand(1 - i));
+    index->isShifted = true;
     return index;
   }
   return std::nullopt;
@@ -152,8 +157,10 @@ std::optional<Index> MaskProof::matchLookup(GatherNDOp gather, unsigned depth) {
   if (!table || table->axis != -1 || !index || index->axis == -1 ||
       (table->offset && index->offset))
     return std::nullopt;
-  if (table->offset)
+  if (table->offset) {
     index->offset = table->offset;
+    index->isShifted = true;
+  }
   ++index->axis; // the pairs' own axis is gone
   return index;
 }
@@ -178,7 +185,7 @@ std::optional<Index> MaskProof::matchIndex(Value value, unsigned depth) {
   if (isa<ReshapeOp>(op)) {
     std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
     std::optional<int64_t> axis = varyingAxis(value);
-    if (!index || !axis)
+    if (!index || !axis || !varyingAxis(op->getOperand(0)))
       return std::nullopt;
     index->axis = *axis;
     return index;
@@ -200,10 +207,13 @@ bool MaskProof::areAligned(const Index &key, const Index &query) const {
   if (key.offset)
     return false;
   if (!query.offset)
-    return isSquare || sameCount(key.limit, query.limit);
+    return (isSquare && numSlices == 0) || sameCount(key.limit, query.limit);
+  // A prefix of both axes of what is aligned at the end is so no more.
+  if (numSlices > 0)
+    return false;
   // Positions past .. past + n against keys 0 .. past + n.
-  if (sameCount(key.limit, query.limit))
-    return true;
+  if (!query.isShifted)
+    return sameCount(key.limit, query.limit);
   auto total = key.limit.getDefiningOp<AddOp>();
   if (!total)
     return false;
@@ -215,7 +225,9 @@ bool MaskProof::areAligned(const Index &key, const Index &query) const {
 /// `a <= b` (or `a < b`) as keys against queries: true where visible.
 bool MaskProof::comparesKeyToQuery(Value a, Value b) {
   std::optional<Index> key = matchIndex(a), query = matchIndex(b);
-  return key && query && key->axis == -1 && query->axis == -2 && areAligned(*key, *query);
+  // One column or row would be broadcast: it does not count.
+  return key && query && key->axis == -1 && query->axis == -2 && getDim(a, -1) != 1 &&
+         getDim(b, -2) != 1 && areAligned(*key, *query);
 }
 
 /// A constant whose last two axes are a square with all of the strict upper
@@ -284,11 +296,15 @@ static bool triangleHides(Value value, MaskKind kind) {
   Value table = matchTriangleSlices(value);
   if (!table)
     return false;
-  table = skipCasts(table);
+  while (Operation *op = table.getDefiningOp()) {
+    if (!isa<CastOp, IdentityOp>(op))
+      break;
+    table = op->getOperand(0);
+  }
   return isTriangle(table, [&](double element) {
     return kind == MaskKind::additive ? element <= -1e4
            : kind == MaskKind::keep   ? element == 0
-                                      : element != 0;
+                                      : element >= 1;
   });
 }
 
@@ -378,7 +394,12 @@ bool MaskProof::hidesFuture(Value value, MaskKind kind, unsigned depth) {
   // A prefix of both axes of what is causal (`mask[:, :, :, :keys]`).
   if (auto slice = dyn_cast<SliceOp>(op)) {
     Value table = matchTriangleSlices(value);
-    return table && table != value && hidesFuture(table, kind, depth - 1);
+    if (!table || table == value)
+      return false;
+    ++numSlices;
+    bool hides = hidesFuture(table, kind, depth - 1);
+    --numSlices;
+    return hides;
   }
   if (kind == MaskKind::additive)
     return additiveHides(op, depth - 1);

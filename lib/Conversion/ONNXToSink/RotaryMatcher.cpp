@@ -23,6 +23,8 @@
 #include "basin/Dialect/ONNX/IR/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 using namespace mlir;
 using namespace basin::onnx;
 
@@ -249,6 +251,11 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
     if (result)
       match.idiom.results = {result};
     match.idiom.arguments = {match.x};
+    // Tables that x is broadcast to, or pairs put together in another shape.
+    Type from = match.x.getType(), to = match.idiom.results.front().getType();
+    if (!isa<UnknownType>(from) && !isa<UnknownType>(to) &&
+        failed(verifyCompatibleShape(from, to)))
+      return miss("its result has another shape than its input");
     if (StringRef why = checkIdiom(match.idiom, /*allowExtraResults=*/false); !why.empty())
       return miss(why);
     return match;

@@ -161,6 +161,26 @@ Type InferShapesPass::nameDims(Type type) {
   return makeTensorType(info);
 }
 
+/// The number of a name that this pass made.
+static std::optional<unsigned> getNumber(const Dim &dim) {
+  StringRef name = dim.name ? dim.name.getValue() : StringRef();
+  unsigned number;
+  if (!name.consume_front("?") || name.getAsInteger(10, number))
+    return std::nullopt;
+  return number;
+}
+
+/// Without the names from `first` on: another call may have other sizes there.
+static Type forgetNames(Type type, unsigned first) {
+  TensorInfo info = getTensorInfo(type);
+  if (!info.hasRank())
+    return type;
+  for (Dim &dim : *info.dims)
+    if (std::optional<unsigned> number = getNumber(dim); number && *number >= first)
+      dim = Dim();
+  return makeTensorType(info);
+}
+
 //===----------------------------------------------------------------------===//
 // Calls
 //===----------------------------------------------------------------------===//
@@ -195,6 +215,7 @@ LogicalResult InferShapesPass::inferCall(FunctionOp function, NodeInterface call
       return success();
     --copiesLeft;
     callStack.push_back(function);
+    unsigned firstName = nextName;
     FunctionOp copy = function.clone();
     function->getBlock()->getOperations().insert(std::next(Block::iterator(function)), copy);
     llvm::scope_exit done([&] {
@@ -206,8 +227,11 @@ LogicalResult InferShapesPass::inferCall(FunctionOp function, NodeInterface call
         argument.setType(type);
     if (failed(inferBlock(copy.getBody().front(), copy.getInfo())))
       return failure();
-    Operation *terminator = copy.getBody().front().getTerminator();
-    known = calls.try_emplace(key, llvm::to_vector(terminator->getOperandTypes())).first;
+    SmallVector<Type> results =
+        llvm::to_vector(copy.getBody().front().getTerminator()->getOperandTypes());
+    for (Type &type : results)
+      type = forgetNames(type, firstName);
+    known = calls.try_emplace(key, std::move(results)).first;
   }
   for (auto [type, inferred] : llvm::zip(types, known->second))
     if (!isa<NoneType, UnknownType>(inferred))
