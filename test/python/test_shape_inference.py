@@ -148,12 +148,8 @@ def run(*command):
     return done.stdout
 
 
-@pytest.mark.skipif(not (BIN / "basin-opt").exists(), reason="basin-opt is not built")
-@pytest.mark.skipif(not (BIN / "basin-translate").exists(), reason="basin-translate is not built")
-@pytest.mark.parametrize("path", MODELS, ids=[path.stem for path in MODELS])
-def test_agrees_with_onnx(path, tmp_path, record_property):
-    model = onnx.load(path)
-    drop_statements(model.graph)
+def infer_both(model, tmp_path):
+    """Types by value name, of Basin and of `onnx`, where Basin has the value."""
     bare = tmp_path / "bare.onnx"
     onnx.save(model, bare)
     imported, inferred = tmp_path / "bare.mlir", tmp_path / "inferred.mlir"
@@ -163,6 +159,16 @@ def test_agrees_with_onnx(path, tmp_path, record_property):
     ours = types_of_ir(inferred.read_text())
     peer = onnx.shape_inference.infer_shapes(model, data_prop=True)
     theirs = {name: info for name, info in types_of_onnx(peer.graph).items() if name in ours}
+    return ours, theirs
+
+
+@pytest.mark.skipif(not (BIN / "basin-opt").exists(), reason="basin-opt is not built")
+@pytest.mark.skipif(not (BIN / "basin-translate").exists(), reason="basin-translate is not built")
+@pytest.mark.parametrize("path", MODELS, ids=[path.stem for path in MODELS])
+def test_agrees_with_onnx(path, tmp_path, record_property):
+    model = onnx.load(path)
+    drop_statements(model.graph)
+    ours, theirs = infer_both(model, tmp_path)
     assert theirs, "expected values that both know"
 
     wrong = [name for name in theirs if ours[name] and contradicts(ours[name], theirs[name])]
@@ -176,3 +182,42 @@ def test_agrees_with_onnx(path, tmp_path, record_property):
     print(f"  {known} of {len(ours)} values ranked", [(n, ours[n], theirs[n]) for n in less[:4]])
     # Basin does not follow calls of model-local functions; the peer does.
     assert share >= FLOOR or model.functions
+
+
+def node_case(op, *shapes, **attributes):
+    """A node of f32 inputs; its output goes through an Identity, undeclared."""
+    inputs = [
+        onnx.helper.make_tensor_value_info(f"x{i}", onnx.TensorProto.FLOAT, shape)
+        for i, shape in enumerate(shapes)
+    ]
+    nodes = [
+        onnx.helper.make_node(op, [value.name for value in inputs], ["y"], **attributes),
+        onnx.helper.make_node("Identity", ["y"], ["z"]),
+    ]
+    output = onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph(nodes, "g", inputs, [output])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)])
+
+
+# Contractions other than MatMul and Gemm.
+NODES = {
+    "einsum_scores": node_case(
+        "Einsum", ["B", 4, "S", 8], ["B", 4, "L", 8], equation="bhid,bhjd->bhij"
+    ),
+    "einsum_implicit": node_case("Einsum", ["N", 3], [3, 5], equation="ij,jk"),
+    "einsum_ellipsis": node_case("Einsum", [2, 4, 3], [2, 3, 5], equation="...ij,...jk->...ik"),
+    "conv_1d": node_case("Conv", ["N", 4, 10], [8, 4, 3], dilations=[2], pads=[1, 2]),
+    "conv_patches": node_case("Conv", ["N", 3, 224, 224], [768, 3, 16, 16], strides=[16, 16]),
+    "conv_groups": node_case("Conv", ["N", 6, 9, 10, 11], [6, 2, 3, 3, 3], group=3),
+    "conv_same": node_case("Conv", ["N", 4, 10], [8, 4, 3], auto_pad="SAME_UPPER", strides=[3]),
+    "conv_valid": node_case("Conv", ["N", 4, 10], [8, 4, 3], auto_pad="VALID", strides=[3]),
+}
+
+
+@pytest.mark.skipif(not (BIN / "basin-opt").exists(), reason="basin-opt is not built")
+@pytest.mark.skipif(not (BIN / "basin-translate").exists(), reason="basin-translate is not built")
+@pytest.mark.parametrize("name", NODES)
+def test_node_agrees_with_onnx(name, tmp_path):
+    ours, theirs = infer_both(NODES[name], tmp_path)
+    assert ours["z"] == theirs["z"]
+    assert None not in ours["z"].dims

@@ -36,6 +36,42 @@ func.func @rms_norm_c3(%x: tensor<?x8xf32>) {
 
 // -----
 
+// rms_norm_c1, of the result
+func.func @rms_norm_c1_result(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected a result of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// rms_norm_c1, of the sum
+func.func @rms_norm_c1_sum(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected a sum of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0:2 = sink.rms_norm %x residual %x {epsilon = 1.0e-5} : (tensor<?x8xf32>, tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x4xf32>)
+  return
+}
+
+// -----
+
+// rms_norm_c1, of the rank
+func.func @rms_norm_c1_rank(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected a result of the shape of 'tensor<?x8xf32>', but got 'tensor<?x1x8xf32>'}}
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x8xf32>) -> tensor<?x1x8xf32>
+  return
+}
+
+// -----
+
+// rms_norm_c2, of the weight
+func.func @rms_norm_c2_weight(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @below {{expected a weight of 8 elements, but got 4}}
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 // layer_norm_c1
 func.func @layer_norm_c1(%x: tensor<?x8xf32>) {
   // expected-error @below {{expected a result of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
@@ -63,6 +99,51 @@ func.func @layer_norm_c3(%x: tensor<?x8xf32>) {
 
 // -----
 
+// layer_norm_c1, of the residual
+func.func @layer_norm_c1_residual(%x: tensor<?x8xf32>, %r: tensor<?x4xf32>) {
+  // expected-error @below {{expected a residual of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0 = sink.layer_norm %x residual %r {epsilon = 1.0e-5} : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// layer_norm_c2, of the pre_affine
+func.func @layer_norm_c2_pre_affine(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @below {{expected a pre_affine of 8 elements, but got 4}}
+  %0 = sink.layer_norm %x pre_affine %w {epsilon = 1.0e-5} : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// layer_norm_c1, of the sum
+func.func @layer_norm_c1_sum(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected a sum of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0:2 = sink.layer_norm %x residual %x {epsilon = 1.0e-5} : (tensor<?x8xf32>, tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x4xf32>)
+  return
+}
+
+// -----
+
+// layer_norm_c1, of the rank
+func.func @layer_norm_c1_rank(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected a result of the shape of 'tensor<?x8xf32>', but got 'tensor<?x1x8xf32>'}}
+  %0 = sink.layer_norm %x {epsilon = 1.0e-5} : (tensor<?x8xf32>) -> tensor<?x1x8xf32>
+  return
+}
+
+// -----
+
+// layer_norm_c2, of the weight
+func.func @layer_norm_c2_weight(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @below {{expected a weight of 8 elements, but got 4}}
+  %0 = sink.layer_norm %x weight %w {epsilon = 1.0e-5} : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 // A form of a norm takes x alone unless there is a residual.
 func.func @form_arguments(%x: tensor<?x8xf32>) {
   // expected-error @below {{expected its form to take 1 arguments, but got 0}}
@@ -74,7 +155,7 @@ func.func @form_arguments(%x: tensor<?x8xf32>) {
 
 // -----
 
-// A form gives each result.
+// form_c3
 func.func @form_results(%x: tensor<?x8xf32>) {
   // expected-error @below {{expected its form to yield 1 values, but got 2}}
   %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x8xf32>) -> tensor<?x8xf32> {
@@ -86,10 +167,86 @@ func.func @form_results(%x: tensor<?x8xf32>) {
 
 // -----
 
-// dyt: one alpha for all.
-func.func @dyt_alpha(%x: tensor<?x8xf32>, %v: tensor<8xf32>) {
+// form_c1
+func.func @form_c1(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected its form to end in 'sink.yield'}}
+  %0 = sink.rotary %x cos %x sin %x {layout = #sink.layout<bsd>} : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>):
+    onnx.return %a : tensor<?x8xf32>
+  }
+  return
+}
+
+// -----
+
+// form_c2
+func.func @form_c2(%x: tensor<?x?x8xf32>) {
+  // expected-error @below {{expected its form to take at most 3 arguments, but got 4}}
+  %0 = sink.rotary %x cos %x sin %x {layout = #sink.layout<bsd>} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
+  ^bb0(%a: tensor<?x?x8xf32>, %b: tensor<?x?x8xf32>, %c: tensor<?x?x8xf32>, %d: tensor<?x?x8xf32>):
+    sink.yield %a : tensor<?x?x8xf32>
+  }
+  return
+}
+
+// -----
+
+// form_c2, of the types
+func.func @form_c2_types(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected argument 0 of its form to be 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x4xf32>):
+    sink.yield %x : tensor<?x8xf32>
+  }
+  return
+}
+
+// -----
+
+// form_c3, of the types: a shape or an element type that the result has not
+func.func @form_c3_types(%x: tensor<?x8xf32>) {
+  // expected-error @below {{expected value 0 of its form to be 'tensor<?x8xf32>', but got 'tensor<?x8xf16>'}}
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>):
+    %c = onnx.Cast(%a) {to = 10} : (tensor<?x8xf32>) -> tensor<?x8xf16>
+    sink.yield %c : tensor<?x8xf16>
+  }
+  return
+}
+
+// -----
+
+// dyt_c1
+func.func @dyt_c1(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>) {
+  // expected-error @below {{expected a result of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0 = sink.dyt %x alpha %a gamma %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// dyt_c2
+func.func @dyt_c2(%x: tensor<?x8xf32>, %v: tensor<8xf32>) {
   // expected-error @below {{expected an alpha of 1 element, but got 8}}
   %0 = sink.dyt %x alpha %v gamma %v : (tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// dyt_c3
+func.func @dyt_c3(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<4xf32>) {
+  // expected-error @below {{expected a gamma of 8 elements, but got 4}}
+  %0 = sink.dyt %x alpha %a gamma %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// dyt_c3, of beta
+func.func @dyt_c3_beta(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %g: tensor<8xf32>, %v: tensor<4xf32>) {
+  // expected-error @below {{expected a beta of 8 elements, but got 4}}
+  %0 = sink.dyt %x alpha %a gamma %g beta %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -99,6 +256,24 @@ func.func @dyt_alpha(%x: tensor<?x8xf32>, %v: tensor<8xf32>) {
 func.func @gate_c1(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x3xf32>) {
   // expected-error @below {{expected w_down [d, r] and w_up [r, d] or [r, 1] with d = 8}}
   %0 = sink.gate %x down %d up %u : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x3xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// gate_c1, of the ranks
+func.func @gate_c1_rank(%x: tensor<?x8xf32>, %d: tensor<8xf32>, %u: tensor<2x8xf32>) {
+  // expected-error @below {{expected matrices of rank 2, but got 'tensor<8xf32>' and 'tensor<2x8xf32>'}}
+  %0 = sink.gate %x down %d up %u : (tensor<?x8xf32>, tensor<8xf32>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// gate_c2
+func.func @gate_c2(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>) {
+  // expected-error @below {{expected a result of the shape of 'tensor<?x8xf32>', but got 'tensor<?x4xf32>'}}
+  %0 = sink.gate %x down %d up %u : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>) -> tensor<?x4xf32>
   return
 }
 
@@ -117,6 +292,42 @@ func.func @rotary_c1(%x: tensor<?x2x?x8xf32>, %t: tensor<?x8xf32>) {
 func.func @rotary_c2(%x: tensor<?x2x?x8xf32>, %t: tensor<?x8xf32>) {
   // expected-error @below {{expected an even rotary_dim of at most 8, but got 10}}
   %0 = sink.rotary %x cos %t sin %t {layout = #sink.layout<bhsd>, rotary_dim = 10 : i64} : (tensor<?x2x?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x2x?x8xf32>
+  return
+}
+
+// -----
+
+// rotary_c2, of heads in one axis
+func.func @rotary_c2_heads(%x: tensor<?x?x16xf32>, %t: tensor<?x8xf32>) {
+  // expected-error @below {{expected an even rotary_dim of at most 8, but got 10}}
+  %0 = sink.rotary %x cos %t sin %t {layout = #sink.layout<bsd>, num_heads = 2 : i64, rotary_dim = 10 : i64} : (tensor<?x?x16xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?x16xf32>
+  return
+}
+
+// -----
+
+// rotary_c2, of an unknown head dim
+func.func @rotary_c2_odd(%x: tensor<*xf32>, %t: tensor<?x8xf32>) {
+  // expected-error @below {{expected an even rotary_dim, but got 3}}
+  %0 = sink.rotary %x cos %t sin %t {layout = #sink.layout<bhsd>, rotary_dim = 3 : i64} : (tensor<*xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<*xf32>
+  return
+}
+
+// -----
+
+// rotary_c3
+func.func @rotary_c3(%x: tensor<?x?x16xf32>, %t: tensor<?x8xf32>) {
+  // expected-error @below {{expected an x of rank 4 in layout bhsd, but got 'tensor<?x?x16xf32>'}}
+  %0 = sink.rotary %x cos %t sin %t {layout = #sink.layout<bhsd>} : (tensor<?x?x16xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?x16xf32>
+  return
+}
+
+// -----
+
+// rotary_c3, of heads
+func.func @rotary_c3_heads(%x: tensor<?x?x16xf32>, %t: tensor<?x8xf32>) {
+  // expected-error @below {{expected a last axis that divides by 3 heads, but got 16}}
+  %0 = sink.rotary %x cos %t sin %t {layout = #sink.layout<bsd>, num_heads = 3 : i64} : (tensor<?x?x16xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x?x16xf32>
   return
 }
 
@@ -157,5 +368,95 @@ func.func @attention_c3(%q: tensor<?x4x?x8xf32>) {
 func.func @attention_c4(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
   // expected-error @below {{expected mask_kind exactly with a mask}}
   %0 = sink.attention %q, %q, %q mask %m {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c3, of the sinks
+func.func @attention_c3_sinks(%q: tensor<?x4x?x8xf32>, %s: tensor<4x1x8xf32>) {
+  // expected-error @below {{expected both of sink_key and sink_value or neither}}
+  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c4, without a mask
+func.func @attention_c4_no_mask(%q: tensor<?x4x?x8xf32>) {
+  // expected-error @below {{expected mask_kind exactly with a mask}}
+  %0 = sink.attention %q, %q, %q {mask_kind = #sink.mask_kind<keep>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c5
+func.func @attention_c5(%q: tensor<?x4x?x8xf32>) {
+  // expected-error @below {{expected a present key and value after the output, but got 1 more results}}
+  %0:2 = sink.attention %q, %q, %q {has_present, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>)
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c6
+func.func @attention_c6(%q: tensor<?x4x?x8xf32>, %x: tensor<?x?x8xf32>) {
+  // expected-error @below {{expected a query of rank 4 in layout bhsd, but got 'tensor<?x?x8xf32>'}}
+  %0 = sink.attention %x, %q, %q {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c6, of the key
+func.func @attention_c6_key(%q: tensor<?x4x?x8xf32>, %x: tensor<?x?x8xf32>) {
+  // expected-error @below {{expected a key of rank 4 in layout bhsd, but got 'tensor<?x?x8xf32>'}}
+  %0 = sink.attention %q, %x, %q {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c6, of the value
+func.func @attention_c6_value(%q: tensor<?x4x?x8xf32>) {
+  // expected-error @below {{expected a value of rank 3 in layout bsd, but got 'tensor<?x4x?x8xf32>'}}
+  %0 = sink.attention %q, %q, %q {query_layout = #b, key_layout = #b, value_layout = #sink.layout<bsd>, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c7: the last axis is the value's head dim
+func.func @attention_c7(%q: tensor<?x4x?x8xf32>, %v: tensor<?x4x?x6xf32>) {
+  // expected-error @below {{expected result 0 to be 'tensor<?x4x?x6xf32>', but got 'tensor<?x4x?x8xf32>'}}
+  %0 = sink.attention %q, %q, %v {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x6xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c7, of the result's layout
+func.func @attention_c7_rank(%q: tensor<?x4x?x8xf32>) {
+  // expected-error @below {{expected result 0 to be 'tensor<?x?x32xf32>', but got 'tensor<?x4x?x8xf32>'}}
+  %0 = sink.attention %q, %q, %q {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #sink.layout<bsd>} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c7, of the present key
+func.func @attention_c7_present(%q: tensor<?x4x?x8xf32>, %k: tensor<?x4x1x8xf32>, %p: tensor<?x4x6x8xf32>) {
+  // expected-error @below {{expected result 1 to be 'tensor<?x4x7x8xf32>', but got 'tensor<?x4x6x8xf32>'}}
+  %0:3 = sink.attention %q, %k, %k past %p, %p {has_present, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x1x8xf32>, tensor<?x4x1x8xf32>, tensor<?x4x6x8xf32>, tensor<?x4x6x8xf32>) -> (tensor<?x4x?x8xf32>, tensor<?x4x6x8xf32>, tensor<?x4x7x8xf32>)
   return
 }

@@ -108,6 +108,9 @@ def Sink_ParameterOp : Sink_Op<"parameter"> {
 
 def Sink_YieldOp : Sink_Op<"yield", [Terminator, Pure]> {
   let summary = "the results of a form";
+  let description = [{
+    Ends a form: each value is the op's result of the same number (form_c3).
+  }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
