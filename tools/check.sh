@@ -85,6 +85,19 @@ check_install() {
     ninja -C "$dir/build" && "$dir/build/consumer"
 }
 
+# The package as pip builds it, installed and used on its own. The build folder is
+# the one at hand, so that this takes seconds; from nothing, `pip install .` takes
+# as long as a build does.
+check_wheel() {
+  local dir
+  dir=$(mktemp -d)
+  trap "rm -rf '$dir'" RETURN
+  CC=clang-22 CXX=clang++-22 "$python" -m pip install -q --disable-pip-version-check --no-deps \
+    --no-build-isolation --target "$dir" --config-settings=build-dir="$BASIN_ROOT/$build" . &&
+    (cd "$dir" && PYTHONPATH=$dir "$python" -c "import basin; assert basin.__file__.startswith('$dir')" &&
+      PYTHONPATH=$dir "$python" -m basin inspect "$BASIN_ROOT/models/tiny-shakespeare.onnx" --json)
+}
+
 # check_fuzz NAME: a short run from the seeds and what earlier runs kept.
 check_fuzz() {
   local dir=$build/fuzz/$1
@@ -133,6 +146,7 @@ if [ $sanitize = 0 ]; then
     --junitxml "$results/pytest.xml"
   check "documentation" ninja -C $build --quiet basin-doc
   check "find_package(Basin)" check_install
+  check "pip install" check_wheel
   # Always under the sanitizers, by its own flags.
   check "seeds for the fuzzers" "$python" test/fuzz/make_corpus.py $build/fuzz/seeds &&
     for name in import pipeline; do check "$name fuzzer" check_fuzz $name; done

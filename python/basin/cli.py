@@ -95,7 +95,10 @@ def rewrite_pipeline(
     bound: float | None = None,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
-    passes = ["onnx-inline-functions", "onnx-infer-shapes", "convert-onnx-to-sink"]
+    passes = ["onnx-infer-shapes", "convert-onnx-to-sink"]
+    if rescale is not None or absorb is not None or insert is not None:
+        # A residual stream may run through a model's functions.
+        passes.insert(0, "onnx-inline-functions")
     if rescale is not None:
         options = f"k={rescale}"
         if rescale == "auto" and stats is not None:

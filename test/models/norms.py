@@ -171,7 +171,13 @@ RMS: dict[str, NormForm] = {
 }
 LAYER: dict[str, NormForm] = {
     f.__name__: f
-    for f in (layer_op, layer_op_no_bias, layer_decomposed, layer_decomposed_twice, pre_affine_layer)
+    for f in (
+        layer_op,
+        layer_op_no_bias,
+        layer_decomposed,
+        layer_decomposed_twice,
+        pre_affine_layer,
+    )
 }
 
 

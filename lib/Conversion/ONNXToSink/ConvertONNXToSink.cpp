@@ -64,8 +64,8 @@ void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
     if (m.isLayer)
       return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine,
                                        m.weight, m.bias, Value(), epsilon);
-    return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine,
-                                   m.weight, Value(), epsilon);
+    return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine, m.weight,
+                                   Value(), epsilon);
   });
 }
 

@@ -134,8 +134,7 @@ Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value b
     if (layer)
       return sink::LayerNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, beta,
                                        bias, eps);
-    return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, bias,
-                                     eps);
+    return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, bias, eps);
   });
 }
 

@@ -201,8 +201,8 @@ std::optional<Miss> NormWalk::findInput() {
   });
   if (!shared) {
     match_.idiom.inside.insert(casts.begin(), casts.end());
-    PreAffine pre = matchPreAffine(
-        x, [&](Operation *user) { return match_.idiom.inside.contains(user); });
+    PreAffine pre =
+        matchPreAffine(x, [&](Operation *user) { return match_.idiom.inside.contains(user); });
     if (pre.product)
       match_.idiom.inside.insert(pre.product);
     match_.x = pre.x;

@@ -253,8 +253,7 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
     match.idiom.arguments = {match.x};
     // Tables that x is broadcast to, or pairs put together in another shape.
     Type from = match.x.getType(), to = match.idiom.results.front().getType();
-    if (!isa<UnknownType>(from) && !isa<UnknownType>(to) &&
-        failed(verifyCompatibleShape(from, to)))
+    if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))
       return miss("its result has another shape than its input");
     if (StringRef why = checkIdiom(match.idiom, /*allowExtraResults=*/false); !why.empty())
       return miss(why);

@@ -130,12 +130,11 @@ onnx.graph @skip_simplified #g {
   onnx.return
 }
 
-// The sum of three is none of the op's.
+// The bias of the sum is an operand of its own.
 // CHECK-LABEL: onnx.graph @skip_bias
-// CHECK-NOT: sink.layer_norm
-// CHECK: onnx.ms.SkipLayerNormalization
-// CHECK-NOT: sink.rms_norm
-// CHECK: onnx.ms.SkipSimplifiedLayerNormalization
+// CHECK: %[[S:.*]]:4 = onnx.node "Source"
+// CHECK: sink.layer_norm %[[S]]#0 residual %[[S]]#1 weight %[[S]]#2 bias %[[S]]#3 residual_bias %[[S]]#3
+// CHECK: sink.rms_norm %[[S]]#0 residual %[[S]]#1 weight %[[S]]#2 residual_bias %[[S]]#3
 onnx.graph @skip_bias #g {
   %x, %r, %w, %b = onnx.node "Source" () {} : () -> (!x, !x, !d, !d)
   %y = onnx.ms.SkipLayerNormalization(%x, %r, %w, %b, %b) : (!x, !x, !d, !d, !d) -> !u

@@ -136,13 +136,12 @@ static LogicalResult replaceVector(Operation *norm, Value vector, ArrayRef<int> 
   auto bytes = std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end());
   if (scaleByPowersOfTwo(*bytes, type.getElementType(), type.getShape(), -1, exponents))
     return norm->emitError("the pre-affine vector '")
-           << getValueName(vector) << "' would leave the normal range of "
-           << type.getElementType();
+           << getValueName(vector) << "' would leave the normal range of " << type.getElementType();
   OpBuilder b(norm->getContext());
   b.setInsertionPointToStart(&graph.getBody().front());
   std::string name = names.make(parameterName(norm));
-  auto parameter = ParameterOp::create(b, norm->getLoc(), type, name,
-                                       makeElements(type, *bytes, bytes, name));
+  auto parameter =
+      ParameterOp::create(b, norm->getLoc(), type, name, makeElements(type, *bytes, bytes, name));
   visitNorm(norm, [&](auto op) { op.getPreAffineMutable().assign(parameter); });
   return success();
 }

@@ -264,8 +264,8 @@ LogicalResult StreamScaler::multiply(const Fold &fold) {
   if (fold.use) {
     fold.use->set(*product);
     Operation *owner = fold.use->getOwner();
-    value.replaceUsesWithIf(*product,
-                            [&](OpOperand &use) { return owner->isProperAncestor(use.getOwner()); });
+    value.replaceUsesWithIf(
+        *product, [&](OpOperand &use) { return owner->isProperAncestor(use.getOwner()); });
     return success();
   }
   value.replaceAllUsesExcept(*product, mul);

@@ -1,0 +1,150 @@
+// RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false --convert-onnx-to-sink=explain=true \
+// RUN:   -verify-diagnostics | FileCheck %s
+
+// What stands between scores and Softmax, in another order than sink.attention's
+// (scale, softcap, mask), and operands that only look like attention's.
+
+!u = !onnx.unknown
+!q = tensor<2x4x5x8xf32>
+!k = tensor<2x4x7x8xf32>
+!v = tensor<2x4x7x16xf32>
+!m = tensor<5x7xf32>
+!s = tensor<f32>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} {
+
+// CHECK-LABEL: onnx.graph @base
+// CHECK: sink.attention
+// CHECK-SAME: scale = 5.000000e-01
+// CHECK-SAME: softcap = 2.000000e+01
+onnx.graph @base #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %half = onnx.Constant() {value = dense<0.5> : !s} : () -> !s
+  %cap = onnx.Constant() {value = dense<20.0> : !s} : () -> !s
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %x = onnx.Mul(%s, %half) : (!u, !s) -> !u
+  %d = onnx.Div(%x, %cap) : (!u, !s) -> !u
+  %h = onnx.Tanh(%d) : (!u) -> !u
+  %c = onnx.Mul(%h, %cap) : (!u, !s) -> !u
+  %t = onnx.Add(%c, %m) : (!u, !m) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The mask is halved with the scores.
+// CHECK-LABEL: onnx.graph @scaled_after_mask
+// CHECK-NOT: sink.attention
+onnx.graph @scaled_after_mask #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %half = onnx.Constant() {value = dense<0.5> : !s} : () -> !s
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %a = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %t = onnx.Mul(%a, %half) : (!u, !s) -> !u
+  // expected-remark@+1 {{its scores are scaled after the mask}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The softcap bounds the mask too.
+// CHECK-LABEL: onnx.graph @mask_in_cap
+// CHECK-NOT: sink.attention
+onnx.graph @mask_in_cap #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %cap = onnx.Constant() {value = dense<20.0> : !s} : () -> !s
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %a = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %d = onnx.Div(%a, %cap) : (!u, !s) -> !u
+  %h = onnx.Tanh(%d) : (!u) -> !u
+  %t = onnx.Mul(%h, %cap) : (!u, !s) -> !u
+  // expected-remark@+1 {{its mask is added before the softcap}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Scaled outside the cap.
+// CHECK-LABEL: onnx.graph @scaled_after_cap
+// CHECK-NOT: sink.attention
+onnx.graph @scaled_after_cap #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %half = onnx.Constant() {value = dense<0.5> : !s} : () -> !s
+  %cap = onnx.Constant() {value = dense<20.0> : !s} : () -> !s
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %d = onnx.Div(%s, %cap) : (!u, !s) -> !u
+  %h = onnx.Tanh(%d) : (!u) -> !u
+  %c = onnx.Mul(%h, %cap) : (!u, !s) -> !u
+  %t = onnx.Mul(%c, %half) : (!u, !s) -> !u
+  // expected-remark@+1 {{its scores are scaled after the softcap}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Scores rounded to whole numbers.
+// CHECK-LABEL: onnx.graph @cast_to_integer
+// CHECK-NOT: sink.attention
+onnx.graph @cast_to_integer #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %i = onnx.Cast(%s) {to = 7 : i64} : (!u) -> !u
+  %t = onnx.Cast(%i) {to = 1 : i64} : (!u) -> !u
+  // expected-remark@+1 {{but got onnx.Cast}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Probabilities that are dropped at random.
+// CHECK-LABEL: onnx.graph @training_dropout
+// CHECK-NOT: sink.attention
+onnx.graph @training_dropout #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %ratio = onnx.Constant() {value = dense<0.5> : !s} : () -> !s
+  %training = onnx.Constant() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{no product with values is below the Softmax}}
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %d = onnx.Dropout(%p, %ratio, %training) : (!u, !s, tensor<i1>) -> !u
+  %y = onnx.MatMul(%d, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A table of values without heads.
+// CHECK-LABEL: onnx.graph @value_of_rank_2
+// CHECK-NOT: sink.attention
+onnx.graph @value_of_rank_2 #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, tensor<7x4xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{its query has rank 4, but its value has rank 2}}
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<7x4xf32>) -> !u
+  onnx.return
+}
+
+// One key expanded to seven: not only the heads are repeated.
+// CHECK-LABEL: onnx.graph @repeats_keys_too
+// CHECK: sink.attention {{.*}} : (tensor<2x4x5x8xf32>, tensor<2x4x7x8xf32>, tensor<2x4x7x16xf32>)
+onnx.graph @repeats_keys_too #g {
+  %q, %one, %v = onnx.node "Source" () {} : () -> (!q, tensor<2x2x1x8xf32>, !v)
+  %axes = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %wide = onnx.Constant() {value = dense<[2, 2, 2, 7, 8]> : tensor<5xi64>} : () -> tensor<5xi64>
+  %flat = onnx.Constant() {value = dense<[2, 4, 7, 8]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %x = onnx.Unsqueeze(%one, %axes) : (tensor<2x2x1x8xf32>, tensor<1xi64>) -> !u
+  %e = onnx.Expand(%x, %wide) : (!u, tensor<5xi64>) -> !u
+  %k = onnx.Reshape(%e, %flat) : (!u, tensor<4xi64>) -> !u
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+}
