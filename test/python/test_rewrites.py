@@ -69,6 +69,26 @@ def test_bit_identical(path: Path, name: str, tmp_path: Path) -> None:
     assert report.passed, str(report)
 
 
+BF16 = sorted((ROOT / "test" / "models" / "exported").glob("*-bf16-*.onnx"))
+
+
+@pytest.mark.parametrize("name", REWRITES)
+@pytest.mark.parametrize("path", BF16, ids=lambda p: p.stem)
+def test_bit_identical_in_bf16(path: Path, name: str, tmp_path: Path) -> None:
+    """By onnx's reference evaluator: ONNX Runtime's CPU provider has no bf16 kernels."""
+    from onnx.reference import ReferenceEvaluator
+
+    target = tmp_path / "out.onnx"
+    rewrite(path, target, REWRITES[name])
+    before, after = (
+        ReferenceEvaluator(onnx.load(model)).run(None, inputs_of(path)) for model in (path, target)
+    )
+    assert len(before) == len(after)
+    for a, b in zip(before, after):
+        assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        assert np.isfinite(a.astype(np.float32)).all()
+
+
 @pytest.mark.parametrize("name", REWRITES)
 @pytest.mark.parametrize("form", ["standard", "functions"])
 def test_trained_model(name: str, form: str, tmp_path: Path) -> None:
