@@ -20,6 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from basin.testbed.attention import rotate
+from basin.testbed.norms import RMSNorm
+
 VOCAB = 256
 
 
@@ -39,25 +42,6 @@ class Config:
     def head_dim(self) -> int:
         """Width of one head."""
         return self.hidden // self.heads
-
-
-class RMSNorm(nn.Module):
-    """w * x / sqrt(mean(x^2) + eps) over the last axis."""
-
-    def __init__(self, size: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., size] -> the same shape."""
-        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps))
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding in halves: x [batch, heads, seq, dim], tables [seq, dim]."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 class Attention(nn.Module):
