@@ -55,12 +55,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of a process: exit status, wall seconds, peak bytes, last line of its errors."""
+    """One run of a process: exit status, wall seconds, peak bytes, what it wrote to stderr."""
 
     status: int
     seconds: float
     peak: int
-    error: str
+    stderr: bytes
+
+    @property
+    def error(self) -> str:
+        """Last line of its errors."""
+        lines = self.stderr.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
 
 
 # The kernel keeps a process's peak across exec, so a child of this interpreter would start with the
@@ -85,20 +91,27 @@ print(os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss)
 """
 
 
-def measure(command: Sequence[str], limit: int | None = None) -> Sample:
+def measure(
+    command: Sequence[str],
+    limit: int | None = None,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+) -> Sample:
     """Run a command to its end; `limit` bounds its address space in bytes.
 
     A program that cannot be started has status 127, as in a shell.
     """
     launch = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(limit or 0), *command]
     with tempfile.TemporaryFile() as errors:
-        result = subprocess.run(launch, stdout=subprocess.PIPE, stderr=errors, check=True)
+        result = subprocess.run(
+            launch, stdout=subprocess.PIPE, stderr=errors, check=True, cwd=cwd, env=env
+        )
         errors.seek(0)
-        lines = errors.read().decode(errors="replace").strip().splitlines()
+        written = errors.read()
     # The command's own output comes first; the launcher's line is the last.
     status, seconds, peak = result.stdout.splitlines()[-1].split()
     unit = 1 if sys.platform == "darwin" else 1024
-    return Sample(int(status), float(seconds), int(peak) * unit, lines[-1] if lines else "")
+    return Sample(int(status), float(seconds), int(peak) * unit, written)
 
 
 def repeat(row: Row, command: list[str], output: Path, repeats: int, limit: int | None) -> Row:
