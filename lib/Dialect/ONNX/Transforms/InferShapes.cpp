@@ -134,6 +134,15 @@ static void walkTypes(Operation *root, function_ref<void(Type)> fn) {
   });
 }
 
+/// The number of a name that this pass made.
+static std::optional<unsigned> getNumber(const Dim &dim) {
+  StringRef name = dim.name ? dim.name.getValue() : StringRef();
+  unsigned number;
+  if (!name.consume_front("?") || name.getAsInteger(10, number))
+    return std::nullopt;
+  return number;
+}
+
 /// The first number that names no dim yet, from an earlier run or the model.
 void InferShapesPass::countNames() {
   nextName = 0;
@@ -142,12 +151,9 @@ void InferShapesPass::countNames() {
     if (!isa<RankedTensorType>(type) || !seen.insert(type).second)
       return;
     TensorInfo info = getTensorInfo(type);
-    for (const Dim &dim : *info.dims) {
-      StringRef name = dim.name ? dim.name.getValue() : StringRef();
-      unsigned number;
-      if (name.consume_front("?") && !name.getAsInteger(10, number) && number >= nextName)
-        nextName = number + 1;
-    }
+    for (const Dim &dim : *info.dims)
+      if (std::optional<unsigned> number = getNumber(dim))
+        nextName = std::max(nextName, *number + 1);
   });
 }
 
@@ -159,15 +165,6 @@ Type InferShapesPass::nameDims(Type type) {
     if (dim.isUnknown())
       dim = Dim(StringAttr::get(&getContext(), "?" + Twine(nextName++)));
   return makeTensorType(info);
-}
-
-/// The number of a name that this pass made.
-static std::optional<unsigned> getNumber(const Dim &dim) {
-  StringRef name = dim.name ? dim.name.getValue() : StringRef();
-  unsigned number;
-  if (!name.consume_front("?") || name.getAsInteger(10, number))
-    return std::nullopt;
-  return number;
 }
 
 /// Without the names from `first` on: another call may have other sizes there.
