@@ -8,7 +8,7 @@
 
 BASIN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BASIN_LLVM=/usr/lib/llvm-22
-BASIN_PACKAGES=(ccache clang-22 clang-format-22 cmake g++ libclang-rt-22-dev libgtest-dev
+BASIN_PACKAGES=(ccache chromium clang-22 clang-format-22 cmake g++ libclang-rt-22-dev libgtest-dev
   libmlir-22-dev libprotozero-dev lld-22 llvm-22-dev llvm-22-tools mlir-22-tools ninja-build
   python3 python3-dev python3-venv zlib1g-dev)
 
