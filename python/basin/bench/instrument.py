@@ -63,7 +63,7 @@ def prepare(folder: Path, shape: Shape) -> dict[str, Path]:
     }
 
 
-def run_once(path: str, length: int, batch: int, repeats: int, optimize: bool) -> str:
+def run_once(path: str, vocab: int, length: int, batch: int, repeats: int, optimize: bool) -> str:
     """The body of a measured process: one JSON object on a line."""
     options = ort.SessionOptions()
     level = ort.GraphOptimizationLevel
@@ -72,7 +72,7 @@ def run_once(path: str, length: int, batch: int, repeats: int, optimize: bool) -
     began = time.perf_counter()
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     made = time.perf_counter() - began
-    ids = np.arange(batch * length).reshape(batch, length) % 1000
+    ids = np.arange(batch * length).reshape(batch, length) % vocab
     seconds = []
     for _ in range(repeats + 1):
         began = time.perf_counter()
@@ -89,7 +89,7 @@ def run(
     rows = []
     for name, path in prepare(folder, shape).items():
         result = folder / "result.json"
-        call = f"run_once({str(path)!r}, {length}, {batch}, {repeats}, {optimize})"
+        call = f"run_once({str(path)!r}, {shape.vocab}, {length}, {batch}, {repeats}, {optimize})"
         code = "from basin.bench.instrument import run_once; "
         code += f"open({str(result)!r}, 'w').write({call})"
         sample = measure([sys.executable, "-c", code])
@@ -109,7 +109,8 @@ def table(rows: list[Cost]) -> str:
     for row in rows:
         lines.append(
             f"{row.model:18} {row.seconds:8.3f} {row.seconds / rows[0].seconds:6.2f} "
-            f"{row.session:9.2f} {row.peak / 1e6:8.0f} {row.outputs:8} {row.output_bytes / 1e6:9.2f}"
+            f"{row.session:9.2f} {row.peak / 1e6:8.0f} {row.outputs:8} "
+            f"{row.output_bytes / 1e6:9.2f}"
         )
     return "\n".join(lines)
 
