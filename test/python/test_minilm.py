@@ -43,18 +43,21 @@ SENTENCES = [
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The encoder as torch's older exporter writes it, with padding mask, opset 17."""
     target = tmp_path_factory.mktemp("minilm") / "minilm.onnx"
-    model = transformers.AutoModel.from_pretrained(
-        FOLDER, attn_implementation="eager", local_files_only=True
-    ).eval()
 
     class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = transformers.AutoModel.from_pretrained(
+                FOLDER, attn_implementation="eager", local_files_only=True
+            )
+
         def forward(self, input_ids, attention_mask):
-            return model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
     names = ["input_ids", "attention_mask"]
     ids = torch.ones(2, 7, dtype=torch.long)
     torch.onnx.export(
-        Encoder(),
+        Encoder().eval(),
         (ids, ids),
         str(target),
         input_names=names,
@@ -88,11 +91,11 @@ def test_everything_is_recognized(stats: dict) -> None:
     assert {"qkv", "o", "up", "down"} <= roles
 
 
-def test_its_sinks_are_the_special_tokens(stats: dict) -> None:
-    """Heads rest on [CLS] and [SEP], whose values are small: attention sinks of an encoder."""
+def test_its_sink_is_its_first_token(stats: dict) -> None:
+    """Most heads rest on [CLS], whose values are small: an attention sink of an encoder."""
     metrics = stats["metrics"]
-    often = [row["token"]["id"] for row in metrics["sinks"]["tokens"][:2]]
-    assert set(often) <= {CLS, SEP}, metrics["sinks"]["tokens"][:4]
+    first = metrics["sinks"]["tokens"][0]
+    assert first["token"]["id"] == CLS and first["share"] > 0.5
     assert metrics["sinks"]["heaviest_rate"]["0.3"] > 25
     drained = [ratio < 0.2 for row in metrics["attention"][1:5] for ratio in row["value_ratio"]]
     assert np.mean(drained) > 0.8
