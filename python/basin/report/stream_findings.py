@@ -1,0 +1,211 @@
+"""Findings of the residual stream: massive activations, residual sinks, room in f16."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from basin.report import values as v
+from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
+from basin.report.grids import place_name
+
+MASSIVE_ABS, MASSIVE_RATIO = 100.0, 1000.0  # arXiv 2402.17762, section 2
+MASSIVE_SOURCE = "arXiv 2402.17762, section 2"
+HEADROOM_MARK = 2.0  # this report's own: one more doubling overflows
+SMALL_WEIGHT = 0.5  # this report's own, of a norm's median; arXiv 2601.22966 shows 0.004 to 0.06
+SHOWN = 6
+
+MASSIVE_TREATMENTS = [
+    Treatment(
+        "basin rewrite IN.onnx OUT.onnx --rescale-residual auto --stats stats.json",
+        "A stream stored in f16 that overflows: every value is divided by the same power of two, "
+        "without a new node and bit-exactly.",
+        "Quantizers: a uniform scale changes no ratio, so the activation stays as massive.",
+    ),
+    Treatment(
+        None,
+        "No rewrite here yet that removes it. The literature trains attention biases or gates "
+        "(arXiv 2402.17762, 2505.06708), or keeps the token that carries it as a constant prefix "
+        "(PrefixQuant, arXiv 2410.05265).",
+    ),
+]
+ABSORB = Treatment(
+    "basin rewrite IN.onnx OUT.onnx --absorb residual --stats stats.json",
+    "A stream that is itself stored narrow (INT8 or FP8 residual adds, f16), and as a start for "
+    "training. Bit-exact.",
+    "Quantizers of matrix inputs: every norm's output stays as it was, to the bit.",
+)
+PRE_AFFINE = Treatment(
+    "basin rewrite IN.onnx OUT.onnx --insert pre-affine",
+    "A place to train from: a learnable vector of ones before each norm. Bit-exact.",
+    "A model as it is: nothing changes before training.",
+)
+RESCALE = Treatment(
+    "basin rewrite IN.onnx OUT.onnx --rescale-residual auto --stats stats.json",
+    "A residual stream stored in f16 that overflows: divided by a power of two throughout, without "
+    "a new node. Bit-exact.",
+    "INT8 or FP8 quantizers, which do not see a uniform scale; a model that stays in f32 or bf16.",
+)
+
+
+def massive_activation(metrics: dict[str, Any]) -> Finding:
+    """Found by Sun et al.'s criterion; weak where only its first half holds."""
+    title, ident = "Massive activation", "massive-activation"
+    massive = v.mapping(metrics, "massive")
+    peak, ratio = v.number(massive.get("max_abs")), v.number(massive.get("ratio"))
+    where = [tap for tap in v.table(metrics, "residual") if tap.get("massive") is True]
+    if massive.get("is_massive") is None and peak is None and not where:
+        return unknown(ident, title, "No residual stream was measured.")
+    size = v.show(peak) + ("" if ratio is None else f" = {v.show(ratio)} medians")
+    if massive.get("is_massive") is True or where:
+        verdict, headline = Verdict.FOUND, f"The stream has massive activations, up to {size}."
+    elif peak is not None and peak > MASSIVE_ABS:
+        verdict = Verdict.WEAK
+        headline = f"Large but not massive: {size}."
+    else:
+        verdict, headline = Verdict.NONE, f"No massive activation: the largest abs(x) is {size}."
+    finding = Finding(ident, title, verdict, headline)
+    if peak is not None:
+        dim = v.whole(massive.get("dim"))
+        finding.where.append(
+            f"largest: after {place_name(massive)}, dimension {'–' if dim is None else dim}, token "
+            f"{v.token_name(massive.get('token'))}"
+        )
+    if where:
+        finding.where.append(f"massive after {len(where)} additions: {places(where)}")
+    peaks = v.largest([tap.get("peak") for tap in v.table(metrics, "residual")])
+    finding.figures = [
+        Figure("largest abs(x)", v.show(peak), "above 100", MASSIVE_SOURCE),
+        Figure("over the median", v.show(ratio), "at least 1000, in one sequence", MASSIVE_SOURCE),
+        Figure("median abs(x) there", v.show(massive.get("median"))),
+        Figure("residual peak of the first token", v.show(peaks), "1: as the others",
+               "arXiv 2410.13835, no threshold"),
+    ]  # fmt: skip
+    if verdict is Verdict.FOUND:
+        finding.treatments = MASSIVE_TREATMENTS
+    return finding
+
+
+def places(taps: list[dict[str, Any]]) -> str:
+    """The first and last of some taps."""
+    if len(taps) <= 3:
+        return ", ".join(place_name(tap) for tap in taps)
+    return f"{place_name(taps[0])} to {place_name(taps[-1])}"
+
+
+def residual_sinks(metrics: dict[str, Any]) -> Finding:
+    """Found where the statistics name dimensions that stand out on most tokens."""
+    title, ident = "Residual sinks", "residual-sinks"
+    streams = [one for one in v.table(metrics, "streams") if one.get("residual_sinks") is not None]
+    if not streams:
+        return unknown(ident, title, "No residual stream was measured.")
+    found = [(one, sink) for one in streams for sink in v.table(one, "residual_sinks")]
+    found.sort(key=lambda pair: -(v.number(pair[1].get("to_median")) or 0))
+    if not found:
+        finding = Finding(ident, title, Verdict.NONE, "No residual sink: no dimension stands out "
+                          "on most tokens.")  # fmt: skip
+        finding.figures = [top_dimension(streams)]
+        return finding
+    top = found[0][1]
+    finding = Finding(
+        ident,
+        title,
+        Verdict.FOUND,
+        f"{len(found)} {'dimension is' if len(found) == 1 else 'dimensions are'} large on most "
+        f"tokens; the largest is dimension {v.whole(top.get('dim'))}, "
+        f"{v.show(top.get('to_median'))} times the median.",
+    )
+    finding.where = [sink_line(one, sink, len(streams) > 1) for one, sink in found[:SHOWN]]
+    if len(found) > SHOWN:
+        finding.where.append(f"and {len(found) - SHOWN} more dimensions")
+    finding.figures, finding.details = sink_figures(found)
+    finding.treatments = [ABSORB, PRE_AFFINE]
+    return finding
+
+
+def top_dimension(streams: list[dict[str, Any]]) -> Figure:
+    """The largest Havg against the median, of all streams."""
+    ratios = []
+    for one in streams:
+        havg = sorted(v.numbers(one.get("havg")))
+        if havg and havg[len(havg) // 2] > 0:
+            ratios.append((havg[-1] / havg[len(havg) // 2]))
+    return Figure("largest Havg over the median", v.show(max(ratios, default=None)),
+                  "no published threshold", "arXiv 2601.22966")  # fmt: skip
+
+
+def sink_line(stream: dict[str, Any], sink: dict[str, Any], several: bool) -> str:
+    """One dimension in words."""
+    weights = [one for one in v.table(sink, "weights") if v.number(one.get("to_median")) is not None]
+    text = (
+        f"{'stream ' + str(stream.get('stream')) + ', ' if several else ''}"
+        f"dimension {v.whole(sink.get('dim'))}: Havg {v.show(sink.get('havg'))}, "
+        f"{v.show(sink.get('to_median'))} medians; presence {v.show(sink.get('presence'))}; "
+        f"max abs(x) {v.show(sink.get('max_abs'))}"
+    )
+    if weights:
+        least = min(weights, key=lambda one: abs(one["to_median"]))
+        text += f"; smallest norm weight {v.show(abs(least['to_median']))} medians"
+        text += f" ({place_name(least)})"
+    return text
+
+
+def sink_figures(
+    found: list[tuple[dict[str, Any], dict[str, Any]]],
+) -> tuple[list[Figure], list[str]]:
+    """The figures, and what the norms' weights and the predicted absorption say."""
+    sinks = [sink for _, sink in found]
+    weights = [abs(r) for s in sinks for w in v.table(s, "weights")
+               if (r := v.number(w.get("to_median"))) is not None]  # fmt: skip
+    figures = [
+        Figure("largest Havg over the median", v.show(sinks[0].get("to_median")),
+               "no published threshold", "arXiv 2601.22966"),
+        Figure("smallest norm weight there, of the median", v.show(min(weights, default=None)),
+               f"below {SMALL_WEIGHT}: suppressed",
+               "this report's mark; arXiv 2601.22966 shows 0.004 to 0.06"),
+    ]  # fmt: skip
+    details = []
+    if weights and min(weights) < SMALL_WEIGHT:
+        low = sum(one < SMALL_WEIGHT for one in weights)
+        details.append(
+            f"Norms suppress them: {low} of {len(weights)} weights at these dimensions are below "
+            f"half of their norm's median."
+        )
+    elif weights:
+        details.append("No norm has a small weight at these dimensions.")
+    for stream in {id(one): one for one, _ in found}.values():
+        factor, moved = v.number(stream.get("factor")), v.table(stream, "absorb")
+        if factor is not None and moved:
+            figures.append(
+                Figure("predicted largest abs(x) after absorption",
+                       f"{v.show(stream.get('max_abs_after'))} of {v.show(stream.get('max_abs'))}",
+                       f"{v.show(factor)} times less; {len(moved)} dimensions scaled")
+            )  # fmt: skip
+    return figures, details
+
+
+def f16_headroom(metrics: dict[str, Any]) -> Finding:
+    """Found where the stream would overflow f16, weak where it is within a factor of two."""
+    title, ident = "Room in f16", "f16-headroom"
+    streams = [s for s in v.table(metrics, "streams") if v.number(s.get("f16_headroom")) is not None]
+    if not streams:
+        return unknown(ident, title, "The streams' largest values were not measured.")
+    least = min(streams, key=lambda one: one["f16_headroom"])
+    room, peak = float(least["f16_headroom"]), v.show(least.get("max_abs"))
+    if room < 1:
+        verdict, headline = Verdict.FOUND, f"The stream overflows f16: it reaches {peak}."
+    elif room < HEADROOM_MARK:
+        verdict = Verdict.WEAK
+        headline = f"The stream is near the end of f16: it reaches {peak}."
+    else:
+        verdict, headline = Verdict.NONE, f"No overflow in f16 here: the stream reaches {peak}."
+    finding = Finding(ident, title, verdict, headline)
+    finding.figures = [
+        Figure("65504 / largest abs(x)", v.show(room), f"below 1 overflows; below "
+               f"{HEADROOM_MARK:.0f} is near", "f16's largest number; the second is this report's "
+               "mark"),
+        Figure("power that --rescale-residual auto would choose", v.show(least.get("rescale"))),
+    ]  # fmt: skip
+    finding.details = ["Measured on these sequences: others may be larger."]
+    if verdict is not Verdict.NONE:
+        finding.treatments = [RESCALE]
+    return finding
