@@ -1,4 +1,4 @@
-"""Statistics documents for tests of the report: complete by docs/statistics.md, section 2, from a seed.
+"""Statistics documents for tests of the report, by docs/statistics.md, section 2, from a seed.
 
 The figures are drawn, not measured; what matters is that every key is there and that they hang
 together (a sink head has a drained value, Havg is what `order` sorts, the norms' small weights are
@@ -201,7 +201,7 @@ def stream_entry(plan: Plan, taps: list[dict[str, Any]], sink_dims: list[int]) -
             "max_abs": peak / (i + 1),
             "presence": 0.97,
             "weights": [
-                {"layer": layer, "place": "mlp", "weight": 0.01 * layer, "to_median": 0.0102 * layer}
+                {"layer": layer, "place": "mlp", "weight": 0.01 * layer, "to_median": 0.011 * layer}
                 for layer in range(1, plan.layers + 1)
             ],
         }
@@ -284,9 +284,7 @@ def document(plan: Plan, metrics: dict[str, Any]) -> dict[str, Any]:
         },
         "instrumentation": {"version": 1, "taps": []},
         "accumulators": [],
-        "residual_streams": [
-            {"max_abs": [1.0] * one["dim"]} for one in metrics["streams"] or []
-        ],
+        "residual_streams": [{"max_abs": [1.0] * one["dim"]} for one in metrics["streams"] or []],
         "metrics": metrics,
         "notes": [] if plan.text else ["random tokens: sinks of real text may be missing"],
     }
@@ -304,9 +302,7 @@ def without_sinks(seed: int = 0) -> dict[str, Any]:
 
 def large(seed: int = 0) -> dict[str, Any]:
     """80 layers of 64 heads at width 8192."""
-    return build(
-        Plan(80, 64, 8, 8192, map_size=64, random=np.random.default_rng(seed))
-    )
+    return build(Plan(80, 64, 8, 8192, map_size=64, random=np.random.default_rng(seed)))
 
 
 def minimal(seed: int = 0) -> dict[str, Any]:

@@ -14,8 +14,8 @@ SHOWN = 6
 
 NO_SINK_REWRITE = Treatment(
     None,
-    "No rewrite here yet. The literature trains learnable sinks (a logit in the softmax, or key and "
-    "value rows: gpt-oss, arXiv 2402.17762) or a gate on the attention output (arXiv 2505.06708); "
+    "No rewrite here yet. The literature trains learnable sinks (a logit in the softmax, or key "
+    "and value rows: gpt-oss, arXiv 2402.17762) or a gate on the attention output (arXiv 2505.06708); "
     "without training, a fixed prefix such as BOS can be kept as constant keys and values "
     "(PrefixQuant, arXiv 2410.05265; IntactKV, arXiv 2403.01241).",
     "A sink is not a fault in itself: the model uses it to scale a head's output. It costs where "
@@ -81,7 +81,7 @@ def sink_details(taps: list[dict[str, Any]], sinks: dict[str, Any]) -> list[str]
         if (share := v.number(one.get("share"))) is not None
     ]
     if tokens:
-        details.append("Heaviest token where alpha > 0.3, by share: " + "; ".join(tokens) + ".")
+        details.append("Sinks, by share of heads and sequences: " + "; ".join(tokens) + ".")
     learned = [tap for tap in taps if (v.whole(tap.get("sinks")) or 0) > 0]
     if learned:
         mass = v.mean([v.mean(tap.get("learned")) for tap in learned])
@@ -159,7 +159,7 @@ def value_drain(metrics: dict[str, Any]) -> Finding:
         headline = "The first token's value is small in some key heads, but none has a sink there."
     else:
         verdict = Verdict.NONE
-        headline = "No value-state drain: the first token's value is as large as others', or nearly."
+        headline = "No value-state drain: the first token's values are not small."
     finding = Finding(ident, title, verdict, headline)
     shown = with_sink or small
     finding.where = [f"{name}: {v.show(ratio)}" for ratio, name, _ in shown[:SHOWN]]

@@ -51,6 +51,7 @@ def short_label(label: str, limit: int = 13) -> str:
     """A row's or column's name as its axis shows it, where the axis says what it counts."""
     for prefix in PREFIXES:
         label = label.removeprefix(prefix)
+    label = label.replace(" and later", "+")
     return label if len(label) <= limit else label[: limit - 1] + "…"
 
 

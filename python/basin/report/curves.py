@@ -120,7 +120,19 @@ def stream_charts(metrics: dict[str, Any]) -> list[Chart]:
             "ratio",
             [line("first token / others", taps, at_key("peak"))],
             log=True,
-            reference=(1.0, "1"),
+            reference=(1.0, "as the others"),
+        ),
+        Chart(
+            "stream-kurtosis",
+            "Kurtosis of the residual stream",
+            "Over all values, where a Gaussian has 3; and over the dimensions' sizes, where 1 "
+            "means that all are alike.",
+            "kurtosis",
+            [
+                line("values, mean over sequences", taps, at_key("kurtosis")),
+                line("dimensions (neuron kurtosis)", taps, at_key("neuron_kurtosis")),
+            ],
+            log=True,
         ),
     ]
 
@@ -158,15 +170,15 @@ def attention_charts(metrics: dict[str, Any], length: int | None) -> list[Chart]
         Chart(
             "value-key-ratio",
             "Value and key of the first token",
-            "norm2 at the first token over the mean of the others'. Values well below 1 are drained.",
+            "norm2 at the first token over the mean of the others'. Far below 1: drained.",
             "ratio",
             [
                 line("key, mean", taps, of_heads(v.mean, "key_ratio"), plain_layer),
                 line("value, mean", taps, of_heads(v.mean, "value_ratio"), plain_layer),
-                line("value, smallest head", taps, of_heads(v.smallest, "value_ratio"), plain_layer),
+                line("value, smallest", taps, of_heads(v.smallest, "value_ratio"), plain_layer),
             ],
             log=True,
-            reference=(1.0, "1"),
+            reference=(1.0, "as the others"),
         ),
     ]
 
@@ -187,20 +199,19 @@ def role_lines(metrics: dict[str, Any], key: str) -> list[Series]:
 
 def input_charts(metrics: dict[str, Any]) -> list[Chart]:
     """What the matrices multiply: where quantizers of activations look."""
-    stream = line("residual stream", stream_taps(metrics), at_key("kurtosis"))
     return [
         Chart(
             "kurtosis",
-            "Kurtosis",
+            "Kurtosis of matrix inputs",
             "Fourth moment over squared variance, mean over sequences; a Gaussian has 3.",
             "kurtosis",
-            [stream, *role_lines(metrics, "kurtosis")],
+            role_lines(metrics, "kurtosis"),
             log=True,
             reference=(3.0, "Gaussian"),
         ),
         Chart(
             "input-size",
-            "Inputs of matrices",
+            "Size of matrix inputs",
             "Largest abs(x), mean over sequences.",
             "abs(x)",
             role_lines(metrics, "infinity_norm"),
@@ -216,6 +227,13 @@ def input_charts(metrics: dict[str, Any]) -> list[Chart]:
             log=True,
             reference=(64.0, "64"),
         ),
+        Chart(
+            "outlier-token-count",
+            "How many outlier tokens",
+            "Tokens above 64 medians, mean over sequences.",
+            "tokens a sequence",
+            role_lines(metrics, "outlier_tokens"),
+        ),
     ]
 
 
@@ -226,8 +244,8 @@ def norm_charts(metrics: dict[str, Any]) -> list[Chart]:
         Chart(
             "norm-bound",
             "Norms: bound and output",
-            "The bound on the output's root mean square falls as an outlier takes more of the input "
-            "(arXiv 2601.22966, appendix A.1).",
+            "The bound on the output's root mean square falls as an outlier takes more of the "
+            "input (arXiv 2601.22966, appendix A.1).",
             "root mean square",
             [
                 line("bound", taps, at_key("bound")),

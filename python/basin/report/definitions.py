@@ -67,8 +67,15 @@ DEFINITIONS = [
     Definition(
         "Havg",
         "mean over layers, tokens and sequences of abs(x), by dimension, embedding included",
-        "none published: a residual sink is a fixed dimension that is large on nearly all tokens",
+        "none; the order of the figures' dimensions",
         "arXiv 2601.22966",
+    ),
+    Definition(
+        "residual sink",
+        "dimension whose mean abs(x) without each sequence's largest token is far above the median "
+        "dimension's, carried by most: presence = (sum abs(x))^2 / (n sum x^2) over n tokens",
+        "at least 8 medians and presence 0.5 where it is largest",
+        "arXiv 2601.22966, section 2; the marks are Basin's",
     ),
     Definition(
         "norm weight over median",
@@ -78,8 +85,8 @@ DEFINITIONS = [
     ),
     Definition(
         "bound on a norm's output",
-        "max abs(gamma) sqrt((1 - r^2) + e^2 r^2), r = max_j abs(x_j) / norm2(x), e = abs(gamma_j) / "
-        "max abs(gamma) at that j",
+        "max abs(gamma) sqrt((1 - r^2) + e^2 r^2), r = max_j abs(x_j) / norm2(x), e = "
+        "abs(gamma_j) / max abs(gamma) at that j",
         "none; it falls as r grows",
         "arXiv 2601.22966, appendix A.1",
     ),
@@ -98,9 +105,7 @@ DEFINITIONS = [
         "none; 1 where all dimensions are alike",
         "arXiv 2405.19279",
     ),
-    Definition(
-        "infinity norm", "largest abs(x), mean over sequences", "none", "arXiv 2306.12929"
-    ),
+    Definition("infinity norm", "largest abs(x), mean over sequences", "none", "arXiv 2306.12929"),
     Definition(
         "outlier feature",
         "a dimension of the inputs of attention and feed-forward with abs(x) >= 6",

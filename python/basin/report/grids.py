@@ -80,8 +80,8 @@ def attention_maps(metrics: dict[str, Any]) -> Grid | None:
     return Grid(
         "attention-map",
         "Attention map",
-        "Probability that a query (row) gives a key (column), mean over heads and sequences. A bright "
-        "column is an attention sink. Empty cells are masked.",
+        "Probability that a query (row) gives a key (column), mean over heads and sequences. A "
+        "bright column is an attention sink. Empty cells are masked.",
         "query position",
         "key position",
         "probability",
@@ -170,8 +170,8 @@ def residual_dimensions(metrics: dict[str, Any]) -> Grid | None:
     return Grid(
         "residual-dimensions",
         "Residual dimensions",
-        "Mean abs(x) over tokens of the residual stream at its dimensions with the largest Havg, in "
-        "that order. A residual sink is a column that stays bright through the layers.",
+        "Mean abs(x) over tokens of the residual stream at its dimensions with the largest Havg, "
+        "in that order. A residual sink is a column that stays bright through the layers.",
         "after",
         f"dimension, the top {len(order)} by Havg",
         "mean abs(x)",
@@ -212,8 +212,8 @@ def norm_weights(metrics: dict[str, Any]) -> Grid | None:
     return Grid(
         "norm-weights",
         "Norm weights at the top dimensions",
-        "abs(gamma) over the norm's median, at the stream's largest dimensions. Dark cells: the norm "
-        "suppresses a dimension after it has enlarged the root mean square.",
+        "abs(gamma) over the norm's median, at the stream's largest dimensions. Dark cells: the "
+        "norm suppresses a dimension after it has enlarged the root mean square.",
         "norm",
         "dimension, by Havg",
         "abs(gamma) / median",
@@ -248,7 +248,7 @@ def positions(metrics: dict[str, Any]) -> Grid | None:
         "token position",
         "max abs(x)",
         [place_name(tap) for tap in taps],
-        [f"position {i}" for i in range(width)] + ["other positions"],
+        [f"position {i}" for i in range(width)] + [f"position {width} and later"],
         values,
         *limits,
         log=True,

@@ -46,14 +46,16 @@ def png(unit: np.ndarray, colors: np.ndarray) -> bytes:
     lines[:, 1:] = index
     header = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
     entries = np.vstack([colors, np.zeros((1, 3), np.uint8)])
-    return b"".join([
-        b"\x89PNG\r\n\x1a\n",
-        chunk(b"IHDR", header),
-        chunk(b"PLTE", entries.tobytes()),
-        chunk(b"tRNS", b"\xff" * LEVELS + b"\x00"),
-        chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)),
-        chunk(b"IEND", b""),
-    ])
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"PLTE", entries.tobytes()),
+            chunk(b"tRNS", b"\xff" * LEVELS + b"\x00"),
+            chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)),
+            chunk(b"IEND", b""),
+        ]
+    )
 
 
 def data_uri(image: bytes) -> str:

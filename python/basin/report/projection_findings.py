@@ -13,9 +13,9 @@ SHOWN = 6
 
 SMOOTH = Treatment(
     None,
-    "No rewrite here yet. The literature moves channels' scales into the weights (SmoothQuant, arXiv "
-    "2211.10438), rotates them (QuaRot, arXiv 2404.00456) or keeps the channels in higher precision "
-    "(LLM.int8, arXiv 2208.07339).",
+    "No rewrite here yet. The literature moves channels' scales into the weights (SmoothQuant, "
+    "arXiv 2211.10438), rotates them (QuaRot, arXiv 2404.00456) or keeps the channels in higher "
+    "precision (LLM.int8, arXiv 2208.07339).",
     "Absorbing residual sinks does not touch these: they are behind the norms.",
 )
 PREFIX = Treatment(

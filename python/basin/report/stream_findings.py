@@ -10,6 +10,7 @@ from basin.report.grids import place_name
 
 MASSIVE_ABS, MASSIVE_RATIO = 100.0, 1000.0  # arXiv 2402.17762, section 2
 MASSIVE_SOURCE = "arXiv 2402.17762, section 2"
+SINK_SOURCE = "Basin's mark: arXiv 2601.22966 has no threshold"
 HEADROOM_MARK = 2.0  # this report's own: one more doubling overflows
 SMALL_WEIGHT = 0.5  # this report's own, of a norm's median; arXiv 2601.22966 shows 0.004 to 0.06
 SHOWN = 6
@@ -57,7 +58,8 @@ def massive_activation(metrics: dict[str, Any]) -> Finding:
         return unknown(ident, title, "No residual stream was measured.")
     size = v.show(peak) + ("" if ratio is None else f" = {v.show(ratio)} medians")
     if massive.get("is_massive") is True or where:
-        verdict, headline = Verdict.FOUND, f"The stream has massive activations, up to {size}."
+        verdict = Verdict.FOUND
+        headline = f"The stream has massive activations; its largest value is {size}."
     elif peak is not None and peak > MASSIVE_ABS:
         verdict = Verdict.WEAK
         headline = f"Large but not massive: {size}."
@@ -72,11 +74,14 @@ def massive_activation(metrics: dict[str, Any]) -> Finding:
         )
     if where:
         finding.where.append(f"massive after {len(where)} additions: {places(where)}")
+    ratios = v.largest([tap.get("ratio") for tap in v.table(metrics, "residual")])
     peaks = v.largest([tap.get("peak") for tap in v.table(metrics, "residual")])
     finding.figures = [
         Figure("largest abs(x)", v.show(peak), "above 100", MASSIVE_SOURCE),
-        Figure("over the median", v.show(ratio), "at least 1000, in one sequence", MASSIVE_SOURCE),
-        Figure("median abs(x) there", v.show(massive.get("median"))),
+        Figure("that over its sequence's median", v.show(ratio), "at least 1000, with the above",
+               MASSIVE_SOURCE),
+        Figure("largest such ratio anywhere", v.show(ratios), "at least 1000, with the above",
+               MASSIVE_SOURCE),
         Figure("residual peak of the first token", v.show(peaks), "1: as the others",
                "arXiv 2410.13835, no threshold"),
     ]  # fmt: skip
@@ -112,7 +117,7 @@ def residual_sinks(metrics: dict[str, Any]) -> Finding:
         Verdict.FOUND,
         f"{len(found)} {'dimension is' if len(found) == 1 else 'dimensions are'} large on most "
         f"tokens; the largest is dimension {v.whole(top.get('dim'))}, "
-        f"{v.show(top.get('to_median'))} times the median.",
+        f"{v.show(top.get('to_median'))} times the median one.",
     )
     finding.where = [sink_line(one, sink, len(streams) > 1) for one, sink in found[:SHOWN]]
     if len(found) > SHOWN:
@@ -128,18 +133,24 @@ def top_dimension(streams: list[dict[str, Any]]) -> Figure:
     for one in streams:
         havg = sorted(v.numbers(one.get("havg")))
         if havg and havg[len(havg) // 2] > 0:
-            ratios.append((havg[-1] / havg[len(havg) // 2]))
+            ratios.append(havg[-1] / havg[len(havg) // 2])
     return Figure("largest Havg over the median", v.show(max(ratios, default=None)),
-                  "no published threshold", "arXiv 2601.22966")  # fmt: skip
+                  "8 without each sequence's largest token, and presence 0.5",
+                  SINK_SOURCE)  # fmt: skip
+
+
+def having(entries: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """The entries with a number at `key`."""
+    return [one for one in entries if v.number(one.get(key)) is not None]
 
 
 def sink_line(stream: dict[str, Any], sink: dict[str, Any], several: bool) -> str:
     """One dimension in words."""
-    weights = [one for one in v.table(sink, "weights") if v.number(one.get("to_median")) is not None]
+    weights = having(v.table(sink, "weights"), "to_median")
     text = (
         f"{'stream ' + str(stream.get('stream')) + ', ' if several else ''}"
-        f"dimension {v.whole(sink.get('dim'))}: Havg {v.show(sink.get('havg'))}, "
-        f"{v.show(sink.get('to_median'))} medians; presence {v.show(sink.get('presence'))}; "
+        f"dimension {v.whole(sink.get('dim'))}: {v.show(sink.get('to_median'))} medians; "
+        f"Havg {v.show(sink.get('havg'))}; presence {v.show(sink.get('presence'))}; "
         f"max abs(x) {v.show(sink.get('max_abs'))}"
     )
     if weights:
@@ -157,8 +168,10 @@ def sink_figures(
     weights = [abs(r) for s in sinks for w in v.table(s, "weights")
                if (r := v.number(w.get("to_median"))) is not None]  # fmt: skip
     figures = [
-        Figure("largest Havg over the median", v.show(sinks[0].get("to_median")),
-               "no published threshold", "arXiv 2601.22966"),
+        Figure("largest dimension over the median", v.show(sinks[0].get("to_median")),
+               "at least 8", SINK_SOURCE),
+        Figure("presence of that dimension", v.show(sinks[0].get("presence")),
+               "at least 0.5; one token: 0, all alike: 1", SINK_SOURCE),
         Figure("smallest norm weight there, of the median", v.show(min(weights, default=None)),
                f"below {SMALL_WEIGHT}: suppressed",
                "this report's mark; arXiv 2601.22966 shows 0.004 to 0.06"),
@@ -186,7 +199,7 @@ def sink_figures(
 def f16_headroom(metrics: dict[str, Any]) -> Finding:
     """Found where the stream would overflow f16, weak where it is within a factor of two."""
     title, ident = "Room in f16", "f16-headroom"
-    streams = [s for s in v.table(metrics, "streams") if v.number(s.get("f16_headroom")) is not None]
+    streams = having(v.table(metrics, "streams"), "f16_headroom")
     if not streams:
         return unknown(ident, title, "The streams' largest values were not measured.")
     least = min(streams, key=lambda one: one["f16_headroom"])

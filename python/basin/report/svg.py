@@ -17,7 +17,7 @@ from basin.report.curves import Chart
 from basin.report.grids import Grid
 
 HALF, WIDE = 500, 1040
-LEFT, RIGHT, TOP = 92, 74, 10
+RIGHT, TOP = 74, 10
 HIT = 6  # radius of what the pointer has to meet
 
 
@@ -56,42 +56,46 @@ def grid_height(grid: Grid, width: float) -> float:
     """Square cells where a map is square, rows of a readable height else."""
     rows, columns = grid.values.shape
     if grid.frames:
-        return width * rows / columns if rows <= columns else width
-    return min(max(rows * 15.0, 110.0), 420.0 if grid.wide else 340.0)
+        return width * min(rows / columns, 1.0)
+    if grid.id == "sink-importance":  # stands beside the square map
+        return 340.0
+    return min(max(rows * 15.0, 200.0), 420.0 if grid.wide else 340.0)
 
 
 def heat_map(grid: Grid) -> Markup:
     """A grid with axes and a colour bar."""
     full = WIDE if grid.wide else HALF
-    width = full - LEFT - RIGHT
+    ticks = max(len(axes.short_label(name)) for name in grid.rows)
+    left = 34 + 6.7 * min(ticks, 12)
+    width = full - left - RIGHT
     height = grid_height(grid, width)
     rows, columns = grid.values.shape
     unit = pixels.unit_scale(grid.values, grid.low, grid.high, grid.log)
     colors = pixels.palette(grid.colors)
-    cells = picture(LEFT, TOP, width, height, pixels.data_uri(pixels.png(unit, colors)), "cells")
+    cells = picture(left, TOP, width, height, pixels.data_uri(pixels.png(unit, colors)), "cells")
     border = Markup(
         '<rect x="{}" y="{}" width="{:.1f}" height="{:.1f}" class="border"/>'
-    ).format(LEFT, TOP, width, height)  # fmt: skip
+    ).format(left, TOP, width, height)  # fmt: skip
     parts = [cells, border]
     for row in axes.thinned(rows, height, 14):
         y = TOP + (row + 0.5) * height / rows + 4
-        parts.append(text(LEFT - 7, y, axes.short_label(grid.rows[row]), "tick end"))
-    turned = grid.wide or max(len(axes.short_label(c)) for c in grid.columns) > 4
-    below = column_labels(grid, width, TOP + height, turned, parts)
-    parts.append(text(LEFT + width / 2, TOP + height + below + 18, grid.column_title, "axis mid"))
+        parts.append(text(left - 7, y, axes.short_label(grid.rows[row]), "tick end"))
+    below = column_labels(grid, left, width, TOP + height, parts)
+    parts.append(text(left + width / 2, TOP + height + below + 18, grid.column_title, "axis mid"))
     parts.append(text(12, TOP + height / 2, grid.row_title, "axis mid", -90))
-    parts += color_bar(grid, colors, LEFT + width + 14, height)
+    parts += color_bar(grid, colors, left + width + 14, height)
     label = f"{grid.title}: heat map of {rows} by {columns} cells, {grid.unit}"
     return frame(f"svg-{grid.id}", label, full, TOP + height + below + 28, parts)
 
 
-def column_labels(grid: Grid, width: float, y: float, turned: bool, parts: list[Markup]) -> float:
+def column_labels(grid: Grid, left: float, width: float, y: float, parts: list[Markup]) -> float:
     """Labels under the columns, on end where they are long; returns the height they take."""
     columns = len(grid.columns)
     labels = [axes.short_label(name) for name in grid.columns]
     longest = max(len(one) for one in labels)
+    turned = grid.wide or longest > 4
     for column in axes.thinned(columns, width, 14 if turned else 9 + 7 * longest):
-        x = LEFT + (column + 0.5) * width / columns
+        x = left + (column + 0.5) * width / columns
         if turned:
             parts.append(text(x + 4, y + 7, labels[column], "tick end", -90))
         else:
@@ -103,12 +107,15 @@ def color_bar(grid: Grid, colors: np.ndarray, x: float, height: float) -> list[M
     """The scale beside a heat map."""
     ramp = pixels.data_uri(pixels.png(np.linspace(1, 0, 128)[:, None], colors))
     parts = [picture(x, TOP, 11, height, ramp, "ramp")]
-    ticks = (axes.log_ticks if grid.log else axes.linear_ticks)(grid.low, grid.high)
+    ticks = axes.log_ticks(grid.low, grid.high, max(int(height / 26), 2)) if grid.log else (
+        axes.linear_ticks(grid.low, grid.high)
+    )  # fmt: skip
     for tick in ticks:
         place = float(pixels.unit_scale(np.array([tick]), grid.low, grid.high, grid.log)[0])
         y = TOP + (1 - place) * height
         parts.append(rule(x + 11, y, x + 14, y, "mark"))
-        parts.append(text(x + 17, min(max(y + 4, TOP + 8), TOP + height), axes.tick_text(tick), "tick"))
+        inside = min(max(y + 4, TOP + 8), TOP + height)
+        parts.append(text(x + 17, inside, axes.tick_text(tick), "tick"))
     parts.append(text(x + 56, TOP + height / 2, grid.unit, "axis mid", -90))
     return parts
 

@@ -1,7 +1,7 @@
 """Numbers and texts of a statistics document, made safe to show.
 
-Token texts and tensor names come from models nobody vouches for. Escaping for HTML is the template's
-work; here control characters, surrogates and invisible or direction-changing characters become
+Token texts and tensor names come from models nobody vouches for. Escaping for HTML is the
+template's work; here control characters, surrogates and invisible or direction-changing characters become
 visible escapes, so that a name can neither drive a terminal nor make a file that is not UTF-8.
 """
 
@@ -124,7 +124,7 @@ def token_name(token: Any) -> str:
         return "–"
     position, text, ident = whole(token.get("position")), token.get("text"), whole(token.get("id"))
     where = "" if position is None else f"position {position}"
-    what = f"“{text}”" if isinstance(text, str) else ""
+    what = f"“{clean_text(text, 40)}”" if isinstance(text, str) else ""
     if ident is not None:
         what = f"{what} (id {ident})".strip() if what else f"id {ident}"
     return ", ".join(part for part in (where, what) if part) or "–"
