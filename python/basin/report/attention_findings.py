@@ -15,9 +15,9 @@ SHOWN = 6
 NO_SINK_REWRITE = Treatment(
     None,
     "No rewrite here yet. The literature trains learnable sinks (a logit in the softmax, or key "
-    "and value rows: gpt-oss, arXiv 2402.17762) or a gate on the attention output (arXiv 2505.06708); "
-    "without training, a fixed prefix such as BOS can be kept as constant keys and values "
-    "(PrefixQuant, arXiv 2410.05265; IntactKV, arXiv 2403.01241).",
+    "and value rows: gpt-oss, arXiv 2402.17762) or a gate on the attention output (arXiv "
+    "2505.06708); without training, a fixed prefix such as BOS can be kept as constant keys and "
+    "values (PrefixQuant, arXiv 2410.05265; IntactKV, arXiv 2403.01241).",
     "A sink is not a fault in itself: the model uses it to scale a head's output. It costs where "
     "keys and values are quantized, where windows drop the first tokens, and through the massive "
     "activations that make it.",

@@ -12,6 +12,7 @@ from basin.report import axes as ticks
 from basin.report import values as v
 from basin.report.curves import Chart, all_charts
 from basin.report.grids import Grid, all_grids
+from basin.report.svg import chart_range
 
 DPI = 120
 COLORS = ("#0072b2", "#d55e00", "#00805d", "#b0558c", "#8a6d00", "#3d3d3d")
@@ -110,10 +111,12 @@ def draw_chart(axes: Any, chart: Chart) -> None:
             markersize=3,
             label=one.name,
         )
-    if chart.log:
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=min(0.0, *(y for one in chart.series for _, y, _ in one.points)))
+    low, high = chart_range(chart)
+    axes.set_yscale("log" if chart.log else "linear")
+    axes.set_ylim(low, high)
+    marks = (ticks.log_ticks if chart.log else ticks.linear_ticks)(low, high)
+    axes.set_yticks(marks, labels=[ticks.tick_text(one) for one in marks])
+    axes.yaxis.minorticks_off()
     if chart.reference is not None:
         value, name = chart.reference
         axes.axhline(value, color="#666666", linewidth=1, linestyle=(0, (2, 3)), label=name)
@@ -123,7 +126,7 @@ def draw_chart(axes: Any, chart: Chart) -> None:
     axes.set_xlabel(chart.x_title)
     axes.set_ylabel(chart.y_title)
     axes.set_title(chart.title, fontsize=11, loc="left")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, framealpha=0.85, edgecolor="none")
 
 
 def draw_charts(charts: list[Chart]) -> Any:

@@ -144,16 +144,20 @@ def key_importance(metrics: dict[str, Any]) -> Grid | None:
 
 def main_stream(metrics: dict[str, Any]) -> dict[str, Any]:
     """The residual stream with the most taps (figures show one; the tables have all)."""
-    counts = Counter(tap.get("stream") for tap in v.table(metrics, "residual"))
+    counts = Counter(v.whole(tap.get("stream")) for tap in v.table(metrics, "residual"))
     streams = v.table(metrics, "streams")
-    return max(streams, key=lambda one: counts.get(one.get("stream"), 0), default={})
+    return max(streams, key=lambda one: counts.get(v.whole(one.get("stream")), 0), default={})
 
 
 def stream_taps(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """The taps of the main stream."""
     taps = v.table(metrics, "residual")
-    stream = main_stream(metrics).get("stream")
-    return [tap for tap in taps if tap.get("stream") == stream] if stream is not None else taps
+    stream = v.whole(main_stream(metrics).get("stream"))
+    return (
+        [tap for tap in taps if v.whole(tap.get("stream")) == stream]
+        if stream is not None
+        else taps
+    )
 
 
 def residual_dimensions(metrics: dict[str, Any]) -> Grid | None:

@@ -15,20 +15,14 @@ HEADROOM_MARK = 2.0  # this report's own: one more doubling overflows
 SMALL_WEIGHT = 0.5  # this report's own, of a norm's median; arXiv 2601.22966 shows 0.004 to 0.06
 SHOWN = 6
 
-MASSIVE_TREATMENTS = [
-    Treatment(
-        "basin rewrite IN.onnx OUT.onnx --rescale-residual auto --stats stats.json",
-        "A stream stored in f16 that overflows: every value is divided by the same power of two, "
-        "without a new node and bit-exactly.",
-        "Quantizers: a uniform scale changes no ratio, so the activation stays as massive.",
-    ),
-    Treatment(
-        None,
-        "No rewrite here yet that removes it. The literature trains attention biases or gates "
-        "(arXiv 2402.17762, 2505.06708), or keeps the token that carries it as a constant prefix "
-        "(PrefixQuant, arXiv 2410.05265).",
-    ),
-]
+NO_MASSIVE_REWRITE = Treatment(
+    None,
+    "No rewrite here yet that removes it. The literature trains attention biases or gates "
+    "(arXiv 2402.17762, 2505.06708), or keeps the token that carries it as a constant prefix "
+    "(PrefixQuant, arXiv 2410.05265).",
+    "A uniform scale changes no ratio: rescaling the stream helps f16 and leaves the activation as "
+    "massive as it was.",
+)
 ABSORB = Treatment(
     "basin rewrite IN.onnx OUT.onnx --absorb residual --stats stats.json",
     "A stream that is itself stored narrow (INT8 or FP8 residual adds, f16), and as a start for "
@@ -55,7 +49,7 @@ def massive_activation(metrics: dict[str, Any]) -> Finding:
     peak, ratio = v.number(massive.get("max_abs")), v.number(massive.get("ratio"))
     where = [tap for tap in v.table(metrics, "residual") if tap.get("massive") is True]
     if massive.get("is_massive") is None and peak is None and not where:
-        return unknown(ident, title, "No residual stream was measured.")
+        return unknown(ident, title, "The streams' largest values were not measured.")
     size = v.show(peak) + ("" if ratio is None else f" = {v.show(ratio)} medians")
     if massive.get("is_massive") is True or where:
         verdict = Verdict.FOUND
@@ -86,7 +80,9 @@ def massive_activation(metrics: dict[str, Any]) -> Finding:
                "arXiv 2410.13835, no threshold"),
     ]  # fmt: skip
     if verdict is Verdict.FOUND:
-        finding.treatments = MASSIVE_TREATMENTS
+        finding.treatments = [NO_MASSIVE_REWRITE]
+        if any((v.number(one.get("rescale")) or 0) > 0 for one in v.table(metrics, "streams")):
+            finding.treatments.insert(0, RESCALE)
     return finding
 
 
@@ -102,7 +98,7 @@ def residual_sinks(metrics: dict[str, Any]) -> Finding:
     title, ident = "Residual sinks", "residual-sinks"
     streams = [one for one in v.table(metrics, "streams") if one.get("residual_sinks") is not None]
     if not streams:
-        return unknown(ident, title, "No residual stream was measured.")
+        return unknown(ident, title, "The streams' dimensions were not compared.")
     found = [(one, sink) for one in streams for sink in v.table(one, "residual_sinks")]
     found.sort(key=lambda pair: -(v.number(pair[1].get("to_median")) or 0))
     if not found:
@@ -216,7 +212,7 @@ def f16_headroom(metrics: dict[str, Any]) -> Finding:
         Figure("65504 / largest abs(x)", v.show(room), f"below 1 overflows; below "
                f"{HEADROOM_MARK:.0f} is near", "f16's largest number; the second is this report's "
                "mark"),
-        Figure("power that --rescale-residual auto would choose", v.show(least.get("rescale"))),
+        Figure("k of --rescale-residual auto", v.show(least.get("rescale")), "0: nothing to do"),
     ]  # fmt: skip
     finding.details = ["Measured on these sequences: others may be larger."]
     if verdict is not Verdict.NONE:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -61,6 +62,6 @@ def terminal_summary(stats: dict[str, Any]) -> str:
                 commands.setdefault(treatment.command, [treatment.good, treatment.not_good])
     for command, (good, not_good) in commands.items():
         console.print(Text(command))
-        console.print(Text(f"  good for: {good}"))
-        console.print(Text(f"  not for:  {not_good}"))
+        console.print(Padding(Text(f"good for: {good}"), (0, 0, 0, 2)))
+        console.print(Padding(Text(f"not for: {not_good}"), (0, 0, 0, 2)))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

@@ -1,8 +1,8 @@
 """Numbers and texts of a statistics document, made safe to show.
 
 Token texts and tensor names come from models nobody vouches for. Escaping for HTML is the
-template's work; here control characters, surrogates and invisible or direction-changing characters become
-visible escapes, so that a name can neither drive a terminal nor make a file that is not UTF-8.
+template's work; here control characters, surrogates and invisible or direction-changing characters
+become visible escapes: a name can neither drive a terminal nor make a file that is not UTF-8.
 """
 
 from __future__ import annotations
