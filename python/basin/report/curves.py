@@ -183,13 +183,19 @@ def attention_charts(metrics: dict[str, Any], length: int | None) -> list[Chart]
     ]
 
 
+def roles_of(tap: dict[str, Any]) -> list[str]:
+    """The roles of a projection's input."""
+    roles = tap.get("roles")
+    return [one for one in roles if isinstance(one, str)] if isinstance(roles, list) else []
+
+
 def role_lines(metrics: dict[str, Any], key: str) -> list[Series]:
     """A figure of the projections' inputs, a line for each role."""
     taps = v.table(metrics, "projections")
     return [
         line(
             name,
-            [tap for tap in taps if isinstance(tap.get("roles"), list) and role in tap["roles"]],
+            [tap for tap in taps if role in roles_of(tap)],
             at_key(key),
             plain_layer,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from basin.report import values as v
-from basin.report.curves import ROLE_NAMES
+from basin.report.curves import ROLE_NAMES, roles_of
 from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
 
 TOKEN_RATIO = 64.0  # PrefixQuant's eta, arXiv 2410.05265
@@ -34,11 +34,7 @@ def outlier_features(metrics: dict[str, Any]) -> Finding:
     criterion = "abs(x) >= 6 in at least 25 % of layers and 6 % of positions"
     source = "LLM.int8, arXiv 2208.07339"
     found = v.table(metrics, "outlier_features")
-    inputs = [
-        tap
-        for tap in v.table(metrics, "projections")
-        if set(tap.get("roles") or []) & {"qkv", "up"}
-    ]
+    inputs = [tap for tap in v.table(metrics, "projections") if {"qkv", "up"} & set(roles_of(tap))]
     largest = v.largest([tap.get("max_abs") for tap in inputs])
     figures = [
         Figure("dimensions", str(len(found)), criterion, source),
@@ -67,9 +63,7 @@ def outlier_features(metrics: dict[str, Any]) -> Finding:
 
 def role_text(tap: dict[str, Any]) -> str:
     """The roles of a tap in words."""
-    roles = tap.get("roles")
-    names = [ROLE_NAMES.get(one, str(one)) for one in roles] if isinstance(roles, list) else []
-    return " and ".join(names) or "unknown"
+    return " and ".join(ROLE_NAMES.get(one, one) for one in roles_of(tap)) or "unknown"
 
 
 def outlier_tokens(metrics: dict[str, Any]) -> Finding:
@@ -84,7 +78,7 @@ def outlier_tokens(metrics: dict[str, Any]) -> Finding:
         return unknown(ident, title, "The inputs of matrices were not measured.")
     taps.sort(key=lambda tap: -tap["token_ratio"])
     over = [tap for tap in taps if tap["token_ratio"] > TOKEN_RATIO]
-    down = [tap for tap in taps if "down" in (tap.get("roles") or [])]
+    down = [tap for tap in taps if "down" in roles_of(tap)]
     if over:
         verdict = Verdict.FOUND
         headline = f"{len(over)} of {len(taps)} inputs have tokens far larger than the others."
