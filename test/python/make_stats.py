@@ -286,7 +286,7 @@ def document(plan: Plan, metrics: dict[str, Any]) -> dict[str, Any]:
         "accumulators": [],
         "residual_streams": [{"max_abs": [1.0] * one["dim"]} for one in metrics["streams"] or []],
         "metrics": metrics,
-        "notes": [] if plan.text else ["random tokens: sinks of real text may be missing"],
+        "notes": [] if plan.text else ["random tokens: no text is like them"],
     }
 
 

@@ -221,7 +221,8 @@ def test_heat_map_shows_the_document_s_cells(pages, window):
         for head, alpha in enumerate(tap["alpha_first"]):
             y = int((layer + 0.5) * image.shape[0] / len(taps))
             x = int((head + 0.5) * image.shape[1] / tap["heads"])
-            expected = colors[round(alpha * (pixels.LEVELS - 1))].astype(int)
+            unit = max(np.log10(alpha / 0.01) / 2, 0.0)  # a log scale from 0.01 to 1
+            expected = colors[round(unit * (pixels.LEVELS - 1))].astype(int)
             assert np.abs(image[y, x] - expected).max() <= 2
 
 
@@ -238,7 +239,7 @@ def test_pointer_tells_the_value(pages, window):
     alpha = make_stats.with_sinks()["metrics"]["attention"][3]["alpha_first"][2]
     where, value = text.split("\n")
     assert where == "layer 4, head 2"
-    assert float(value.removeprefix("alpha_1: ")) == pytest.approx(alpha, abs=2e-5)
+    assert float(value.removeprefix("alpha_1: ")) == pytest.approx(alpha, rel=1e-3)
 
 
 @needs_browser
@@ -322,7 +323,7 @@ def test_no_horizontal_overflow(pages, window, name, width):
     assert window.run("document.documentElement.scrollWidth") <= width
     # Nothing but what scrolls by itself reaches beyond the column.
     beyond = window.run(
-        "Array.from(document.querySelectorAll('main *')).filter((one) => !one.closest('.scroll')"
+        "Array.from(document.querySelectorAll('main *')).filter((one) => !one.closest('.scroll, .wide')"
         " && one.getBoundingClientRect().right > innerWidth)"
         ".map((one) => one.outerHTML.slice(0, 80))"
     )

@@ -52,9 +52,11 @@ class Chart:
 
 
 def layer_of(tap: dict[str, Any]) -> float | None:
-    """Where a tap stands on the layer axis: after the attention is half a layer early."""
-    layer = v.number(tap.get("layer"))
-    return layer - 0.5 if layer and tap.get("place") == "attention" else layer
+    """Where a tap stands on the layer axis: the attention's half a layer early, the end's late."""
+    layer, place = v.number(tap.get("layer")), tap.get("place")
+    if not layer:
+        return layer
+    return layer + {"attention": -0.5, "final": 0.5}.get(str(place), 0.0)
 
 
 def line(
@@ -250,8 +252,8 @@ def norm_charts(metrics: dict[str, Any]) -> list[Chart]:
         Chart(
             "norm-bound",
             "Norms: bound and output",
-            "The bound on the output's root mean square falls as an outlier takes more of the "
-            "input (arXiv 2601.22966, appendix A.1).",
+            "Half layers are before attention, the last is the final norm. The bound falls as an "
+            "outlier takes more of the input (arXiv 2601.22966, appendix A.1).",
             "root mean square",
             [
                 line("bound", taps, at_key("bound")),

@@ -79,9 +79,10 @@ def find(stats: dict[str, Any]) -> list[Finding]:
 
 def warnings(stats: dict[str, Any]) -> list[str]:
     """What limits all findings: the notes, and what the data is."""
-    data = v.mapping(stats, "data")
+    data, notes = v.mapping(stats, "data"), stats.get("notes")
+    notes = [one for one in notes if isinstance(one, str)] if isinstance(notes, list) else []
     found = []
-    if data.get("kind") == "random":
+    if data.get("kind") == "random" and not any("random tokens" in one for one in notes):
         found.append(
             "Random tokens: these figures say how the model behaves on noise. Sinks at particular "
             "tokens, and anything else that depends on text, may be missing or different."
@@ -89,11 +90,9 @@ def warnings(stats: dict[str, Any]) -> list[str]:
     bos, sequences = v.mapping(data, "bos"), v.whole(data.get("sequences"))
     starts = v.whole(bos.get("starts"))
     if v.whole(bos.get("id")) is not None and starts is not None and sequences:
-        if starts < sequences:
+        if starts < sequences and not any("do not begin with BOS" in one for one in notes):
             found.append(
                 f"{sequences - starts} of {sequences} sequences do not begin with the BOS token "
                 f"(id {v.whole(bos['id'])}): a model trained with it may show other sinks."
             )
-    notes = stats.get("notes")
-    found += [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
-    return found
+    return found + notes

@@ -11,6 +11,7 @@ import numpy as np
 from basin.report import values as v
 
 TOP_DIMS = 40
+ALPHA_LOW = 1e-2  # uniform attention over 64 tokens has 0.074
 MAP_LOW = 1e-3  # attention below a thousandth is the darkest colour
 
 
@@ -111,9 +112,10 @@ def sink_importance(metrics: dict[str, Any]) -> Grid | None:
         "alpha_1",
         [place_name(tap) for tap in taps],
         [f"head {i}" for i in range(values.shape[1])],
-        values,
-        0.0,
+        np.maximum(values, ALPHA_LOW),
+        ALPHA_LOW,
         1.0,
+        log=True,
     )
 
 
@@ -129,7 +131,7 @@ def key_importance(metrics: dict[str, Any]) -> Grid | None:
         "key-importance",
         "Sink importance by key",
         "alpha_k of the first keys, mean over heads: sinks that are not the first token show as "
-        "further bright columns.",
+        "further bright columns. The last keys are seen by few queries.",
         "layer",
         "key position",
         "alpha_k",

@@ -17,7 +17,7 @@ from basin.report.curves import Chart
 from basin.report.grids import Grid
 
 HALF, WIDE = 500, 1040
-RIGHT, TOP = 74, 10
+RIGHT, TOP = 84, 10
 HIT = 6  # radius of what the pointer has to meet
 
 
@@ -116,7 +116,7 @@ def color_bar(grid: Grid, colors: np.ndarray, x: float, height: float) -> list[M
         parts.append(rule(x + 11, y, x + 14, y, "mark"))
         inside = min(max(y + 4, TOP + 8), TOP + height)
         parts.append(text(x + 17, inside, axes.tick_text(tick), "tick"))
-    parts.append(text(x + 56, TOP + height / 2, grid.unit, "axis mid", -90))
+    parts.append(text(x + 66, TOP + height / 2, grid.unit, "axis mid", -90))
     return parts
 
 

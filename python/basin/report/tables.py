@@ -50,9 +50,11 @@ def token(value: Any) -> Cell:
 
 
 def make(ident: str, title: str, columns: str, rows: list[list[Cell]], most: int) -> Table:
-    """A table from "#number|text" columns, cut to `most` rows."""
+    """A table from "#number|text" columns, cut to `most` rows; columns without a value go."""
     names = [(name.lstrip("#"), name.startswith("#")) for name in columns.split("|")]
-    return Table(ident, title, names, rows[:most], len(rows))
+    kept = [i for i in range(len(names)) if any(row[i].key is not None for row in rows)]
+    shown = [[row[i] for i in kept] for row in rows[:most]]
+    return Table(ident, title, [names[i] for i in kept], shown, len(rows))
 
 
 def pick(values: Any, index: int) -> Any:
