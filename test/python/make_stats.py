@@ -158,7 +158,7 @@ def projection_tap(plan: Plan, layer: int, role: str) -> dict[str, Any]:
         "token_ratio": ratio,
         "outlier_tokens": 1.0 if ratio > 64 else 0.0,
         "top": [
-            {"channel": int(c), "max_abs": float(channels[c])} for c in np.argsort(-channels)[:5]
+            {"dim": int(c), "max_abs": float(channels[c])} for c in np.argsort(-channels)[:5]
         ],
         "channel_max": plain(channels, 4),
     }
@@ -212,6 +212,7 @@ def stream_entry(plan: Plan, taps: list[dict[str, Any]], sink_dims: list[int]) -
         "dim": plan.dim,
         "havg": plain(havg, 5),
         "order": order.tolist(),
+        "norms": [],
         "residual_sinks": found if plan.sinks else [],
         "absorb": [{"dim": dim, "exponent": 4 - i} for i, dim in enumerate(sink_dims)],
         "max_abs": peak,
@@ -281,6 +282,8 @@ def document(plan: Plan, metrics: dict[str, Any]) -> dict[str, Any]:
             "tokens": 64 * 128,
             "length": 128,
             "bos": {"id": 1, "starts": 64} if plan.text else {"id": None, "starts": 0},
+            "short": 0,
+            "texts": {},
         },
         "instrumentation": {"version": 1, "taps": []},
         "accumulators": [],

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 import re
 import struct
 import zlib
+from pathlib import Path
 
+import basin
 import browser
+import jsonschema
 import make_stats
 import numpy as np
 import pytest
@@ -45,6 +50,19 @@ def pixels_of(image: bytes) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["with_sinks", "without_sinks"])
+def test_documents_are_of_the_schema(name):
+    """The drawn documents have the shape of measured ones; what is not drawn is left out."""
+    path = Path(basin.__path__[0]) / "analysis" / "stats.schema.json"
+    if not path.is_file():
+        pytest.skip(f"no schema of statistics in this tree: {path}")
+    schema = json.loads(path.read_text("utf-8"))
+    for key in ("instrumentation", "accumulators"):
+        schema["required"].remove(key)
+        del schema["properties"][key]
+    jsonschema.validate(getattr(make_stats, name)(), schema)
 
 
 # The file itself.
@@ -255,8 +273,6 @@ def test_each_layer_s_map_can_be_chosen(pages, window):
         images.append(window.run(f"{cells}.getAttribute('href')"))
     assert len(set(images[:3])) == 3 and window.problems() == []
     # Painted again by the script, the first picture has the pixels of the one in the file.
-    import base64
-
     first, again = (base64.b64decode(images[i].split(",")[1]) for i in (0, 3))
     assert np.array_equal(pixels_of(first)[5:, 0], pixels_of(again)[5:, 0])
 
@@ -323,8 +339,9 @@ def test_no_horizontal_overflow(pages, window, name, width):
     assert window.run("document.documentElement.scrollWidth") <= width
     # Nothing but what scrolls by itself reaches beyond the column.
     beyond = window.run(
-        "Array.from(document.querySelectorAll('main *')).filter((one) => !one.closest('.scroll, .wide')"
-        " && one.getBoundingClientRect().right > innerWidth)"
+        "Array.from(document.querySelectorAll('main *'))"
+        ".filter((one) => !one.closest('.scroll, .wide'))"
+        ".filter((one) => one.getBoundingClientRect().right > innerWidth)"
         ".map((one) => one.outerHTML.slice(0, 80))"
     )
     assert beyond == []

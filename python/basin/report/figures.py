@@ -94,7 +94,11 @@ def draw_grid(grid: Grid) -> Any:
     axes.set_xlabel(grid.column_title)
     axes.set_ylabel(grid.row_title)
     axes.set_title(grid.title, fontsize=11, loc="left")
-    figure.colorbar(image, ax=axes, label=grid.unit, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, label=grid.unit, pad=0.02)
+    marks = (ticks.log_ticks if grid.log else ticks.linear_ticks)(grid.low, grid.high)
+    marks += [] if grid.mark is None else [grid.mark]
+    bar.set_ticks(marks, labels=[ticks.tick_text(one) for one in marks])
+    bar.ax.minorticks_off()
     return figure
 
 

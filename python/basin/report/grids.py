@@ -17,7 +17,10 @@ MAP_LOW = 1e-3  # attention below a thousandth is the darkest colour
 
 @dataclass
 class Grid:
-    """A heat map: values [rows, columns], NaN where there is none; `frames` are alternatives."""
+    """A heat map: values [rows, columns], NaN where there is none.
+
+    `frames` are alternatives to `values`, `mark` a threshold on the colour scale.
+    """
 
     id: str
     title: str
@@ -33,6 +36,7 @@ class Grid:
     log: bool = False
     colors: str = "viridis"
     wide: bool = False
+    mark: float | None = None
     frames: list[tuple[str, np.ndarray]] = field(default_factory=list)
 
 
@@ -116,6 +120,7 @@ def sink_importance(metrics: dict[str, Any]) -> Grid | None:
         ALPHA_LOW,
         1.0,
         log=True,
+        mark=0.3,
     )
 
 

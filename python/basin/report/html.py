@@ -122,7 +122,7 @@ def facts(stats: dict[str, Any]) -> list[tuple[str, str]]:
     if v.whole(bos.get("id")) is not None:
         begin = f"id {v.whole(bos['id'])} starts {v.grouped(bos.get('starts'))} sequences"
     widths = ", ".join(v.grouped(one.get("dim")) for one in streams[:4])
-    shape = f"{len(attention)}, {v.show(heads)} heads, {v.show(keys)} key heads"
+    shape = f"{len(attention)}; heads {v.show(heads)}, key heads {v.show(keys)}"
     return [
         ("Parameters", v.grouped(model.get("parameters"))),
         ("Attentions", shape if attention else "none recognized"),

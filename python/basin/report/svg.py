@@ -110,12 +110,13 @@ def color_bar(grid: Grid, colors: np.ndarray, x: float, height: float) -> list[M
     ticks = axes.log_ticks(grid.low, grid.high, max(int(height / 26), 2)) if grid.log else (
         axes.linear_ticks(grid.low, grid.high)
     )  # fmt: skip
-    for tick in ticks:
+    for tick in ticks if grid.mark is None else [*ticks, grid.mark]:
         place = float(pixels.unit_scale(np.array([tick]), grid.low, grid.high, grid.log)[0])
         y = TOP + (1 - place) * height
         parts.append(rule(x + 11, y, x + 14, y, "mark"))
         inside = min(max(y + 4, TOP + 8), TOP + height)
-        parts.append(text(x + 17, inside, axes.tick_text(tick), "tick"))
+        kind = "axis" if tick == grid.mark else "tick"
+        parts.append(text(x + 17, inside, axes.tick_text(tick), kind))
     parts.append(text(x + 66, TOP + height / 2, grid.unit, "axis mid", -90))
     return parts
 
