@@ -7,7 +7,7 @@ import json
 
 import make_stats
 import pytest
-from basin.report import curves, findings, grids, terminal_summary, values
+from basin.report import curves, findings, grids, html, terminal_summary, values
 from basin.report.findings import Verdict
 
 
@@ -222,3 +222,22 @@ def test_show():
     ]:  # fmt: skip
         assert values.show(value) == text
     assert values.percent(0.0) == "0 %" and values.percent(0.01) == "< 0.1 %"
+
+
+def test_uniform_attention():
+    exact = sum(1 / i for i in range(1, 20_001))
+    assert values.harmonic(20_000) == pytest.approx(exact, abs=1e-9)
+    assert values.uniform_alpha(64) == pytest.approx(0.0741, abs=1e-4)
+    assert values.uniform_mass(128) == pytest.approx(0.0349, abs=1e-4)
+
+
+def test_numbers_out_of_bounds(stats):
+    """A file that says absurd things neither hangs the report nor fills the memory."""
+    stats["metrics"]["sinks"]["sink_length"] = stats["data"]["length"] = 10**15
+    residual = stats["metrics"]["residual"]
+    residual[0]["histogram"] = {"first": 10**12, "counts": [1]}
+    residual[1] |= {"max_abs": 1e308, "median": 5e-324, "layer": 10**9}
+    stats["metrics"]["attention"][0] |= {"heads": 10**12, "layer": -5}
+    stats["metrics"]["streams"][0]["order"] = [10**9, -1, 0]
+    stats["metrics"]["sinks"]["sink_rate"] = {"0.3": float("nan")}
+    assert "<h2>Findings</h2>" in html.render(stats)

@@ -111,7 +111,7 @@ def sink_figures(
                "share with alpha_k > 0.3 for some k", SINK_SOURCE),
     ]  # fmt: skip
     causal = bool(taps) and all(tap.get("causal") is True for tap in taps)
-    even = f"uniform: {v.show(v.uniform_alpha(length))}" if causal and length else ""
+    even = f"uniform: {v.show(v.uniform_alpha(length))}" if causal and length and length > 0 else ""
     largest = v.largest([v.largest(tap.get("alpha_first")) for tap in taps])
     figures.append(Figure("largest alpha_1 of a head", v.show(largest), even))
     if heads:

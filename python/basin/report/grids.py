@@ -12,6 +12,7 @@ from basin.report import values as v
 
 TOP_DIMS = 40
 ALPHA_LOW = 1e-2  # uniform attention over 64 tokens has 0.074
+MOST_POWER = 1100  # of two, in a double
 MAP_LOW = 1e-3  # attention below a thousandth is the darkest colour
 
 
@@ -136,7 +137,7 @@ def key_importance(metrics: dict[str, Any]) -> Grid | None:
         "key-importance",
         "Sink importance by key",
         "alpha_k of the first keys, mean over heads: sinks that are not the first token show as "
-        "further bright columns. The last keys are seen by few queries.",
+        "further bright columns. The last keys are seen by near queries only.",
         "layer",
         "key position",
         "alpha_k",
@@ -276,7 +277,7 @@ def magnitudes(metrics: dict[str, Any]) -> Grid | None:
         if first is None or not isinstance(counts, list):
             continue
         for power, count in enumerate(counts, first):
-            if (v.number(count) or 0) > 0:
+            if (v.number(count) or 0) > 0 and abs(power) <= MOST_POWER:
                 spans[index, power] = float(count)
     if not spans:
         return None

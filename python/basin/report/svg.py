@@ -126,8 +126,10 @@ def chart_range(chart: Chart) -> tuple[float, float]:
     ys = [y for one in chart.series for _, y, _ in one.points]
     if chart.reference is not None:
         ys.append(chart.reference[0])
-    low, high = min(ys), max(ys)
+    # Statistics are of f32; beyond this only the room around them would overflow.
+    low, high = (min(max(y, -1e300), 1e300) for y in (min(ys), max(ys)))
     if chart.log:
+        low = max(low, high * 1e-60)
         if high / low < 4:
             middle = math.sqrt(low * high)
             low, high = min(low, middle / 2), max(high, middle * 2)
