@@ -194,7 +194,7 @@ def sink_figures(
 
 def f16_headroom(metrics: dict[str, Any]) -> Finding:
     """Found where the stream would overflow f16, weak where it is within a factor of two."""
-    title, ident = "Room in f16", "f16-headroom"
+    title, ident = "Overflow in f16", "f16-headroom"
     streams = having(v.table(metrics, "streams"), "f16_headroom")
     if not streams:
         return unknown(ident, title, "The streams' largest values were not measured.")

@@ -35,7 +35,8 @@ def word(value: Any) -> Cell:
     """A text cell."""
     if value is None:
         return Cell("–", None)
-    return Cell(str(value), str(value))
+    text = v.clean_text(str(value), 90)
+    return Cell(text, text)
 
 
 def num(value: Any, digits: int = 3) -> Cell:
