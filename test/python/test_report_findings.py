@@ -7,7 +7,7 @@ import json
 
 import make_stats
 import pytest
-from basin.report import curves, findings, grids, html, terminal_summary, values
+from basin.report import charts, findings, heat_maps, html, terminal_summary, values
 from basin.report.findings import Verdict
 
 
@@ -199,8 +199,8 @@ def test_any_part_may_be_missing(replacement):
         holder[path[-1]] = replacement
         found = findings.find(stats)
         assert len(found) == 7, path
-        grids.all_grids(stats["metrics"])
-        curves.all_charts(stats["metrics"], 128)
+        heat_maps.all_grids(stats["metrics"])
+        charts.all_charts(stats["metrics"], 128)
 
 
 @pytest.mark.parametrize("name", ["with_sinks", "without_sinks", "minimal", "hostile", "large"])

@@ -10,8 +10,10 @@ import numpy as np
 
 from basin.report import axes as ticks
 from basin.report import values as v
-from basin.report.curves import Chart, all_charts
-from basin.report.grids import Grid, all_grids
+from basin.report.charts import all_charts
+from basin.report.curves import Chart
+from basin.report.grids import Grid
+from basin.report.heat_maps import all_grids
 from basin.report.svg import chart_range
 
 DPI = 120

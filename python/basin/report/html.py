@@ -20,10 +20,11 @@ from markupsafe import Markup
 
 from basin.report import pixels, svg
 from basin.report import values as v
-from basin.report.curves import all_charts
+from basin.report.charts import all_charts
 from basin.report.definitions import DEFINITIONS
 from basin.report.findings import Finding, find, warnings
-from basin.report.grids import Grid, all_grids, main_stream
+from basin.report.grids import Grid, main_stream
+from basin.report.heat_maps import all_grids
 from basin.report.tables import all_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
