@@ -63,12 +63,13 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        from basin.inputs import VerifyError
+        from basin.analysis import AnalysisError
         from basin.model import BasinError
+        from basin.signature import VerifyError
 
         try:
             command(*args, **kwargs)
-        except (BasinError, VerifyError, OSError) as error:
+        except (AnalysisError, BasinError, VerifyError, OSError) as error:
             fail(str(error))
 
     return wrapped

@@ -107,7 +107,7 @@ class Accumulator:
         return {"id": self.tap["id"], "kind": self.tap["kind"]} | own
 
     def load(self, value: dict[str, Any]) -> None:
-        """Take the state that `to_json` gave. Raises AnalysisError where it does not fit the tap."""
+        """Take what `to_json` gave. Raises AnalysisError where it does not fit the tap."""
         where = f"accumulator of tap {self.tap['id']}"
         if (value.get("id"), value.get("kind")) != (self.tap["id"], self.tap["kind"]):
             raise AnalysisError(f"{where}: expected kind '{self.tap['kind']}'")

@@ -122,9 +122,11 @@ class Residual(Accumulator):
                 ratio = norms[row][first[row]].mean() / others.mean()
                 self.peak.add(np.array([ratio]), np.ones(1))
         largest = np.where(tokens.mask, own["token_max"], -np.inf)
-        columns = [np.where(tokens.positions == i, largest, -np.inf) for i in range(FIRST_POSITIONS)]
-        columns.append(np.where(tokens.positions >= FIRST_POSITIONS, largest, -np.inf))
-        self.positions.add(np.stack([column.max(axis=1) for column in columns], axis=1))
+        slots = np.minimum(tokens.positions, FIRST_POSITIONS)
+        columns = [
+            np.where(slots == i, largest, -np.inf).max(axis=1) for i in range(FIRST_POSITIONS + 1)
+        ]
+        self.positions.add(np.stack(columns, axis=1))
 
 
 class Projection(Accumulator):
