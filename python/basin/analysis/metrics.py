@@ -22,7 +22,7 @@ from basin.analysis.metrics_tokens import (
     projection_metrics,
     residual_metrics,
 )
-from basin.analysis.numbers import Texts, number, numbers, token
+from basin.analysis.figures import Texts, number, numbers, token
 from basin.analysis.streams import stream_metrics
 
 # How many of the tokens that are sinks are listed.

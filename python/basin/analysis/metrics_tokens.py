@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from basin.analysis.accumulate_tokens import FIRST_POSITIONS, Norm, Projection, Residual
-from basin.analysis.numbers import Texts, number, numbers, over, token
+from basin.analysis.figures import Texts, number, numbers, over, token
 
 # Dettmers et al., arXiv 2208.07339, section 4: the share of layers and of positions.
 FEATURE_LAYERS, FEATURE_POSITIONS = 0.25, 0.06

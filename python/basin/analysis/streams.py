@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from basin.analysis.accumulate_tokens import Norm, Residual
-from basin.analysis.numbers import number, numbers, over
+from basin.analysis.figures import number, numbers, over
 
 # A residual sink is large at most tokens (arXiv 2601.22966, section 2, which has no threshold):
 # here, without the largest token of each sequence, at least 2^3 times the median dimension's mean,
