@@ -15,6 +15,7 @@ from basin.analysis.accumulate import Accumulator
 from basin.analysis.accumulate_attention import SINK_EPS, Attention, often_seen
 from basin.analysis.accumulate_tokens import Norm, Projection, Residual
 from basin.analysis.cells import UNKNOWN
+from basin.analysis.figures import Texts, number, numbers, token
 from basin.analysis.metrics_tokens import (
     massive_metrics,
     norm_metrics,
@@ -22,7 +23,6 @@ from basin.analysis.metrics_tokens import (
     projection_metrics,
     residual_metrics,
 )
-from basin.analysis.figures import Texts, number, numbers, token
 from basin.analysis.streams import stream_metrics
 
 # How many of the tokens that are sinks are listed.
