@@ -130,6 +130,14 @@ Value NodeBuilder::reduceMean(Value x, ArrayRef<int64_t> axes) {
   return withAxes<ReduceMeanOp>(x, axes, 18, attr("keepdims", 1));
 }
 
+Value NodeBuilder::reduceSum(Value x, ArrayRef<int64_t> axes, bool keepDims) {
+  return withAxes<ReduceSumOp>(x, axes, 13, attr("keepdims", keepDims));
+}
+
+Value NodeBuilder::reduceMax(Value x, ArrayRef<int64_t> axes, bool keepDims) {
+  return withAxes<ReduceMaxOp>(x, axes, 18, attr("keepdims", keepDims));
+}
+
 Value NodeBuilder::unsqueeze(Value x, ArrayRef<int64_t> axes) {
   return withAxes<UnsqueezeOp>(x, axes, 13);
 }

@@ -15,6 +15,8 @@
 
 #include "Decompose.h"
 
+#include "basin/Dialect/Sink/IR/AttentionScores.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -22,27 +24,52 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
+AttentionOperands::AttentionOperands(sink::AttentionOp op)
+    : op(op), query(op.getQuery()), key(op.getKey()), value(op.getValue()), mask(op.getMask()),
+      pastKey(op.getPastKey()), pastValue(op.getPastValue()), sinkLogit(op.getSinkLogit()),
+      sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), maskKind(op.getMaskKind()),
+      queryLayout(op.getQueryLayout()), keyLayout(op.getKeyLayout()),
+      valueLayout(op.getValueLayout()), window(op.getWindow()), heads(op.getNumHeads()),
+      kvHeads(op.getKvNumHeads()), headDim(op.getHeadDim()), causal(op.getCausal()) {
+  if (op.getScale())
+    scale = op.getScale()->convertToDouble();
+  if (op.getSoftcap())
+    softcap = op.getSoftcap()->convertToDouble();
+}
+
 namespace {
 class AttentionBuilder {
 public:
-  AttentionBuilder(sink::AttentionOp op, NodeBuilder &n) : op(op), n(n) {}
-  FailureOr<SmallVector<Value>> build();
+  AttentionBuilder(const AttentionOperands &o, NodeBuilder &n, Type element)
+      : o(o), n(n), element(element), heads(o.heads), kvHeads(o.kvHeads) {}
+
+  LogicalResult check();
+  void prepare();
+  AttentionScores buildScores();
+  Value visible();
+  Value weightedValues(Value probabilities);
+  Value allProbabilities();
+  Value fromHeads(Value x, Layout layout);
+
+  Value presentKey() const { return key; }
+  Value presentValue() const { return value; }
 
 private:
-  LogicalResult check();
   LogicalResult findHeads();
   Value toHeads(Value x, Layout layout, int64_t count);
-  Value fromHeads(Value x, Layout layout);
   Value prependSinkRows(Value x, Value rows);
   Value repeatHeads(Value x);
   Value scaleQuery(Value query);
   Value positions();
+  Value prepareMask();
+  Value rawScores();
   Value addMask(Value scores);
   Value mask(Value scores);
   Value maskScores(Value scores);
+  Value keysOf(Value x);
   Value probabilities(Value scores);
 
-  sink::AttentionOp op;
+  const AttentionOperands &o;
   NodeBuilder &n;
   Type element;
   std::optional<int64_t> heads, kvHeads;
@@ -53,43 +80,33 @@ private:
 static int64_t getUpperEnd() { return std::numeric_limits<int64_t>::max(); }
 
 LogicalResult AttentionBuilder::check() {
-  unsigned expected = op.getHasPresent() ? 3 : 1;
-  if (op->getNumResults() != expected)
-    return op.emitOpError("expected ")
-           << expected << " results to be decomposed, but got " << op->getNumResults()
-           << "; further ones are inner values of a form";
-  for (Layout layout :
-       {op.getQueryLayout(), op.getKeyLayout(), op.getValueLayout(), op.getResultLayout()})
+  for (Layout layout : {o.queryLayout, o.keyLayout, o.valueLayout})
     if (layout == Layout::packed)
-      return op.emitOpError("expected query, key and value apart to be decomposed, but got "
-                            "layout packed");
-  if (op.getMaskKind() == MaskKind::lengths)
-    return op.emitOpError("expected a mask of scores to be decomposed, but got mask_kind "
-                          "lengths");
-  FailureOr<Type> type = requireElementType(op, op.getQuery(), "a query");
-  if (failed(type))
-    return failure();
-  element = *type;
+      return o.op->emitOpError("expected query, key and value apart to be decomposed, but got "
+                               "layout packed");
+  if (o.maskKind == MaskKind::lengths)
+    return o.op->emitOpError("expected a mask of scores to be decomposed, but got mask_kind "
+                             "lengths");
   return findHeads();
 }
 
 /// From the attributes, or the static size of an axis of heads.
 LogicalResult AttentionBuilder::findHeads() {
-  auto find = [](std::optional<uint64_t> stated, Value x, Layout layout) -> std::optional<int64_t> {
+  auto find = [](std::optional<int64_t> stated, Value x, Layout layout) -> std::optional<int64_t> {
     if (stated)
-      return int64_t(*stated);
+      return stated;
     if (std::optional<unsigned> axis = getHeadAxis(layout))
       return getStaticDim(x, *axis);
     return std::nullopt;
   };
-  heads = find(op.getNumHeads(), op.getQuery(), op.getQueryLayout());
-  kvHeads = find(op.getKvNumHeads(), op.getKey(), op.getKeyLayout());
+  heads = find(o.heads, o.query, o.queryLayout);
+  kvHeads = find(o.kvHeads, o.key, o.keyLayout);
   if (!kvHeads)
     kvHeads = heads;
   // Equal counts are assumed only where neither is known.
-  if (!heads && (kvHeads || !getHeadAxis(op.getQueryLayout()) || !getHeadAxis(op.getKeyLayout()) ||
-                 op.getSinkLogit()))
-    return op.emitOpError("expected num_heads to be decomposed");
+  if (!heads &&
+      (kvHeads || !getHeadAxis(o.queryLayout) || !getHeadAxis(o.keyLayout) || o.sinkLogit))
+    return o.op->emitOpError("expected num_heads to be decomposed");
   return success();
 }
 
@@ -143,27 +160,31 @@ Value AttentionBuilder::repeatHeads(Value x) {
 
 /// The scale goes to the query, before f16 scores could overflow.
 Value AttentionBuilder::scaleQuery(Value q) {
-  if (op.getScale())
-    return n.node<MulOp>({q, n.scalar(op.getScale()->convertToDouble(), element)});
+  if (o.scale)
+    return n.node<MulOp>({q, n.scalar(*o.scale, element)});
   std::optional<int64_t> dim = getStaticDim(q, 3);
-  if (!dim && op.getHeadDim())
-    dim = *op.getHeadDim();
+  if (!dim)
+    dim = o.headDim;
   if (dim)
     return n.node<MulOp>({q, n.scalar(1 / std::sqrt(double(*dim)), element)});
   return n.node<DivOp>({q, n.node<SqrtOp>({n.cast(n.dim(q, 3), element)})});
 }
 
+/// Where batch and heads are one axis, so they are in a mask of rank 3.
+Value AttentionBuilder::prepareMask() {
+  if (o.queryLayout != Layout::hsd || getRank(o.mask) != 3)
+    return o.mask;
+  return n.reshape(o.mask, n.concat({n.constant({-1, *heads}), n.dims(o.mask, 1, 3)}, 0));
+}
+
 Value AttentionBuilder::addMask(Value scores) {
-  Value mask = op.getMask();
-  if (!mask)
+  if (!o.mask)
     return scores;
-  // Where batch and heads are one axis, so they are in a mask of rank 3.
-  if (op.getQueryLayout() == Layout::hsd && getRank(mask) == 3)
-    mask = n.reshape(mask, n.concat({n.constant({-1, *heads}), n.dims(mask, 1, 3)}, 0));
-  if (op.getMaskKind() == MaskKind::additive)
+  Value mask = prepareMask();
+  if (o.maskKind == MaskKind::additive)
     return n.node<AddOp>({scores, n.cast(mask, element)});
   Value hidden = n.scalar(-std::numeric_limits<double>::infinity(), element);
-  if (op.getMaskKind() == MaskKind::keep)
+  if (o.maskKind == MaskKind::keep)
     return n.node<WhereOp>({mask, scores, hidden});
   return n.node<WhereOp>({mask, hidden, scores});
 }
@@ -176,10 +197,10 @@ Value AttentionBuilder::positions() {
   Value j = n.unsqueeze(n.node<RangeOp>({zero, keys, one}), {0});
   i = n.unsqueeze(i, {1});
   Value seen;
-  if (op.getCausal())
+  if (o.causal)
     seen = n.node<LessOrEqualOp>({j, i});
-  if (op.getWindow()) {
-    Value width = n.constant({int64_t(*op.getWindow())}, 0);
+  if (o.window) {
+    Value width = n.constant({*o.window}, 0);
     Value near = n.node<LessOp>({n.node<SubOp>({i, j}), width});
     seen = seen ? n.node<AndOp>({seen, near}) : near;
   }
@@ -188,67 +209,126 @@ Value AttentionBuilder::positions() {
 
 Value AttentionBuilder::mask(Value scores) {
   scores = addMask(scores);
-  if (!op.getCausal() && !op.getWindow())
+  if (!o.causal && !o.window)
     return scores;
   Value hidden = n.scalar(-std::numeric_limits<double>::infinity(), element);
   return n.node<WhereOp>({positions(), scores, hidden});
 }
 
+/// Columns of the keys, without those of the sink rows.
+Value AttentionBuilder::keysOf(Value x) {
+  if (!o.sinkKey)
+    return x;
+  return n.slice(x, 3, n.dims(o.sinkKey, 1, 2), n.constant({getUpperEnd()}));
+}
+
 /// Sink rows are visible whatever the mask says of the others.
 Value AttentionBuilder::maskScores(Value scores) {
-  if (!op.getSinkKey() || (!op.getMask() && !op.getCausal() && !op.getWindow()))
+  if (!o.sinkKey || (!o.mask && !o.causal && !o.window))
     return mask(scores);
-  Value count = n.dims(op.getSinkKey(), 1, 2);
-  Value sinks = n.slice(scores, 3, n.constant({0}), count);
-  Value others = n.slice(scores, 3, count, n.constant({getUpperEnd()}));
-  return n.concat({sinks, mask(others)}, 3);
+  Value sinks = n.slice(scores, 3, n.constant({0}), n.dims(o.sinkKey, 1, 2));
+  return n.concat({sinks, mask(keysOf(scores))}, 3);
 }
 
 Value AttentionBuilder::probabilities(Value scores) {
-  if (!op.getSinkLogit())
+  if (!o.sinkLogit)
     return n.softmax(scores, -1);
-  Value logit = n.reshape(n.cast(op.getSinkLogit(), element), {1, *heads, 1, 1});
+  Value logit = n.reshape(n.cast(o.sinkLogit, element), {1, *heads, 1, 1});
   Value rows = n.concat({n.dims(scores, 0, 3), n.constant({1})}, 0);
   Value column = n.expand(logit, rows);
   return n.slice(n.softmax(n.concat({scores, column}, 3), -1), 3, 0, -1);
 }
 
-FailureOr<SmallVector<Value>> AttentionBuilder::build() {
-  if (failed(check()))
-    return failure();
-  query = toHeads(op.getQuery(), op.getQueryLayout(), heads.value_or(0));
-  key = toHeads(op.getKey(), op.getKeyLayout(), kvHeads.value_or(0));
-  value = toHeads(op.getValue(), op.getValueLayout(), kvHeads.value_or(0));
-  if (op.getPastKey()) {
-    key = n.concat({op.getPastKey(), key}, 2);
-    value = n.concat({op.getPastValue(), value}, 2);
+void AttentionBuilder::prepare() {
+  query = n.cast(toHeads(o.query, o.queryLayout, heads.value_or(0)), element);
+  key = n.cast(toHeads(o.key, o.keyLayout, kvHeads.value_or(0)), element);
+  value = n.cast(toHeads(o.value, o.valueLayout, kvHeads.value_or(0)), element);
+  if (o.pastKey) {
+    key = n.concat({n.cast(o.pastKey, element), key}, 2);
+    value = n.concat({n.cast(o.pastValue, element), value}, 2);
   }
-  SmallVector<Value> results(1);
-  if (op.getHasPresent())
-    results.append({key, value});
-  Value allKeys = key, allValues = value;
-  if (op.getSinkKey()) {
-    allKeys = prependSinkRows(key, op.getSinkKey());
-    allValues = prependSinkRows(value, op.getSinkValue());
-  }
+}
+
+Value AttentionBuilder::rawScores() {
+  Value allKeys = o.sinkKey ? prependSinkRows(key, o.sinkKey) : key;
   Value turned = n.transpose(repeatHeads(allKeys), {0, 1, 3, 2});
   Value scores = n.node<MatMulOp>({scaleQuery(query), turned});
-  if (op.getSoftcap()) {
-    Value cap = n.scalar(op.getSoftcap()->convertToDouble(), element);
-    scores = n.node<MulOp>({n.node<TanhOp>({n.node<DivOp>({scores, cap})}), cap});
-  }
-  Value weights = probabilities(maskScores(scores));
-  Value result = n.node<MatMulOp>({weights, repeatHeads(allValues)});
-  result = fromHeads(result, op.getResultLayout());
-  if (op.getGate())
-    result = n.node<MulOp>({result, op.getGate()});
-  results[0] = result;
-  return results;
+  if (!o.softcap)
+    return scores;
+  Value cap = n.scalar(*o.softcap, element);
+  return n.node<MulOp>({n.node<TanhOp>({n.node<DivOp>({scores, cap})}), cap});
+}
+
+Value AttentionBuilder::allProbabilities() { return probabilities(maskScores(rawScores())); }
+
+Value AttentionBuilder::weightedValues(Value probabilities) {
+  Value allValues = o.sinkValue ? prependSinkRows(value, o.sinkValue) : value;
+  return n.node<MatMulOp>({probabilities, repeatHeads(allValues)});
+}
+
+/// Which keys a query sees, broadcast to the scores; null where it sees all. A
+/// summand is a bias, as ALiBi's, above kHidden, and a mask at or below it.
+Value AttentionBuilder::visible() {
+  static constexpr double kHidden = -9999;
+  Value seen = o.causal || o.window ? positions() : Value();
+  if (!o.mask)
+    return seen;
+  Value mask = prepareMask();
+  if (o.maskKind == MaskKind::additive)
+    mask = n.node<GreaterOp>({n.cast(mask, element), n.scalar(kHidden, element)});
+  else if (o.maskKind == MaskKind::drop)
+    mask = n.node<NotOp>({mask});
+  return seen ? n.node<AndOp>({mask, seen}) : mask;
+}
+
+AttentionScores AttentionBuilder::buildScores() {
+  AttentionScores out;
+  Value raw = rawScores();
+  out.scores = keysOf(raw);
+  out.probabilities = keysOf(probabilities(maskScores(raw)));
+  out.visible = visible();
+  out.query = query;
+  out.key = key;
+  out.value = value;
+  return out;
+}
+
+FailureOr<AttentionScores> basin::sink::buildAttentionScores(const AttentionOperands &operands,
+                                                             NodeBuilder &n, Type element) {
+  AttentionBuilder builder(operands, n, element);
+  if (failed(builder.check()))
+    return failure();
+  builder.prepare();
+  return builder.buildScores();
 }
 
 FailureOr<SmallVector<Value>> sink::AttentionOp::decompose(OpBuilder &b) {
   FailureOr<NodeBuilder> n = startDecomposition(*this, b);
   if (failed(n))
     return failure();
-  return AttentionBuilder(*this, *n).build();
+  unsigned expected = getHasPresent() ? 3 : 1;
+  if (getNumResults() != expected)
+    return emitOpError("expected ")
+           << expected << " results to be decomposed, but got " << getNumResults()
+           << "; further ones are inner values of a form";
+  if (getResultLayout() == Layout::packed)
+    return emitOpError("expected query, key and value apart to be decomposed, but got "
+                       "layout packed");
+  FailureOr<Type> element = requireElementType(*this, getQuery(), "a query");
+  if (failed(element))
+    return failure();
+  AttentionOperands operands(*this);
+  AttentionBuilder builder(operands, *n, *element);
+  if (failed(builder.check()))
+    return failure();
+  builder.prepare();
+  SmallVector<Value> results(1);
+  if (getHasPresent())
+    results.append({builder.presentKey(), builder.presentValue()});
+  Value result = builder.weightedValues(builder.allProbabilities());
+  result = builder.fromHeads(result, getResultLayout());
+  if (getGate())
+    result = n->node<MulOp>({result, getGate()});
+  results[0] = result;
+  return results;
 }

@@ -57,6 +57,8 @@ public:
   /// `x` itself where it has that element type.
   mlir::Value cast(mlir::Value x, mlir::Type elementType);
   mlir::Value reduceMean(mlir::Value x, llvm::ArrayRef<int64_t> axes);
+  mlir::Value reduceSum(mlir::Value x, llvm::ArrayRef<int64_t> axes, bool keepDims = true);
+  mlir::Value reduceMax(mlir::Value x, llvm::ArrayRef<int64_t> axes, bool keepDims = true);
   mlir::Value unsqueeze(mlir::Value x, llvm::ArrayRef<int64_t> axes);
   mlir::Value squeeze(mlir::Value x, llvm::ArrayRef<int64_t> axes);
   mlir::Value transpose(mlir::Value x, llvm::ArrayRef<int64_t> perm);

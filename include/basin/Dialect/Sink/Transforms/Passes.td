@@ -79,4 +79,40 @@ def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
+def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"> {
+  let summary = "reductions that measure outliers, as further outputs of the graph";
+  let description = [{
+    Adds, for each residual stream after the embedding and after each addition,
+    each input of a projection, each norm and each attention, reductions to a few
+    numbers a dimension or a token, and makes them outputs, so that any runtime
+    that executes the model returns them. Statistics are f32 whatever the model's
+    type; padding is left out by the token mask. `docs/statistics.md` has every
+    output's definition; the model's metadata (`basin.statistics`) says which
+    there are.
+
+    Padding and positions come from the graph inputs `token-ids` and
+    `token-mask`; by default `input_ids`, or the integers that index the largest
+    table, and `attention_mask`.
+
+    Attention's probabilities are computed once more, from query, key and mask, in
+    whatever form the exporter wrote them. What cannot be measured (an operand of
+    unknown rank, a fused operator's packed operands of unknown size, the body of a
+    Loop) gets a remark. Refuses opsets before 13.
+
+    Does nothing to the nodes that are there.
+
+    Promise: the model's own outputs are bit-identical where the runtime executes
+    the graph as it stands; its optimizer may fuse less.
+  }];
+  let options = [
+    Option<"tokenIds", "token-ids", "std::string", "", "graph input with the token ids">,
+    Option<"tokenMask", "token-mask", "std::string", "", "graph input that is zero at padding">,
+    Option<"sinkLength", "sink-length", "int64_t", "64",
+           "queries and keys that sink importance is taken over">,
+    Option<"mapSize", "map", "int64_t", "64", "queries and keys of the attention map">
+  ];
+  let statistics = [Statistic<"numTaps", "taps", "places measured">];
+  let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
+}
+
 #endif // BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD

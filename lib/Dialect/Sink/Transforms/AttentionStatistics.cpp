@@ -1,0 +1,155 @@
+//===- AttentionStatistics.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attention's statistics from its probabilities, which are computed once more
+// from query, key and mask in f32: so decomposed and fused attention are
+// measured alike, and the model's own nodes stay as they are. Scores and
+// probabilities [B, H, T, S] exist only inside the run.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TapStatistics.h"
+#include "UnpackAttention.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+namespace {
+
+/// Of one attention: its scores, and the queries that count.
+class AttentionMeter {
+public:
+  AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask);
+  Statistics measure(const StatisticsOptions &options, bool learned);
+
+private:
+  Value perQuery(Value x, Value otherwise);
+  Value meanOverQueries(Value x);
+  Value countQueries(Value seen, int64_t size);
+  Value visible();
+  Value entropy();
+  Value largestScore();
+  Value norm(Value x);
+  Value corner(Value x, int64_t size);
+
+  NodeBuilder &n;
+  Type f32;
+  const AttentionScores &scores;
+  /// bool [B, 1, T, 1], null where all count.
+  Value mask;
+  /// [B, H, T, S], zeros for queries that do not count.
+  Value p;
+};
+
+} // namespace
+
+AttentionMeter::AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask)
+    : n(n), f32(n.getBuilder().getF32Type()), scores(scores) {
+  mask = queryMask ? n.unsqueeze(queryMask, {1, 3}) : Value();
+  // A query of padding may see no key at all: not a number.
+  p = perQuery(scores.probabilities, n.scalar(0, f32));
+}
+
+Value AttentionMeter::perQuery(Value x, Value otherwise) {
+  return mask ? n.node<WhereOp>({mask, x, otherwise}) : x;
+}
+
+/// [B, H, T, 1] -> [B, H].
+Value AttentionMeter::meanOverQueries(Value x) {
+  Value sum = n.reduceSum(x, {2, 3}, false);
+  Value count = n.cast(n.dim(p, 2), f32);
+  if (mask)
+    count = n.node<MaxOp>({n.reduceSum(n.cast(mask, f32), {2, 3}, false), n.scalar(1, f32)});
+  return n.node<DivOp>({sum, count});
+}
+
+/// Which keys a query that counts sees: bool [B or 1, H or 1, T, S or 1].
+Value AttentionMeter::visible() {
+  if (scores.visible && mask)
+    return n.node<AndOp>({scores.visible, mask});
+  return scores.visible ? scores.visible : mask;
+}
+
+/// [B, S]: how many queries that count see each key; of the first `size` queries
+/// and keys, unless that is negative.
+Value AttentionMeter::countQueries(Value seen, int64_t size) {
+  Value shape = n.concat({n.dims(p, 0, 1), n.constant({1}), n.dims(p, 2, 4)}, 0);
+  Value each = seen ? n.cast(seen, f32) : n.scalar(1, f32);
+  each = n.expand(each, shape);
+  if (size >= 0)
+    each = corner(each, size);
+  return n.reduceMax(n.reduceSum(each, {2}, false), {1}, false);
+}
+
+Value AttentionMeter::entropy() {
+  // 0 ln 0 = 0.
+  Value log = n.node<LogOp>({n.node<MaxOp>({p, n.scalar(1e-37, f32)})});
+  Value sum = n.reduceSum(n.node<MulOp>({p, log}), {3});
+  return n.node<NegOp>({meanOverQueries(sum)});
+}
+
+Value AttentionMeter::largestScore() {
+  Value lowest = n.scalar(-std::numeric_limits<double>::infinity(), f32);
+  Value seen = visible();
+  Value s = seen ? n.node<WhereOp>({seen, scores.scores, lowest}) : scores.scores;
+  return n.reduceMax(s, {2, 3}, false);
+}
+
+Value AttentionMeter::norm(Value x) {
+  return n.node<SqrtOp>({n.reduceSum(n.node<MulOp>({x, x}), {3}, false)});
+}
+
+/// The first `size` queries and keys.
+Value AttentionMeter::corner(Value x, int64_t size) {
+  return n.slice(n.slice(x, 2, 0, size), 3, 0, size);
+}
+
+Statistics AttentionMeter::measure(const StatisticsOptions &options, bool learned) {
+  Statistics out;
+  auto add = [&](StringRef name, Value value, int64_t rank) {
+    out.push_back({name, value, f32, rank});
+  };
+  Value seen = visible();
+  Value first = corner(p, options.sinkLength);
+  add("mass", n.reduceSum(p, {2}, false), 3);
+  add("queries", countQueries(seen, -1), 2);
+  add("sink_mass", n.reduceSum(first, {2}, false), 3);
+  add("sink_queries", countQueries(seen, options.sinkLength), 2);
+  add("max_logit", largestScore(), 2);
+  add("entropy", entropy(), 2);
+  if (learned) {
+    Value rest = n.node<SubOp>({n.scalar(1, f32), n.reduceSum(p, {3})});
+    add("learned", meanOverQueries(perQuery(rest, n.scalar(0, f32))), 2);
+  }
+  add("value_norm", norm(scores.value), 3);
+  add("key_norm", norm(scores.key), 3);
+  add("map", n.squeeze(n.reduceMean(corner(p, options.map), {1}), {1}), 3);
+  return out;
+}
+
+std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, bool &learned) {
+  auto op = cast<sink::AttentionOp>(tap.op);
+  StringRef why;
+  std::optional<AttentionOperands> operands = unpackAttention(op, n, why);
+  FailureOr<AttentionScores> scores = failure();
+  if (operands)
+    scores = buildAttentionScores(*operands, n, f32);
+  if (failed(scores)) {
+    op.emitRemark("attention '") << getResultName(op, 0) << "': not measured: "
+                                 << (why.empty() ? "its scores cannot be written out" : why);
+    return std::nullopt;
+  }
+  learned = operands->sinkLogit || operands->sinkKey;
+  TensorInfo query = getTensorInfo(scores->query);
+  batched = query.hasRank() && query.rank() == 4 && tokens.canBe(query[0], query[2]);
+  return AttentionMeter(n, *scores, batched ? tokens.mask : Value()).measure(options, learned);
+}

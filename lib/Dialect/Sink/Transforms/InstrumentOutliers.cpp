@@ -1,0 +1,408 @@
+//===- InstrumentOutliers.cpp ---------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Adds reductions to the graph and their results to its outputs. Nodes that are
+// there stay as they are, so that the model's own outputs do; what a runtime's
+// optimizer makes of values that now have more readers is its own affair.
+//
+// A graph in the branches of an If is measured there: each branch yields its
+// statistics, and tensors without elements for those of the other one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TapStatistics.h"
+
+#include "basin/Dialect/Sink/Transforms/Passes.h"
+
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+namespace json = llvm::json;
+
+namespace basin::sink {
+#define GEN_PASS_DEF_INSTRUMENTOUTLIERSPASS
+#include "basin/Dialect/Sink/Transforms/Passes.h.inc"
+} // namespace basin::sink
+
+using sink::Tap;
+using sink::TapStatistic;
+
+static constexpr int64_t kMinOpset = 13;
+
+namespace {
+
+/// A statistic on its way to the graph's outputs.
+struct Output {
+  std::string name;
+  Value value;
+  RankedTensorType type;
+};
+using Outputs = SmallVector<Output>;
+
+class InstrumentOutliersPass
+    : public basin::sink::impl::InstrumentOutliersPassBase<InstrumentOutliersPass> {
+public:
+  using InstrumentOutliersPassBase::InstrumentOutliersPassBase;
+  void runOnOperation() override;
+
+private:
+  LogicalResult findTokens(GraphOp graph);
+  Outputs instrument(Block &block, StringRef branch);
+  Outputs measure(Block &block, ArrayRef<Tap> taps, StringRef branch);
+  Outputs branchesOf(IfOp op);
+  json::Object describe(const Tap &tap, unsigned id, StringRef branch, bool batched, bool learned,
+                        const sink::Statistics &statistics);
+  json::Object describeModel();
+  void addOutputs(GraphOp graph, const Outputs &outputs);
+  void addMetadata();
+
+  llvm::MapVector<Block *, SmallVector<Tap>> taps;
+  sink::Tokens tokens;
+  sink::StatisticsOptions statisticsOptions;
+  json::Array descriptions;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Tokens
+//===----------------------------------------------------------------------===//
+
+static std::string nameOf(Value value) { return json::fixUTF8(getStreamValueName(value)); }
+
+/// Rows of the largest table that `ids` indexes; 0 if it indexes none.
+static int64_t countRows(Value ids) {
+  int64_t rows = 0;
+  SmallVector<Value> work{ids};
+  for (size_t i = 0; i < work.size() && i < 64; ++i)
+    for (OpOperand &use : work[i].getUses()) {
+      if (isa<CastOp, IdentityOp>(use.getOwner()))
+        work.push_back(use.getOwner()->getResult(0));
+      auto gather = dyn_cast<GatherOp>(use.getOwner());
+      TensorInfo table = gather ? getTensorInfo(gather.getData()) : TensorInfo();
+      if (gather && use.getOperandNumber() == 1 && gather.getAxis().value_or(0) == 0 &&
+          table.hasRank() && table.rank() == 2 && table[0].isStatic())
+        rows = std::max(rows, table[0].size);
+    }
+  return rows;
+}
+
+static bool isMatrixOf(Value value, bool integers) {
+  TensorInfo info = getTensorInfo(value);
+  if (!info.hasRank() || info.rank() != 2 || !info.element)
+    return false;
+  return !integers || (isa<IntegerType>(info.element) && !info.element.isInteger(1));
+}
+
+/// The graph input of that name; null if there is none.
+static Value findInput(GraphOp graph, StringRef name) {
+  for (BlockArgument argument : graph.getBody().front().getArguments())
+    if (getValueName(argument) == name)
+      return argument;
+  return {};
+}
+
+LogicalResult InstrumentOutliersPass::findTokens(GraphOp graph) {
+  Block &body = graph.getBody().front();
+  for (auto &[option, value] :
+       {std::pair<StringRef, Value *>(tokenIds, &tokens.ids), {tokenMask, &tokens.maskInput}}) {
+    if (option.empty())
+      continue;
+    *value = findInput(graph, option);
+    if (!*value || !isMatrixOf(*value, value == &tokens.ids))
+      return graph.emitError("expected a graph input '")
+             << option << "' of rank 2" << (value == &tokens.ids ? " and integers" : "")
+             << ", but there is none";
+  }
+  int64_t rows = 0;
+  if (!tokens.ids)
+    tokens.ids = findInput(graph, "input_ids");
+  if (!tokens.ids || !isMatrixOf(tokens.ids, true)) {
+    tokens.ids = Value();
+    for (BlockArgument argument : body.getArguments())
+      if (isMatrixOf(argument, true) && countRows(argument) > rows) {
+        tokens.ids = argument;
+        rows = countRows(argument);
+      }
+  }
+  if (!tokens.maskInput)
+    tokens.maskInput = findInput(graph, "attention_mask");
+  if (!tokens.maskInput || !isMatrixOf(tokens.maskInput, false))
+    tokens.maskInput = Value();
+  Value first = tokens.ids ? tokens.ids : findInput(graph, "inputs_embeds");
+  if (TensorInfo info = getTensorInfo(first); info.hasRank() && info.rank() >= 2)
+    tokens.dims = {info[0], info[1]};
+  if (!tokens.maskInput || tokens.dims.empty())
+    return success();
+  // Its last columns are those of the new tokens.
+  OpBuilder b = OpBuilder::atBlockBegin(&body);
+  NodeBuilder n(b, graph.getLoc(), "basin.tokens");
+  tokens.mask = n.cast(tokens.maskInput, b.getI1Type());
+  if (!getTensorInfo(tokens.maskInput)[1].provablyEquals(tokens.dims[1])) {
+    Value begin = n.node<SubOp>({n.dims(tokens.maskInput, 1, 2), n.dims(first, 1, 2)});
+    Value end = n.constant({std::numeric_limits<int64_t>::max()});
+    tokens.mask = n.slice(tokens.mask, 1, begin, end);
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Statistics of a block
+//===----------------------------------------------------------------------===//
+
+static json::Value orNull(const Dim &dim) {
+  return dim.isStatic() ? json::Value(dim.size) : json::Value(nullptr);
+}
+
+json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, StringRef branch,
+                                              bool batched, bool learned,
+                                              const sink::Statistics &statistics) {
+  json::Object out{{"id", id},
+                   {"kind", toString(tap.kind)},
+                   {"name", nameOf(tap.value)},
+                   {"layer", tap.layer},
+                   {"batched", batched}};
+  json::Object outputs;
+  for (const TapStatistic &one : statistics)
+    outputs[one.name] = llvm::formatv("basin.{0}.{1}", id, one.name).str();
+  out["outputs"] = std::move(outputs);
+  if (!branch.empty())
+    out["branch"] = branch;
+  if (!tap.place.empty())
+    out["place"] = tap.place;
+  auto dimOf = [&](StringRef name, unsigned axis) {
+    for (const TapStatistic &one : statistics)
+      if (TensorInfo info = getTensorInfo(one.value); one.name == name && info.hasRank())
+        return orNull(info[axis]);
+    return json::Value(nullptr);
+  };
+  if (tap.stream)
+    out["stream"] = *tap.stream;
+  switch (tap.kind) {
+  case Tap::Residual:
+    out["dim"] = dimOf("max_abs", 1);
+    break;
+  case Tap::Projection: {
+    out["dim"] = dimOf("max_abs", 1);
+    out["roles"] = json::Array(tap.roles);
+    json::Array weights;
+    for (Value weight : tap.weights)
+      weights.push_back(nameOf(weight));
+    out["weights"] = std::move(weights);
+    break;
+  }
+  case Tap::Norm: {
+    bool isRMS = isa<sink::RMSNormOp>(tap.op);
+    out["norm"] = isRMS ? "rms_norm" : "layer_norm";
+    out["epsilon"] = tap.op->getAttrOfType<FloatAttr>("epsilon").getValueAsDouble();
+    out["pre_affine"] = bool(isRMS ? cast<sink::RMSNormOp>(tap.op).getPreAffine()
+                                   : cast<sink::LayerNormOp>(tap.op).getPreAffine());
+    TensorInfo info = getTensorInfo(tap.op->getOperand(0));
+    out["dim"] = orNull(info[info.rank() - 1]);
+    break;
+  }
+  case Tap::Attention:
+    out["heads"] = dimOf("mass", 1);
+    out["kv_heads"] = dimOf("value_norm", 1);
+    out["causal"] = cast<sink::AttentionOp>(tap.op).getCausal();
+    out["sinks"] = learned;
+    break;
+  }
+  return out;
+}
+
+Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, StringRef branch) {
+  OpBuilder b(block.getTerminator());
+  Outputs out;
+  for (const Tap &tap : taps) {
+    unsigned id = descriptions.size();
+    std::string prefix = llvm::formatv("basin.{0}", id);
+    NodeBuilder n(b, tap.op ? tap.op->getLoc() : tap.value.getLoc(), prefix);
+    sink::StatisticsBuilder builder(n, tokens, statisticsOptions);
+    bool learned = false;
+    std::optional<sink::Statistics> statistics;
+    switch (tap.kind) {
+    case Tap::Residual:
+      statistics = builder.residual(tap);
+      break;
+    case Tap::Projection:
+      statistics = builder.projection(tap);
+      break;
+    case Tap::Norm:
+      statistics = builder.norm(tap);
+      break;
+    case Tap::Attention:
+      statistics = builder.attention(tap, learned);
+      break;
+    }
+    if (!statistics) {
+      if (tap.kind != Tap::Attention)
+        emitRemark(tap.value.getLoc(), toString(tap.kind))
+            << " '" << nameOf(tap.value) << "': not measured: its rank or type is not known";
+      continue;
+    }
+    ++numTaps;
+    descriptions.push_back(describe(tap, id, branch, builder.isBatched(), learned, *statistics));
+    for (const TapStatistic &one : *statistics) {
+      SmallVector<int64_t> shape(one.rank, ShapedType::kDynamic);
+      out.push_back({llvm::formatv("{0}.{1}", prefix, one.name), one.value,
+                     RankedTensorType::get(shape, one.element)});
+    }
+  }
+  return out;
+}
+
+//===----------------------------------------------------------------------===//
+// Outputs
+//===----------------------------------------------------------------------===//
+
+static GraphInfoAttr withOutputs(GraphInfoAttr info, const Outputs &outputs, StringRef suffix) {
+  MLIRContext *ctx = info.getContext();
+  SmallVector<Attribute> list(info.getOutputs().begin(), info.getOutputs().end());
+  for (const Output &output : outputs)
+    list.push_back(ValueInfoAttr::get(ctx, StringAttr::get(ctx, output.name + suffix.str()),
+                                      output.type, DictionaryAttr::get(ctx)));
+  return GraphInfoAttr::get(ctx, info.getInputs(), ArrayAttr::get(ctx, list), info.getValueInfo(),
+                            info.getInfo());
+}
+
+static void appendToReturn(Block &block, ArrayRef<Value> values) {
+  Operation *terminator = block.getTerminator();
+  terminator->insertOperands(terminator->getNumOperands(), values);
+}
+
+static Value makeEmpty(OpBuilder &b, Location loc, RankedTensorType type) {
+  SmallVector<int64_t> none(type.getRank(), 0);
+  auto empty = RankedTensorType::get(none, type.getElementType());
+  auto data = DenseElementsAttr::get(empty, ArrayRef<Attribute>());
+  return NodeBuilder(b, loc).node<ConstantOp>({}, b.getNamedAttr("value", data));
+}
+
+/// What an If gives: a branch's own statistics, and nothing for the other's.
+Outputs InstrumentOutliersPass::branchesOf(IfOp op) {
+  SmallVector<Outputs> own;
+  Outputs all;
+  SmallVector<StringAttr> names = cast<NodeInterface>(op.getOperation()).getRegionAttrNames();
+  for (auto [region, name] : llvm::zip_equal(op->getRegions(), names)) {
+    own.push_back(instrument(region.front(), name));
+    llvm::append_range(all, own.back());
+  }
+  if (all.empty())
+    return all;
+  SmallVector<Attribute> infos(op->getAttrOfType<ArrayAttr>(kSubgraphsAttr).getValue());
+  size_t begin = 0;
+  for (auto [i, region] : llvm::enumerate(op->getRegions())) {
+    OpBuilder b(region.front().getTerminator());
+    SmallVector<Value> values;
+    for (auto [k, output] : llvm::enumerate(all)) {
+      bool isOwn = k >= begin && k < begin + own[i].size();
+      values.push_back(isOwn ? output.value : makeEmpty(b, op.getLoc(), output.type));
+    }
+    begin += own[i].size();
+    appendToReturn(region.front(), values);
+    infos[i] = withOutputs(cast<GraphInfoAttr>(infos[i]), all, "." + names[i].str());
+  }
+  OpBuilder b(op);
+  SmallVector<Type> types(op->getResultTypes());
+  for (const Output &output : all)
+    types.push_back(output.type);
+  OperationState state(op.getLoc(), op->getName(), op->getOperands(), types, op->getAttrs());
+  for (unsigned i = 0; i < op->getNumRegions(); ++i)
+    state.addRegion();
+  Operation *replacement = b.create(state);
+  for (auto [to, from] : llvm::zip_equal(replacement->getRegions(), op->getRegions()))
+    to.takeBody(from);
+  replacement->setAttr(kSubgraphsAttr, b.getArrayAttr(infos));
+  unsigned numOld = op->getNumResults();
+  op->replaceAllUsesWith(replacement->getResults().take_front(numOld));
+  op->erase();
+  for (auto [output, result] : llvm::zip_equal(all, replacement->getResults().drop_front(numOld))) {
+    setValueName(result, output.name);
+    output.value = result;
+  }
+  return all;
+}
+
+Outputs InstrumentOutliersPass::instrument(Block &block, StringRef branch) {
+  Outputs out;
+  if (auto it = taps.find(&block); it != taps.end())
+    out = measure(block, it->second, branch);
+  for (auto op : llvm::to_vector(block.getOps<IfOp>()))
+    llvm::append_range(out, branchesOf(op));
+  return out;
+}
+
+void InstrumentOutliersPass::addOutputs(GraphOp graph, const Outputs &outputs) {
+  appendToReturn(graph.getBody().front(),
+                 llvm::map_to_vector(outputs, [](const Output &output) { return output.value; }));
+  graph.setInfoAttr(withOutputs(graph.getInfo(), outputs, ""));
+}
+
+//===----------------------------------------------------------------------===//
+// Metadata
+//===----------------------------------------------------------------------===//
+
+json::Object InstrumentOutliersPass::describeModel() {
+  auto nameOrNull = [](Value value) {
+    return value ? json::Value(nameOf(value)) : json::Value(nullptr);
+  };
+  const sink::HistogramBins &bins = statisticsOptions.bins;
+  return json::Object{
+      {"version", 1},
+      {"token_ids", nameOrNull(tokens.ids)},
+      {"token_mask", nameOrNull(tokens.mask ? tokens.maskInput : Value())},
+      {"sink_length", statisticsOptions.sinkLength},
+      {"map", statisticsOptions.map},
+      {"outlier", statisticsOptions.outlier},
+      {"histogram",
+       json::Object{{"first", bins.first}, {"octave", bins.octave}, {"bins", bins.count}}},
+      {"taps", std::move(descriptions)}};
+}
+
+void InstrumentOutliersPass::addMetadata() {
+  Builder b(&getContext());
+  std::string text = llvm::formatv("{0}", json::Value(describeModel()));
+  auto model = getOperation()->getAttrOfType<DictionaryAttr>(kModelAttr);
+  SmallVector<Attribute> entries;
+  if (auto old = model.getAs<ArrayAttr>("meta"))
+    llvm::append_range(entries, old.getValue());
+  entries.push_back(b.getStrArrayAttr({"basin.statistics", text}));
+  NamedAttrList attrs(model);
+  attrs.set("meta", b.getArrayAttr(entries));
+  getOperation()->setAttr(kModelAttr, attrs.getDictionary(&getContext()));
+}
+
+void InstrumentOutliersPass::runOnOperation() {
+  auto graphs = getOperation().getOps<GraphOp>();
+  if (!llvm::hasSingleElement(graphs))
+    return;
+  GraphOp graph = *graphs.begin();
+  Operation *inside = &graph.getBody().front().front();
+  if (int64_t opset = getOpsetVersion(inside); opset < kMinOpset) {
+    graph.emitError("expected opset ")
+        << kMinOpset << " or later to be instrumented, but got " << opset;
+    return signalPassFailure();
+  } else if (opset < 16) {
+    statisticsOptions.bins.octave = 1;
+    statisticsOptions.bins.count = 45;
+  }
+  statisticsOptions.sinkLength = sinkLength;
+  statisticsOptions.map = mapSize;
+  taps = sink::findTaps(getOperation());
+  if (failed(findTokens(graph)))
+    return signalPassFailure();
+  for (auto &[block, list] : taps)
+    if (Operation *parent = block->getParentOp(); !isa<GraphOp, IfOp>(parent))
+      parent->emitRemark("its body is not measured: a statistic of each iteration is none of the "
+                         "model");
+  Outputs outputs = instrument(graph.getBody().front(), "");
+  addOutputs(graph, outputs);
+  addMetadata();
+}

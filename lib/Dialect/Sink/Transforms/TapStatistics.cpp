@@ -1,0 +1,237 @@
+//===- TapStatistics.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every reduction works on abs(x) in f32 with zeros at padding. The largest
+// values and counts are exact; sums are those of the runtime's f32 reductions.
+//
+// A histogram takes floor(log2) as the bin and scatters ones into the counts;
+// before opset 16, which cannot add while scattering, it compares with each
+// edge. Edges lie 7e-6 below the powers of two so that the logarithm's rounding
+// cannot move a power of two, of which narrow types have many, to the bin below.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TapStatistics.h"
+
+#include "StreamScaling.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+/// log2 of what the edges are shifted by.
+static constexpr double kEdgeShift = 1e-5;
+
+//===----------------------------------------------------------------------===//
+// The tensor
+//===----------------------------------------------------------------------===//
+
+bool Tokens::canBe(const Dim &batch, const Dim &sequence) const {
+  auto contradicts = [](const Dim &a, const Dim &b) {
+    return a.isStatic() && b.isStatic() && a.size != b.size;
+  };
+  return dims.size() != 2 || (!contradicts(batch, dims[0]) && !contradicts(sequence, dims[1]));
+}
+
+bool StatisticsBuilder::view(Value value) {
+  TensorInfo info = getTensorInfo(value);
+  if (!info.hasRank() || info.rank() < 2 || !isa_and_nonnull<FloatType>(info.element))
+    return false;
+  batched = info.rank() == 3 && tokens.canBe(info[0], info[1]);
+  x = n.cast(value, f32);
+  if (info.rank() == 2)
+    x = n.unsqueeze(x, {0});
+  else if (!batched)
+    x = n.reshape(x, n.concat({n.constant({1, -1}), n.dims(x, info.rank() - 1, info.rank())}, 0));
+  keep = batched && tokens.mask ? n.unsqueeze(tokens.mask, {2}) : Value();
+  return true;
+}
+
+/// Zeros at padding.
+Value StatisticsBuilder::atTokens(Value y) {
+  return keep ? n.node<WhereOp>({keep, y, n.scalar(0, f32)}) : y;
+}
+
+Value StatisticsBuilder::magnitude() { return atTokens(n.node<AbsOp>({x})); }
+
+/// Tokens of each sequence, [B, 1, 1] or [1, 1, 1]; at least one.
+Value StatisticsBuilder::countTokens() {
+  if (!keep)
+    return n.reshape(n.cast(n.dim(x, 1), f32), {1, 1, 1});
+  Value count = n.reduceSum(n.cast(keep, f32), {1});
+  return n.node<MaxOp>({count, n.scalar(1, f32)});
+}
+
+//===----------------------------------------------------------------------===//
+// Moments and histogram
+//===----------------------------------------------------------------------===//
+
+/// [B, 3]: the mean, and means of the centred squares and fourth powers.
+Value StatisticsBuilder::moments() {
+  Value count = n.node<MulOp>({countTokens(), n.cast(n.dim(x, 2), f32)});
+  auto mean = [&](Value y) { return n.node<DivOp>({n.reduceSum(y, {1, 2}), count}); };
+  Value first = mean(atTokens(x));
+  Value centred = atTokens(n.node<SubOp>({x, first}));
+  Value square = n.node<MulOp>({centred, centred});
+  Value fourth = n.node<MulOp>({square, square});
+  return n.squeeze(n.concat({first, mean(square), mean(fourth)}, 2), {1});
+}
+
+Value StatisticsBuilder::histogramByScatter(Value a) {
+  const HistogramBins &bins = options.bins;
+  Type i32 = n.getBuilder().getIntegerType(32);
+  Value log = n.node<MulOp>({n.node<LogOp>({a}), n.scalar(bins.octave / std::log(2.0), f32)});
+  double offset = bins.octave * (kEdgeShift - bins.first);
+  Value bin = n.node<FloorOp>({n.node<AddOp>({log, n.scalar(offset, f32)})});
+  bin = n.node<ClipOp>({bin, n.scalar(0, f32), n.scalar(bins.count - 1, f32)});
+  // A comparison with a number that is none is false: bin 0.
+  Value above = n.node<GreaterOp>({a, n.scalar(std::exp2(double(bins.first)), f32)});
+  bin = n.node<WhereOp>({above, bin, n.scalar(0, f32)});
+  Value batch = n.dims(a, 0, 1);
+  Value flat = n.concat({batch, n.constant({-1})}, 0);
+  Value index = n.reshape(n.cast(bin, i32), flat);
+  Value one = n.scalar(1, i32);
+  Value ones = keep ? n.reshape(n.expand(n.cast(keep, i32), n.node<ShapeOp>({a})), flat)
+                    : n.expand(one, n.node<ShapeOp>({index}));
+  Value zeros = n.expand(n.scalar(0, i32), n.concat({batch, n.constant({bins.count})}, 0));
+  Value counts = n.node<ScatterElementsOp>(
+      {zeros, index, ones},
+      {n.attr("axis", 1),
+       n.getBuilder().getNamedAttr("reduction", n.getBuilder().getStringAttr("add"))});
+  return n.cast(counts, n.getBuilder().getI64Type());
+}
+
+Value StatisticsBuilder::histogramByThresholds(Value a) {
+  const HistogramBins &bins = options.bins;
+  Type i64 = n.getBuilder().getI64Type();
+  auto count = [&](Value holds) {
+    Value each = n.cast(holds, i64);
+    return n.squeeze(n.reduceSum(each, {1, 2}), {2});
+  };
+  SmallVector<Value> counts;
+  Value all = n.expand(n.constant({1}, 0), n.node<ShapeOp>({a}));
+  Value above = keep ? count(n.expand(keep, n.node<ShapeOp>({a}))) : count(all);
+  for (int64_t b = 1; b < bins.count; ++b) {
+    double edge = std::exp2(bins.first + double(b) / bins.octave - kEdgeShift);
+    Value next = count(n.node<GreaterOrEqualOp>({a, n.scalar(edge, f32)}));
+    counts.push_back(n.node<SubOp>({above, next}));
+    above = next;
+  }
+  counts.push_back(above);
+  return n.concat(counts, 1);
+}
+
+Value StatisticsBuilder::histogram(Value a) {
+  return n.getOpset() >= 16 ? histogramByScatter(a) : histogramByThresholds(a);
+}
+
+//===----------------------------------------------------------------------===//
+// Taps
+//===----------------------------------------------------------------------===//
+
+std::optional<Statistics> StatisticsBuilder::residual(const Tap &tap) {
+  if (!view(tap.op ? normInput(tap.op) : tap.value))
+    return std::nullopt;
+  Type i64 = n.getBuilder().getI64Type();
+  Value a = magnitude(), square = n.node<MulOp>({a, a});
+  Statistics out;
+  out.push_back({"max_abs", n.reduceMax(a, {1}, false), f32, 2});
+  out.push_back({"max_position",
+                 n.node<ArgMaxOp>({a}, {n.attr("axis", 1), n.attr("keepdims", int64_t(0))}), i64,
+                 2});
+  out.push_back({"sum_abs", n.reduceSum(a, {1}, false), f32, 2});
+  out.push_back({"sum_square", n.reduceSum(square, {1}, false), f32, 2});
+  out.push_back({"token_max", n.reduceMax(a, {2}, false), f32, 2});
+  out.push_back({"token_sum_square", n.reduceSum(square, {2}, false), f32, 2});
+  out.push_back({"histogram", histogram(a), i64, 2});
+  out.push_back({"moments", moments(), f32, 2});
+  return out;
+}
+
+std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
+  if (!view(tap.value))
+    return std::nullopt;
+  Value a = magnitude();
+  Value large = n.cast(n.node<GreaterOrEqualOp>({a, n.scalar(options.outlier, f32)}), f32);
+  Statistics out;
+  out.push_back({"max_abs", n.reduceMax(a, {1}, false), f32, 2});
+  out.push_back({"outliers", n.reduceSum(large, {1}, false), f32, 2});
+  out.push_back({"token_max", n.reduceMax(a, {2}, false), f32, 2});
+  out.push_back({"moments", moments(), f32, 2});
+  return out;
+}
+
+/// What the norm takes: with its residual and bias, without pre-affine vector.
+Value StatisticsBuilder::normInput(Operation *norm) {
+  Value h = norm->getOperand(0), residual, bias;
+  if (norm->getNumResults() > 1)
+    return norm->getResult(1);
+  if (auto rms = dyn_cast<RMSNormOp>(norm)) {
+    residual = rms.getResidual();
+    bias = rms.getResidualBias();
+  } else {
+    residual = cast<LayerNormOp>(norm).getResidual();
+    bias = cast<LayerNormOp>(norm).getResidualBias();
+  }
+  if (residual)
+    h = n.node<AddOp>({h, residual});
+  return bias ? n.node<AddOp>({h, bias}) : h;
+}
+
+/// arXiv 2601.22966, appendix A.1, with the dimension d of each token's largest
+/// entry: rms(norm(h)) <= max|gamma| sqrt((1 - r^2) + e^2 r^2), r = |u_d| / ||u||.
+void StatisticsBuilder::addBound(Operation *norm, Value u, Statistics &out) {
+  Value a = n.node<AbsOp>({u});
+  Value square = n.reduceSum(n.node<MulOp>({a, a}), {2});
+  Value length = n.node<SqrtOp>({n.node<MaxOp>({square, n.scalar(1e-37, f32)})});
+  Value r = n.node<DivOp>({n.reduceMax(a, {2}), length});
+  Value r2 = n.node<MulOp>({r, r});
+  Value rest = n.node<MaxOp>({n.node<SubOp>({n.scalar(1, f32), r2}), n.scalar(0, f32)});
+  Value bound;
+  if (Value weight = getNormWeight(norm)) {
+    Value gamma = n.reshape(n.cast(weight, f32), {-1});
+    out.push_back({"weight", gamma, f32, 1});
+    Value g = n.node<AbsOp>({gamma});
+    Value largest = n.node<MaxOp>({n.reduceMax(g, {0}), n.scalar(1e-37, f32)});
+    Value d = n.node<ArgMaxOp>({a}, {n.attr("axis", 2), n.attr("keepdims", 1)});
+    // A weight of one element is that of every dimension.
+    bool isScalar = getTensorInfo(gamma).hasRank() && getTensorInfo(gamma)[0].is(1);
+    Value at = isScalar ? g : n.node<GatherOp>({g, d}, n.attr("axis", int64_t(0)));
+    Value er = n.node<MulOp>({n.node<DivOp>({at, largest}), r});
+    Value inside = n.node<AddOp>({rest, n.node<MulOp>({er, er})});
+    bound = n.node<MulOp>({largest, n.node<SqrtOp>({inside})});
+  } else {
+    bound = n.node<SqrtOp>({n.node<AddOp>({rest, r2})});
+  }
+  out.push_back({"share", n.squeeze(atTokens(r), {2}), f32, 2});
+  out.push_back({"bound", n.squeeze(atTokens(bound), {2}), f32, 2});
+}
+
+std::optional<Statistics> StatisticsBuilder::norm(const Tap &tap) {
+  if (!getTensorInfo(tap.op->getOperand(0)).hasRank() || !view(normInput(tap.op)))
+    return std::nullopt;
+  Value u = x;
+  if (Value pre = getPreAffine(tap.op))
+    u = n.node<MulOp>({u, n.cast(pre, f32)});
+  if (isa<LayerNormOp>(tap.op))
+    u = n.node<SubOp>({u, n.reduceMean(u, {2})});
+  Statistics out;
+  addBound(tap.op, u, out);
+  bool wasBatched = batched;
+  if (!view(tap.value) || batched != wasBatched)
+    return std::nullopt;
+  Value y = x;
+  if (Value bias = getNormBias(tap.op))
+    y = n.node<SubOp>({y, n.cast(bias, f32)});
+  Value rms = n.node<SqrtOp>({n.reduceMean(n.node<MulOp>({y, y}), {2})});
+  out.push_back({"output_rms", n.squeeze(atTokens(rms), {2}), f32, 2});
+  return out;
+}

@@ -1,0 +1,98 @@
+//===- TapStatistics.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The reductions of a tap, as onnx nodes. Their definitions, shapes and names
+// are in docs/statistics.md.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_TAPSTATISTICS_H
+#define BASIN_LIB_DIALECT_SINK_TRANSFORMS_TAPSTATISTICS_H
+
+#include "Taps.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+
+namespace basin::sink {
+
+/// The bins of abs(x): bin b begins at 2^(first + b / octave).
+struct HistogramBins {
+  int64_t first = -24, octave = 4, count = 180;
+};
+
+struct StatisticsOptions {
+  HistogramBins bins;
+  int64_t sinkLength = 64, map = 64;
+  double outlier = 6;
+};
+
+/// The tokens of a run, [B, T]; null values where the model has no such input.
+struct Tokens {
+  mlir::Value ids;
+  /// The mask as the model takes it.
+  mlir::Value maskInput;
+  /// bool, [B, T]: false at padding.
+  mlir::Value mask;
+  /// Sizes of B and T; empty where nothing says them.
+  onnx::Dims dims;
+
+  /// Whether axes of these sizes can be those of the tokens.
+  bool canBe(const onnx::Dim &batch, const onnx::Dim &sequence) const;
+};
+
+struct TapStatistic {
+  llvm::StringRef name;
+  mlir::Value value;
+  mlir::Type element;
+  int64_t rank;
+};
+using Statistics = llvm::SmallVector<TapStatistic, 8>;
+
+class StatisticsBuilder {
+public:
+  StatisticsBuilder(onnx::NodeBuilder &n, const Tokens &tokens, const StatisticsOptions &options)
+      : n(n), tokens(tokens), options(options), f32(n.getBuilder().getF32Type()) {}
+
+  /// Whether the leading axes of the last tap were [B, T].
+  bool isBatched() const { return batched; }
+
+  /// Nothing where a tap's type is not known well enough.
+  std::optional<Statistics> residual(const Tap &tap);
+  std::optional<Statistics> projection(const Tap &tap);
+  std::optional<Statistics> norm(const Tap &tap);
+  /// `learned` is set to whether there are learned columns.
+  std::optional<Statistics> attention(const Tap &tap, bool &learned);
+
+private:
+  bool view(mlir::Value value);
+  mlir::Value magnitude();
+  mlir::Value atTokens(mlir::Value x);
+  mlir::Value countTokens();
+  mlir::Value moments();
+  mlir::Value histogram(mlir::Value magnitude);
+  mlir::Value histogramByScatter(mlir::Value magnitude);
+  mlir::Value histogramByThresholds(mlir::Value magnitude);
+  mlir::Value normInput(mlir::Operation *norm);
+  void addBound(mlir::Operation *norm, mlir::Value input, Statistics &out);
+  mlir::Value ratio(mlir::Value sum, mlir::Value count);
+
+  onnx::NodeBuilder &n;
+  const Tokens &tokens;
+  const StatisticsOptions &options;
+  mlir::Type f32;
+
+  // Of the tap at hand: its tensor as [B, T, C] in f32, and which tokens count,
+  // [B, T, 1], null where all do.
+  mlir::Value x, keep;
+  bool batched = false;
+};
+
+} // namespace basin::sink
+
+#endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_TAPSTATISTICS_H

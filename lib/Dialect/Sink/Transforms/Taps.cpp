@@ -1,0 +1,417 @@
+//===- Taps.cpp ----------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A value's level is the number of attentions that it depends on in a row, so
+// that an addition that raises the stream's level is attention's, and one that
+// does not is the feed-forward's. What lies between two additions belongs to the
+// layer of the second.
+//
+// The stream proper starts at what writes it first, an embedding or a norm, and
+// goes on through additions to itself: sums of two branches that are added to it
+// later (parallel attention and feed-forward) are no states of it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Taps.h"
+
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+StringRef basin::sink::toString(Tap::Kind kind) {
+  switch (kind) {
+  case Tap::Residual:
+    return "residual";
+  case Tap::Projection:
+    return "projection";
+  case Tap::Norm:
+    return "norm";
+  case Tap::Attention:
+    return "attention";
+  }
+  llvm_unreachable("a tap of no kind");
+}
+
+static bool isNorm(Operation *op) { return isa_and_nonnull<RMSNormOp, LayerNormOp>(op); }
+
+/// A norm's own residual operand; null without one.
+static Value getResidualOf(Operation *norm) {
+  if (auto rms = dyn_cast<RMSNormOp>(norm))
+    return rms.getResidual();
+  return cast<LayerNormOp>(norm).getResidual();
+}
+
+static int64_t lastDim(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.getRank() > 0 ? type.getShape().back() : ShapedType::kDynamic;
+}
+
+namespace {
+
+class TapFinder {
+public:
+  explicit TapFinder(ModuleOp module) : module(module) {}
+  llvm::MapVector<Block *, SmallVector<Tap>> find();
+
+private:
+  unsigned findLevels(Block &block);
+  unsigned levelOf(Value value) const { return levels.lookup(value); }
+
+  class States;
+  void findStream(const ResidualStream &stream, unsigned number);
+  SmallVector<Value> findStarts(const ResidualStream &stream) const;
+
+  void findOps();
+  Value seeThroughViews(Value value) const;
+  void addProjection(Operation *op);
+  StringRef roleOf(Operation *op, Value input) const;
+  void addNorm(Operation *norm);
+  StringRef placeOf(Operation *norm) const;
+
+  /// What is reached from a value before the stream is: the least level of an
+  /// addition to it, and whether some attention and some output.
+  struct Reach {
+    std::optional<unsigned> level;
+    bool attention = false, output = false;
+  };
+  Reach reach(Value from) const;
+  bool comesFromAttention(Value value) const;
+
+  ModuleOp module;
+  DenseMap<Value, unsigned> levels;
+  /// Members of the residual streams, and the additions among them.
+  DenseSet<Value> members, sums;
+  SmallVector<Tap> residuals, projections, norms, attentions;
+  llvm::MapVector<Value, unsigned> projectionOf;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Levels
+//===----------------------------------------------------------------------===//
+
+unsigned TapFinder::findLevels(Block &block) {
+  unsigned last = 0;
+  for (Operation &op : block) {
+    unsigned level = 0;
+    for (Value operand : op.getOperands())
+      level = std::max(level, levelOf(operand));
+    if (isa<sink::AttentionOp>(op))
+      ++level;
+    // Forms repeat what the op says; subgraphs compute.
+    if (!isa<RaisedInterface>(op))
+      for (Region &region : op.getRegions())
+        for (Block &inner : region)
+          level = std::max(level, findLevels(inner));
+    for (Value result : op.getResults())
+      levels[result] = level;
+    last = level;
+  }
+  return last;
+}
+
+//===----------------------------------------------------------------------===//
+// Residual streams
+//===----------------------------------------------------------------------===//
+
+/// What the stream starts with: the members of its least level, but for a
+/// feed-forward's result that has it, too (parallel to the first attention).
+SmallVector<Value> TapFinder::findStarts(const ResidualStream &stream) const {
+  unsigned least = ~0u;
+  SmallVector<Value> starts, projected;
+  for (const StreamWriter &writer : stream.writers) {
+    if (writer.kind == StreamWriter::Constant)
+      continue;
+    unsigned level = levelOf(writer.value);
+    bool isProjection = writer.kind == StreamWriter::Projection;
+    SmallVector<Value> &list = isProjection ? projected : starts;
+    if (isProjection && !projected.empty())
+      continue;
+    if (!isProjection && level < least) {
+      least = level;
+      starts.clear();
+    }
+    if (isProjection || level == least)
+      list.push_back(writer.value);
+  }
+  return starts.empty() ? projected : starts;
+}
+
+/// The states of one stream, in program order.
+class TapFinder::States {
+public:
+  States(TapFinder &finder, const ResidualStream &stream, unsigned number);
+  void visit(Value value);
+  void visitNorm(Operation *norm);
+  /// The start is a tap where nothing was added to it, too.
+  void finish();
+
+private:
+  void addSum(Value sum, Operation *norm, ValueRange operands, unsigned after);
+  bool isState(Value value) const { return states.contains(value); }
+  void push(Value value, Operation *op, unsigned layer, StringRef place) {
+    finder.residuals.push_back({Tap::Residual, value, op, layer, place, number, {}, {}});
+  }
+
+  TapFinder &finder;
+  unsigned number, least = 0;
+  DenseSet<Value> states;
+  /// What becomes the first tap: positions and segments are added to the
+  /// embedding before the first layer.
+  Value start;
+};
+
+TapFinder::States::States(TapFinder &finder, const ResidualStream &stream, unsigned number)
+    : finder(finder), number(number) {
+  SmallVector<Value> starts = finder.findStarts(stream);
+  states.insert(starts.begin(), starts.end());
+  if (starts.empty())
+    return;
+  start = starts.front();
+  least = finder.levelOf(start);
+}
+
+void TapFinder::States::finish() {
+  if (start)
+    push(start, nullptr, least, least == 0 ? "embedding" : "norm");
+  start = Value();
+}
+
+/// `sum`, or the sum that `norm` keeps to itself.
+void TapFinder::States::addSum(Value sum, Operation *norm, ValueRange operands, unsigned after) {
+  std::optional<unsigned> before;
+  bool isStart = true;
+  for (Value operand : operands) {
+    if (isState(operand))
+      before = std::max(before.value_or(0), finder.levelOf(operand));
+    else
+      isStart &= isa_and_nonnull<InitializerOp, ConstantOp>(operand.getDefiningOp());
+  }
+  if (!before)
+    return;
+  if (sum)
+    states.insert(sum);
+  if (isStart) {
+    if (start && sum && after == least)
+      start = sum;
+    return;
+  }
+  finish();
+  push(sum ? sum : norm->getResult(0), sum ? nullptr : norm, after,
+       after > *before ? "attention" : "mlp");
+}
+
+void TapFinder::States::visit(Value value) {
+  Operation *def = value.getDefiningOp();
+  if (!def || isa<InitializerOp, ConstantOp>(def))
+    return;
+  if (isa<AddOp, SubOp, SumOp>(def)) {
+    finder.sums.insert(value);
+    addSum(value, nullptr, def->getOperands(), finder.levelOf(value));
+  } else if (isNorm(def) && value != def->getResult(0)) {
+    finder.sums.insert(value);
+    addSum(value, nullptr, {def->getOperand(0), getResidualOf(def)}, finder.levelOf(value));
+  } else if (!isNorm(def) &&
+             llvm::any_of(def->getOperands(), [&](Value v) { return isState(v); })) {
+    states.insert(value);
+    if (start && llvm::is_contained(def->getOperands(), start))
+      start = value;
+  }
+}
+
+/// A norm that adds a residual and does not give the sum.
+void TapFinder::States::visitNorm(Operation *norm) {
+  if (getResidualOf(norm) && norm->getNumResults() == 1)
+    addSum(Value(), norm, {norm->getOperand(0), getResidualOf(norm)},
+           finder.levelOf(norm->getResult(0)));
+}
+
+void TapFinder::findStream(const ResidualStream &stream, unsigned number) {
+  for (Value value : stream.values)
+    members.insert(value);
+  States states(*this, stream, number);
+  for (Value value : stream.values)
+    states.visit(value);
+  for (const StreamReader &reader : stream.readers)
+    if (reader.kind == StreamReader::Norm)
+      states.visitNorm(reader.use->getOwner());
+  states.finish();
+}
+
+//===----------------------------------------------------------------------===//
+// Projections, norms and attention
+//===----------------------------------------------------------------------===//
+
+TapFinder::Reach TapFinder::reach(Value from) const {
+  Reach out;
+  DenseSet<Value> seen;
+  SmallVector<Value> work{from};
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    for (OpOperand &use : value.getUses()) {
+      Operation *user = use.getOwner();
+      if (isa<sink::AttentionOp>(user))
+        out.attention |= use.getOperandNumber() < 3;
+      if (isa<ReturnOp>(user))
+        out.output = true;
+      if (isNorm(user) && getResidualOf(user)) {
+        unsigned level = levelOf(user->getResult(0));
+        out.level = std::min(out.level.value_or(level), level);
+        continue;
+      }
+      // Shapes carry no activations, and an inner op of a form none of ours.
+      if (isa<ShapeOp, SizeOp>(user) || user->getParentOfType<RaisedInterface>())
+        continue;
+      for (Value result : user->getResults()) {
+        if (sums.contains(result)) {
+          unsigned level = levelOf(result);
+          out.level = std::min(out.level.value_or(level), level);
+        } else if (!members.contains(result) || !isNorm(user)) {
+          if (seen.insert(result).second)
+            work.push_back(result);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+/// Through views, products and gates: whether `value` is an attention's result.
+bool TapFinder::comesFromAttention(Value value) const {
+  DenseSet<Value> seen;
+  SmallVector<Value> work{value};
+  while (!work.empty()) {
+    Value one = work.pop_back_val();
+    Operation *def = one.getDefiningOp();
+    if (!def || !seen.insert(one).second)
+      continue;
+    if (isa<sink::AttentionOp>(def))
+      return true;
+    if (isa<ReshapeOp, TransposeOp, CastOp, IdentityOp, SqueezeOp, UnsqueezeOp, FlattenOp,
+            DequantizeLinearOp, QuantizeLinearOp>(def))
+      work.push_back(def->getOperand(0));
+    else if (isa<MulOp>(def))
+      llvm::append_range(work, def->getOperands());
+  }
+  return false;
+}
+
+/// The tensor with its leading axes, before they were flattened for a Gemm.
+Value TapFinder::seeThroughViews(Value value) const {
+  while (Operation *def = value.getDefiningOp()) {
+    if (!isa<ReshapeOp, FlattenOp, IdentityOp>(def))
+      break;
+    Value source = def->getOperand(0);
+    auto type = dyn_cast<RankedTensorType>(source.getType());
+    if (!type || type.getRank() < 2 || lastDim(source) != lastDim(value) ||
+        ShapedType::isDynamic(lastDim(value)) || type.getRank() > 3)
+      break;
+    value = source;
+  }
+  return value;
+}
+
+StringRef TapFinder::roleOf(Operation *op, Value input) const {
+  if (comesFromAttention(input))
+    return "o";
+  Value result = op->getResult(0);
+  Reach reached = reach(result);
+  if (reached.attention)
+    return "qkv";
+  // A bias comes between the product and the stream.
+  bool writes = members.contains(result);
+  for (Operation *user : result.getUsers())
+    writes |= user->getNumResults() > 0 && members.contains(user->getResult(0));
+  if (writes)
+    return "down";
+  if (reached.level)
+    return "up";
+  return reached.output ? "head" : "other";
+}
+
+void TapFinder::addProjection(Operation *op) {
+  if (!isa<MatMulOp, GemmOp, MSMatMulNBitsOp, MSFusedMatMulOp>(op) || op->getNumOperands() < 2)
+    return;
+  Value input = op->getOperand(0), weight = op->getOperand(1);
+  if (!isConstant(weight) || isConstant(input))
+    return;
+  auto type = dyn_cast<RankedTensorType>(input.getType());
+  if (!type || !isa<FloatType>(type.getElementType()) || type.getRank() < 2)
+    return;
+  if (auto gemm = dyn_cast<GemmOp>(op); gemm && gemm.getTransA().value_or(0) != 0)
+    return;
+  Value value = seeThroughViews(input);
+  auto [it, isNew] = projectionOf.insert({value, projections.size()});
+  if (isNew) {
+    unsigned layer = reach(op->getResult(0)).level.value_or(levelOf(value));
+    projections.push_back({Tap::Projection, value, op, layer, "", std::nullopt, {}, {}});
+  }
+  Tap &tap = projections[it->second];
+  tap.roles.insert(roleOf(op, value));
+  tap.weights.push_back(weight);
+}
+
+StringRef TapFinder::placeOf(Operation *norm) const {
+  Reach reached = reach(norm->getResult(0));
+  bool readsStream = members.contains(norm->getOperand(0));
+  if (!readsStream)
+    return members.contains(norm->getResult(0)) ? "output" : reached.attention ? "head" : "other";
+  if (reached.attention)
+    return "attention";
+  return reached.level ? "mlp" : "final";
+}
+
+void TapFinder::addNorm(Operation *norm) {
+  Value result = norm->getResult(0);
+  unsigned layer = reach(result).level.value_or(levelOf(result));
+  norms.push_back({Tap::Norm, result, norm, layer, placeOf(norm), std::nullopt, {}, {}});
+}
+
+void TapFinder::findOps() {
+  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<FunctionOp>(op))
+      return WalkResult::skip();
+    addProjection(op);
+    if (isNorm(op))
+      addNorm(op);
+    if (isa<sink::AttentionOp>(op))
+      attentions.push_back({Tap::Attention,
+                            op->getResult(0),
+                            op,
+                            levelOf(op->getResult(0)),
+                            "",
+                            std::nullopt,
+                            {},
+                            {}});
+    return isa<RaisedInterface>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
+}
+
+llvm::MapVector<Block *, SmallVector<Tap>> TapFinder::find() {
+  for (GraphOp graph : module.getOps<GraphOp>())
+    findLevels(graph.getBody().front());
+  for (auto [number, stream] : llvm::enumerate(findResidualStreams(module)))
+    if (!stream.values.front().getParentRegion()->getParentOfType<FunctionOp>())
+      findStream(stream, number);
+  findOps();
+  llvm::MapVector<Block *, SmallVector<Tap>> out;
+  for (SmallVector<Tap> *list : {&residuals, &projections, &norms, &attentions})
+    for (Tap &tap : *list)
+      out[tap.value.getParentBlock()].push_back(std::move(tap));
+  return out;
+}
+
+llvm::MapVector<Block *, SmallVector<Tap>> basin::sink::findTaps(ModuleOp module) {
+  return TapFinder(module).find();
+}

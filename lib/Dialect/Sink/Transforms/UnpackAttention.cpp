@@ -1,0 +1,259 @@
+//===- UnpackAttention.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Operators of com.microsoft take query, key and value in one tensor, project
+// them themselves, add biases, rotate. What they compute before their scores is
+// written out as nodes; keys and values are the operator's own present ones
+// where it gives them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "UnpackAttention.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+/// Counted from the back where negative.
+static std::optional<int64_t> getStaticDim(Value value, int64_t axis) {
+  TensorInfo info = getTensorInfo(value);
+  if (!info.hasRank())
+    return std::nullopt;
+  axis = axis < 0 ? axis + info.rank() : axis;
+  if (axis < 0 || axis >= info.rank() || !info[axis].isStatic())
+    return std::nullopt;
+  return info[axis].size;
+}
+
+namespace {
+
+class Unpacker {
+public:
+  Unpacker(sink::AttentionOp op, NodeBuilder &n) : op(op), n(n), o(op) {}
+  std::optional<AttentionOperands> unpack(StringRef &why);
+
+private:
+  StringRef unpackMask(Operation *inner);
+  StringRef unpackOperands(Operation *inner);
+  StringRef unpack(MSAttentionOp inner);
+  StringRef unpack(MSMultiHeadAttentionOp inner);
+  StringRef unpack(MSGroupQueryAttentionOp inner);
+  StringRef rotate(MSGroupQueryAttentionOp inner, bool rotateKey);
+  FailureOr<Value> rotate(MSGroupQueryAttentionOp inner, Value x, Value positions, int64_t heads);
+  void split(Value packed, ArrayRef<int64_t> sizes);
+  Value outside(Value inner);
+  void takePresent();
+
+  sink::AttentionOp op;
+  NodeBuilder &n;
+  AttentionOperands o;
+};
+
+} // namespace
+
+/// The operand that a form's argument stands for; other values as they are.
+Value Unpacker::outside(Value inner) {
+  auto argument = dyn_cast_or_null<BlockArgument>(inner);
+  if (!argument || argument.getOwner()->getParentOp() != op.getOperation())
+    return inner;
+  return op->getOperand(argument.getArgNumber());
+}
+
+/// The operator that the form is; null where it is none or several.
+static Operation *findOperator(sink::AttentionOp op) {
+  Operation *found = nullptr;
+  for (Region &region : op->getRegions())
+    for (Operation &inner : region.getOps())
+      if (isa<MSAttentionOp, MSMultiHeadAttentionOp, MSGroupQueryAttentionOp>(inner)) {
+        if (found)
+          return nullptr;
+        found = &inner;
+      }
+  return found;
+}
+
+/// Equal or given parts of the last axis of [B, T, sum] become query, key and
+/// value.
+void Unpacker::split(Value packed, ArrayRef<int64_t> sizes) {
+  int64_t begin = 0;
+  for (auto [part, size] :
+       llvm::zip_equal(SmallVector<Value *>{&o.query, &o.key, &o.value}, sizes)) {
+    *part = n.slice(packed, 2, begin, begin + size);
+    begin += size;
+  }
+  o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
+}
+
+StringRef Unpacker::unpack(MSAttentionOp inner) {
+  Value weights = outside(inner.getWeights()), bias = outside(inner.getBias());
+  std::optional<int64_t> width = getStaticDim(weights, -1);
+  if (!width || inner.getDoRotary().value_or(0) != 0)
+    return "the operator rotates, or the size of its weights is not known";
+  SmallVector<int64_t> sizes(3, *width / 3);
+  if (std::optional<ArrayRef<int64_t>> stated = inner.getQkvHiddenSizes();
+      stated && stated->size() == 3)
+    sizes = llvm::to_vector(*stated);
+  Value packed = n.node<MatMulOp>({outside(inner.getQuery()), weights});
+  split(bias ? n.node<AddOp>({packed, bias}) : packed, sizes);
+  return {};
+}
+
+StringRef Unpacker::unpack(MSMultiHeadAttentionOp inner) {
+  o.query = outside(inner.getQuery());
+  o.key = outside(inner.getKey());
+  o.value = outside(inner.getValue());
+  Value bias = outside(inner.getBias());
+  if (!o.key && !o.value && getTensorInfo(o.query).hasRank() &&
+      getTensorInfo(o.query).rank() == 5 && !bias) {
+    // [B, T, H, 3, d]
+    SmallVector<Value> parts = n.split(o.query, 3, 3);
+    for (auto [to, from] : llvm::zip_equal(SmallVector<Value *>{&o.query, &o.key, &o.value}, parts))
+      *to = n.squeeze(from, {3});
+    o.queryLayout = o.keyLayout = o.valueLayout = Layout::bshd;
+    return {};
+  }
+  if (!o.key || !o.value || !bias)
+    return "the operator's operands are packed in a way that is not followed";
+  int64_t begin = 0;
+  for (Value *part : {&o.query, &o.key, &o.value}) {
+    std::optional<int64_t> width = getStaticDim(*part, 2);
+    TensorInfo info = getTensorInfo(*part);
+    if (!width || !info.hasRank() || info.rank() != 3)
+      return "the operator adds a bias to operands whose width is not known";
+    *part = n.node<AddOp>({*part, n.slice(bias, 0, begin, begin + *width)});
+    begin += *width;
+  }
+  o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
+  return {};
+}
+
+FailureOr<Value> Unpacker::rotate(MSGroupQueryAttentionOp inner, Value x, Value positions,
+                                  int64_t heads) {
+  OpBuilder &b = n.getBuilder();
+  Value cos = outside(inner.getCosCache()), sin = outside(inner.getSinCache());
+  std::optional<int64_t> half = getStaticDim(cos, 1);
+  auto dim = half ? b.getI64IntegerAttr(2 * *half) : IntegerAttr();
+  auto rotary =
+      RotaryOp::create(b, op.getLoc(), x.getType(), x, cos, sin, positions,
+                       inner.getRotaryInterleaved().value_or(0) != 0,
+                       /*half_tables=*/true, Layout::bsd, b.getI64IntegerAttr(heads), dim);
+  FailureOr<SmallVector<Value>> result = rotary.decompose(b);
+  rotary.erase();
+  if (failed(result))
+    return failure();
+  return result->front();
+}
+
+/// Positions count on from the past: total - T, total - T + 1, ...
+StringRef Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
+  Type i64 = n.getBuilder().getI64Type();
+  Value positions = outside(inner.getPositionIds());
+  if (!positions) {
+    Value total =
+        n.reshape(n.cast(outside(inner.getTotalSequenceLength()), i64), ArrayRef<int64_t>{});
+    Value begin = n.node<SubOp>({total, n.dim(o.query, 1)});
+    Value range = n.node<RangeOp>({begin, total, n.constant({1}, 0)});
+    positions = n.unsqueeze(range, {0});
+  }
+  FailureOr<Value> query = rotate(inner, o.query, positions, *o.heads);
+  FailureOr<Value> key = o.key;
+  if (rotateKey)
+    key = rotate(inner, o.key, positions, *o.kvHeads);
+  if (failed(query) || failed(key))
+    return "the operator's rotation has tables of unknown size";
+  o.query = *query;
+  o.key = *key;
+  return {};
+}
+
+StringRef Unpacker::unpack(MSGroupQueryAttentionOp inner) {
+  if (inner.getQNormWeight() || inner.getKScale() || inner.getVScale())
+    return "the operator normalizes its heads or reads a quantized cache";
+  o.query = outside(inner.getQuery());
+  o.key = outside(inner.getKey());
+  o.value = outside(inner.getValue());
+  if (!o.heads || !o.kvHeads)
+    return "the operator does not say how many heads it has";
+  int64_t heads = *o.heads, kvHeads = *o.kvHeads;
+  if (!o.key || !o.value) {
+    std::optional<int64_t> width = getStaticDim(o.query, 2);
+    if (!width || heads + 2 * kvHeads == 0 || *width % (heads + 2 * kvHeads) != 0)
+      return "the operator's packed operand has an unknown width";
+    int64_t dim = *width / (heads + 2 * kvHeads);
+    split(o.query, {heads * dim, kvHeads * dim, kvHeads * dim});
+  }
+  o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
+  if (inner.getDoRotary().value_or(0) == 0)
+    return {};
+  return rotate(inner, /*rotateKey=*/!op.getHasPresent());
+}
+
+StringRef Unpacker::unpackOperands(Operation *inner) {
+  if (auto a = dyn_cast_or_null<MSAttentionOp>(inner))
+    return unpack(a);
+  if (auto a = dyn_cast_or_null<MSMultiHeadAttentionOp>(inner))
+    return unpack(a);
+  if (auto a = dyn_cast_or_null<MSGroupQueryAttentionOp>(inner))
+    return unpack(a);
+  return "its operands are packed, and its form is no operator that is known";
+}
+
+/// ONNX Runtime's integer masks: one for each key [B, S] or each query and key
+/// [B, T, S], or the number of keys [B].
+StringRef Unpacker::unpackMask(Operation *inner) {
+  TensorInfo mask = getTensorInfo(o.mask), query = getTensorInfo(o.query);
+  Type boolean = n.getBuilder().getI1Type();
+  if (!mask.hasRank() || !isa_and_nonnull<IntegerType>(mask.element))
+    return "its mask is of a kind that is not followed";
+  o.maskKind = MaskKind::keep;
+  if (mask.rank() == 2) {
+    o.mask = n.unsqueeze(n.cast(o.mask, boolean), {1, 2});
+    return {};
+  }
+  if (mask.rank() == 3) {
+    o.mask = n.unsqueeze(n.cast(o.mask, boolean), {1});
+    return {};
+  }
+  // Other vectors hold more than lengths.
+  if (mask.rank() != 1 || !query.hasRank() || !query[0].provablyEquals(mask[0]))
+    return "its mask is of a kind that is not followed";
+  Value lengths = n.reshape(n.cast(o.mask, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
+  bool headsFirst = o.keyLayout == Layout::bhsd;
+  Value keys =
+      n.node<RangeOp>({n.constant({0}, 0), n.dim(o.key, headsFirst ? 2 : 1), n.constant({1}, 0)});
+  o.mask = n.node<LessOp>({keys, lengths});
+  return {};
+}
+
+/// The op's own present keys and values stand for the past and the new.
+void Unpacker::takePresent() {
+  if (!op.getHasPresent())
+    return;
+  o.key = op->getResult(1);
+  o.value = op->getResult(2);
+  o.keyLayout = o.valueLayout = Layout::bhsd;
+  o.pastKey = o.pastValue = Value();
+}
+
+std::optional<AttentionOperands> Unpacker::unpack(StringRef &why) {
+  Operation *inner = findOperator(op);
+  bool isPacked = o.queryLayout == Layout::packed || o.keyLayout == Layout::packed;
+  why = isPacked ? unpackOperands(inner) : StringRef();
+  takePresent();
+  if (why.empty() && o.maskKind == MaskKind::lengths)
+    why = unpackMask(inner);
+  return why.empty() ? std::optional(o) : std::nullopt;
+}
+
+std::optional<AttentionOperands> basin::sink::unpackAttention(sink::AttentionOp op, NodeBuilder &n,
+                                                              StringRef &why) {
+  return Unpacker(op, n).unpack(why);
+}
