@@ -65,18 +65,19 @@ class Attention(Accumulator):
         self.entropy.add(own["entropy"], ones)
         if "learned" in own:
             self.learned.add(own["learned"], ones)
-        self._take_window(own, rows)
-        self._take_all(own, rows)
+        self._take_all(own, rows, self._take_window(own, rows))
         self._take_norms(own, rows)
         self._take_map(own, rows)
 
-    def _take_window(self, own: dict[str, np.ndarray], rows: Batch) -> None:
-        """The first K queries and keys: alpha, and how often one is above a threshold."""
+    def _take_window(self, own: dict[str, np.ndarray], rows: Batch) -> np.ndarray:
+        """The first K queries and keys: alpha, and how often one is above a threshold.
+
+        Returns alpha [B, H, K], 0 for keys that few queries see.
+        """
         queries = rows.aligned(np.rint(own["sink_queries"]).astype(np.int64), 1)
         alpha, seen = alphas(rows.aligned(own["sink_mass"], 2), queries)
-        often = often_seen(queries)[:, None, :]
-        best = np.where(often, alpha, 0.0).max(axis=-1)
-        first = alpha[:, :, 0]
+        often = np.where(often_seen(queries)[:, None, :], alpha, 0.0)
+        first, best = alpha[:, :, 0], often.max(axis=-1)
         self.sinks.add(np.array([[(first > eps).sum() for eps in SINK_EPS]]))
         self.heaviest.add(np.array([[(best > eps).sum() for eps in SINK_EPS]]))
         rest = self.instrumentation["sink_length"] - alpha.shape[-1]
@@ -87,21 +88,27 @@ class Attention(Accumulator):
         ids = rows.aligned(rows.ids, 1)[:, : seen.shape[1]]
         missing = seen.shape[1] - ids.shape[1]
         self.ids.add(np.pad(ids, ((0, 0), (0, missing))), seen)
+        return often
 
-    def _take_all(self, own: dict[str, np.ndarray], rows: Batch) -> None:
-        """All queries and keys: the first token's share, and the tokens that are sinks."""
+    def _take_all(self, own: dict[str, np.ndarray], rows: Batch, window: np.ndarray) -> None:
+        """All queries and keys: the first token's share, and the tokens that are sinks.
+
+        Of each sequence and head the heaviest key counts as one, if it is above the threshold:
+        that of the window, `window`, or else, where none is, that of the whole sequence.
+        """
         queries = rows.aligned(np.rint(own["queries"]).astype(np.int64), 1)
         mass = rows.aligned(own["mass"], 2).astype(np.float64)
-        lengths = rows.lengths
         alpha, _ = alphas(mass, queries)
-        best = np.where(often_seen(queries)[:, None, :], alpha, 0.0)
+        often = np.where(often_seen(queries)[:, None, :], alpha, 0.0)
+        near, far = window.max(axis=-1) > SINK_EPS[-1], often.max(axis=-1) > SINK_EPS[-1]
+        keys = np.where(near, window.argmax(axis=-1), often.argmax(axis=-1))
         positions, ids = (rows.aligned(x, 1) for x in (rows.positions, rows.ids))
-        for row, head in np.argwhere(best.max(axis=-1) > SINK_EPS[-1]).tolist():
-            key = best[row, head].argmax()
+        for row, head in np.argwhere(near | far).tolist():
+            key = keys[row, head]
             self.tokens_seen.add(int(positions[row, key]), int(ids[row, key]))
-        for row in range(len(mass)):
+        for row, length in enumerate(rows.lengths.tolist()):
             count, total = queries[row, 0], mass[row, :, 0]
-            if self._first_query_is_one(queries[row], int(lengths[row])):
+            if self._first_query_is_one(queries[row], length):
                 count, total = count - 1, total - 1.0
             if count > 0:
                 self.first_token_mass.add((total / count)[None], np.ones(1))
