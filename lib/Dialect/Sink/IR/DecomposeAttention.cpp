@@ -240,9 +240,9 @@ Value AttentionBuilder::probabilities(Value scores) {
 }
 
 void AttentionBuilder::prepare() {
-  query = n.cast(toHeads(o.query, o.queryLayout, heads.value_or(0)), element);
-  key = n.cast(toHeads(o.key, o.keyLayout, kvHeads.value_or(0)), element);
-  value = n.cast(toHeads(o.value, o.valueLayout, kvHeads.value_or(0)), element);
+  query = toHeads(n.cast(o.query, element), o.queryLayout, heads.value_or(0));
+  key = toHeads(n.cast(o.key, element), o.keyLayout, kvHeads.value_or(0));
+  value = toHeads(n.cast(o.value, element), o.valueLayout, kvHeads.value_or(0));
   if (o.pastKey) {
     key = n.concat({n.cast(o.pastKey, element), key}, 2);
     value = n.concat({n.cast(o.pastValue, element), value}, 2);

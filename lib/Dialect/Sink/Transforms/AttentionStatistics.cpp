@@ -141,8 +141,13 @@ std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, bool &lea
   StringRef why;
   std::optional<AttentionOperands> operands = unpackAttention(op, n, why);
   FailureOr<AttentionScores> scores = failure();
-  if (operands)
+  if (operands) {
+    for (Value *value : {&operands->query, &operands->key, &operands->value, &operands->pastKey,
+                         &operands->pastValue, &operands->mask})
+      if (*value && isa_and_nonnull<FloatType>(getTensorInfo(*value).element))
+        *value = widen(n, *value);
     scores = buildAttentionScores(*operands, n, f32);
+  }
   if (failed(scores)) {
     op.emitRemark("attention '") << getResultName(op, 0) << "': not measured: "
                                  << (why.empty() ? "its scores cannot be written out" : why);

@@ -56,7 +56,7 @@ private:
   LogicalResult findTokens(GraphOp graph);
   Outputs instrument(Block &block, StringRef branch);
   Outputs measure(Block &block, ArrayRef<Tap> taps, StringRef branch);
-  Outputs branchesOf(IfOp op);
+  Outputs branchesOf(NodeInterface op);
   json::Object describe(const Tap &tap, unsigned id, StringRef branch, bool batched, bool learned,
                         const sink::Statistics &statistics);
   json::Object describeModel();
@@ -285,11 +285,17 @@ static Value makeEmpty(OpBuilder &b, Location loc, RankedTensorType type) {
   return NodeBuilder(b, loc).node<ConstantOp>({}, b.getNamedAttr("value", data));
 }
 
+/// Its branches in either order: then it is no typed op.
+static bool isIf(Operation *op) {
+  auto node = dyn_cast<NodeInterface>(op);
+  return node && node.getOpType() == "If" && node.getOpDomain().empty();
+}
+
 /// What an If gives: a branch's own statistics, and nothing for the other's.
-Outputs InstrumentOutliersPass::branchesOf(IfOp op) {
+Outputs InstrumentOutliersPass::branchesOf(NodeInterface op) {
   SmallVector<Outputs> own;
   Outputs all;
-  SmallVector<StringAttr> names = cast<NodeInterface>(op.getOperation()).getRegionAttrNames();
+  SmallVector<StringAttr> names = op.getRegionAttrNames();
   for (auto [region, name] : llvm::zip_equal(op->getRegions(), names)) {
     own.push_back(instrument(region.front(), name));
     llvm::append_range(all, own.back());
@@ -303,7 +309,7 @@ Outputs InstrumentOutliersPass::branchesOf(IfOp op) {
     SmallVector<Value> values;
     for (auto [k, output] : llvm::enumerate(all)) {
       bool isOwn = k >= begin && k < begin + own[i].size();
-      values.push_back(isOwn ? output.value : makeEmpty(b, op.getLoc(), output.type));
+      values.push_back(isOwn ? output.value : makeEmpty(b, op->getLoc(), output.type));
     }
     begin += own[i].size();
     appendToReturn(region.front(), values);
@@ -313,7 +319,7 @@ Outputs InstrumentOutliersPass::branchesOf(IfOp op) {
   SmallVector<Type> types(op->getResultTypes());
   for (const Output &output : all)
     types.push_back(output.type);
-  OperationState state(op.getLoc(), op->getName(), op->getOperands(), types, op->getAttrs());
+  OperationState state(op->getLoc(), op->getName(), op->getOperands(), types, op->getAttrs());
   for (unsigned i = 0; i < op->getNumRegions(); ++i)
     state.addRegion();
   Operation *replacement = b.create(state);
@@ -334,8 +340,9 @@ Outputs InstrumentOutliersPass::instrument(Block &block, StringRef branch) {
   Outputs out;
   if (auto it = taps.find(&block); it != taps.end())
     out = measure(block, it->second, branch);
-  for (auto op : llvm::to_vector(block.getOps<IfOp>()))
-    llvm::append_range(out, branchesOf(op));
+  for (auto op : llvm::to_vector(block.getOps<NodeInterface>()))
+    if (isIf(op))
+      llvm::append_range(out, branchesOf(op));
   return out;
 }
 
@@ -399,7 +406,7 @@ void InstrumentOutliersPass::runOnOperation() {
   if (failed(findTokens(graph)))
     return signalPassFailure();
   for (auto &[block, list] : taps)
-    if (Operation *parent = block->getParentOp(); !isa<GraphOp, IfOp>(parent))
+    if (Operation *parent = block->getParentOp(); !isa<GraphOp>(parent) && !isIf(parent))
       parent->emitRemark("its body is not measured: a statistic of each iteration is none of the "
                          "model");
   Outputs outputs = instrument(graph.getBody().front(), "");

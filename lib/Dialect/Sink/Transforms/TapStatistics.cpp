@@ -34,6 +34,13 @@ static constexpr double kEdgeShift = 1e-5;
 // The tensor
 //===----------------------------------------------------------------------===//
 
+Value basin::sink::widen(NodeBuilder &n, Value x) {
+  Type element = getTensorInfo(x).element;
+  if (element && (element.isF16() || element.isBF16()))
+    x = n.node<MulOp>({x, n.scalar(1, element)});
+  return n.cast(x, n.getBuilder().getF32Type());
+}
+
 bool Tokens::canBe(const Dim &batch, const Dim &sequence) const {
   auto contradicts = [](const Dim &a, const Dim &b) {
     return a.isStatic() && b.isStatic() && a.size != b.size;
@@ -46,7 +53,7 @@ bool StatisticsBuilder::view(Value value) {
   if (!info.hasRank() || info.rank() < 2 || !isa_and_nonnull<FloatType>(info.element))
     return false;
   batched = info.rank() == 3 && tokens.canBe(info[0], info[1]);
-  x = n.cast(value, f32);
+  x = widen(n, value);
   if (info.rank() == 2)
     x = n.unsqueeze(x, {0});
   else if (!batched)
@@ -197,7 +204,7 @@ void StatisticsBuilder::addBound(Operation *norm, Value u, Statistics &out) {
   Value rest = n.node<MaxOp>({n.node<SubOp>({n.scalar(1, f32), r2}), n.scalar(0, f32)});
   Value bound;
   if (Value weight = getNormWeight(norm)) {
-    Value gamma = n.reshape(n.cast(weight, f32), {-1});
+    Value gamma = n.reshape(widen(n, weight), {-1});
     out.push_back({"weight", gamma, f32, 1});
     Value g = n.node<AbsOp>({gamma});
     Value largest = n.node<MaxOp>({n.reduceMax(g, {0}), n.scalar(1e-37, f32)});
@@ -220,7 +227,7 @@ std::optional<Statistics> StatisticsBuilder::norm(const Tap &tap) {
     return std::nullopt;
   Value u = x;
   if (Value pre = getPreAffine(tap.op))
-    u = n.node<MulOp>({u, n.cast(pre, f32)});
+    u = n.node<MulOp>({u, widen(n, pre)});
   if (isa<LayerNormOp>(tap.op))
     u = n.node<SubOp>({u, n.reduceMean(u, {2})});
   Statistics out;
@@ -230,7 +237,7 @@ std::optional<Statistics> StatisticsBuilder::norm(const Tap &tap) {
     return std::nullopt;
   Value y = x;
   if (Value bias = getNormBias(tap.op))
-    y = n.node<SubOp>({y, n.cast(bias, f32)});
+    y = n.node<SubOp>({y, widen(n, bias)});
   Value rms = n.node<SqrtOp>({n.reduceMean(n.node<MulOp>({y, y}), {2})});
   out.push_back({"output_rms", n.squeeze(atTokens(rms), {2}), f32, 2});
   return out;

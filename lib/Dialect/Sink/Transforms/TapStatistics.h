@@ -54,6 +54,12 @@ struct TapStatistic {
 };
 using Statistics = llvm::SmallVector<TapStatistic, 8>;
 
+/// `x` in f32. A narrow one goes through a product with one: ONNX Runtime emulates
+/// f16 on the CPU by casts and leaves out a rounding between two of its own, but
+/// not before a Cast of the model, so that a Cast that reads a value changes what
+/// its other readers get.
+mlir::Value widen(onnx::NodeBuilder &n, mlir::Value x);
+
 class StatisticsBuilder {
 public:
   StatisticsBuilder(onnx::NodeBuilder &n, const Tokens &tokens, const StatisticsOptions &options)
