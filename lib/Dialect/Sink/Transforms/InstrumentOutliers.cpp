@@ -161,6 +161,28 @@ static json::Value orNull(const Dim &dim) {
   return dim.isStatic() ? json::Value(dim.size) : json::Value(nullptr);
 }
 
+/// The value that a norm takes, or those that it adds.
+static void describeInput(Operation *norm, json::Object &out) {
+  SmallVector<Value> parts{norm->getOperand(0)};
+  if (norm->getNumResults() > 1) {
+    parts = {norm->getResult(1)};
+  } else {
+    auto add = [&](auto op) {
+      for (Value value : {op.getResidual(), op.getResidualBias()})
+        if (value)
+          parts.push_back(value);
+    };
+    if (auto rms = dyn_cast<sink::RMSNormOp>(norm))
+      add(rms);
+    else
+      add(cast<sink::LayerNormOp>(norm));
+  }
+  json::Array names;
+  for (Value value : parts)
+    names.push_back(nameOf(value));
+  out["inputs"] = std::move(names);
+}
+
 json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, StringRef branch,
                                               bool batched, bool learned,
                                               const sink::Statistics &statistics) {
@@ -185,6 +207,9 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
   };
   if (tap.stream)
     out["stream"] = *tap.stream;
+  // What the tensor is made of, where the graph has no value for it.
+  if (tap.op && tap.kind != Tap::Attention && tap.kind != Tap::Projection)
+    describeInput(tap.op, out);
   switch (tap.kind) {
   case Tap::Residual:
     out["dim"] = dimOf("max_abs", 1);

@@ -277,9 +277,8 @@ TapFinder::Reach TapFinder::reach(Value from) const {
         if (sums.contains(result)) {
           unsigned level = levelOf(result);
           out.level = std::min(out.level.value_or(level), level);
-        } else if (!members.contains(result) || !isNorm(user)) {
-          if (seen.insert(result).second)
-            work.push_back(result);
+        } else if (seen.insert(result).second) {
+          work.push_back(result);
         }
       }
     }
