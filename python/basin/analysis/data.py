@@ -36,7 +36,7 @@ class Dataset:
     """Sequences of token ids, [T] i64 each, and where they are from.
 
     `kind` is `tokens`, `text` or `random`. `bos` is the id that a sequence should begin with, None
-    where not known; `notes` are warnings.
+    where not known; `notes` say what had to be assumed.
     """
 
     sequences: list[np.ndarray]
@@ -46,11 +46,6 @@ class Dataset:
     bos: int | None = None
     tokenizer: Tokenizer | None = None
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def starts(self) -> int:
-        """How many sequences begin with BOS."""
-        return sum(int(one[0]) == self.bos for one in self.sequences)
 
 
 @dataclass
@@ -97,7 +92,7 @@ def load(
     out = Dataset(sequences, path.name, "text" if raw.is_text else "tokens")
     out.length, out.tokenizer = max(map(len, sequences)), tokenizer
     out.bos = known if known is not None else model_bos
-    _note_bos(out)
+    _guess_bos(out)
     return out
 
 
@@ -112,12 +107,7 @@ def random_tokens(
     drawn = rng.integers(0, vocabulary, (count, size))
     if bos is not None:
         drawn[:, 0] = bos
-    out = Dataset(list(drawn), f"{count} random sequences", "random", size, bos)
-    out.notes.append(
-        "random tokens: no text has such statistics, so sinks and outliers may be absent or differ"
-    )
-    _note_bos(out, guess=False)
-    return out
+    return Dataset(list(drawn), f"{count} random sequences", "random", size, bos)
 
 
 def _windows(stream: np.ndarray, length: int, bos: int | None) -> list[np.ndarray]:
@@ -148,22 +138,12 @@ def _check_ids(path: Path, sequences: list[np.ndarray], vocabulary: int | None) 
         )
 
 
-def _note_bos(data: Dataset, guess: bool = True) -> None:
-    """Settle what BOS is where nothing says so, and warn of sequences that lack it."""
+def _guess_bos(data: Dataset) -> None:
+    """Settle what BOS is where nothing says so but the data."""
     first = {int(one[0]) for one in data.sequences}
-    if data.bos is None and guess and len(first) == 1 and len(data.sequences) > 1:
+    if data.bos is None and len(first) == 1 and len(data.sequences) > 1:
         data.bos = first.pop()
         data.notes.append(f"all sequences begin with id {data.bos}, which is taken for BOS")
-    elif data.bos is None:
-        data.notes.append(
-            "no BOS is known: if the model has one, give it (--bos) or its sinks are not measured"
-        )
-    elif data.starts < len(data.sequences):
-        missing = len(data.sequences) - data.starts
-        data.notes.append(
-            f"{missing} of {len(data.sequences)} sequences do not begin with BOS (id {data.bos}): "
-            "what sinks at it is not measured there"
-        )
 
 
 def _read_npz(path: Path, tokenizer: Tokenizer | None) -> _Raw:

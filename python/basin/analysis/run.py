@@ -19,7 +19,7 @@ from onnx.external_data_helper import ExternalDataInfo
 import basin
 from basin.analysis import AnalysisError
 from basin.analysis.accumulate import by_tap
-from basin.analysis.batches import Plan, plan
+from basin.analysis.batches import plan
 from basin.analysis.data import Dataset
 from basin.analysis.feed import Feeder
 from basin.analysis.metrics import known_ids
@@ -70,24 +70,15 @@ def analyze(
             ran += batches.batches[index]
     stats = Stats(
         model=_describe(path),
-        data=_describe_data(data, ran),
+        data=_describe_data(data, ran, sink_length),
         instrumentation=instrumentation,
         accumulators=accumulators,
-        notes=data.notes + _notes(batches, ran, sink_length) + list(dict.fromkeys(remarks)),
+        notes=data.notes + batches.notes + list(dict.fromkeys(remarks)),
     )
     if data.tokenizer is not None:
         texts = {id: data.tokenizer.text(id) for id in sorted(known_ids(accumulators))}
         stats.data["texts"] = {str(id): text for id, text in texts.items() if text is not None}
     return stats
-
-
-def _notes(batches: Plan, ran: list[np.ndarray], sink_length: int) -> list[str]:
-    """What was done to the data, and sequences too short for the usual sink rate."""
-    short = sum(len(one) < sink_length for one in ran)
-    if not short:
-        return batches.notes
-    note = f"{short} sequences are shorter than {sink_length} tokens: their sinks are over fewer"
-    return [*batches.notes, note]
 
 
 def _instrumented(
@@ -178,7 +169,7 @@ def _describe(path: Path) -> dict[str, Any]:
     return {"name": path.name, "sha256": digest.hexdigest(), "parameters": count}
 
 
-def _describe_data(data: Dataset, ran: list[np.ndarray]) -> dict[str, Any]:
+def _describe_data(data: Dataset, ran: list[np.ndarray], sink_length: int) -> dict[str, Any]:
     """The object `data` of the file, about the sequences that were run."""
     starts = sum(int(one[0]) == data.bos for one in ran)
     return {
@@ -189,6 +180,7 @@ def _describe_data(data: Dataset, ran: list[np.ndarray]) -> dict[str, Any]:
         "tokens": sum(map(len, ran)),
         "length": max(map(len, ran)),
         "bos": {"id": data.bos, "starts": starts},
+        "short": sum(len(one) < sink_length for one in ran),
         "texts": {},
     }
 

@@ -53,7 +53,7 @@ class Stats:
             "accumulators": [one.to_json() for one in self.accumulators],
             "residual_streams": [{"max_abs": maxima} for maxima in stream_maxima(residual)],
             "metrics": derive(self.accumulators, self.instrumentation["sink_length"], texts),
-            "notes": self.notes + _implied(self.accumulators, self.instrumentation),
+            "notes": self.notes + _implied(self),
         }
 
     def merge(self, other: Stats, where: str) -> None:
@@ -87,12 +87,35 @@ def _merged_data(mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]
             "id": mine["bos"]["id"],
             "starts": mine["bos"]["starts"] + theirs["bos"]["starts"],
         },
+        "short": mine["short"] + theirs["short"],
         "texts": mine["texts"] | theirs["texts"],
     }
 
 
-def _implied(accumulators: list[Accumulator], instrumentation: dict[str, Any]) -> list[str]:
-    """Warnings that follow from what was accumulated."""
+def _implied(stats: Stats) -> list[str]:
+    """Warnings that follow from what was measured on what."""
+    data, length = stats.data, stats.instrumentation["sink_length"]
+    count, bos = data["sequences"], data["bos"]
+    out = []
+    if data["kind"] == "random":
+        out.append("random tokens: no text is like them, and its sinks and outliers may differ")
+    if bos["id"] is None:
+        out.append("no BOS is known: if the model has one, give it (--bos), or its sinks are lost")
+    elif bos["starts"] < count:
+        out.append(
+            f"{count - bos['starts']} of {count} sequences do not begin with BOS (id {bos['id']}): "
+            "its sinks are lost there"
+        )
+    if data["short"]:
+        out.append(
+            f"{data['short']} of {count} sequences are shorter than {length} tokens: "
+            "their sink importance is taken over fewer"
+        )
+    return out + _of_taps(stats.accumulators)
+
+
+def _of_taps(accumulators: list[Accumulator]) -> list[str]:
+    """Taps that did not run, and those whose values were no numbers."""
     out = []
     idle = [one for one in accumulators if not one.sequences.value and not one.nonfinite.value]
     if idle:
@@ -155,9 +178,10 @@ def from_document(document: dict[str, Any], where: str) -> Stats:
             one.load(value)
         except AnalysisError as error:
             raise AnalysisError(f"{where}: {error}") from None
-    implied = set(_implied(accumulators, instrumentation))
-    notes = [note for note in document["notes"] if note not in implied]
-    return Stats(document["model"], document["data"], instrumentation, accumulators, notes)
+    out = Stats(document["model"], document["data"], instrumentation, accumulators, [])
+    implied = set(_implied(out))
+    out.notes = [note for note in document["notes"] if note not in implied]
+    return out
 
 
 def merge_stats(paths: Iterable[Path]) -> Stats:

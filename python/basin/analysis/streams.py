@@ -44,16 +44,9 @@ def stream_maxima(accumulators: list[Residual]) -> list[list[float]]:
 
 
 def _readers(n: int, taps: dict[int, list[Residual]], norms: list[Norm]) -> list[Norm]:
-    """The norms that read stream `n`: those that say so, else all of its width if it is alone."""
-    dims = {number_: ones[0].tap["dim"] for number_, ones in taps.items()}
-    alone = list(dims.values()).count(dims[n]) == 1
-    return [
-        one
-        for one in norms
-        if (one.tap["stream"] == n if one.tap.get("stream") is not None else alone)
-        and one.tap["dim"] == dims[n]
-        and one.tap["place"] != "head"
-    ]
+    """The norms that read stream `n`: those that take a value which one of its taps is."""
+    sources = [one.tap.get("inputs", [one.tap["name"]]) for one in taps[n]]
+    return [one for one in norms if one.tap["inputs"] in sources]
 
 
 def _stream(n: int, taps: list[Residual], readers: list[Norm]) -> dict[str, Any]:
