@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from basin.bench import rewrite
+from basin.bench import instrument, rewrite
 from basin.bench.__main__ import main
 from basin.bench.synthetic import Shape, write_model
 
@@ -68,3 +68,13 @@ def test_the_whole_run_with_a_stand_in_for_basin(tmp_path, monkeypatch, capsys, 
         assert "times the memory of basin" in text
     else:
         assert "failed: exit status 1: ZeroDivisionError" in text
+
+
+def test_instrumentation_costs_memory_and_returns_little(tmp_path):
+    rows = instrument.run(tmp_path, SMALL, length=32, batch=2, repeats=1, optimize=False)
+    plain, measured, whole = rows
+    assert [row.model for row in rows] == ["as it is", "instrumented", "whole activations"]
+    assert plain.outputs == 1 and plain.output_bytes == 2 * 32 * 50 * 4
+    assert measured.outputs > whole.outputs > 10
+    assert all(row.seconds > 0 and row.peak > 30e6 for row in rows)
+    assert "whole activations" in instrument.table(rows)

@@ -164,7 +164,10 @@ std::optional<Statistics> StatisticsBuilder::residual(const Tap &tap) {
 }
 
 std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
-  if (!view(tap.value))
+  // Channels that are apart: heads.
+  TensorInfo info = getTensorInfo(tap.value);
+  bool isApart = info.hasRank() && info.rank() > 3;
+  if (!view(isApart ? n.reshape(widen(n, tap.value), {0, 0, -1}) : tap.value))
     return std::nullopt;
   Value a = magnitude();
   Value large = n.cast(n.node<GreaterOrEqualOp>({a, n.scalar(options.outlier, f32)}), f32);

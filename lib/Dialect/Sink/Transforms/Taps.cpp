@@ -306,15 +306,28 @@ bool TapFinder::comesFromAttention(Value value) const {
   return false;
 }
 
-/// The tensor with its leading axes, before they were flattened for a Gemm.
+/// Elements of the axes from the third on; nothing where they are not known.
+static std::optional<int64_t> countChannels(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || type.getRank() < 3)
+    return std::nullopt;
+  ArrayRef<int64_t> channels = type.getShape().drop_front(2);
+  if (llvm::any_of(channels, ShapedType::isDynamic))
+    return std::nullopt;
+  return ShapedType::getNumElements(channels);
+}
+
+/// The tensor with its two leading axes, before they were flattened for a Gemm.
 Value TapFinder::seeThroughViews(Value value) const {
   while (Operation *def = value.getDefiningOp()) {
     if (!isa<ReshapeOp, FlattenOp, IdentityOp>(def))
       break;
     Value source = def->getOperand(0);
-    auto type = dyn_cast<RankedTensorType>(source.getType());
-    if (!type || type.getRank() < 2 || lastDim(source) != lastDim(value) ||
-        ShapedType::isDynamic(lastDim(value)) || type.getRank() > 3)
+    auto from = dyn_cast<RankedTensorType>(source.getType());
+    auto to = dyn_cast<RankedTensorType>(value.getType());
+    bool isSame = from && to && from.getRank() == to.getRank() && lastDim(source) == lastDim(value);
+    bool isFlattened = to && to.getRank() == 2 && countChannels(source) == lastDim(value);
+    if (ShapedType::isDynamic(lastDim(value)) || !(isSame || isFlattened))
       break;
     value = source;
   }

@@ -1,0 +1,121 @@
+"""What measuring outliers inside the graph costs a run, beside returning whole activations.
+
+Three models take turns in ONNX Runtime: as it is; instrumented; and with each measured tensor as a
+further output, which is what a user does who reduces activations afterwards (the reductions
+themselves are not counted). Each run is a process of its own for its peak memory; times are those
+of `session.run` inside it, the first left out.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import helper
+
+from basin.bench.rewrite import machine, measure
+from basin.bench.synthetic import Shape, write_model
+
+PIPELINE = "basin-raise,sink-instrument-outliers,convert-sink-to-onnx"
+
+
+@dataclass
+class Cost:
+    """One model's medians: seconds of a run, and of making the session; peak bytes; outputs."""
+
+    model: str
+    seconds: float
+    session: float
+    peak: int
+    outputs: int
+    output_bytes: int
+
+
+def prepare(folder: Path, shape: Shape) -> dict[str, Path]:
+    """Write the three models; weights are one file that all share."""
+    import basin
+
+    original = write_model(folder / "model.onnx", shape).path
+    instrumented = folder / "instrumented.onnx"
+    model = basin.load(original)
+    model.run(f"builtin.module({PIPELINE})")
+    model.save(instrumented, "share")
+    whole = onnx.load(str(original), load_external_data=False)
+    properties = onnx.load(str(instrumented), load_external_data=False).metadata_props
+    settings = json.loads({p.key: p.value for p in properties}["basin.statistics"])
+    names = {tap["name"] for tap in settings["taps"]}
+    names |= {node.output[0] for node in whole.graph.node if node.op_type == "Softmax"}
+    names -= {output.name for output in whole.graph.output}
+    for name in sorted(names):
+        whole.graph.output.append(helper.make_empty_tensor_value_info(name))
+    onnx.save(whole, str(folder / "activations.onnx"))
+    return {
+        "as it is": original,
+        "instrumented": instrumented,
+        "whole activations": folder / "activations.onnx",
+    }
+
+
+def run_once(path: str, vocab: int, length: int, batch: int, repeats: int, optimize: bool) -> str:
+    """The body of a measured process: one JSON object on a line."""
+    options = ort.SessionOptions()
+    level = ort.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    began = time.perf_counter()
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    made = time.perf_counter() - began
+    ids = np.arange(batch * length).reshape(batch, length) % vocab
+    seconds = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        outputs = session.run(None, {session.get_inputs()[0].name: ids})
+        seconds.append(time.perf_counter() - began)
+    sizes = [np.asarray(output).nbytes for output in outputs]
+    return json.dumps([seconds[1:], made, len(sizes), sum(sizes)])
+
+
+def run(
+    folder: Path, shape: Shape, length: int, batch: int, repeats: int, optimize: bool
+) -> list[Cost]:
+    """Measure all three models, in turns."""
+    rows = []
+    for name, path in prepare(folder, shape).items():
+        result = folder / "result.json"
+        call = f"run_once({str(path)!r}, {shape.vocab}, {length}, {batch}, {repeats}, {optimize})"
+        code = "from basin.bench.instrument import run_once; "
+        code += f"open({str(result)!r}, 'w').write({call})"
+        sample = measure([sys.executable, "-c", code])
+        if sample.status != 0:
+            raise SystemExit(f"{name}: {sample.error}")
+        seconds, made, count, size = json.loads(result.read_text())
+        rows.append(Cost(name, statistics.median(seconds), made, sample.peak, count, size))
+    return rows
+
+
+def table(rows: list[Cost]) -> str:
+    """The rows as text, ratios to the first."""
+    lines = [
+        f"{'model':18} {'run s':>8} {'ratio':>6} {'session s':>9} {'peak MB':>8} "
+        f"{'outputs':>8} {'their MB':>9}"
+    ]
+    for row in rows:
+        lines.append(
+            f"{row.model:18} {row.seconds:8.3f} {row.seconds / rows[0].seconds:6.2f} "
+            f"{row.session:9.2f} {row.peak / 1e6:8.0f} {row.outputs:8} "
+            f"{row.output_bytes / 1e6:9.2f}"
+        )
+    return "\n".join(lines)
+
+
+def write_json(path: Path, rows: list[Cost]) -> None:
+    """Write the rows and the machine."""
+    content = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+    path.write_text(json.dumps(content, indent=1) + "\n")
