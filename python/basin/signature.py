@@ -5,14 +5,17 @@ Shared by the random inputs of `basin verify` and the data of `basin analyze`.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime as ort
+from google.protobuf.message import DecodeError
+from onnx.external_data_helper import ExternalDataInfo
 
 # ONNX Runtime's type name -> numpy type; the narrow ones live in ml_dtypes.
 NARROW_TYPES = {
@@ -34,12 +37,15 @@ class VerifyError(Exception):
 class Facts:
     """What the graph says: bounds of index inputs, and whether the batch has to be one.
 
-    `metadata` is the model's metadata_props.
+    `metadata` is the model's metadata_props, `files` are the names of the files beside it that hold
+    tensors, and `parameters` is the number of elements of its tensors, but for scalars and indices.
     """
 
     bounds: dict[str, int]
     batch: int
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str]
+    files: list[str]
+    parameters: int
 
 
 def input_dtype(item: ort.NodeArg) -> np.dtype:
@@ -68,8 +74,14 @@ _SAME_VALUE = {"Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Flatten",
 
 
 def read_facts(path: str | os.PathLike[str]) -> Facts:
-    """Read what the graph of the model at `path` says about its inputs; weights stay unread."""
-    model = onnx.load(os.fspath(path), load_external_data=False)
+    """Read what the graph of the model at `path` says; external data stays unread.
+
+    Raises VerifyError where the file is no model.
+    """
+    try:
+        model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
+    except DecodeError as error:
+        raise VerifyError(f"{path}: not an ONNX model: {error}") from None
     bounds: dict[str, int] = {}
     names = {i.name: i.name for i in model.graph.input}
     rows: dict[str, int] = {}
@@ -83,7 +95,22 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
                 source = names[index]
                 bounds[source] = min(bounds.get(source, rows[table]), rows[table])
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return Facts(bounds, 1 if single else 2, metadata)
+    tensors = list(_tensors(model.graph))
+    files = {ExternalDataInfo(t).location for t in tensors if t.data_location == t.EXTERNAL}
+    parameters = sum(math.prod(t.dims) for t in tensors if t.dims and t.data_type not in _INDEX)
+    return Facts(bounds, 1 if single else 2, metadata, sorted(files), parameters)
+
+
+_INDEX = (onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the initializers of a graph and its subgraphs."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs]:
+                yield from _tensors(inner)
 
 
 def _takes_one_sequence(node: onnx.NodeProto) -> bool:

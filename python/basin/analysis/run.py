@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime as ort
-from onnx.external_data_helper import ExternalDataInfo
 
 import basin
 from basin.analysis import AnalysisError
@@ -47,7 +44,7 @@ def analyze(
     shows a bar on stderr. Raises AnalysisError, BasinError or VerifyError.
     """
     facts = facts or read_facts(path)
-    source, folder = _links(path)
+    source, folder = _links(path, facts.files)
     with folder:
         session, remarks = _instrumented(source, Path(folder.name), sink_length, device)
         instrumentation = json.loads(session.get_modelmeta().custom_metadata_map[_METADATA])
@@ -69,7 +66,7 @@ def analyze(
                 accumulator.update(outputs, one)
             ran += batches.batches[index]
     stats = Stats(
-        model=_describe(path),
+        model=_describe(path, facts),
         data=_describe_data(data, ran, sink_length),
         instrumentation=instrumentation,
         accumulators=accumulators,
@@ -109,14 +106,16 @@ def _instrumented(
     return session, ["; ".join(line.split("\n")) for line in remarks]
 
 
-def _links(path: Path) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
+def _links(path: Path, names: list[str]) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
     """A model to load and a folder to write beside it, without a copy of its external data.
 
     A model refers to its data by name only, so the folder gets hard links to all files: in the
     system's place for temporary files if that is on the same disk, else beside the model. Where
     neither can be, the model itself is loaded, and what is written gets a copy of the data.
+    `names` are the files beside the model.
     """
-    names = sorted(_external_files(path))
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
+        names = []  # Loading the model refuses it.
     for place in (None, path.absolute().parent) if names else ():
         try:
             folder = tempfile.TemporaryDirectory(prefix=".basin-", dir=place)
@@ -133,40 +132,14 @@ def _links(path: Path) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
     return path, tempfile.TemporaryDirectory(prefix=".basin-")
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in [attribute.g, *attribute.graphs]:
-                yield from _tensors(inner)
-
-
-def _external_files(path: Path) -> set[str]:
-    """Names of the files beside the model that hold its tensors."""
-    graph = onnx.load(str(path), load_external_data=False).graph
-    return {
-        ExternalDataInfo(tensor).location
-        for tensor in _tensors(graph)
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-    }
-
-
-def _describe(path: Path) -> dict[str, Any]:
+def _describe(path: Path, facts: Facts) -> dict[str, Any]:
     """Name, checksum (of the file, then of its external data by name) and number of parameters."""
     digest = hashlib.sha256()
-    for file in [path, *(path.parent / name for name in sorted(_external_files(path)))]:
+    for file in [path, *(path.parent / name for name in facts.files)]:
         with open(file, "rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    graph = onnx.load(str(path), load_external_data=False).graph
-    # Scalars and index tables are constants of the graph, not parameters.
-    index = (onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
-    count = sum(
-        math.prod(tensor.dims)
-        for tensor in _tensors(graph)
-        if tensor.dims and tensor.data_type not in index
-    )
-    return {"name": path.name, "sha256": digest.hexdigest(), "parameters": count}
+    return {"name": path.name, "sha256": digest.hexdigest(), "parameters": facts.parameters}
 
 
 def _describe_data(data: Dataset, ran: list[np.ndarray], sink_length: int) -> dict[str, Any]:
