@@ -174,7 +174,7 @@ def _read_npy(path: Path, tokenizer: Tokenizer | None) -> _Raw:
 
 def _unreadable(path: Path, error: Exception) -> AnalysisError:
     """What to say of an array file that numpy does not read."""
-    if "Object arrays" in str(error):
+    if "object" in str(error).lower():
         return AnalysisError(
             f"{path}: expected an array of numbers, but got one of objects: give sequences of "
             "different lengths as .jsonl"

@@ -46,7 +46,11 @@ def analyze(
     facts = facts or read_facts(path)
     source, folder = _links(path, facts.files)
     with folder:
-        session, remarks = _instrumented(source, Path(folder.name), sink_length, device)
+        try:
+            session, remarks = _instrumented(source, Path(folder.name), sink_length, device)
+        except (basin.BasinError, AnalysisError) as error:
+            # The user's file has another name than the link that was loaded.
+            raise AnalysisError(str(error).replace(str(source), str(path))) from None
         instrumentation = json.loads(session.get_modelmeta().custom_metadata_map[_METADATA])
         taps = instrumentation["taps"]
         if not taps:
