@@ -128,6 +128,7 @@ if [ $sanitize = 1 ]; then
 else
   configure=(-DBASIN_ENABLE_FUZZERS=ON)
   setup_torch
+  setup_models
 fi
 
 if [ $sanitize = 0 ]; then

