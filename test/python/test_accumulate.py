@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import synthetic_taps as synthetic
 from basin.analysis import AnalysisError
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import histogram_medians
+from basin.analysis.cells import UNKNOWN, Best, TokenMaximum
 from basin.analysis.metrics import derive
 from basin.analysis.streams import absorb_exponents, rescale_exponent
 from basin.testbed import measure
@@ -143,6 +145,16 @@ def test_rows_that_are_no_sequences():
     np.testing.assert_allclose(accumulator.max_abs.value(), expected.max_abs.value(), rtol=CLOSE)
 
 
+@given(st.permutations([(2.0, 3, 7), (2.0, 1, 9), (2.0, 1, 8), (1.0, 0, 0), (2.0, UNKNOWN, 1)]))
+def test_of_equal_values_the_first_position_and_least_id_win(tokens):
+    maximum, best = TokenMaximum(1), Best("value", "position", "id")
+    for value, position, id in tokens:
+        maximum.add(np.array([[value]]), np.array([[position]]), np.array([[id]]))
+        best.add(value, position, id)
+    assert maximum.to_json() == {"max_abs": [2.0], "position": [1], "id": [8]}
+    assert best.record == {"value": 2.0, "position": 1, "id": 8}
+
+
 # Figures
 
 
@@ -206,6 +218,18 @@ def test_stream_and_its_sink(metrics):
     assert found["order"][0] == synthetic.MASSIVE_DIM
     assert found["max_abs"] == metrics["massive"]["max_abs"]
     assert metrics["norms"][0]["suppressed"][0]["dim"] == synthetic.MASSIVE_DIM
+
+
+def test_presence_is_the_share_of_tokens_that_carry_a_dimension():
+    """Where f32 lost all but the largest token, that one counts; elsewhere it is left out."""
+    (part,) = [synthetic.sequence(3)]
+    found = synthetic.accumulated(synthetic.batch_of([3]))[1].presence.value()
+    a = np.sort(np.abs(part["x"][1].astype(np.float64)), axis=0)
+    expected = a[:-1].sum(0) ** 2 / ((len(a) - 1) * (a[:-1] ** 2).sum(0))
+    spike = synthetic.MASSIVE_DIM
+    expected[spike] = a[:, spike].sum() ** 2 / (len(a) * (a[:, spike] ** 2).sum())
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert found[spike] < 0.05
 
 
 def test_a_few_massive_tokens_are_no_residual_sink():
@@ -304,5 +328,7 @@ def test_choices_of_the_passes():
     """Worked by hand: the median is the upper of the middle two, halves of powers round up."""
     assert absorb_exponents(np.array([1.0, 2.0, 4.0, 16.0])).tolist() == [0, 0, 0, 2]
     assert absorb_exponents(np.array([1.0, 1.0, 1.0, 1.4, 1.5])).tolist() == [0, 0, 0, 0, 1]
+    assert math.log2(2**1.5) == 1.5
+    assert absorb_exponents(np.array([1.0, 1.0, 2**1.5])).tolist() == [0, 0, 2]
     assert absorb_exponents(np.array([0.0, 0.0, 0.0, 7.0])).tolist() == [0, 0, 0, 0]
     assert [rescale_exponent(x) for x in (16376.0, 16376.1, 32752.0, 32753.0)] == [0, 1, 1, 2]

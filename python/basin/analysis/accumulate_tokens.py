@@ -121,7 +121,7 @@ class Residual(Accumulator):
             if first[row].any() and others.size and others.mean() > 0:
                 ratio = norms[row][first[row]].mean() / others.mean()
                 self.peak.add(np.array([ratio]), np.ones(1))
-        largest = np.where(tokens.mask, own["token_max"], -np.inf)
+        largest = own["token_max"]
         slots = np.minimum(tokens.positions, FIRST_POSITIONS)
         columns = [
             np.where(slots == i, largest, -np.inf).max(axis=1) for i in range(FIRST_POSITIONS + 1)
