@@ -114,6 +114,7 @@ def test_nonfinite_sequences_are_counted_and_left_out():
         (lambda one: one.update(histogram=[1.5]), "whole numbers"),
         (lambda one: one.update(kind="norm"), "expected kind 'residual'"),
         (lambda one: one.update(ratio={"ratio": 1}), "expected the fields"),
+        (lambda one: one["ratio"].update(median="x"), "'ratio': expected numbers"),
     ],
 )
 def test_states_that_do_not_fit_are_refused(change, reason):

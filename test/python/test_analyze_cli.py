@@ -254,6 +254,8 @@ def test_merged_files_are_those_of_one_run(text, tmp_path):
         (lambda d: d.update(version=2), "version: 1 was expected"),
         (lambda d: d.pop("metrics"), "'metrics' is a required property"),
         (lambda d: d["data"].update(tokens=-1), "data.tokens: -1 is less than the minimum"),
+        (lambda d: d["accumulators"][36].update(tokens_seen=[[0, 1]]), "'tokens_seen': expected 3"),
+        (lambda d: d["instrumentation"]["taps"][2].update(dim=10**12), "greater than the maximum"),
         (lambda d: d["accumulators"].pop(), "expected 39 accumulators, but got 38"),
         (lambda d: d["accumulators"][3].update(abs={}), "accumulator of tap 3, 'abs': no 'sum'"),
         (lambda d: d["instrumentation"]["taps"][2].pop("dim"), r"'dim' is a required property"),
@@ -272,7 +274,7 @@ def test_files_that_do_not_go_together(small, tmp_path, change, reason):
     assert not out.exists()
 
 
-@pytest.mark.parametrize("content", ["", "[NaN]", "{", '{"version": 1e999}'])
+@pytest.mark.parametrize("content", ["", "[NaN]", "{", '{"version": 1, "x": 1e999}', "[" * 100000])
 def test_files_that_are_no_statistics(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     result = basin("merge-stats", tmp_path / "a.json", "-o", tmp_path / "out.json")

@@ -207,6 +207,8 @@ class Best:
         """Take over `value`."""
         if value is not None and set(value) != set(self.fields):
             raise ValueError(f"expected the fields {', '.join(self.fields)}")
+        if value is not None and any(type(x) not in (int, float) for x in value.values()):
+            raise ValueError("expected numbers in all fields")
         self.record = value and {name: value[name] for name in self.fields}
 
 
@@ -231,7 +233,8 @@ class Tally:
 
     def load(self, value: Any) -> None:
         """Take over `value`."""
-        self.counts = {(position, id): count for position, id, count in value}
+        triples = _integers(value, (len(value), 3)).tolist()
+        self.counts = {(position, id): count for position, id, count in triples}
 
 
 class Shared:

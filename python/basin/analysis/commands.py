@@ -45,7 +45,7 @@ def analyze(
         int | None, typer.Option(min=1, help="Random sequences instead of data.")
     ] = None,
     sink_length: Annotated[
-        int, typer.Option(min=1, help="First tokens that sink importance is taken over.")
+        int, typer.Option(min=1, max=65536, help="Tokens that sink importance is taken over.")
     ] = 64,
     stats: Annotated[Path | None, STATS] = None,
     report: Annotated[Path | None, REPORT] = None,

@@ -7,6 +7,7 @@ derives anew; it refuses files of different models, settings or kinds of data.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable
@@ -148,16 +149,22 @@ def check(document: Any, where: str) -> None:
         raise AnalysisError(f"{where}: {path}: {message}")
 
 
+def _finite(text: str) -> float:
+    """A number as JSON has it: neither NaN nor infinity, nor too large for a double."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
 def read(path: Path) -> dict[str, Any]:
     """The document of a statistics file, checked. Raises AnalysisError."""
     if not path.is_file():
         raise AnalysisError(f"no such file: {path}")
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON number")
-
     try:
-        document = json.loads(path.read_text("utf-8"), parse_constant=refuse)
+        text = path.read_text("utf-8")
+        document = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise AnalysisError(f"{path}: not JSON: {error}") from None
     check(document, str(path))
