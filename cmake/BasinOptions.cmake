@@ -21,9 +21,10 @@ if(BASIN_SANITIZE)
 endif()
 
 # A Basin library: sources, the dylib-linked MLIR, exported for find_package(Basin).
-#   basin_add_library(NAME sources... [DEPENDS ...] [LINK_LIBS ...])
+# One that is STANDALONE is not in every tool, and not in the fuzzers.
+#   basin_add_library(NAME sources... [STANDALONE] [DEPENDS ...] [LINK_LIBS ...])
 function(basin_add_library name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "STANDALONE" "" "DEPENDS;LINK_LIBS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
@@ -33,7 +34,9 @@ function(basin_add_library name)
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
     $<INSTALL_INTERFACE:include>)
   target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS} MLIR LLVM)
-  set_property(GLOBAL APPEND PROPERTY BASIN_LIBS ${name})
+  if(NOT ARG_STANDALONE)
+    set_property(GLOBAL APPEND PROPERTY BASIN_LIBS ${name})
+  endif()
   install(TARGETS ${name} EXPORT BasinTargets ARCHIVE DESTINATION lib)
 endfunction()
 

@@ -1,0 +1,279 @@
+//===- KernelBuilder.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Kernels/KernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace basin::kernels;
+
+static constexpr llvm::StringLiteral kSharedName = "basin_shared";
+
+gpu::GPUModuleOp basin::kernels::createKernelModule(ModuleOp module, StringRef name) {
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
+  auto kernels = gpu::GPUModuleOp::create(b, module.getLoc(), name);
+  b.setInsertionPointToStart(kernels.getBody());
+  auto bytes = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
+  LLVM::GlobalOp::create(b, module.getLoc(), bytes, /*isConstant=*/false, LLVM::Linkage::External,
+                         kSharedName, Attribute(), /*alignment=*/128, /*addrSpace=*/3);
+  return kernels;
+}
+
+static StringRef toString(KernelArgument::Kind kind) {
+  switch (kind) {
+  case KernelArgument::In:
+    return "in";
+  case KernelArgument::Out:
+    return "out";
+  case KernelArgument::InOut:
+    return "inout";
+  case KernelArgument::Scalar:
+    return "scalar";
+  }
+  llvm_unreachable("an argument of no kind");
+}
+
+KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, StringRef name,
+                             ArrayRef<KernelArgument> arguments, int64_t blockSize,
+                             int64_t sharedBytes)
+    : ImplicitLocOpBuilder(NameLoc::get(StringAttr::get(module.getContext(), name)),
+                           OpBuilder::atBlockEnd(module.getBody())) {
+  auto global = LLVM::LLVMPointerType::get(getContext(), 1);
+  SmallVector<Type> types;
+  SmallVector<Attribute> abi;
+  for (const KernelArgument &argument : arguments) {
+    types.push_back(argument.kind == KernelArgument::Scalar ? argument.type : global);
+    names.push_back(argument.name);
+    abi.push_back(getDictionaryAttr({getNamedAttr("name", getStringAttr(argument.name)),
+                                     getNamedAttr("kind", getStringAttr(toString(argument.kind))),
+                                     getNamedAttr("type", TypeAttr::get(argument.type))}));
+  }
+  kernel = gpu::GPUFuncOp::create(*this, name, getFunctionType(types, {}));
+  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), getUnitAttr());
+  kernel->setAttr("known_block_size",
+                  getDenseI32ArrayAttr({static_cast<int32_t>(blockSize), 1, 1}));
+  kernel->setAttr("basin.abi", getArrayAttr(abi));
+  kernel->setAttr("basin.shared_bytes", getI64IntegerAttr(sharedBytes));
+  for (auto [i, argument] : llvm::enumerate(arguments)) {
+    if (argument.kind == KernelArgument::Scalar)
+      continue;
+    kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), getUnitAttr());
+    if (argument.kind == KernelArgument::In)
+      kernel.setArgAttr(i, LLVM::LLVMDialect::getReadonlyAttrName(), getUnitAttr());
+  }
+  setInsertionPointToStart(&kernel.getBody().front());
+}
+
+void KernelBuilder::finish() { gpu::ReturnOp::create(*this); }
+
+Value KernelBuilder::arg(StringRef name) {
+  auto it = llvm::find(names, name);
+  return it == names.end() ? Value() : kernel.getBody().getArgument(it - names.begin());
+}
+
+//===----------------------------------------------------------------------===//
+// Constants and integers
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::i32(int64_t value) {
+  return arith::ConstantOp::create(*this, getI32IntegerAttr(value));
+}
+
+Value KernelBuilder::i64(int64_t value) {
+  return arith::ConstantOp::create(*this, getI64IntegerAttr(value));
+}
+
+Value KernelBuilder::f32(double value) {
+  return arith::ConstantOp::create(*this, getF32FloatAttr(value));
+}
+
+Value KernelBuilder::f32(double value, int64_t width) {
+  auto type = VectorType::get({width}, getF32Type());
+  return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, float(value)));
+}
+
+Value KernelBuilder::add(Value a, Value b) { return arith::AddIOp::create(*this, a, b); }
+Value KernelBuilder::sub(Value a, Value b) { return arith::SubIOp::create(*this, a, b); }
+Value KernelBuilder::mul(Value a, Value b) { return arith::MulIOp::create(*this, a, b); }
+
+Value KernelBuilder::divU(Value a, int64_t b) { return arith::DivUIOp::create(*this, a, i32(b)); }
+Value KernelBuilder::remU(Value a, int64_t b) { return arith::RemUIOp::create(*this, a, i32(b)); }
+
+Value KernelBuilder::lessS(Value a, Value b) {
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, a, b);
+}
+
+Value KernelBuilder::lessU(Value a, Value b) {
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, a, b);
+}
+
+Value KernelBuilder::extend(Value a) { return arith::ExtSIOp::create(*this, getI64Type(), a); }
+
+static Value toI32(KernelBuilder &b, Value index) {
+  return arith::IndexCastOp::create(b, b.getI32Type(), index);
+}
+
+Value KernelBuilder::threadX() {
+  return toI32(*this, gpu::ThreadIdOp::create(*this, gpu::Dimension::x));
+}
+Value KernelBuilder::blockX() {
+  return toI32(*this, gpu::BlockIdOp::create(*this, gpu::Dimension::x));
+}
+Value KernelBuilder::blockY() {
+  return toI32(*this, gpu::BlockIdOp::create(*this, gpu::Dimension::y));
+}
+Value KernelBuilder::blockZ() {
+  return toI32(*this, gpu::BlockIdOp::create(*this, gpu::Dimension::z));
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::shared(int64_t byteOffset) {
+  auto type = LLVM::LLVMPointerType::get(getContext(), 3);
+  Value base = LLVM::AddressOfOp::create(*this, type, kSharedName);
+  return byteOffset == 0 ? base : at(base, getI8Type(), i32(byteOffset));
+}
+
+Value KernelBuilder::at(Value base, Type element, Value index) {
+  return LLVM::GEPOp::create(*this, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{index});
+}
+
+static unsigned getBytes(Type type) {
+  if (auto vector = dyn_cast<VectorType>(type))
+    return vector.getNumElements() * vector.getElementTypeBitWidth() / 8;
+  return type.getIntOrFloatBitWidth() / 8;
+}
+
+Value KernelBuilder::load(Value base, Type element, Value index, int64_t width) {
+  Type type = width == 1 ? element : VectorType::get({width}, element);
+  return LLVM::LoadOp::create(*this, type, at(base, element, index), getBytes(type));
+}
+
+void KernelBuilder::store(Value value, Value base, Type element, Value index) {
+  LLVM::StoreOp::create(*this, value, at(base, element, index), getBytes(value.getType()));
+}
+
+//===----------------------------------------------------------------------===//
+// Floating point
+//===----------------------------------------------------------------------===//
+
+/// `element`, or a vector of it where `like` is one.
+static Type withElement(Type like, Type element) {
+  auto vector = dyn_cast<VectorType>(like);
+  return vector ? Type(vector.clone(element)) : element;
+}
+
+Value KernelBuilder::toF32(Value x) {
+  Type type = withElement(x.getType(), getF32Type());
+  return x.getType() == type ? x : Value(arith::ExtFOp::create(*this, type, x));
+}
+
+Value KernelBuilder::fromF32(Value x, Type element) {
+  Type type = withElement(x.getType(), element);
+  return x.getType() == type ? x : Value(arith::TruncFOp::create(*this, type, x));
+}
+
+Value KernelBuilder::fadd(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
+Value KernelBuilder::fsub(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
+Value KernelBuilder::fmul(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
+Value KernelBuilder::fmax(Value a, Value b) { return arith::MaxNumFOp::create(*this, a, b); }
+
+Value KernelBuilder::fma(Value a, Value b, Value c) { return LLVM::FMAOp::create(*this, a, b, c); }
+
+Value KernelBuilder::splat(Value x, int64_t width) {
+  return vector::BroadcastOp::create(*this, VectorType::get({width}, x.getType()), x);
+}
+
+Value KernelBuilder::extract(Value vector, int64_t i) {
+  return vector::ExtractOp::create(*this, vector, i);
+}
+
+Value KernelBuilder::sum(Value vector) {
+  int64_t width = cast<VectorType>(vector.getType()).getNumElements();
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < width; ++i)
+    parts.push_back(extract(vector, i));
+  while (parts.size() > 1) {
+    SmallVector<Value> next;
+    for (size_t i = 0; i + 1 < parts.size(); i += 2)
+      next.push_back(fadd(parts[i], parts[i + 1]));
+    if (parts.size() % 2)
+      next.push_back(parts.back());
+    parts = std::move(next);
+  }
+  return parts.front();
+}
+
+Value KernelBuilder::select(Value condition, Value a, Value b) {
+  return arith::SelectOp::create(*this, condition, a, b);
+}
+
+Value KernelBuilder::intrinsic(StringRef name, Type type, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(*this, type, getStringAttr(name), operands)->getResult(0);
+}
+
+Value KernelBuilder::exp2(Value x) {
+  return intrinsic("llvm.nvvm.ex2.approx.ftz.f", getF32Type(), x);
+}
+Value KernelBuilder::rsqrt(Value x) {
+  return intrinsic("llvm.nvvm.rsqrt.approx.ftz.f", getF32Type(), x);
+}
+Value KernelBuilder::reciprocal(Value x) {
+  return intrinsic("llvm.nvvm.rcp.approx.ftz.f", getF32Type(), x);
+}
+Value KernelBuilder::tanh(Value x) { return intrinsic("llvm.nvvm.tanh.approx.f", getF32Type(), x); }
+
+//===----------------------------------------------------------------------===//
+// Threads and loops
+//===----------------------------------------------------------------------===//
+
+void KernelBuilder::barrier() { gpu::BarrierOp::create(*this); }
+
+Value KernelBuilder::shuffleXor(Value x, int64_t offset) {
+  return gpu::ShuffleOp::create(*this, x, i32(offset), i32(32), gpu::ShuffleMode::XOR)
+      .getShuffleResult();
+}
+
+Value KernelBuilder::warpSum(Value x, int64_t width) {
+  for (int64_t offset = width / 2; offset > 0; offset /= 2)
+    x = fadd(x, shuffleXor(x, offset));
+  return x;
+}
+
+Value KernelBuilder::warpMax(Value x, int64_t width) {
+  for (int64_t offset = width / 2; offset > 0; offset /= 2)
+    x = fmax(x, shuffleXor(x, offset));
+  return x;
+}
+
+SmallVector<Value>
+KernelBuilder::forLoop(Value begin, Value end, Value step, ValueRange carried,
+                       llvm::function_ref<SmallVector<Value>(Value i, ValueRange)> body) {
+  auto loop = scf::ForOp::create(*this, begin, end, step, carried);
+  OpBuilder::InsertionGuard guard(*this);
+  Block *block = loop.getBody();
+  // Without carried values the body has its terminator already.
+  if (!block->empty())
+    block->getTerminator()->erase();
+  setInsertionPointToEnd(block);
+  SmallVector<Value> next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(*this, next);
+  return llvm::to_vector_of<Value>(loop.getResults());
+}
+
+void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
+  auto branch = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.thenBlock());
+  body();
+}

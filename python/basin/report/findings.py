@@ -1,0 +1,98 @@
+"""What a statistics document says in words: a list of findings, each with its figures.
+
+A finding states a phenomenon, whether it is there by a criterion that is named, where, with which
+figures, and what can be done with Basin today. The criteria are the published ones where there are
+any; a mark of this report's own is called that. Nothing is said beyond the figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from basin.report import values as v
+
+
+class Verdict(Enum):
+    """How far the figures go; the text is what the report prints."""
+
+    FOUND = "found"
+    WEAK = "weak"
+    NONE = "not found"
+    UNKNOWN = "not measured"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number, what it is held against, and whose threshold that is."""
+
+    name: str
+    value: str
+    against: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What to do: a command of today's tool, or None and what the literature does."""
+
+    command: str | None
+    good: str
+    not_good: str = ""
+
+
+@dataclass
+class Finding:
+    """One phenomenon."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    headline: str
+    details: list[str] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    treatments: list[Treatment] = field(default_factory=list)
+
+
+def unknown(ident: str, title: str, reason: str) -> Finding:
+    """A finding that cannot be had."""
+    return Finding(ident, title, Verdict.UNKNOWN, reason)
+
+
+def find(stats: dict[str, Any]) -> list[Finding]:
+    """Every finding, in a fixed order; strings of `stats` need cleaning before (`values.clean`)."""
+    from basin.report import attention_findings, projection_findings, stream_findings
+
+    metrics, data = v.mapping(stats, "metrics"), v.mapping(stats, "data")
+    return [
+        attention_findings.attention_sinks(metrics, data),
+        attention_findings.value_drain(metrics),
+        stream_findings.massive_activation(metrics),
+        stream_findings.residual_sinks(metrics),
+        stream_findings.f16_headroom(metrics),
+        projection_findings.outlier_features(metrics),
+        projection_findings.outlier_tokens(metrics),
+    ]
+
+
+def warnings(stats: dict[str, Any]) -> list[str]:
+    """What limits all findings: the notes, and what the data is."""
+    data, notes = v.mapping(stats, "data"), stats.get("notes")
+    notes = [one for one in notes if isinstance(one, str)] if isinstance(notes, list) else []
+    found = []
+    if data.get("kind") == "random" and not any("random tokens" in one for one in notes):
+        found.append(
+            "Random tokens: these figures say how the model behaves on noise. Sinks at particular "
+            "tokens, and anything else that depends on text, may be missing or different."
+        )
+    bos, sequences = v.mapping(data, "bos"), v.whole(data.get("sequences"))
+    starts = v.whole(bos.get("starts"))
+    if v.whole(bos.get("id")) is not None and starts is not None and sequences:
+        if starts < sequences and not any("do not begin with BOS" in one for one in notes):
+            found.append(
+                f"{sequences - starts} of {sequences} sequences do not begin with the BOS token "
+                f"(id {v.whole(bos['id'])}): a model trained with it may show other sinks."
+            )
+    return found + notes
