@@ -71,7 +71,7 @@ def attention_metrics(one: Attention, texts: Texts) -> dict[str, Any]:
         "heads": one.tap["heads"],
         "kv_heads": one.tap["kv_heads"],
         "causal": one.tap["causal"],
-        "sinks": int(one.tap["sinks"]),
+        "sinks": one.tap["sinks"],
         "alpha_first": numbers(alpha[:, 0]),
         "first_token_mass": numbers(one.first_token_mass.value()),
         "max_logit": numbers(one.max_logit.value()),
