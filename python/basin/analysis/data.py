@@ -10,7 +10,8 @@
 A stream is cut into windows of `length` tokens, BOS included, and its rest is dropped unless it is
 all there is; sequences keep their first `length` tokens. Tokens that a mask leaves out are dropped.
 BOS is put before windows of text if the tokenizer has one, and before everything that lacks it if
-`--bos` says so.
+`--bos` says so. The text of a line is an input of its own, with all special tokens that the
+tokenizer puts around it; a window of a stream is a part of one.
 """
 
 from __future__ import annotations
@@ -233,7 +234,7 @@ def _line_text(where: str, value: dict[str, Any], tokenizer: Tokenizer | None) -
         raise AnalysisError(f"{where}: expected a string as 'text'")
     if tokenizer is None:
         raise AnalysisError(f"{where}: text needs --tokenizer")
-    return tokenizer.encode(value["text"])
+    return tokenizer.encode(value["text"], whole=True)
 
 
 def _ids(where: str, value: Any) -> np.ndarray:

@@ -19,8 +19,8 @@ class Tokenizer(Protocol):
     name: str
     bos: int | None
 
-    def encode(self, text: str) -> np.ndarray:
-        """Ids of a text, [T] i64, without special tokens."""
+    def encode(self, text: str, whole: bool = False) -> np.ndarray:
+        """Ids of a text, [T] i64: `whole` with the special tokens that belong around it."""
         ...
 
     def text(self, id: int) -> str | None:
@@ -36,8 +36,8 @@ class ByteTokenizer:
     def __init__(self, vocabulary: int | None) -> None:
         self.bos = BYTES if vocabulary is not None and vocabulary > BYTES else None
 
-    def encode(self, text: str) -> np.ndarray:
-        """Ids of a text, [T] i64."""
+    def encode(self, text: str, whole: bool = False) -> np.ndarray:
+        """Ids of a text, [T] i64; none belong around it but BOS, which is put there later."""
         return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int64)
 
     def text(self, id: int) -> str | None:
@@ -66,9 +66,9 @@ class FileTokenizer:
         special = encoded.ids and encoded.special_tokens_mask[0]
         self.bos = encoded.ids[0] if special else None
 
-    def encode(self, text: str) -> np.ndarray:
-        """Ids of a text, [T] i64, without special tokens."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+    def encode(self, text: str, whole: bool = False) -> np.ndarray:
+        """Ids of a text, [T] i64: `whole` with the special tokens that belong around it."""
+        ids = self._tokenizer.encode(text, add_special_tokens=whole).ids
         return np.array(ids, np.int64)
 
     def text(self, id: int) -> str | None:
