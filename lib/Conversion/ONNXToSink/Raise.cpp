@@ -68,7 +68,7 @@ static void absorbServants(Idiom &idiom, Block *block) {
     for (Value value : op->getResults())
       if (!llvm::is_contained(idiom.results, value))
         for (Operation *user : llvm::to_vector(value.getUsers()))
-          absorb(user, idiom.inside, block, /*depth=*/8);
+          absorb(user, idiom.inside, block, /*depth=*/16);
   }
 }
 
