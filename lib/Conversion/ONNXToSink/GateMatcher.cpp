@@ -135,8 +135,7 @@ static std::optional<std::variant<GateMatch, Miss>> matchScores(Operation *produ
   std::optional<Projection> up = matchProjection(score, inside);
   Value low = up ? matchSwish(up->input, inside) : Value();
   std::optional<Projection> down = low ? matchProjection(low, inside) : std::nullopt;
-  // A swish of the scores themselves is a step of a gate, not one.
-  if (!down || skipCasts(scaled) == skipCasts(score))
+  if (!down)
     return std::nullopt;
   m.x = scaled;
   if (down->input != scaled) {
@@ -163,7 +162,8 @@ static std::optional<std::variant<GateMatch, Miss>> matchScores(Operation *produ
 }
 
 std::optional<std::variant<GateMatch, Miss>> basin::onnx::matchGate(Operation *op) {
-  if (!isa<MulOp>(op))
+  // A swish of scores is a step of a gate, not one.
+  if (Ops swish; !isa<MulOp>(op) || matchSwish(op->getResult(0), swish))
     return std::nullopt;
   for (unsigned index : {0u, 1u})
     if (auto result = matchScores(op, index))
