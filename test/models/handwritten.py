@@ -13,7 +13,7 @@ import special
 from attention import HEADS, Form
 from common import Spec, main
 from decoder import build, expect
-from norms import LAYER, RMS
+from norms import DYT, LAYER, RMS
 
 PLAIN = Form()
 
@@ -21,7 +21,7 @@ PLAIN = Form()
 def _norm_forms() -> dict[str, Form]:
     forms: dict[str, Form] = {}
     skips = ["skip_simplified", "skip_layer", "skip_simplified_bias", "skip_layer_bias"]
-    for name in [*RMS, *LAYER, *skips]:
+    for name in [*RMS, *LAYER, *DYT, *skips]:
         half = name.startswith("cast_")
         forms[f"norm-{name}"] = dataclasses.replace(
             PLAIN,
@@ -70,6 +70,17 @@ def _attention_forms() -> dict[str, Form]:
     return forms
 
 
+def _sink_forms() -> dict[str, Form]:
+    change = dataclasses.replace
+    forms = {f"sink-{kind}": change(PLAIN, sink=kind) for kind in ("logit_last", "logit_first", "kv")}
+    forms["sink-logit_first-opset18"] = change(PLAIN, sink="logit_first", opset=18)
+    forms |= {f"gate-{kind}": change(PLAIN, gate=kind) for kind in ("head", "heads_first", "element")}
+    op = change(PLAIN, opset=23, norm="rms_op", attention="standard_op", mask="op_causal")
+    forms["gate-op-attention23"] = change(op, gate="element", rotary="op")
+    forms["gate-sink-logit_last"] = change(PLAIN, gate="head", sink="logit_last", norm="gated")
+    return forms
+
+
 def _rotary_forms() -> dict[str, Form]:
     change = dataclasses.replace
     forms = {
@@ -98,7 +109,7 @@ def _block_forms() -> dict[str, Form]:
 
 def registry() -> dict[str, Spec]:
     """Return every hand-written model by name."""
-    forms = _norm_forms() | _attention_forms() | _rotary_forms() | _block_forms()
+    forms = _norm_forms() | _attention_forms() | _sink_forms() | _rotary_forms() | _block_forms()
     specs = {
         f"hand-{name}": Spec(
             build=lambda form=form: build(form),
