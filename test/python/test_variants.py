@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
+import onnxruntime
 import pytest
 from graph_equal import diff_models
 from test_forms import assert_same_function
@@ -153,6 +155,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
     return get
 
 
+def outputs(model: onnx.ModelProto, values: dict[str, np.ndarray]) -> np.ndarray:
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, values)[0]
+
+
 def inputs() -> dict[str, np.ndarray]:
     return {"input_ids": np.random.default_rng(0).integers(0, VOCAB, (2, 6))}
 
@@ -222,3 +231,38 @@ def test_rewrites_are_bit_identical(variant: tuple, name: str, exported, tmp_pat
     model.save(target)
     report = verify(source, target, inputs=inputs())
     assert report.passed, str(report)
+
+
+def test_a_dynamic_tanh_sees_the_scale_of_its_stream(exported, tmp_path: Path) -> None:
+    """Its stream is found, and scaling it puts back the scale before each tanh: it is no norm."""
+    source, target = exported("dyt", "script", 17), tmp_path / "out.onnx"
+    (stream,) = basin.load(source).inspect()["residual_streams"]
+    assert [reader["kind"] for reader in stream["readers"]] == ["other"] * NORMS
+    model = basin.load(source)
+    model.run("builtin.module(basin-raise,sink-rescale-residual{k=3},convert-sink-to-onnx)")
+    model.save(target)
+    graph = onnx.load(target).graph
+    restored = {node.output[0] for node in graph.node if node.output[0].endswith(".restored")}
+    scaled = {node.output[0] for node in graph.node if restored.intersection(node.input)}
+    tanhs = [node for node in graph.node if node.op_type == "Tanh"]
+    assert len(restored) == NORMS == len(tanhs)
+    assert all(node.input[0] in scaled for node in tanhs)
+
+
+@pytest.mark.parametrize("name", ["gate_head", "sink_logit"])
+def test_values_are_used(name: str, exported) -> None:
+    """The test models would notice: without what is learned their outputs differ by far."""
+    path = exported(name, "script", 17)
+    model = onnx.load(path)
+    before = outputs(model, inputs())
+    if name == "sink_logit":
+        for tensor in model.graph.initializer:
+            if tensor.name.endswith("sink_logit"):
+                zeros = np.full(tensor.dims, -1e4, np.float32)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(zeros, tensor.name))
+    else:
+        for node in model.graph.node:
+            if node.op_type == "Sigmoid" and "/attention/" in node.name:
+                node.op_type = "Tanh"
+    after = outputs(model, inputs())
+    assert np.abs(before - after).max() > 0.01 * np.abs(before).max()
