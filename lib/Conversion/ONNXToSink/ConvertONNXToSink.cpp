@@ -191,8 +191,8 @@ void ConvertONNXToSinkPass::runOnOperation() {
       numAttention += isa<sink::AttentionOp>(raised);
     } else if (StringRef kind = getFusedKind(op); !kind.empty()) {
       reportMiss(op, kind,
-                 {"it has an operand, result or attribute without a counterpart in sink, or "
-                  "operands of unknown rank"});
+                 {"it has an operand, result or attribute without a counterpart in sink, operands of "
+                  "unknown rank, or positions that may count from elsewhere"});
     }
   for (Operation *op : norms)
     raiseNorm(op, b);
