@@ -35,6 +35,7 @@ class Form:
     softcap: bool = False
     sink: str = "none"
     gate: str = "none"
+    window: int = 0
     block: str = "pre"
     tied: bool = False
     layers: int = 1
@@ -232,7 +233,9 @@ def standard_op(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
     q, k, v = _qkv(g, form, c, h, stem)
     inputs = [q, k, v] + ([c.mask] if c.mask else [])
     causal = int(form.mask == "op_causal")
-    mixed = g.op("Attention", *inputs, is_causal=causal, scale=SCALE)
+    # The operator counts the keys before the query, the form the query too.
+    window = dict(left_window_size=form.window - 1) if form.window else {}
+    mixed = g.op("Attention", *inputs, is_causal=causal, scale=SCALE, **window)
     return gated_merge(g, form, h, mixed, stem)
 
 

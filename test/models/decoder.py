@@ -109,6 +109,7 @@ def expect(form: Form, **changes: Any) -> dict[str, Any]:
         "gates": norms if form.norm.startswith("gated") else 0,
         "sink_logits": form.layers if form.sink.startswith("logit") else 0,
         "sink_kv": form.layers if form.sink == "kv" else 0,
+        "windows": form.layers if form.window else 0,
         "attention_gates": form.layers if form.gate != "none" else 0,
     }
     return result | {key: count for key, count in more.items() if count} | changes

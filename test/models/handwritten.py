@@ -54,6 +54,7 @@ def _attention_forms() -> dict[str, Form]:
     op = change(PLAIN, opset=23, norm="rms_op", attention="standard_op", mask="op_causal")
     forms["op-attention23"] = change(op, rotary="op")
     forms["op-attention24"] = change(op, opset=24)
+    forms["op-attention25-window"] = change(op, opset=25, window=3)
     forms["op-attention23-mask"] = change(op, mask="add_graph")
     forms["op-attention23-bool"] = change(op, mask="bool")
     forms["op-attention23-flat"] = change(op, attention="standard_op_flat", rotary="none")

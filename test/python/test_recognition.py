@@ -17,7 +17,7 @@ SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"
 RAISE = "onnx-infer-shapes,convert-onnx-to-sink"
 
 # Counts that an expectation names where they are not 0.
-RARE = ("gates", "dyts", "sink_logits", "sink_kv", "attention_gates")
+RARE = ("gates", "dyts", "sink_logits", "sink_kv", "attention_gates", "windows")
 
 # Model -> keys that recognition does not get right yet, with the reason.
 KNOWN_GAPS: dict[str, tuple[str, ...]] = {}
@@ -36,6 +36,7 @@ def found_counts(found: dict) -> dict:
     counts |= {key: len(found[key]) for key in ("gates", "dyts")}
     counts["sink_logits"] = sum(row["sink_logit"] for row in attention)
     counts["sink_kv"] = sum(row["sink_kv"] for row in attention)
+    counts["windows"] = sum(row["window"] is not None for row in attention)
     counts["attention_gates"] = sum(row["gate"] is not None for row in attention)
     for key in ("heads", "kv_heads", "head_dim", "causal"):
         values = {row[key] for row in attention}

@@ -101,7 +101,7 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
         return false;
       if (isa<MatMulOp>(def))
         return true;
-      if (!isa<CastOp, IdentityOp, MulOp, DivOp, AddOp, WhereOp, TanhOp, ReshapeOp, ConcatOp>(def))
+      if (!isa<CastOp, IdentityOp, MulOp, DivOp, AddOp, WhereOp, TanhOp, ReshapeOp>(def))
         return false;
       unsigned index = isa<WhereOp>(def) && isMaskedScore(def->getOperand(1)) ? 2 : 0;
       if (isa<WhereOp>(def) && index == 0)
@@ -353,6 +353,8 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   if (column && (*rank != 4 || (m.heads && *m.heads != column->heads)))
     return miss("its column of logits has " + Twine(column->heads) +
                 " heads, but its query is of another shape");
+  if (column)
+    m.heads = column->heads;
   if (m.kvHeads && valueHeads && *m.kvHeads != *valueHeads)
     return miss("it has " + Twine(*m.kvHeads) + " key heads but " + Twine(*valueHeads) +
                 " value heads");
@@ -376,8 +378,8 @@ StringRef AttentionWalk::finish(bool allArguments) {
   m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, isSquare());
   m.idiom.arguments = {m.query, m.key, m.value};
   for (Value operand : {m.mask, m.sinkLogit, m.sinkKey, m.sinkValue})
-    if (operand && allArguments)
-      m.idiom.arguments.push_back(operand);
+    if (operand)
+      (allArguments ? m.idiom.arguments : m.idiom.captured).push_back(operand);
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);
 }
 

@@ -116,6 +116,7 @@ std::optional<std::variant<DyTMatch, Miss>> basin::onnx::matchDyT(Operation *op)
   inside.insert(product);
   matchTail(m, product->getResult(0));
   m.idiom.arguments = {m.x};
+  m.idiom.captured = {m.alpha, m.gamma, m.beta};
   if (StringRef why = checkIdiom(m.idiom, /*allowExtraResults=*/false); !why.empty())
     return Result(miss(why));
   return Result(std::move(m));

@@ -155,6 +155,7 @@ static std::optional<std::variant<GateMatch, Miss>> matchScores(Operation *produ
     return Result(*why);
   inside.insert(product);
   m.idiom.arguments = {m.x};
+  m.idiom.captured = {m.wDown, m.wUp};
   m.idiom.results = {product->getResult(0)};
   if (StringRef why = checkIdiom(m.idiom, /*allowExtraResults=*/false); !why.empty())
     return Result(miss(why));

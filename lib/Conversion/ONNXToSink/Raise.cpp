@@ -104,8 +104,9 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
       idiom.results.push_back(value);
     }
   // Everything that stays outside must be there before the op is.
-  for (Value argument : idiom.arguments)
-    if (Operation *def = argument.getDefiningOp(); def && idiom.inside.contains(def))
+  for (Value operand : llvm::concat<Value>(idiom.arguments, idiom.captured))
+    if (Operation *def = operand ? operand.getDefiningOp() : nullptr;
+        def && idiom.inside.contains(def))
       return "one of its inputs is computed inside it";
   return {};
 }

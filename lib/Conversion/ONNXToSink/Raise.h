@@ -23,6 +23,8 @@ namespace basin::onnx {
 struct Idiom {
   /// Values that become arguments of the form, in order.
   llvm::SmallVector<mlir::Value> arguments;
+  /// Values that become other operands of the op; null where absent.
+  llvm::SmallVector<mlir::Value> captured;
   /// Values that become the op's results, in order.
   llvm::SmallVector<mlir::Value> results;
   Ops inside;

@@ -232,7 +232,7 @@ onnx.graph @column_masked #g {
   %j = onnx.Concat(%s, %c) {axis = -1 : i64} : (!u, !u) -> !u
   %m6 = onnx.node "Source" () {} : () -> tensor<5x6xf32>
   %jj = onnx.Add(%j, %m6) : (!u, tensor<5x6xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: what stands beside its scores is scaled, masked or capped with them}}
+  // expected-remark@+1 {{attention '' not raised: neither summand of its mask comes from a product of queries and keys}}
   %p = onnx.Softmax(%jj) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u

@@ -133,6 +133,22 @@ onnx.graph @inner_value_used #g {
   onnx.return
 }
 
+// gamma is computed from the squashed value.
+// CHECK-LABEL: onnx.graph @weight_of_an_inner_value
+// CHECK-NOT: sink.dyt
+onnx.graph @weight_of_an_inner_value #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, tensor<2xi64>, !v)
+  %s = onnx.Mul(%a, %x) : (!a, !x) -> !u
+  // expected-remark@+1 {{dynamic tanh '' not raised: one of its inputs is computed inside it}}
+  %t = onnx.Tanh(%s) : (!u) -> !u
+  %o = onnx.Constant() {value_ints = array<i64: 0, 1>} : () -> !u
+  %g = onnx.ReduceMean(%t, %o) {keepdims = 0 : i64} : (!u, !u) -> !u
+  %m = onnx.Mul(%g, %t) : (!u, !u) -> !u
+  %y = onnx.Add(%m, %b) : (!u, !v) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
 // tanh(x) has no alpha.
 // CHECK-LABEL: onnx.graph @not_scaled
 // CHECK-NOT: sink.dyt

@@ -210,6 +210,28 @@ onnx.graph @swiglu #g {
   onnx.return
 }
 
+// The way up is computed from what came down.
+// CHECK-LABEL: onnx.graph @matrix_of_an_inner_value
+// CHECK-NOT: sink.gate
+onnx.graph @matrix_of_an_inner_value #g {
+  %x, %d, %u = onnx.node "Source" () {} : () -> (!x, !d, !p)
+  %l = onnx.MatMul(%x, %d) : (!x, !d) -> !u
+  %s = onnx.Sigmoid(%l) : (!u) -> !u
+  %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
+  %o = onnx.Constant() {value_ints = array<i64: 3, -1>} : () -> !u
+  %f = onnx.Reshape(%l, %o) : (!u, !u) -> !u
+  %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
+  %i8 = onnx.Constant() {value_ints = array<i64: 8>} : () -> !u
+  %i1 = onnx.Constant() {value_ints = array<i64: 1>} : () -> !u
+  %k = onnx.Slice(%f, %i0, %i8, %i1) : (!u, !u, !u, !u) -> !u
+  %c = onnx.MatMul(%w, %k) : (!u, !u) -> !u
+  %g = onnx.Sigmoid(%c) : (!u) -> !u
+  // expected-remark@+1 {{gate '' not raised: one of its inputs is computed inside it}}
+  %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
 // The scores are read elsewhere too.
 // CHECK-LABEL: onnx.graph @inner_value_used
 // CHECK-NOT: sink.gate
