@@ -72,21 +72,18 @@ static json::Value describeAttentionGate(sink::AttentionOp op) {
 }
 
 static json::Object describeGate(sink::GateOp op) {
-  return json::Object{
-      {"output", nameOf(op.getResult())},
-      {"activation", sink::stringifyActivation(op.getActivation())},
-      {"granularity", lastDim(op.getWUp()) == 1 ? "tensorwise" : "elementwise"},
-      {"rank", orNull(lastDim(op.getWDown()))},
-      {"form", formOf(op)}};
+  return json::Object{{"output", nameOf(op.getResult())},
+                      {"activation", sink::stringifyActivation(op.getActivation())},
+                      {"granularity", lastDim(op.getWUp()) == 1 ? "tensorwise" : "elementwise"},
+                      {"rank", orNull(lastDim(op.getWDown()))},
+                      {"form", formOf(op)}};
 }
 
 static json::Object describeDyT(sink::DyTOp op) {
-  return json::Object{{"output", nameOf(op.getResult())},
-                      {"dim", orNull(lastDim(op.getX()))},
-                      {"alpha", nameOf(op.getAlpha())},
-                      {"weight", nameOf(op.getGamma())},
-                      {"bias", static_cast<bool>(op.getBeta())},
-                      {"form", formOf(op)}};
+  return json::Object{
+      {"output", nameOf(op.getResult())},        {"dim", orNull(lastDim(op.getX()))},
+      {"alpha", nameOf(op.getAlpha())},          {"weight", nameOf(op.getGamma())},
+      {"bias", static_cast<bool>(op.getBeta())}, {"form", formOf(op)}};
 }
 
 static json::Object describeAttention(sink::AttentionOp op) {

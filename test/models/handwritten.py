@@ -73,9 +73,10 @@ def _attention_forms() -> dict[str, Form]:
 
 def _sink_forms() -> dict[str, Form]:
     change = dataclasses.replace
-    forms = {f"sink-{kind}": change(PLAIN, sink=kind) for kind in ("logit_last", "logit_first", "kv")}
+    sinks, gates = ("logit_last", "logit_first", "kv"), ("head", "heads_first", "element")
+    forms = {f"sink-{kind}": change(PLAIN, sink=kind) for kind in sinks}
     forms["sink-logit_first-opset18"] = change(PLAIN, sink="logit_first", opset=18)
-    forms |= {f"gate-{kind}": change(PLAIN, gate=kind) for kind in ("head", "heads_first", "element")}
+    forms |= {f"gate-{kind}": change(PLAIN, gate=kind) for kind in gates}
     op = change(PLAIN, opset=23, norm="rms_op", attention="standard_op", mask="op_causal")
     forms["gate-op-attention23"] = change(op, gate="element", rotary="op")
     forms["gate-sink-logit_last"] = change(PLAIN, gate="head", sink="logit_last", norm="gated")

@@ -32,8 +32,8 @@ static bool isSigmoid(Value value) {
     Operation *op = value.getDefiningOp();
     if (isa_and_nonnull<SigmoidOp>(op))
       return true;
-    if (!op || !(isFloatCast(op) || isa<ReshapeOp, UnsqueezeOp, SqueezeOp, FlattenOp, TransposeOp,
-                                        ExpandOp>(op)))
+    if (!op || !(isFloatCast(op) ||
+                 isa<ReshapeOp, UnsqueezeOp, SqueezeOp, FlattenOp, TransposeOp, ExpandOp>(op)))
       return false;
     value = op->getOperand(0);
   }

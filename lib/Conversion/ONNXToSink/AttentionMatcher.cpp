@@ -369,7 +369,7 @@ bool AttentionWalk::isSquare() const {
   if (!m.sinkKey)
     return info[info.rank() - 1].provablyEquals(info[info.rank() - 2]);
   TensorInfo key = getTensorInfo(m.key);
-  return key.hasRank() && key[key.rank() - 2].provablyEquals(info[info.rank() - 2]);
+  return key.hasRank() && key.rank() == 4 && key[2].provablyEquals(info[info.rank() - 2]);
 }
 
 /// What the form takes: all operands in order, or only the first three where the

@@ -36,8 +36,7 @@ static bool isPerHead(Value value, int64_t heads) {
   std::optional<RankedTensorType> type = getStaticType(value);
   if (!type || type->getNumElements() != heads)
     return false;
-  return heads == 1 ||
-         (type->getRank() >= 3 && type->getDimSize(type->getRank() - 3) == heads);
+  return heads == 1 || (type->getRank() >= 3 && type->getDimSize(type->getRank() - 3) == heads);
 }
 
 /// The logits that `column` [batch, heads, queries, 1] repeats for every element

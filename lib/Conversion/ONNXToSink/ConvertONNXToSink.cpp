@@ -129,8 +129,8 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
     sink::Layout out = m.queryLayout;
     return sink::AttentionOp::create(
         b, loc, types[0], types.drop_front(), m.query, m.key, m.value, m.mask, Value(), Value(),
-        m.sinkLogit, m.sinkKey, m.sinkValue, Value(), b.getF64FloatAttr(m.scale), m.causal, IntegerAttr(),
-        m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
+        m.sinkLogit, m.sinkKey, m.sinkValue, Value(), b.getF64FloatAttr(m.scale), m.causal,
+        IntegerAttr(), m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
         integer(m.kvHeads), integer(m.headDim),
         m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind) : sink::MaskKindAttr(),
         /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
@@ -190,9 +190,10 @@ void ConvertONNXToSinkPass::runOnOperation() {
       numRotary += isa<sink::RotaryOp>(raised);
       numAttention += isa<sink::AttentionOp>(raised);
     } else if (StringRef kind = getFusedKind(op); !kind.empty()) {
-      reportMiss(op, kind,
-                 {"it has an operand, result or attribute without a counterpart in sink, operands of "
-                  "unknown rank, or positions that may count from elsewhere"});
+      reportMiss(
+          op, kind,
+          {"it has an operand, result or attribute without a counterpart in sink, operands of "
+           "unknown rank, or positions that may count from elsewhere"});
     }
   for (Operation *op : norms)
     raiseNorm(op, b);

@@ -244,8 +244,7 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
                      : MaskKind::additive;
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
-  p.causal =
-      isCausal || (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare && !p.pastKey));
+  p.causal = isCausal || (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare && !p.pastKey));
   p.hasPresent = a->getNumResults() > 2 && a.getPresentKey() && a.getPresentValue() &&
                  !getValueName(a.getPresentKey()).empty();
   if (!flat)

@@ -119,8 +119,8 @@ static std::optional<Miss> checkSizes(const GateMatch &m) {
   if (getRank(m.wDown) != 2 || getRank(m.wUp) != 2 || !d || !width || !getDim(m.wDown, 1))
     return miss("its projections are not by matrices of known sizes");
   if (*width != 1 && *width != *d)
-    return miss("its " + Twine(*width) + " scores are neither one nor as many as its " +
-                Twine(*d) + " elements");
+    return miss("its " + Twine(*width) + " scores are neither one nor as many as its " + Twine(*d) +
+                " elements");
   return std::nullopt;
 }
 

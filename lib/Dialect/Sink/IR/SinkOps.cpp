@@ -278,7 +278,8 @@ static LogicalResult verifyGate(AttentionOp op) {
     fits = have == 1 || have == want || ShapedType::isDynamic(have) || ShapedType::isDynamic(want);
   }
   if (!fits)
-    return op.emitOpError("expected a gate that is broadcast to ") << result << ", but got " << gate;
+    return op.emitOpError("expected a gate that is broadcast to ")
+           << result << ", but got " << gate;
   return success();
 }
 
