@@ -1,7 +1,8 @@
 """The testbeds' variants as both exporters write them: recognized, kept bit for bit, rewritten.
 
-PyTorch exports them here, with random weights of a scale at which every variant matters. gpt-oss is
-transformers' own model, whose attention subtracts the row's largest before the Softmax.
+PyTorch exports them here, with random weights of a scale at which every variant matters. Two models
+are transformers' own: gpt-oss, whose attention subtracts the row's largest before the Softmax, and
+the attention layers of Qwen3-Next, gated after torch's scaled dot product.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import onnx.numpy_helper
 import onnxruntime
 import pytest
 from graph_equal import diff_models
-from test_forms import assert_same_function
+from test_forms import REFUSALS, Refused, assert_same_function
 from test_recognition import RAISE, RARE, found_counts, sorted_nodes
 
 basin = pytest.importorskip("basin")
@@ -63,7 +64,16 @@ EXPORTS += [
     for name in ("sink_logit", "sink_kv", "gate_head", "gated_silu", "gated_dyt")
     for opset in (18, 23)
 ]
-GPT_OSS = [("gpt_oss", "script", 17), ("gpt_oss", "dynamo", 18)]
+TRANSFORMERS = [
+    (name, exporter, opset)
+    for name in ("gpt_oss", "qwen3_next")
+    for exporter, opset in (("script", 17), ("dynamo", 18))
+]
+# name -> counts; Qwen3-Next has norms on q and k, too.
+OTHERS = {
+    "gpt_oss": dict(sink_logits=LAYERS),
+    "qwen3_next": dict(attention_gates=LAYERS, rms_norms=NORMS + 2 * LAYERS),
+}
 
 
 def randomize(model: torch.nn.Module) -> None:
@@ -101,9 +111,27 @@ class Logits(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=mask, use_cache=False).logits
 
 
-def export_gpt_oss(exporter: str, opset: int, target: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+def make_gpt_oss(transformers, sizes: dict) -> torch.nn.Module:
     config = transformers.GptOssConfig(
+        **sizes, num_local_experts=2, sliding_window=4, attn_implementation="eager"
+    )
+    model = transformers.GptOssForCausalLM(config)
+    for layer in model.model.layers:
+        layer.mlp = Linear(32)
+    return model
+
+
+def make_qwen3_next(transformers, sizes: dict) -> torch.nn.Module:
+    layers = dict(layer_types=["full_attention"] * LAYERS, mlp_only_layers=list(range(LAYERS)))
+    config = transformers.Qwen3NextConfig(
+        **sizes, **layers, num_experts=0, attn_implementation="sdpa"
+    )
+    return transformers.Qwen3NextForCausalLM(config)
+
+
+def export_transformers(name: str, exporter: str, opset: int, target: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = dict(
         hidden_size=32,
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
@@ -111,15 +139,10 @@ def export_gpt_oss(exporter: str, opset: int, target: Path) -> None:
         head_dim=8,
         vocab_size=VOCAB,
         intermediate_size=16,
-        num_local_experts=2,
-        num_experts_per_tok=1,
-        sliding_window=4,
         max_position_embeddings=64,
-        attn_implementation="eager",
     )
-    model = transformers.GptOssForCausalLM(config).eval()
-    for layer in model.model.layers:
-        layer.mlp = Linear(32)
+    make = make_gpt_oss if name == "gpt_oss" else make_qwen3_next
+    model = make(transformers, sizes).eval()
     randomize(model)
     if exporter == "script":
         options = dict(dynamo=False, dynamic_axes={"input_ids": {0: "batch", 1: "seq"}})
@@ -146,8 +169,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
     def get(name: str, exporter: str, opset: int) -> Path:
         target = folder / f"{name}-{exporter}{opset}.onnx"
         torch.manual_seed(1)
-        if name == "gpt_oss":
-            export_gpt_oss(exporter, opset, target)
+        if name in OTHERS:
+            export_transformers(name, exporter, opset, target)
         else:
             export_testbed(name, exporter, opset, target)
         return target
@@ -167,7 +190,7 @@ def inputs() -> dict[str, np.ndarray]:
 
 
 each_export = pytest.mark.parametrize(
-    "variant", EXPORTS + GPT_OSS, ids=lambda v: f"{v[0]}-{v[1]}{v[2]}"
+    "variant", EXPORTS + TRANSFORMERS, ids=lambda v: f"{v[0]}-{v[1]}{v[2]}"
 )
 
 
@@ -175,7 +198,7 @@ each_export = pytest.mark.parametrize(
 def test_recognized(variant: tuple, exported) -> None:
     plain = dict(attention=LAYERS, rms_norms=NORMS, layer_norms=0, rotary=2 * LAYERS, streams=1)
     plain |= dict(heads=4, kv_heads=2, head_dim=8, causal=True) | dict.fromkeys(RARE, 0)
-    special = VARIANTS[variant[0]][1] if variant[0] in VARIANTS else dict(sink_logits=LAYERS)
+    special = OTHERS[variant[0]] if variant[0] in OTHERS else VARIANTS[variant[0]][1]
     found = basin.load(exported(*variant)).inspect()
     assert found_counts(found) == plain | special
     assert found["unrecognized"] == []
@@ -210,7 +233,11 @@ def test_raise_and_lower_is_the_identity(variant: tuple, exported, tmp_path: Pat
 
 @each_export
 def test_operands_say_what_the_nodes_compute(variant: tuple, exported, tmp_path: Path) -> None:
-    assert_same_function(exported(*variant), inputs(), tmp_path)
+    try:
+        assert_same_function(exported(*variant), inputs(), tmp_path)
+    except Refused as refused:
+        # torch's scaled dot product at opset 17 reads the shape of the transposed keys.
+        assert variant[:2] == ("qwen3_next", "script") and REFUSALS[1] in str(refused)
 
 
 REWRITES = {

@@ -9,7 +9,7 @@
 // Gated attention: the output of attention times a sigmoid, one score a head or
 // one an element, before the output's projection.
 //
-//   y = attention(q, k, v); y' = [merge heads] [transpose] y * sigmoid(.)
+//   y = attention(q, k, v); y' = [merge heads] [transpose] [reshape] y * sigmoid(.)
 //
 // Anchored at an attention that is raised already, decomposed or one operator:
 // the steps to the product move into its form, and its result is the gated one.
@@ -50,6 +50,17 @@ static bool mergesHeads(ReshapeOp reshape) {
          (from[0].provablyEquals(to[0]) || from[1].provablyEquals(to[1]));
 }
 
+/// Of four axes, three that are the same for certain: then the fourth is.
+static bool keepsShape(ReshapeOp reshape) {
+  TensorInfo from = getTensorInfo(reshape.getData()), to = getTensorInfo(reshape->getResult(0));
+  if (!from.hasRank() || !to.hasRank() || from.rank() != to.rank())
+    return false;
+  unsigned unproven = 0;
+  for (int64_t i = 0; i < from.rank(); ++i)
+    unproven += !from[i].provablyEquals(to[i]);
+  return unproven <= 1;
+}
+
 /// The layout after a Transpose or Reshape of a tensor in `layout`.
 static std::optional<Layout> stepLayout(Operation *op, Layout layout) {
   if (auto transpose = dyn_cast<TransposeOp>(op)) {
@@ -59,9 +70,11 @@ static std::optional<Layout> stepLayout(Operation *op, Layout layout) {
       return Layout::bshd;
     return layout == Layout::bshd ? std::optional(Layout::bhsd) : std::nullopt;
   }
-  if (auto reshape = dyn_cast<ReshapeOp>(op))
-    return layout == Layout::bshd && mergesHeads(reshape) ? std::optional(Layout::bsd)
-                                                          : std::nullopt;
+  auto reshape = dyn_cast<ReshapeOp>(op);
+  if (reshape && keepsShape(reshape))
+    return layout;
+  if (reshape && layout == Layout::bshd && mergesHeads(reshape))
+    return Layout::bsd;
   return std::nullopt;
 }
 
@@ -78,16 +91,45 @@ static bool isBroadcastTo(Value gate, Value result) {
   return true;
 }
 
-/// The op is moved to the product: nothing may read its other results before.
-static bool isUsedBefore(sink::AttentionOp op, Operation *product) {
+/// The only user that does more than look at the shape; null if there are
+/// several.
+static Operation *getOnlyReader(Value value) {
+  Operation *reader = nullptr;
+  for (Operation *user : value.getUsers()) {
+    if (isa<ShapeOp>(user))
+      continue;
+    if (reader && reader != user)
+      return nullptr;
+    reader = user;
+  }
+  return reader;
+}
+
+/// Whether the op can be moved to the product, with what is between them.
+static std::optional<Miss> checkUses(sink::AttentionOp op, AttentionGate &m) {
+  SmallVector<Value> values = llvm::to_vector_of<Value>(op->getResults());
+  for (Operation *step : m.inside)
+    if (step != m.product)
+      values.push_back(step->getResult(0));
+  for (Value value : values)
+    absorbServants(value, m.inside);
   Block *block = op->getBlock();
+  for (Operation *inner : m.inside)
+    if (inner != m.product)
+      for (Operation *user : inner->getUsers())
+        if (!m.inside.contains(user))
+          return Miss{"the result is used beside its gate", m.product};
   for (Value result : op->getResults())
     for (Operation *user : result.getUsers()) {
+      if (m.inside.contains(user))
+        continue;
+      if (result == op.getResult())
+        return Miss{"the result is used beside its gate", m.product};
       Operation *ancestor = block->findAncestorOpInBlock(*user);
-      if (result != op.getResult() && (!ancestor || ancestor->isBeforeInBlock(product)))
-        return true;
+      if (!ancestor || ancestor->isBeforeInBlock(m.product))
+        return Miss{"another result is used before the gate", m.product};
     }
-  return false;
+  return std::nullopt;
 }
 
 std::optional<std::variant<AttentionGate, Miss>>
@@ -99,45 +141,46 @@ basin::onnx::matchAttentionGate(sink::AttentionOp op) {
   m.layout = op.getResultLayout();
   if (m.layout == Layout::hsd || m.layout == Layout::packed)
     return std::nullopt;
-  // One user at a time; a product met beside others is a near miss.
   for (Value cur = op.getResult();;) {
     auto isGating = [&](Operation *user) {
       Value other = isa<MulOp>(user) ? otherOperand(user, cur) : Value();
       return other && other != cur && isSigmoid(other) && user->getBlock() == op->getBlock();
     };
-    auto user = llvm::find_if(cur.getUsers(), isGating);
-    if (user != cur.user_end()) {
+    // A product met beside others is a near miss.
+    if (auto user = llvm::find_if(cur.getUsers(), isGating); user != cur.user_end()) {
       m.product = *user;
       m.gate = otherOperand(*user, cur);
-      if (!cur.hasOneUse())
-        return Result(Miss{"the result is used beside its gate", m.product});
+      m.inside.insert(m.product);
       if (!isBroadcastTo(m.gate, cur))
         return Result(Miss{"the gate is not proven to be broadcast to the result", m.product});
-      if (isUsedBefore(op, m.product))
-        return Result(Miss{"another result is used before the gate", m.product});
+      if (std::optional<Miss> why = checkUses(op, m))
+        return Result(*why);
       return Result(std::move(m));
     }
-    Operation *next = getOnlyUser(cur);
+    Operation *next = getOnlyReader(cur);
     std::optional<Layout> layout =
         next && next->getBlock() == op->getBlock() ? stepLayout(next, m.layout) : std::nullopt;
     if (!layout)
       return std::nullopt;
     m.layout = *layout;
-    m.steps.push_back(next);
+    m.inside.insert(next);
     cur = next->getResult(0);
   }
 }
 
 void basin::onnx::raiseAttentionGate(sink::AttentionOp op, AttentionGate &m) {
-  Block &form = op.getForm().front();
-  Operation *yield = form.getTerminator();
+  Region &form = op.getForm();
+  Operation *yield = form.front().getTerminator();
   m.product->setAttr(sink::kRoleAttr, StringAttr::get(op.getContext(), "gate"));
+  SmallVector<Operation *> sorted = llvm::to_vector(m.inside);
+  llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   op->moveBefore(m.product);
-  SmallVector<Operation *> inner(m.steps);
-  inner.push_back(m.product);
-  for (Operation *step : inner)
-    step->moveBefore(yield);
-  op.getResult().replaceAllUsesWith(yield->getOperand(0));
+  for (Operation *inner : sorted)
+    inner->moveBefore(yield);
+  for (auto [result, yielded] : llvm::zip_equal(op->getResults(), yield->getOperands()))
+    result.replaceUsesWithIf(yielded, [&](OpOperand &use) {
+      return form.isAncestor(use.getOwner()->getParentRegion());
+    });
   Value gated = m.product->getResult(0);
   op.getResult().setType(gated.getType());
   gated.replaceAllUsesWith(op.getResult());

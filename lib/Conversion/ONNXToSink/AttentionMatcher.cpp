@@ -227,14 +227,6 @@ std::optional<Miss> AttentionWalk::toOperands() {
   return std::nullopt;
 }
 
-/// A Dropout that drops nothing.
-static bool isInferenceDropout(Operation *op) {
-  if (!isa<DropoutOp>(op))
-    return false;
-  Value training = getInputOrNull(op, 2);
-  return !training || getConstantInts(training) == SmallVector<int64_t>{0};
-}
-
 /// Downward to the product with v.
 std::optional<Miss> AttentionWalk::toResult() {
   Value probs = softmax->getResult(0);

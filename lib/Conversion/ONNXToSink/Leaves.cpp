@@ -108,6 +108,13 @@ Operation *basin::onnx::getOnlyUser(Value value) {
   return value.hasOneUse() ? *value.getUsers().begin() : nullptr;
 }
 
+bool basin::onnx::isInferenceDropout(Operation *op) {
+  if (!isa<DropoutOp>(op))
+    return false;
+  Value training = getInputOrNull(op, 2);
+  return !training || getConstantInts(training) == SmallVector<int64_t>{0};
+}
+
 Value basin::onnx::matchSquare(Value value, Ops &ops) {
   Operation *op = skipCasts(value, &ops).getDefiningOp();
   if (auto mul = dyn_cast_or_null<MulOp>(op); mul && mul.getA() == mul.getB()) {

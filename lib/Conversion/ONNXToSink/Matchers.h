@@ -103,7 +103,8 @@ std::variant<AttentionMatch, Miss> matchAttention(mlir::Operation *softmax);
 struct AttentionGate {
   mlir::Value gate;
   mlir::Operation *product = nullptr;
-  llvm::SmallVector<mlir::Operation *> steps;
+  /// The steps to the product, itself, and what computes their shapes.
+  Ops inside;
   sink::Layout layout = sink::Layout::bhsd;
 };
 

@@ -35,6 +35,10 @@ struct Idiom {
 /// but never an op between an argument and a result.
 llvm::StringRef checkIdiom(Idiom &idiom, bool allowExtraResults);
 
+/// Adds to `inside` what only serves it among the users of `value`: ops all of
+/// whose users are inside (the shape computations of a Reshape or an Expand).
+void absorbServants(mlir::Value value, Ops &inside);
+
 /// Creates the op by `create` (which gets the result types) before the last of
 /// the idiom's ops, moves those ops into its one region, and redirects uses.
 mlir::Operation *

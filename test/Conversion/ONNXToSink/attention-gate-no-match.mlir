@@ -123,6 +123,47 @@ onnx.graph @unknown_shape #g {
   onnx.return
 }
 
+// The shape of the result without its gate is read elsewhere too.
+// CHECK-LABEL: onnx.graph @shape_used
+// CHECK-NOT: gate %
+// CHECK: sink.attention
+// CHECK-NOT: gate %
+onnx.graph @shape_used #g {
+  %q, %k, %v, %h = onnx.node "Source" () {} : () -> (!q, !q, !q, !h)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  %shape = onnx.Shape(%y) : (!u) -> !u
+  %o = onnx.node "Sink" (%shape) {} : (!u) -> !u
+  %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
+  %g = onnx.Sigmoid(%h) : (!h) -> !u
+  // expected-remark@+1 {{gate of attention '' not raised: the result is used beside its gate}}
+  %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
+  %z = onnx.Relu(%r) : (!u) -> !u
+  onnx.return
+}
+
+// A Reshape to other axes, though of the same rank.
+// CHECK-LABEL: onnx.graph @other_shape
+// CHECK-NOT: gate %
+// CHECK: sink.attention
+// CHECK-NOT: gate %
+onnx.graph @other_shape #g {
+  %q, %k, %v, %h = onnx.node "Source" () {} : () -> (!q, !q, !q, tensor<2x4x5x1xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  %shape = onnx.Constant() {value_ints = array<i64: 2, 5, 4, 8>} : () -> !u
+  %k4 = onnx.Reshape(%y, %shape) : (!u, !u) -> !u
+  %t = onnx.Transpose(%k4) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
+  %g = onnx.Sigmoid(%h) : (tensor<2x4x5x1xf32>) -> !u
+  %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
+  %z = onnx.Relu(%r) : (!u) -> !u
+  onnx.return
+}
+
 // Axes in another order.
 // CHECK-LABEL: onnx.graph @other_transposition
 // CHECK-NOT: gate %

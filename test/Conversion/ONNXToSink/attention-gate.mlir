@@ -92,6 +92,32 @@ onnx.graph @shaped_sigmoid #g {
   onnx.return
 }
 
+// A Reshape that keeps the shape, computed from that of the result: all of it belongs to
+// the steps to the product.
+// CHECK-LABEL: onnx.graph @shape_of_the_result
+// CHECK: sink.attention %{{.*}} gate %{{.*}} {{{.*}}result_layout = #sink.layout<bshd>
+// CHECK: %[[P:.*]] = onnx.Softmax(
+// CHECK-NEXT: %[[M:.*]] = onnx.MatMul(%[[P]],
+// CHECK-NEXT: %[[S:.*]] = onnx.Shape(%[[M]])
+// CHECK-NEXT: onnx.Reshape(%[[M]], %[[S]])
+// CHECK-NEXT: onnx.Transpose
+// CHECK-NEXT: onnx.Mul
+// CHECK-NEXT: sink.yield
+onnx.graph @shape_of_the_result #g {
+  %q, %k, %v, %h = onnx.node "Source" () {} : () -> (!q, !q, !q, !h)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  %shape = onnx.Shape(%y) : (!u) -> !u
+  %k4 = onnx.Reshape(%y, %shape) : (!u, !u) -> !u
+  %t = onnx.Transpose(%k4) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
+  %g = onnx.Sigmoid(%h) : (!h) -> !u
+  %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
+  %z = onnx.Relu(%r) : (!u) -> !u
+  onnx.return
+}
+
 // The same after an operator, flat.
 // CHECK-LABEL: onnx.graph @operator
 // CHECK: sink.attention %{{.*}} gate %{{.*}} {{{.*}}result_layout = #sink.layout<bsd>
