@@ -77,6 +77,34 @@ def test_functions_are_raised_where_they_stand() -> None:
     assert text.count("sink.rms_norm") == expected["in_bodies"]["rms_norms"]
 
 
+def test_a_node_without_a_required_operand_stays_untyped(tmp_path: Path) -> None:
+    """So that matchers never meet one: the product of scores with nothing, a Slice of nothing."""
+    make = onnx.helper.make_node
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 4, 5, 8])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    nodes = [
+        make("Transpose", ["x"], ["t"], perm=[0, 1, 3, 2]),
+        make("MatMul", ["x", "t"], ["s"]),
+        make("Softmax", ["s"], ["p"], axis=-1),
+        make("MatMul", ["p", ""], ["y"]),
+        make("Slice", ["", "t", "t"], ["unused"]),
+        make("Neg", ["unused"], ["negated"]),
+        make("Concat", ["negated", "unused"], ["rotated"], axis=-1),
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", [x], [y])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "m.onnx")
+    model = basin.load(tmp_path / "m.onnx")
+    model.run(RAISE)
+    text = model.text()
+    assert 'onnx.node "MatMul"' in text and 'onnx.node "Slice"' in text
+    assert "sink.attention" not in text
+    model.run("convert-sink-to-onnx")
+    model.save(tmp_path / "out.onnx")
+    before, after = onnx.load(tmp_path / "m.onnx"), onnx.load(tmp_path / "out.onnx")
+    assert diff_models(sorted_nodes(before), sorted_nodes(after)) == []
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="the trained model is not there")
 def test_stories() -> None:
     counts = found_counts(basin.load(SHARED).inspect())

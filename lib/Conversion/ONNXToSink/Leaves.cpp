@@ -27,7 +27,7 @@ bool basin::onnx::isFloatCast(Operation *op) {
 }
 
 Value basin::onnx::skipCasts(Value value, Ops *ops) {
-  while (Operation *op = value.getDefiningOp()) {
+  while (Operation *op = value ? value.getDefiningOp() : nullptr) {
     if (!isFloatCast(op))
       break;
     if (ops)
@@ -38,17 +38,17 @@ Value basin::onnx::skipCasts(Value value, Ops *ops) {
 }
 
 Type basin::onnx::getElementTypeOf(Value value) {
-  auto type = dyn_cast<TensorType>(value.getType());
+  auto type = value ? dyn_cast<TensorType>(value.getType()) : TensorType();
   return type ? type.getElementType() : Type();
 }
 
 std::optional<int64_t> basin::onnx::getRank(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
   return type ? std::optional<int64_t>(type.getRank()) : std::nullopt;
 }
 
 std::optional<int64_t> basin::onnx::getDim(Value value, int64_t axis) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
   if (!type)
     return std::nullopt;
   if (axis < 0)
