@@ -47,7 +47,31 @@ std::string basin::kernels::getName(const NormSpec &spec) {
                                                             {spec.bias, "_bias"}})
     if (has)
       name += part;
+  static constexpr const char *kActivations[] = {"sigmoid", "tanh", "silu", "identity"};
+  if (spec.gateRank != 0)
+    name += "_gate" + std::to_string(spec.gateRank) + (spec.tensorwise ? "t" : "") + "_" +
+            kActivations[static_cast<int>(spec.activation)];
   return name;
+}
+
+SmallVector<KernelArgument> basin::kernels::getArguments(const NormSpec &spec) {
+  SmallVector<KernelArgument> out;
+  auto add = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type) {
+    if (has)
+      out.push_back({name.str(), kind, type});
+  };
+  add(true, "x", KernelArgument::In, spec.type);
+  add(spec.residual, "residual", KernelArgument::In, spec.type);
+  add(spec.residualBias, "residual_bias", KernelArgument::In, spec.parameterType);
+  add(spec.preAffine, "pre_affine", KernelArgument::In, spec.parameterType);
+  add(spec.weight, "weight", KernelArgument::In, spec.parameterType);
+  add(spec.bias, "bias", KernelArgument::In, spec.parameterType);
+  add(spec.gateRank != 0, "gate_down", KernelArgument::In, spec.type);
+  add(spec.gateRank != 0, "gate_up", KernelArgument::In, spec.type);
+  add(true, "y", KernelArgument::Out, spec.resultType);
+  add(spec.sum, "sum", KernelArgument::Out, spec.type);
+  add(true, "rows", KernelArgument::Scalar, IntegerType::get(spec.type.getContext(), 32));
+  return out;
 }
 
 namespace {
@@ -56,12 +80,11 @@ public:
   NormKernel(gpu::GPUModuleOp module, const NormSpec &spec, const NormSchedule &schedule,
              StringRef name)
       : spec(spec), schedule(schedule),
-        b(module, name, arguments(spec), schedule.blockSize(), schedule.sharedBytes()) {}
+        b(module, name, getArguments(spec), schedule.blockSize(), schedule.sharedBytes()) {}
 
   gpu::GPUFuncOp build();
 
 private:
-  static SmallVector<KernelArgument> arguments(const NormSpec &spec);
   void locate();
   Value guard(Value x, int64_t step);
   Value rowOf(StringRef name, Type type);
@@ -84,24 +107,6 @@ private:
   SmallVector<Value> values;
 };
 } // namespace
-
-SmallVector<KernelArgument> NormKernel::arguments(const NormSpec &spec) {
-  SmallVector<KernelArgument> out;
-  auto add = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type) {
-    if (has)
-      out.push_back({name.str(), kind, type});
-  };
-  add(true, "x", KernelArgument::In, spec.type);
-  add(spec.residual, "residual", KernelArgument::In, spec.type);
-  add(spec.residualBias, "residual_bias", KernelArgument::In, spec.parameterType);
-  add(spec.preAffine, "pre_affine", KernelArgument::In, spec.parameterType);
-  add(spec.weight, "weight", KernelArgument::In, spec.parameterType);
-  add(spec.bias, "bias", KernelArgument::In, spec.parameterType);
-  add(true, "y", KernelArgument::Out, spec.resultType);
-  add(spec.sum, "sum", KernelArgument::Out, spec.type);
-  add(true, "rows", KernelArgument::Scalar, IntegerType::get(spec.type.getContext(), 32));
-  return out;
-}
 
 void NormKernel::locate() {
   Value tid = b.threadX();

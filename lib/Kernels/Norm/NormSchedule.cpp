@@ -57,3 +57,40 @@ NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
   out.rowsPerBlock = std::max<int64_t>(1, kMinBlock / out.threadsPerRow);
   return out;
 }
+
+//===----------------------------------------------------------------------===//
+// Gated
+//===----------------------------------------------------------------------===//
+
+// Eight groups of 32 columns are 64 registers of 16-bit pairs in a thread.
+static constexpr int64_t kMaxGroups = 8, kMaxWarps = 16;
+
+int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
+  // Two sums a row and warp, and the down product's accumulators a warp.
+  return warps * (2 * 16 + spec.gateRank / 8 * 32 * 4) * 4;
+}
+
+std::string GatedNormSchedule::check(const NormSpec &spec) const {
+  if (!spec.type.isF16() && !spec.type.isBF16())
+    return "expected f16 or bf16 for a gate's products";
+  if (spec.gateRank < 8 || spec.gateRank > 64 || spec.gateRank % 8 != 0)
+    return "expected a gate's rank to be a multiple of 8 up to 64, but got " +
+           std::to_string(spec.gateRank);
+  if (spec.dim % 8 != 0)
+    return "expected a multiple of 8 as the dim of a gated norm, but got " +
+           std::to_string(spec.dim);
+  if (warps < 1 || warps > 32)
+    return "expected 1 to 32 warps, but got " + std::to_string(warps);
+  if (keep && steps(spec.dim) > 2 * kMaxGroups)
+    return "expected at most " + std::to_string(2 * kMaxGroups) +
+           " groups of columns a warp to be kept, but got " + std::to_string(steps(spec.dim));
+  return {};
+}
+
+GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec) {
+  GatedNormSchedule out;
+  while (out.warps < kMaxWarps && out.steps(spec.dim) > kMaxGroups)
+    out.warps *= 2;
+  out.keep = out.steps(spec.dim) <= kMaxGroups;
+  return out;
+}
