@@ -186,7 +186,8 @@ Value KernelBuilder::fromF32(Value x, Type element) {
 Value KernelBuilder::fadd(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::fsub(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
 Value KernelBuilder::fmul(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
-Value KernelBuilder::fmax(Value a, Value b) { return arith::MaxNumFOp::create(*this, a, b); }
+// Not arith.maxnumf, which would become a call of a library function.
+Value KernelBuilder::fmax(Value a, Value b) { return LLVM::MaxNumOp::create(*this, a, b); }
 
 Value KernelBuilder::fma(Value a, Value b, Value c) { return LLVM::FMAOp::create(*this, a, b, c); }
 
