@@ -40,6 +40,31 @@ struct NormKernels : testing::Test {
     return out;
   }
 
+  /// Lowers and assembles what was built: `count` kernels.
+  void expectToCompile(size_t count, unsigned registers) {
+    std::string assembler = nvptx::findAssembler();
+    ASSERT_TRUE(succeeded(verify(*module)));
+    PassManager pm(&context);
+    nvptx::buildLowerKernelsPipeline(pm);
+    ASSERT_TRUE(succeeded(pm.run(*module)));
+    for (StringRef chip : {"sm_80", "sm_86", "sm_89", "sm_90a"}) {
+      FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, chip);
+      ASSERT_TRUE(succeeded(ptx)) << chip.str();
+      EXPECT_NE(ptx->find("ld.global.nc.v4.b32"), std::string::npos);
+      if (assembler.empty())
+        continue;
+      llvm::Expected<nvptx::Assembled> done = nvptx::assemble(*ptx, chip, assembler);
+      ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
+      EXPECT_EQ(done->kernels.size(), count);
+      for (const std::string &warning : done->warnings)
+        ADD_FAILURE() << chip.str() << ": " << warning;
+      for (const nvptx::KernelResources &kernel : done->kernels) {
+        EXPECT_EQ(kernel.spillBytes, 0u) << chip.str() << " " << kernel.name;
+        EXPECT_LE(kernel.registers, registers) << chip.str() << " " << kernel.name;
+      }
+    }
+  }
+
   Type bf16() { return BFloat16Type::get(&context); }
   Type f16() { return Float16Type::get(&context); }
   Type f32() { return Float32Type::get(&context); }
@@ -87,8 +112,27 @@ TEST_F(NormKernels, NamesTellSpecsApart) {
   EXPECT_NE(getName(a), getName(c));
 }
 
+TEST_F(NormKernels, GatedOnesNeedMatrixTypesAndWholeChunks) {
+  NormSpec one = spec(4096, f32());
+  one.gateRank = 16;
+  GatedNormSchedule schedule = chooseGatedNormSchedule(one);
+  EXPECT_NE(schedule.check(one).find("f16 or bf16"), std::string::npos);
+  one = spec(100, bf16());
+  one.gateRank = 16;
+  EXPECT_NE(schedule.check(one).find("multiple of 8 as the dim"), std::string::npos);
+  one = spec(4096, bf16());
+  one.gateRank = 12;
+  EXPECT_NE(schedule.check(one).find("got 12"), std::string::npos);
+  one.gateRank = 16;
+  EXPECT_EQ(schedule.check(one), "");
+  EXPECT_NE(GatedNormSchedule({1, true}).check(one).find("got 128"), std::string::npos);
+  EXPECT_EQ(GatedNormSchedule({1, false}).check(one), "");
+  EXPECT_FALSE(chooseGatedNormSchedule(one).keep);
+  one.dim = 256;
+  EXPECT_TRUE(chooseGatedNormSchedule(one).keep);
+}
+
 TEST_F(NormKernels, CompileForEveryTargetWithoutSpills) {
-  std::string assembler = nvptx::findAssembler();
   for (int64_t dim : {64, 100, 2048, 4096, 16384})
     for (Type type : {bf16(), f16(), f32()})
       for (bool full : {false, true}) {
@@ -98,25 +142,24 @@ TEST_F(NormKernels, CompileForEveryTargetWithoutSpills) {
         one.residualBias = full && type == f32();
         buildNormKernel(kernels, one, chooseNormSchedule(one));
       }
-  ASSERT_TRUE(succeeded(verify(*module)));
-  PassManager pm(&context);
-  nvptx::buildLowerKernelsPipeline(pm);
-  ASSERT_TRUE(succeeded(pm.run(*module)));
-  for (StringRef chip : {"sm_80", "sm_86", "sm_89", "sm_90a"}) {
-    FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, chip);
-    ASSERT_TRUE(succeeded(ptx)) << chip.str();
-    EXPECT_NE(ptx->find("ld.global.nc.v4.b32"), std::string::npos);
-    if (assembler.empty())
-      continue;
-    llvm::Expected<nvptx::Assembled> done = nvptx::assemble(*ptx, chip, assembler);
-    ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
-    EXPECT_EQ(done->kernels.size(), 30u);
-    for (const std::string &warning : done->warnings)
-      ADD_FAILURE() << chip.str() << ": " << warning;
-    for (const nvptx::KernelResources &kernel : done->kernels) {
-      EXPECT_EQ(kernel.spillBytes, 0u) << chip.str() << " " << kernel.name;
-      // Three blocks of 128 threads on a processor, at least.
-      EXPECT_LE(kernel.registers, 168u) << chip.str() << " " << kernel.name;
-    }
-  }
+  // Three blocks of 128 threads on a processor, at least.
+  expectToCompile(30, 168);
+}
+
+TEST_F(NormKernels, GatedOnesCompileForEveryTargetWithoutSpills) {
+  int64_t count = 0;
+  for (int64_t dim : {64, 72, 2048, 4096, 16384})
+    for (int64_t rank : {8, 16, 32})
+      for (bool full : {false, true}) {
+        NormSpec one = spec(dim, full ? f16() : bf16());
+        one.layer = one.bias = full && rank != 16;
+        one.residual = one.sum = one.preAffine = full;
+        one.gateRank = rank;
+        one.tensorwise = rank == 8;
+        one.activation = static_cast<GateActivation>(count % 4);
+        buildGatedNormKernel(kernels, one, chooseGatedNormSchedule(one));
+        ++count;
+      }
+  // A block has up to 512 threads.
+  expectToCompile(count, 128);
 }

@@ -232,7 +232,10 @@ Value KernelBuilder::rsqrt(Value x) {
 Value KernelBuilder::reciprocal(Value x) {
   return intrinsic("llvm.nvvm.rcp.approx.ftz.f", getF32Type(), x);
 }
-Value KernelBuilder::tanh(Value x) { return intrinsic("llvm.nvvm.tanh.approx.f", getF32Type(), x); }
+Value KernelBuilder::tanh(Value x) {
+  // LLVM has no name for the instruction: it is tanh where it may be approximate.
+  return LLVM::TanhOp::create(*this, x.getType(), x, LLVM::FastmathFlags::afn);
+}
 
 //===----------------------------------------------------------------------===//
 // Threads and loops

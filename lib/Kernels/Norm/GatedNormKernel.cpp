@@ -20,8 +20,14 @@
 //          of two n-tiles are four neighbours of h, 8 bytes of a row of W_up
 //
 // Passes: sums of squares -> barrier -> down product -> barrier -> up product and
-// store. Rows stay in registers as they are stored, 16 bits an element, or are read
-// again where the schedule says so.
+// store. An RMSNorm of bf16 takes the first two together: its factor is the row's
+// own, so that h = factor * ((weight u) W_down), of which bf16 holds the operand
+// whatever its size. f16 does not where u is large, and a LayerNorm needs its mean
+// before.
+//
+// Later passes read the rows again, from a cache: in registers they would be as
+// f32, since the compiler finds that both passes widen the same values, and spill.
+// Rows that are short enough for that stay.
 //
 //===----------------------------------------------------------------------===//
 
@@ -75,8 +81,13 @@ private:
   Pair prepared(const Group &group, const Pair &h);
   Pair sumRows(Pair mine, int64_t slot);
   void findStatistics();
-  Pair normalized(const Group &group, const Pair &h);
+  void setFactor(Pair sumsOfSquares);
+  Pair normalized(const Group &group, const Pair &h, bool scaled = true);
+  bool isDeferred() const { return !spec.layer && spec.type.isBF16(); }
   Value hiddenDim(int64_t tile, Value n);
+  SmallVector<Value> addSum(const Group &group, Pair values, ValueRange sums);
+  SmallVector<Value> addSquares(const Group &group, Pair values, ValueRange sums);
+  SmallVector<Value> addProducts(const Group &group, Pair y, ValueRange sums);
   void multiplyDown();
   void exchange(SmallVectorImpl<Fragment> &accumulators);
   void finishHidden(SmallVectorImpl<Fragment> &hidden);
@@ -235,47 +246,56 @@ Pair GatedNormKernel::sumRows(Pair mine, int64_t slot) {
   return total;
 }
 
-void GatedNormKernel::findStatistics() {
-  auto zeros = [&] { return SmallVector<Value>{b.f32(0), b.f32(0)}; };
-  auto add = [&](ValueRange sums, const Group &group, Pair values) {
-    SmallVector<Value> next;
-    for (int64_t i = 0; i < 2; ++i) {
-      Value part = b.sum(values[i]);
-      if (group.inside)
-        part = b.select(group.inside, part, b.f32(0));
-      next.push_back(b.fadd(sums[i], part));
-    }
-    return next;
-  };
-  Value scale = b.f32(1.0 / spec.dim);
-  if (spec.layer) {
-    SmallVector<Value> sums = forGroups(zeros(), [&](const Group &group, ValueRange values) {
-      return add(values, group, prepared(group, load(group, /*first=*/true)));
-    });
-    Pair total = sumRows({sums[0], sums[1]}, 0);
-    mean = {b.fmul(total[0], scale), b.fmul(total[1], scale)};
+SmallVector<Value> GatedNormKernel::addSum(const Group &group, Pair values, ValueRange sums) {
+  SmallVector<Value> next;
+  for (int64_t i = 0; i < 2; ++i) {
+    Value part = b.sum(values[i]);
+    if (group.inside)
+      part = b.select(group.inside, part, b.f32(0));
+    next.push_back(b.fadd(sums[i], part));
   }
-  SmallVector<Value> sums = forGroups(zeros(), [&](const Group &group, ValueRange values) {
-    Pair u = prepared(group, spec.layer ? loadAgain(group) : load(group, /*first=*/true));
-    for (int64_t i = 0; i < 2; ++i) {
-      if (spec.layer)
-        u[i] = b.fsub(u[i], b.splat(mean[i], kWidth));
-      u[i] = b.fmul(u[i], u[i]);
-    }
-    return add(values, group, u);
-  });
-  Pair total = sumRows({sums[0], sums[1]}, 1);
-  for (int64_t i = 0; i < 2; ++i)
-    factor[i] = b.rsqrt(b.fma(total[i], scale, b.f32(spec.epsilon)));
+  return next;
 }
 
-/// The norm's result, f32.
-Pair GatedNormKernel::normalized(const Group &group, const Pair &h) {
+SmallVector<Value> GatedNormKernel::addSquares(const Group &group, Pair values, ValueRange sums) {
+  for (Value &value : values)
+    value = b.fmul(value, value);
+  return addSum(group, values, sums);
+}
+
+void GatedNormKernel::findStatistics() {
+  SmallVector<Value> zeros(2, b.f32(0));
+  if (spec.layer) {
+    SmallVector<Value> sums = forGroups(zeros, [&](const Group &group, ValueRange values) {
+      return addSum(group, prepared(group, load(group, /*first=*/true)), values);
+    });
+    Pair total = sumRows({sums[0], sums[1]}, 0);
+    for (int64_t i = 0; i < 2; ++i)
+      mean[i] = b.fmul(total[i], b.f32(1.0 / spec.dim));
+  }
+  SmallVector<Value> sums = forGroups(zeros, [&](const Group &group, ValueRange values) {
+    Pair u = prepared(group, spec.layer ? loadAgain(group) : load(group, /*first=*/true));
+    if (spec.layer)
+      for (int64_t i = 0; i < 2; ++i)
+        u[i] = b.fsub(u[i], b.splat(mean[i], kWidth));
+    return addSquares(group, u, values);
+  });
+  setFactor(sumRows({sums[0], sums[1]}, 1));
+}
+
+void GatedNormKernel::setFactor(Pair sumsOfSquares) {
+  for (int64_t i = 0; i < 2; ++i)
+    factor[i] = b.rsqrt(b.fma(sumsOfSquares[i], b.f32(1.0 / spec.dim), b.f32(spec.epsilon)));
+}
+
+/// The norm's result, f32; without its factor where not `scaled`.
+Pair GatedNormKernel::normalized(const Group &group, const Pair &h, bool scaled) {
   Pair y = prepared(group, h);
   for (int64_t i = 0; i < 2; ++i) {
     if (spec.layer)
       y[i] = b.fsub(y[i], b.splat(mean[i], kWidth));
-    y[i] = b.fmul(y[i], b.splat(factor[i], kWidth));
+    if (scaled)
+      y[i] = b.fmul(y[i], b.splat(factor[i], kWidth));
     if (spec.weight)
       y[i] = b.fmul(parameter("weight", group), y[i]);
     if (spec.bias)
@@ -302,35 +322,51 @@ static Value packPair(KernelBuilder &b, Value vector, int64_t first, Type type) 
   return pack(b, b.extract(vector, first), b.extract(vector, first + 1), type);
 }
 
+/// The sums with one more group's products, of operands `y`.
+SmallVector<Value> GatedNormKernel::addProducts(const Group &group, Pair y, ValueRange sums) {
+  SmallVector<Value> next;
+  for (Value &one : y)
+    if (group.inside)
+      one = b.select(group.inside, one, b.f32(0, kWidth));
+  Value operands[2][4];
+  for (int64_t s = 0; s < 2; ++s)
+    for (int64_t k = 0; k < 4; ++k)
+      operands[s][k] = packPair(b, y[k % 2], 4 * s + k / 2 * 2, spec.type);
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
+    Value at = b.at(b.arg("gate_down"), spec.type, row);
+    Value weights = LLVM::BitcastOp::create(b, VectorType::get({4}, b.getI32Type()),
+                                            b.load(at, spec.type, group.column, kWidth));
+    SmallVector<Value> c(sums.slice(4 * tile, 4));
+    for (int64_t s = 0; s < 2; ++s)
+      c = multiplyAdd(b, spec.type, operands[s],
+                      {b.extract(weights, 2 * s), b.extract(weights, 2 * s + 1)}, c);
+    llvm::append_range(next, c);
+  }
+  return next;
+}
+
 void GatedNormKernel::multiplyDown() {
-  SmallVector<Value> zeros(4 * tiles, b.f32(0));
+  bool deferred = isDeferred();
+  SmallVector<Value> zeros(4 * tiles + (deferred ? 2 : 0), b.f32(0));
   SmallVector<Value> sums = forGroups(zeros, [&](const Group &group, ValueRange values) {
-    Pair y = normalized(group, loadAgain(group));
-    for (Value &one : y)
-      if (group.inside)
-        one = b.select(group.inside, one, b.f32(0, kWidth));
-    SmallVector<Value> next;
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
-      Value at = b.at(b.arg("gate_down"), spec.type, row);
-      Value weights = LLVM::BitcastOp::create(b, VectorType::get({4}, b.getI32Type()),
-                                              b.load(at, spec.type, group.column, kWidth));
-      SmallVector<Value> c(values.slice(4 * tile, 4));
-      for (int64_t s = 0; s < 2; ++s) {
-        Value operands[] = {
-            packPair(b, y[0], 4 * s, spec.type), packPair(b, y[1], 4 * s, spec.type),
-            packPair(b, y[0], 4 * s + 2, spec.type), packPair(b, y[1], 4 * s + 2, spec.type)};
-        c = multiplyAdd(b, spec.type, operands,
-                        {b.extract(weights, 2 * s), b.extract(weights, 2 * s + 1)}, c);
-      }
-      llvm::append_range(next, c);
-    }
+    Pair h = deferred ? load(group, /*first=*/true) : loadAgain(group);
+    SmallVector<Value> next =
+        addProducts(group, normalized(group, h, /*scaled=*/!deferred), values);
+    if (deferred)
+      llvm::append_range(next, addSquares(group, prepared(group, h), values.take_back(2)));
     return next;
   });
+  if (deferred)
+    setFactor(sumRows({sums[4 * tiles], sums[4 * tiles + 1]}, 0));
   SmallVector<Fragment> accumulators;
   for (int64_t tile = 0; tile < tiles; ++tile)
     accumulators.emplace_back(ArrayRef<Value>(sums).slice(4 * tile, 4));
   exchange(accumulators);
+  if (deferred)
+    for (Fragment &c : accumulators)
+      for (int64_t i = 0; i < 4; ++i)
+        c[i] = b.fmul(c[i], factor[i / 2]);
   finishHidden(accumulators);
 }
 
@@ -475,7 +511,8 @@ void GatedNormKernel::store() {
 
 gpu::GPUFuncOp GatedNormKernel::build() {
   locate();
-  findStatistics();
+  if (!isDeferred())
+    findStatistics();
   multiplyDown();
   store();
   b.finish();

@@ -62,8 +62,9 @@ NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
 // Gated
 //===----------------------------------------------------------------------===//
 
-// Eight groups of 32 columns are 64 registers of 16-bit pairs in a thread.
-static constexpr int64_t kMaxGroups = 8, kMaxWarps = 16;
+// Groups of 32 columns of a warp whose rows stay in registers, 16 f32 values each;
+// and of a warp before more warps share the row.
+static constexpr int64_t kKeptGroups = 2, kMaxGroups = 8, kMaxWarps = 16;
 
 int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
   // Two sums a row and warp, and the down product's accumulators a warp.
@@ -81,8 +82,8 @@ std::string GatedNormSchedule::check(const NormSpec &spec) const {
            std::to_string(spec.dim);
   if (warps < 1 || warps > 32)
     return "expected 1 to 32 warps, but got " + std::to_string(warps);
-  if (keep && steps(spec.dim) > 2 * kMaxGroups)
-    return "expected at most " + std::to_string(2 * kMaxGroups) +
+  if (keep && steps(spec.dim) > kKeptGroups)
+    return "expected at most " + std::to_string(kKeptGroups) +
            " groups of columns a warp to be kept, but got " + std::to_string(steps(spec.dim));
   return {};
 }
@@ -91,6 +92,6 @@ GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec) 
   GatedNormSchedule out;
   while (out.warps < kMaxWarps && out.steps(spec.dim) > kMaxGroups)
     out.warps *= 2;
-  out.keep = out.steps(spec.dim) <= kMaxGroups;
+  out.keep = out.steps(spec.dim) <= kKeptGroups;
   return out;
 }
