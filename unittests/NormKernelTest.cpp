@@ -107,7 +107,10 @@ TEST_F(NormKernels, NamesTellSpecsApart) {
   NormSpec a = spec(64, bf16()), b = a, c = a;
   b.residual = true;
   c.resultType = f32();
-  EXPECT_EQ(getName(a), "rms_norm_64_bf16_weight");
+  EXPECT_EQ(getName(a), "rms_norm_64_bf16_weight_eps3727c5ac");
+  NormSpec d = a;
+  d.epsilon = 1e-6;
+  EXPECT_NE(getName(a), getName(d));
   EXPECT_NE(getName(a), getName(b));
   EXPECT_NE(getName(a), getName(c));
 }

@@ -83,7 +83,8 @@ struct GatedNormSchedule {
 
 GatedNormSchedule chooseGatedNormSchedule(const NormSpec &spec);
 
-/// "rms_norm_4096_bf16_residual_sum_weight", unique to the spec.
+/// "rms_norm_4096_bf16_residual_sum_weight_eps3727c5ac", unique to the spec: what it
+/// computes, with the bits of eps as f32.
 std::string getName(const NormSpec &spec);
 
 /// What the kernel takes.

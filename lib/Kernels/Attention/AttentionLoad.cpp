@@ -19,9 +19,7 @@
 using namespace mlir;
 using namespace basin::kernels;
 
-static Value mulLong(KernelBuilder &b, Value x, Value y) {
-  return arith::MulIOp::create(b, x, y);
-}
+static Value mulLong(KernelBuilder &b, Value x, Value y) { return arith::MulIOp::create(b, x, y); }
 
 /// First element of the block's batch and of `head`, i64.
 Value AttentionBody::offsetOf(StringRef tensor, Value head) {
@@ -127,9 +125,8 @@ Value AttentionBody::valueSlot(Value step) {
 /// Asks for the keys of `step`, if there is one; a group of copies in any case,
 /// so that waiting can count.
 void AttentionBody::issueKeys(Value step) {
-  b.ifThen(b.lessS(step, steps), [&] {
-    copyKeyRows("key", "sink_key", keyTile, keySlot(step), firstKeyOf(step));
-  });
+  b.ifThen(b.lessS(step, steps),
+           [&] { copyKeyRows("key", "sink_key", keyTile, keySlot(step), firstKeyOf(step)); });
   commitCopies(b);
 }
 
@@ -151,8 +148,8 @@ void AttentionBody::loadQueries() {
   b.barrier();
   for (int64_t tile = 0; tile < rowTiles; ++tile)
     for (int64_t k = 0; k < headSteps; ++k)
-      queryFragments.push_back(loadMatrices(
-          b, queryAddresses.at(b, queryBases, tile * 16, k), /*transposed=*/false));
+      queryFragments.push_back(
+          loadMatrices(b, queryAddresses.at(b, queryBases, tile * 16, k), /*transposed=*/false));
   b.barrier();
 }
 

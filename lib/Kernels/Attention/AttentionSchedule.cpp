@@ -92,12 +92,13 @@ std::string basin::kernels::getName(const AttentionSpec &spec) {
 //===----------------------------------------------------------------------===//
 
 int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
-  StringRef number = chip.drop_while([](char c) { return !isdigit(c); })
-                         .take_while([](char c) { return isdigit(c); });
+  StringRef number = chip.drop_while([](char c) { return !isdigit(c); }).take_while([](char c) {
+    return isdigit(c);
+  });
   unsigned version = 0;
   number.getAsInteger(10, version);
   // Kilobytes of one block, by compute capability.
-  int64_t kilobytes = version == 80 || version == 87    ? 163
+  int64_t kilobytes = version == 80 || version == 87   ? 163
                       : version >= 90 && version < 120 ? 227
                                                        : 99;
   return kilobytes * 1024;

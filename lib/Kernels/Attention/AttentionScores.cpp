@@ -161,8 +161,7 @@ void AttentionBody::exponentiate(Fragments &scores, State &state) {
     for (Value *score : ArrayRef(row).drop_front())
       highest = b.fmax(highest, *score);
     highest = b.fmax(state.max[line], b.fmul(b.warpMax(highest, 4), factor));
-    Value isNothing =
-        arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, highest, nothing);
+    Value isNothing = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, highest, nothing);
     Value against = b.select(isNothing, zero, highest);
     Value rescale = b.exp2(b.fsub(state.max[line], against));
     Value minus = arith::NegFOp::create(b, against);

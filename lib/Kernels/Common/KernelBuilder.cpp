@@ -27,6 +27,18 @@ gpu::GPUModuleOp basin::kernels::createKernelModule(ModuleOp module, StringRef n
   return kernels;
 }
 
+void basin::kernels::setGrid(gpu::GPUFuncOp kernel, GridAxis x, GridAxis y, GridAxis z) {
+  Builder b(kernel.getContext());
+  SmallVector<Attribute> axes;
+  for (const GridAxis *axis : {&x, &y, &z})
+    axes.push_back(b.getArrayAttr(llvm::map_to_vector(*axis, [&](const GridFactor &factor) {
+      return Attribute(
+          b.getDictionaryAttr({b.getNamedAttr("arg", b.getStringAttr(factor.argument)),
+                               b.getNamedAttr("per", b.getI64IntegerAttr(factor.per))}));
+    })));
+  kernel->setAttr("basin.grid", b.getArrayAttr(axes));
+}
+
 static StringRef toString(KernelArgument::Kind kind) {
   switch (kind) {
   case KernelArgument::In:

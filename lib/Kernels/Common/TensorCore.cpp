@@ -34,8 +34,8 @@ LaneAddresses::LaneAddresses(KernelBuilder &b, SwizzledTile tile, Value row, Val
 }
 
 SmallVector<Value> LaneAddresses::bases(KernelBuilder &b, Value tileBase) const {
-  return llvm::map_to_vector(
-      offsets, [&](Value offset) { return b.at(tileBase, b.getI8Type(), offset); });
+  return llvm::map_to_vector(offsets,
+                             [&](Value offset) { return b.at(tileBase, b.getI8Type(), offset); });
 }
 
 Value LaneAddresses::at(KernelBuilder &b, ArrayRef<Value> bases, int64_t rowOffset,
@@ -63,8 +63,8 @@ static SmallVector<Value> operands(KernelBuilder &b, Type element, ArrayRef<Valu
   if (!element.isF16())
     return llvm::to_vector(registers);
   auto pair = VectorType::get({2}, element);
-  return llvm::map_to_vector(
-      registers, [&](Value x) -> Value { return LLVM::BitcastOp::create(b, pair, x); });
+  return llvm::map_to_vector(registers,
+                             [&](Value x) -> Value { return LLVM::BitcastOp::create(b, pair, x); });
 }
 
 Fragment basin::kernels::multiplyAdd(KernelBuilder &b, Type element, ArrayRef<Value> a,
@@ -92,9 +92,7 @@ void basin::kernels::copyAsync(KernelBuilder &b, Value target, Value source, Val
   NVVM::CpAsyncOp::create(b, target, source, 16, NVVM::LoadCacheModifierKind::CG, bytes);
 }
 
-void basin::kernels::commitCopies(KernelBuilder &b) {
-  NVVM::CpAsyncCommitGroupOp::create(b);
-}
+void basin::kernels::commitCopies(KernelBuilder &b) { NVVM::CpAsyncCommitGroupOp::create(b); }
 
 void basin::kernels::waitForCopies(KernelBuilder &b, int64_t pending) {
   NVVM::CpAsyncWaitGroupOp::create(b, pending);

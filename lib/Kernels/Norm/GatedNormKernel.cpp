@@ -516,7 +516,7 @@ gpu::GPUFuncOp GatedNormKernel::build() {
   multiplyDown();
   store();
   b.finish();
-  b.getKernel()->setAttr("basin.rows_per_block", b.getI64IntegerAttr(kRows));
+  setGrid(b.getKernel(), {{"rows", kRows}});
   return b.getKernel();
 }
 

@@ -21,6 +21,8 @@
 #include "basin/Kernels/KernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 using namespace basin::kernels;
@@ -51,7 +53,9 @@ std::string basin::kernels::getName(const NormSpec &spec) {
   if (spec.gateRank != 0)
     name += "_gate" + std::to_string(spec.gateRank) + (spec.tensorwise ? "t" : "") + "_" +
             kActivations[static_cast<int>(spec.activation)];
-  return name;
+  // Letters and digits alone make a name in PTX: the bits of f32.
+  uint32_t bits = llvm::bit_cast<uint32_t>(static_cast<float>(spec.epsilon));
+  return name + "_eps" + llvm::utohexstr(bits, /*LowerCase=*/true);
 }
 
 SmallVector<KernelArgument> basin::kernels::getArguments(const NormSpec &spec) {
@@ -245,7 +249,7 @@ gpu::GPUFuncOp NormKernel::build() {
   normalize();
   storeResult();
   b.finish();
-  b.getKernel()->setAttr("basin.rows_per_block", b.getI64IntegerAttr(schedule.rowsPerBlock));
+  setGrid(b.getKernel(), {{"rows", schedule.rowsPerBlock}});
   return b.getKernel();
 }
 
