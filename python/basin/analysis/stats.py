@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +20,7 @@ from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import Residual
 from basin.analysis.metrics import derive, known_ids
 from basin.analysis.streams import stream_maxima
+from basin.files import write_whole
 
 VERSION = 1
 
@@ -208,14 +207,4 @@ def merge_stats(paths: Iterable[Path]) -> Stats:
 def write(document: dict[str, Any], path: Path) -> None:
     """Write a document, whole or not at all."""
     text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_whole(path, (text + "\n").encode("utf-8"))
