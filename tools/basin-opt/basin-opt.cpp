@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "basin/Emulator/Passes.h"
 #include "basin/InitAll.h"
 
 #include "mlir/InitAllDialects.h"
@@ -20,6 +21,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   basin::registerAllDialects(registry);
   basin::registerAllPasses();
+  basin::emulator::registerBasinEmulatorPasses();
   basin::registerAllPipelines();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Basin optimizer driver\n", registry));

@@ -1,0 +1,76 @@
+//===- Emulator.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Runs GPU kernels on the CPU: the module that PTX is made from, compiled for the
+// host, blocks one after the other, each thread of a block on a fiber. Checks
+// every access and every collective op on the way. See docs/emulator.md.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_EMULATOR_EMULATOR_H
+#define BASIN_EMULATOR_EMULATOR_H
+
+#include "basin/Emulator/Report.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+#include <memory>
+#include <variant>
+
+namespace basin::emulator {
+
+/// Memory that kernels may reach. They run on a copy with wide gaps around it,
+/// so that no overrun lands in another buffer; writable ones are copied back.
+struct Buffer {
+  std::string name;
+  void *pointer;
+  size_t bytes;
+  bool writable;
+};
+
+/// A pointer (into a buffer; others may be passed, not followed) or a scalar.
+using Argument = std::variant<void *, int32_t, int64_t, float>;
+
+enum class Order { Forward, Reverse, Random };
+
+struct Launch {
+  std::array<unsigned, 3> grid = {1, 1, 1}, block = {1, 1, 1};
+  size_t sharedBytes = 0;
+  std::vector<Argument> arguments;
+  std::vector<Buffer> buffers;
+
+  Order blockOrder = Order::Forward, threadOrder = Order::Forward;
+  uint64_t seed = 0; // of random orders
+  size_t maxFindings = 20;
+};
+
+class Emulator {
+public:
+  /// Compiles the kernels of `lowered`, a module with one gpu.module after
+  /// `nvptx::buildLowerKernelsPipeline`. The module stays as it is and is not
+  /// needed afterwards. What cannot be run is a diagnostic and an error.
+  static llvm::Expected<Emulator> create(mlir::ModuleOp lowered);
+
+  /// Runs a grid. The error is of the launch itself: no such kernel, arguments of
+  /// other types; what the kernel does wrong is in the report.
+  llvm::Expected<Report> launch(llvm::StringRef kernel, const Launch &launch);
+
+  Emulator(Emulator &&);
+  Emulator &operator=(Emulator &&);
+  ~Emulator();
+
+private:
+  struct Impl;
+  explicit Emulator(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace basin::emulator
+
+#endif // BASIN_EMULATOR_EMULATOR_H

@@ -1,0 +1,56 @@
+//===- Fiber.h ---------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Stacks that take turns on one OS thread.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_EMULATOR_FIBER_H
+#define BASIN_LIB_EMULATOR_FIBER_H
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace basin::emulator {
+
+class FiberPool {
+public:
+  FiberPool();
+  ~FiberPool();
+  FiberPool(const FiberPool &) = delete;
+
+  /// Makes ready fibers 0 to `count` - 1, each to call `entry(argument, index)`.
+  /// What ran on their stacks before is forgotten, without being unwound.
+  void reset(unsigned count, void (*entry)(void *, unsigned), void *argument);
+
+  /// Runs a fiber until it yields or ends; says whether it ended.
+  bool resume(unsigned index);
+
+  /// Back to whoever resumed this fiber; returns when it is resumed.
+  void yield();
+
+  /// Whether `pointer` is on the stack of that fiber.
+  bool isOnStack(unsigned index, const void *pointer) const;
+
+private:
+  struct Fiber;
+  struct Context;
+  static void run();
+  void prepare(Fiber &fiber);
+
+  std::vector<std::unique_ptr<Fiber>> fibers;
+  std::unique_ptr<Context> scheduler;
+  Fiber *current = nullptr;
+  void (*entry)(void *, unsigned) = nullptr;
+  void *argument = nullptr;
+};
+
+} // namespace basin::emulator
+
+#endif // BASIN_LIB_EMULATOR_FIBER_H

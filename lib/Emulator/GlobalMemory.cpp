@@ -1,0 +1,105 @@
+//===- GlobalMemory.cpp ------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Memory.h"
+
+#include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace basin::emulator;
+
+//===----------------------------------------------------------------------===//
+// Mapping
+//===----------------------------------------------------------------------===//
+
+Mapping::~Mapping() {
+  if (base)
+    munmap(base, bytes);
+}
+
+bool Mapping::reserve(size_t newBytes, bool low) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+#ifdef MAP_32BIT
+  if (low)
+    flags |= MAP_32BIT;
+#endif
+  void *memory = mmap(nullptr, newBytes, PROT_NONE, flags, -1, 0);
+  if (memory == MAP_FAILED)
+    return false;
+  base = static_cast<char *>(memory);
+  bytes = newBytes;
+  return true;
+}
+
+bool Mapping::makeUsable(char *from, size_t size) {
+  return size == 0 || mprotect(from, size, PROT_READ | PROT_WRITE) == 0;
+}
+
+//===----------------------------------------------------------------------===//
+// GlobalMemory
+//===----------------------------------------------------------------------===//
+
+/// Before, between and behind buffers: an overrun of less stays attributed to
+/// the buffer that it left.
+static constexpr size_t kGap = size_t(64) << 20;
+
+static size_t roundUp(size_t bytes) {
+  size_t page = sysconf(_SC_PAGESIZE);
+  return (bytes + page - 1) / page * page;
+}
+
+llvm::Error GlobalMemory::create(llvm::ArrayRef<Buffer> given) {
+  buffers.assign(given.begin(), given.end());
+  size_t total = kGap;
+  for (const Buffer &buffer : buffers)
+    total += roundUp(buffer.bytes) + kGap;
+  if (!mapping.reserve(total, /*low=*/false))
+    return llvm::createStringError("no addresses for the launch's buffers");
+  char *next = mapping.get() + kGap;
+  for (const Buffer &buffer : buffers) {
+    if (!mapping.makeUsable(next, roundUp(buffer.bytes)))
+      return llvm::createStringError("no memory for buffer '" + buffer.name + "'");
+    if (buffer.bytes)
+      std::memcpy(next, buffer.pointer, buffer.bytes);
+    copies.push_back(next);
+    next += roundUp(buffer.bytes) + kGap;
+  }
+  return llvm::Error::success();
+}
+
+void GlobalMemory::writeBack() const {
+  for (auto [buffer, copy] : llvm::zip_equal(buffers, copies))
+    if (buffer.writable && buffer.bytes)
+      std::memcpy(buffer.pointer, copy, buffer.bytes);
+}
+
+void *GlobalMemory::translate(void *p) const {
+  for (auto [buffer, copy] : llvm::zip_equal(buffers, copies)) {
+    auto *begin = static_cast<char *>(buffer.pointer), *at = static_cast<char *>(p);
+    if (at >= begin && (at < begin + buffer.bytes || at == begin))
+      return copy + (at - begin);
+  }
+  return p;
+}
+
+GlobalMemory::Place GlobalMemory::find(const void *p) const {
+  Place place;
+  int64_t nearest = INT64_MAX;
+  for (auto [buffer, copy] : llvm::zip_equal(buffers, copies)) {
+    int64_t offset = static_cast<const char *>(p) - copy;
+    int64_t distance = offset < 0                       ? -offset
+                       : offset < int64_t(buffer.bytes) ? 0
+                                                        : offset - int64_t(buffer.bytes) + 1;
+    if (distance < nearest) {
+      nearest = distance;
+      place = {&buffer, offset};
+    }
+  }
+  return place;
+}

@@ -1,0 +1,44 @@
+//===- LowerFunctions.cpp ----------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Approximate functions and conversions, by the intrinsic's name. What the host
+// computes as the GPU does stays as it is.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Functions.h"
+#include "Lowering.h"
+
+using namespace mlir;
+using namespace basin::emulator;
+
+FailureOr<bool> HostLowering::lowerFunctions(Operation *op) {
+  if (auto rcp = dyn_cast<NVVM::RcpApproxFtzF32Op>(op)) {
+    replace(op, call("basin_emu_rcp_approx_ftz_f", b.getF32Type(), rcp.getArg()));
+    return true;
+  }
+  // An approximation where the op allows it: on the GPU one instruction.
+  if (auto tanh = dyn_cast<LLVM::TanhOp>(op); tanh && tanh.getType().isF32()) {
+    if (bitEnumContainsAll(tanh.getFastmathFlags(), LLVM::FastmathFlags::afn)) {
+      replace(op, call("basin_emu_tanh_approx_f", b.getF32Type(), tanh.getIn()));
+      return true;
+    }
+    return false;
+  }
+  auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op);
+  if (!intrinsic || !intrinsic.getIntrin().starts_with("llvm.nvvm."))
+    return false;
+  StringRef name = intrinsic.getIntrin();
+  std::string symbol = getFunctionSymbol(name);
+  bool floats = intrinsic->getNumResults() == 1 && intrinsic->getResult(0).getType().isF32() &&
+                llvm::all_of(intrinsic->getOperandTypes(), [](Type t) { return t.isF32(); });
+  if (symbol.empty() || !floats)
+    return op->emitError("the emulator does not know the intrinsic '") << name << "' of this type";
+  replace(op, call(symbol, b.getF32Type(), intrinsic.getArgs()));
+  return true;
+}

@@ -1,0 +1,185 @@
+//===- Matrix.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// ldmatrix, stmatrix and mma.sync. Fragments lie as in the PTX ISA: with g the
+// lane's four-lane group and t its place in it, A holds rows g and g+8, B column
+// g, C and D rows g and g+8 in columns 2t and 2t+1.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Functions.h"
+#include "Machine.h"
+
+#include "llvm/ADT/bit.h"
+
+#include <cstring>
+
+using namespace basin::emulator;
+
+//===----------------------------------------------------------------------===//
+// ldmatrix, stmatrix: lane 8m + r has the address of row r of matrix m; lane
+// 4r + t gets (transposed: gives column r of) elements 2t and 2t+1 of row r.
+//===----------------------------------------------------------------------===//
+
+/// Where the two elements of a lane are: in one row, or in two.
+struct Pair {
+  unsigned row[2], column[2];
+};
+
+static Pair pairOf(unsigned lane, bool transposed) {
+  unsigned g = lane / 4, t = lane % 4;
+  if (transposed)
+    return {{2 * t, 2 * t + 1}, {g, g}};
+  return {{g, g}, {2 * t, 2 * t + 1}};
+}
+
+void Machine::loadMatrix(Warp &warp, uint32_t matrix, bool transposed, uint32_t site) {
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    Thread &thread = threadOf(warp, lane);
+    Pair pair = pairOf(lane, transposed);
+    running = thread.index; // it is this lane that reads
+    uint16_t halves[2] = {0xffff, 0xffff};
+    for (unsigned i = 0; i < 2; ++i) {
+      char *at = threadOf(warp, matrix * 8 + pair.row[i]).pointer;
+      if (!at)
+        continue;
+      at += 2 * pair.column[i];
+      if (checkShared(at, 2, AccessKind::Load, site))
+        std::memcpy(&halves[i], at, 2);
+    }
+    thread.words[matrix] = halves[0] | uint32_t(halves[1]) << 16;
+  }
+}
+
+void Machine::storeMatrix(Warp &warp, uint32_t matrix, bool transposed, uint32_t site) {
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    Thread &thread = threadOf(warp, lane);
+    Pair pair = pairOf(lane, transposed);
+    running = thread.index;
+    for (unsigned i = 0; i < 2; ++i) {
+      char *at = threadOf(warp, matrix * 8 + pair.row[i]).pointer;
+      if (!at)
+        continue;
+      at += 2 * pair.column[i];
+      uint16_t half = thread.words[matrix] >> 16 * i;
+      if (checkShared(at, 2, AccessKind::Store, site))
+        std::memcpy(at, &half, 2);
+    }
+  }
+}
+
+void Machine::moveMatrix(char *row, uint32_t *words, uint32_t count, bool transposed,
+                         uint32_t site) {
+  Thread &thread = self();
+  thread.pointer = row;
+  thread.words = words;
+  bool store = sites[site].kind == AccessKind::Store;
+  bool met = meet(~0u, site, [&](Warp &warp, uint32_t lanes) {
+    if (!isWhole(warp, lanes, site))
+      return;
+    unsigned runs = running;
+    for (unsigned matrix = 0; matrix < count; ++matrix) {
+      uint64_t rows[8];
+      for (unsigned r = 0; r < 8; ++r) {
+        Thread &owner = threadOf(warp, matrix * 8 + r);
+        rows[r] = reinterpret_cast<uint64_t>(owner.pointer);
+        if (rows[r] % 16 == 0)
+          continue;
+        find(FindingKind::Misaligned, site, shared.offsetOf(owner.pointer),
+             "a row of a matrix at an address that is no multiple of 16", {}, &owner);
+        owner.pointer = nullptr;
+      }
+      traffic.countRows(rows, store);
+      store ? storeMatrix(warp, matrix, transposed, site)
+            : loadMatrix(warp, matrix, transposed, site);
+    }
+    traffic.countMatrixInstruction(count * 128, store);
+    running = runs;
+  });
+  (void)met;
+}
+
+//===----------------------------------------------------------------------===//
+// mma.sync: m16n8kK
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Tiles {
+  float a[16][16], b[16][8], c[16][8];
+};
+} // namespace
+
+static float elementOf(uint32_t word, unsigned half, MmaType type) {
+  uint16_t bits = word >> 16 * half;
+  switch (type) {
+  case MmaType::F16:
+    return fromF16(bits);
+  case MmaType::BF16:
+    return fromBF16(bits);
+  case MmaType::TF32: // the hardware does not look at the lower 13 bits
+    return llvm::bit_cast<float>(word & ~0x1fffu);
+  }
+  llvm_unreachable("no such type");
+}
+
+/// A and B of one lane: words of two elements side by side in k, or of one.
+static void gather(Tiles &tiles, const uint32_t *words, unsigned lane, MmaType type, unsigned k) {
+  unsigned g = lane / 4, t = lane % 4, perWord = type == MmaType::TF32 ? 1 : 2;
+  unsigned step = 4 * perWord; // of k, from one word to the next
+  for (unsigned word = 0; word < 2 * k / step; ++word)
+    for (unsigned i = 0; i < perWord; ++i)
+      tiles.a[g + 8 * (word % 2)][step * (word / 2) + perWord * t + i] =
+          elementOf(words[kMmaA + word], i, type);
+  for (unsigned word = 0; word < k / step; ++word)
+    for (unsigned i = 0; i < perWord; ++i)
+      tiles.b[step * word + perWord * t + i][g] = elementOf(words[kMmaB + word], i, type);
+}
+
+/// One accumulator: row g or g+8, column 2t or 2t+1, in f32 words or f16 pairs.
+static void gatherC(Tiles &tiles, const uint32_t *words, unsigned lane, bool half) {
+  for (unsigned i = 0; i < 4; ++i)
+    tiles.c[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2] =
+        half ? elementOf(words[kMmaC + i / 2], i % 2, MmaType::F16)
+             : llvm::bit_cast<float>(words[kMmaC + i]);
+}
+
+static void scatterD(const Tiles &tiles, uint32_t *words, unsigned lane, bool half) {
+  for (unsigned i = 0; i < 4; ++i) {
+    float value = tiles.c[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
+    uint32_t &word = words[kMmaD + (half ? i / 2 : i)];
+    if (!half)
+      word = llvm::bit_cast<uint32_t>(value);
+    else
+      word = i % 2 ? word | uint32_t(toF16(value)) << 16 : toF16(value);
+  }
+}
+
+/// Sums in f32, in order of k; the hardware's order and rounding are its own.
+static void multiply(Tiles &tiles, unsigned k) {
+  for (unsigned i = 0; i < 16; ++i)
+    for (unsigned kk = 0; kk < k; ++kk)
+      for (unsigned j = 0; j < 8; ++j)
+        tiles.c[i][j] += tiles.a[i][kk] * tiles.b[kk][j];
+}
+
+void Machine::mma(uint32_t *words, int32_t type, int32_t k, bool half, uint32_t site) {
+  self().words = words;
+  meet(~0u, site, [&](Warp &warp, uint32_t lanes) {
+    if (!isWhole(warp, lanes, site))
+      return;
+    ++report.counters.mma;
+    Tiles tiles;
+    for (unsigned lane = 0; lane < 32; ++lane) {
+      gather(tiles, threadOf(warp, lane).words, lane, MmaType(type), k);
+      gatherC(tiles, threadOf(warp, lane).words, lane, half);
+    }
+    multiply(tiles, k);
+    for (unsigned lane = 0; lane < 32; ++lane)
+      scatterD(tiles, threadOf(warp, lane).words, lane, half);
+  });
+}

@@ -1,0 +1,66 @@
+//===- Traffic.h -------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Groups lanes' accesses into the warp instructions that the hardware would
+// issue, and counts what each moves: the n-th access of a lane at a place, since
+// its warp was last together, goes with the other lanes' n-th.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_EMULATOR_TRAFFIC_H
+#define BASIN_LIB_EMULATOR_TRAFFIC_H
+
+#include "Sites.h"
+
+#include "basin/Emulator/Report.h"
+
+#include <memory>
+
+namespace basin::emulator {
+
+class Traffic {
+public:
+  Traffic(llvm::ArrayRef<Site> sites, Counters &counters) : sites(sites), counters(counters) {}
+
+  void reset(unsigned warps);
+  /// `bytes` of global memory where `shared` is not said.
+  void record(unsigned warp, unsigned lane, uint32_t site, uint64_t address, uint32_t bytes,
+              bool shared, bool store);
+  /// The warp is together: what was recorded of it is counted.
+  void flush(unsigned warp);
+
+  /// Rows of 16 bytes that one phase of ldmatrix or stmatrix takes.
+  void countRows(llvm::ArrayRef<uint64_t> addresses, bool store);
+  void countMatrixInstruction(uint64_t bytes, bool store);
+
+private:
+  struct Group {
+    uint32_t lanes = 0, bytes = 0;
+    bool shared = false, store = false;
+    uint64_t addresses[32];
+  };
+  /// Of one place, in one warp.
+  struct Groups {
+    std::vector<std::unique_ptr<Group>> groups;
+    uint32_t counts[32] = {};
+  };
+  struct Warp {
+    std::vector<std::unique_ptr<Groups>> ofSite;
+    std::vector<uint32_t> touched;
+  };
+  void countGlobal(const Group &group);
+  void countShared(const Group &group);
+
+  llvm::ArrayRef<Site> sites;
+  Counters &counters;
+  std::vector<Warp> warps;
+};
+
+} // namespace basin::emulator
+
+#endif // BASIN_LIB_EMULATOR_TRAFFIC_H
