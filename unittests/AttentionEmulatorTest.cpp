@@ -267,10 +267,11 @@ TEST_F(AttentionNumbers, Schedules) {
   for (AttentionSchedule schedule : {AttentionSchedule{64, 16, 4, 1, false},
                                      {64, 16, 4, 4, true},
                                      {64, 48, 4, 2, false},
-                                     {80, 112, 5, 1, true},
+                                     {96, 112, 6, 1, true},
                                      {128, 64, 4, 3, true},
                                      {128, 80, 8, 2, false},
-                                     {256, 32, 8, 1, false}}) {
+                                     {256, 32, 8, 1, false},
+                                     {32, 32, 2, 1, true}}) {
     compile(problem.spec, schedule);
     for (auto [queries, keys] : {std::pair(200, 200), {1, 300}, {300, 31}}) {
       problem.queries = queries;

@@ -276,7 +276,7 @@ AttentionCase::Row AttentionCase::compute(int64_t batch, int64_t head, int64_t r
   for (double score : scores)
     highest = std::fmax(highest, score);
   bool isEmpty = highest == -INFINITY;
-  double sum = p.spec.sinkLogit ? std::exp(p.sinkLogits[head] - highest) : 0;
+  double sum = p.spec.sinkLogit && !isEmpty ? std::exp(p.sinkLogits[head] - highest) : 0;
   for (auto [score, place] : llvm::zip(scores, rows)) {
     double weight = isEmpty ? 0 : std::exp(score - highest);
     // A score of NaN is one, also where no other is above -inf.

@@ -109,8 +109,11 @@ int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
 }
 
 std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
-  if (warps < 4 || warps > 8 || stages < 1 || stages > 4)
-    return "expected 4 to 8 warps and 1 to 4 stages";
+  // Copies of one thread are whole periods of the swizzle, 8 rows, apart.
+  if (warps < 2 || warps > 8 || warps % 2 != 0)
+    return llvm::formatv("expected 2, 4, 6 or 8 warps, but got {0}", warps);
+  if (stages < 1 || stages > 4)
+    return llvm::formatv("expected 1 to 4 stages, but got {0}", stages);
   if (queries != warps * 16 && queries != warps * 32)
     return llvm::formatv("expected 16 or 32 queries a warp, but got {0} of {1}", queries, warps);
   if (keys < 16 || keys % 16 != 0)
