@@ -42,8 +42,8 @@ private:
   // AttentionKernel.cpp: the block's place, the tiles it visits, the loop.
   void locate();
   void locateLane();
-  Value findRowEnd(Value row);
-  Value findRowBegin(Value row);
+  Value findRowEnd(Value row, Value from);
+  Value findRowBegin(Value row, Value from);
   void findTiles();
   Value firstKeyOf(Value step);
   State seed();

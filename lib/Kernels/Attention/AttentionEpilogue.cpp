@@ -66,8 +66,10 @@ void AttentionBody::applyGate(int64_t line, State &state, ArrayRef<Value> places
   }
 }
 
-/// The result's tile into shared memory, in place of what is no longer read.
+/// The result's tile into shared memory, in place of what is no longer read. The
+/// queries are still on their way where no tile was to be visited.
 void AttentionBody::stageOutput(State &state) {
+  waitForCopies(b, 0);
   b.barrier();
   if (spec.gate != AttentionSpec::NoGate) {
     copyQueryRows("gate", valueTile, b.shared());

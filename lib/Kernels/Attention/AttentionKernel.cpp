@@ -134,18 +134,21 @@ void AttentionBody::locateLane() {
   queryBases = queryAddresses.bases(b, b.at(b.shared(), b.getI8Type(), own));
 }
 
-/// The row of keys that ends what query `row` sees.
-Value AttentionBody::findRowEnd(Value row) {
-  Value end = keyEnd;
-  if (spec.causal)
-    end = maxS(minS(b.add(b.add(row, diagonal), b.i32(1)), keyEnd), b.i32(0));
-  return sinkRows ? b.add(end, sinkRows) : end;
+/// The end of what query `row` sees, counted from row `from` of keys; negative
+/// where that is behind it.
+Value AttentionBody::findRowEnd(Value row, Value from) {
+  auto fromHere = [&](Value key) { return b.sub(sinkRows ? b.add(key, sinkRows) : key, from); };
+  Value end = fromHere(keyEnd);
+  if (!spec.causal)
+    return end;
+  end = minS(b.add(row, fromHere(b.add(diagonal, b.i32(1)))), end);
+  return sinkRows ? maxS(end, b.sub(sinkRows, from)) : end;
 }
 
-/// The row of keys where the window of query `row` begins; it may be negative.
-Value AttentionBody::findRowBegin(Value row) {
-  Value begin = b.add(b.sub(b.add(row, diagonal), window), b.i32(1));
-  return sinkRows ? b.add(begin, sinkRows) : begin;
+/// Where the window of query `row` begins, counted from row `from` of keys.
+Value AttentionBody::findRowBegin(Value row, Value from) {
+  Value begin = b.sub(b.add(b.sub(diagonal, window), b.i32(1)), from);
+  return b.add(row, sinkRows ? b.add(begin, sinkRows) : begin);
 }
 
 static Value ceilDiv(KernelBuilder &b, Value x, int64_t by) {
@@ -154,14 +157,15 @@ static Value ceilDiv(KernelBuilder &b, Value x, int64_t by) {
 
 void AttentionBody::findTiles() {
   Value last = minS(b.add(firstQuery, b.i32(schedule.queries - 1)), b.sub(queries, b.i32(1)));
-  Value endTile = ceilDiv(b, findRowEnd(last), schedule.keys);
-  prefixTiles = sinkRows ? ceilDiv(b, sinkRows, schedule.keys) : b.i32(0);
+  Value zero = b.i32(0);
+  Value endTile = ceilDiv(b, maxS(findRowEnd(last, zero), zero), schedule.keys);
+  prefixTiles = sinkRows ? ceilDiv(b, sinkRows, schedule.keys) : zero;
   firstTile = prefixTiles;
   if (spec.window) {
-    Value begin = maxS(findRowBegin(firstQuery), b.i32(0));
+    Value begin = maxS(findRowBegin(firstQuery, zero), zero);
     firstTile = maxS(b.divU(begin, schedule.keys), prefixTiles);
   }
-  steps = b.add(prefixTiles, maxS(b.sub(endTile, firstTile), b.i32(0)));
+  steps = b.add(prefixTiles, maxS(b.sub(endTile, firstTile), zero));
 }
 
 /// The first row of keys of the tile that `step` visits.

@@ -43,12 +43,10 @@ std::string basin::kernels::check(const AttentionSpec &spec) {
 
 /// A number in letters that a symbol may have.
 static std::string spell(double number) {
-  std::string out = llvm::formatv("{0:g}", number);
-  char exact[32];
-  snprintf(exact, sizeof exact, "%.17g", number);
-  char brief[32];
+  char brief[32], exact[32];
   snprintf(brief, sizeof brief, "%g", number);
-  out = std::strtod(brief, nullptr) == number ? brief : exact;
+  snprintf(exact, sizeof exact, "%.17g", number);
+  std::string out = std::strtod(brief, nullptr) == number ? brief : exact;
   for (auto [from, to] : {std::pair('.', 'p'), {'-', 'm'}, {'+', 'e'}})
     std::replace(out.begin(), out.end(), from, to);
   return out;
@@ -112,8 +110,11 @@ int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
 }
 
 std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
-  if (warps < 4 || warps > 8 || stages < 1 || stages > 4)
-    return "expected 4 to 8 warps and 1 to 4 stages";
+  // Copies of one thread are whole periods of the swizzle, 8 rows, apart.
+  if (warps < 2 || warps > 8 || warps % 2 != 0)
+    return llvm::formatv("expected 2, 4, 6 or 8 warps, but got {0}", warps);
+  if (stages < 1 || stages > 4)
+    return llvm::formatv("expected 1 to 4 stages, but got {0}", stages);
   if (queries != warps * 16 && queries != warps * 32)
     return llvm::formatv("expected 16 or 32 queries a warp, but got {0} of {1}", queries, warps);
   if (keys < 16 || keys % 16 != 0)
@@ -124,8 +125,31 @@ std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) 
   return {};
 }
 
+/// Rows of the tables: the largest head dim of the two that it is for.
+struct Row {
+  int64_t dim;
+  AttentionSchedule schedule;
+};
+
+// No row lets the assembler spill, whatever the options (docs/kernels-attention.md
+// has the registers). 32 queries a warp read each key from shared memory half as
+// often as 16 do, but their accumulators leave registers for that up to dim 64.
+static constexpr Row kLargeMemory[] = {
+    {64, {128, 64, 4, 2, false}},  {96, {64, 64, 4, 2, true}},    {128, {128, 128, 8, 1, true}},
+    {192, {128, 64, 8, 1, false}}, {256, {128, 64, 8, 1, false}},
+};
+// 99 KB a block, and a multiprocessor has little more for two.
+static constexpr Row kSmallMemory[] = {
+    {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 1, true}},   {128, {128, 128, 8, 1, true}},
+    {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},
+};
+
 AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &spec,
                                                           StringRef chip) {
-  AttentionSchedule out;
-  return out;
+  bool isLarge = getSharedMemoryLimit(chip) > 128 * 1024;
+  int64_t dim = std::max(spec.headDim, spec.getValueDim());
+  for (const Row &row : isLarge ? ArrayRef<Row>(kLargeMemory) : ArrayRef<Row>(kSmallMemory))
+    if (dim <= row.dim)
+      return row.schedule;
+  llvm_unreachable("a head dim that check() refuses");
 }

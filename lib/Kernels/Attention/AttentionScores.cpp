@@ -96,12 +96,12 @@ void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
 
 /// Whether some of the warp's rows do not see all keys of the tile.
 Value AttentionBody::isBoundary(Value firstKey) {
-  Value lastKey = b.add(firstKey, b.i32(schedule.keys));
-  Value out = b.lessS(findRowEnd(warpQuery), lastKey);
+  Value out = b.lessS(findRowEnd(warpQuery, firstKey), b.i32(schedule.keys));
   if (!spec.window)
     return out;
   Value lastQuery = b.add(warpQuery, b.i32(schedule.rowsPerWarp() - 1));
-  return arith::OrIOp::create(b, out, b.lessS(firstKey, findRowBegin(lastQuery)));
+  Value begins = b.lessS(b.i32(0), findRowBegin(lastQuery, firstKey));
+  return arith::OrIOp::create(b, out, begins);
 }
 
 /// Compares a constant with what the row's ends are from the lane's first column.
@@ -110,8 +110,8 @@ void AttentionBody::hideElements(Fragments &scores, Value firstKey) {
   Value sinkEnd = sinkRows ? b.sub(sinkRows, first) : Value();
   for (int64_t line = 0; line < 2 * rowTiles; ++line) {
     Value row = rowOf(line / 2, line % 2);
-    Value end = b.sub(findRowEnd(row), first);
-    Value begin = spec.window ? b.sub(findRowBegin(row), first) : Value();
+    Value end = findRowEnd(row, first);
+    Value begin = spec.window ? findRowBegin(row, first) : Value();
     for (int64_t i = 0; i < 2 * scoreTiles; ++i) {
       Value at = b.i32(i / 2 * 8 + i % 2);
       Value sees = b.lessS(at, end);
