@@ -13,6 +13,7 @@
 
 #include "EmulatorTest.h"
 
+#include "basin/Kernels/DyTKernel.h"
 #include "basin/Kernels/NormKernel.h"
 
 #include "llvm/ADT/APFloat.h"
@@ -376,4 +377,51 @@ TEST_F(NormsEmulated, NotANumberStaysInItsRow) {
   for (int64_t row = 0; row < 4; ++row)
     for (int64_t j = 0; j < 256; ++j)
       EXPECT_EQ(std::isnan(y.get(row * 256 + j)), row == 1) << row << ", " << j;
+}
+
+TEST_F(NormsEmulated, DynamicTanhEqualsTheReference) {
+  std::mt19937_64 random(13);
+  std::normal_distribution<double> normal;
+  for (int64_t dim : {1, 7, 64, 100, 1024, 1032, 4096})
+    for (Type type : {bf16(), f16(), Type(f32())}) {
+      DyTSpec spec{dim, dim % 8 == 0, type, random() % 2 ? type : Type(f32()), type};
+      const int64_t rows = 3;
+      Tensor x(type, rows * dim), y(type, rows * dim), alpha(spec.parameterType, 1);
+      Tensor gamma(spec.parameterType, dim), beta(spec.parameterType, dim);
+      for (size_t i = 0; i < x.values.size(); ++i)
+        x.set(i, 3 * normal(random));
+      x.set(0, 3e4); // saturates, and does not overflow
+      alpha.set(0, 0.5);
+      for (int64_t j = 0; j < dim; ++j) {
+        gamma.set(j, normal(random));
+        beta.set(j, normal(random));
+      }
+      OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
+      gpu::GPUFuncOp kernel = buildDyTKernel(createKernelModule(*holder, "kernels"), spec);
+      Launch launch;
+      launch.grid[0] = rows + 1;
+      launch.block[0] = 128;
+      auto add = [&](const char *name, Tensor &tensor, bool writable = false) {
+        launch.arguments.push_back(tensor.bytes.data());
+        launch.buffers.push_back({name, tensor.bytes.data(), tensor.bytes.size(), writable});
+      };
+      add("x", x);
+      add("alpha", alpha);
+      add("gamma", gamma);
+      if (spec.bias)
+        add("beta", beta);
+      add("y", y, /*writable=*/true);
+      launch.arguments.push_back(int32_t(rows));
+      Report report = runModule(*holder, kernel.getName(), launch);
+      EXPECT_TRUE(report.clean()) << getName(spec) << "\n" << print(report);
+      // The result's rounding, and that of tanh: 11 bits, or f32's next to 1.
+      double unit = type.isF32() ? 4e-7 : type.isF16() ? 1.0 / 1800 : 1.0 / 220;
+      double curve = type.isF32() ? 4e-7 : 1.0 / 1800;
+      for (int64_t i = 0; i < rows * dim; ++i) {
+        double g = gamma.values[i % dim];
+        double want = g * std::tanh(0.5 * x.values[i]) + (spec.bias ? beta.values[i % dim] : 0);
+        ASSERT_NEAR(y.get(i), want, unit * std::abs(want) + curve * std::abs(g) + 1e-7)
+            << getName(spec) << " " << i;
+      }
+    }
 }

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Kernels/NormKernel.h"
+#include "basin/Kernels/DyTKernel.h"
 #include "basin/Kernels/KernelBuilder.h"
 #include "basin/Target/NVPTX/Compile.h"
 
@@ -145,8 +146,10 @@ TEST_F(NormKernels, CompileForEveryTargetWithoutSpills) {
         one.residualBias = full && type == f32();
         buildNormKernel(kernels, one, chooseNormSchedule(one));
       }
+  for (Type type : {bf16(), f16(), f32()})
+    buildDyTKernel(kernels, {4096, true, type, type, type});
   // Three blocks of 128 threads on a processor, at least.
-  expectToCompile(30, 168);
+  expectToCompile(33, 168);
 }
 
 TEST_F(NormKernels, GatedOnesCompileForEveryTargetWithoutSpills) {

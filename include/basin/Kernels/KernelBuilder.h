@@ -101,6 +101,7 @@ public:
   mlir::Value fmax(mlir::Value a, mlir::Value b);
   mlir::Value splat(mlir::Value x, int64_t width);
   mlir::Value extract(mlir::Value vector, int64_t i);
+  mlir::Value combine(mlir::ValueRange elements);
   /// Sum of a vector's elements, in order of their pairs.
   mlir::Value sum(mlir::Value vector);
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);

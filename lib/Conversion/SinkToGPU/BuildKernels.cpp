@@ -16,6 +16,7 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Kernels/DyTKernel.h"
 #include "basin/Kernels/NormKernel.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -38,6 +39,7 @@ public:
 private:
   LogicalResult refuse(Operation *op, const Twine &why);
   template <typename NormOp> LogicalResult visitNorm(NormOp norm);
+  LogicalResult visitDyT(sink::DyTOp op);
   std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec);
   std::string fuseGate(Value result, NormSpec &spec, LaunchStep &step);
   LogicalResult build(const NormSpec &spec, LaunchStep &step);
@@ -181,11 +183,36 @@ template <typename NormOp> LogicalResult KernelSelector::visitNorm(NormOp norm) 
   return build(spec, step);
 }
 
+LogicalResult KernelSelector::visitDyT(sink::DyTOp op) {
+  NormSpec types;
+  std::string why = readTypes(op, {op.getGamma(), op.getBeta()}, types);
+  if (!why.empty())
+    return refuse(op, why);
+  Type alpha = elementOf(op.getAlpha());
+  if (alpha != types.parameterType)
+    return refuse(op, "expected alpha of gamma's type " + toString(types.parameterType) +
+                          ", but got " + toString(alpha));
+  kernels::DyTSpec spec{types.dim, static_cast<bool>(op.getBeta()), types.type, types.parameterType,
+                        types.resultType};
+  LaunchStep step{kernels::getName(spec),
+                  {op},
+                  {{"x", op.getX()}, {"alpha", op.getAlpha()}, {"gamma", op.getGamma()}}};
+  if (spec.bias)
+    step.bindings.push_back({"beta", op.getBeta()});
+  step.bindings.push_back({"y", op.getResult()});
+  if (!has(step.kernel))
+    kernels::buildDyTKernel(kernels, spec);
+  steps.push_back(std::move(step));
+  return success();
+}
+
 LogicalResult KernelSelector::visit(Operation *op) {
   if (auto norm = dyn_cast<sink::RMSNormOp>(op))
     return visitNorm(norm);
   if (auto norm = dyn_cast<sink::LayerNormOp>(op))
     return visitNorm(norm);
+  if (auto dyt = dyn_cast<sink::DyTOp>(op))
+    return visitDyT(dyt);
   if (fused.contains(op) || partial)
     return success();
   // What holds ops or values and computes nothing.

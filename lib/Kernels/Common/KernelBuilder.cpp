@@ -211,6 +211,11 @@ Value KernelBuilder::extract(Value vector, int64_t i) {
   return vector::ExtractOp::create(*this, vector, i);
 }
 
+Value KernelBuilder::combine(ValueRange elements) {
+  auto type = VectorType::get({static_cast<int64_t>(elements.size())}, elements[0].getType());
+  return vector::FromElementsOp::create(*this, type, elements);
+}
+
 Value KernelBuilder::sum(Value vector) {
   int64_t width = cast<VectorType>(vector.getType()).getNumElements();
   SmallVector<Value> parts;

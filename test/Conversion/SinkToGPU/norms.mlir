@@ -65,3 +65,15 @@ func.func @wide_parameters(%x: tensor<?x64xbf16>, %w: tensor<64xf32>) -> tensor<
   %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<?x64xbf16>, tensor<64xf32>) -> tensor<?x64xbf16>
   return %0 : tensor<?x64xbf16>
 }
+
+// -----
+
+// Dynamic tanh stands in a norm's place.
+// CHECK-LABEL: func.func @dyt
+// CHECK: sink.dyt {{.*}}basin.kernel = "dyt_64_bf16_bias"
+// CHECK: gpu.func @dyt_64_bf16_bias
+// CHECK: llvm.intr.tanh
+func.func @dyt(%x: tensor<?x64xbf16>, %a: tensor<1xbf16>, %w: tensor<64xbf16>) -> tensor<?x64xbf16> {
+  %0 = sink.dyt %x alpha %a gamma %w beta %w : (tensor<?x64xbf16>, tensor<1xbf16>, tensor<64xbf16>, tensor<64xbf16>) -> tensor<?x64xbf16>
+  return %0 : tensor<?x64xbf16>
+}
