@@ -36,6 +36,7 @@ struct EmulatorTest : testing::Test {
 
   /// Compiles a kernel "k" whose body `body` builds.
   void build(Arguments arguments, int64_t threads, Body body) {
+    emulator.reset();
     module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
     mlir::gpu::GPUModuleOp kernels = kernels::createKernelModule(*module, "kernels");
     kernels::KernelBuilder b(kernels, "k", arguments, threads);
@@ -52,6 +53,8 @@ struct EmulatorTest : testing::Test {
 
   /// Runs "k". A launch that is refused fails the test.
   Report run(const Launch &launch) {
+    if (!emulator) // it did not compile, which failed the test
+      return {};
     llvm::Expected<Report> report = emulator->launch("k", launch);
     if (report)
       return std::move(*report);
