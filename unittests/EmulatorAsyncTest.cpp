@@ -87,8 +87,8 @@ TEST_F(Async, CopyIsMadeWhenItIsWaitedFor) {
   });
   Report report = runXY(1, 4);
   expectOne(report, FindingKind::AsyncNotWaited, "read");
-  EXPECT_EQ(report.findings[0].otherLocation, "copy");
-  EXPECT_EQ(report.findings[0].address, 0u);
+  EXPECT_EQ(first(report).otherLocation, "copy");
+  EXPECT_EQ(first(report).address, 0u);
   EXPECT_EQ(uint32_t(y[0]), 0xffffffffu);
   EXPECT_EQ(y[1], 1234); // the source, as it was then
 }
@@ -114,12 +114,12 @@ TEST_F(Async, WaitLeavesTheLastGroups) {
   EXPECT_EQ(y[1], 11);
   report = pipeline(2);
   expectOne(report, FindingKind::AsyncNotWaited, "read");
-  EXPECT_EQ(report.findings[0].address, 4u);
+  EXPECT_EQ(first(report).address, 4u);
   EXPECT_EQ(y[0], 10);
   // What no group has is not waited for.
   report = pipeline(0, /*committed=*/false);
   expectOne(report, FindingKind::AsyncNotWaited, "read");
-  EXPECT_EQ(report.findings[0].address, 8u);
+  EXPECT_EQ(first(report).address, 8u);
 }
 
 TEST_F(Async, OthersNeedABarrierAfterTheWait) {
@@ -239,12 +239,12 @@ TEST_F(Async, MBarrierHandsOnWhatWasWritten) {
   expectOne(hand(TooFew), FindingKind::Deadlock, "wait");
   report = hand(NotMade);
   ASSERT_FALSE(report.clean());
-  EXPECT_EQ(report.findings[0].kind, FindingKind::BadOperand);
-  EXPECT_EQ(report.findings[0].location, "arrive");
+  EXPECT_EQ(first(report).kind, FindingKind::BadOperand);
+  EXPECT_EQ(first(report).location, "arrive");
   report = hand(NotFenced);
   ASSERT_FALSE(report.clean());
-  EXPECT_EQ(report.findings[0].kind, FindingKind::Race) << print(report);
-  EXPECT_EQ(report.findings[0].otherLocation, "init") << print(report);
+  EXPECT_EQ(first(report).kind, FindingKind::Race) << print(report);
+  EXPECT_EQ(first(report).otherLocation, "init") << print(report);
 }
 
 TEST_F(Async, MBarrierIsAskedUntilItIsDone) {

@@ -317,7 +317,7 @@ TEST_F(Matrices, RowsThatAreNotAlignedOrNotWritten) {
   expectOne(loadAt(1024, true), FindingKind::OutOfBounds, "load matrix");
   Report report = loadAt(0, false); // other lanes wrote these rows
   ASSERT_FALSE(report.clean());
-  EXPECT_EQ(report.findings[0].kind, FindingKind::Race) << print(report);
+  EXPECT_EQ(first(report).kind, FindingKind::Race) << print(report);
   report = loadAt(384, true);
   EXPECT_TRUE(report.clean()) << print(report);
 }
@@ -331,7 +331,7 @@ TEST_F(Matrices, HalfAWarpAtAProduct) {
   });
   Report report = runWords();
   expectOne(report, FindingKind::Divergence, "product");
-  EXPECT_NE(report.findings[0].message.find("lanes 0xFFFF of 0xFFFFFFFF came"), std::string::npos)
+  EXPECT_NE(first(report).message.find("lanes 0xFFFF of 0xFFFFFFFF came"), std::string::npos)
       << print(report);
   EXPECT_EQ(report.counters.mma, 0u);
 }

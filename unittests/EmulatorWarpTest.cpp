@@ -279,7 +279,7 @@ TEST_F(Warps, LanesAtDifferentShuffles) {
   };
   Report report = shuffle(false);
   expectOne(report, FindingKind::Divergence, "low lanes");
-  EXPECT_EQ(report.findings[0].otherLocation, "high lanes");
+  EXPECT_EQ(first(report).otherLocation, "high lanes");
   EXPECT_EQ(report.abandonedBlocks, 1u);
   report = shuffle(true);
   EXPECT_TRUE(report.clean()) << print(report);
@@ -300,7 +300,7 @@ TEST_F(Warps, LanesThatHaveEnded) {
   };
   Report report = shuffle(~0u);
   expectOne(report, FindingKind::Divergence, "shuffle");
-  EXPECT_NE(report.findings[0].message.find("thread (30,0,0) has ended"), std::string::npos)
+  EXPECT_NE(first(report).message.find("thread (30,0,0) has ended"), std::string::npos)
       << print(report);
   report = shuffle(0x3fffffff);
   EXPECT_TRUE(report.clean()) << print(report);
@@ -312,7 +312,7 @@ TEST_F(Warps, LanesThatHaveEnded) {
   });
   report = runY(32);
   expectOne(report, FindingKind::Divergence, "shuffle");
-  EXPECT_EQ(report.findings[0].thread[0], 31u);
+  EXPECT_EQ(first(report).thread[0], 31u);
 }
 
 TEST_F(Warps, PartOfAWarpAtABarrier) {
@@ -335,7 +335,7 @@ TEST_F(Warps, PartOfAWarpAtABarrier) {
   EXPECT_TRUE(report.clean()) << print(report);
   report = barriers(40);
   expectOne(report, FindingKind::Divergence, "one barrier");
-  EXPECT_EQ(report.findings[0].otherLocation, "other barrier");
+  EXPECT_EQ(first(report).otherLocation, "other barrier");
 }
 
 TEST_F(Warps, ThreadsThatEndBeforeABarrier) {
@@ -350,7 +350,7 @@ TEST_F(Warps, ThreadsThatEndBeforeABarrier) {
   };
   Report report = barrier(32);
   expectOne(report, FindingKind::Deadlock, "barrier");
-  EXPECT_NE(report.findings[0].message.find("32 threads wait, 32 ended"), std::string::npos)
+  EXPECT_NE(first(report).message.find("32 threads wait, 32 ended"), std::string::npos)
       << print(report);
   report = barrier(64);
   EXPECT_TRUE(report.clean()) << print(report);
@@ -368,7 +368,7 @@ TEST_F(Warps, BarriersThatWaitForEachOther) {
   });
   Report report = runY(64);
   expectOne(report, FindingKind::Deadlock, "first");
-  EXPECT_EQ(report.findings[0].otherLocation, "second");
+  EXPECT_EQ(first(report).otherLocation, "second");
 }
 
 TEST_F(Warps, OpsOfAWholeWarpInAPartOfOne) {
