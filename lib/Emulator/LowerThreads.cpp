@@ -83,7 +83,15 @@ FailureOr<bool> HostLowering::lowerThreads(Operation *op) {
   } else if (auto elect = dyn_cast<NVVM::ElectSyncOp>(op)) {
     Value mask = elect.getMembermask() ? elect.getMembermask() : i32(-1);
     replace(op, fromI32(call("basin_emu_elect", word, {mask, site(op)}), b.getI1Type()));
-  } else if (auto sync = dyn_cast<NVVM::SyncWarpOp>(op)) {
+  } else {
+    return false;
+  }
+  return true;
+}
+
+FailureOr<bool> HostLowering::lowerBarriers(Operation *op) {
+  Type word = b.getI32Type();
+  if (auto sync = dyn_cast<NVVM::SyncWarpOp>(op)) {
     call("basin_emu_warp_sync", {}, {sync.getMask(), site(op)});
     replace(op);
   } else if (isa<NVVM::Barrier0Op>(op)) {

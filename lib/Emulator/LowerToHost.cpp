@@ -121,8 +121,8 @@ LogicalResult HostLowering::lower(Operation *op) {
   b.setInsertionPoint(op);
   using Part = FailureOr<bool> (HostLowering::*)(Operation *);
   for (Part part :
-       {&HostLowering::lowerMemory, &HostLowering::lowerThreads, &HostLowering::lowerMatrix,
-        &HostLowering::lowerAsync, &HostLowering::lowerFunctions}) {
+       {&HostLowering::lowerMemory, &HostLowering::lowerThreads, &HostLowering::lowerBarriers,
+        &HostLowering::lowerMatrix, &HostLowering::lowerAsync, &HostLowering::lowerFunctions}) {
     FailureOr<bool> done = (this->*part)(op);
     if (failed(done))
       return failure();

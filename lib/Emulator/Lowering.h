@@ -71,6 +71,7 @@ private:
   // Each of these says whether the op is one of its own; `failed` is an error.
   mlir::FailureOr<bool> lowerMemory(mlir::Operation *op);
   mlir::FailureOr<bool> lowerThreads(mlir::Operation *op);
+  mlir::FailureOr<bool> lowerBarriers(mlir::Operation *op);
   mlir::FailureOr<bool> lowerMatrix(mlir::Operation *op);
   mlir::FailureOr<bool> lowerAsync(mlir::Operation *op);
   mlir::FailureOr<bool> lowerFunctions(mlir::Operation *op);

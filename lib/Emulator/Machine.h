@@ -151,8 +151,7 @@ private:
   bool checkGlobal(const void *pointer, size_t bytes, AccessKind kind, uint32_t site);
   bool checkShared(const void *pointer, size_t bytes, AccessKind kind, uint32_t site);
   void touchShared(int64_t offset, size_t bytes, AccessKind kind, uint32_t site);
-  void loadMatrix(Warp &warp, uint32_t matrix, bool transposed, uint32_t site);
-  void storeMatrix(Warp &warp, uint32_t matrix, bool transposed, uint32_t site);
+  void moveMatrixWords(Warp &warp, uint32_t matrix, bool transposed, uint32_t site);
   void finish(const AsyncCopy &copy);
 
   void find(FindingKind kind, uint32_t site, uint64_t address, const llvm::Twine &message,

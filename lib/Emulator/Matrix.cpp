@@ -26,50 +26,35 @@ using namespace basin::emulator;
 // 4r + t gets (transposed: gives column r of) elements 2t and 2t+1 of row r.
 //===----------------------------------------------------------------------===//
 
-/// Where the two elements of a lane are: in one row, or in two.
-struct Pair {
-  unsigned row[2], column[2];
-};
-
-static Pair pairOf(unsigned lane, bool transposed) {
+/// Calls `move` with the address of each piece of a lane's word, its bytes, and
+/// how far up in the word it goes: of one row, or of two where transposed.
+template <typename RowOf, typename Move>
+static void forEachPiece(unsigned lane, bool transposed, RowOf rowOf, Move move) {
   unsigned g = lane / 4, t = lane % 4;
-  if (transposed)
-    return {{2 * t, 2 * t + 1}, {g, g}};
-  return {{g, g}, {2 * t, 2 * t + 1}};
+  if (!transposed)
+    return move(rowOf(g), 4 * t, 4, 0);
+  move(rowOf(2 * t), 2 * g, 2, 0);
+  move(rowOf(2 * t + 1), 2 * g, 2, 2);
 }
 
-void Machine::loadMatrix(Warp &warp, uint32_t matrix, bool transposed, uint32_t site) {
+void Machine::moveMatrixWords(Warp &warp, uint32_t matrix, bool transposed, uint32_t site) {
+  AccessKind kind = sites[site].kind;
   for (unsigned lane = 0; lane < 32; ++lane) {
     Thread &thread = threadOf(warp, lane);
-    Pair pair = pairOf(lane, transposed);
-    running = thread.index; // it is this lane that reads
-    uint16_t halves[2] = {0xffff, 0xffff};
-    for (unsigned i = 0; i < 2; ++i) {
-      char *at = threadOf(warp, matrix * 8 + pair.row[i]).pointer;
-      if (!at)
-        continue;
-      at += 2 * pair.column[i];
-      if (checkShared(at, 2, AccessKind::Load, site))
-        std::memcpy(&halves[i], at, 2);
-    }
-    thread.words[matrix] = halves[0] | uint32_t(halves[1]) << 16;
-  }
-}
-
-void Machine::storeMatrix(Warp &warp, uint32_t matrix, bool transposed, uint32_t site) {
-  for (unsigned lane = 0; lane < 32; ++lane) {
-    Thread &thread = threadOf(warp, lane);
-    Pair pair = pairOf(lane, transposed);
-    running = thread.index;
-    for (unsigned i = 0; i < 2; ++i) {
-      char *at = threadOf(warp, matrix * 8 + pair.row[i]).pointer;
-      if (!at)
-        continue;
-      at += 2 * pair.column[i];
-      uint16_t half = thread.words[matrix] >> 16 * i;
-      if (checkShared(at, 2, AccessKind::Store, site))
-        std::memcpy(at, &half, 2);
-    }
+    running = thread.index; // it is this lane that reads or writes
+    auto *word = reinterpret_cast<char *>(&thread.words[matrix]);
+    if (kind == AccessKind::Load)
+      std::memset(word, 0xff, 4);
+    forEachPiece(
+        lane, transposed, [&](unsigned row) { return threadOf(warp, matrix * 8 + row).pointer; },
+        [&](char *row, unsigned column, unsigned bytes, unsigned at) {
+          if (!row || !checkShared(row + column, bytes, kind, site))
+            return;
+          if (kind == AccessKind::Load)
+            std::memcpy(word + at, row + column, bytes);
+          else
+            std::memcpy(row + column, word + at, bytes);
+        });
   }
 }
 
@@ -79,7 +64,7 @@ void Machine::moveMatrix(char *row, uint32_t *words, uint32_t count, bool transp
   thread.pointer = row;
   thread.words = words;
   bool store = sites[site].kind == AccessKind::Store;
-  bool met = meet(~0u, site, [&](Warp &warp, uint32_t lanes) {
+  meet(~0u, site, [&](Warp &warp, uint32_t lanes) {
     if (!isWhole(warp, lanes, site))
       return;
     unsigned runs = running;
@@ -95,13 +80,11 @@ void Machine::moveMatrix(char *row, uint32_t *words, uint32_t count, bool transp
         owner.pointer = nullptr;
       }
       traffic.countRows(rows, store);
-      store ? storeMatrix(warp, matrix, transposed, site)
-            : loadMatrix(warp, matrix, transposed, site);
+      moveMatrixWords(warp, matrix, transposed, site);
     }
     traffic.countMatrixInstruction(count * 128, store);
     running = runs;
   });
-  (void)met;
 }
 
 //===----------------------------------------------------------------------===//

@@ -46,7 +46,6 @@ void basin::nvptx::buildLowerKernelsPipeline(OpPassManager &pm) {
   ConvertGpuOpsToNVVMOpsOptions options;
   options.hasRedux = true;
   kernels.addPass(createConvertGpuOpsToNVVMOps(options));
-  kernels.addPass(createConvertNVVMToLLVMPass());
   kernels.addPass(createArithToLLVMConversionPass());
   kernels.addPass(createConvertIndexToLLVMPass());
   // It takes whole modules only, and then what is in a gpu.module, too.
@@ -84,6 +83,9 @@ FailureOr<std::string> basin::nvptx::translateToPTX(gpu::GPUModuleOp module, Str
                                           featuresOf(chip), DictionaryAttr(), ArrayAttr());
   copy.setTargetsAttr(b.getArrayAttr({target}));
   PassManager pm(ctx);
+  // Ops without an intrinsic become assembly only here: the emulator knows them
+  // as ops.
+  pm.addNestedPass<gpu::GPUModuleOp>(createConvertNVVMToLLVMPass());
   GpuModuleToBinaryPassOptions options;
   options.compilationTarget = "isa";
   pm.addPass(createGpuModuleToBinaryPass(options));

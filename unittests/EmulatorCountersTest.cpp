@@ -1,0 +1,161 @@
+//===- EmulatorCountersTest.cpp ----------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Sectors and bank conflicts, counted by hand.
+//
+//===----------------------------------------------------------------------===//
+
+#include "EmulatorTest.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::emulator;
+using namespace basin::kernels;
+
+namespace {
+struct Counted : EmulatorTest {
+  /// Runs `body` in one warp, with x and y of 4096 words.
+  Counters count(Body body, size_t sharedBytes = 0, unsigned threads = 32,
+                 Order order = Order::Forward) {
+    build({{"x", KernelArgument::In, i32()}, {"y", KernelArgument::Out, i32()}}, threads, body);
+    Launch launch;
+    launch.block = {threads, 1, 1};
+    launch.sharedBytes = sharedBytes;
+    launch.threadOrder = order;
+    launch.arguments = {x.data(), y.data()};
+    launch.buffers = {buffer("x", x, false), buffer("y", y)};
+    Report report = run(launch);
+    EXPECT_TRUE(report.clean()) << print(report);
+    return report.counters;
+  }
+
+  /// One global load a lane of `width` words, `stride` words apart.
+  Counters countLoads(int64_t stride, int64_t width) {
+    return count([&](KernelBuilder &b) {
+      Value index = b.mul(b.threadX(), b.i32(stride));
+      Value value = b.load(b.arg("x"), b.getI32Type(), index, width);
+      b.store(value, b.arg("y"), b.getI32Type(), b.mul(b.threadX(), b.i32(width)));
+    });
+  }
+
+  /// Extra wavefronts of one shared store a lane of `width` words, `stride` apart.
+  uint64_t countConflicts(int64_t stride, int64_t width) {
+    Counters counters = count(
+        [&](KernelBuilder &b) {
+          Type type = width == 1 ? Type(b.getI32Type()) : VectorType::get({width}, b.getI32Type());
+          Value zero = LLVM::ZeroOp::create(b, type);
+          b.store(zero, b.shared(), b.getI32Type(), b.mul(b.threadX(), b.i32(stride)));
+        },
+        32 * 4 * stride + 64);
+    EXPECT_EQ(counters.sharedStores.instructions, 1u);
+    EXPECT_EQ(counters.sharedStores.bytes, 32 * 4u * width);
+    return counters.sharedStores.extraWavefronts;
+  }
+
+  std::vector<int32_t> x = std::vector<int32_t>(4096), y = std::vector<int32_t>(4096);
+};
+} // namespace
+
+TEST_F(Counted, SectorsOfGlobalMemory) {
+  struct Case {
+    int64_t stride, width;
+    uint64_t sectors;
+    double efficiency;
+  };
+  for (Case c : {Case{1, 1, 4, 1.0},      // side by side
+                 Case{2, 1, 8, 0.5},      // every other word
+                 Case{8, 1, 32, 0.125},   // a sector each
+                 Case{64, 1, 32, 0.125},  // no worse
+                 Case{0, 1, 1, 0.125},    // all the same word
+                 Case{4, 4, 16, 1.0},     // 16 bytes a lane
+                 Case{16, 4, 32, 0.5}}) { // every fourth vector
+    Counters counters = countLoads(c.stride, c.width);
+    EXPECT_EQ(counters.globalLoads.instructions, 1u);
+    EXPECT_EQ(counters.globalLoads.bytes, 128u * c.width);
+    EXPECT_EQ(counters.globalLoads.sectors, c.sectors) << c.stride << ", " << c.width;
+    EXPECT_EQ(counters.globalLoads.efficiency(), c.efficiency) << c.stride << ", " << c.width;
+    EXPECT_EQ(counters.globalStores.sectors, 4u * c.width);
+  }
+}
+
+TEST_F(Counted, BankConflictsOfSharedMemory) {
+  // Words: lanes a stride of 2^k apart meet in 32 / 2^k banks.
+  EXPECT_EQ(countConflicts(1, 1), 0u);
+  EXPECT_EQ(countConflicts(2, 1), 1u);
+  EXPECT_EQ(countConflicts(8, 1), 7u);
+  EXPECT_EQ(countConflicts(32, 1), 31u);
+  EXPECT_EQ(countConflicts(33, 1), 0u); // what padding is for
+  // 8 bytes go by half warps, 16 by quarters: side by side, no conflict.
+  EXPECT_EQ(countConflicts(2, 2), 0u);
+  EXPECT_EQ(countConflicts(4, 4), 0u);
+  // Rows of 128 bytes: 8 lanes of a quarter in the same four banks, four times.
+  EXPECT_EQ(countConflicts(32, 4), 4 * 7u);
+  EXPECT_EQ(countConflicts(32, 2), 2 * 15u);
+  EXPECT_EQ(countConflicts(36, 4), 0u);
+}
+
+TEST_F(Counted, OneWordForAllIsNoConflict) {
+  Counters counters = count(
+      [&](KernelBuilder &b) {
+        b.ifThen(b.lessU(b.threadX(), b.i32(1)),
+                 [&] { b.store(b.i32(7), b.shared(), b.getI32Type(), b.i32(0)); });
+        b.barrier();
+        Value value = b.load(b.shared(), b.getI32Type(), b.i32(0));
+        b.store(value, b.arg("y"), b.getI32Type(), b.threadX());
+      },
+      4);
+  EXPECT_EQ(counters.sharedLoads.instructions, 1u);
+  EXPECT_EQ(counters.sharedLoads.extraWavefronts, 0u);
+  EXPECT_EQ(counters.barriers, 1u);
+}
+
+TEST_F(Counted, LoopsAreGroupedByTheirTurns) {
+  // Lane i goes round i % 4 + 1 times; each turn is one instruction of the lanes
+  // that are still in it. The schedule is no matter.
+  for (Order order : {Order::Forward, Order::Random}) {
+    Counters counters = count(
+        [&](KernelBuilder &b) {
+          Value t = b.threadX(), turns = b.add(b.remU(t, 4), b.i32(1));
+          Value sum = b.forLoop(b.i32(0), turns, b.i32(1), b.i32(0), [&](Value i, ValueRange sum) {
+            Value index = b.add(t, b.mul(i, b.i32(64)));
+            return SmallVector<Value>{b.add(sum[0], b.load(b.arg("x"), b.getI32Type(), index))};
+          })[0];
+          b.store(sum, b.arg("y"), b.getI32Type(), t);
+        },
+        0, 64, order);
+    EXPECT_EQ(counters.globalLoads.instructions, 2 * 4u);
+    EXPECT_EQ(counters.globalLoads.sectors, 2 * 4 * 4u);
+    EXPECT_EQ(counters.globalLoads.bytes, 4 * 64u * (1 + 2 + 3 + 4) / 4);
+  }
+}
+
+TEST_F(Counted, RowsOfMatrices) {
+  // Eight rows 128 bytes apart lie in the same four banks; swizzled they do not.
+  auto extra = [&](bool swizzled) {
+    return count(
+               [&](KernelBuilder &b) {
+                 Value t = b.threadX(), row = b.remU(t, 8);
+                 for (int64_t i = 0; i < 2; ++i)
+                   b.store(LLVM::ZeroOp::create(b, VectorType::get({4}, b.getI32Type())),
+                           b.shared(512 * i), b.getI32Type(), b.mul(t, b.i32(4)));
+                 NVVM::SyncWarpOp::create(b, b.i32(-1));
+                 Value chunk = swizzled ? row : b.i32(0);
+                 Value at = b.at(b.shared(), b.getI8Type(),
+                                 b.add(b.mul(row, b.i32(128)), b.mul(chunk, b.i32(16))));
+                 Value word =
+                     NVVM::LdMatrixOp::create(b, b.getI32Type(), at, 1, NVVM::MMALayout::row,
+                                              NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+                                              NVVM::LdStMatrixEltType::B16);
+                 b.store(word, b.arg("y"), b.getI32Type(), t);
+               },
+               1024)
+        .sharedLoads.extraWavefronts;
+  };
+  EXPECT_EQ(extra(false), 7u);
+  EXPECT_EQ(extra(true), 0u);
+}
