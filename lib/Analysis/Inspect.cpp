@@ -64,6 +64,28 @@ static bool hasCache(sink::AttentionOp op) {
   return isa_and_nonnull<ConcatOp, TensorScatterOp>(op.getKey().getDefiningOp());
 }
 
+/// "head" or "element": how many scores there are; null without a gate.
+static json::Value describeAttentionGate(sink::AttentionOp op) {
+  if (!op.getGate())
+    return nullptr;
+  return lastDim(op.getGate()) == 1 ? "head" : "element";
+}
+
+static json::Object describeGate(sink::GateOp op) {
+  return json::Object{{"output", nameOf(op.getResult())},
+                      {"activation", sink::stringifyActivation(op.getActivation())},
+                      {"granularity", lastDim(op.getWUp()) == 1 ? "tensorwise" : "elementwise"},
+                      {"rank", orNull(lastDim(op.getWDown()))},
+                      {"form", formOf(op)}};
+}
+
+static json::Object describeDyT(sink::DyTOp op) {
+  return json::Object{
+      {"output", nameOf(op.getResult())},        {"dim", orNull(lastDim(op.getX()))},
+      {"alpha", nameOf(op.getAlpha())},          {"weight", nameOf(op.getGamma())},
+      {"bias", static_cast<bool>(op.getBeta())}, {"form", formOf(op)}};
+}
+
 static json::Object describeAttention(sink::AttentionOp op) {
   auto number = [](std::optional<APFloat> value) {
     return value ? json::Value(value->convertToDouble()) : json::Value(nullptr);
@@ -86,6 +108,8 @@ static json::Object describeAttention(sink::AttentionOp op) {
                       {"rotary", rotary},
                       {"kv_cache", hasCache(op)},
                       {"sink_logit", static_cast<bool>(op.getSinkLogit())},
+                      {"sink_kv", static_cast<bool>(op.getSinkKey())},
+                      {"gate", describeAttentionGate(op)},
                       {"form", formOf(op)}};
 }
 
@@ -119,7 +143,7 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, rotary, gates, streams, unrecognized;
+  json::Array attention, norms, dyts, rotary, gates, streams, unrecognized;
   module.walk([&](Operation *op) {
     if (auto norm = dyn_cast<sink::RMSNormOp>(op)) {
       norms.push_back(describeNorm(norm, "rms"));
@@ -140,9 +164,9 @@ json::Object basin::inspectModule(ModuleOp module) {
                          {"tables", "cache"},
                          {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
     } else if (auto gate = dyn_cast<sink::GateOp>(op)) {
-      gates.push_back(
-          json::Object{{"output", nameOf(gate.getResult())},
-                       {"activation", sink::stringifyActivation(gate.getActivation())}});
+      gates.push_back(describeGate(gate));
+    } else if (auto dyt = dyn_cast<sink::DyTOp>(op)) {
+      dyts.push_back(describeDyT(dyt));
     }
     if (auto why = op->getAttrOfType<StringAttr>(kMissAttr))
       unrecognized.push_back(json::Object{{"anchor", json::fixUTF8(getNodeName(op))},
@@ -153,6 +177,7 @@ json::Object basin::inspectModule(ModuleOp module) {
     streams.push_back(describeStream(stream));
   return json::Object{{"attention", std::move(attention)},
                       {"norms", std::move(norms)},
+                      {"dyts", std::move(dyts)},
                       {"rotary", std::move(rotary)},
                       {"gates", std::move(gates)},
                       {"residual_streams", std::move(streams)},

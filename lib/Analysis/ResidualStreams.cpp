@@ -277,10 +277,10 @@ SmallVector<ResidualStream> StreamFinder::find(ModuleOp module) {
     ResidualStream stream;
     stream.values = std::move(values);
     describe(stream);
-    bool hasNorm = llvm::any_of(stream.readers, [](const StreamReader &reader) {
-      return reader.kind == StreamReader::Norm;
+    bool isNormed = llvm::any_of(stream.readers, [](const StreamReader &reader) {
+      return reader.kind == StreamReader::Norm || isa<sink::DyTOp>(reader.use->getOwner());
     });
-    if (hasNorm && stream.numAdds > 0)
+    if (isNormed && stream.numAdds > 0)
       out.push_back(std::move(stream));
   }
   return out;

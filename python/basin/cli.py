@@ -1,4 +1,4 @@
-"""The `basin` command: inspect, rewrite, verify.
+"""The `basin` command: inspect, rewrite, verify; analyze and merge-stats are in `basin.analysis`.
 
 A user's error is one line on stderr and exit status 1; nothing is half-written.
 """
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+
+from basin.analysis import commands
 
 app = typer.Typer(
     add_completion=False,
@@ -63,12 +65,13 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        from basin.inputs import VerifyError
+        from basin.analysis import AnalysisError
         from basin.model import BasinError
+        from basin.signature import VerifyError
 
         try:
             command(*args, **kwargs)
-        except (BasinError, VerifyError, OSError) as error:
+        except (AnalysisError, BasinError, VerifyError, OSError) as error:
             fail(str(error))
 
     return wrapped
@@ -278,6 +281,10 @@ def verify(
     print(format_report(report))
     if not report.passed:
         raise typer.Exit(1)
+
+
+app.command()(reports_errors(commands.analyze))
+app.command()(reports_errors(commands.merge_stats))
 
 
 def main() -> None:

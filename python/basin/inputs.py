@@ -8,32 +8,16 @@ count on from the past. Weights are never loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import ml_dtypes
 import numpy as np
-import onnx
 import onnxruntime as ort
+
+from basin.signature import Facts, VerifyError, input_dtype, is_past, lengths_of, read_facts
 
 SEQ, PAST, OTHER = 5, 3, 4
 # Bound of integers whose table is not found: small, because any table has at least two rows.
 UNKNOWN_BOUND = 2
-
-# ONNX Runtime's type name -> numpy type; the narrow ones live in ml_dtypes.
-NARROW_TYPES = {
-    "bfloat16": "bfloat16",
-    "float8e4m3fn": "float8_e4m3fn",
-    "float8e4m3fnuz": "float8_e4m3fnuz",
-    "float8e5m2": "float8_e5m2",
-    "float8e5m2fnuz": "float8_e5m2fnuz",
-}
-_TYPES = {"float": "float32", "double": "float64", "float16": "float16", "bool": "bool"}
-_TYPES |= {f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-
-
-class VerifyError(Exception):
-    """Two models cannot be compared; the message names the input or model, and the reason."""
 
 
 @dataclass
@@ -44,49 +28,28 @@ class InputSet:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """What the graph says: bounds of index inputs, and whether the batch has to be one."""
-
-    bounds: dict[str, int]
-    batch: int
-
-
 def make_inputs(path: str | os.PathLike[str], session: ort.InferenceSession, seed: int) -> InputSet:
     """Return random inputs for the model at `path`, already open as `session`.
 
     Raises VerifyError for an input of a type or rank that has no obvious content.
     """
-    facts = _read_facts(onnx.load(os.fspath(path), load_external_data=False))
+    facts = read_facts(path)
     rng = np.random.default_rng(seed)
     signature = session.get_inputs()
     sizes = _Sizes(signature, facts)
     result = InputSet({})
     for item in signature:
-        dtype = _dtype(item)
+        dtype = input_dtype(item)
         shape = [sizes.of(item, axis) for axis in range(len(item.shape))]
         result.values[item.name] = _fill(item.name, dtype, shape, sizes, facts, rng, result.notes)
     return result
 
 
-def _dtype(item: ort.NodeArg) -> np.dtype:
-    kind = item.type.removeprefix("tensor(").removesuffix(")")
-    if item.type.startswith("tensor(") and kind in _TYPES:
-        return np.dtype(_TYPES[kind])
-    if kind in NARROW_TYPES:
-        return np.dtype(getattr(ml_dtypes, NARROW_TYPES[kind]))
-    raise VerifyError(f"input '{item.name}': no random value for type {item.type}; give one")
-
-
-def _is_past(name: str) -> bool:
-    return "past" in name and "len" not in name
-
-
 class _Sizes:
     """Values of all dimensions; a symbol has one value wherever it stands."""
 
-    def __init__(self, signature: list[ort.NodeArg], facts: _Facts) -> None:
-        self.past = PAST if any(_is_past(i.name) and len(i.shape) >= 3 for i in signature) else 0
+    def __init__(self, signature: list[ort.NodeArg], facts: Facts) -> None:
+        self.past = PAST if any(is_past(i.name) and len(i.shape) >= 3 for i in signature) else 0
         self.seq = SEQ
         self.batch = facts.batch
         self._symbols: dict[str, int] = {}
@@ -109,7 +72,7 @@ class _Sizes:
         if "ids" in item.name and len(item.shape) == 2:
             self.batch = item.shape[0] if isinstance(item.shape[0], int) else self.batch
             self.seq = item.shape[1] if isinstance(item.shape[1], int) else self.seq
-        if _is_past(item.name) and len(item.shape) == 4 and isinstance(item.shape[2], int):
+        if is_past(item.name) and len(item.shape) == 4 and isinstance(item.shape[2], int):
             self.past = item.shape[2]
 
     def _role(self, item: ort.NodeArg, axis: int) -> int | None:
@@ -117,7 +80,7 @@ class _Sizes:
         rank = len(item.shape)
         if axis == 0 and rank > 1:
             return self.batch
-        if _is_past(item.name) and rank == 4:
+        if is_past(item.name) and rank == 4:
             return self.past if axis == 2 else None
         if "mask" in item.name and rank in (2, 4) and axis == rank - 1:
             return self.total
@@ -166,7 +129,7 @@ def _fill(
     dtype: np.dtype,
     shape: list[int],
     sizes: _Sizes,
-    facts: _Facts,
+    facts: Facts,
     rng: np.random.Generator,
     notes: list[str],
 ) -> np.ndarray:
@@ -181,10 +144,9 @@ def _fill(
         return rng.standard_normal(shape).astype(dtype)
     if "mask" in lower:
         return np.ones(shape, dtype)
-    lengths = {"total_seq": sizes.total, "past_seq": sizes.past, "seqlens_k": sizes.total - 1}
-    for key, length in lengths.items():
-        if key in lower:
-            return np.full(shape, length, dtype)
+    length = lengths_of(lower, sizes.past, sizes.seq)
+    if length is not None:
+        return np.full(shape, length, dtype)
     bound = facts.bounds.get(name)
     if "position" in lower:
         return _positions(name, shape, sizes, bound).astype(dtype)
@@ -201,62 +163,3 @@ def _positions(name: str, shape: list[int], sizes: _Sizes, bound: int | None) ->
     if bound is not None and last > bound:
         raise VerifyError(f"input '{name}': {last} positions, but its table has {bound} rows")
     return np.broadcast_to(np.arange(sizes.past, last), shape)
-
-
-# Ops through which an index keeps its value.
-_SAME_VALUE = {"Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Expand"}
-
-
-def _read_facts(model: onnx.ModelProto) -> _Facts:
-    bounds: dict[str, int] = {}
-    names = {i.name: i.name for i in model.graph.input}
-    rows: dict[str, int] = {}
-    single = False
-    for node in _walk(model.graph, rows):
-        single = single or _takes_one_sequence(node)
-        if node.op_type in _SAME_VALUE and node.input and node.input[0] in names:
-            names[node.output[0]] = names[node.input[0]]
-        for table, index in _lookups(node):
-            if table in rows and index in names:
-                source = names[index]
-                bounds[source] = min(bounds.get(source, rows[table]), rows[table])
-    return _Facts(bounds, 1 if single else 2)
-
-
-def _takes_one_sequence(node: onnx.NodeProto) -> bool:
-    """Whether ONNX Runtime refuses this node for most batches.
-
-    GroupQueryAttention takes one sequence where there is a past and several new tokens; rotation
-    without position ids wants tables of the full batch, which exporters write for one.
-    """
-    if node.op_type == "GroupQueryAttention":
-        return True
-    return node.op_type == "RotaryEmbedding" and not node.domain and len(node.input) < 4
-
-
-def _walk(graph: onnx.GraphProto, rows: dict[str, int]) -> Iterator[onnx.NodeProto]:
-    """Yield the nodes of a graph and its subgraphs; note the row count of every table seen."""
-    for tensor in graph.initializer:
-        if tensor.dims:
-            rows[tensor.name] = tensor.dims[0]
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "value" and attribute.t.dims:
-                rows[node.output[0]] = attribute.t.dims[0]
-        yield node
-        for attribute in node.attribute:
-            for inner in [attribute.g, *attribute.graphs]:
-                yield from _walk(inner, rows)
-
-
-def _lookups(node: onnx.NodeProto) -> list[tuple[str, str]]:
-    """Return (table, index) pairs of a node that looks rows up."""
-    if node.op_type == "Gather" and all(a.name != "axis" or a.i == 0 for a in node.attribute):
-        return [(node.input[0], node.input[1])]
-    if node.op_type == "EmbedLayerNormalization" and len(node.input) > 3:
-        pairs = [(node.input[2], node.input[0])]
-        return pairs + [(node.input[4], node.input[1])] * (len(node.input) > 4)
-    if node.op_type == "RotaryEmbedding":
-        at = 1 if node.domain == "com.microsoft" else 3
-        return [(node.input[2], node.input[at])] if len(node.input) > at else []
-    return []

@@ -19,7 +19,8 @@ import onnxruntime as ort
 from onnx import helper
 
 from basin.compare import OutputReport, compare_output
-from basin.inputs import NARROW_TYPES, VerifyError, make_inputs
+from basin.inputs import make_inputs
+from basin.signature import NARROW_TYPES, VerifyError
 
 __all__ = ["OutputReport", "VerifyError", "VerifyReport", "format_report", "verify"]
 

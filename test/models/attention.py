@@ -33,6 +33,9 @@ class Form:
     scale: str = "scores_mul"
     repeat: str = "expand"
     softcap: bool = False
+    sink: str = "none"
+    gate: str = "none"
+    window: int = 0
     block: str = "pre"
     tied: bool = False
     layers: int = 1
@@ -109,6 +112,55 @@ def merge(g: Builder, x: str) -> str:
     return g.reshape(g.op("Transpose", x, perm=[0, 2, 1, 3]), [0, -1, HEADS * HEAD_DIM])
 
 
+def gated_merge(g: Builder, form: Form, h: str, x: str, stem: str) -> str:
+    """`merge` with a product by sigmoid(h W) where the form has one.
+
+    heads_first: one score a head, before anything; head: one a head, after the transposition;
+    element: one an element of the merged result.
+    """
+    if form.gate == "none":
+        return merge(g, x)
+    width = HIDDEN if form.gate == "element" else HEADS
+    score = g.op("Sigmoid", g.op("MatMul", h, g.weight(f"{stem}.gate.weight", HIDDEN, width)))
+    if form.gate == "element":
+        return g.op("Mul", merge(g, x), score)
+    if form.gate == "heads_first":
+        score = g.unsqueeze(g.op("Transpose", score, perm=[0, 2, 1]), [3])
+        return merge(g, g.op("Mul", score, x))
+    x = g.op("Transpose", x, perm=[0, 2, 1, 3])
+    x = g.op("Mul", x, g.unsqueeze(score, [3]))
+    return g.reshape(x, [0, -1, HEADS * HEAD_DIM])
+
+
+def sink_softmax(g: Builder, form: Form, scores: str, stem: str) -> str:
+    """Softmax with a learned logit a head in its sum, by a column that is cut off after it."""
+    if form.sink not in ("logit_last", "logit_first"):
+        return g.op("Softmax", scores, axis=-1)
+    logit = g.vector(f"{stem}.sinks", HEADS, 0.5)
+    rows = g.op("Slice", g.op("Shape", scores), g.const([0]), g.const([3]))
+    shape = g.op("Concat", rows, g.const([1]), axis=0)
+    if form.sink == "logit_last":
+        column = g.op("Expand", g.reshape(logit, [1, -1, 1, 1]), shape)
+        joined = g.op("Concat", scores, column, axis=-1)
+        return g.slice(g.op("Softmax", joined, axis=-1), 0, -1, 3)
+    column = g.op("Expand", g.unsqueeze(logit, [0, 2, 3]), shape)
+    joined = g.op("Concat", column, scores, axis=3)
+    largest = g.axes_op("ReduceMax", joined, [-1], 18, keepdims=1)
+    weights = g.op("Softmax", g.op("Sub", joined, largest), axis=-1)
+    keys = g.unsqueeze(g.dim(scores, 3), [0])
+    sizes = g.op("Concat", g.const([1]), keys, axis=0)
+    return g.op("Split", weights, sizes, axis=-1, outputs=2)[1]
+
+
+def prepend_rows(g: Builder, form: Form, x: str, name: str) -> str:
+    """Two learned rows [kv heads, 2, dim] before those of x, for each element of the batch."""
+    shape = (form.kv_heads, 2, HEAD_DIM)
+    rows = g.vector(name, shape, 0.0)
+    batch = g.unsqueeze(g.dim(x, 0), [0])
+    each = g.op("Expand", rows, g.op("Concat", batch, g.const(list(shape)), axis=0))
+    return g.op("Concat", each, x, axis=2)
+
+
 def repeat_heads(g: Builder, form: Form, x: str, length: str) -> str:
     """[batch, kv heads, seq, dim] -> [batch, heads, seq, dim] (or left to broadcasting)."""
     groups = HEADS // form.kv_heads
@@ -149,8 +201,17 @@ def decomposed(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
         k = g.op("Mul", k, g.const(SCALE))
     elif form.scale == "both":
         q, k = (g.op("Mul", x, g.const(SCALE**0.5)) for x in (q, k))
-    keys = repeat_heads(g, form, k, c.length)
-    values = repeat_heads(g, form, v, c.length)
+    mask = c.mask
+    lengths = (c.length, c.length)
+    if form.sink == "kv":
+        k = prepend_rows(g, form, k, f"{stem}.sink_key")
+        v = prepend_rows(g, form, v, f"{stem}.sink_value")
+        lengths = (g.dim(k, 2), g.dim(v, 2))
+        side = g.unsqueeze(c.length, [0])
+        seen = g.op("ConstantOfShape", g.op("Concat", g.const([1, 1]), side, g.const([2]), axis=0))
+        mask = g.op("Concat", seen, mask, axis=3)
+    keys = repeat_heads(g, form, k, lengths[0])
+    values = repeat_heads(g, form, v, lengths[1])
     scores = g.op("MatMul", q, g.op("Transpose", keys, perm=[0, 1, 3, 2]))
     if form.scale == "scores_mul":
         scores = g.op("Mul", scores, g.const(SCALE))
@@ -160,11 +221,11 @@ def decomposed(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
         capped = g.op("Tanh", g.op("Div", scores, g.const(20.0)))
         scores = g.op("Mul", capped, g.const(20.0))
     if form.mask in ("where_graph", "bool"):
-        scores = g.op("Where", c.mask, scores, _lowest(g))
-    elif c.mask is not None:
-        scores = g.op("Add", scores, c.mask)
-    weights = g.op("Softmax", scores, axis=-1)
-    return merge(g, g.op("MatMul", weights, values))
+        scores = g.op("Where", mask, scores, _lowest(g))
+    elif mask is not None:
+        scores = g.op("Add", scores, mask)
+    weights = sink_softmax(g, form, scores, stem)
+    return gated_merge(g, form, h, g.op("MatMul", weights, values), stem)
 
 
 def standard_op(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
@@ -172,7 +233,10 @@ def standard_op(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
     q, k, v = _qkv(g, form, c, h, stem)
     inputs = [q, k, v] + ([c.mask] if c.mask else [])
     causal = int(form.mask == "op_causal")
-    return merge(g, g.op("Attention", *inputs, is_causal=causal, scale=SCALE))
+    # The operator counts the keys before the query, the form the query too.
+    window = dict(left_window_size=form.window - 1) if form.window else {}
+    mixed = g.op("Attention", *inputs, is_causal=causal, scale=SCALE, **window)
+    return gated_merge(g, form, h, mixed, stem)
 
 
 def standard_op_flat(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:

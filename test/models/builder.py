@@ -77,8 +77,8 @@ class Builder:
             self.const(value, dtype or self.dtype, name)
         return name
 
-    def vector(self, name: str, size: int, around: float, dtype: Any = None) -> str:
-        """Return the name of a random vector around a value (norm weights: 1; biases: 0)."""
+    def vector(self, name: str, size: int | tuple[int, ...], around: float, dtype: Any = None) -> str:
+        """Return the name of random numbers around a value (norm weights: 1; biases: 0)."""
         if name not in self.root.initializers:
             value = around + 0.2 * self.root._random.standard_normal(size)
             self.const(value, dtype or self.dtype, name)

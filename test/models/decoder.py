@@ -10,7 +10,7 @@ import rotary
 from attention import HEADS, Context, Form
 from builder import INT64, Builder, value
 from common import Built, expectation
-from norms import HIDDEN, add_norm, is_rms, norm
+from norms import DYT, HIDDEN, add_norm, is_rms, norm
 
 VOCAB, FFN, BATCH, SEQ, PAST = 36, 20, 2, 5, 3
 
@@ -101,10 +101,18 @@ def expect(form: Form, **changes: Any) -> dict[str, Any]:
         causal=form.mask not in ("none", "input"),
         streams=streams_layer * form.layers + streams_once,
         rms_norms=(norms if rms else 0) + qk_norms,
-        layer_norms=0 if rms else norms,
+        layer_norms=0 if rms or form.norm in DYT else norms,
         rotary=2 * form.layers * rotates,
     )
-    return result | changes
+    more = {
+        "dyts": norms if form.norm in DYT else 0,
+        "gates": norms if form.norm.startswith("gated") else 0,
+        "sink_logits": form.layers if form.sink.startswith("logit") else 0,
+        "sink_kv": form.layers if form.sink == "kv" else 0,
+        "windows": form.layers if form.window else 0,
+        "attention_gates": form.layers if form.gate != "none" else 0,
+    }
+    return result | {key: count for key, count in more.items() if count} | changes
 
 
 def body(g: Builder, form: Form) -> str:

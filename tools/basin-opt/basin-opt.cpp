@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "basin/Conversion/SinkToGPU/SinkToGPU.h"
 #include "basin/Emulator/Passes.h"
 #include "basin/InitAll.h"
 
@@ -23,6 +24,7 @@ int main(int argc, char **argv) {
   basin::registerAllPasses();
   basin::emulator::registerBasinEmulatorPasses();
   basin::registerAllPipelines();
+  basin::registerBasinSinkToGPUPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Basin optimizer driver\n", registry));
 }

@@ -10,9 +10,10 @@
 //
 // Values tied by Add must be scaled together: they form a class, along with
 // what Identity, Cast, a multiplication by a constant, or a Reshape of other
-// axes makes of them. A class that some norm reads and in which two computed
-// values are added is a residual stream. What brings a value into the class is
-// a writer, what takes one out is a reader.
+// axes makes of them. A class that some norm (or a dynamic tanh in its place)
+// reads and in which two computed values are added is a residual stream. What
+// brings a value into the class is a writer, what takes one out is a reader. A
+// dynamic tanh sees the scale of what it reads, so it is no norm as a reader.
 //
 //===----------------------------------------------------------------------===//
 

@@ -12,7 +12,7 @@
 include "mlir/Pass/PassBase.td"
 
 def ConvertONNXToSinkPass : Pass<"convert-onnx-to-sink", "::mlir::ModuleOp"> {
-  let summary = "raise attention, norms and rotary embedding to the sink dialect";
+  let summary = "raise attention, norms, gates and rotary embedding to the sink dialect";
   let description = [{
     Recognizes decomposed and fused forms and puts them into the region of the
     sink op that stands for them, so that `convert-sink-to-onnx` gives back the
@@ -28,16 +28,22 @@ def ConvertONNXToSinkPass : Pass<"convert-onnx-to-sink", "::mlir::ModuleOp"> {
     }
     ```
 
+    Attention takes what it learns in the sinks' place as operands: a logit a
+    head, put beside the scores as a column and cut off the probabilities; rows
+    before keys and values; a sigmoid that its output is multiplied by.
+
     Wants shapes: run `onnx-infer-shapes` before. Does nothing where an axis, a
     weight's rank or a scale is not proven, or an inner value is used outside;
     the reason then stands on the anchor as `sink.miss`.
   }];
   let options = [
     Option<"explain", "explain", "bool", "false",
-           "remark on each Softmax, norm-like reduction and rotation not raised">
+           "remark on each Softmax, norm-like reduction, gate and rotation not raised">
   ];
   let statistics = [
     Statistic<"numNorms", "norms", "norms raised">,
+    Statistic<"numDyT", "dyt", "dynamic tanhs raised">,
+    Statistic<"numGates", "gates", "self-gates raised">,
     Statistic<"numRotary", "rotary", "rotary embeddings raised">,
     Statistic<"numAttention", "attention", "attentions raised">
   ];

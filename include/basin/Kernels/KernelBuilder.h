@@ -32,6 +32,16 @@ struct KernelArgument {
   mlir::Type type;
 };
 
+/// An axis of a grid: the product of ceil(argument / per) of these.
+struct GridFactor {
+  std::string argument;
+  int64_t per;
+};
+using GridAxis = llvm::SmallVector<GridFactor, 2>;
+
+/// Says how many blocks a launch of `kernel` has (`basin.grid`).
+void setGrid(mlir::gpu::GPUFuncOp kernel, GridAxis x, GridAxis y = {}, GridAxis z = {});
+
 /// Makes a `gpu.module` named `name` at the end of `module`, with the symbol of
 /// the dynamic shared memory.
 mlir::gpu::GPUModuleOp createKernelModule(mlir::ModuleOp module, llvm::StringRef name);

@@ -9,7 +9,9 @@
 // Softmax attention written in primitive ops, anchored at the Softmax.
 //
 //   s = [scale] q k^T [scale]; s = [cap tanh(s / cap)]; s = [s + mask | where]
-//   p = [cast] softmax(s) [cast] [where(isnan(p), 0, p)]; y = p v
+//   s = [concat(s, logit a head)]; s = [s - max(s)]
+//   p = [cast] softmax(s) [cast] [p without the logits' column]
+//   p = [where(isnan(p), 0, p)]; y = p v
 //
 // Upward from the Softmax to the product of q and k, then along each operand
 // over scales, casts, the transposition of k and the repetition of key heads,
@@ -18,6 +20,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "AttentionSinks.h"
 #include "HeadPath.h"
 #include "Matchers.h"
 
@@ -43,14 +46,19 @@ private:
   std::optional<Miss> toScores();
   std::optional<Miss> scoresStep(Operation *op);
   std::optional<Miss> takeMask(Operation *op);
+  std::optional<Miss> takeSinkColumn(ConcatOp concat);
   bool takeSoftcap(Value &cur);
   std::optional<Miss> toOperands();
   std::optional<Miss> toResult();
+  std::string takeSinkRows();
   std::optional<Miss> checkShapes();
+  bool isSquare() const;
+  StringRef finish(bool allArguments);
 
   Operation *softmax;
   /// A constant factor has been met: mask and softcap would stand inside it.
   bool sawScale = false;
+  std::optional<SinkColumn> column;
   AttentionMatch m;
   Value cur;
   Operation *scores = nullptr;
@@ -113,6 +121,22 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   return std::nullopt;
 }
 
+/// A column of one logit a head, beside the scores as the Softmax takes them.
+std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
+  if (column)
+    return miss("it has two columns beside its scores");
+  if (sawScale || m.mask || m.softcap)
+    return miss("what stands beside its scores is scaled, masked or capped with them");
+  auto found = matchSinkColumn(concat);
+  if (auto *why = std::get_if<std::string>(&found))
+    return miss(*why);
+  column = std::move(std::get<SinkColumn>(found));
+  m.sinkLogit = column->logit;
+  m.idiom.inside.insert(column->ops.begin(), column->ops.end());
+  cur = column->scores;
+  return std::nullopt;
+}
+
 /// cap * tanh(s / cap)
 bool AttentionWalk::takeSoftcap(Value &value) {
   Ops ops;
@@ -139,6 +163,17 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
   }
   if (isa<AddOp, WhereOp>(op))
     return takeMask(op);
+  if (auto concat = dyn_cast<ConcatOp>(op))
+    return takeSinkColumn(concat);
+  if (auto sub = dyn_cast<SubOp>(op)) {
+    // What a row loses as a whole, its Softmax does not see; a cap, another
+    // column or a scale between them does.
+    Value source = matchRowMax(sub, m.idiom.inside);
+    if (!source || sawScale || m.mask || m.softcap || column)
+      return miss("something other than their largest is subtracted from the scores");
+    cur = source;
+    return std::nullopt;
+  }
   if (isa<MulOp, DivOp>(op)) {
     bool hadCap = m.softcap.has_value();
     if (takeSoftcap(cur)) {
@@ -192,18 +227,11 @@ std::optional<Miss> AttentionWalk::toOperands() {
   return std::nullopt;
 }
 
-/// A Dropout that drops nothing.
-static bool isInferenceDropout(Operation *op) {
-  if (!isa<DropoutOp>(op))
-    return false;
-  Value training = getInputOrNull(op, 2);
-  return !training || getConstantInts(training) == SmallVector<int64_t>{0};
-}
-
 /// Downward to the product with v.
 std::optional<Miss> AttentionWalk::toResult() {
   Value probs = softmax->getResult(0);
   m.idiom.inside.insert(softmax);
+  bool dropped = false;
   while (true) {
     // Users that only look (IsNaN) or hand the probabilities out do not lead on.
     Operation *next = nullptr;
@@ -216,13 +244,24 @@ std::optional<Miss> AttentionWalk::toResult() {
         next = user;
         break;
       }
-      if (isFloatCast(user) || isa<WhereOp>(user) || isInferenceDropout(user))
+      if (isFloatCast(user) || isa<WhereOp>(user) || isInferenceDropout(user) ||
+          (column && isa<SliceOp, SplitOp>(user)))
         next = user;
     }
     if (!next)
       return miss("no product with values is below the Softmax");
     m.idiom.inside.insert(next);
+    if (isa<SliceOp, SplitOp>(next)) {
+      Value rest = dropped ? Value() : matchDroppedColumn(next, probs, *column);
+      if (!rest)
+        return miss("what is cut off its probabilities is not proven to be the logits' column");
+      dropped = true;
+      probs = rest;
+      continue;
+    }
     if (auto matmul = dyn_cast<MatMulOp>(next)) {
+      if (column && !dropped)
+        return miss("the logits' column is not cut off its probabilities");
       HeadPath value;
       if (auto why = walkValue(matmul.getB(), value))
         return miss(*why);
@@ -241,6 +280,38 @@ std::optional<Miss> AttentionWalk::toResult() {
     }
     probs = next->getResult(0);
   }
+}
+
+/// Learned rows before keys and values become operands of their own, if the mask
+/// leaves them visible. The reason if not; empty where there are none.
+std::string AttentionWalk::takeSinkRows() {
+  if (m.keyLayout != Layout::bhsd || m.valueLayout != Layout::bhsd)
+    return {};
+  std::optional<SinkRows> key = matchSinkRows(m.key), value = matchSinkRows(m.value);
+  if (!key || !value)
+    return {};
+  if (key->count != value->count || key->heads != value->heads)
+    return "there are not as many rows of keys as of values";
+  bool owned = true;
+  if (m.mask) {
+    Value rest = matchVisibleColumns(m.mask, *m.maskKind, key->count);
+    if (!rest)
+      return "the mask is not proven to leave them visible";
+    // A mask that other layers read too stays outside, with what makes it.
+    owned = m.mask.hasOneUse();
+    if (owned)
+      m.idiom.inside.insert(m.mask.getDefiningOp());
+    m.mask = rest;
+  }
+  for (const SinkRows &rows : {*key, *value})
+    m.idiom.inside.insert(rows.ops.begin(), rows.ops.end());
+  m.key = key->rest;
+  m.value = value->rest;
+  m.sinkKey = key->rows;
+  m.sinkValue = value->rows;
+  m.kvHeads = key->heads;
+  StringRef why = finish(/*allArguments=*/owned);
+  return why.str();
 }
 
 /// Head counts, from whichever operand shows them.
@@ -271,17 +342,37 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   if (m.heads && m.kvHeads && *m.heads % *m.kvHeads != 0)
     return miss("its " + Twine(*m.heads) + " query heads are no multiple of " + Twine(*m.kvHeads) +
                 " key heads");
+  if (column && (*rank != 4 || (m.heads && *m.heads != column->heads)))
+    return miss("its column of logits has " + Twine(column->heads) +
+                " heads, but its query is of another shape");
+  if (column)
+    m.heads = column->heads;
   if (m.kvHeads && valueHeads && *m.kvHeads != *valueHeads)
     return miss("it has " + Twine(*m.kvHeads) + " key heads but " + Twine(*valueHeads) +
                 " value heads");
   return std::nullopt;
 }
 
-/// Whether the last two axes are of one size for certain.
-static bool isSquare(Value value) {
-  TensorInfo info = getTensorInfo(value);
-  return info.hasRank() && info.rank() >= 2 &&
-         info[info.rank() - 1].provablyEquals(info[info.rank() - 2]);
+/// Whether there are as many keys, learned rows apart, as queries for certain.
+bool AttentionWalk::isSquare() const {
+  TensorInfo info = getTensorInfo(scores->getResult(0));
+  if (!info.hasRank() || info.rank() < 2)
+    return false;
+  if (!m.sinkKey)
+    return info[info.rank() - 1].provablyEquals(info[info.rank() - 2]);
+  TensorInfo key = getTensorInfo(m.key);
+  return key.hasRank() && key.rank() == 4 && key[2].provablyEquals(info[info.rank() - 2]);
+}
+
+/// What the form takes: all operands in order, or only the first three where the
+/// others are made of values that stay outside. Why it cannot be one op, or null.
+StringRef AttentionWalk::finish(bool allArguments) {
+  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, isSquare());
+  m.idiom.arguments = {m.query, m.key, m.value};
+  for (Value operand : {m.mask, m.sinkLogit, m.sinkKey, m.sinkValue})
+    if (operand)
+      (allArguments ? m.idiom.arguments : m.idiom.captured).push_back(operand);
+  return checkIdiom(m.idiom, /*allowExtraResults=*/true);
 }
 
 std::variant<AttentionMatch, Miss> AttentionWalk::match() {
@@ -294,11 +385,13 @@ std::variant<AttentionMatch, Miss> AttentionWalk::match() {
                     &AttentionWalk::checkShapes})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
-  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, isSquare(scores->getResult(0)));
-  m.idiom.arguments = {m.query, m.key, m.value};
-  if (m.mask)
-    m.idiom.arguments.push_back(m.mask);
-  if (StringRef why = checkIdiom(m.idiom, /*allowExtraResults=*/true); !why.empty())
+  AttentionMatch plain = m;
+  std::string rows = takeSinkRows();
+  if (rows.empty() && m.sinkKey)
+    return std::move(m);
+  m = std::move(plain);
+  m.rowsMiss = std::move(rows);
+  if (StringRef why = finish(/*allArguments=*/true); !why.empty())
     return miss(why);
   return std::move(m);
 }

@@ -7,8 +7,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The pass: anchors are collected graph by graph, subgraphs and functions like
-// the main graph, then matched in order: fused operators, norms, rotations,
-// and attention last, whose operands the others bound.
+// the main graph, then matched in order: fused operators, norms and what stands
+// in their place, self-gates, rotations, attention, whose operands the others
+// bound, and last the gates of attention, which extend what is raised.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,8 +35,11 @@ public:
 
 private:
   void raiseNorm(Operation *anchor, OpBuilder &b);
+  void raiseDyT(Operation *anchor, OpBuilder &b);
+  void raiseGate(Operation *anchor, OpBuilder &b);
   void raiseRotary(Operation *anchor, OpBuilder &b);
   void raiseAttention(Operation *anchor, OpBuilder &b);
+  void raiseAttentionGates();
   void reportMiss(Operation *anchor, StringRef what, const Miss &miss);
 };
 
@@ -69,6 +73,32 @@ void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
   });
 }
 
+void ConvertONNXToSinkPass::raiseDyT(Operation *anchor, OpBuilder &b) {
+  auto result = matchDyT(anchor);
+  if (!result)
+    return;
+  if (auto *why = std::get_if<Miss>(&*result))
+    return reportMiss(anchor, "dynamic tanh", *why);
+  DyTMatch &m = std::get<DyTMatch>(*result);
+  ++numDyT;
+  raise(m.idiom, b, [&](Location loc, TypeRange types) {
+    return sink::DyTOp::create(b, loc, types[0], m.x, m.alpha, m.gamma, m.beta);
+  });
+}
+
+void ConvertONNXToSinkPass::raiseGate(Operation *anchor, OpBuilder &b) {
+  auto result = matchGate(anchor);
+  if (!result)
+    return;
+  if (auto *why = std::get_if<Miss>(&*result))
+    return reportMiss(anchor, "gate", *why);
+  GateMatch &m = std::get<GateMatch>(*result);
+  ++numGates;
+  raise(m.idiom, b, [&](Location loc, TypeRange types) {
+    return sink::GateOp::create(b, loc, types[0], m.x, m.wDown, m.wUp, m.activation);
+  });
+}
+
 void ConvertONNXToSinkPass::raiseRotary(Operation *anchor, OpBuilder &b) {
   auto result = matchRotary(anchor);
   if (!result)
@@ -89,6 +119,8 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
   if (auto *why = std::get_if<Miss>(&result))
     return reportMiss(anchor, "attention", *why);
   AttentionMatch &m = std::get<AttentionMatch>(result);
+  if (!m.rowsMiss.empty())
+    reportMiss(anchor, "learned rows of attention", {m.rowsMiss});
   auto integer = [&](std::optional<int64_t> value) {
     return value ? b.getI64IntegerAttr(*value) : IntegerAttr();
   };
@@ -97,12 +129,26 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
     sink::Layout out = m.queryLayout;
     return sink::AttentionOp::create(
         b, loc, types[0], types.drop_front(), m.query, m.key, m.value, m.mask, Value(), Value(),
-        Value(), Value(), Value(), Value(), b.getF64FloatAttr(m.scale), m.causal, IntegerAttr(),
-        m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
+        m.sinkLogit, m.sinkKey, m.sinkValue, Value(), b.getF64FloatAttr(m.scale), m.causal,
+        IntegerAttr(), m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
         integer(m.kvHeads), integer(m.headDim),
         m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind) : sink::MaskKindAttr(),
         /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
   });
+}
+
+void ConvertONNXToSinkPass::raiseAttentionGates() {
+  SmallVector<sink::AttentionOp> ops;
+  getOperation().walk([&](sink::AttentionOp op) { ops.push_back(op); });
+  for (sink::AttentionOp op : ops) {
+    auto result = matchAttentionGate(op);
+    if (!result)
+      continue;
+    if (auto *why = std::get_if<Miss>(&*result))
+      reportMiss(why->op, "gate of attention", *why);
+    else
+      raiseAttentionGate(op, std::get<AttentionGate>(*result));
+  }
 }
 
 /// What an operator is that could have been raised as it is; empty for others.
@@ -119,12 +165,16 @@ static StringRef getFusedKind(Operation *op) {
 }
 
 void ConvertONNXToSinkPass::runOnOperation() {
-  SmallVector<Operation *> fused, norms, rotations, softmaxes;
+  SmallVector<Operation *> fused, norms, tanhs, products, rotations, softmaxes;
   getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<sink::RaisedInterface>(op))
       return WalkResult::skip();
     if (isa<ReduceMeanOp>(op))
       norms.push_back(op);
+    else if (isa<TanhOp>(op))
+      tanhs.push_back(op);
+    else if (isa<MulOp>(op))
+      products.push_back(op);
     else if (isa<ConcatOp>(op))
       rotations.push_back(op);
     else if (isa<SoftmaxOp>(op))
@@ -140,14 +190,21 @@ void ConvertONNXToSinkPass::runOnOperation() {
       numRotary += isa<sink::RotaryOp>(raised);
       numAttention += isa<sink::AttentionOp>(raised);
     } else if (StringRef kind = getFusedKind(op); !kind.empty()) {
-      reportMiss(op, kind,
-                 {"it has an operand, result or attribute without a counterpart in sink, or "
-                  "operands of unknown rank"});
+      reportMiss(
+          op, kind,
+          {"it has an operand, result or attribute without a counterpart in sink, operands of "
+           "unknown rank, or positions that may count from elsewhere"});
     }
   for (Operation *op : norms)
     raiseNorm(op, b);
+  auto isFree = [](Operation *op) { return !isa<sink::RaisedInterface>(op->getParentOp()); };
+  for (Operation *op : llvm::make_filter_range(tanhs, isFree))
+    raiseDyT(op, b);
+  for (Operation *op : llvm::make_filter_range(products, isFree))
+    raiseGate(op, b);
   for (Operation *op : rotations)
     raiseRotary(op, b);
   for (Operation *op : softmaxes)
     raiseAttention(op, b);
+  raiseAttentionGates();
 }

@@ -218,10 +218,20 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
   // Without heads of its own the operands are [batch, heads, sequence, dim].
   AttentionParts p{a.getQ(),       a.getK(),         a.getV(), a.getAttnMask(),
                    a.getPastKey(), a.getPastValue(), Value()};
-  auto isWindow = [](std::optional<int64_t> size) { return size && *size >= 0; };
-  if (a.getNonpadKvSeqlen() || a.getQkMatmulOutput() || isWindow(a.getLeftWindowSize()) ||
-      isWindow(a.getRightWindowSize()))
+  // A window to the right of the query has no counterpart but an empty one.
+  int64_t left = a.getLeftWindowSize().value_or(-1), right = a.getRightWindowSize().value_or(-1);
+  if (a.getNonpadKvSeqlen() || a.getQkMatmulOutput() || right > 0)
     return nullptr;
+  // The operator counts positions from the past, sink.attention from the end:
+  // they are the same where there are as many fresh keys as queries.
+  TensorInfo q = getTensorInfo(p.query), k = getTensorInfo(p.key);
+  bool isSquare = q.hasRank() && k.hasRank() && q.rank() == k.rank() && q.rank() >= 3 &&
+                  q[q.rank() - 2].provablyEquals(k[k.rank() - 2]);
+  bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
+  if ((isCausal || left >= 0) && !isSquare)
+    return nullptr;
+  if (left >= 0)
+    p.window = left + 1;
   bool flat = getRank(p.query) == 3;
   if (!flat)
     p.queryLayout = p.keyLayout = p.resultLayout = Layout::bhsd;
@@ -234,11 +244,7 @@ Operation *FusedOpRaiser::attention(AttentionOp a) {
                      : MaskKind::additive;
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
-  TensorInfo q = getTensorInfo(p.query), k = getTensorInfo(p.key);
-  bool isSquare = !p.pastKey && q.hasRank() && k.hasRank() && q.rank() == k.rank() &&
-                  q.rank() >= 3 && q[q.rank() - 2].provablyEquals(k[k.rank() - 2]);
-  p.causal =
-      a.getIsCausal().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare));
+  p.causal = isCausal || (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare && !p.pastKey));
   p.hasPresent = a->getNumResults() > 2 && a.getPresentKey() && a.getPresentValue() &&
                  !getValueName(a.getPresentKey()).empty();
   if (!flat)

@@ -27,7 +27,7 @@ bool basin::onnx::isFloatCast(Operation *op) {
 }
 
 Value basin::onnx::skipCasts(Value value, Ops *ops) {
-  while (Operation *op = value.getDefiningOp()) {
+  while (Operation *op = value ? value.getDefiningOp() : nullptr) {
     if (!isFloatCast(op))
       break;
     if (ops)
@@ -38,17 +38,17 @@ Value basin::onnx::skipCasts(Value value, Ops *ops) {
 }
 
 Type basin::onnx::getElementTypeOf(Value value) {
-  auto type = dyn_cast<TensorType>(value.getType());
+  auto type = value ? dyn_cast<TensorType>(value.getType()) : TensorType();
   return type ? type.getElementType() : Type();
 }
 
 std::optional<int64_t> basin::onnx::getRank(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
   return type ? std::optional<int64_t>(type.getRank()) : std::nullopt;
 }
 
 std::optional<int64_t> basin::onnx::getDim(Value value, int64_t axis) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
   if (!type)
     return std::nullopt;
   if (axis < 0)
@@ -106,6 +106,13 @@ Value basin::onnx::otherOperand(Operation *op, Value value) {
 
 Operation *basin::onnx::getOnlyUser(Value value) {
   return value.hasOneUse() ? *value.getUsers().begin() : nullptr;
+}
+
+bool basin::onnx::isInferenceDropout(Operation *op) {
+  if (!isa<DropoutOp>(op))
+    return false;
+  Value training = getInputOrNull(op, 2);
+  return !training || getConstantInts(training) == SmallVector<int64_t>{0};
 }
 
 Value basin::onnx::matchSquare(Value value, Ops &ops) {

@@ -48,6 +48,9 @@ mlir::Value otherOperand(mlir::Operation *op, mlir::Value value);
 /// The only user of `value`; null if there are none or several.
 mlir::Operation *getOnlyUser(mlir::Value value);
 
+/// A Dropout that drops nothing.
+bool isInferenceDropout(mlir::Operation *op);
+
 /// v where `value` is v * v or v^2.
 mlir::Value matchSquare(mlir::Value value, Ops &ops);
 

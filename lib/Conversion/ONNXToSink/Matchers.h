@@ -25,6 +25,8 @@ namespace basin::onnx {
 /// Why an anchor is not what it might have been; a sentence for `--explain`.
 struct Miss {
   std::string reason;
+  /// Where it is, if not at the anchor.
+  mlir::Operation *op = nullptr;
 };
 
 /// What is before a norm: `product = vector * x`, or just x.
@@ -53,6 +55,23 @@ struct NormMatch {
 /// if `mean` is no such thing.
 std::optional<std::variant<NormMatch, Miss>> matchNorm(mlir::Operation *mean);
 
+struct DyTMatch {
+  mlir::Value x, alpha, gamma, beta;
+  Idiom idiom;
+};
+
+/// gamma tanh(alpha x) + beta, anchored at the Tanh.
+std::optional<std::variant<DyTMatch, Miss>> matchDyT(mlir::Operation *tanh);
+
+struct GateMatch {
+  mlir::Value x, wDown, wUp;
+  sink::Activation activation = sink::Activation::sigmoid;
+  Idiom idiom;
+};
+
+/// act(swish(x W_down) W_up) x, anchored at the last product.
+std::optional<std::variant<GateMatch, Miss>> matchGate(mlir::Operation *product);
+
 struct RotaryMatch {
   mlir::Value x, cos, sin;
   bool interleaved = false, halfTables = false;
@@ -64,7 +83,7 @@ struct RotaryMatch {
 std::optional<std::variant<RotaryMatch, Miss>> matchRotary(mlir::Operation *concat);
 
 struct AttentionMatch {
-  mlir::Value query, key, value, mask;
+  mlir::Value query, key, value, mask, sinkLogit, sinkKey, sinkValue;
   sink::Layout keyLayout = sink::Layout::bhsd, queryLayout = sink::Layout::bhsd,
                valueLayout = sink::Layout::bhsd;
   std::optional<sink::MaskKind> maskKind;
@@ -73,10 +92,28 @@ struct AttentionMatch {
   bool causal = false;
   std::optional<int64_t> heads, kvHeads, headDim;
   Idiom idiom;
+  /// Why learned rows before the keys were left among them; empty otherwise.
+  std::string rowsMiss;
 };
 
 /// softmax(scale q k^T + mask) v, anchored at the Softmax.
 std::variant<AttentionMatch, Miss> matchAttention(mlir::Operation *softmax);
+
+/// What is between a raised attention and the product with its gate.
+struct AttentionGate {
+  mlir::Value gate;
+  mlir::Operation *product = nullptr;
+  /// The steps to the product, itself, and what computes their shapes.
+  Ops inside;
+  sink::Layout layout = sink::Layout::bhsd;
+};
+
+/// attention(...) sigmoid(.); nothing if no such product follows. A miss stands
+/// at the product.
+std::optional<std::variant<AttentionGate, Miss>> matchAttentionGate(sink::AttentionOp op);
+
+/// Moves the product, and the steps to it, into the form.
+void raiseAttentionGate(sink::AttentionOp op, AttentionGate &match);
 
 /// Whether `mask` provably hides, besides what else it hides, every key after
 /// the query (aligned at the end where there are more keys than queries).

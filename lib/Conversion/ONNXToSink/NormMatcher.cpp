@@ -278,6 +278,7 @@ std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
     return Result(*why);
   matchTail();
   match_.idiom.arguments = {match_.x};
+  match_.idiom.captured = {match_.preAffine, match_.weight, match_.bias};
   if (StringRef why = checkIdiom(match_.idiom, /*allowExtraResults=*/false); !why.empty())
     return Result(miss(why));
   return Result(std::move(match_));

@@ -61,15 +61,9 @@ static bool absorb(Operation *op, Ops &inside, Block *block, unsigned depth) {
   return true;
 }
 
-/// Absorbs such users of inside values, all of them where possible.
-static void absorbServants(Idiom &idiom, Block *block) {
-  for (size_t i = 0; i < idiom.inside.size(); ++i) {
-    Operation *op = idiom.inside[i];
-    for (Value value : op->getResults())
-      if (!llvm::is_contained(idiom.results, value))
-        for (Operation *user : llvm::to_vector(value.getUsers()))
-          absorb(user, idiom.inside, block, /*depth=*/8);
-  }
+void basin::onnx::absorbServants(Value value, Ops &inside) {
+  for (Operation *user : llvm::to_vector(value.getUsers()))
+    absorb(user, inside, value.getParentBlock(), /*depth=*/16);
 }
 
 StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
@@ -78,7 +72,11 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
     if (op->getBlock() != block)
       return "it spans more than one graph";
   keepReached(idiom);
-  absorbServants(idiom, block);
+  // All users of inside values where possible, those of new ones too.
+  for (size_t i = 0; i < idiom.inside.size(); ++i)
+    for (Value value : idiom.inside[i]->getResults())
+      if (!llvm::is_contained(idiom.results, value))
+        absorbServants(value, idiom.inside);
   if (idiom.inside.empty() || llvm::any_of(idiom.results, [&](Value result) {
         Operation *def = result.getDefiningOp();
         return !def || !idiom.inside.contains(def);
@@ -104,8 +102,9 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
       idiom.results.push_back(value);
     }
   // Everything that stays outside must be there before the op is.
-  for (Value argument : idiom.arguments)
-    if (Operation *def = argument.getDefiningOp(); def && idiom.inside.contains(def))
+  for (Value operand : llvm::concat<Value>(idiom.arguments, idiom.captured))
+    if (Operation *def = operand ? operand.getDefiningOp() : nullptr;
+        def && idiom.inside.contains(def))
       return "one of its inputs is computed inside it";
   return {};
 }

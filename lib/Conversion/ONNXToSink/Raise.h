@@ -23,6 +23,8 @@ namespace basin::onnx {
 struct Idiom {
   /// Values that become arguments of the form, in order.
   llvm::SmallVector<mlir::Value> arguments;
+  /// Values that become other operands of the op; null where absent.
+  llvm::SmallVector<mlir::Value> captured;
   /// Values that become the op's results, in order.
   llvm::SmallVector<mlir::Value> results;
   Ops inside;
@@ -32,6 +34,10 @@ struct Idiom {
 /// `inside` what no argument reaches, and from there what others still use,
 /// but never an op between an argument and a result.
 llvm::StringRef checkIdiom(Idiom &idiom, bool allowExtraResults);
+
+/// Adds to `inside` what only serves it among the users of `value`: ops all of
+/// whose users are inside (the shape computations of a Reshape or an Expand).
+void absorbServants(mlir::Value value, Ops &inside);
 
 /// Creates the op by `create` (which gets the result types) before the last of
 /// the idiom's ops, moves those ops into its one region, and redirects uses.

@@ -251,6 +251,7 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
     if (result)
       match.idiom.results = {result};
     match.idiom.arguments = {match.x};
+    match.idiom.captured = {match.cos, match.sin};
     // Tables that x is broadcast to, or pairs put together in another shape.
     Type from = match.x.getType(), to = match.idiom.results.front().getType();
     if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))

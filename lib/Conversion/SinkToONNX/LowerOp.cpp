@@ -147,23 +147,22 @@ static void scaleSum(Operation *add, Value vector, NodeBuilder &n) {
   sum.replaceUsesWithIf(product, [&](OpOperand &use) { return uses.contains(&use); });
 }
 
-/// The form's own product with the pre-affine vector; null without one.
-static MulOp findPreAffineProduct(Block &form) {
-  for (auto mul : form.getOps<MulOp>())
-    if (sink::hasRole(mul, "pre_affine"))
-      return mul;
-  return {};
+/// Gives the form's own product of that role `factor`, which comes from outside;
+/// false if there is none.
+static bool setFactor(Region &form, StringRef role, Value factor) {
+  auto product = dyn_cast_or_null<MulOp>(sink::findRole(form, role));
+  if (!product)
+    return false;
+  unsigned index = form.isAncestor(product.getA().getParentRegion()) ? 1 : 0;
+  product->setOperand(index, factor);
+  return true;
 }
 
 template <typename NormOp>
 static FailureOr<SmallVector<Value>> lowerScaledNorm(NormOp op, Region &form, OpBuilder &b) {
   Value vector = op.getPreAffine();
-  if (MulOp product = findPreAffineProduct(form.front())) {
-    // What is multiplied comes from the form, the vector from outside.
-    unsigned index = form.isAncestor(product.getA().getParentRegion()) ? 1 : 0;
-    product->setOperand(index, vector);
+  if (setFactor(form, "pre_affine", vector))
     return inlineForm(form, op->getOperands(), b);
-  }
   NodeBuilder n(b, op.getLoc(), sink::getResultName(op, 0));
   if (!op.getResidual())
     return inlineForm(form, {multiply(n, op.getX(), vector)}, b);
@@ -183,7 +182,7 @@ static FailureOr<SmallVector<Value>> lowerScaledNorm(NormOp op, Region &form, Op
 // Any op
 //===----------------------------------------------------------------------===//
 
-/// The gate is not part of what was recognized.
+/// The gate was put there after recognition.
 static Value applyGate(sink::AttentionOp op, Value result, OpBuilder &b) {
   StringRef name = getValueName(result);
   NodeBuilder n(b, op.getLoc(), name);
@@ -204,8 +203,11 @@ FailureOr<SmallVector<Value>> basin::lowerSinkOp(Operation *op, OpBuilder &b) {
     return lowerScaledNorm(norm, *form, b);
   if (auto norm = dyn_cast<sink::LayerNormOp>(op); norm && norm.getPreAffine())
     return lowerScaledNorm(norm, *form, b);
+  auto attention = dyn_cast<sink::AttentionOp>(op);
+  Value gate = attention ? attention.getGate() : Value();
+  bool isInside = gate && setFactor(*form, "gate", gate);
   SmallVector<Value> values = inlineForm(*form, op->getOperands(), b);
-  if (auto attention = dyn_cast<sink::AttentionOp>(op); attention && attention.getGate())
+  if (gate && !isInside)
     values[0] = applyGate(attention, values[0], b);
   return values;
 }

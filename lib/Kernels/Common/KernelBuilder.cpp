@@ -27,6 +27,18 @@ gpu::GPUModuleOp basin::kernels::createKernelModule(ModuleOp module, StringRef n
   return kernels;
 }
 
+void basin::kernels::setGrid(gpu::GPUFuncOp kernel, GridAxis x, GridAxis y, GridAxis z) {
+  Builder b(kernel.getContext());
+  SmallVector<Attribute> axes;
+  for (const GridAxis *axis : {&x, &y, &z})
+    axes.push_back(b.getArrayAttr(llvm::map_to_vector(*axis, [&](const GridFactor &factor) {
+      return Attribute(
+          b.getDictionaryAttr({b.getNamedAttr("arg", b.getStringAttr(factor.argument)),
+                               b.getNamedAttr("per", b.getI64IntegerAttr(factor.per))}));
+    })));
+  kernel->setAttr("basin.grid", b.getArrayAttr(axes));
+}
+
 static StringRef toString(KernelArgument::Kind kind) {
   switch (kind) {
   case KernelArgument::In:
@@ -186,7 +198,8 @@ Value KernelBuilder::fromF32(Value x, Type element) {
 Value KernelBuilder::fadd(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::fsub(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
 Value KernelBuilder::fmul(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
-Value KernelBuilder::fmax(Value a, Value b) { return arith::MaxNumFOp::create(*this, a, b); }
+// Not arith.maxnumf, which would become a call of a library function.
+Value KernelBuilder::fmax(Value a, Value b) { return LLVM::MaxNumOp::create(*this, a, b); }
 
 Value KernelBuilder::fma(Value a, Value b, Value c) { return LLVM::FMAOp::create(*this, a, b, c); }
 
@@ -231,7 +244,10 @@ Value KernelBuilder::rsqrt(Value x) {
 Value KernelBuilder::reciprocal(Value x) {
   return intrinsic("llvm.nvvm.rcp.approx.ftz.f", getF32Type(), x);
 }
-Value KernelBuilder::tanh(Value x) { return intrinsic("llvm.nvvm.tanh.approx.f", getF32Type(), x); }
+Value KernelBuilder::tanh(Value x) {
+  // LLVM has no name for the instruction: it is tanh where it may be approximate.
+  return LLVM::TanhOp::create(*this, x.getType(), x, LLVM::FastmathFlags::afn);
+}
 
 //===----------------------------------------------------------------------===//
 // Threads and loops

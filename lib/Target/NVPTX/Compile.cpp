@@ -67,9 +67,9 @@ static void initializeTarget() {
   (void)once;
 }
 
-/// The oldest PTX version that has what each architecture adds.
+/// A PTX version that knows each architecture from sm_80 to sm_90a.
 static StringRef featuresOf(StringRef chip) {
-  return chip.starts_with("sm_9") || chip.starts_with("sm_1") ? "+ptx80" : "+ptx71";
+  return chip.starts_with("sm_8") ? "+ptx78" : "+ptx80";
 }
 
 FailureOr<std::string> basin::nvptx::translateToPTX(gpu::GPUModuleOp module, StringRef chip) {

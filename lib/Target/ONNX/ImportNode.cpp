@@ -88,6 +88,10 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
 
 bool Importer::isTypedUse(RegisteredOperationName name, const NodeSchema &schema,
                           const wire::Node &n, const Attrs &attrs, ArrayRef<Attribute> graphNames) {
+  // What a typed op requires it has: passes need not ask.
+  for (auto [input, what] : llvm::zip(n.inputs, schema.inputs))
+    if (input.empty() && !what.ends_with("?") && !what.ends_with("*"))
+      return false;
   return !n.overload &&
          !functionNames.contains((canonicalDomain(n.domain) + "/" + *n.opType).str()) &&
          fitsTypedOp(name, schema, n.inputs.size(), n.outputs.size(), attrs, graphNames);

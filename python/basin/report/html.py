@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from basin.files import write_whole
 from basin.report import pixels, svg
 from basin.report import values as v
 from basin.report.charts import all_charts
@@ -200,16 +199,4 @@ def render(stats: dict[str, Any]) -> str:
 
 def write_html(stats: dict[str, Any], path: Path | str) -> None:
     """Write the report of `stats` to `path`: all of it, or nothing where something fails."""
-    path = Path(path)
-    data = render(stats).encode("utf-8")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_whole(Path(path), render(stats).encode("utf-8"))

@@ -1,10 +1,10 @@
 """Command line of the testbeds.
 
-    python -m basin.testbed train text|bigram [TEXT...] --checkpoint FILE [--resume] [options]
-    python -m basin.testbed measure CHECKPOINT text|bigram [TEXT...]
-    python -m basin.testbed export CHECKPOINT OUT.onnx [--exporter script|dynamo] [--opset N]
-    python -m basin.testbed plant IN.onnx OUT.onnx --dim J --power K
-    python -m basin.testbed plant-table MODEL.onnx --ids FILE.npz
+python -m basin.testbed train text|bigram [TEXT...] --checkpoint FILE [--resume] [options]
+python -m basin.testbed measure CHECKPOINT text|bigram [TEXT...]
+python -m basin.testbed export CHECKPOINT OUT.onnx [--exporter script|dynamo] [--opset N]
+python -m basin.testbed plant IN.onnx OUT.onnx --dim J --power K
+python -m basin.testbed plant-table MODEL.onnx --ids FILE.npz
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@
 !k = tensor<2x7x16xf32>
 !q4 = tensor<2x4x5x8xf32>
 !k4 = tensor<2x2x7x8xf32>
+!k5 = tensor<2x2x5x8xf32>
 !r = tensor<2x4x7x8xf32>
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 24}]}} {
@@ -15,14 +16,39 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 24}]}} 
 // CHECK-LABEL: onnx.graph @four_axes
 // CHECK: %[[S:.*]]:3 = onnx.node "Source"
 // CHECK: %[[Y:.*]] = sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 {causal, head_dim = 8 : i64, key_layout = #sink.layout<bhsd>, kv_num_heads = 2 : i64, num_heads = 4 : i64, query_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, scale = 2.500000e-01 : f64, softcap = 3.000000e+01 : f64, value_layout = #sink.layout<bhsd>} :
-// CHECK-NEXT: ^bb0(%[[Q:.*]]: tensor<2x4x5x8xf32>, %[[K:.*]]: tensor<2x2x7x8xf32>, %[[V:.*]]: tensor<2x2x7x8xf32>):
+// CHECK-NEXT: ^bb0(%[[Q:.*]]: tensor<2x4x5x8xf32>, %[[K:.*]]: tensor<2x2x5x8xf32>, %[[V:.*]]: tensor<2x2x5x8xf32>):
 // CHECK-NEXT: %[[O:.*]] = onnx.Attention(%[[Q]], %[[K]], %[[V]])
 // CHECK-NEXT: sink.yield %[[O]]
 // CHECK: onnx.Relu(%[[Y]])
 onnx.graph @four_axes #g {
-  %q, %k, %v = onnx.node "Source" () {} : () -> (!q4, !k4, !k4)
-  %y = onnx.Attention(%q, %k, %v) {is_causal = 1, scale = 0.25 : f32, softcap = 30.0 : f32} : (!q4, !k4, !k4) -> !u
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q4, !k5, !k5)
+  %y = onnx.Attention(%q, %k, %v) {is_causal = 1, scale = 0.25 : f32, softcap = 30.0 : f32} : (!q4, !k5, !k5) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
+// A window to the left, the query itself counted; one of nothing to the right is
+// causal.
+// CHECK-LABEL: onnx.graph @windows
+// CHECK: sink.attention {{.*}} value_layout = #sink.layout<bhsd>, window = 3 : i64}
+// CHECK: sink.attention {{.*}} {causal, {{.*}} window = 1 : i64}
+// CHECK: sink.attention {{.*}} {causal, {{.*}} value_layout = #sink.layout<bhsd>} :
+onnx.graph @windows #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q4, !k5, !k5)
+  %a = onnx.Attention(%q, %k, %v) {left_window_size = 2, right_window_size = -1} : (!q4, !k5, !k5) -> !u
+  %b = onnx.Attention(%q, %k, %v) {left_window_size = 0, is_causal = 1} : (!q4, !k5, !k5) -> !u
+  %c = onnx.Attention(%q, %k, %v) {right_window_size = 0} : (!q4, !k5, !k5) -> !u
+  onnx.return
+}
+
+// With a past, positions begin after it: as many fresh keys as queries end with
+// the queries.
+// CHECK-LABEL: onnx.graph @window_after_a_past
+// CHECK: sink.attention {{.*}} past {{.*}} {causal, {{.*}} window = 3 : i64}
+onnx.graph @window_after_a_past #g {
+  %q, %k, %p = onnx.node "Source" () {} : () -> (!q4, !k5, !k4)
+  %none = onnx.absent
+  %a = onnx.Attention(%q, %k, %k, %none, %p, %p) {left_window_size = 2, is_causal = 1} : (!q4, !k5, !k5, none, !k4, !k4) -> !u
   onnx.return
 }
 

@@ -33,13 +33,43 @@ onnx.graph @plain_softmax #g {
   onnx.return
 }
 
-// A window of the standard's Attention.
-// CHECK-LABEL: onnx.graph @window
+// A window that reaches to the right.
+// CHECK-LABEL: onnx.graph @right_window
 // CHECK-NOT: sink.attention
-onnx.graph @window #g {
+onnx.graph @right_window #g {
   %q = onnx.node "Source" () {} : () -> !q
   // expected-remark@+1 {{attention '' not raised}}
-  %y = onnx.Attention(%q, %q, %q) {left_window_size = 2 : i64} : (!q, !q, !q) -> !u
+  %y = onnx.Attention(%q, %q, %q) {left_window_size = 2 : i64, right_window_size = 1 : i64} : (!q, !q, !q) -> !u
+  onnx.return
+}
+
+// The operator counts a window from the first key, sink.attention from the last.
+// CHECK-LABEL: onnx.graph @window_over_more_keys
+// CHECK-NOT: sink.attention
+onnx.graph @window_over_more_keys #g {
+  %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x7x8xf32>)
+  // expected-remark@+1 {{attention '' not raised}}
+  %y = onnx.Attention(%q, %k, %k) {left_window_size = 2 : i64} : (!q, tensor<2x4x7x8xf32>, tensor<2x4x7x8xf32>) -> !u
+  onnx.return
+}
+
+// So it is with causality.
+// CHECK-LABEL: onnx.graph @causal_over_more_keys
+// CHECK-NOT: sink.attention
+onnx.graph @causal_over_more_keys #g {
+  %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x7x8xf32>)
+  // expected-remark@+1 {{attention '' not raised}}
+  %y = onnx.Attention(%q, %k, %k) {is_causal = 1 : i64} : (!q, tensor<2x4x7x8xf32>, tensor<2x4x7x8xf32>) -> !u
+  onnx.return
+}
+
+// Or where the number of keys is not known.
+// CHECK-LABEL: onnx.graph @causal_over_unknown_keys
+// CHECK-NOT: sink.attention
+onnx.graph @causal_over_unknown_keys #g {
+  %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x?x8xf32>)
+  // expected-remark@+1 {{attention '' not raised}}
+  %y = onnx.Attention(%q, %k, %k) {is_causal = 1 : i64} : (!q, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>) -> !u
   onnx.return
 }
 

@@ -90,4 +90,67 @@ func.func @gated_form(%q: tensor<?x?x8xf32>, %g: tensor<?x?x8xf32>) -> tensor<?x
   }
   return %0 : tensor<?x?x8xf32>
 }
+// A form that holds the product takes the gate that the op has now, and no other
+// product; the role goes.
+// CHECK-LABEL: func.func @gate_in_form
+// CHECK-SAME: (%{{.*}}: tensor<?x?x8xf32>, %{{.*}}: tensor<?x?x8xf32>, %[[G:.*]]: tensor<?x?x8xf32>)
+func.func @gate_in_form(%q: tensor<?x?x8xf32>, %old: tensor<?x?x8xf32>, %g: tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
+  // CHECK: %[[A:.*]] = onnx.node "Attn"
+  // CHECK-NEXT: %[[R:.*]] = onnx.Mul(%[[G]], %[[A]]) {onnx.outs = ["o"]}
+  // CHECK-NEXT: return %[[R]]
+  %0 = sink.attention %q, %q, %q gate %g {num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
+  ^bb0(%a: tensor<?x?x8xf32>, %b: tensor<?x?x8xf32>, %c: tensor<?x?x8xf32>):
+    %n = onnx.node "Attn" domain "x" (%a, %b, %c) {} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    %r = onnx.Mul(%old, %n) {sink.role = "gate", onnx.outs = ["o"]} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    sink.yield %r : tensor<?x?x8xf32>
+  }
+  return %0 : tensor<?x?x8xf32>
+}
+
+// Forms of the pointwise ops come back as they were.
+// CHECK-LABEL: func.func @pointwise_forms
+// CHECK-SAME: (%[[X:.*]]: tensor<?x8xf32>, %[[A:.*]]: tensor<1xf32>, %[[V:.*]]: tensor<8xf32>, %[[D:.*]]: tensor<8x2xf32>, %[[U:.*]]: tensor<2x8xf32>)
+func.func @pointwise_forms(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>) -> tensor<?x8xf32> {
+  // CHECK-NEXT: %[[S:.*]] = onnx.Mul(%[[A]], %[[X]])
+  // CHECK-NEXT: %[[T:.*]] = onnx.Tanh(%[[S]])
+  // CHECK-NEXT: %[[Y:.*]] = onnx.Mul(%[[V]], %[[T]])
+  %0 = sink.dyt %x alpha %a gamma %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>):
+    %s = onnx.Mul(%a, %b) : (tensor<1xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    %t = onnx.Tanh(%s) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    %r = onnx.Mul(%v, %t) : (tensor<8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    sink.yield %r : tensor<?x8xf32>
+  }
+  // CHECK-NEXT: %[[L:.*]] = onnx.MatMul(%[[Y]], %[[D]])
+  // CHECK-NEXT: %[[W:.*]] = onnx.Swish(%[[L]])
+  // CHECK-NEXT: %[[C:.*]] = onnx.MatMul(%[[W]], %[[U]])
+  // CHECK-NEXT: %[[R:.*]] = onnx.Mul(%[[C]], %[[Y]])
+  // CHECK-NEXT: return %[[R]]
+  %1 = sink.gate %0 down %d up %u {activation = #sink.activation<identity>} : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>):
+    %l = onnx.MatMul(%b, %d) : (tensor<?x8xf32>, tensor<8x2xf32>) -> tensor<?x2xf32>
+    %w = onnx.Swish(%l) : (tensor<?x2xf32>) -> tensor<?x2xf32>
+    %c = onnx.MatMul(%w, %u) : (tensor<?x2xf32>, tensor<2x8xf32>) -> tensor<?x8xf32>
+    %r = onnx.Mul(%c, %b) : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    sink.yield %r : tensor<?x8xf32>
+  }
+  return %1 : tensor<?x8xf32>
+}
+
+// Parameters of another type than x's are cast, and the result where it is of
+// another.
+// CHECK-LABEL: func.func @pointwise_types
+func.func @pointwise_types(%x: tensor<?x8xf16>, %a: tensor<1xf32>, %v: tensor<8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf16>) -> tensor<?x8xf32> {
+  // CHECK: %[[A:.*]] = onnx.Cast(%{{.*}}) {to = 10 : i64} : (tensor<1xf32>)
+  // CHECK: onnx.Mul(%{{.*}}, %[[A]])
+  // CHECK: %[[V:.*]] = onnx.Cast(%{{.*}}) {to = 10 : i64} : (tensor<8xf32>)
+  // CHECK: onnx.Mul(%{{.*}}, %[[V]])
+  %0 = sink.dyt %x alpha %a gamma %v : (tensor<?x8xf16>, tensor<1xf32>, tensor<8xf32>) -> tensor<?x8xf16>
+  // CHECK: %[[D:.*]] = onnx.Cast(%{{.*}}) {to = 10 : i64} : (tensor<8x2xf32>)
+  // CHECK: onnx.MatMul(%{{.*}}, %[[D]])
+  // CHECK: %[[R:.*]] = onnx.Cast({{.*}}) {to = 1 : i64}
+  // CHECK-NEXT: return %[[R]]
+  %1 = sink.gate %0 down %d up %u : (tensor<?x8xf16>, tensor<8x2xf32>, tensor<2x8xf16>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}
 }

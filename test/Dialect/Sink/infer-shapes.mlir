@@ -155,6 +155,25 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   }
   // CHECK: onnx.Relu{{.*}} -> tensor<?x?x8xf16, #onnx.dims<"N", "S", "">>
   %r = onnx.Relu(%0) : (!onnx.unknown) -> !onnx.unknown
+  // The pointwise ops likewise.
+  %alpha = onnx.node "Source" () {} : () -> tensor<1xf32>
+  %gamma = onnx.node "Source" () {} : () -> tensor<8xf32>
+  // CHECK: sink.dyt {{.*}} -> tensor<?x?x8xf16, #onnx.dims<"N", "S", "">> {
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<?x?x8xf32, #onnx.dims<"N", "S", "">>):
+  %dyt = sink.dyt %x alpha %alpha gamma %gamma : (tensor<?x?x8xf32, #onnx.dims<"N", "S", "">>, tensor<1xf32>, tensor<8xf32>) -> !onnx.unknown {
+  ^bb0(%in: !onnx.unknown):
+    %out = onnx.Cast(%in) {to = 10} : (!onnx.unknown) -> !onnx.unknown
+    sink.yield %out : !onnx.unknown
+  }
+  %down = onnx.node "Source" () {} : () -> tensor<8x2xf32>
+  %up = onnx.node "Source" () {} : () -> tensor<2x8xf32>
+  // CHECK: sink.gate {{.*}} -> tensor<?x?x8xf32, #onnx.dims<"N", "S", "">> {
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<?x?x8xf32, #onnx.dims<"N", "S", "">>):
+  %gate = sink.gate %x down %down up %up : (tensor<?x?x8xf32, #onnx.dims<"N", "S", "">>, tensor<8x2xf32>, tensor<2x8xf32>) -> !onnx.unknown {
+  ^bb0(%in: !onnx.unknown):
+    %out = onnx.Relu(%in) : (!onnx.unknown) -> !onnx.unknown
+    sink.yield %out : !onnx.unknown
+  }
   // The inner value is a result of its own; the cache's length is the form's.
   // CHECK: sink.attention
   // CHECK: sink.yield {{.*}} : tensor<?x?x8xf32, #onnx.dims<"N", "S", "">>, tensor<?x2x9x4xf32, #onnx.dims<"N", "", "", "">>, tensor<?x2x9x4xf32, #onnx.dims<"N", "", "", "">>, tensor<?x2x?x9xf32, #onnx.dims<"N", "", "S", "">>

@@ -46,7 +46,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
 // CHECK-LABEL: module attributes
 // CHECK-SAME: \22causal\22:true,\22heads\22:4
 // CHECK-SAME: \22kv_heads\22:2,\22layer\22:1,\22name\22:\22o\22
-// CHECK-SAME: \22sinks\22:true
+// CHECK-SAME: \22sinks\22:1
 // CHECK: "basin.0.learned"
 // CHECK: %[[O:.*]] = sink.attention
 // CHECK: %[[ALL:.*]] = onnx.Softmax({{.*}}) {axis = -1 : i64

@@ -252,6 +252,18 @@ func.func @dyt_c3_beta(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %g: tensor<8xf32>
 
 // -----
 
+// dyt_c4
+func.func @dyt_c4(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>) {
+  // expected-error @below {{expected its form to take 1 arguments, but got 2}}
+  %0 = sink.dyt %x alpha %a gamma %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>, %c: tensor<1xf32>):
+    sink.yield %b : tensor<?x8xf32>
+  }
+  return
+}
+
+// -----
+
 // gate_c1
 func.func @gate_c1(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x3xf32>) {
   // expected-error @below {{expected w_down [d, r] and w_up [r, d] or [r, 1] with d = 8}}
@@ -265,6 +277,31 @@ func.func @gate_c1(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x3xf32>
 func.func @gate_c1_rank(%x: tensor<?x8xf32>, %d: tensor<8xf32>, %u: tensor<2x8xf32>) {
   // expected-error @below {{expected matrices of rank 2, but got 'tensor<8xf32>' and 'tensor<2x8xf32>'}}
   %0 = sink.gate %x down %d up %u : (tensor<?x8xf32>, tensor<8xf32>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// gate_c3
+func.func @gate_c3(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>) {
+  // expected-error @below {{expected its form to take 1 arguments, but got 2}}
+  %0 = sink.gate %x down %d up %u : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>, %c: tensor<8x2xf32>):
+    sink.yield %b : tensor<?x8xf32>
+  }
+  return
+}
+
+// -----
+
+// form_c3, of a gate
+func.func @gate_form_type(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>) {
+  // expected-error @below {{expected value 0 of its form to be 'tensor<?x8xf32>', but got 'tensor<?x8xf16>'}}
+  %0 = sink.gate %x down %d up %u : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>):
+    %c = onnx.Cast(%b) {to = 10} : (tensor<?x8xf32>) -> tensor<?x8xf16>
+    sink.yield %c : tensor<?x8xf16>
+  }
   return
 }
 
@@ -458,5 +495,39 @@ func.func @attention_c7_rank(%q: tensor<?x4x?x8xf32>) {
 func.func @attention_c7_present(%q: tensor<?x4x?x8xf32>, %k: tensor<?x4x1x8xf32>, %p: tensor<?x4x6x8xf32>) {
   // expected-error @below {{expected result 1 to be 'tensor<?x4x7x8xf32>', but got 'tensor<?x4x6x8xf32>'}}
   %0:3 = sink.attention %q, %k, %k past %p, %p {has_present, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x1x8xf32>, tensor<?x4x1x8xf32>, tensor<?x4x6x8xf32>, tensor<?x4x6x8xf32>) -> (tensor<?x4x?x8xf32>, tensor<?x4x6x8xf32>, tensor<?x4x7x8xf32>)
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c8: the result would be broadcast to the gate
+func.func @attention_c8(%q: tensor<?x4x?x8xf32>, %g: tensor<3x?x4x?x8xf32>) {
+  // expected-error @below {{expected a gate that is broadcast to 'tensor<?x4x?x8xf32>', but got 'tensor<3x?x4x?x8xf32>'}}
+  %0 = sink.attention %q, %q, %q gate %g {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<3x?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c8, of the sizes: four scores for two elements
+func.func @attention_c8_size(%q: tensor<?x4x?x2xf32>, %g: tensor<?x4x?x4xf32>) {
+  // expected-error @below {{expected a gate that is broadcast to 'tensor<?x4x?x2xf32>', but got 'tensor<?x4x?x4xf32>'}}
+  %0 = sink.attention %q, %q, %q gate %g {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x2xf32>, tensor<?x4x?x2xf32>, tensor<?x4x?x2xf32>, tensor<?x4x?x4xf32>) -> tensor<?x4x?x2xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c9: the form multiplies by what the op does not name
+func.func @attention_c9(%q: tensor<?x4x?x8xf32>, %g: tensor<?x4x?x8xf32>) {
+  // expected-error @below {{expected a gate operand with a form that multiplies by one}}
+  %0 = sink.attention %q, %q, %q {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32> {
+  ^bb0(%a: tensor<?x4x?x8xf32>):
+    %r = onnx.Mul(%a, %g) {sink.role = "gate"} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+    sink.yield %r : tensor<?x4x?x8xf32>
+  }
   return
 }

@@ -43,6 +43,35 @@ func.func @pointwise(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>, 
   return %1 : tensor<?x8xf32>
 }
 
+// Forms of the pointwise ops take x and capture the parameters.
+// CHECK-LABEL: func.func @pointwise_forms
+func.func @pointwise_forms(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>) -> tensor<?x8xf32> {
+  // CHECK: sink.dyt %{{.*}} alpha %[[A:.*]] gamma %[[G:.*]] : {{.*}} {
+  // CHECK-NEXT: ^bb0(%[[X:.*]]: tensor<?x8xf32>):
+  // CHECK-NEXT: %[[S:.*]] = onnx.Mul(%[[A]], %[[X]])
+  // CHECK: sink.yield
+  %0 = sink.dyt %x alpha %a gamma %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>):
+    %s = onnx.Mul(%a, %b) : (tensor<1xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    %t = onnx.Tanh(%s) : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    %r = onnx.Mul(%v, %t) : (tensor<8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    sink.yield %r : tensor<?x8xf32>
+  }
+  // CHECK: sink.gate %{{.*}} down %[[D:.*]] up %{{.*}} {activation = #sink.activation<identity>} : {{.*}} {
+  // CHECK-NEXT: ^bb0(%[[Y:.*]]: tensor<?x8xf32>):
+  // CHECK-NEXT: onnx.MatMul(%[[Y]], %[[D]])
+  // CHECK: sink.yield
+  %1 = sink.gate %0 down %d up %u {activation = #sink.activation<identity>} : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%b: tensor<?x8xf32>):
+    %l = onnx.MatMul(%b, %d) : (tensor<?x8xf32>, tensor<8x2xf32>) -> tensor<?x2xf32>
+    %w = onnx.Swish(%l) : (tensor<?x2xf32>) -> tensor<?x2xf32>
+    %c = onnx.MatMul(%w, %u) : (tensor<?x2xf32>, tensor<2x8xf32>) -> tensor<?x8xf32>
+    %r = onnx.Mul(%c, %b) : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+    sink.yield %r : tensor<?x8xf32>
+  }
+  return %1 : tensor<?x8xf32>
+}
+
 // CHECK-LABEL: func.func @rotary
 func.func @rotary(%x: tensor<?x2x?x8xf32>, %t: tensor<16x2xf32>, %p: tensor<?x?xi64>) -> tensor<?x2x?x8xf32> {
   // CHECK: sink.rotary %{{.*}} cos %{{.*}} sin %{{.*}} positions %{{.*}} {half_tables, interleaved, layout = #sink.layout<bhsd>, rotary_dim = 4 : i64}
@@ -57,4 +86,19 @@ func.func @attention(%q: tensor<?x4x?x8xf32>, %k: tensor<?x2x?x8xf32>, %m: tenso
   // CHECK: sink.attention %{{.*}}, %{{.*}}, %{{.*}} mask %{{.*}} past %{{.*}}, %{{.*}} sink_logit %{{.*}} sink_kv %{{.*}}, %{{.*}} gate %{{.*}} {causal, has_present
   %1:3 = sink.attention %q, %k, %k mask %m past %k, %k sink_logit %l sink_kv %s, %s gate %q {causal, has_present, mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, kv_num_heads = 2 : i64, scale = 0.5, softcap = 3.0, window = 4 : i64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<?x4x?x8xf32>, tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>, tensor<?x1x?x?xf32>, tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>, tensor<4xf32>, tensor<2x1x8xf32>, tensor<2x1x8xf32>, tensor<?x4x?x8xf32>) -> (tensor<?x4x?x8xf32>, tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>)
   return %1#0 : tensor<?x4x?x8xf32>
+}
+
+// One score a head; the form holds the product with it.
+// CHECK-LABEL: func.func @attention_gate
+func.func @attention_gate(%q: tensor<?x?x4x8xf32>, %g: tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32> {
+  // CHECK: sink.attention %{{.*}}, %{{.*}}, %{{.*}} gate %[[G:[^ ]*]] {
+  // CHECK: onnx.Mul(%{{.*}}, %[[G]]) {sink.role = "gate"}
+  // CHECK-NEXT: sink.yield
+  %0 = sink.attention %q, %q, %q gate %g {query_layout = #sink.layout<bshd>, key_layout = #sink.layout<bshd>, value_layout = #sink.layout<bshd>, result_layout = #sink.layout<bshd>} : (tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32> {
+  ^bb0(%a: tensor<?x?x4x8xf32>, %b: tensor<?x?x4x8xf32>, %c: tensor<?x?x4x8xf32>):
+    %n = onnx.node "Attn" domain "x" (%a, %b, %c) {} : (tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>) -> tensor<?x?x4x8xf32>
+    %r = onnx.Mul(%n, %g) {sink.role = "gate"} : (tensor<?x?x4x8xf32>, tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32>
+    sink.yield %r : tensor<?x?x4x8xf32>
+  }
+  return %0 : tensor<?x?x4x8xf32>
 }

@@ -8,7 +8,7 @@
 //
 // rms_norm, layer_norm, dyt and gate as onnx ops. Statistics of f16 and bf16
 // values are taken in f32, where a square does not overflow; all from step 2 on
-// stays there and is rounded once, at the end.
+// stays there and is rounded once, at the end. dyt and gate work in x's type.
 //
 //===----------------------------------------------------------------------===//
 
@@ -91,15 +91,22 @@ FailureOr<SmallVector<Value>> LayerNormOp::decompose(OpBuilder &b) {
   return finishNorm(*this, *n, *in, centred, getBias());
 }
 
+/// `value` in the element type of `type`, where both are known.
+static Value castLike(NodeBuilder &n, Value value, Type type) {
+  auto to = dyn_cast<TensorType>(type);
+  return to && isa<TensorType>(value.getType()) ? n.cast(value, to.getElementType()) : value;
+}
+
 FailureOr<SmallVector<Value>> DyTOp::decompose(OpBuilder &b) {
   FailureOr<NodeBuilder> n = startDecomposition(*this, b);
   if (failed(n))
     return failure();
-  Value squashed = n->node<TanhOp>({n->node<MulOp>({getX(), getAlpha()})});
-  Value result = n->node<MulOp>({squashed, getGamma()});
+  Type type = getX().getType();
+  Value scaled = n->node<MulOp>({getX(), castLike(*n, getAlpha(), type)});
+  Value result = n->node<MulOp>({n->node<TanhOp>({scaled}), castLike(*n, getGamma(), type)});
   if (getBeta())
-    result = n->node<AddOp>({result, getBeta()});
-  return SmallVector<Value>{result};
+    result = n->node<AddOp>({result, castLike(*n, getBeta(), type)});
+  return SmallVector<Value>{castLike(*n, result, getResult().getType())};
 }
 
 static Value swish(NodeBuilder &n, Value x) { return n.node<MulOp>({x, n.node<SigmoidOp>({x})}); }
@@ -122,7 +129,9 @@ FailureOr<SmallVector<Value>> GateOp::decompose(OpBuilder &b) {
   FailureOr<NodeBuilder> n = startDecomposition(*this, b);
   if (failed(n))
     return failure();
-  Value low = swish(*n, n->node<MatMulOp>({getX(), getWDown()}));
-  Value score = n->node<MatMulOp>({low, getWUp()});
-  return SmallVector<Value>{n->node<MulOp>({activate(*n, score, getActivation()), getX()})};
+  Type type = getX().getType();
+  Value low = swish(*n, n->node<MatMulOp>({getX(), castLike(*n, getWDown(), type)}));
+  Value score = n->node<MatMulOp>({low, castLike(*n, getWUp(), type)});
+  Value result = n->node<MulOp>({activate(*n, score, getActivation()), getX()});
+  return SmallVector<Value>{castLike(*n, result, getResult().getType())};
 }

@@ -102,6 +102,8 @@ LogicalResult RotaryOp::inferResultTypes(Types &types) { return inferLikeX(*this
 
 void RMSNormOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
 void LayerNormOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
+void DyTOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
+void GateOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
 void RotaryOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
 void sink::AttentionOp::inferArgumentTypes(Types &types) { getArgumentTypes(*this, types); }
 

@@ -149,6 +149,22 @@ bool basin::sink::hasRole(Operation *op, StringRef role) {
   return attr && attr.getValue() == role;
 }
 
+Operation *basin::sink::findRole(Region &form, StringRef role) {
+  for (Block &block : form)
+    for (Operation &op : block)
+      if (hasRole(&op, role))
+        return &op;
+  return nullptr;
+}
+
+/// A form whose arguments are the op's first `count` operands.
+static LogicalResult verifyFormOf(Operation *op, Region &form, unsigned count) {
+  if (!form.empty() && form.getNumArguments() != count)
+    return op->emitOpError("expected its form to take ")
+           << count << " arguments, but got " << form.getNumArguments();
+  return verifyForm(op, form);
+}
+
 template <typename NormOp> static LogicalResult verifyNorm(NormOp op) {
   if (op.getSum() && !op.getResidual())
     return op.emitOpError("expected a residual operand with a sum result");
@@ -162,12 +178,7 @@ template <typename NormOp> static LogicalResult verifyNorm(NormOp op) {
       failed(verifyVector(op, op.getWeight(), op.getX(), "a weight")) ||
       failed(verifyVector(op, op.getResidualBias(), op.getX(), "a residual_bias")))
     return failure();
-  Region &form = op.getForm();
-  unsigned expected = op.getResidual() ? 2 : 1;
-  if (!form.empty() && form.getNumArguments() != expected)
-    return op.emitOpError("expected its form to take ")
-           << expected << " arguments, but got " << form.getNumArguments();
-  return verifyForm(op, form);
+  return verifyFormOf(op, op.getForm(), op.getResidual() ? 2 : 1);
 }
 
 LogicalResult RMSNormOp::verify() { return verifyNorm(*this); }
@@ -183,13 +194,15 @@ LogicalResult DyTOp::verify() {
     return failure();
   if (auto count = countElements(getAlpha()); count && *count != 1)
     return emitOpError("expected an alpha of 1 element, but got ") << *count;
-  if (failed(verifyVector(*this, getGamma(), getX(), "a gamma")))
+  if (failed(verifyVector(*this, getGamma(), getX(), "a gamma")) ||
+      failed(verifyVector(*this, getBeta(), getX(), "a beta")))
     return failure();
-  return verifyVector(*this, getBeta(), getX(), "a beta");
+  return verifyFormOf(*this, getForm(), 1);
 }
 
 LogicalResult GateOp::verify() {
-  if (failed(verifySameShape(*this, getX(), getResult(), "a result")))
+  if (failed(verifySameShape(*this, getX(), getResult(), "a result")) ||
+      failed(verifyFormOf(*this, getForm(), 1)))
     return failure();
   auto down = dyn_cast<RankedTensorType>(getWDown().getType());
   auto up = dyn_cast<RankedTensorType>(getWUp().getType());
@@ -247,6 +260,29 @@ static LogicalResult verifyShapes(AttentionOp op) {
   return verifyInferred(op);
 }
 
+/// A gate that the result is broadcast to would be no gate.
+static LogicalResult verifyGate(AttentionOp op) {
+  if (!op.getGate()) {
+    if (findRole(op.getForm(), "gate"))
+      return op.emitOpError("expected a gate operand with a form that multiplies by one");
+    return success();
+  }
+  auto gate = dyn_cast<RankedTensorType>(op.getGate().getType());
+  auto result = dyn_cast<RankedTensorType>(op.getResult().getType());
+  if (!gate || !result)
+    return success();
+  bool fits = gate.getRank() <= result.getRank();
+  for (int64_t i = 1; fits && i <= gate.getRank(); ++i) {
+    int64_t have = gate.getDimSize(gate.getRank() - i);
+    int64_t want = result.getDimSize(result.getRank() - i);
+    fits = have == 1 || have == want || ShapedType::isDynamic(have) || ShapedType::isDynamic(want);
+  }
+  if (!fits)
+    return op.emitOpError("expected a gate that is broadcast to ")
+           << result << ", but got " << gate;
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   std::optional<uint64_t> heads = getNumHeads(), kvHeads = getKvNumHeads();
   if (heads && kvHeads && (*kvHeads == 0 || *heads % *kvHeads != 0))
@@ -267,6 +303,8 @@ LogicalResult AttentionOp::verify() {
   if (getHasPresent() && getNumResults() < 3)
     return emitOpError("expected a present key and value after the output, but got ")
            << getNumResults() - 1 << " more results";
+  if (failed(verifyGate(*this)))
+    return failure();
   if (!getForm().empty())
     return verifyForm(*this, getForm());
   return verifyShapes(*this);

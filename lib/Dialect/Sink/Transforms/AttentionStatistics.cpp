@@ -29,7 +29,7 @@ namespace {
 class AttentionMeter {
 public:
   AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask);
-  Statistics measure(const StatisticsOptions &options, bool learned);
+  Statistics measure(const StatisticsOptions &options, int64_t learned);
 
 private:
   Value perQuery(Value x, Value otherwise);
@@ -113,7 +113,7 @@ Value AttentionMeter::corner(Value x, int64_t size) {
   return n.slice(n.slice(x, 2, 0, size), 3, 0, size);
 }
 
-Statistics AttentionMeter::measure(const StatisticsOptions &options, bool learned) {
+Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t learned) {
   Statistics out;
   auto add = [&](StringRef name, Value value, int64_t rank) {
     out.push_back({name, value, f32, rank});
@@ -126,7 +126,7 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, bool learne
   add("sink_queries", countQueries(seen, options.sinkLength), 2);
   add("max_logit", largestScore(), 2);
   add("entropy", entropy(), 2);
-  if (learned) {
+  if (learned > 0) {
     Value rest = n.node<SubOp>({n.scalar(1, f32), n.reduceSum(p, {3})});
     add("learned", meanOverQueries(perQuery(rest, n.scalar(0, f32))), 2);
   }
@@ -136,7 +136,7 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, bool learne
   return out;
 }
 
-std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, bool &learned) {
+std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &learned) {
   auto op = cast<sink::AttentionOp>(tap.op);
   StringRef why;
   std::optional<AttentionOperands> operands = unpackAttention(op, n, why);
@@ -153,7 +153,12 @@ std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, bool &lea
                                  << (why.empty() ? "its scores cannot be written out" : why);
     return std::nullopt;
   }
-  learned = operands->sinkLogit || operands->sinkKey;
+  // Rows of unknown number count as one: they take part, whatever their number.
+  learned = operands->sinkLogit ? 1 : 0;
+  if (operands->sinkKey) {
+    TensorInfo rows = getTensorInfo(operands->sinkKey);
+    learned += rows.hasRank() && rows.rank() == 3 && rows[1].isStatic() ? rows[1].size : 1;
+  }
   TensorInfo query = getTensorInfo(scores->query);
   batched = query.hasRank() && query.rank() == 4 && tokens.canBe(query[0], query[2]);
   return AttentionMeter(n, *scores, batched ? tokens.mask : Value()).measure(options, learned);

@@ -57,8 +57,8 @@ private:
   Outputs instrument(Block &block, StringRef branch);
   Outputs measure(Block &block, ArrayRef<Tap> taps, StringRef branch);
   Outputs branchesOf(NodeInterface op);
-  json::Object describe(const Tap &tap, unsigned id, StringRef branch, bool batched, bool learned,
-                        const sink::Statistics &statistics);
+  json::Object describe(const Tap &tap, unsigned id, StringRef branch, bool batched,
+                        int64_t learned, const sink::Statistics &statistics);
   json::Object describeModel();
   void addOutputs(GraphOp graph, const Outputs &outputs);
   void addMetadata();
@@ -184,7 +184,7 @@ static void describeInput(Operation *norm, json::Object &out) {
 }
 
 json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, StringRef branch,
-                                              bool batched, bool learned,
+                                              bool batched, int64_t learned,
                                               const sink::Statistics &statistics) {
   json::Object out{{"id", id},
                    {"kind", toString(tap.kind)},
@@ -251,7 +251,7 @@ Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, String
     std::string prefix = llvm::formatv("basin.{0}", id);
     NodeBuilder n(b, tap.op ? tap.op->getLoc() : tap.value.getLoc(), prefix);
     sink::StatisticsBuilder builder(n, tokens, statisticsOptions);
-    bool learned = false;
+    int64_t learned = 0;
     std::optional<sink::Statistics> statistics;
     switch (tap.kind) {
     case Tap::Residual:

@@ -72,8 +72,8 @@ public:
   std::optional<Statistics> residual(const Tap &tap);
   std::optional<Statistics> projection(const Tap &tap);
   std::optional<Statistics> norm(const Tap &tap);
-  /// `learned` is set to whether there are learned columns.
-  std::optional<Statistics> attention(const Tap &tap, bool &learned);
+  /// `learned` is set to the number of learned columns.
+  std::optional<Statistics> attention(const Tap &tap, int64_t &learned);
 
 private:
   bool view(mlir::Value value);

@@ -41,12 +41,17 @@ llvm::StringRef getResultName(mlir::Operation *op, unsigned index);
 } // namespace basin::sink
 
 namespace basin::sink {
-/// Marks, inside a norm's form, the op that adds epsilon ("epsilon") or
-/// multiplies by the pre-affine vector ("pre_affine").
+/// Marks, inside a form, the op that adds a norm's epsilon ("epsilon") or
+/// multiplies by its pre-affine vector ("pre_affine") or by attention's gate
+/// ("gate").
 inline constexpr llvm::StringLiteral kRoleAttr = "sink.role";
 
 /// Whether `op` has that role.
 bool hasRole(mlir::Operation *op, llvm::StringRef role);
+
+/// The op of that role at the top level of a form; null without one, or without
+/// a form.
+mlir::Operation *findRole(mlir::Region &form, llvm::StringRef role);
 } // namespace basin::sink
 
 #endif // BASIN_DIALECT_SINK_IR_SINK_H

@@ -178,49 +178,51 @@ def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> 
   }];
 }
 
-def Sink_DyTOp : Sink_Op<"dyt",
-    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>,
-     DeclareOpInterfaceMethods<ONNX_InferTypesInterface>]> {
+def Sink_DyTOp : Sink_RaisedOp<"dyt"> {
   let summary = "dynamic tanh, a norm's pointwise replacement";
   let description = [{
     `result = gamma * tanh(alpha * x) + beta` (`beta = 0` without one)
 
-    Shapes: x and result [..., d]; alpha one element; gamma and beta [d].
+    Shapes: x and result [..., d]; alpha one element; gamma and beta [d]. A
+    form takes x alone.
 
     Constraints:
     - (dyt_c1) x and result have the same shape
     - (dyt_c2) alpha has one element
     - (dyt_c3) gamma and beta have d elements, or one
+    - (dyt_c4) a form takes one argument
   }];
   let arguments = (ins AnyType:$x, AnyType:$alpha, AnyType:$gamma,
                        Optional<AnyType>:$beta);
   let results = (outs AnyType:$result);
-  let assemblyFormat =
-      "$x `alpha` $alpha `gamma` $gamma (`beta` $beta^)? attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let regions = (region AnyRegion:$form);
+  let assemblyFormat = [{
+    $x `alpha` $alpha `gamma` $gamma (`beta` $beta^)? attr-dict
+    `:` functional-type(operands, results) ($form^)?
+  }];
 }
 
-def Sink_GateOp : Sink_Op<"gate",
-    [Pure, DeclareOpInterfaceMethods<Sink_DecomposableInterface>,
-     DeclareOpInterfaceMethods<ONNX_InferTypesInterface>]> {
+def Sink_GateOp : Sink_RaisedOp<"gate"> {
   let summary = "low-rank self-gate (GatedNorm's second half)";
   let description = [{
     `result = act(swish(x W_down) W_up) * x`, with `swish(t) = t sigmoid(t)`
 
     Shapes: x and result [..., d]; w_down [d, r]; w_up [r, d] (elementwise) or
-    [r, 1] (tensorwise).
+    [r, 1] (tensorwise). A form takes x alone.
 
     Constraints:
     - (gate_c1) w_down is [d, r] and w_up [r, d] or [r, 1]
     - (gate_c2) x and result have the same shape
+    - (gate_c3) a form takes one argument
   }];
   let arguments = (ins AnyType:$x, AnyType:$w_down, AnyType:$w_up,
                        DefaultValuedAttr<Sink_ActivationAttr,
                          "::basin::sink::Activation::sigmoid">:$activation);
   let results = (outs AnyType:$result);
-  let assemblyFormat =
-      "$x `down` $w_down `up` $w_up attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let regions = (region AnyRegion:$form);
+  let assemblyFormat = [{
+    $x `down` $w_down `up` $w_up attr-dict `:` functional-type(operands, results) ($form^)?
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -281,7 +283,9 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     `sink_value` [kv_heads, n, d] stand before those: every query sees them,
     the mask has no columns for them, and `keys` above does not count them.
     `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. The
-    gate has the result's layout.
+    gate is broadcast to the result in its layout, as a Mul does: one score an
+    element, or one a head ([batch, sequence, heads, 1] in bshd). A form may hold
+    the product with the gate: the Mul whose `sink.role` is "gate".
 
     Shapes: query, key, value and result as their layouts say, with the query's
     batch, heads and sequence and the value's head dim in the result.
@@ -300,6 +304,8 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     - (attention_c6) without a form, query, key and value have the rank of their
       layouts
     - (attention_c7) without a form, no result contradicts the shapes
+    - (attention_c8) the gate is broadcast to the result, not the result to it
+    - (attention_c9) a form that holds the product with a gate comes with one
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
                        Optional<AnyType>:$mask, Optional<AnyType>:$past_key,

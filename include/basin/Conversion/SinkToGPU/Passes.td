@@ -1,0 +1,35 @@
+//===- Passes.td ------------------------------------------------*- tablegen -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_CONVERSION_SINKTOGPU_PASSES_TD
+#define BASIN_CONVERSION_SINKTOGPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "GPU kernels for norms, their gates and attention";
+  let description = [{
+    Appends a `gpu.module @basin_kernels` with a kernel for each norm (with its
+    residual, pre-affine vector and, if a `sink.gate` is its only reader, the
+    gate) and each attention, equal ones once. An op that a kernel computes gets
+    `basin.kernel`, the kernel's name; the kernels are in the form of
+    `docs/kernels.md`.
+
+    Any other op is an error that names it; with `partial` it is left alone, and
+    so are sink ops that no kernel fits, with a remark that says why.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"", "target that schedules are chosen for">,
+    Option<"partial", "partial", "bool", "false", "leave ops alone that have no kernel">
+  ];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+#endif // BASIN_CONVERSION_SINKTOGPU_PASSES_TD

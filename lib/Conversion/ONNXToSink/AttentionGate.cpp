@@ -1,0 +1,190 @@
+//===- AttentionGate.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Gated attention: the output of attention times a sigmoid, one score a head or
+// one an element, before the output's projection.
+//
+//   y = attention(q, k, v); y' = [merge heads] [transpose] [reshape] y * sigmoid(.)
+//
+// Anchored at an attention that is raised already, decomposed or one operator:
+// the steps to the product move into its form, and its result is the gated one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Matchers.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+namespace sink = basin::sink;
+using basin::sink::Layout;
+
+/// A sigmoid, in whatever shape and type.
+static bool isSigmoid(Value value) {
+  for (unsigned depth = 0; depth < 8; ++depth) {
+    Operation *op = value.getDefiningOp();
+    if (isa_and_nonnull<SigmoidOp>(op))
+      return true;
+    if (!op || !(isFloatCast(op) ||
+                 isa<ReshapeOp, UnsqueezeOp, SqueezeOp, FlattenOp, TransposeOp, ExpandOp>(op)))
+      return false;
+    value = op->getOperand(0);
+  }
+  return false;
+}
+
+/// [batch, sequence, heads, d] to [batch, sequence, heads * d].
+static bool mergesHeads(ReshapeOp reshape) {
+  TensorInfo from = getTensorInfo(reshape.getData()), to = getTensorInfo(reshape->getResult(0));
+  if (!from.hasRank() || !to.hasRank() || from.rank() != 4 || to.rank() != 3)
+    return false;
+  std::optional<int64_t> heads = getDim(reshape.getData(), 2), d = getDim(reshape.getData(), 3);
+  return heads && d && getDim(reshape->getResult(0), 2) == *heads * *d &&
+         (from[0].provablyEquals(to[0]) || from[1].provablyEquals(to[1]));
+}
+
+/// Of four axes, three that are the same for certain: then the fourth is.
+static bool keepsShape(ReshapeOp reshape) {
+  TensorInfo from = getTensorInfo(reshape.getData()), to = getTensorInfo(reshape->getResult(0));
+  if (!from.hasRank() || !to.hasRank() || from.rank() != to.rank())
+    return false;
+  unsigned unproven = 0;
+  for (int64_t i = 0; i < from.rank(); ++i)
+    unproven += !from[i].provablyEquals(to[i]);
+  return unproven <= 1;
+}
+
+/// The layout after a Transpose or Reshape of a tensor in `layout`.
+static std::optional<Layout> stepLayout(Operation *op, Layout layout) {
+  if (auto transpose = dyn_cast<TransposeOp>(op)) {
+    if (!transpose.getPerm() || *transpose.getPerm() != ArrayRef<int64_t>{0, 2, 1, 3})
+      return std::nullopt;
+    if (layout == Layout::bhsd)
+      return Layout::bshd;
+    return layout == Layout::bshd ? std::optional(Layout::bhsd) : std::nullopt;
+  }
+  auto reshape = dyn_cast<ReshapeOp>(op);
+  if (reshape && keepsShape(reshape))
+    return layout;
+  if (reshape && layout == Layout::bshd && mergesHeads(reshape))
+    return Layout::bsd;
+  return std::nullopt;
+}
+
+/// Whether a product with `gate` has the shape of `result` for certain.
+static bool isBroadcastTo(Value gate, Value result) {
+  TensorInfo g = getTensorInfo(gate), r = getTensorInfo(result);
+  if (!g.hasRank() || !r.hasRank() || g.rank() > r.rank())
+    return false;
+  for (int64_t i = 1; i <= g.rank(); ++i) {
+    const Dim &have = g[g.rank() - i], &want = r[r.rank() - i];
+    if (!have.is(1) && !have.provablyEquals(want))
+      return false;
+  }
+  return true;
+}
+
+/// The only user that does more than look at the shape; null if there are
+/// several.
+static Operation *getOnlyReader(Value value) {
+  Operation *reader = nullptr;
+  for (Operation *user : value.getUsers()) {
+    if (isa<ShapeOp>(user))
+      continue;
+    if (reader && reader != user)
+      return nullptr;
+    reader = user;
+  }
+  return reader;
+}
+
+/// Whether the op can be moved to the product, with what is between them.
+static std::optional<Miss> checkUses(sink::AttentionOp op, AttentionGate &m) {
+  SmallVector<Value> values = llvm::to_vector_of<Value>(op->getResults());
+  for (Operation *step : m.inside)
+    if (step != m.product)
+      values.push_back(step->getResult(0));
+  for (Value value : values)
+    absorbServants(value, m.inside);
+  Block *block = op->getBlock();
+  for (Operation *inner : m.inside)
+    if (inner != m.product)
+      for (Operation *user : inner->getUsers())
+        if (!m.inside.contains(user))
+          return Miss{"the result is used beside its gate", m.product};
+  for (Value result : op->getResults())
+    for (Operation *user : result.getUsers()) {
+      if (m.inside.contains(user))
+        continue;
+      if (result == op.getResult())
+        return Miss{"the result is used beside its gate", m.product};
+      Operation *ancestor = block->findAncestorOpInBlock(*user);
+      if (!ancestor || ancestor->isBeforeInBlock(m.product))
+        return Miss{"another result is used before the gate", m.product};
+    }
+  return std::nullopt;
+}
+
+std::optional<std::variant<AttentionGate, Miss>>
+basin::onnx::matchAttentionGate(sink::AttentionOp op) {
+  using Result = std::variant<AttentionGate, Miss>;
+  if (op.getForm().empty() || op.getGate())
+    return std::nullopt;
+  AttentionGate m;
+  m.layout = op.getResultLayout();
+  if (m.layout == Layout::hsd || m.layout == Layout::packed)
+    return std::nullopt;
+  for (Value cur = op.getResult();;) {
+    auto isGating = [&](Operation *user) {
+      Value other = isa<MulOp>(user) ? otherOperand(user, cur) : Value();
+      return other && other != cur && isSigmoid(other) && user->getBlock() == op->getBlock();
+    };
+    // A product met beside others is a near miss.
+    if (auto user = llvm::find_if(cur.getUsers(), isGating); user != cur.user_end()) {
+      m.product = *user;
+      m.gate = otherOperand(*user, cur);
+      m.inside.insert(m.product);
+      if (!isBroadcastTo(m.gate, cur))
+        return Result(Miss{"the gate is not proven to be broadcast to the result", m.product});
+      if (std::optional<Miss> why = checkUses(op, m))
+        return Result(*why);
+      return Result(std::move(m));
+    }
+    Operation *next = getOnlyReader(cur);
+    std::optional<Layout> layout =
+        next && next->getBlock() == op->getBlock() ? stepLayout(next, m.layout) : std::nullopt;
+    if (!layout)
+      return std::nullopt;
+    m.layout = *layout;
+    m.inside.insert(next);
+    cur = next->getResult(0);
+  }
+}
+
+void basin::onnx::raiseAttentionGate(sink::AttentionOp op, AttentionGate &m) {
+  Region &form = op.getForm();
+  Operation *yield = form.front().getTerminator();
+  m.product->setAttr(sink::kRoleAttr, StringAttr::get(op.getContext(), "gate"));
+  SmallVector<Operation *> sorted = llvm::to_vector(m.inside);
+  llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  op->moveBefore(m.product);
+  for (Operation *inner : sorted)
+    inner->moveBefore(yield);
+  for (auto [result, yielded] : llvm::zip_equal(op->getResults(), yield->getOperands()))
+    result.replaceUsesWithIf(yielded, [&](OpOperand &use) {
+      return form.isAncestor(use.getOwner()->getParentRegion());
+    });
+  Value gated = m.product->getResult(0);
+  op.getResult().setType(gated.getType());
+  gated.replaceAllUsesWith(op.getResult());
+  yield->setOperand(0, gated);
+  op.getGateMutable().assign(m.gate);
+  op.setResultLayout(m.layout);
+}

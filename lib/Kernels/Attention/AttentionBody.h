@@ -1,0 +1,121 @@
+//===- AttentionBody.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The kernel of one spec and schedule while it is built; its steps are in the
+// files beside this one. Private to the family.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_KERNELS_ATTENTION_ATTENTIONBODY_H
+#define BASIN_LIB_KERNELS_ATTENTION_ATTENTIONBODY_H
+
+#include "basin/Kernels/AttentionKernel.h"
+#include "basin/Kernels/TensorCore.h"
+
+namespace basin::kernels {
+
+class AttentionBody {
+public:
+  AttentionBody(mlir::gpu::GPUModuleOp module, const AttentionSpec &spec,
+                const AttentionSchedule &schedule, llvm::StringRef name);
+
+  mlir::gpu::GPUFuncOp build();
+
+private:
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<mlir::Value>;
+  using Fragments = llvm::SmallVector<Fragment>;
+
+  /// What the loop over tiles carries: the unscaled result [row tile][column tile]
+  /// and, for each of a lane's rows, the maximum in units of log2 and the lane's
+  /// share of the sum.
+  struct State {
+    Fragments output;
+    Values max, sum;
+  };
+
+  // AttentionKernel.cpp: the block's place, the tiles it visits, the loop.
+  void locate();
+  void locateLane();
+  Value findRowEnd(Value row, Value from);
+  Value findRowBegin(Value row, Value from);
+  void findTiles();
+  Value firstKeyOf(Value step);
+  State seed();
+  State visitTile(Value step, State state);
+  State loop(State state);
+  static Values flatten(const State &state);
+  State unflatten(mlir::ValueRange values) const;
+
+  // AttentionLoad.cpp
+  Value offsetOf(llvm::StringRef tensor, Value head);
+  Value rowPointer(llvm::StringRef tensor, Value row);
+  void forRowsOfThread(SwizzledTile tile, int64_t rows,
+                       llvm::function_ref<void(Value row, int64_t rowOffset)> body);
+  void copyTile(SwizzledTile tile, int64_t rows, Value target,
+                llvm::function_ref<std::pair<Value, Value>(Value row)> source);
+  void copyQueryRows(llvm::StringRef tensor, SwizzledTile tile, Value target);
+  void copyKeyRows(llvm::StringRef tensor, llvm::StringRef sinkTensor, SwizzledTile tile,
+                   Value target, Value firstKey);
+  void issueKeys(Value step);
+  void issueValues(Value step);
+  void loadQueries();
+  void prefetch();
+  Value slotOf(Value step, int64_t base, int64_t bytes);
+  Value keySlot(Value step);
+  Value valueSlot(Value step);
+
+  // AttentionScores.cpp
+  Fragments computeScores(Value keys);
+  void capScores(Fragments &scores);
+  void applyMask(Fragments &scores, Value firstKey);
+  void hideOutside(Fragments &scores, Value firstKey);
+  Value isBoundary(Value firstKey);
+  void hideElements(Fragments &scores, Value firstKey);
+  void exponentiate(Fragments &scores, State &state);
+  void accumulate(const Fragments &scores, Value values, State &state);
+  bool scoresAreLog2() const { return spec.softcap != 0 || spec.mask == AttentionSpec::Bias; }
+
+  // AttentionEpilogue.cpp
+  void finishRows(State &state);
+  void storeLogSumExp(Value row, Value max, Value sum);
+  void applyGate(int64_t rowTile, State &state, llvm::ArrayRef<Value> places);
+  void stageOutput(State &state);
+  void storeOutput();
+
+  Value rowOf(int64_t rowTile, int64_t half);
+  Value minS(Value x, Value y);
+  Value maxS(Value x, Value y);
+
+  const AttentionSpec &spec;
+  const AttentionSchedule &schedule;
+  KernelBuilder b;
+  SwizzledTile keyTile, valueTile;
+  /// 16-row tiles of a warp's queries; 8-column tiles of scores and of the result;
+  /// 16-column steps of the head dim.
+  int64_t rowTiles, scoreTiles, valueTiles, headSteps;
+
+  Value thread, lane, warp;
+  /// lane / 4 and 2 * (lane % 4): where its accumulators lie in a 16x8 tile.
+  Value laneRow, laneColumn;
+  Value batch, head, keyHead, firstQuery, warpQuery;
+  /// Scalars: queries, keys, keys of this batch, rows in front (null without
+  /// sink rows), i + diagonal is the key of query i, window.
+  Value queries, keys, keyEnd, sinkRows, diagonal, window;
+  /// Key tiles: the first steps visit those with rows in front, the others go on
+  /// at `firstTile`.
+  Value prefixTiles, firstTile, steps;
+  LaneAddresses queryAddresses, keyAddresses, valueAddresses;
+  Values queryBases;
+  /// [row tile][head step], where they stay in registers.
+  Fragments queryFragments;
+};
+
+} // namespace basin::kernels
+
+#endif // BASIN_LIB_KERNELS_ATTENTION_ATTENTIONBODY_H

@@ -1,0 +1,113 @@
+//===- AttentionEpilogue.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// After the last tile: result / sum, the gate, rounding, and whole 16-byte chunks
+// of rows by way of shared memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "AttentionBody.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace basin::kernels;
+
+static constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
+
+/// Natural log; -inf where nothing was seen, log2(0) being that.
+void AttentionBody::storeLogSumExp(Value row, Value max, Value sum) {
+  Value log = b.intrinsic("llvm.nvvm.lg2.approx.ftz.f", b.getF32Type(), sum);
+  Value value = b.fmul(b.fadd(max, log), b.f32(kLn2));
+  Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, laneColumn, b.i32(0));
+  b.ifThen(arith::AndIOp::create(b, first, b.lessS(row, queries)), [&] {
+    Value before = b.add(b.mul(batch, b.arg("heads")), head);
+    Value offset = arith::MulIOp::create(b, b.extend(before), b.extend(queries));
+    b.store(value, b.at(b.arg("log_sum_exp"), b.getF32Type(), offset), b.getF32Type(), row);
+  });
+}
+
+/// Sums of the four lanes of a row; 0 / 0 is 0: such a row saw nothing.
+void AttentionBody::finishRows(State &state) {
+  Value zero = b.f32(0);
+  for (int64_t line = 0; line < 2 * rowTiles; ++line) {
+    Value sum = b.warpSum(state.sum[line], 4);
+    Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, zero);
+    Value inverse = b.select(isZero, zero, b.reciprocal(sum));
+    for (int64_t i = 0; i < 2 * valueTiles; ++i) {
+      Value &output = state.output[line / 2 * valueTiles + i / 2][line % 2 * 2 + i % 2];
+      output = b.fmul(output, inverse);
+    }
+    if (spec.logSumExp)
+      storeLogSumExp(rowOf(line / 2, line % 2), state.max[line], sum);
+  }
+}
+
+static Value sigmoid(KernelBuilder &b, Value x) {
+  return b.reciprocal(b.fadd(b.exp2(b.fmul(x, b.f32(-kLog2E))), b.f32(1)));
+}
+
+/// The gate lies in shared memory where the result is to be.
+void AttentionBody::applyGate(int64_t line, State &state, ArrayRef<Value> places) {
+  for (int64_t column = 0; column < valueTiles; ++column) {
+    Value pair = b.toF32(b.load(places[column], spec.type, b.i32(0), 2));
+    for (int64_t i = 0; i < 2; ++i) {
+      Value gate = b.extract(pair, i);
+      if (spec.gate == AttentionSpec::Sigmoid)
+        gate = sigmoid(b, gate);
+      Value &output = state.output[line / 2 * valueTiles + column][line % 2 * 2 + i];
+      output = b.fmul(output, gate);
+    }
+  }
+}
+
+/// The result's tile into shared memory, in place of what is no longer read. The
+/// queries are still on their way where no tile was to be visited.
+void AttentionBody::stageOutput(State &state) {
+  waitForCopies(b, 0);
+  b.barrier();
+  if (spec.gate != AttentionSpec::NoGate) {
+    copyQueryRows("gate", valueTile, b.shared());
+    commitCopies(b);
+    waitForCopies(b, 0);
+    b.barrier();
+  }
+  Value own = b.add(b.mul(warp, b.i32(schedule.rowsPerWarp())), laneRow);
+  for (int64_t line = 0; line < 2 * rowTiles; ++line) {
+    Value row = b.add(own, b.i32(line * 8));
+    Values places;
+    for (int64_t column = 0; column < valueTiles; ++column) {
+      Value offset = b.add(valueTile.offset(b, row, b.i32(column)), b.mul(laneColumn, b.i32(2)));
+      places.push_back(b.at(b.shared(), b.getI8Type(), offset));
+    }
+    if (spec.gate != AttentionSpec::NoGate)
+      applyGate(line, state, places);
+    for (int64_t column = 0; column < valueTiles; ++column) {
+      const Fragment &output = state.output[line / 2 * valueTiles + column];
+      Value both = pack(b, output[line % 2 * 2], output[line % 2 * 2 + 1], spec.type);
+      b.store(both, places[column], b.getI32Type(), b.i32(0));
+    }
+  }
+  b.barrier();
+}
+
+void AttentionBody::storeOutput() {
+  Value chunk = b.remU(thread, valueTile.group());
+  forRowsOfThread(valueTile, schedule.queries, [&](Value row, int64_t) {
+    Value query = b.add(firstQuery, row);
+    b.ifThen(b.lessS(query, queries), [&] {
+      Value target = rowPointer("result", query);
+      for (int64_t first = 0; first < valueTile.chunks(); first += valueTile.group()) {
+        Value column = b.add(chunk, b.i32(first));
+        Value place = b.at(b.shared(), b.getI8Type(), valueTile.offset(b, row, column));
+        Value eight = b.load(place, spec.type, b.i32(0), 8);
+        b.store(eight, target, spec.type, b.mul(column, b.i32(8)));
+      }
+    });
+  });
+}

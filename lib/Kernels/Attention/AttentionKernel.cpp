@@ -1,0 +1,266 @@
+//===- AttentionKernel.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Rows of keys are counted with the sink rows in front: row r is sink row r where
+// r < n, else key r - n. A block visits the tiles that its queries can see:
+//
+//   [0, prefixTiles) with sink rows, then [firstTile, ...) up to its last row
+//
+// Each step waits for its keys, asks for the values of a later one, takes the
+// scores, waits for its values, asks for the keys of a later one, and adds to the
+// result. With s stages the keys of step t + s are asked for where those of step
+// t were read by all, so that copies are in a strict order: k0 v0 k1 v1 ...
+//
+//===----------------------------------------------------------------------===//
+
+#include "AttentionBody.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin::kernels;
+
+static constexpr double kLog2E = 1.4426950408889634;
+
+static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
+  MLIRContext *ctx = spec.type.getContext();
+  Type f32 = Float32Type::get(ctx), i32 = IntegerType::get(ctx, 32);
+  Type i64 = IntegerType::get(ctx, 64), i8 = IntegerType::get(ctx, 8);
+  SmallVector<KernelArgument> out;
+  SmallVector<std::string> strided;
+  auto add = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type) {
+    if (has)
+      out.push_back({name.str(), kind, type});
+  };
+  auto addStrided = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type) {
+    add(has, name, kind, type);
+    if (has)
+      strided.push_back(name.str());
+  };
+  addStrided(true, "query", KernelArgument::In, spec.type);
+  addStrided(true, "key", KernelArgument::In, spec.type);
+  addStrided(true, "value", KernelArgument::In, spec.type);
+  addStrided(spec.mask != AttentionSpec::NoMask, "mask", KernelArgument::In,
+             spec.mask == AttentionSpec::Keep ? i8 : spec.maskType);
+  add(spec.keyLengths, "key_lengths", KernelArgument::In, i32);
+  add(spec.sinkLogit, "sink_logit", KernelArgument::In, f32);
+  add(spec.sinkKeyValue, "sink_key", KernelArgument::In, spec.type);
+  add(spec.sinkKeyValue, "sink_value", KernelArgument::In, spec.type);
+  addStrided(spec.gate != AttentionSpec::NoGate, "gate", KernelArgument::In, spec.type);
+  addStrided(true, "result", KernelArgument::Out, spec.type);
+  add(spec.logSumExp, "log_sum_exp", KernelArgument::Out, f32);
+  for (StringRef name : strided) {
+    add(true, (name + "_batch_stride").str(), KernelArgument::Scalar, i64);
+    add(true, (name + "_head_stride").str(), KernelArgument::Scalar, i64);
+    add(true, (name + "_row_stride").str(), KernelArgument::Scalar, i32);
+  }
+  for (StringRef name : {"heads", "kv_heads", "queries", "keys"})
+    add(true, name, KernelArgument::Scalar, i32);
+  add(spec.sinkKeyValue, "sink_rows", KernelArgument::Scalar, i32);
+  add(spec.window, "window", KernelArgument::Scalar, i32);
+  return out;
+}
+
+AttentionBody::AttentionBody(gpu::GPUModuleOp module, const AttentionSpec &spec,
+                             const AttentionSchedule &schedule, StringRef name)
+    : spec(spec), schedule(schedule),
+      b(module, name, argumentsOf(spec), schedule.blockSize(), schedule.sharedBytes(spec)),
+      keyTile{spec.headDim}, valueTile{spec.getValueDim()}, rowTiles(schedule.rowsPerWarp() / 16),
+      scoreTiles(schedule.keys / 8), valueTiles(spec.getValueDim() / 8),
+      headSteps(spec.headDim / 16) {}
+
+Value AttentionBody::minS(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }
+Value AttentionBody::maxS(Value x, Value y) { return arith::MaxSIOp::create(b, x, y); }
+
+/// A query of this lane: half 0 or 1 of a 16-row tile.
+Value AttentionBody::rowOf(int64_t rowTile, int64_t half) {
+  return b.add(b.add(warpQuery, laneRow), b.i32(rowTile * 16 + half * 8));
+}
+
+//===----------------------------------------------------------------------===//
+// The block's place
+//===----------------------------------------------------------------------===//
+
+void AttentionBody::locate() {
+  thread = b.threadX();
+  lane = b.lane();
+  warp = b.warp();
+  head = b.blockY();
+  batch = b.blockZ();
+  keyHead = arith::DivUIOp::create(b, b.mul(head, b.arg("kv_heads")), b.arg("heads"));
+  queries = b.arg("queries");
+  keys = b.arg("keys");
+  sinkRows = b.arg("sink_rows");
+  diagonal = spec.topLeft ? b.i32(0) : b.sub(keys, queries);
+  keyEnd = keys;
+  if (spec.keyLengths) {
+    Value length = b.load(b.arg("key_lengths"), b.getI32Type(), batch);
+    keyEnd = maxS(minS(length, keys), b.i32(0));
+  }
+  // No row is further from a key; so the sums below cannot overflow.
+  if (spec.window)
+    window = minS(b.arg("window"), b.add(queries, keys));
+  Value tile = b.blockX();
+  if (spec.causal) {
+    // The longest rows first, that the short ones fill the end.
+    Value last = b.divU(b.sub(queries, b.i32(1)), schedule.queries);
+    tile = b.sub(last, tile);
+  }
+  firstQuery = b.mul(tile, b.i32(schedule.queries));
+  warpQuery = b.add(firstQuery, b.mul(warp, b.i32(schedule.rowsPerWarp())));
+}
+
+/// The lane's place in tiles of matrix instructions: it points ldmatrix to row
+/// lane % 8 of block lane / 8. For keys the blocks are [keys 0-7: chunk 0, 1],
+/// [keys 8-15: chunk 0, 1]; for queries and values, whose second block is the
+/// lower rows, it is the other way.
+void AttentionBody::locateLane() {
+  laneRow = b.divU(lane, 4);
+  laneColumn = b.mul(b.remU(lane, 4), b.i32(2));
+  Value inBlock = b.remU(lane, 8), low = b.remU(b.divU(lane, 8), 2), high = b.divU(lane, 16);
+  Value byLow = b.add(inBlock, b.mul(low, b.i32(8)));
+  Value byHigh = b.add(inBlock, b.mul(high, b.i32(8)));
+  queryAddresses = LaneAddresses(b, keyTile, byLow, high);
+  keyAddresses = LaneAddresses(b, keyTile, byHigh, low);
+  valueAddresses = LaneAddresses(b, valueTile, byLow, high);
+  Value own = b.mul(warp, b.i32(schedule.rowsPerWarp() * keyTile.rowBytes()));
+  queryBases = queryAddresses.bases(b, b.at(b.shared(), b.getI8Type(), own));
+}
+
+/// The end of what query `row` sees, counted from row `from` of keys; negative
+/// where that is behind it.
+Value AttentionBody::findRowEnd(Value row, Value from) {
+  auto fromHere = [&](Value key) { return b.sub(sinkRows ? b.add(key, sinkRows) : key, from); };
+  Value end = fromHere(keyEnd);
+  if (!spec.causal)
+    return end;
+  end = minS(b.add(row, fromHere(b.add(diagonal, b.i32(1)))), end);
+  return sinkRows ? maxS(end, b.sub(sinkRows, from)) : end;
+}
+
+/// Where the window of query `row` begins, counted from row `from` of keys.
+Value AttentionBody::findRowBegin(Value row, Value from) {
+  Value begin = b.sub(b.add(b.sub(diagonal, window), b.i32(1)), from);
+  return b.add(row, sinkRows ? b.add(begin, sinkRows) : begin);
+}
+
+static Value ceilDiv(KernelBuilder &b, Value x, int64_t by) {
+  return b.divU(b.add(x, b.i32(by - 1)), by);
+}
+
+void AttentionBody::findTiles() {
+  Value last = minS(b.add(firstQuery, b.i32(schedule.queries - 1)), b.sub(queries, b.i32(1)));
+  Value zero = b.i32(0);
+  Value endTile = ceilDiv(b, maxS(findRowEnd(last, zero), zero), schedule.keys);
+  prefixTiles = sinkRows ? ceilDiv(b, sinkRows, schedule.keys) : zero;
+  firstTile = prefixTiles;
+  if (spec.window) {
+    Value begin = maxS(findRowBegin(firstQuery, zero), zero);
+    firstTile = maxS(b.divU(begin, schedule.keys), prefixTiles);
+  }
+  steps = b.add(prefixTiles, maxS(b.sub(endTile, firstTile), zero));
+}
+
+/// The first row of keys of the tile that `step` visits.
+Value AttentionBody::firstKeyOf(Value step) {
+  Value tile = b.add(step, b.sub(firstTile, prefixTiles));
+  if (sinkRows)
+    tile = b.select(b.lessS(step, prefixTiles), step, tile);
+  return b.mul(tile, b.i32(schedule.keys));
+}
+
+//===----------------------------------------------------------------------===//
+// The loop
+//===----------------------------------------------------------------------===//
+
+/// An empty sum: maximum -inf. A sink logit is one summand that was there before,
+/// exp(sink - sink), which no score can make overflow; the lanes of a row add
+/// their sums up at the end, so one of the four has it.
+AttentionBody::State AttentionBody::seed() {
+  State state;
+  Value zero = b.f32(0), max = b.f32(-INFINITY), sum = zero;
+  if (spec.sinkLogit) {
+    max = b.fmul(b.load(b.arg("sink_logit"), b.getF32Type(), head), b.f32(kLog2E));
+    Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, laneColumn, b.i32(0));
+    sum = b.select(first, b.f32(1), zero);
+  }
+  state.output.assign(rowTiles * valueTiles, Fragment(4, zero));
+  state.max.assign(rowTiles * 2, max);
+  state.sum.assign(rowTiles * 2, sum);
+  return state;
+}
+
+AttentionBody::Values AttentionBody::flatten(const State &state) {
+  Values out;
+  for (const Fragment &fragment : state.output)
+    out.append(fragment);
+  out.append(state.max);
+  out.append(state.sum);
+  return out;
+}
+
+AttentionBody::State AttentionBody::unflatten(ValueRange values) const {
+  State state;
+  for (int64_t i = 0; i < rowTiles * valueTiles; ++i)
+    state.output.push_back(Fragment(values.slice(4 * i, 4)));
+  values = values.drop_front(4 * state.output.size());
+  llvm::append_range(state.max, values.take_front(2 * rowTiles));
+  llvm::append_range(state.sum, values.drop_front(2 * rowTiles));
+  return state;
+}
+
+AttentionBody::State AttentionBody::visitTile(Value step, State state) {
+  int64_t pending = 2 * (schedule.stages - 1);
+  waitForCopies(b, pending);
+  b.barrier();
+  issueValues(b.add(step, b.i32(schedule.stages - 1)));
+  Fragments scores = computeScores(keySlot(step));
+  waitForCopies(b, pending);
+  b.barrier();
+  issueKeys(b.add(step, b.i32(schedule.stages)));
+  Value firstKey = firstKeyOf(step);
+  capScores(scores);
+  applyMask(scores, firstKey);
+  hideOutside(scores, firstKey);
+  exponentiate(scores, state);
+  accumulate(scores, valueSlot(step), state);
+  return state;
+}
+
+AttentionBody::State AttentionBody::loop(State state) {
+  return unflatten(b.forLoop(b.i32(0), steps, b.i32(1), flatten(state),
+                             [&](Value step, ValueRange carried) -> SmallVector<Value> {
+                               return flatten(visitTile(step, unflatten(carried)));
+                             }));
+}
+
+gpu::GPUFuncOp AttentionBody::build() {
+  locate();
+  locateLane();
+  findTiles();
+  loadQueries();
+  prefetch();
+  State state = loop(seed());
+  finishRows(state);
+  stageOutput(state);
+  storeOutput();
+  b.finish();
+  b.getKernel()->setAttr("basin.rows_per_block", b.getI64IntegerAttr(schedule.queries));
+  return b.getKernel();
+}
+
+gpu::GPUFuncOp basin::kernels::buildAttentionKernel(gpu::GPUModuleOp module,
+                                                    const AttentionSpec &spec,
+                                                    const AttentionSchedule &schedule,
+                                                    StringRef name) {
+  assert(check(spec).empty() && "a spec that no schedule can do");
+  std::string own = name.empty() ? getName(spec) : name.str();
+  return AttentionBody(module, spec, schedule, own).build();
+}

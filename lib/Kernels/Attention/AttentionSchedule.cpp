@@ -1,0 +1,155 @@
+//===- AttentionSchedule.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Kernels/AttentionKernel.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace basin::kernels;
+
+static constexpr int64_t kElementBytes = 2, kMaxDim = 256, kDimStep = 32;
+
+double AttentionSpec::getScale() const { return scale != 0 ? scale : 1 / std::sqrt(headDim); }
+
+std::string basin::kernels::check(const AttentionSpec &spec) {
+  if (!spec.type || !(spec.type.isBF16() || spec.type.isF16()))
+    return "expected bf16 or f16 as the type";
+  for (int64_t dim : {spec.headDim, spec.getValueDim()})
+    if (dim < kDimStep || dim > kMaxDim || dim % kDimStep != 0)
+      return llvm::formatv("expected head dims of 32 to 256 in steps of 32, but got {0}", dim);
+  if (!(spec.scale >= 0) || std::isinf(spec.scale))
+    return llvm::formatv("expected a positive scale, but got {0}", spec.scale);
+  if (!(spec.softcap >= 0) || std::isinf(spec.softcap))
+    return llvm::formatv("expected a positive softcap, but got {0}", spec.softcap);
+  if (spec.mask == AttentionSpec::Bias &&
+      !(spec.maskType &&
+        (spec.maskType.isBF16() || spec.maskType.isF16() || spec.maskType.isF32())))
+    return "expected a bias of bf16, f16 or f32";
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Name
+//===----------------------------------------------------------------------===//
+
+/// A number in letters that a symbol may have.
+static std::string spell(double number) {
+  char brief[32], exact[32];
+  snprintf(brief, sizeof brief, "%g", number);
+  snprintf(exact, sizeof exact, "%.17g", number);
+  std::string out = std::strtod(brief, nullptr) == number ? brief : exact;
+  for (auto [from, to] : {std::pair('.', 'p'), {'-', 'm'}, {'+', 'e'}})
+    std::replace(out.begin(), out.end(), from, to);
+  return out;
+}
+
+static std::string typeName(Type type) {
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return name;
+}
+
+std::string basin::kernels::getName(const AttentionSpec &spec) {
+  std::string name = "attention_" + std::to_string(spec.headDim);
+  if (spec.getValueDim() != spec.headDim)
+    name += "x" + std::to_string(spec.getValueDim());
+  name += "_" + typeName(spec.type);
+  if (spec.scale != 0)
+    name += "_scale" + spell(spec.scale);
+  if (spec.softcap != 0)
+    name += "_softcap" + spell(spec.softcap);
+  if (spec.mask == AttentionSpec::Bias)
+    name += "_bias" + typeName(spec.maskType);
+  for (auto [has, part] : std::initializer_list<std::pair<bool, const char *>>{
+           {spec.causal, "_causal"},
+           {spec.window, "_window"},
+           {spec.topLeft && (spec.causal || spec.window), "_topleft"},
+           {spec.mask == AttentionSpec::Keep, "_keep"},
+           {spec.keyLengths, "_keylengths"},
+           {spec.sinkLogit, "_sinklogit"},
+           {spec.sinkKeyValue, "_sinkkeyvalue"},
+           {spec.gate == AttentionSpec::Plain, "_gate"},
+           {spec.gate == AttentionSpec::Sigmoid, "_sigmoidgate"},
+           {spec.logSumExp, "_logsumexp"}})
+    if (has)
+      name += part;
+  return name;
+}
+
+//===----------------------------------------------------------------------===//
+// Schedule
+//===----------------------------------------------------------------------===//
+
+int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
+  StringRef number = chip.drop_while([](char c) { return !isdigit(c); }).take_while([](char c) {
+    return isdigit(c);
+  });
+  unsigned version = 0;
+  number.getAsInteger(10, version);
+  // Kilobytes of one block, by compute capability.
+  int64_t kilobytes = version == 80 || version == 87   ? 163
+                      : version >= 90 && version < 120 ? 227
+                                                       : 99;
+  return kilobytes * 1024;
+}
+
+int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
+  int64_t query = queries * spec.headDim, result = queries * spec.getValueDim();
+  int64_t keyValue = stages * keys * (spec.headDim + spec.getValueDim());
+  int64_t loop = queryInRegisters ? std::max(query, keyValue) : query + keyValue;
+  return std::max(loop, result) * kElementBytes;
+}
+
+std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
+  // Copies of one thread are whole periods of the swizzle, 8 rows, apart.
+  if (warps < 2 || warps > 8 || warps % 2 != 0)
+    return llvm::formatv("expected 2, 4, 6 or 8 warps, but got {0}", warps);
+  if (stages < 1 || stages > 4)
+    return llvm::formatv("expected 1 to 4 stages, but got {0}", stages);
+  if (queries != warps * 16 && queries != warps * 32)
+    return llvm::formatv("expected 16 or 32 queries a warp, but got {0} of {1}", queries, warps);
+  if (keys < 16 || keys % 16 != 0)
+    return llvm::formatv("expected a multiple of 16 keys, but got {0}", keys);
+  if (sharedBytes(spec) > getSharedMemoryLimit(chip))
+    return llvm::formatv("expected at most {0} bytes of shared memory, but got {1}",
+                         getSharedMemoryLimit(chip), sharedBytes(spec));
+  return {};
+}
+
+/// Rows of the tables: the largest head dim of the two that it is for.
+struct Row {
+  int64_t dim;
+  AttentionSchedule schedule;
+};
+
+// No row lets the assembler spill, whatever the options (docs/kernels-attention.md
+// has the registers). 32 queries a warp read each key from shared memory half as
+// often as 16 do, but their accumulators leave registers for that up to dim 64.
+static constexpr Row kLargeMemory[] = {
+    {64, {128, 64, 4, 2, false}},  {96, {64, 64, 4, 2, true}},    {128, {128, 128, 8, 1, true}},
+    {192, {128, 64, 8, 1, false}}, {256, {128, 64, 8, 1, false}},
+};
+// 99 KB a block, and a multiprocessor has little more for two.
+static constexpr Row kSmallMemory[] = {
+    {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 1, true}},   {128, {128, 128, 8, 1, true}},
+    {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},
+};
+
+AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &spec,
+                                                          StringRef chip) {
+  bool isLarge = getSharedMemoryLimit(chip) > 128 * 1024;
+  int64_t dim = std::max(spec.headDim, spec.getValueDim());
+  for (const Row &row : isLarge ? ArrayRef<Row>(kLargeMemory) : ArrayRef<Row>(kSmallMemory))
+    if (dim <= row.dim)
+      return row.schedule;
+  llvm_unreachable("a head dim that check() refuses");
+}

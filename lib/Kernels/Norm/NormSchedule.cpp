@@ -1,0 +1,97 @@
+//===- NormSchedule.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A row lives in the registers of its threads, so that memory is read once: at
+// most kMaxElements f32 values a thread, which with addresses and parameters
+// stays below 128 registers. A warp a row needs no shared memory and no barrier,
+// so it is taken up to the dim where it would hold more. Not measured yet: the
+// thresholds are those of the register count alone.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Kernels/NormKernel.h"
+
+using namespace mlir;
+using namespace basin::kernels;
+
+static constexpr int64_t kMaxElements = 64, kMinBlock = 128, kMaxThreads = 1024;
+static constexpr int64_t kAccessBytes = 16;
+
+static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+int64_t NormSchedule::sharedBytes() const {
+  // One f32 a warp for each of two reductions.
+  return threadsPerRow == 32 ? 0 : 2 * (blockSize() / 32) * 4;
+}
+
+std::string NormSchedule::check(const NormSpec &spec) const {
+  if (threadsPerRow < 32 || threadsPerRow > kMaxThreads || (threadsPerRow & (threadsPerRow - 1)))
+    return "expected a power of two from 32 to 1024 as threads a row, but got " +
+           std::to_string(threadsPerRow);
+  if (rowsPerBlock < 1 || blockSize() > kMaxThreads)
+    return "expected a block of at most 1024 threads, but got " + std::to_string(blockSize());
+  if (vector < 1 || spec.dim % vector != 0)
+    return "expected a vector width that divides " + std::to_string(spec.dim) + ", but got " +
+           std::to_string(vector);
+  for (Type type : {spec.type, spec.parameterType, spec.resultType})
+    if (vector * bytesOf(type) > 2 * kAccessBytes)
+      return "expected accesses of at most 32 bytes, but got " +
+             std::to_string(vector * bytesOf(type));
+  return {};
+}
+
+NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
+  NormSchedule out;
+  // As wide as the narrowest tensor allows; wider ones take two accesses.
+  int64_t narrowest = std::min({bytesOf(spec.type), bytesOf(spec.resultType)});
+  out.vector = kAccessBytes / narrowest;
+  while (out.vector > 1 && spec.dim % out.vector != 0)
+    out.vector /= 2;
+  while (out.threadsPerRow < kMaxThreads && out.steps(spec.dim) * out.vector > kMaxElements)
+    out.threadsPerRow *= 2;
+  out.rowsPerBlock = std::max<int64_t>(1, kMinBlock / out.threadsPerRow);
+  return out;
+}
+
+//===----------------------------------------------------------------------===//
+// Gated
+//===----------------------------------------------------------------------===//
+
+// Groups of 32 columns of a warp whose rows stay in registers, 16 f32 values each;
+// and of a warp before more warps share the row.
+static constexpr int64_t kKeptGroups = 2, kMaxGroups = 8, kMaxWarps = 16;
+
+int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
+  // Two sums a row and warp, and the down product's accumulators a warp.
+  return warps * (2 * 16 + spec.gateRank / 8 * 32 * 4) * 4;
+}
+
+std::string GatedNormSchedule::check(const NormSpec &spec) const {
+  if (!spec.type.isF16() && !spec.type.isBF16())
+    return "expected f16 or bf16 for a gate's products";
+  if (spec.gateRank < 8 || spec.gateRank > 64 || spec.gateRank % 8 != 0)
+    return "expected a gate's rank to be a multiple of 8 up to 64, but got " +
+           std::to_string(spec.gateRank);
+  if (spec.dim % 8 != 0)
+    return "expected a multiple of 8 as the dim of a gated norm, but got " +
+           std::to_string(spec.dim);
+  if (warps < 1 || warps > 32)
+    return "expected 1 to 32 warps, but got " + std::to_string(warps);
+  if (keep && steps(spec.dim) > kKeptGroups)
+    return "expected at most " + std::to_string(kKeptGroups) +
+           " groups of columns a warp to be kept, but got " + std::to_string(steps(spec.dim));
+  return {};
+}
+
+GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec) {
+  GatedNormSchedule out;
+  while (out.warps < kMaxWarps && out.steps(spec.dim) > kMaxGroups)
+    out.warps *= 2;
+  out.keep = out.steps(spec.dim) <= kKeptGroups;
+  return out;
+}

@@ -1,0 +1,133 @@
+"""Accumulators: what of a tap's outputs outlasts a batch, one class a kind of tap.
+
+Whatever a definition takes a sequence at a time is worked out here, in f64, from that sequence's
+outputs alone; what is kept are exact sums, counts and largest values. So an accumulator is the same
+however the sequences were cut into files, up to what the runtime rounds inside one sequence.
+A sequence in which a tap has NaN or infinity is counted in `nonfinite` and otherwise left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from basin.analysis import AnalysisError
+from basin.analysis.batch import Batch
+from basin.analysis.cells import Cell, Count
+
+# Outputs that are the same whatever the batch.
+CONSTANT = ("weight",)
+
+
+class Accumulator:
+    """What all kinds share. Subclasses make their `cells` and say in `_take` what goes in."""
+
+    def __init__(self, tap: dict[str, Any], instrumentation: dict[str, Any]) -> None:
+        self.tap = tap
+        self.instrumentation = instrumentation
+        # Sequences and tokens that were taken in; sequences that were not, for NaN or infinity.
+        self.cells: dict[str, Cell] = {
+            "sequences": Count(),
+            "tokens": Count(),
+            "nonfinite": Count(),
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["cells"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def update(self, outputs: dict[str, np.ndarray], batch: Batch) -> None:
+        """Take in one run: the model's outputs by name, of this batch.
+
+        Outputs without elements are those of an If's branch that did not run.
+        """
+        own = {key: np.asarray(outputs[name]) for key, name in self.tap["outputs"].items()}
+        if any(value.size == 0 for value in own.values()):
+            return
+        rows = tokens = batch
+        if not self.tap["batched"]:
+            rows, tokens = self._unbatched(own, batch)
+        finite = self._finite(own)
+        self.nonfinite.add((~finite).astype(np.int64))
+        if not finite.any():
+            return
+        if not finite.all():
+            own = {k: v if k in CONSTANT or len(v) == 1 else v[finite] for k, v in own.items()}
+            rows, tokens = rows.take(finite), tokens.take(finite)
+        self.sequences.add(np.ones(len(rows.lengths)))
+        self.tokens.add(rows.lengths)
+        self._take(own, rows, tokens)
+
+    def _unbatched(self, own: dict[str, np.ndarray], batch: Batch) -> tuple[Batch, Batch]:
+        """Of a tap that sees rows, not sequences: the batch by rows, and by tokens.
+
+        Where there are as many rows as tokens, they are the tokens in order; outputs by token are
+        then given their sequences back.
+        """
+        by_token = [key for key, value in own.items() if key in self.by_token]
+        length = own[by_token[0]].shape[1] if by_token else batch.ids.size
+        if length != batch.ids.size:
+            unknown = Batch.unknown(1, length)
+            return unknown, unknown
+        for key in by_token:
+            own[key] = own[key].reshape(batch.ids.shape)
+        return batch.flat(), batch
+
+    # Outputs of shape [B, T].
+    by_token: tuple[str, ...] = ()
+
+    def _finite(self, own: dict[str, np.ndarray]) -> np.ndarray:
+        """Of which sequences all outputs are finite, [B] (or [1] for a tap without batch)."""
+        found = []
+        for key, value in own.items():
+            if key in CONSTANT or value.dtype.kind != "f":
+                continue
+            # A head that sees no key at all has no largest score.
+            bad = ~np.isfinite(value) & ~((key == "max_logit") & np.isneginf(value))
+            found.append(~bad.reshape(len(value), -1).any(axis=1))
+        if not self.tap["batched"]:
+            return np.array([all(one.all() for one in found)])
+        return np.logical_and.reduce(found)
+
+    def _take(self, own: dict[str, np.ndarray], rows: Batch, tokens: Batch) -> None:
+        """Take in finite outputs: `rows` fits those by sequence, `tokens` those by token."""
+        raise NotImplementedError
+
+    def merge(self, other: Accumulator) -> None:
+        """Take in what another accumulator of the same tap has seen."""
+        for name, cell in self.cells.items():
+            cell.merge(other.cells[name])
+
+    def to_json(self) -> dict[str, Any]:
+        """The state, as numbers, lists and objects."""
+        own = {name: cell.to_json() for name, cell in self.cells.items()}
+        return {"id": self.tap["id"], "kind": self.tap["kind"]} | own
+
+    def load(self, value: dict[str, Any]) -> None:
+        """Take what `to_json` gave. Raises AnalysisError where it does not fit the tap."""
+        where = f"accumulator of tap {self.tap['id']}"
+        if (value.get("id"), value.get("kind")) != (self.tap["id"], self.tap["kind"]):
+            raise AnalysisError(f"{where}: expected kind '{self.tap['kind']}'")
+        for name, cell in self.cells.items():
+            try:
+                cell.load(value[name])
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+                raise AnalysisError(f"{where}, '{name}': {reason}") from None
+
+
+def by_tap(instrumentation: dict[str, Any]) -> list[Accumulator]:
+    """An empty accumulator for each tap, in order."""
+    from basin.analysis.accumulate_attention import Attention
+    from basin.analysis.accumulate_tokens import Norm, Projection, Residual
+
+    kinds = {"residual": Residual, "projection": Projection, "norm": Norm, "attention": Attention}
+    out: list[Accumulator] = []
+    for tap in instrumentation["taps"]:
+        if tap["kind"] not in kinds:
+            raise AnalysisError(f"tap {tap['id']}: no such kind: '{tap['kind']}'")
+        out.append(kinds[tap["kind"]](tap, instrumentation))
+    return out

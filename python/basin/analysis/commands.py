@@ -1,0 +1,142 @@
+"""The commands `basin analyze` and `basin merge-stats`."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from basin.analysis import AnalysisError
+
+
+class Device(str, Enum):
+    """Where the model runs."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+STATS = typer.Option("--stats", help="Write the statistics, which rewrite --stats reads.")
+REPORT = typer.Option("--report", help="Write the report, one HTML file.")
+FIGURES = typer.Option("--figures", help="Write the report's figures into this folder.")
+
+
+def analyze(
+    model: Annotated[Path, typer.Argument(help="The ONNX model.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Token ids (.npz, .npy, .jsonl) or text.", show_default=False),
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="FILE|bytes", help="tokenizer.json, or bytes as ids.")
+    ] = None,
+    bos: Annotated[
+        int | None, typer.Option(min=0, help="Id to put before sequences that lack it.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens a sequence has at most.")
+    ] = None,
+    sequences: Annotated[int | None, typer.Option(min=1, help="Sequences to read.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Sequences to run at a time.")] = 8,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="Random sequences instead of data.")
+    ] = None,
+    sink_length: Annotated[
+        int, typer.Option(min=1, max=65536, help="Tokens that sink importance is taken over.")
+    ] = 64,
+    stats: Annotated[Path | None, STATS] = None,
+    report: Annotated[Path | None, REPORT] = None,
+    figures: Annotated[Path | None, FIGURES] = None,
+    device: Annotated[Device, typer.Option(help="Where to run.")] = Device.cpu,
+) -> None:
+    """Measure the sinks and outliers of MODEL on your data."""
+    from basin.analysis import run
+    from basin.analysis.data import Dataset, load, random_tokens
+    from basin.analysis.feed import vocabulary
+    from basin.analysis.tokenizer import make_tokenizer
+    from basin.signature import read_facts
+
+    if (data is None) == (random is None):
+        raise AnalysisError("give --data FILE, or --random N to do without")
+    if random is not None and tokenizer is not None:
+        raise AnalysisError("--tokenizer belongs to --data")
+    _check_targets(stats, report)
+    if not model.is_file():
+        raise AnalysisError(f"no such file: {model}")
+    facts = read_facts(model)
+    size = vocabulary(facts)
+    model_bos = _bos_of(facts.metadata)
+    dataset: Dataset
+    if random is not None:
+        if size is None:
+            raise AnalysisError("--random: the model's table of ids is not found; give --data")
+        dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)
+    else:
+        dataset = load(
+            data,
+            vocabulary=size,
+            tokenizer=make_tokenizer(tokenizer, size),
+            bos=bos,
+            model_bos=model_bos,
+            length=length,
+            limit=sequences,
+        )
+    result = run.analyze(
+        model,
+        dataset,
+        batch=batch,
+        sink_length=sink_length,
+        device=device.value,
+        facts=facts,
+        progress=True,
+    )
+    _finish(result.document(), stats, report, figures)
+
+
+def merge_stats(
+    files: Annotated[list[Path], typer.Argument(metavar="STATS...", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", show_default=False)],
+    report: Annotated[Path | None, REPORT] = None,
+    figures: Annotated[Path | None, FIGURES] = None,
+) -> None:
+    """Add up statistics of one model, measured on different data."""
+    from basin.analysis import stats
+
+    _check_targets(out, report)
+    _finish(stats.merge_stats(files).document(), out, report, figures)
+
+
+def _bos_of(metadata: dict[str, str]) -> int | None:
+    """The id of BOS that a model's metadata tells."""
+    found = next((metadata[key] for key in ("bos_token_id", "bos") if key in metadata), "")
+    return int(found) if found.isdecimal() else None
+
+
+def _check_targets(*paths: Path | None) -> None:
+    """Refuse, before a long run, files that could not be written after it."""
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise AnalysisError(f"no such folder: {path.parent}")
+        if path is not None and path.is_dir():
+            raise AnalysisError(f"a folder, not a file: {path}")
+
+
+def _finish(
+    document: dict[str, Any], stats: Path | None, report: Path | None, figures: Path | None
+) -> None:
+    """Warn, write what was asked for and print the summary."""
+    from basin import report as reports
+    from basin.analysis.stats import write
+
+    for note in document["notes"]:
+        print(f"basin: warning: {note}", file=sys.stderr)
+    if stats is not None:
+        write(document, stats)
+    if report is not None:
+        reports.write_html(document, report)
+    if figures is not None:
+        reports.write_figures(document, figures)
+    print(reports.terminal_summary(document))

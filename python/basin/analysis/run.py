@@ -1,0 +1,179 @@
+"""Run an instrumented model over data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+import basin
+from basin.analysis import AnalysisError
+from basin.analysis.accumulate import by_tap
+from basin.analysis.batches import plan
+from basin.analysis.data import Dataset
+from basin.analysis.feed import Feeder
+from basin.analysis.metrics import known_ids
+from basin.analysis.stats import Stats
+from basin.signature import Facts, read_facts
+from basin.verify import run_session
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_METADATA = "basin.statistics"
+
+
+def analyze(
+    path: Path,
+    data: Dataset,
+    *,
+    batch: int = 8,
+    sink_length: int = 64,
+    device: str = "cpu",
+    facts: Facts | None = None,
+    progress: bool = False,
+) -> Stats:
+    """Measure the model at `path` on `data`, at most `batch` sequences at a time.
+
+    `sink_length` is the number of first tokens that sink importance is taken over; `progress`
+    shows a bar on stderr. Raises AnalysisError, BasinError or VerifyError.
+    """
+    facts = facts or read_facts(path)
+    source, folder = _links(path, facts.files)
+    with folder:
+        try:
+            session, remarks = _instrumented(source, Path(folder.name), sink_length, device)
+        except (basin.BasinError, AnalysisError) as error:
+            # The user's file has another name than the link that was loaded.
+            raise AnalysisError(str(error).replace(str(source), str(path))) from None
+        instrumentation = json.loads(session.get_modelmeta().custom_metadata_map[_METADATA])
+        taps = instrumentation["taps"]
+        if not taps:
+            reasons = "; ".join(dict.fromkeys(remarks)) or "no stream, norm or attention was found"
+            raise AnalysisError(f"{path}: nothing in it can be measured: {reasons}")
+        feeder = Feeder(session.get_inputs(), facts)
+        # Without a mask that the statistics know, or of rows that are no tokens, padding counts.
+        pad = feeder.pads and instrumentation["token_mask"] is not None
+        pad = pad and all(tap["batched"] for tap in taps)
+        batches = plan(data.sequences, feeder, batch, pad)
+        accumulators = by_tap(instrumentation)
+        ran: list[np.ndarray] = []
+        for index in _bar(len(batches.batches), progress):
+            one = batches.make(index)
+            outputs = run_session(session, feeder.feed(one), path)
+            for accumulator in accumulators:
+                accumulator.update(outputs, one)
+            ran += batches.batches[index]
+    stats = Stats(
+        model=_describe(path, facts),
+        data=_describe_data(data, ran, sink_length),
+        instrumentation=instrumentation,
+        accumulators=accumulators,
+        notes=data.notes + batches.notes + list(dict.fromkeys(remarks)),
+    )
+    if data.tokenizer is not None:
+        texts = {id: data.tokenizer.text(id) for id in sorted(known_ids(accumulators))}
+        stats.data["texts"] = {str(id): text for id, text in texts.items() if text is not None}
+    return stats
+
+
+def _instrumented(
+    path: Path, folder: Path, sink_length: int, device: str
+) -> tuple[ort.InferenceSession, list[str]]:
+    """A session of the model with its statistics as outputs, and the compiler's remarks."""
+    if PROVIDERS[device] not in ort.get_available_providers():
+        raise AnalysisError(f"--device {device}: this build of ONNX Runtime has no such provider")
+    model = basin.load(path)
+    passes = [
+        "onnx-inline-functions",
+        "onnx-infer-shapes",
+        "convert-onnx-to-sink",
+        f"sink-instrument-outliers{{sink-length={sink_length}}}",
+        "convert-sink-to-onnx",
+    ]
+    remarks = model.run(f"builtin.module({','.join(passes)})")
+    target = folder / f"instrumented-{path.name}"
+    model.save(target)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    # Fusions of a higher level change what is measured: a norm's input may vanish in one.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    try:
+        session = ort.InferenceSession(str(target), options, providers=[PROVIDERS[device]])
+    except Exception as error:  # ONNX Runtime's own exceptions share no other base.
+        raise AnalysisError(f"{path}: ONNX Runtime does not load it: {error}") from None
+    return session, ["; ".join(line.split("\n")) for line in remarks]
+
+
+def _links(path: Path, names: list[str]) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
+    """A model to load and a folder to write beside it, without a copy of its external data.
+
+    A model refers to its data by name only, so the folder gets hard links to all files: in the
+    system's place for temporary files if that is on the same disk, else beside the model. Where
+    neither can be, the model itself is loaded, and what is written gets a copy of the data.
+    `names` are the files beside the model.
+    """
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
+        names = []  # Loading the model refuses it.
+    for place in (None, path.absolute().parent) if names else ():
+        try:
+            folder = tempfile.TemporaryDirectory(prefix=".basin-", dir=place)
+        except OSError:
+            continue
+        try:
+            for name in [path.name, *names]:
+                link = Path(folder.name) / name
+                link.parent.mkdir(parents=True, exist_ok=True)
+                os.link((path.parent / name).resolve(), link)
+            return Path(folder.name) / path.name, folder
+        except OSError:
+            folder.cleanup()
+    return path, tempfile.TemporaryDirectory(prefix=".basin-")
+
+
+def _describe(path: Path, facts: Facts) -> dict[str, Any]:
+    """Name, checksum (of the file, then of its external data by name) and number of parameters."""
+    digest = hashlib.sha256()
+    for file in [path, *(path.parent / name for name in facts.files)]:
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return {"name": path.name, "sha256": digest.hexdigest(), "parameters": facts.parameters}
+
+
+def _describe_data(data: Dataset, ran: list[np.ndarray], sink_length: int) -> dict[str, Any]:
+    """The object `data` of the file, about the sequences that were run."""
+    starts = sum(int(one[0]) == data.bos for one in ran)
+    return {
+        "source": data.source,
+        "kind": data.kind,
+        "tokenizer": data.tokenizer.name if data.tokenizer else None,
+        "sequences": len(ran),
+        "tokens": sum(map(len, ran)),
+        "length": max(map(len, ran)),
+        "bos": {"id": data.bos, "starts": starts},
+        "short": sum(len(one) < sink_length for one in ran),
+        "texts": {},
+    }
+
+
+def _bar(total: int, shown: bool) -> Iterator[int]:
+    """Indices of batches, with a progress bar on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return iter(
+        track(
+            range(total),
+            "measuring",
+            console=console,
+            disable=not (shown and console.is_terminal),
+            transient=True,
+        )
+    )

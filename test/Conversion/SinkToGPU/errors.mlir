@@ -1,0 +1,32 @@
+// RUN: basin-opt %s --convert-sink-to-gpu --split-input-file --verify-diagnostics
+
+func.func @double(%x: tensor<?x64xf64>) -> tensor<?x64xf64> {
+  // expected-error @below {{expected f16, bf16 or f32, but got f64}}
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x64xf64>) -> tensor<?x64xf64>
+  return %0 : tensor<?x64xf64>
+}
+
+// -----
+
+func.func @unknown_dim(%x: tensor<?x?xf32>) -> tensor<?x?xf32> {
+  // expected-error @below {{expected a last axis of known size}}
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// -----
+
+func.func @mixed_parameters(%x: tensor<?x64xbf16>, %w: tensor<64xbf16>, %b: tensor<64xf32>) -> tensor<?x64xbf16> {
+  // expected-error @below {{expected parameters of one type, but got bf16 and f32}}
+  %0 = sink.layer_norm %x weight %w bias %b {epsilon = 1.0e-5} : (tensor<?x64xbf16>, tensor<64xbf16>, tensor<64xf32>) -> tensor<?x64xbf16>
+  return %0 : tensor<?x64xbf16>
+}
+
+// -----
+
+// Nothing is left behind silently.
+func.func @other(%x: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  // expected-error @below {{'onnx.Relu' op has no GPU lowering yet}}
+  %0 = onnx.Relu(%x) : (tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %0 : tensor<?x64xbf16>
+}

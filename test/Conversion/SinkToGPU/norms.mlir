@@ -1,0 +1,67 @@
+// RUN: basin-opt %s --pass-pipeline='builtin.module(convert-sink-to-gpu{partial=true})' --split-input-file | FileCheck %s
+
+// Equal norms share a kernel, and one of another eps has its own.
+// CHECK-LABEL: func.func @equal
+// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_4096_bf16_weight_eps3727c5ac"
+// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_4096_bf16_weight_eps3727c5ac"
+// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_4096_bf16_weight_eps358637bd"
+// CHECK: gpu.module @basin_kernels
+// CHECK-COUNT-2: gpu.func @rms_norm_4096_bf16_weight
+// CHECK-NOT: gpu.func
+func.func @equal(%x: tensor<?x4096xbf16>, %w: tensor<4096xbf16>) -> tensor<?x4096xbf16> {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<?x4096xbf16>, tensor<4096xbf16>) -> tensor<?x4096xbf16>
+  %1 = sink.rms_norm %0 weight %w {epsilon = 1.0e-5} : (tensor<?x4096xbf16>, tensor<4096xbf16>) -> tensor<?x4096xbf16>
+  %2 = sink.rms_norm %1 weight %w {epsilon = 1.0e-6} : (tensor<?x4096xbf16>, tensor<4096xbf16>) -> tensor<?x4096xbf16>
+  return %2 : tensor<?x4096xbf16>
+}
+
+// -----
+
+// A norm takes its residual and its gate along; the gate is no kernel of its own.
+// CHECK-LABEL: onnx.graph @main
+// CHECK: sink.rms_norm {{.*}}basin.kernel = "[[NAME:rms_norm_64_f16_residual_sum_preaffine_weight_gate8_sigmoid_eps3727c5ac]]"
+// CHECK: sink.gate {{.*}}basin.kernel = "[[NAME]]"
+// CHECK: gpu.func @[[NAME]](%{{.*}}: !llvm.ptr<1>
+// CHECK-SAME: basin.abi = [{kind = "in", name = "x", type = f16}, {kind = "in", name = "residual", type = f16}, {kind = "in", name = "pre_affine", type = f16}, {kind = "in", name = "weight", type = f16}, {kind = "in", name = "gate_down", type = f16}, {kind = "in", name = "gate_up", type = f16}, {kind = "out", name = "y", type = f16}, {kind = "out", name = "sum", type = f16}, {kind = "scalar", name = "rows", type = i32}]
+// CHECK-SAME: basin.grid = {{\[\[}}{arg = "rows", per = 16 : i64}], [], []]
+// CHECK: nvvm.mma.sync
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
+  onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x64xf16>, {}>, #onnx.value<"r", tensor<2x64xf16>, {}>], outputs = [#onnx.value<"y", tensor<2x64xf16>, {}>, #onnx.value<"s", tensor<2x64xf16>, {}>], valueInfo = [], info = {name = "g"}> {
+  ^bb0(%x: tensor<2x64xf16>, %r: tensor<2x64xf16>):
+    %w = onnx.initializer "w" : tensor<64xf16> = dense<1.0> : tensor<64xf16>
+    %d = onnx.initializer "d" : tensor<64x8xf16> = dense<1.0> : tensor<64x8xf16>
+    %u = onnx.initializer "u" : tensor<8x64xf16> = dense<1.0> : tensor<8x64xf16>
+    %n, %s = sink.rms_norm %x residual %r pre_affine %w weight %w {epsilon = 1.0e-5} : (tensor<2x64xf16>, tensor<2x64xf16>, tensor<64xf16>, tensor<64xf16>) -> (tensor<2x64xf16>, tensor<2x64xf16>)
+    %y = sink.gate %n down %d up %u {onnx.outs = ["y"]} : (tensor<2x64xf16>, tensor<64x8xf16>, tensor<8x64xf16>) -> tensor<2x64xf16>
+    onnx.return %y, %s : tensor<2x64xf16>, tensor<2x64xf16>
+  }
+}
+
+// -----
+
+// A gate whose norm has another reader stays out of its kernel.
+// CHECK-LABEL: onnx.graph @main
+// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_64_f16_eps3727c5ac"
+// CHECK: sink.gate
+// CHECK-NOT: basin.kernel
+// CHECK: gpu.module
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
+  onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x64xf16>, {}>], outputs = [#onnx.value<"y", tensor<2x64xf16>, {}>, #onnx.value<"n", tensor<2x64xf16>, {}>], valueInfo = [], info = {name = "g"}> {
+  ^bb0(%x: tensor<2x64xf16>):
+    %d = onnx.initializer "d" : tensor<64x8xf16> = dense<1.0> : tensor<64x8xf16>
+    %u = onnx.initializer "u" : tensor<8x64xf16> = dense<1.0> : tensor<8x64xf16>
+    %n = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<2x64xf16>) -> tensor<2x64xf16>
+    %y = sink.gate %n down %d up %u : (tensor<2x64xf16>, tensor<64x8xf16>, tensor<8x64xf16>) -> tensor<2x64xf16>
+    onnx.return %y, %n : tensor<2x64xf16>, tensor<2x64xf16>
+  }
+}
+
+// -----
+
+// Parameters may be of a type of their own.
+// CHECK-LABEL: func.func @wide_parameters
+// CHECK: basin.kernel = "rms_norm_64_bf16_by_f32_weight_eps3727c5ac"
+func.func @wide_parameters(%x: tensor<?x64xbf16>, %w: tensor<64xf32>) -> tensor<?x64xbf16> {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<?x64xbf16>, tensor<64xf32>) -> tensor<?x64xbf16>
+  return %0 : tensor<?x64xbf16>
+}

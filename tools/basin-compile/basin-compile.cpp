@@ -1,0 +1,197 @@
+//===- basin-compile.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// GPU kernels for a model, a function of sink ops, or norms named on the command
+// line:
+//
+//   basin-compile MODEL.onnx --target sm_90a -o model.bko
+//   basin-compile IN.mlir --target sm_80 --emit ptx -o -
+//   basin-compile --norm dim=4096,type=bf16,weight,residual,sum --target sm_90a -o norm.bko
+//
+//===----------------------------------------------------------------------===//
+
+#include "NormOption.h"
+
+#include "basin/Conversion/SinkToGPU/SinkToGPU.h"
+#include "basin/InitAll.h"
+#include "basin/Kernels/KernelBuilder.h"
+#include "basin/Target/NVPTX/Compile.h"
+#include "basin/Target/NVPTX/KernelObject.h"
+#include "basin/Target/ONNX/Import.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+using namespace basin;
+namespace cl = llvm::cl;
+namespace json = llvm::json;
+
+enum class Emit { Object, Cubin, PTX, MLIR };
+
+static cl::OptionCategory category("basin-compile");
+static cl::opt<std::string> input(cl::Positional, cl::desc("[MODEL.onnx|IN.mlir]"),
+                                  cl::cat(category));
+static cl::opt<std::string> output("o", cl::desc("output file, - for standard output"),
+                                   cl::Required, cl::cat(category));
+static cl::opt<std::string> target("target", cl::desc("sm_80, sm_86, sm_89 or sm_90a"),
+                                   cl::init("sm_90a"), cl::cat(category));
+static cl::opt<Emit> emit("emit", cl::desc("what to write"), cl::init(Emit::Object),
+                          cl::values(clEnumValN(Emit::Object, "object", "a kernel object"),
+                                     clEnumValN(Emit::Cubin, "cubin", "machine code"),
+                                     clEnumValN(Emit::PTX, "ptx", "PTX"),
+                                     clEnumValN(Emit::MLIR, "mlir", "the kernels as MLIR")),
+                          cl::cat(category));
+static cl::opt<bool> partial("partial",
+                             cl::desc("leave ops alone that have no kernel, for whoever runs "
+                                      "the rest"),
+                             cl::cat(category));
+static cl::list<std::string>
+    norms("norm",
+          cl::desc("a norm by its parts: dim=N,type=bf16[,result=T][,parameters=T]"
+                   "[,layer][,residual][,sum][,pre_affine][,weight][,bias][,gate=R]"
+                   "[,tensorwise][,activation=A][,eps=X]"),
+          cl::cat(category));
+static cl::opt<std::string> toolkit("toolkit", cl::desc("folder with bin/ptxas"),
+                                    cl::cat(category));
+static cl::opt<bool> verbose("resources", cl::desc("print registers and spills of each kernel"),
+                             cl::cat(category));
+
+static LogicalResult fail(const llvm::Twine &message) {
+  llvm::errs() << "basin-compile: error: " << message << "\n";
+  return failure();
+}
+
+/// The model, or a module of sink ops, raised.
+static OwningOpRef<ModuleOp> read(MLIRContext &context) {
+  if (input.empty())
+    return ModuleOp::create(UnknownLoc::get(&context));
+  if (!StringRef(input).ends_with(".onnx"))
+    return parseSourceFile<ModuleOp>(input, &context);
+  OwningOpRef<ModuleOp> module = onnx::importModel(input, &context);
+  if (!module)
+    return {};
+  PassManager pm(&context);
+  if (failed(parsePassPipeline("basin-raise", pm)) || failed(pm.run(*module)))
+    return {};
+  return module;
+}
+
+static LogicalResult checkTarget() {
+  for (StringRef known : {"sm_80", "sm_86", "sm_89", "sm_90a"})
+    if (target == known)
+      return success();
+  return fail("--target: expected sm_80, sm_86, sm_89 or sm_90a, but got '" + target + "'");
+}
+
+static LogicalResult addNorms(gpu::GPUModuleOp kernels) {
+  for (const std::string &text : norms) {
+    llvm::Expected<kernels::NormSpec> spec = parseNorm(text, kernels.getContext());
+    if (!spec)
+      return fail("--norm " + text + ": " + llvm::toString(spec.takeError()));
+    if (kernels.lookupSymbol(kernels::getName(*spec)))
+      continue;
+    if (std::string why = buildNorm(kernels, *spec); !why.empty())
+      return fail("--norm " + text + ": " + why);
+  }
+  return success();
+}
+
+/// Machine code; prints what the assembler says of it.
+static FailureOr<std::string> assemble(StringRef ptx) {
+  llvm::Expected<nvptx::Assembled> done =
+      nvptx::assemble(ptx, target, nvptx::findAssembler(toolkit));
+  if (!done)
+    return fail(llvm::toString(done.takeError()));
+  for (const std::string &warning : done->warnings)
+    llvm::errs() << "basin-compile: warning: " << warning << "\n";
+  if (verbose)
+    for (const nvptx::KernelResources &kernel : done->kernels)
+      llvm::errs() << kernel.name << ": " << kernel.registers << " registers, " << kernel.spillBytes
+                   << " bytes spilled\n";
+  return std::move(done->cubin);
+}
+
+static LogicalResult write(StringRef bytes) {
+  std::error_code error;
+  llvm::ToolOutputFile file(output, error, llvm::sys::fs::OpenFlags::OF_None);
+  if (error)
+    return fail(output + ": " + error.message());
+  file.os() << bytes;
+  file.keep();
+  return success();
+}
+
+static FailureOr<std::string> compile(gpu::GPUModuleOp kernels, json::Array plan) {
+  if (emit == Emit::MLIR) {
+    std::string text;
+    llvm::raw_string_ostream(text) << *kernels << "\n";
+    return text;
+  }
+  FailureOr<json::Array> described = nvptx::describeKernels(kernels);
+  PassManager pm(kernels->getParentOp()->getName());
+  nvptx::buildLowerKernelsPipeline(pm);
+  if (failed(described) || failed(pm.run(kernels->getParentOp())))
+    return failure();
+  FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, target);
+  if (failed(ptx) || emit == Emit::PTX)
+    return ptx;
+  FailureOr<std::string> cubin = assemble(*ptx);
+  if (failed(cubin) || emit == Emit::Cubin)
+    return cubin;
+  json::Object more;
+  if (!plan.empty())
+    more["plan"] = std::move(plan);
+  return nvptx::makeObject(std::move(*described),
+                           {{"cubin", target, *cubin}, {"ptx", target, *ptx}}, std::move(more));
+}
+
+static LogicalResult run(MLIRContext &context) {
+  if (input.empty() && norms.empty())
+    return fail("expected a model, a module or --norm");
+  if (failed(checkTarget()))
+    return failure();
+  OwningOpRef<ModuleOp> module = read(context);
+  if (!module)
+    return failure();
+  // Kernels stand in a module of their own: the model's ops are not lowered.
+  OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
+  gpu::GPUModuleOp kernels = kernels::createKernelModule(*holder, "basin_kernels");
+  SmallVector<LaunchStep> steps;
+  if (failed(buildKernels(*module, kernels, target, partial, steps)) || failed(addNorms(kernels)))
+    return failure();
+  if (kernels.getOps<gpu::GPUFuncOp>().empty())
+    return fail(input + ": no op of it has a kernel");
+  FailureOr<std::string> bytes = compile(kernels, describePlan(steps));
+  return failed(bytes) ? failure() : write(*bytes);
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv, "Basin's compiler of GPU kernels\n");
+  DialectRegistry registry;
+  basin::registerAllDialects(registry);
+  basin::registerAllPasses();
+  basin::registerAllPipelines();
+  nvptx::registerDialects(registry);
+  registry.insert<func::FuncDialect>();
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.printOpOnDiagnostic(false);
+  context.loadAllAvailableDialects();
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  return failed(run(context));
+}

@@ -1,0 +1,309 @@
+//===- AttentionEmulatorTest.cpp ---------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The attention kernels' numbers: each runs in the emulator and is compared with
+// a reference in double precision, around the edges of tiles.
+//
+//===----------------------------------------------------------------------===//
+
+#include "AttentionReference.h"
+#include "EmulatorTest.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::emulator;
+using namespace basin::kernels;
+
+namespace {
+constexpr int64_t kEdges[] = {1, 15, 16, 17, 63, 64, 65, 130};
+/// Small tiles, so that few keys are many of them.
+constexpr AttentionSchedule kSmall = {64, 32, 4, 1, false};
+
+struct AttentionNumbers : EmulatorTest {
+  AttentionSpec spec(int64_t dim = 64) {
+    AttentionSpec out;
+    out.type = BFloat16Type::get(&context);
+    out.headDim = dim;
+    out.logSumExp = true;
+    return out;
+  }
+
+  void compile(const AttentionSpec &spec, const AttentionSchedule &schedule = kSmall) {
+    ASSERT_EQ(check(spec), "");
+    ASSERT_EQ(schedule.check(spec, "sm_80"), "");
+    used = schedule;
+    module = ModuleOp::create(UnknownLoc::get(&context));
+    buildAttentionKernel(createKernelModule(*module, "kernels"), spec, schedule);
+    ASSERT_TRUE(succeeded(verify(*module)));
+    PassManager pm(&context);
+    nvptx::buildLowerKernelsPipeline(pm);
+    ASSERT_TRUE(succeeded(pm.run(*module)));
+    llvm::Expected<Emulator> made = Emulator::create(*module);
+    ASSERT_TRUE(bool(made)) << llvm::toString(made.takeError());
+    emulator = std::make_unique<Emulator>(std::move(*made));
+  }
+
+  Report expectRight(const Problem &problem, Order order = Order::Forward) {
+    AttentionCase instance(problem);
+    Report report = instance.run(*emulator, used, order);
+    std::string place = getName(problem.spec) + ", " + std::to_string(problem.queries) + " x " +
+                        std::to_string(problem.keys);
+    EXPECT_TRUE(report.clean()) << place << "\n" << print(report);
+    EXPECT_EQ(instance.compare(), "") << place;
+    return report;
+  }
+
+  /// Every pair of edges, heads in groups of three.
+  void expectRightAroundEdges(Problem problem) {
+    problem.heads = 3;
+    for (int64_t queries : kEdges)
+      for (int64_t keys : kEdges) {
+        problem.queries = queries;
+        problem.keys = keys;
+        problem.seed = queries * 1000 + keys;
+        expectRight(problem);
+        if (HasFailure())
+          return;
+      }
+  }
+
+  AttentionSchedule used;
+};
+} // namespace
+
+TEST_F(AttentionNumbers, Plain) {
+  Problem problem{spec()};
+  compile(problem.spec);
+  expectRightAroundEdges(problem);
+}
+
+TEST_F(AttentionNumbers, Causal) {
+  for (bool topLeft : {false, true}) {
+    Problem problem{spec()};
+    problem.spec.causal = true;
+    problem.spec.topLeft = topLeft;
+    compile(problem.spec);
+    expectRightAroundEdges(problem);
+  }
+}
+
+TEST_F(AttentionNumbers, Window) {
+  for (bool causal : {false, true}) {
+    Problem problem{spec()};
+    problem.spec.window = true;
+    problem.spec.causal = causal;
+    compile(problem.spec);
+    for (int64_t window : {1, 20, 64, 1000000}) {
+      problem.window = window;
+      expectRightAroundEdges(problem);
+    }
+  }
+}
+
+TEST_F(AttentionNumbers, WindowFromTheTopLeft) {
+  Problem problem{spec()};
+  problem.spec.window = problem.spec.causal = problem.spec.topLeft = true;
+  problem.window = 33;
+  compile(problem.spec);
+  expectRightAroundEdges(problem);
+}
+
+// The logit of the last head, 2.1 to 20, is far above the scores.
+TEST_F(AttentionNumbers, SinkLogit) {
+  for (bool causal : {false, true}) {
+    Problem problem{spec()};
+    problem.spec.sinkLogit = true;
+    problem.spec.causal = causal;
+    compile(problem.spec);
+    expectRightAroundEdges(problem);
+    problem.sinkLogits = {-20, 0, 20};
+    expectRightAroundEdges(problem);
+    problem.sinkLogits = {-INFINITY, 300, -300};
+    expectRightAroundEdges(problem);
+  }
+}
+
+// Fewer sink rows than a tile, a tile, more than one; the window hides none.
+TEST_F(AttentionNumbers, SinkKeysAndValues) {
+  for (bool window : {false, true}) {
+    Problem problem{spec()};
+    problem.spec.sinkKeyValue = problem.spec.causal = true;
+    problem.spec.window = window;
+    problem.window = 10;
+    compile(problem.spec);
+    for (int64_t rows : {1, 4, 32, 37}) {
+      problem.sinkRows = rows;
+      expectRightAroundEdges(problem);
+    }
+  }
+}
+
+TEST_F(AttentionNumbers, Gate) {
+  for (AttentionSpec::Gate gate : {AttentionSpec::Plain, AttentionSpec::Sigmoid}) {
+    Problem problem{spec()};
+    problem.spec.gate = gate;
+    compile(problem.spec);
+    for (Layout layout : {Layout::HeadsFirst, Layout::RowsFirst, Layout::Padded}) {
+      problem.layout = layout;
+      expectRightAroundEdges(problem);
+    }
+  }
+}
+
+TEST_F(AttentionNumbers, Bias) {
+  Builder b(&context);
+  for (Type type : {Type(b.getBF16Type()), Type(b.getF16Type()), Type(b.getF32Type())}) {
+    Problem problem{spec()};
+    problem.spec.mask = AttentionSpec::Bias;
+    problem.spec.maskType = type;
+    compile(problem.spec);
+    for (bool shared : {false, true}) {
+      problem.isMaskShared = shared;
+      problem.batch = 2;
+      expectRightAroundEdges(problem);
+    }
+  }
+}
+
+TEST_F(AttentionNumbers, KeepMask) {
+  Problem problem{spec()};
+  problem.spec.mask = AttentionSpec::Keep;
+  compile(problem.spec);
+  for (bool shared : {false, true}) {
+    problem.isMaskShared = shared;
+    problem.batch = 2;
+    expectRightAroundEdges(problem);
+  }
+}
+
+TEST_F(AttentionNumbers, Softcap) {
+  Problem problem{spec()};
+  problem.spec.softcap = 50;
+  compile(problem.spec);
+  expectRightAroundEdges(problem);
+  problem.spread = 8; // scores of hundreds
+  expectRightAroundEdges(problem);
+}
+
+// Lengths of 0, below and above the keys; what is behind them is NaN.
+TEST_F(AttentionNumbers, KeyLengths) {
+  for (bool causal : {false, true}) {
+    Problem problem{spec()};
+    problem.spec.keyLengths = true;
+    problem.spec.causal = causal;
+    compile(problem.spec);
+    problem.batch = 5;
+    problem.keyLengths = {0, 1, 40, 64, 1000};
+    expectRightAroundEdges(problem);
+  }
+}
+
+TEST_F(AttentionNumbers, Layouts) {
+  Problem problem{spec(96)};
+  problem.spec.causal = true;
+  compile(problem.spec);
+  problem.batch = 2;
+  problem.heads = 6;
+  problem.keyHeads = 2;
+  for (Layout layout :
+       {Layout::HeadsFirst, Layout::RowsFirst, Layout::Padded, Layout::Packed}) {
+    problem.layout = layout;
+    problem.queries = problem.keys = 70;
+    expectRight(problem);
+  }
+}
+
+TEST_F(AttentionNumbers, GroupsOfHeads) {
+  Problem problem{spec(32)};
+  problem.spec.sinkLogit = true;
+  compile(problem.spec);
+  problem.queries = 20;
+  problem.keys = 50;
+  for (auto [heads, keyHeads] : {std::pair(1, 1), {4, 4}, {3, 1}, {6, 2}, {8, 1}, {16, 2}}) {
+    problem.heads = heads;
+    problem.keyHeads = keyHeads;
+    expectRight(problem);
+  }
+}
+
+TEST_F(AttentionNumbers, HeadDims) {
+  Builder b(&context);
+  for (Type type : {Type(b.getBF16Type()), Type(b.getF16Type())})
+    for (auto [dim, valueDim] : {std::pair(32, 0), {64, 0}, {96, 0}, {128, 0}, {160, 0}, {192, 0},
+                                 {224, 0}, {256, 0}, {192, 128}, {64, 256}, {96, 32}}) {
+      Problem problem{spec(dim)};
+      problem.spec.valueDim = valueDim;
+      problem.spec.type = type;
+      problem.spec.causal = true;
+      problem.spec.gate = AttentionSpec::Sigmoid;
+      for (StringRef chip : {"sm_80", "sm_86"}) {
+        AttentionSchedule schedule = chooseAttentionSchedule(problem.spec, chip);
+        ASSERT_EQ(schedule.check(problem.spec, chip), "");
+        compile(problem.spec, schedule);
+        problem.queries = 70;
+        problem.keys = 150;
+        expectRight(problem);
+        problem.queries = 150;
+        problem.keys = 70;
+        expectRight(problem);
+      }
+    }
+}
+
+TEST_F(AttentionNumbers, Schedules) {
+  Problem problem{spec()};
+  problem.spec.causal = problem.spec.sinkKeyValue = problem.spec.window = true;
+  problem.spec.gate = AttentionSpec::Plain;
+  problem.sinkRows = 5;
+  problem.window = 100;
+  problem.heads = 2;
+  for (AttentionSchedule schedule : {AttentionSchedule{64, 16, 4, 1, false},
+                                     {64, 16, 4, 4, true},
+                                     {64, 48, 4, 2, false},
+                                     {96, 112, 6, 1, true},
+                                     {128, 64, 4, 3, true},
+                                     {128, 80, 8, 2, false},
+                                     {256, 32, 8, 1, false},
+                                     {32, 32, 2, 1, true}}) {
+    compile(problem.spec, schedule);
+    for (auto [queries, keys] : {std::pair(200, 200), {1, 300}, {300, 31}}) {
+      problem.queries = queries;
+      problem.keys = keys;
+      expectRight(problem);
+      expectRight(problem, Order::Random);
+      expectRight(problem, Order::Reverse);
+    }
+  }
+}
+
+TEST_F(AttentionNumbers, EverythingAtOnce) {
+  Problem problem{spec(128)};
+  AttentionSpec &spec = problem.spec;
+  spec.causal = spec.window = spec.keyLengths = spec.sinkLogit = spec.sinkKeyValue = true;
+  spec.softcap = 30;
+  spec.scale = 0.2;
+  spec.gate = AttentionSpec::Sigmoid;
+  problem.batch = 3;
+  problem.heads = 6;
+  problem.keyHeads = 2;
+  problem.layout = Layout::RowsFirst;
+  problem.keyLengths = {0, 77, 150};
+  problem.sinkLogits = {20, -3, 0, 1, 2, 5};
+  problem.sinkRows = 3;
+  problem.window = 40;
+  problem.queries = 90;
+  problem.keys = 150;
+  for (AttentionSpec::Mask mask : {AttentionSpec::Keep, AttentionSpec::Bias}) {
+    spec.mask = mask;
+    spec.maskType = Float32Type::get(&context);
+    compile(spec, chooseAttentionSchedule(spec, "sm_80"));
+    expectRight(problem);
+  }
+}

@@ -1,0 +1,379 @@
+//===- NormEmulatorTest.cpp -------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Norm kernels on the emulator against a reference in f64, over shapes and
+// options drawn with fixed seeds.
+//
+//===----------------------------------------------------------------------===//
+
+#include "EmulatorTest.h"
+
+#include "basin/Kernels/NormKernel.h"
+
+#include "llvm/ADT/APFloat.h"
+
+#include <cmath>
+#include <map>
+#include <random>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::emulator;
+using namespace basin::kernels;
+
+namespace {
+
+/// A tensor as a kernel takes it, and its values.
+struct Tensor {
+  Type type;
+  std::vector<char> bytes;
+  std::vector<double> values;
+
+  Tensor(Type type, size_t count) : type(type), bytes(count * width()), values(count) {}
+  size_t width() const { return type.getIntOrFloatBitWidth() / 8; }
+
+  const llvm::fltSemantics &semantics() const { return cast<FloatType>(type).getFloatSemantics(); }
+  /// Rounded to the type.
+  double round(double x) const {
+    llvm::APFloat number(x);
+    bool lost;
+    number.convert(semantics(), llvm::APFloat::rmNearestTiesToEven, &lost);
+    number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &lost);
+    return number.convertToDouble();
+  }
+  void set(size_t i, double x) {
+    values[i] = round(x);
+    llvm::APFloat number(values[i]);
+    bool lost;
+    number.convert(semantics(), llvm::APFloat::rmNearestTiesToEven, &lost);
+    uint64_t bits = number.bitcastToAPInt().getZExtValue();
+    memcpy(&bytes[i * width()], &bits, width());
+  }
+  /// What a kernel wrote.
+  double get(size_t i) const {
+    uint64_t bits = 0;
+    memcpy(&bits, &bytes[i * width()], width());
+    llvm::APFloat number(semantics(), llvm::APInt(8 * width(), bits));
+    bool lost;
+    number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &lost);
+    return number.convertToDouble();
+  }
+};
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+double activate(GateActivation activation, double x) {
+  switch (activation) {
+  case GateActivation::Sigmoid:
+    return sigmoid(x);
+  case GateActivation::Tanh:
+    return std::tanh(x);
+  case GateActivation::Silu:
+    return x * sigmoid(x);
+  case GateActivation::Identity:
+    return x;
+  }
+  return x;
+}
+
+/// All that a launch needs, by argument name.
+struct Case {
+  NormSpec spec;
+  int64_t rows;
+  std::map<std::string, Tensor> tensors;
+
+  Case(const NormSpec &spec, int64_t rows, uint64_t seed) : spec(spec), rows(rows) {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<double> normal;
+    for (const KernelArgument &argument : getArguments(spec)) {
+      if (argument.kind == KernelArgument::Scalar)
+        continue;
+      Tensor tensor(argument.type, count(argument.name));
+      for (size_t i = 0; i < tensor.values.size(); ++i)
+        tensor.set(i, scale(argument.name) * normal(random) + (argument.name == "weight" ? 1 : 0));
+      tensors.emplace(argument.name, std::move(tensor));
+    }
+    // A residual sink: one dimension that is large in every row.
+    for (int64_t row = 0; row < rows; ++row)
+      tensors.at("x").set(row * spec.dim + spec.dim / 2, 60);
+  }
+
+  size_t count(StringRef name) const {
+    if (name == "gate_down" || (name == "gate_up" && !spec.tensorwise))
+      return spec.gateRank * spec.dim;
+    if (name == "gate_up")
+      return spec.gateRank;
+    bool isVector =
+        name == "weight" || name == "bias" || name == "pre_affine" || name == "residual_bias";
+    return isVector ? spec.dim : rows * spec.dim;
+  }
+  double scale(StringRef name) const {
+    if (name == "gate_down")
+      return 1 / std::sqrt(double(spec.dim));
+    return name == "gate_up" ? 0.5 : name == "weight" ? 0.3 : 1;
+  }
+  bool has(const char *name) const { return tensors.count(name) != 0; }
+  double at(const char *name, int64_t i) const { return tensors.at(name).values[i]; }
+
+  std::vector<double> sums(int64_t row) const {
+    std::vector<double> h(spec.dim);
+    const Tensor &x = tensors.at("x");
+    for (int64_t j = 0; j < spec.dim; ++j) {
+      h[j] = x.values[row * spec.dim + j];
+      if (spec.residual)
+        h[j] = x.round(h[j] + at("residual", row * spec.dim + j));
+      if (spec.residualBias)
+        h[j] = x.round(h[j] + at("residual_bias", j));
+    }
+    return h;
+  }
+
+  /// What the norm gives, before a gate.
+  std::vector<double> normalized(int64_t row) const {
+    std::vector<double> y = sums(row);
+    double mean = 0, square = 0;
+    for (int64_t j = 0; j < spec.dim; ++j) {
+      y[j] *= spec.preAffine ? at("pre_affine", j) : 1;
+      mean += y[j] / spec.dim;
+    }
+    for (double &value : y) {
+      value -= spec.layer ? mean : 0;
+      square += value * value / spec.dim;
+    }
+    for (int64_t j = 0; j < spec.dim; ++j) {
+      y[j] /= std::sqrt(square + spec.epsilon);
+      y[j] *= spec.weight ? at("weight", j) : 1;
+      y[j] += spec.bias ? at("bias", j) : 0;
+    }
+    return y;
+  }
+
+  std::vector<double> result(int64_t row) const {
+    std::vector<double> y = normalized(row);
+    return spec.gateRank == 0 ? y : gated(std::move(y));
+  }
+
+  /// The hidden values of the gate for a norm's result.
+  std::vector<double> hidden(const std::vector<double> &y) const {
+    std::vector<double> out(spec.gateRank);
+    for (int64_t r = 0; r < spec.gateRank; ++r) {
+      for (int64_t j = 0; j < spec.dim; ++j)
+        out[r] += y[j] * at("gate_down", r * spec.dim + j);
+      out[r] *= sigmoid(out[r]);
+    }
+    return out;
+  }
+  double up(int64_t j, int64_t r) const {
+    return at("gate_up", (spec.tensorwise ? 0 : j * spec.gateRank) + r);
+  }
+
+  std::vector<double> gated(std::vector<double> y) const {
+    std::vector<double> h = hidden(y);
+    for (int64_t j = 0; j < spec.dim; ++j) {
+      double score = 0;
+      for (int64_t r = 0; r < spec.gateRank; ++r)
+        score += h[r] * up(j, r);
+      y[j] *= activate(spec.activation, score);
+    }
+    return y;
+  }
+
+  /// What a score's rounding errors are relative to: the sum of |h_r w_jr|.
+  std::vector<double> scoreSizes(const std::vector<double> &y) const {
+    std::vector<double> h = hidden(y), out(spec.dim);
+    for (int64_t j = 0; j < spec.dim; ++j)
+      for (int64_t r = 0; r < spec.gateRank; ++r)
+        out[j] += std::abs(h[r] * up(j, r));
+    return out;
+  }
+};
+
+struct NormsEmulated : EmulatorTest {
+  /// Lowers the kernels of `holder` and runs one.
+  Report runModule(ModuleOp holder, StringRef kernel, const Launch &launch) {
+    EXPECT_TRUE(succeeded(verify(holder)));
+    PassManager pm(&context);
+    nvptx::buildLowerKernelsPipeline(pm);
+    EXPECT_TRUE(succeeded(pm.run(holder)));
+    llvm::Expected<Emulator> made = Emulator::create(holder);
+    if (!made) {
+      ADD_FAILURE() << llvm::toString(made.takeError());
+      return {};
+    }
+    llvm::Expected<Report> report = made->launch(kernel, launch);
+    if (report)
+      return std::move(*report);
+    ADD_FAILURE() << llvm::toString(report.takeError());
+    return {};
+  }
+
+  /// Runs the kernel of `one` and compares; the report of the run.
+  Report check(Case &one) {
+    const NormSpec &spec = one.spec;
+    OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
+    gpu::GPUModuleOp kernels = createKernelModule(*holder, "kernels");
+    Launch launch;
+    gpu::GPUFuncOp kernel;
+    unsigned rowsPerBlock;
+    if (spec.gateRank != 0) {
+      GatedNormSchedule schedule = chooseGatedNormSchedule(spec);
+      EXPECT_EQ(schedule.check(spec), "");
+      kernel = buildGatedNormKernel(kernels, spec, schedule);
+      launch.block[0] = schedule.blockSize();
+      launch.sharedBytes = schedule.sharedBytes(spec);
+      rowsPerBlock = 16;
+    } else {
+      NormSchedule schedule = chooseNormSchedule(spec);
+      EXPECT_EQ(schedule.check(spec), "");
+      kernel = buildNormKernel(kernels, spec, schedule);
+      launch.block[0] = schedule.blockSize();
+      launch.sharedBytes = schedule.sharedBytes();
+      rowsPerBlock = schedule.rowsPerBlock;
+    }
+    launch.grid[0] = (one.rows + rowsPerBlock - 1) / rowsPerBlock;
+    launch.threadOrder = Order::Random;
+    launch.seed = spec.dim;
+    for (const KernelArgument &argument : getArguments(spec)) {
+      if (argument.kind == KernelArgument::Scalar) {
+        launch.arguments.push_back(int32_t(one.rows));
+        continue;
+      }
+      Tensor &tensor = one.tensors.at(argument.name);
+      launch.arguments.push_back(tensor.bytes.data());
+      launch.buffers.push_back({argument.name, tensor.bytes.data(), tensor.bytes.size(),
+                                argument.kind != KernelArgument::In});
+    }
+    Report report = runModule(*holder, kernel.getName(), launch);
+    EXPECT_TRUE(report.clean()) << getName(spec) << "\n" << print(report);
+    compare(one);
+    return report;
+  }
+
+  /// Rounding of the result: half a unit of its type, or what the reciprocal root's
+  /// approximation and f32 sums leave.
+  double resultTolerance(const NormSpec &spec) {
+    return spec.resultType.isF32() ? 4e-6 : spec.resultType.isF16() ? 1.0 / 1800 : 1.0 / 220;
+  }
+  /// Of a gate, relative to its scores' terms: its products round y and h to the type
+  /// of x, some units of that, and the approximate tanh has 2^-11.
+  double gateTolerance(const NormSpec &spec) { return spec.type.isF16() ? 2e-3 : 1.2e-2; }
+
+  void compare(const Case &one) {
+    const NormSpec &spec = one.spec;
+    const Tensor &y = one.tensors.at("y");
+    for (int64_t row = 0; row < one.rows; ++row) {
+      std::vector<double> want = one.result(row), h = one.sums(row), plain = one.normalized(row);
+      std::vector<double> sizes = one.scoreSizes(plain);
+      double largest = 0;
+      for (double value : plain)
+        largest = std::max(largest, std::abs(value));
+      for (int64_t j = 0; j < spec.dim; ++j) {
+        double allowed = resultTolerance(spec) * std::abs(want[j]) + 2e-7 * largest;
+        if (spec.gateRank != 0)
+          allowed += gateTolerance(spec) * std::max(1.0, sizes[j]) * std::abs(plain[j]);
+        ASSERT_NEAR(y.get(row * spec.dim + j), want[j], allowed)
+            << getName(spec) << " row " << row << " dim " << j;
+        if (spec.sum)
+          ASSERT_EQ(one.tensors.at("sum").get(row * spec.dim + j), h[j]) << getName(spec);
+      }
+    }
+  }
+
+  NormSpec draw(std::mt19937_64 &random, int64_t dim, Type type) {
+    auto coin = [&] { return random() % 2 == 0; };
+    NormSpec spec;
+    spec.dim = dim;
+    spec.type = type;
+    spec.parameterType = coin() ? type : Type(f32());
+    spec.resultType = coin() ? type : Type(f32());
+    spec.layer = coin();
+    spec.residual = coin();
+    spec.residualBias = spec.residual && coin();
+    spec.sum = spec.residual && coin();
+    spec.preAffine = coin();
+    spec.weight = coin();
+    spec.bias = spec.layer && coin();
+    spec.epsilon = coin() ? 1e-5 : 1e-6;
+    return spec;
+  }
+
+  Type bf16() { return BFloat16Type::get(&context); }
+  Type f16() { return Float16Type::get(&context); }
+};
+} // namespace
+
+TEST_F(NormsEmulated, EqualTheReferenceOverShapesAndOptions) {
+  std::mt19937_64 random(7);
+  for (int64_t dim : {1, 7, 64, 100, 256, 264, 1000, 2048, 2056, 4096, 5120})
+    for (Type type : {bf16(), f16(), Type(f32())}) {
+      Case one(draw(random, dim, type), 1 + random() % 6, dim);
+      check(one);
+    }
+}
+
+TEST_F(NormsEmulated, GatedOnesEqualTheReference) {
+  std::mt19937_64 random(11);
+  for (int64_t dim : {8, 64, 72, 256, 320, 1024, 2048})
+    for (int64_t rank : {8, 16, 24, 32}) {
+      NormSpec spec = draw(random, dim, random() % 2 ? bf16() : f16());
+      spec.gateRank = rank;
+      spec.tensorwise = random() % 4 == 0;
+      spec.activation = static_cast<GateActivation>(random() % 4);
+      Case one(spec, 1 + random() % 20, dim + rank);
+      check(one);
+    }
+}
+
+TEST_F(NormsEmulated, ReadARowOnce) {
+  NormSpec spec;
+  spec.dim = 4096;
+  spec.type = spec.parameterType = spec.resultType = bf16();
+  spec.residual = spec.sum = true;
+  Case one(spec, 4, 1);
+  Report report = check(one);
+  // x and the residual in, their sum and the result out, 2 bytes each.
+  EXPECT_EQ(report.counters.globalLoads.bytes, 2u * 4 * 4096 * 2);
+  EXPECT_EQ(report.counters.globalStores.bytes, 2u * 4 * 4096 * 2);
+  EXPECT_EQ(report.counters.globalLoads.efficiency(), 1.0);
+  EXPECT_EQ(report.counters.globalStores.efficiency(), 1.0);
+  EXPECT_EQ(report.counters.sharedLoads.extraWavefronts, 0u);
+}
+
+TEST_F(NormsEmulated, ALargeResidualSinkDoesNotDrownTheRest) {
+  NormSpec spec;
+  spec.dim = 2048;
+  spec.type = spec.parameterType = spec.resultType = bf16();
+  spec.weight = true;
+  Case one(spec, 2, 3);
+  // DeepSeek-V3's largest is 264192.
+  for (int64_t row = 0; row < 2; ++row)
+    one.tensors.at("x").set(row * 2048 + 5, 264192);
+  check(one);
+}
+
+TEST_F(NormsEmulated, NotANumberStaysInItsRow) {
+  NormSpec spec;
+  spec.dim = 256;
+  spec.type = spec.parameterType = spec.resultType = f16();
+  Case one(spec, 4, 5);
+  one.tensors.at("x").set(256 + 17, std::nan(""));
+  OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
+  gpu::GPUModuleOp kernels = createKernelModule(*holder, "kernels");
+  NormSchedule schedule = chooseNormSchedule(spec);
+  gpu::GPUFuncOp kernel = buildNormKernel(kernels, spec, schedule);
+  Launch launch;
+  launch.block[0] = schedule.blockSize();
+  Tensor &x = one.tensors.at("x"), &y = one.tensors.at("y");
+  launch.arguments = {x.bytes.data(), y.bytes.data(), int32_t(4)};
+  launch.buffers = {{"x", x.bytes.data(), x.bytes.size(), false},
+                    {"y", y.bytes.data(), y.bytes.size(), true}};
+  EXPECT_TRUE(runModule(*holder, kernel.getName(), launch).clean());
+  for (int64_t row = 0; row < 4; ++row)
+    for (int64_t j = 0; j < 256; ++j)
+      EXPECT_EQ(std::isnan(y.get(row * 256 + j)), row == 1) << row << ", " << j;
+}

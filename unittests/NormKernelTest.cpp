@@ -1,0 +1,168 @@
+//===- NormKernelTest.cpp -------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every norm kernel compiles for every target, without spills and warnings.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Kernels/NormKernel.h"
+#include "basin/Kernels/KernelBuilder.h"
+#include "basin/Target/NVPTX/Compile.h"
+
+#include "mlir/IR/Verifier.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::kernels;
+
+namespace {
+struct NormKernels : testing::Test {
+  NormKernels() {
+    nvptx::registerDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    module = ModuleOp::create(UnknownLoc::get(&context));
+    kernels = createKernelModule(*module, "kernels");
+  }
+
+  NormSpec spec(int64_t dim, Type type) {
+    NormSpec out;
+    out.dim = dim;
+    out.type = out.parameterType = out.resultType = type;
+    out.weight = true;
+    return out;
+  }
+
+  /// Lowers and assembles what was built: `count` kernels.
+  void expectToCompile(size_t count, unsigned registers) {
+    std::string assembler = nvptx::findAssembler();
+    ASSERT_TRUE(succeeded(verify(*module)));
+    PassManager pm(&context);
+    nvptx::buildLowerKernelsPipeline(pm);
+    ASSERT_TRUE(succeeded(pm.run(*module)));
+    for (StringRef chip : {"sm_80", "sm_86", "sm_89", "sm_90a"}) {
+      FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, chip);
+      ASSERT_TRUE(succeeded(ptx)) << chip.str();
+      EXPECT_NE(ptx->find("ld.global.nc.v4.b32"), std::string::npos);
+      if (assembler.empty())
+        continue;
+      llvm::Expected<nvptx::Assembled> done = nvptx::assemble(*ptx, chip, assembler);
+      ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
+      EXPECT_EQ(done->kernels.size(), count);
+      for (const std::string &warning : done->warnings)
+        ADD_FAILURE() << chip.str() << ": " << warning;
+      for (const nvptx::KernelResources &kernel : done->kernels) {
+        EXPECT_EQ(kernel.spillBytes, 0u) << chip.str() << " " << kernel.name;
+        EXPECT_LE(kernel.registers, registers) << chip.str() << " " << kernel.name;
+      }
+    }
+  }
+
+  Type bf16() { return BFloat16Type::get(&context); }
+  Type f16() { return Float16Type::get(&context); }
+  Type f32() { return Float32Type::get(&context); }
+
+  DialectRegistry registry;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  gpu::GPUModuleOp kernels;
+};
+} // namespace
+
+TEST_F(NormKernels, SchedulesCoverEveryRow) {
+  for (int64_t dim : {1, 2, 7, 64, 96, 100, 768, 1000, 1024, 2880, 4096, 5120, 8192, 16384, 65536})
+    for (Type type : {bf16(), f32()}) {
+      NormSpec one = spec(dim, type);
+      NormSchedule schedule = chooseNormSchedule(one);
+      EXPECT_EQ(schedule.check(one), "") << dim;
+      EXPECT_GE(schedule.steps(dim) * schedule.threadsPerRow * schedule.vector, dim);
+      EXPECT_GE(schedule.blockSize(), 128);
+      // What a thread holds fits its registers.
+      EXPECT_LE(schedule.steps(dim) * schedule.vector, 64) << dim;
+    }
+  EXPECT_EQ(chooseNormSchedule(spec(4096, bf16())).vector, 8);
+  EXPECT_EQ(chooseNormSchedule(spec(100, bf16())).vector, 4);
+  EXPECT_EQ(chooseNormSchedule(spec(7, bf16())).vector, 1);
+  // A warp a row as long as its registers hold it.
+  EXPECT_EQ(chooseNormSchedule(spec(2048, bf16())).threadsPerRow, 32);
+  EXPECT_EQ(chooseNormSchedule(spec(2056, bf16())).threadsPerRow, 64);
+}
+
+TEST_F(NormKernels, ASchedulePastTheHardwareSaysWhy) {
+  NormSpec one = spec(4096, bf16());
+  EXPECT_NE(NormSchedule({48, 1, 8}).check(one).find("power of two"), std::string::npos);
+  EXPECT_NE(NormSchedule({512, 4, 8}).check(one).find("2048"), std::string::npos);
+  EXPECT_NE(NormSchedule({128, 1, 3}).check(one).find("divides 4096"), std::string::npos);
+  EXPECT_NE(NormSchedule({128, 1, 32}).check(one).find("64"), std::string::npos);
+}
+
+TEST_F(NormKernels, NamesTellSpecsApart) {
+  NormSpec a = spec(64, bf16()), b = a, c = a;
+  b.residual = true;
+  c.resultType = f32();
+  EXPECT_EQ(getName(a), "rms_norm_64_bf16_weight_eps3727c5ac");
+  NormSpec d = a;
+  d.epsilon = 1e-6;
+  EXPECT_NE(getName(a), getName(d));
+  EXPECT_NE(getName(a), getName(b));
+  EXPECT_NE(getName(a), getName(c));
+}
+
+TEST_F(NormKernels, GatedOnesNeedMatrixTypesAndWholeChunks) {
+  NormSpec one = spec(4096, f32());
+  one.gateRank = 16;
+  GatedNormSchedule schedule = chooseGatedNormSchedule(one);
+  EXPECT_NE(schedule.check(one).find("f16 or bf16"), std::string::npos);
+  one = spec(100, bf16());
+  one.gateRank = 16;
+  EXPECT_NE(schedule.check(one).find("multiple of 8 as the dim"), std::string::npos);
+  one = spec(4096, bf16());
+  one.gateRank = 12;
+  EXPECT_NE(schedule.check(one).find("got 12"), std::string::npos);
+  one.gateRank = 16;
+  EXPECT_EQ(schedule.check(one), "");
+  EXPECT_NE(GatedNormSchedule({1, true}).check(one).find("got 128"), std::string::npos);
+  EXPECT_EQ(GatedNormSchedule({1, false}).check(one), "");
+  EXPECT_FALSE(chooseGatedNormSchedule(one).keep);
+  one.dim = 256;
+  EXPECT_TRUE(chooseGatedNormSchedule(one).keep);
+}
+
+TEST_F(NormKernels, CompileForEveryTargetWithoutSpills) {
+  for (int64_t dim : {64, 100, 2048, 4096, 16384})
+    for (Type type : {bf16(), f16(), f32()})
+      for (bool full : {false, true}) {
+        NormSpec one = spec(dim, type);
+        one.layer = one.bias = full && type != f16();
+        one.residual = one.sum = one.preAffine = full;
+        one.residualBias = full && type == f32();
+        buildNormKernel(kernels, one, chooseNormSchedule(one));
+      }
+  // Three blocks of 128 threads on a processor, at least.
+  expectToCompile(30, 168);
+}
+
+TEST_F(NormKernels, GatedOnesCompileForEveryTargetWithoutSpills) {
+  int64_t count = 0;
+  for (int64_t dim : {64, 72, 2048, 4096, 16384})
+    for (int64_t rank : {8, 16, 32})
+      for (bool full : {false, true}) {
+        NormSpec one = spec(dim, full ? f16() : bf16());
+        one.layer = one.bias = full && rank != 16;
+        one.residual = one.sum = one.preAffine = full;
+        one.gateRank = rank;
+        one.tensorwise = rank == 8;
+        one.activation = static_cast<GateActivation>(count % 4);
+        buildGatedNormKernel(kernels, one, chooseGatedNormSchedule(one));
+        ++count;
+      }
+  // A block has up to 512 threads.
+  expectToCompile(count, 128);
+}
