@@ -77,7 +77,8 @@ inline const char *const kNormKernel = R"({"name": "norm", "block": [128, 1, 1],
                {"name": "rows", "kind": "scalar", "type": "i32"}]})";
 
 /// Takes each kind of scalar, has a grid of three axes and much shared memory.
-inline const char *const kWideKernel = R"({"name": "wide", "block": [32, 4, 2], "shared_bytes": 65536,
+inline const char *const kWideKernel =
+    R"({"name": "wide", "block": [32, 4, 2], "shared_bytes": 65536,
  "grid": [[{"arg": "a", "per": 1}, {"arg": "b", "per": 64}], [{"arg": "b", "per": 1}], [{"arg": "a", "per": 2}]],
  "arguments": [{"name": "p", "kind": "inout", "type": "f32", "align": 4},
                {"name": "a", "kind": "scalar", "type": "i32"}, {"name": "b", "kind": "scalar", "type": "i64"},

@@ -54,8 +54,7 @@ struct Function {
 } // namespace
 
 /// Logs a call, and returns what a test wants it to return.
-template <typename... Parts>
-static int called(const char *function, const Parts &...parts) {
+template <typename... Parts> static int called(const char *function, const Parts &...parts) {
   State &s = state();
   std::lock_guard<std::mutex> lock(s.mutex);
   s.log << function;
@@ -178,8 +177,9 @@ int cuCtxSynchronize() { return called("synchronize"); }
 int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options,
                        void **values) {
   auto text = static_cast<const char *>(image);
-  std::string tag = std::memcmp(text, "\x7f"
-                                      "ELF",
+  std::string tag = std::memcmp(text,
+                                "\x7f"
+                                "ELF",
                                 4) == 0
                         ? "cubin " + std::string(text + 64)
                         : std::string(text);
