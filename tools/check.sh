@@ -67,7 +67,7 @@ suite() {
 }
 
 check_format() {
-  git ls-files -z 'include/*.h' 'lib/*.h' 'lib/*.cpp' 'tools/*.cpp' 'unittests/*.cpp' 'test/*.cpp' |
+  git ls-files -z 'include/*.h' 'lib/*.h' 'lib/*.cpp' 'tools/*.cpp' 'unittests/*.[ch]' 'unittests/*.cpp' 'test/*.cpp' |
     xargs -0 $BASIN_LLVM/bin/clang-format --dry-run -Werror
 }
 
@@ -142,6 +142,8 @@ suite "lit" lit.xml $BASIN_LLVM/bin/lit -s --xunit-xml-output "$results/lit.xml"
 if [ -x $build/bin/basin-unittests ]; then
   suite "unit tests" unit.xml $build/bin/basin-unittests --gtest_brief=1 \
     "--gtest_output=xml:$results/unit.xml"
+  suite "unit tests of the runtime" unit-runtime.xml $build/bin/basin-runtime-unittests \
+    --gtest_brief=1 "--gtest_output=xml:$results/unit-runtime.xml"
 fi
 if [ $sanitize = 0 ]; then
   suite "pytest" pytest.xml "$python" -m pytest -q -rs --no-header -p no:cacheprovider \

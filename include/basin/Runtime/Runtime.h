@@ -1,0 +1,131 @@
+//===- Runtime.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The C API of libbasin_rt for C++: owners, and exceptions instead of statuses.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_RUNTIME_RUNTIME_H
+#define BASIN_RUNTIME_RUNTIME_H
+
+#include "basin/Runtime/basin_rt.h"
+
+#include <array>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace basin::rt {
+
+class Error : public std::runtime_error {
+public:
+  Error(basin_rt_status status, const char *text) : std::runtime_error(text), status(status) {}
+  const basin_rt_status status;
+};
+
+inline void check(basin_rt_status status) {
+  if (status != BASIN_RT_OK)
+    throw Error(status, basin_rt_last_error());
+}
+
+inline basin_rt_argument pointer(basin_rt_type type, const void *pointer) {
+  return basin_rt_pointer(type, pointer);
+}
+inline basin_rt_argument scalar(int32_t value) { return basin_rt_i32(value); }
+inline basin_rt_argument scalar(int64_t value) { return basin_rt_i64(value); }
+inline basin_rt_argument scalar(float value) { return basin_rt_f32(value); }
+
+/// Valid as long as the object that it is of.
+class Kernel {
+public:
+  explicit Kernel(const basin_rt_kernel *handle) : handle(handle) {}
+
+  basin_rt_kernel_info describe() const {
+    basin_rt_kernel_info out;
+    check(basin_rt_kernel_describe(handle, &out));
+    return out;
+  }
+  basin_rt_argument_info argument(size_t index) const {
+    basin_rt_argument_info out;
+    check(basin_rt_kernel_argument(handle, index, &out));
+    return out;
+  }
+  std::array<uint32_t, 3> grid(std::span<const basin_rt_argument> arguments) const {
+    std::array<uint32_t, 3> out;
+    check(basin_rt_kernel_grid(handle, arguments.data(), arguments.size(), out.data()));
+    return out;
+  }
+  void load(int32_t device) const { check(basin_rt_kernel_load(handle, device)); }
+  void launch(int32_t device, const void *stream,
+              std::span<const basin_rt_argument> arguments) const {
+    check(basin_rt_launch(handle, device, const_cast<void *>(stream), arguments.data(),
+                          arguments.size()));
+  }
+  const basin_rt_kernel *get() const { return handle; }
+
+private:
+  const basin_rt_kernel *handle;
+};
+
+class Object {
+public:
+  static Object fromFile(const std::string &path) {
+    basin_rt_object *out = nullptr;
+    check(basin_rt_object_open(path.c_str(), &out));
+    return Object(out);
+  }
+  static Object fromMemory(const void *data, size_t size) {
+    basin_rt_object *out = nullptr;
+    check(basin_rt_object_create(data, size, &out));
+    return Object(out);
+  }
+
+  std::vector<Kernel> kernels() const {
+    std::vector<Kernel> out;
+    for (size_t i = 0, e = basin_rt_object_kernel_count(handle.get()); i < e; ++i) {
+      const basin_rt_kernel *kernel = nullptr;
+      check(basin_rt_object_kernel(handle.get(), i, &kernel));
+      out.emplace_back(kernel);
+    }
+    return out;
+  }
+  Kernel find(const std::string &name) const {
+    const basin_rt_kernel *out = nullptr;
+    check(basin_rt_object_find_kernel(handle.get(), name.c_str(), &out));
+    return Kernel(out);
+  }
+  basin_rt_object *get() const { return handle.get(); }
+
+private:
+  struct Free {
+    void operator()(basin_rt_object *object) const { basin_rt_object_free(object); }
+  };
+  explicit Object(basin_rt_object *object) : handle(object) {}
+  std::unique_ptr<basin_rt_object, Free> handle;
+};
+
+inline void useDriver(const std::string &path) { check(basin_rt_use_driver(path.c_str())); }
+
+inline int32_t deviceCount() {
+  int32_t out = 0;
+  check(basin_rt_device_count(&out));
+  return out;
+}
+
+inline std::pair<int32_t, int32_t> deviceCapability(int32_t device) {
+  std::pair<int32_t, int32_t> out;
+  check(basin_rt_device_capability(device, &out.first, &out.second));
+  return out;
+}
+
+} // namespace basin::rt
+
+#endif // BASIN_RUNTIME_RUNTIME_H

@@ -1,0 +1,232 @@
+/*===- basin_rt.h -------------------------------------------------*- C -*-===*\
+|*
+|* Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+|* See LICENSE for license information.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* The C API of libbasin_rt: reads kernel objects (docs/kernels.md) and launches
+|* their kernels on NVIDIA GPUs. C11 and C++. docs/runtime.md has the rules of
+|* ownership and threads, and an example.
+|*
+|* Every function that can fail returns a status, and writes what it returns
+|* through its last parameters on success alone.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef BASIN_RUNTIME_BASIN_RT_H
+#define BASIN_RUNTIME_BASIN_RT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BASIN_RT_API __attribute__((visibility("default")))
+#else
+#define BASIN_RT_API
+#endif
+
+/** Goes up with each change that breaks a program that was compiled before. */
+#define BASIN_RT_ABI_VERSION 1
+
+typedef enum basin_rt_status {
+  BASIN_RT_OK = 0,
+  BASIN_RT_INVALID_ARGUMENT = 1,   /**< the call is wrong */
+  BASIN_RT_IO_ERROR = 2,           /**< the file cannot be read */
+  BASIN_RT_INVALID_OBJECT = 3,     /**< the bytes are no kernel object */
+  BASIN_RT_NOT_FOUND = 4,          /**< no kernel, argument or constant of that name */
+  BASIN_RT_NO_DRIVER = 5,          /**< no CUDA driver, or one that is too old */
+  BASIN_RT_UNSUPPORTED_DEVICE = 6, /**< the object has nothing that the device runs */
+  BASIN_RT_DRIVER_ERROR = 7,       /**< the driver refused; its error is in the text */
+  BASIN_RT_OUT_OF_MEMORY = 8,
+  BASIN_RT_INTERNAL_ERROR = 9
+} basin_rt_status;
+
+typedef enum basin_rt_kind {
+  BASIN_RT_IN = 0, /**< a pointer to global memory that the kernel reads */
+  BASIN_RT_OUT = 1,
+  BASIN_RT_INOUT = 2,
+  BASIN_RT_SCALAR = 3
+} basin_rt_kind;
+
+typedef enum basin_rt_type {
+  BASIN_RT_F32 = 0,
+  BASIN_RT_F16 = 1,
+  BASIN_RT_BF16 = 2,
+  BASIN_RT_I8 = 3,
+  BASIN_RT_I32 = 4,
+  BASIN_RT_I64 = 5
+} basin_rt_type;
+
+typedef enum basin_rt_section_kind { BASIN_RT_CUBIN = 0, BASIN_RT_PTX = 1 } basin_rt_section_kind;
+
+typedef struct basin_rt_object basin_rt_object;
+/** Belongs to its object. */
+typedef struct basin_rt_kernel basin_rt_kernel;
+
+/** Texts in these belong to the object. */
+typedef struct basin_rt_section_info {
+  basin_rt_section_kind kind;
+  const char *chip; /**< "sm_90a" */
+  uint64_t offset, size;
+} basin_rt_section_info;
+
+typedef struct basin_rt_kernel_info {
+  const char *name;
+  uint32_t block[3];
+  uint32_t shared_bytes; /**< of dynamic shared memory */
+  size_t argument_count;
+} basin_rt_kernel_info;
+
+typedef struct basin_rt_argument_info {
+  const char *name;
+  basin_rt_kind kind;
+  basin_rt_type type; /**< of the scalar, or of what the pointer points to */
+  uint32_t alignment; /**< of a pointer, in bytes */
+} basin_rt_argument_info;
+
+/** One factor of an axis of the grid: ceil(argument / per). */
+typedef struct basin_rt_grid_factor {
+  size_t argument; /**< index of a scalar of type i32 or i64 */
+  int64_t per;
+} basin_rt_grid_factor;
+
+/** One argument of a launch. Make them with the functions below. */
+typedef struct basin_rt_argument {
+  int32_t is_scalar;
+  basin_rt_type type;
+  union {
+    const void *pointer; /**< in global memory of the device */
+    int32_t i32;
+    int64_t i64;
+    float f32;
+  } value;
+} basin_rt_argument;
+
+static inline basin_rt_argument basin_rt_pointer(basin_rt_type type, const void *pointer) {
+  basin_rt_argument out;
+  out.is_scalar = 0;
+  out.type = type;
+  out.value.i64 = 0;
+  out.value.pointer = pointer;
+  return out;
+}
+
+static inline basin_rt_argument basin_rt_i32(int32_t value) {
+  basin_rt_argument out;
+  out.is_scalar = 1;
+  out.type = BASIN_RT_I32;
+  out.value.i64 = 0;
+  out.value.i32 = value;
+  return out;
+}
+
+static inline basin_rt_argument basin_rt_i64(int64_t value) {
+  basin_rt_argument out;
+  out.is_scalar = 1;
+  out.type = BASIN_RT_I64;
+  out.value.i64 = value;
+  return out;
+}
+
+static inline basin_rt_argument basin_rt_f32(float value) {
+  basin_rt_argument out;
+  out.is_scalar = 1;
+  out.type = BASIN_RT_F32;
+  out.value.i64 = 0;
+  out.value.f32 = value;
+  return out;
+}
+
+/** BASIN_RT_ABI_VERSION of the library; compare it with the header's. */
+BASIN_RT_API int32_t basin_rt_abi_version(void);
+
+/** Why this thread's last call that failed did so; never null, valid until this
+    thread's next call that fails. */
+BASIN_RT_API const char *basin_rt_last_error(void);
+
+/** "invalid object" */
+BASIN_RT_API const char *basin_rt_status_name(basin_rt_status status);
+
+/*--- Objects: none of these needs a driver ----------------------------------*/
+
+/** Reads a file; it is not needed afterwards. */
+BASIN_RT_API basin_rt_status basin_rt_object_open(const char *path, basin_rt_object **object);
+
+/** Copies `size` bytes. */
+BASIN_RT_API basin_rt_status basin_rt_object_create(const void *data, size_t size,
+                                                    basin_rt_object **object);
+
+/** Waits for each device that the object is loaded on, unloads it there, and frees it
+    with its kernels. Null is nothing to free. */
+BASIN_RT_API void basin_rt_object_free(basin_rt_object *object);
+
+BASIN_RT_API size_t basin_rt_object_section_count(const basin_rt_object *object);
+BASIN_RT_API basin_rt_status basin_rt_object_section(const basin_rt_object *object, size_t index,
+                                                     basin_rt_section_info *info);
+/** The section that a device of compute capability major.minor gets. */
+BASIN_RT_API basin_rt_status basin_rt_object_choose_section(const basin_rt_object *object,
+                                                            int32_t major, int32_t minor,
+                                                            size_t *index);
+
+BASIN_RT_API size_t basin_rt_object_kernel_count(const basin_rt_object *object);
+BASIN_RT_API basin_rt_status basin_rt_object_kernel(const basin_rt_object *object, size_t index,
+                                                    const basin_rt_kernel **kernel);
+BASIN_RT_API basin_rt_status basin_rt_object_find_kernel(const basin_rt_object *object,
+                                                         const char *name,
+                                                         const basin_rt_kernel **kernel);
+
+BASIN_RT_API basin_rt_status basin_rt_kernel_describe(const basin_rt_kernel *kernel,
+                                                      basin_rt_kernel_info *info);
+BASIN_RT_API basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *kernel, size_t index,
+                                                      basin_rt_argument_info *info);
+/** 0 where `axis` is none of 0, 1 and 2. */
+BASIN_RT_API size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, uint32_t axis);
+BASIN_RT_API basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t axis,
+                                                    size_t index, basin_rt_grid_factor *factor);
+/** A number that is compiled into the kernel, such as "epsilon". */
+BASIN_RT_API basin_rt_status basin_rt_kernel_constant(const basin_rt_kernel *kernel,
+                                                      const char *name, double *value);
+
+/** The grid of a launch with these arguments, of which only scalars are looked at;
+    all 0 where a size that it depends on is 0. */
+BASIN_RT_API basin_rt_status basin_rt_kernel_grid(const basin_rt_kernel *kernel,
+                                                  const basin_rt_argument *arguments, size_t count,
+                                                  uint32_t grid[3]);
+
+/*--- Devices ----------------------------------------------------------------*/
+
+/** The device of the calling thread's current CUDA context. */
+#define BASIN_RT_CURRENT_DEVICE (-1)
+
+/** Uses the driver at `path` instead of libcuda.so.1. To be called before anything
+    that needs a driver; refused once another one is in use. */
+BASIN_RT_API basin_rt_status basin_rt_use_driver(const char *path);
+
+BASIN_RT_API basin_rt_status basin_rt_device_count(int32_t *count);
+BASIN_RT_API basin_rt_status basin_rt_device_capability(int32_t device, int32_t *major,
+                                                        int32_t *minor);
+/** The device whose memory `pointer` points to. */
+BASIN_RT_API basin_rt_status basin_rt_pointer_device(const void *pointer, int32_t *device);
+
+/** Gets a kernel ready on a device. A launch does so, too; do it before a stream is
+    captured, as loading is not allowed then. */
+BASIN_RT_API basin_rt_status basin_rt_kernel_load(const basin_rt_kernel *kernel, int32_t device);
+
+/** Launches in the device's primary context, the one that the CUDA runtime uses.
+    `stream` is a CUstream or cudaStream_t; null is the default stream. Where the grid
+    is empty this succeeds and does nothing. */
+BASIN_RT_API basin_rt_status basin_rt_launch(const basin_rt_kernel *kernel, int32_t device,
+                                             void *stream, const basin_rt_argument *arguments,
+                                             size_t count);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* BASIN_RUNTIME_BASIN_RT_H */

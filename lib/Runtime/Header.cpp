@@ -1,0 +1,272 @@
+//===- Header.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The JSON of a kernel object. Members that are not known are passed over: what
+// changes the meaning of the others changes the version.
+//
+//===----------------------------------------------------------------------===//
+
+#include "JSON.h"
+#include "KernelObject.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+using namespace basin::rt;
+using json::Value;
+
+namespace {
+/// One value with its place in the file, "kernels[2].block", for messages. Everything
+/// returns something usable once an error is set, and the first error stays.
+class Node {
+public:
+  Node(const Value &value, std::string path, std::string &error)
+      : value(value), path(std::move(path)), error(error) {}
+
+  Node member(const char *name) const {
+    static const Value kNone;
+    if (!expect(Value::Object, "an object"))
+      return {kNone, path, error};
+    const Value *found = value.find(name);
+    if (!found)
+      fail("expected a member '" + std::string(name) + "'");
+    return {found ? *found : kNone, (path.empty() ? "" : path + ".") + name, error};
+  }
+  bool has(const char *name) const { return value.find(name) != nullptr; }
+  size_t size() const {
+    return expect(Value::Array, "an array") ? value.elements.size() : size_t(0);
+  }
+  Node operator[](size_t i) const {
+    return {value.elements[i], path + "[" + std::to_string(i) + "]", error};
+  }
+  int64_t integer(int64_t min, int64_t max) const;
+  double number() const;
+  std::string name() const;
+  template <typename T, size_t N> T oneOf(const std::pair<const char *, T> (&choices)[N]) const;
+  const std::vector<std::string> &keys() const {
+    expect(Value::Object, "an object");
+    return value.keys;
+  }
+
+  void fail(const std::string &what) const {
+    if (error.empty())
+      error = (path.empty() ? "" : path + ": ") + what;
+  }
+  bool failed() const { return !error.empty(); }
+
+private:
+  bool expect(Value::Kind kind, const char *what) const {
+    if (value.kind == kind)
+      return true;
+    fail("expected " + std::string(what) + ", but got " + value.describe());
+    return false;
+  }
+
+  const Value &value;
+  std::string path;
+  std::string &error;
+};
+} // namespace
+
+int64_t Node::integer(int64_t min, int64_t max) const {
+  if (!expect(Value::Integer, "an integer"))
+    return min;
+  if (value.integer < min || value.integer > max)
+    fail("expected a number from " + std::to_string(min) + " to " + std::to_string(max) +
+         ", but got " + std::to_string(value.integer));
+  return std::clamp(value.integer, min, max);
+}
+
+double Node::number() const {
+  if (value.kind == Value::Integer)
+    return static_cast<double>(value.integer);
+  return expect(Value::Real, "a number") ? value.real : 0;
+}
+
+/// Names reach C strings and terminals.
+static const char *checkName(std::string_view text) {
+  if (text.empty() || text.size() > kMaxNameBytes)
+    return "expected a name of 1 to 256 bytes";
+  for (char c : text)
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F)
+      return "expected a name without control characters";
+  return nullptr;
+}
+
+std::string Node::name() const {
+  if (!expect(Value::String, "a string"))
+    return "";
+  if (const char *wrong = checkName(value.string))
+    fail(wrong);
+  return value.string;
+}
+
+template <typename T, size_t N>
+T Node::oneOf(const std::pair<const char *, T> (&choices)[N]) const {
+  std::string text = name(), known;
+  for (const auto &[name, choice] : choices) {
+    if (text == name)
+      return choice;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  fail("expected one of " + known + ", but got '" + text + "'");
+  return choices[0].second;
+}
+
+static Section readSection(const Node &node, uint64_t headerSize, uint64_t fileSize) {
+  static constexpr std::pair<const char *, basin_rt_section_kind> kKinds[] = {
+      {"cubin", BASIN_RT_CUBIN}, {"ptx", BASIN_RT_PTX}};
+  Section out;
+  out.kind = node.member("kind").oneOf(kKinds);
+  out.chipName = node.member("chip").name();
+  std::optional<Chip> chip = Chip::parse(out.chipName);
+  if (!chip)
+    node.member("chip").fail("expected a chip such as sm_80 or sm_90a, but got '" + out.chipName +
+                             "'");
+  out.chip = chip.value_or(Chip());
+  auto end = static_cast<int64_t>(fileSize);
+  int64_t offset = node.member("offset").integer(static_cast<int64_t>(headerSize), end);
+  out.offset = static_cast<uint64_t>(offset);
+  if (offset % 16 != 0)
+    node.member("offset").fail("expected a multiple of 16, but got " + std::to_string(offset));
+  int64_t size = node.member("size").integer(0, INT64_MAX);
+  if (size < 1 || size > end - offset)
+    node.member("size").fail("expected 1 to " + std::to_string(end - offset) +
+                             " bytes, as the file ends there, but got " + std::to_string(size));
+  out.size = static_cast<uint64_t>(size);
+  return out;
+}
+
+static std::string checkSections(const std::vector<Section> &sections) {
+  std::vector<const Section *> order;
+  std::unordered_set<std::string> seen;
+  for (const Section &section : sections) {
+    order.push_back(&section);
+    const char *kind = section.kind == BASIN_RT_CUBIN ? "cubin " : "ptx ";
+    if (!seen.insert(kind + section.chipName).second)
+      return "sections: two of kind and chip " + (kind + section.chipName);
+  }
+  std::sort(order.begin(), order.end(), [](auto *a, auto *b) { return a->offset < b->offset; });
+  for (size_t i = 1; i < order.size(); ++i)
+    if (order[i]->offset < order[i - 1]->offset + order[i - 1]->size)
+      return "sections: those at " + std::to_string(order[i - 1]->offset) + " and " +
+             std::to_string(order[i]->offset) + " overlap";
+  return "";
+}
+
+static Argument readArgument(const Node &node) {
+  static constexpr std::pair<const char *, basin_rt_kind> kKinds[] = {{"in", BASIN_RT_IN},
+                                                                      {"out", BASIN_RT_OUT},
+                                                                      {"inout", BASIN_RT_INOUT},
+                                                                      {"scalar", BASIN_RT_SCALAR}};
+  static constexpr std::pair<const char *, basin_rt_type> kTypes[] = {
+      {"f32", BASIN_RT_F32}, {"f16", BASIN_RT_F16}, {"bf16", BASIN_RT_BF16},
+      {"i8", BASIN_RT_I8},   {"i32", BASIN_RT_I32}, {"i64", BASIN_RT_I64}};
+  Argument out;
+  out.name = node.member("name").name();
+  out.kind = node.member("kind").oneOf(kKinds);
+  out.type = node.member("type").oneOf(kTypes);
+  bool asScalar = out.type == BASIN_RT_I32 || out.type == BASIN_RT_I64 || out.type == BASIN_RT_F32;
+  if (out.kind == BASIN_RT_SCALAR && !asScalar)
+    node.member("type").fail("expected a scalar of type i32, i64 or f32");
+  // Kernels access up to 16 bytes at once.
+  int64_t align = node.has("align") ? node.member("align").integer(1, 4096) : 16;
+  if ((align & (align - 1)) != 0)
+    node.member("align").fail("expected a power of two, but got " + std::to_string(align));
+  out.alignment = static_cast<uint32_t>(align);
+  return out;
+}
+
+static void readArguments(const Node &node, std::vector<Argument> &out) {
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0, e = node.size(); i < e && !node.failed(); ++i) {
+    out.push_back(readArgument(node[i]));
+    if (!seen.insert(out.back().name).second)
+      node[i].fail("two arguments '" + out.back().name + "'");
+  }
+  // Eight bytes each at most; a kernel of that many has no need for exact rules.
+  if (out.size() * 8 > kMaxParameterBytes)
+    node.fail("expected at most " + std::to_string(kMaxParameterBytes / 8) + " arguments");
+}
+
+static basin_rt_grid_factor readFactor(const Node &node, const std::vector<Argument> &arguments) {
+  basin_rt_grid_factor out = {0, node.member("per").integer(1, INT64_MAX)};
+  std::string name = node.member("arg").name();
+  auto found = std::find_if(arguments.begin(), arguments.end(),
+                            [&](const Argument &argument) { return argument.name == name; });
+  if (found == arguments.end() || found->kind != BASIN_RT_SCALAR || found->type == BASIN_RT_F32)
+    node.member("arg").fail("expected a scalar argument of type i32 or i64, but got '" + name +
+                            "'");
+  out.argument = static_cast<size_t>(found - arguments.begin());
+  return out;
+}
+
+static void readBlock(const Node &node, Kernel &out) {
+  if (node.size() != 3)
+    return node.fail("expected three numbers");
+  uint32_t threads = 1;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    out.block[axis] = static_cast<uint32_t>(node[axis].integer(1, kMaxBlock[axis]));
+    threads *= out.block[axis];
+  }
+  if (threads > kMaxThreads)
+    node.fail("expected at most " + std::to_string(kMaxThreads) + " threads, but got " +
+              std::to_string(threads));
+}
+
+static void readConstants(const Node &node, Kernel &out) {
+  for (const std::string &key : node.keys()) {
+    if (const char *wrong = checkName(key))
+      return node.fail(wrong);
+    out.constants.emplace_back(key, node.member(key.c_str()).number());
+  }
+}
+
+static Kernel readKernel(const Node &node) {
+  Kernel out;
+  out.name = node.member("name").name();
+  readBlock(node.member("block"), out);
+  out.sharedBytes = static_cast<uint32_t>(node.member("shared_bytes").integer(0, INT32_MAX));
+  readArguments(node.member("arguments"), out.arguments);
+  Node grid = node.member("grid");
+  if (grid.size() != 3)
+    grid.fail("expected three arrays");
+  for (size_t axis = 0; axis < 3 && !node.failed(); ++axis)
+    for (size_t i = 0, e = grid[axis].size(); i < e && !node.failed(); ++i)
+      out.grid[axis].push_back(readFactor(grid[axis][i], out.arguments));
+  if (!node.failed() && node.has("constants"))
+    readConstants(node.member("constants"), out);
+  return out;
+}
+
+std::string basin::rt::readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
+                                  std::vector<Section> &sections, std::vector<Kernel> &kernels) {
+  Value value;
+  std::string error = json::parse(text, value);
+  if (!error.empty())
+    return "JSON: " + error;
+  Node root(value, "", error);
+  if (root.member("version").integer(INT64_MIN, INT64_MAX) != 1)
+    root.member("version").fail("expected 1");
+  if (root.failed())
+    return error;
+  Node sectionList = root.member("sections"), kernelList = root.member("kernels");
+  for (size_t i = 0, e = sectionList.size(); i < e && !root.failed(); ++i)
+    sections.push_back(readSection(sectionList[i], headerSize, fileSize));
+  if (sections.empty())
+    sectionList.fail("expected one at least");
+  if (!root.failed())
+    error = checkSections(sections);
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0, e = kernelList.size(); i < e && !root.failed(); ++i) {
+    kernels.push_back(readKernel(kernelList[i]));
+    if (!seen.insert(kernels.back().name).second)
+      kernelList[i].fail("two kernels '" + kernels.back().name + "'");
+  }
+  return error;
+}

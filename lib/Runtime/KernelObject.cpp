@@ -1,0 +1,142 @@
+//===- KernelObject.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The frame of a kernel object: magic, length, sections. A file is read rather than
+// mapped: one that shrinks under a mapping kills the process, one that changes is no
+// longer what was checked, and the driver copies the section anyway.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelObject.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace basin::rt;
+
+static constexpr std::string_view kMagic = "BASINKO1";
+static constexpr size_t kFrameBytes = 16;
+
+static uint64_t readLittleEndian64(const char *at) {
+  uint64_t out = 0;
+  for (int i = 7; i >= 0; --i)
+    out = out << 8 | static_cast<uint8_t>(at[i]);
+  return out;
+}
+
+static Status invalid(std::string message) {
+  return {BASIN_RT_INVALID_OBJECT, "kernel object: " + std::move(message)};
+}
+
+Status KernelObject::parse(std::string bytes, KernelObject &out) {
+  if (bytes.size() > kMaxFileBytes)
+    return invalid("expected at most " + std::to_string(kMaxFileBytes) + " bytes, but got " +
+                   std::to_string(bytes.size()));
+  std::string_view view = bytes;
+  if (view.substr(0, 7) != kMagic.substr(0, 7))
+    return invalid("expected a file that begins with BASINKO1");
+  if (view.substr(0, 8) != kMagic)
+    return invalid("expected version 1 of the file format");
+  if (view.size() < kFrameBytes)
+    return invalid("the file ends before the length of its JSON");
+  uint64_t length = readLittleEndian64(view.data() + kMagic.size());
+  if (length > kMaxJSONBytes || length > view.size() - kFrameBytes)
+    return invalid("the JSON has " + std::to_string(length) + " bytes, but " +
+                   std::to_string(std::min<uint64_t>(kMaxJSONBytes, view.size() - kFrameBytes)) +
+                   " are there at most");
+  KernelObject made;
+  std::string error = readHeader(view.substr(kFrameBytes, length), kFrameBytes + length,
+                                 view.size(), made.sections, made.kernels);
+  if (!error.empty())
+    return invalid(std::move(error));
+  made.bytes = std::move(bytes);
+  for (size_t i = 0; i < made.sections.size(); ++i) {
+    const Section &section = made.sections[i];
+    std::string_view content = made.getBytes(section);
+    if (section.kind == BASIN_RT_CUBIN)
+      error = checkCubin(content);
+    else if (content.find('\0') < content.find_last_not_of('\0'))
+      error = "expected text, but got a zero byte";
+    if (!error.empty())
+      return invalid("sections[" + std::to_string(i) + "]: " + error);
+  }
+  out = std::move(made);
+  return {};
+}
+
+namespace {
+struct File {
+  int descriptor = -1;
+  ~File() {
+    if (descriptor >= 0)
+      ::close(descriptor);
+  }
+};
+} // namespace
+
+static Status ioError(const char *path, const std::string &what) {
+  return {BASIN_RT_IO_ERROR, std::string(path) + ": " + what};
+}
+
+Status KernelObject::readFile(const char *path, KernelObject &out) {
+  // Without O_NONBLOCK a pipe of that name would wait for its writer.
+  File file{::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat info;
+  if (file.descriptor < 0 || ::fstat(file.descriptor, &info) != 0)
+    return ioError(path, std::strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    return ioError(path, "expected a regular file");
+  if (static_cast<uint64_t>(info.st_size) > kMaxFileBytes)
+    return ioError(path, "expected at most " + std::to_string(kMaxFileBytes) + " bytes, but got " +
+                             std::to_string(info.st_size));
+  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  for (size_t done = 0; done < bytes.size();) {
+    ssize_t got = ::read(file.descriptor, bytes.data() + done, bytes.size() - done);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return ioError(path, std::strerror(errno));
+    if (got == 0)
+      return ioError(path, "the file became shorter while it was read");
+    done += static_cast<size_t>(got);
+  }
+  Status status = parse(std::move(bytes), out);
+  return status.failed() ? Status(status.code(), std::string(path) + ": " + status.message())
+                         : status;
+}
+
+/// Cubins that run as they are come before PTX that must be compiled; among them the
+/// one for this very capability, then the one with the highest minor.
+Status KernelObject::chooseSection(int major, int minor, size_t &index) const {
+  int best = -1;
+  bool found = false;
+  std::string have;
+  for (size_t i = 0; i < sections.size(); ++i) {
+    const Section &section = sections[i];
+    const Chip &chip = section.chip;
+    bool cubin = section.kind == BASIN_RT_CUBIN;
+    have += (i ? ", " : "") + std::string(cubin ? "cubin " : "PTX ") + section.chipName;
+    if (cubin ? !chip.runsCubinOn(major, minor) : !chip.runsPTXOn(major, minor))
+      continue;
+    int specific = chip.suffix == 'a' ? 2 : chip.suffix == 'f' ? 1 : 0;
+    int rank = (cubin ? 1 << 20 : 0) + (chip.major * 10 + chip.minor) * 4 + specific;
+    if (rank <= best)
+      continue;
+    best = rank;
+    index = i;
+    found = true;
+  }
+  if (found)
+    return {};
+  return {BASIN_RT_UNSUPPORTED_DEVICE, "the device has compute capability " +
+                                           std::to_string(major) + "." + std::to_string(minor) +
+                                           ", which none of the object's sections is for: " + have};
+}

@@ -1,0 +1,103 @@
+//===- KernelObject.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A kernel object in memory, valid by construction: whatever parse() accepted needs
+// no more checks. docs/kernels.md describes the file.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_RUNTIME_KERNELOBJECT_H
+#define BASIN_LIB_RUNTIME_KERNELOBJECT_H
+
+#include "Status.h"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace basin::rt {
+
+/// "sm_90a": compute capability 9.0, this one alone.
+struct Chip {
+  int major = 0, minor = 0;
+  /// None, 'a' (this capability alone) or 'f' (its family: the same major, no
+  /// smaller minor).
+  char suffix = 0;
+
+  static std::optional<Chip> parse(std::string_view text);
+  bool runsCubinOn(int deviceMajor, int deviceMinor) const;
+  bool runsPTXOn(int deviceMajor, int deviceMinor) const;
+};
+
+struct Section {
+  basin_rt_section_kind kind;
+  std::string chipName;
+  Chip chip;
+  uint64_t offset, size;
+};
+
+struct Argument {
+  std::string name;
+  basin_rt_kind kind;
+  basin_rt_type type;
+  uint32_t alignment; // of a pointer
+};
+
+struct Kernel {
+  std::string name;
+  std::array<uint32_t, 3> block = {};
+  uint32_t sharedBytes = 0;
+  std::array<std::vector<basin_rt_grid_factor>, 3> grid;
+  std::vector<Argument> arguments;
+  std::vector<std::pair<std::string, double>> constants;
+};
+
+/// What the driver takes, so that no launch fails there for what a file says.
+constexpr uint32_t kMaxThreads = 1024;
+constexpr std::array<uint32_t, 3> kMaxBlock = {1024, 1024, 64};
+constexpr size_t kMaxParameterBytes = 4096;
+/// Far beyond any real object; bounds what reading one can take.
+constexpr uint64_t kMaxFileBytes = uint64_t(1) << 30;
+constexpr uint64_t kMaxJSONBytes = uint64_t(1) << 23;
+constexpr size_t kMaxNameBytes = 256;
+
+class KernelObject {
+public:
+  static Status parse(std::string bytes, KernelObject &out);
+  static Status readFile(const char *path, KernelObject &out);
+
+  const std::vector<Section> &getSections() const { return sections; }
+  const std::vector<Kernel> &getKernels() const { return kernels; }
+  std::string_view getBytes(const Section &section) const {
+    return std::string_view(bytes).substr(section.offset, section.size);
+  }
+
+  /// The index of the section that such a device gets.
+  Status chooseSection(int major, int minor, size_t &index) const;
+
+private:
+  std::string bytes;
+  std::vector<Section> sections;
+  std::vector<Kernel> kernels;
+};
+
+/// Reads the JSON of an object of `fileSize` bytes whose sections begin no earlier
+/// than `headerSize`. Returns what is wrong with it; empty if nothing is.
+std::string readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
+                       std::vector<Section> &sections, std::vector<Kernel> &kernels);
+
+/// What is wrong with the bytes of a cubin: an ELF file for a GPU, of whose parts none
+/// reaches beyond its end. The driver is given no length, and would read on.
+std::string checkCubin(std::string_view bytes);
+
+} // namespace basin::rt
+
+#endif // BASIN_LIB_RUNTIME_KERNELOBJECT_H

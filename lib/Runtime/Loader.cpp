@@ -1,0 +1,188 @@
+//===- Loader.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A lock per object guards the table of devices, a lock per device what is loaded
+// there: threads that want the same module wait for the one that loads it, those that
+// want another device do not.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Loader.h"
+
+#include <cstring>
+
+using namespace basin::rt;
+using cuda::Driver;
+
+Status basin::rt::resolveDevice(const Driver &driver, int32_t device, cuda::Device &out) {
+  if (device == BASIN_RT_CURRENT_DEVICE) {
+    cuda::Context current = nullptr;
+    if (driver.contextGetCurrent(&current) != cuda::kSuccess || !current)
+      return {BASIN_RT_INVALID_ARGUMENT,
+              "the thread has no current CUDA context: expected the number of a device"};
+    return driver.check(driver.contextGetDevice(&out), "cuCtxGetDevice");
+  }
+  int count = 0;
+  Status status = driver.check(driver.deviceGetCount(&count), "cuDeviceGetCount");
+  if (status.failed())
+    return status;
+  if (device < 0 || device >= count)
+    return {BASIN_RT_INVALID_ARGUMENT,
+            "no device " + std::to_string(device) + ": there are " + std::to_string(count)};
+  return driver.check(driver.deviceGet(&out, device), "cuDeviceGet");
+}
+
+static Status getAttribute(const Driver &driver, cuda::Device device, int attribute, int &out) {
+  return driver.check(driver.deviceGetAttribute(&out, attribute, device), "cuDeviceGetAttribute");
+}
+
+Status basin::rt::getCapability(const Driver &driver, cuda::Device device, int &major, int &minor) {
+  Status status = getAttribute(driver, device, cuda::kComputeCapabilityMajor, major);
+  return status.failed() ? status
+                         : getAttribute(driver, device, cuda::kComputeCapabilityMinor, minor);
+}
+
+Loader::~Loader() {
+  const Driver *driver = nullptr;
+  if (devices.empty() || cuda::getDriver(driver).failed())
+    return;
+  // At the end of a process the driver may be gone: its errors mean nothing here.
+  for (auto &[device, on] : devices) {
+    if (!on.context)
+      continue;
+    {
+      cuda::CurrentContext current(*driver);
+      if (on.module && !current.enter(on.context).failed()) {
+        (void)driver->contextSynchronize();
+        (void)driver->moduleUnload(on.module);
+      }
+    }
+    (void)driver->primaryContextRelease(device);
+  }
+}
+
+/// The driver takes PTX as text that ends in a zero; a cubin's length is in the cubin.
+Status Loader::loadModule(const Driver &driver, OnDevice &on) {
+  int major = 0, minor = 0;
+  size_t index = 0;
+  Status status = getCapability(driver, on.device, major, minor);
+  if (!status.failed())
+    status = object.chooseSection(major, minor, index);
+  if (status.failed())
+    return status;
+  const Section &section = object.getSections()[index];
+  // A copy begins on an address that is aligned for any type, and ends in a zero.
+  std::string image(object.getBytes(section));
+  char log[4096] = "";
+  int options[] = {cuda::kErrorLogBuffer, cuda::kErrorLogBufferBytes};
+  void *values[] = {log, reinterpret_cast<void *>(sizeof(log) - 1)};
+  status = driver.check(driver.moduleLoad(&on.module, image.c_str(), 2, options, values),
+                        "cuModuleLoadDataEx");
+  if (!status.failed())
+    return status;
+  on.module = nullptr;
+  std::string text = status.message() + " (section for " + section.chipName + ")";
+  size_t length = ::strnlen(log, sizeof(log) - 1);
+  return {status.code(), length ? text + "\n" + std::string(log, length) : text};
+}
+
+Status Loader::loadFunction(const Driver &driver, const Kernel &kernel, OnDevice &on,
+                            cuda::Function &function) {
+  if (kernel.sharedBytes > cuda::kSharedBytesUnasked) {
+    int most = 0;
+    Status status = getAttribute(driver, on.device, cuda::kMaxSharedMemoryPerBlockOptin, most);
+    if (status.failed())
+      return status;
+    if (most < 0 || kernel.sharedBytes > static_cast<uint32_t>(most))
+      return {BASIN_RT_UNSUPPORTED_DEVICE, kernel.name + ": needs " +
+                                               std::to_string(kernel.sharedBytes) +
+                                               " bytes of shared memory, but a block has " +
+                                               std::to_string(most) + " on this device"};
+  }
+  cuda::Function found = nullptr;
+  Status status = driver.check(driver.moduleGetFunction(&found, on.module, kernel.name.c_str()),
+                               "cuModuleGetFunction");
+  if (!status.failed() && kernel.sharedBytes > cuda::kSharedBytesUnasked)
+    status = driver.check(driver.functionSetAttribute(found, cuda::kMaxDynamicSharedBytes,
+                                                      static_cast<int>(kernel.sharedBytes)),
+                          "cuFuncSetAttribute");
+  if (status.failed())
+    return {status.code(), kernel.name + ": " + status.message()};
+  function = found;
+  return {};
+}
+
+Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,
+                       cuda::Function &function) {
+  cuda::Device resolved = 0;
+  Status status = resolveDevice(driver, device, resolved);
+  if (status.failed())
+    return status;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    on = &devices[resolved];
+  }
+  std::lock_guard<std::mutex> lock(on->mutex);
+  if (!on->context) {
+    on->device = resolved;
+    on->functions.resize(object.getKernels().size());
+    status = driver.check(driver.primaryContextRetain(&on->context, resolved),
+                          "cuDevicePrimaryCtxRetain");
+    if (status.failed()) {
+      on->context = nullptr;
+      return status;
+    }
+  }
+  cuda::Function &slot = on->functions[static_cast<size_t>(&kernel - object.getKernels().data())];
+  if (!slot) {
+    cuda::CurrentContext current(driver);
+    status = current.enter(on->context);
+    if (!status.failed() && !on->module)
+      status = loadModule(driver, *on);
+    if (!status.failed())
+      status = loadFunction(driver, kernel, *on, slot);
+  }
+  function = slot;
+  return status;
+}
+
+Status Loader::load(const Kernel &kernel, int32_t device) {
+  const Driver *driver = nullptr;
+  Status status = cuda::getDriver(driver);
+  OnDevice *on = nullptr;
+  cuda::Function function = nullptr;
+  return status.failed() ? status : prepare(*driver, kernel, device, on, function);
+}
+
+Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
+                      Arguments arguments, const std::array<uint32_t, 3> &grid) {
+  const Driver *driver = nullptr;
+  Status status = cuda::getDriver(driver);
+  OnDevice *on = nullptr;
+  cuda::Function function = nullptr;
+  if (!status.failed())
+    status = prepare(*driver, kernel, device, on, function);
+  if (status.failed())
+    return status;
+  // The driver reads as many bytes as the kernel's parameter has; each member of the
+  // union begins where the union does. It copies them before it returns.
+  std::vector<basin_rt_argument> values(arguments.begin(), arguments.end());
+  std::vector<void *> parameters;
+  parameters.reserve(values.size());
+  for (basin_rt_argument &value : values)
+    parameters.push_back(&value.value);
+  cuda::CurrentContext current(*driver);
+  status = current.enter(on->context);
+  if (status.failed())
+    return status;
+  status = driver->check(driver->launchKernel(function, grid[0], grid[1], grid[2], kernel.block[0],
+                                              kernel.block[1], kernel.block[2], kernel.sharedBytes,
+                                              stream, parameters.data(), nullptr),
+                         "cuLaunchKernel");
+  return status.failed() ? Status(status.code(), kernel.name + ": " + status.message()) : status;
+}

@@ -1,0 +1,326 @@
+//===- basin_rt.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The C API: checks what callers hand in, keeps the text of the last error, lets no
+// exception out.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Runtime/basin_rt.h"
+
+#include "Loader.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <unordered_map>
+
+using namespace basin::rt;
+
+struct basin_rt_kernel {
+  basin_rt_object *object;
+  const Kernel *kernel;
+};
+
+struct basin_rt_object {
+  KernelObject object;
+  std::vector<basin_rt_kernel> kernels;
+  std::unordered_map<std::string_view, size_t> byName;
+  Loader loader{object};
+};
+
+/// A buffer rather than a string: writing it needs no memory.
+static thread_local char lastError[8192] = "";
+
+static basin_rt_status report(basin_rt_status code, const char *text) {
+  std::snprintf(lastError, sizeof(lastError), "%s", text);
+  return code;
+}
+
+/// Runs `body`, which returns a Status, and reports how it ended.
+template <typename Body> static basin_rt_status guard(Body body) {
+  try {
+    Status status = body();
+    return status.failed() ? report(status.code(), status.message().c_str()) : BASIN_RT_OK;
+  } catch (const std::bad_alloc &) {
+    return report(BASIN_RT_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception &error) {
+    return report(BASIN_RT_INTERNAL_ERROR, error.what());
+  }
+}
+
+static Status nullArgument(const char *name) {
+  return {BASIN_RT_INVALID_ARGUMENT, std::string(name) + " is null"};
+}
+
+static Status outOfRange(const char *what, size_t index, size_t count) {
+  return {BASIN_RT_INVALID_ARGUMENT, std::string("no ") + what + " " + std::to_string(index) +
+                                         ": there are " + std::to_string(count)};
+}
+
+int32_t basin_rt_abi_version(void) { return BASIN_RT_ABI_VERSION; }
+
+const char *basin_rt_last_error(void) { return lastError; }
+
+const char *basin_rt_status_name(basin_rt_status status) {
+  static constexpr const char *kNames[] = {
+      "ok",        "invalid argument",   "i/o error",    "invalid object", "not found",
+      "no driver", "unsupported device", "driver error", "out of memory",  "internal error"};
+  auto index = static_cast<unsigned>(status);
+  return index < std::size(kNames) ? kNames[index] : "unknown status";
+}
+
+//===----------------------------------------------------------------------===//
+// Objects
+//===----------------------------------------------------------------------===//
+
+template <typename Read> static Status make(basin_rt_object **out, Read read) {
+  auto made = std::make_unique<basin_rt_object>();
+  if (Status status = read(made->object); status.failed())
+    return status;
+  for (const Kernel &kernel : made->object.getKernels()) {
+    made->byName.emplace(kernel.name, made->kernels.size());
+    made->kernels.push_back({made.get(), &kernel});
+  }
+  *out = made.release();
+  return {};
+}
+
+basin_rt_status basin_rt_object_open(const char *path, basin_rt_object **object) {
+  return guard([&]() -> Status {
+    if (!path || !object)
+      return nullArgument(path ? "object" : "path");
+    return make(object, [&](KernelObject &out) { return KernelObject::readFile(path, out); });
+  });
+}
+
+basin_rt_status basin_rt_object_create(const void *data, size_t size, basin_rt_object **object) {
+  return guard([&]() -> Status {
+    if ((!data && size != 0) || !object)
+      return nullArgument(object ? "data" : "object");
+    return make(object, [&](KernelObject &out) {
+      // Refused before it is copied.
+      if (size > kMaxFileBytes)
+        return Status(BASIN_RT_INVALID_OBJECT,
+                      "kernel object: " + std::to_string(size) + " bytes are too many");
+      const char *bytes = static_cast<const char *>(data);
+      return KernelObject::parse(size ? std::string(bytes, size) : std::string(), out);
+    });
+  });
+}
+
+void basin_rt_object_free(basin_rt_object *object) { delete object; }
+
+size_t basin_rt_object_section_count(const basin_rt_object *object) {
+  return object ? object->object.getSections().size() : 0;
+}
+
+basin_rt_status basin_rt_object_section(const basin_rt_object *object, size_t index,
+                                        basin_rt_section_info *info) {
+  return guard([&]() -> Status {
+    if (!object || !info)
+      return nullArgument(object ? "info" : "object");
+    const auto &sections = object->object.getSections();
+    if (index >= sections.size())
+      return outOfRange("section", index, sections.size());
+    const Section &section = sections[index];
+    *info = {section.kind, section.chipName.c_str(), section.offset, section.size};
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_object_choose_section(const basin_rt_object *object, int32_t major,
+                                               int32_t minor, size_t *index) {
+  return guard([&]() -> Status {
+    if (!object || !index)
+      return nullArgument(object ? "index" : "object");
+    return object->object.chooseSection(major, minor, *index);
+  });
+}
+
+size_t basin_rt_object_kernel_count(const basin_rt_object *object) {
+  return object ? object->kernels.size() : 0;
+}
+
+basin_rt_status basin_rt_object_kernel(const basin_rt_object *object, size_t index,
+                                       const basin_rt_kernel **kernel) {
+  return guard([&]() -> Status {
+    if (!object || !kernel)
+      return nullArgument(object ? "kernel" : "object");
+    if (index >= object->kernels.size())
+      return outOfRange("kernel", index, object->kernels.size());
+    *kernel = &object->kernels[index];
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_object_find_kernel(const basin_rt_object *object, const char *name,
+                                            const basin_rt_kernel **kernel) {
+  return guard([&]() -> Status {
+    if (!object || !name || !kernel)
+      return nullArgument(!object ? "object" : !name ? "name" : "kernel");
+    auto found = object->byName.find(name);
+    if (found == object->byName.end())
+      return {BASIN_RT_NOT_FOUND, "the object has no kernel '" + std::string(name) + "'"};
+    *kernel = &object->kernels[found->second];
+    return {};
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+basin_rt_status basin_rt_kernel_describe(const basin_rt_kernel *kernel,
+                                         basin_rt_kernel_info *info) {
+  return guard([&]() -> Status {
+    if (!kernel || !info)
+      return nullArgument(kernel ? "info" : "kernel");
+    const Kernel &k = *kernel->kernel;
+    *info = {
+        k.name.c_str(), {k.block[0], k.block[1], k.block[2]}, k.sharedBytes, k.arguments.size()};
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *kernel, size_t index,
+                                         basin_rt_argument_info *info) {
+  return guard([&]() -> Status {
+    if (!kernel || !info)
+      return nullArgument(kernel ? "info" : "kernel");
+    const auto &arguments = kernel->kernel->arguments;
+    if (index >= arguments.size())
+      return outOfRange("argument", index, arguments.size());
+    const Argument &argument = arguments[index];
+    *info = {argument.name.c_str(), argument.kind, argument.type, argument.alignment};
+    return {};
+  });
+}
+
+size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, uint32_t axis) {
+  return kernel && axis < 3 ? kernel->kernel->grid[axis].size() : 0;
+}
+
+basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t axis, size_t index,
+                                       basin_rt_grid_factor *factor) {
+  return guard([&]() -> Status {
+    if (!kernel || !factor)
+      return nullArgument(kernel ? "factor" : "kernel");
+    size_t count = basin_rt_kernel_factor_count(kernel, axis);
+    if (index >= count)
+      return outOfRange("factor", index, count);
+    *factor = kernel->kernel->grid[axis][index];
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_kernel_constant(const basin_rt_kernel *kernel, const char *name,
+                                         double *value) {
+  return guard([&]() -> Status {
+    if (!kernel || !name || !value)
+      return nullArgument(!kernel ? "kernel" : !name ? "name" : "value");
+    for (const auto &[key, number] : kernel->kernel->constants)
+      if (key == name) {
+        *value = number;
+        return {};
+      }
+    return {BASIN_RT_NOT_FOUND, kernel->kernel->name + ": no constant '" + std::string(name) + "'"};
+  });
+}
+
+/// The arguments, checked, and the grid that they make.
+static Status prepareLaunch(const basin_rt_kernel *kernel, const basin_rt_argument *arguments,
+                            size_t count, std::array<uint32_t, 3> &grid) {
+  if (!kernel || (!arguments && count != 0))
+    return nullArgument(kernel ? "arguments" : "kernel");
+  Status status = checkArguments(*kernel->kernel, {arguments, count});
+  return status.failed() ? status : computeGrid(*kernel->kernel, {arguments, count}, grid);
+}
+
+basin_rt_status basin_rt_kernel_grid(const basin_rt_kernel *kernel,
+                                     const basin_rt_argument *arguments, size_t count,
+                                     uint32_t grid[3]) {
+  return guard([&]() -> Status {
+    if (!grid)
+      return nullArgument("grid");
+    std::array<uint32_t, 3> made = {};
+    Status status = prepareLaunch(kernel, arguments, count, made);
+    if (!status.failed())
+      std::copy(made.begin(), made.end(), grid);
+    return status;
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+basin_rt_status basin_rt_use_driver(const char *path) {
+  return guard([&] { return path ? cuda::useDriver(path) : nullArgument("path"); });
+}
+
+basin_rt_status basin_rt_device_count(int32_t *count) {
+  return guard([&]() -> Status {
+    if (!count)
+      return nullArgument("count");
+    const cuda::Driver *driver = nullptr;
+    Status status = cuda::getDriver(driver);
+    return status.failed() ? status
+                           : driver->check(driver->deviceGetCount(count), "cuDeviceGetCount");
+  });
+}
+
+basin_rt_status basin_rt_device_capability(int32_t device, int32_t *major, int32_t *minor) {
+  return guard([&]() -> Status {
+    if (!major || !minor)
+      return nullArgument(major ? "minor" : "major");
+    const cuda::Driver *driver = nullptr;
+    cuda::Device resolved = 0;
+    Status status = cuda::getDriver(driver);
+    if (!status.failed())
+      status = resolveDevice(*driver, device, resolved);
+    return status.failed() ? status : getCapability(*driver, resolved, *major, *minor);
+  });
+}
+
+basin_rt_status basin_rt_pointer_device(const void *pointer, int32_t *device) {
+  return guard([&]() -> Status {
+    if (!device)
+      return nullArgument("device");
+    const cuda::Driver *driver = nullptr;
+    Status status = cuda::getDriver(driver);
+    if (status.failed())
+      return status;
+    auto address = static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(pointer));
+    return driver->check(driver->pointerGetAttribute(device, cuda::kDeviceOrdinal, address),
+                         "cuPointerGetAttribute");
+  });
+}
+
+basin_rt_status basin_rt_kernel_load(const basin_rt_kernel *kernel, int32_t device) {
+  return guard([&]() -> Status {
+    if (!kernel)
+      return nullArgument("kernel");
+    return kernel->object->loader.load(*kernel->kernel, device);
+  });
+}
+
+basin_rt_status basin_rt_launch(const basin_rt_kernel *kernel, int32_t device, void *stream,
+                                const basin_rt_argument *arguments, size_t count) {
+  return guard([&]() -> Status {
+    std::array<uint32_t, 3> grid = {};
+    Status status = prepareLaunch(kernel, arguments, count, grid);
+    if (status.failed() || grid[0] == 0)
+      return status;
+    status = checkPointers(*kernel->kernel, {arguments, count});
+    if (status.failed())
+      return status;
+    return kernel->object->loader.launch(*kernel->kernel, device, static_cast<cuda::Stream>(stream),
+                                         {arguments, count}, grid);
+  });
+}

@@ -1,0 +1,379 @@
+"""Kernel objects from Python: list their kernels, and launch them on tensors of any library.
+
+    kernels = basin.runtime.load("norm.bko")
+    kernels["rms_norm_4096_bf16_weight"](x=x, weight=weight, y=y, rows=4096)
+
+Over the C API of libbasin_rt, by ctypes: neither the compiler nor a CUDA toolkit is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import operator
+import os
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from basin.tensors import TensorError, view
+
+__all__ = ["Argument", "Kernel", "KernelError", "Object", "device_capability", "device_count", "load"]
+
+ABI_VERSION = 1
+KINDS = ("in", "out", "inout", "scalar")
+TYPES = ("f32", "f16", "bf16", "i8", "i32", "i64")
+
+
+class KernelError(Exception):
+    """What the runtime refused; `status` is the C API's name for it."""
+
+    def __init__(self, message: str, status: str = "invalid argument") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _KernelInfo(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("block", ctypes.c_uint32 * 3),
+        ("shared_bytes", ctypes.c_uint32),
+        ("argument_count", ctypes.c_size_t),
+    ]
+
+
+class _ArgumentInfo(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("kind", ctypes.c_int),
+        ("type", ctypes.c_int),
+        ("alignment", ctypes.c_uint32),
+    ]
+
+
+class _Factor(ctypes.Structure):
+    _fields_ = [("argument", ctypes.c_size_t), ("per", ctypes.c_int64)]
+
+
+class _Value(ctypes.Union):
+    _fields_ = [
+        ("pointer", ctypes.c_void_p),
+        ("i32", ctypes.c_int32),
+        ("i64", ctypes.c_int64),
+        ("f32", ctypes.c_float),
+    ]
+
+
+class _Argument(ctypes.Structure):
+    _fields_ = [("is_scalar", ctypes.c_int32), ("type", ctypes.c_int), ("value", _Value)]
+
+
+# The functions that return a status, and what they take.
+_P, _SIZE, _I32 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32
+_OUT = ctypes.POINTER
+_SIGNATURES = {
+    "use_driver": [ctypes.c_char_p],
+    "device_count": [_OUT(_I32)],
+    "device_capability": [_I32, _OUT(_I32), _OUT(_I32)],
+    "pointer_device": [_P, _OUT(_I32)],
+    "object_open": [ctypes.c_char_p, _OUT(_P)],
+    "object_kernel": [_P, _SIZE, _OUT(_P)],
+    "kernel_describe": [_P, _OUT(_KernelInfo)],
+    "kernel_argument": [_P, _SIZE, _OUT(_ArgumentInfo)],
+    "kernel_factor": [_P, ctypes.c_uint32, _SIZE, _OUT(_Factor)],
+    "kernel_constant": [_P, ctypes.c_char_p, _OUT(ctypes.c_double)],
+    "kernel_grid": [_P, _OUT(_Argument), _SIZE, _OUT(ctypes.c_uint32)],
+    "kernel_load": [_P, _I32],
+    "launch": [_P, _I32, _P, _OUT(_Argument), _SIZE],
+}
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    path = Path(__file__).with_name("libbasin_rt.so.1")
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise KernelError(f"libbasin_rt is not built: {error}", "no runtime") from error
+    if (found := library.basin_rt_abi_version()) != ABI_VERSION:
+        raise KernelError(f"{path}: expected ABI version {ABI_VERSION}, but got {found}", "no runtime")
+    for name, types in _SIGNATURES.items():
+        getattr(library, f"basin_rt_{name}").argtypes = types
+    library.basin_rt_last_error.restype = ctypes.c_char_p
+    library.basin_rt_status_name.restype = ctypes.c_char_p
+    library.basin_rt_object_free.argtypes = [_P]
+    library.basin_rt_object_free.restype = None
+    for name, types in (("object_kernel_count", [_P]), ("kernel_factor_count", [_P, ctypes.c_uint32])):
+        function = getattr(library, f"basin_rt_{name}")
+        function.argtypes, function.restype = types, _SIZE
+    return library
+
+
+def _call(name: str, *arguments: Any) -> None:
+    library = _library()
+    status = getattr(library, f"basin_rt_{name}")(*arguments)
+    if status:
+        text = library.basin_rt_last_error().decode(errors="replace")
+        raise KernelError(text, library.basin_rt_status_name(status).decode())
+
+
+def device_count() -> int:
+    """How many CUDA devices there are."""
+    out = _I32()
+    _call("device_count", ctypes.byref(out))
+    return out.value
+
+
+def device_capability(device: int) -> tuple[int, int]:
+    """The compute capability of a device: (9, 0)."""
+    major, minor = _I32(), _I32()
+    _call("device_capability", device, ctypes.byref(major), ctypes.byref(minor))
+    return major.value, minor.value
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a kernel. `kind` is in, out, inout or scalar; `type` f32, bf16 and so on."""
+
+    name: str
+    kind: str
+    type: str
+    alignment: int
+
+
+class Kernel:
+    """A kernel of an object, to be called with its arguments by name."""
+
+    def __init__(self, owner: Object, handle: int) -> None:
+        self._owner, self._handle = owner, handle
+        info, argument, factor = _KernelInfo(), _ArgumentInfo(), _Factor()
+        _call("kernel_describe", handle, ctypes.byref(info))
+        self.name: str = info.name.decode()
+        self.block: tuple[int, int, int] = tuple(info.block)
+        self.shared_bytes: int = info.shared_bytes
+        arguments = []
+        for i in range(info.argument_count):
+            _call("kernel_argument", handle, i, ctypes.byref(argument))
+            kind, type_ = KINDS[argument.kind], TYPES[argument.type]
+            arguments.append(Argument(argument.name.decode(), kind, type_, argument.alignment))
+        self.arguments: tuple[Argument, ...] = tuple(arguments)
+        axes = []
+        for axis in range(3):
+            factors = []
+            for i in range(_library().basin_rt_kernel_factor_count(handle, axis)):
+                _call("kernel_factor", handle, axis, i, ctypes.byref(factor))
+                factors.append((arguments[factor.argument].name, factor.per))
+            axes.append(tuple(factors))
+        # An axis is the product of ceil(argument / per) over these pairs.
+        self.grid_factors: tuple[tuple[tuple[str, int], ...], ...] = tuple(axes)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}({', '.join(a.name for a in self.arguments)})>"
+
+    def constant(self, name: str) -> float | None:
+        """A number that is compiled into the kernel, such as "epsilon"; None without one."""
+        out = ctypes.c_double()
+        try:
+            _call("kernel_constant", self._use(), name.encode(), ctypes.byref(out))
+        except KernelError as error:
+            if error.status == "not found":
+                return None
+            raise
+        return out.value
+
+    def grid(self, **scalars: int) -> tuple[int, int, int]:
+        """The grid of a launch with these scalars; all 0 where there is nothing to do."""
+        values = (_Argument * len(self.arguments))()
+        for value, argument in zip(values, self.arguments):
+            value.type, value.is_scalar = TYPES.index(argument.type), argument.kind == "scalar"
+            if argument.name in scalars and value.is_scalar:
+                self._set_scalar(value, argument, scalars.pop(argument.name))
+            elif any(argument.name == name for axis in self.grid_factors for name, _ in axis):
+                raise KernelError(f"{self.name}: expected the scalar '{argument.name}'")
+        if scalars:
+            raise KernelError(f"{self.name}: no scalar '{next(iter(scalars))}'")
+        out = (ctypes.c_uint32 * 3)()
+        _call("kernel_grid", self._use(), values, len(values), out)
+        return tuple(out)
+
+    def load(self, device: int) -> None:
+        """Get ready on a device: what must come before a stream is captured."""
+        self._owner._used = True
+        _call("kernel_load", self._use(), device)
+
+    def __call__(self, *, stream: Any = None, **arguments: Any) -> None:
+        """Launch on a stream: its number, torch's or CuPy's stream, or None, the current one.
+
+        None is torch's current stream where a tensor is torch's, else the default stream. Returns
+        before the kernel has run, as launches do; the tensors must live until then.
+        """
+        self.launch(arguments, stream)
+
+    def launch(self, arguments: Mapping[str, Any], stream: Any = None) -> None:
+        """The same with the arguments as a mapping, whatever they are called."""
+        names = [argument.name for argument in self.arguments]
+        for name in arguments:
+            if name not in names:
+                raise KernelError(f"{self.name}: no argument '{name}'; it has {', '.join(names)}")
+        values = (_Argument * len(names))()
+        views = {}
+        for value, argument in zip(values, self.arguments):
+            if argument.name not in arguments:
+                raise KernelError(f"{self.name}: expected an argument '{argument.name}'")
+            given = arguments[argument.name]
+            value.type = TYPES.index(argument.type)
+            if argument.kind == "scalar":
+                self._set_scalar(value, argument, given)
+            else:
+                views[argument.name] = self._view(argument, given)
+                value.value.pointer = views[argument.name].pointer
+        device = self._device(views)
+        handle = _stream_handle(stream, arguments.values(), device)
+        self._owner._used = True
+        _call("launch", self._use(), device, handle, values, len(values))
+
+    def _use(self) -> int:
+        if self._owner._handle is None:
+            raise KernelError(f"{self.name}: its object is closed")
+        return self._handle
+
+    def _set_scalar(self, value: _Argument, argument: Argument, given: Any) -> None:
+        value.is_scalar = 1
+        where = f"{self.name}: argument '{argument.name}'"
+        try:
+            if argument.type == "f32":
+                value.value.f32 = float(given)
+                return
+            number = operator.index(given)
+        except TypeError as error:
+            raise KernelError(f"{where}: expected a number ({argument.type}), but got {given!r}") from error
+        bits = 31 if argument.type == "i32" else 63
+        if not -(1 << bits) <= number < 1 << bits:
+            raise KernelError(f"{where}: {number} does not fit {argument.type}")
+        setattr(value.value, argument.type, number)
+
+    def _view(self, argument: Argument, given: Any) -> Any:
+        where = f"{self.name}: argument '{argument.name}'"
+        try:
+            tensor = view(given)
+        except TensorError as error:
+            raise KernelError(f"{where}: {error}") from error
+        if tensor.type != argument.type:
+            raise KernelError(f"{where}: expected a tensor of {argument.type}, but got {tensor.type}")
+        if not tensor.contiguous:
+            raise KernelError(f"{where}: expected a contiguous tensor")
+        if tensor.read_only and argument.kind != "in":
+            raise KernelError(f"{where}: the kernel writes it, but it is read-only")
+        return tensor
+
+    def _device(self, views: Mapping[str, Any]) -> int:
+        """The one device of all tensors; that of the current context without any."""
+        first = None
+        for name, tensor in views.items():
+            device = tensor.device
+            if device is None and tensor.pointer:
+                out = _I32()
+                _call("pointer_device", tensor.pointer, ctypes.byref(out))
+                device = out.value
+            if device is None:
+                continue
+            if first is None:
+                first = (name, device)
+            elif device != first[1]:
+                raise KernelError(
+                    f"{self.name}: argument '{name}' is on device {device}, "
+                    f"but '{first[0]}' on device {first[1]}"
+                )
+        return first[1] if first else -1
+
+
+def _stream_handle(stream: Any, tensors: Any, device: int) -> int:
+    if stream is None:
+        if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
+            import torch
+
+            return torch.cuda.current_stream(device).cuda_stream
+        return 0
+    if hasattr(stream, "__cuda_stream__"):
+        return stream.__cuda_stream__()[1]
+    for name in ("cuda_stream", "ptr"):
+        if hasattr(stream, name):
+            return getattr(stream, name)
+    try:
+        return operator.index(stream)
+    except TypeError as error:
+        raise KernelError(f"expected a CUDA stream, but got {stream!r}") from error
+
+
+class Object(Mapping):
+    """The kernels of a file, by name.
+
+    What was launched stays on its devices until `close`: garbage collection does not unload it, as
+    kernels may still run, or be part of a CUDA graph.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        handle = _P()
+        _call("object_open", os.fsencode(path), ctypes.byref(handle))
+        self.path = os.fspath(path)
+        self._handle: int | None = handle.value
+        self._state = {"used": False}
+        self._finalizer = weakref.finalize(self, _drop, handle.value, self._state)
+        self._finalizer.atexit = False
+        self._kernels: dict[str, Kernel] = {}
+        for i in range(_library().basin_rt_object_kernel_count(handle)):
+            _call("object_kernel", self._handle, i, ctypes.byref(handle_ := _P()))
+            kernel = Kernel(self, handle_.value)
+            self._kernels[kernel.name] = kernel
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """In the file's order."""
+        return tuple(self._kernels.values())
+
+    def __getitem__(self, name: str) -> Kernel:
+        return self._kernels[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kernels)
+
+    def __len__(self) -> int:
+        return len(self._kernels)
+
+    def close(self) -> None:
+        """Wait for the devices, unload, free; its kernels cannot be launched any more."""
+        if self._handle is not None:
+            self._finalizer.detach()
+            handle, self._handle = self._handle, None
+            _library().basin_rt_object_free(handle)
+
+    def __enter__(self) -> Object:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _used(self) -> bool:
+        return self._state["used"]
+
+    @_used.setter
+    def _used(self, value: bool) -> None:
+        self._state["used"] = value
+
+
+def _drop(handle: int, state: Mapping[str, bool]) -> None:
+    if not state["used"]:
+        _library().basin_rt_object_free(handle)
+
+
+def load(path: str | os.PathLike[str], driver: str | os.PathLike[str] | None = None) -> Object:
+    """Read the kernel object at `path`.
+
+    `driver` is another file than libcuda.so.1, for the whole process, before the first launch.
+    """
+    if driver is not None:
+        _call("use_driver", os.fsencode(driver))
+    return Object(path)

@@ -1,0 +1,96 @@
+//===- KernelObjectWriter.h -------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Writes kernel objects for tests, good ones and others, from the description of the
+// file in docs/kernels.md.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_UNITTESTS_KERNELOBJECTWRITER_H
+#define BASIN_UNITTESTS_KERNELOBJECTWRITER_H
+
+#include <cstdint>
+#include <elf.h>
+#include <string>
+#include <vector>
+
+namespace basin::test {
+
+inline std::string littleEndian64(uint64_t value) {
+  std::string out;
+  for (int i = 0; i < 8; ++i, value >>= 8)
+    out.push_back(static_cast<char>(value & 255));
+  return out;
+}
+
+/// The smallest ELF file for a GPU, followed by `tag`, by which a test knows it again.
+inline std::string cubin(const std::string &tag) {
+  Elf64_Ehdr header = {};
+  std::string ident = std::string(ELFMAG) + "\x02\x01\x01";
+  std::copy(ident.begin(), ident.end(), header.e_ident);
+  header.e_machine = 190;
+  header.e_ehsize = sizeof(header);
+  return std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + tag;
+}
+
+struct SectionText {
+  std::string kind, chip, bytes;
+};
+
+/// A file of any JSON.
+inline std::string frame(const std::string &json, const std::string &rest = "") {
+  return "BASINKO1" + littleEndian64(json.size()) + json + rest;
+}
+
+/// A whole object. `kernels` is what stands in the brackets after "kernels".
+inline std::string object(const std::vector<SectionText> &sections, const std::string &kernels) {
+  auto align = [](uint64_t at) { return (at + 15) / 16 * 16; };
+  // Offsets of a fixed width, so that the JSON's length is known before them.
+  std::string json, content;
+  for (uint64_t base : {uint64_t(0), uint64_t(1)}) {
+    base = base ? align(16 + json.size()) : 0;
+    std::string list;
+    content.clear();
+    for (const SectionText &section : sections) {
+      content.resize(align(content.size()));
+      std::string offset = std::to_string(base + content.size());
+      list += (list.empty() ? "" : ", ") + ("{\"kind\": \"" + section.kind) + "\", \"chip\": \"" +
+              section.chip + "\", \"offset\": " + std::string(8 - offset.size(), ' ') + offset +
+              ", \"size\": " + std::to_string(section.bytes.size()) + "}";
+      content += section.bytes;
+    }
+    json = "{\"version\": 1, \"sections\": [" + list + "], \"kernels\": [" + kernels + "]}";
+  }
+  std::string out = frame(json);
+  out.resize(align(out.size()));
+  return out + content;
+}
+
+inline const char *const kNormKernel = R"({"name": "norm", "block": [128, 1, 1], "shared_bytes": 0,
+ "grid": [[{"arg": "rows", "per": 4}], [], []], "constants": {"epsilon": 1e-6},
+ "arguments": [{"name": "x", "kind": "in", "type": "bf16"}, {"name": "y", "kind": "out", "type": "bf16"},
+               {"name": "rows", "kind": "scalar", "type": "i32"}]})";
+
+/// Takes each kind of scalar, has a grid of three axes and much shared memory.
+inline const char *const kWideKernel =
+    R"({"name": "wide", "block": [32, 4, 2], "shared_bytes": 65536,
+ "grid": [[{"arg": "a", "per": 1}, {"arg": "b", "per": 64}], [{"arg": "b", "per": 1}], [{"arg": "a", "per": 2}]],
+ "arguments": [{"name": "p", "kind": "inout", "type": "f32", "align": 4},
+               {"name": "a", "kind": "scalar", "type": "i32"}, {"name": "b", "kind": "scalar", "type": "i64"},
+               {"name": "c", "kind": "scalar", "type": "f32"}]})";
+
+inline std::string goodObject() {
+  return object({{"cubin", "sm_90a", cubin("for sm_90a")},
+                 {"cubin", "sm_80", cubin("for sm_80")},
+                 {"ptx", "sm_80", "ptx of sm_80"}},
+                std::string(kNormKernel) + ", " + kWideKernel);
+}
+
+} // namespace basin::test
+
+#endif // BASIN_UNITTESTS_KERNELOBJECTWRITER_H

@@ -1,0 +1,33 @@
+/*===- RuntimeExample.c -------------------------------------------*- C -*-===*\
+|*
+|* Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+|* See LICENSE for license information.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* The example of docs/runtime.md, which a test compiles as C11 and runs.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#include "basin/Runtime/basin_rt.h"
+
+#include <stdio.h>
+
+int run_norm(const char *path, int32_t device, void *stream, const void *x, void *y, int32_t rows);
+
+/* [example] */
+int run_norm(const char *path, int32_t device, void *stream, const void *x, void *y, int32_t rows) {
+  basin_rt_object *object = NULL;
+  const basin_rt_kernel *kernel = NULL;
+  basin_rt_argument arguments[3] = {basin_rt_pointer(BASIN_RT_BF16, x),
+                                    basin_rt_pointer(BASIN_RT_BF16, y), basin_rt_i32(rows)};
+  int good = basin_rt_object_open(path, &object) == BASIN_RT_OK &&
+             basin_rt_object_find_kernel(object, "norm", &kernel) == BASIN_RT_OK &&
+             basin_rt_launch(kernel, device, stream, arguments, 3) == BASIN_RT_OK;
+  if (!good)
+    fprintf(stderr, "%s\n", basin_rt_last_error());
+  basin_rt_object_free(object); /* waits for the launch */
+  return good;
+}
+/* [example] */
