@@ -79,8 +79,7 @@ static Tensor allocate(Type type, int64_t elements) {
   return out;
 }
 
-Tensor AttentionCase::make(Type type, int64_t heads, int64_t rows, int64_t columns,
-                           double spread) {
+Tensor AttentionCase::make(Type type, int64_t heads, int64_t rows, int64_t columns, double spread) {
   int64_t stride = columns + (p.layout == Layout::Padded ? 8 : 0);
   Tensor out = allocate(type, p.batch * heads * rows * stride);
   out.batchStride = heads * rows * stride;
@@ -173,8 +172,8 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
 // The kernel
 //===----------------------------------------------------------------------===//
 
-emulator::Report AttentionCase::run(emulator::Emulator &emulator,
-                                    const AttentionSchedule &schedule, emulator::Order order) {
+emulator::Report AttentionCase::run(emulator::Emulator &emulator, const AttentionSchedule &schedule,
+                                    emulator::Order order) {
   emulator::Launch launch;
   const AttentionSpec &spec = p.spec;
   std::vector<Tensor> strided;
@@ -327,10 +326,10 @@ std::string AttentionCase::compareRow(int64_t batch, int64_t head, int64_t row) 
   return {};
 }
 
-std::string AttentionCase::compare() {
+std::string AttentionCase::compare(int64_t firstQuery) {
   for (int64_t batch = 0; batch < p.batch; ++batch)
     for (int64_t head = 0; head < p.heads; ++head)
-      for (int64_t row = 0; row < p.queries; ++row) {
+      for (int64_t row = firstQuery; row < p.queries; ++row) {
         std::string miss = compareRow(batch, head, row);
         if (!miss.empty())
           return miss;

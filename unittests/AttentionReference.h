@@ -70,8 +70,8 @@ public:
   emulator::Report run(emulator::Emulator &emulator, const AttentionSchedule &schedule,
                        emulator::Order order = emulator::Order::Forward);
   /// What is wrong with the results, empty if nothing is: the first place, how
-  /// far it is off and how far it may be.
-  std::string compare();
+  /// far it is off and how far it may be. Queries before `firstQuery` are left out.
+  std::string compare(int64_t firstQuery = 0);
 
   Tensor query, key, value, mask, gate, result;
   std::vector<float> logSumExp;

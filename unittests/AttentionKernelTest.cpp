@@ -1,0 +1,200 @@
+//===- AttentionKernelTest.cpp -----------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attention kernels as PTX and as machine code: which instructions, how many
+// registers; specs and schedules that are refused; names.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Kernels/AttentionKernel.h"
+#include "basin/Kernels/KernelBuilder.h"
+#include "basin/Target/NVPTX/Compile.h"
+
+#include "mlir/IR/Verifier.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::kernels;
+
+namespace {
+constexpr StringLiteral kChips[] = {"sm_80", "sm_86", "sm_89", "sm_90a"};
+
+struct AttentionKernels : testing::Test {
+  AttentionKernels() {
+    nvptx::registerDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+  }
+
+  AttentionSpec spec(int64_t dim = 64) {
+    AttentionSpec out;
+    out.type = BFloat16Type::get(&context);
+    out.headDim = dim;
+    return out;
+  }
+
+  /// Specs with one option each, none and all of them that go together.
+  std::vector<AttentionSpec> optionsOf(AttentionSpec base) {
+    std::vector<AttentionSpec> out(12, base);
+    out[1].causal = true;
+    out[2].window = out[2].causal = true;
+    out[3].sinkLogit = true;
+    out[4].sinkKeyValue = true;
+    out[5].gate = AttentionSpec::Plain;
+    out[6].logSumExp = out[6].keyLengths = true;
+    out[7].softcap = 50;
+    out[8].mask = AttentionSpec::Keep;
+    out[9].mask = AttentionSpec::Bias;
+    out[9].maskType = base.type;
+    AttentionSpec &all = out[10];
+    all.causal = all.window = all.sinkLogit = all.sinkKeyValue = true;
+    all.logSumExp = all.keyLengths = true;
+    all.softcap = 50;
+    all.gate = AttentionSpec::Sigmoid;
+    out[11] = all;
+    out[10].mask = AttentionSpec::Keep;
+    out[11].mask = AttentionSpec::Bias;
+    out[11].maskType = Float32Type::get(&context);
+    return out;
+  }
+
+  /// All of them in one module, lowered and translated for `chip`.
+  std::string translate(ArrayRef<AttentionSpec> specs, StringRef chip) {
+    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+    gpu::GPUModuleOp kernels = createKernelModule(*module, "kernels");
+    for (const AttentionSpec &spec : specs) {
+      AttentionSchedule schedule = chooseAttentionSchedule(spec, chip);
+      EXPECT_EQ(check(spec), "");
+      EXPECT_EQ(schedule.check(spec, chip), "") << getName(spec);
+      buildAttentionKernel(kernels, spec, schedule);
+    }
+    EXPECT_TRUE(succeeded(verify(*module)));
+    PassManager pm(&context);
+    nvptx::buildLowerKernelsPipeline(pm);
+    EXPECT_TRUE(succeeded(pm.run(*module)));
+    FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, chip);
+    EXPECT_TRUE(succeeded(ptx));
+    return succeeded(ptx) ? *ptx : std::string();
+  }
+
+  void expectNoSpill(ArrayRef<AttentionSpec> specs, StringRef chip, const std::string &assembler) {
+    auto done = nvptx::assemble(translate(specs, chip), chip, assembler);
+    ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
+    ASSERT_EQ(done->kernels.size(), specs.size());
+    for (const std::string &warning : done->warnings)
+      ADD_FAILURE() << warning;
+    for (const nvptx::KernelResources &kernel : done->kernels) {
+      EXPECT_EQ(kernel.spillBytes, 0u) << kernel.name << ", " << chip.str();
+      EXPECT_EQ(kernel.stackBytes, 0u) << kernel.name << ", " << chip.str();
+      EXPECT_EQ(kernel.staticSharedBytes, 0u) << kernel.name << ", " << chip.str();
+      EXPECT_LE(kernel.registers, 255u) << kernel.name << ", " << chip.str();
+    }
+  }
+
+  DialectRegistry registry;
+  MLIRContext context;
+};
+} // namespace
+
+TEST_F(AttentionKernels, UseMatrixInstructions) {
+  AttentionSpec half = spec();
+  half.type = Float16Type::get(&context);
+  for (StringRef chip : kChips)
+    for (const AttentionSpec &each : {spec(), half}) {
+      std::string ptx = translate(each, chip);
+      std::string type = each.type.isBF16() ? "bf16" : "f16";
+      for (const std::string &part :
+           {"mma.sync.aligned.m16n8k16.row.col.f32." + type + "." + type + ".f32",
+            std::string("ldmatrix.sync.aligned.m8n8.x4.shared.b16"),
+            std::string("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16"),
+            std::string("cp.async.cg.shared.global"), std::string("cp.async.wait_group"),
+            std::string("ex2.approx.ftz.f32"), "cvt.rn." + type + "x2.f32",
+            std::string("st.global.v4.b32")})
+        EXPECT_NE(ptx.find(part), std::string::npos) << part << ", " << chip.str();
+      EXPECT_EQ(ptx.find(".local"), std::string::npos) << chip.str();
+    }
+}
+
+TEST_F(AttentionKernels, AssembleWithoutSpills) {
+  std::string assembler = nvptx::findAssembler();
+  if (assembler.empty())
+    GTEST_SKIP() << "no ptxas here";
+  for (StringRef chip : kChips) {
+    std::vector<AttentionSpec> specs;
+    for (int64_t dim : {32, 64, 96, 128, 192, 256})
+      for (Type type : {Type(BFloat16Type::get(&context)), Type(Float16Type::get(&context))}) {
+        AttentionSpec base = spec(dim);
+        base.type = type;
+        std::vector<AttentionSpec> all = optionsOf(base);
+        // All options one by one at two dims, at the others the extremes.
+        if (type.isBF16() && (dim == 64 || dim == 128))
+          specs.insert(specs.end(), all.begin(), all.end());
+        else
+          specs.insert(specs.end(), {all[0], all[1], all[10], all[11]});
+      }
+    expectNoSpill(specs, chip, assembler);
+  }
+}
+
+TEST_F(AttentionKernels, HaveNamesOfTheirOwn) {
+  std::set<std::string> names;
+  size_t count = 0;
+  for (int64_t dim : {64, 128})
+    for (int64_t valueDim : {0, 96})
+      for (double scale : {0.0, 0.1, 0.125, 1e-5}) {
+        AttentionSpec base = spec(dim);
+        base.valueDim = valueDim;
+        base.scale = scale;
+        for (const AttentionSpec &each : optionsOf(base)) {
+          names.insert(getName(each));
+          ++count;
+        }
+      }
+  EXPECT_EQ(names.size(), count);
+  AttentionSpec gptOss = spec();
+  gptOss.causal = gptOss.window = gptOss.sinkLogit = true;
+  EXPECT_EQ(getName(gptOss), "attention_64_bf16_causal_window_sinklogit");
+}
+
+TEST_F(AttentionKernels, WhatNoScheduleCanDo) {
+  AttentionSpec wrong = spec();
+  wrong.type = Float32Type::get(&context);
+  EXPECT_NE(check(wrong).find("bf16 or f16"), std::string::npos);
+  wrong = spec(80);
+  EXPECT_NE(check(wrong).find("80"), std::string::npos);
+  wrong = spec(288);
+  EXPECT_NE(check(wrong), "");
+  wrong = spec();
+  wrong.scale = -1;
+  EXPECT_NE(check(wrong), "");
+  wrong = spec();
+  wrong.mask = AttentionSpec::Bias;
+  EXPECT_NE(check(wrong), "");
+  wrong.maskType = wrong.type;
+  EXPECT_EQ(check(wrong), "");
+}
+
+TEST_F(AttentionKernels, SchedulesFitTheChip) {
+  for (StringRef chip : kChips)
+    for (int64_t dim = 32; dim <= 256; dim += 32)
+      for (int64_t valueDim = 32; valueDim <= 256; valueDim += 32) {
+        AttentionSpec each = spec(dim);
+        each.valueDim = valueDim;
+        EXPECT_EQ(chooseAttentionSchedule(each, chip).check(each, chip), "");
+      }
+  AttentionSchedule large = {128, 128, 8, 1, false};
+  EXPECT_EQ(large.check(spec(128), "sm_80"), "");
+  EXPECT_EQ(large.check(spec(128), "sm_90a"), "");
+  EXPECT_NE(AttentionSchedule({128, 128, 8, 2, false}).check(spec(128), "sm_86"), "");
+  EXPECT_NE(AttentionSchedule({80, 64, 5, 1, false}).check(spec(), "sm_80"), "");
+  EXPECT_NE(AttentionSchedule({64, 24, 4, 1, false}).check(spec(), "sm_80"), "");
+}
