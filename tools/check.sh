@@ -82,7 +82,9 @@ check_install() {
     cmake -G Ninja -S test/consumer -B "$dir/build" -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_C_COMPILER=clang-22 \
       -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_PREFIX_PATH="$dir/prefix" &&
-    ninja -C "$dir/build" && "$dir/build/consumer"
+    ninja -C "$dir/build" && "$dir/build/consumer" &&
+    cmake -G Ninja -S test/consumer/runtime -B "$dir/runtime" -DCMAKE_C_COMPILER=clang-22 \
+      -DCMAKE_PREFIX_PATH="$dir/prefix" && ninja -C "$dir/runtime" && "$dir/runtime/runtime-consumer"
 }
 
 # The package as pip builds it, installed and used on its own. The build folder is

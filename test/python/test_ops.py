@@ -26,9 +26,8 @@ def formula(x, weight, residual, pre_affine, eps):
     x = x.double()
     h = x if residual is None else x + residual.double()
     u = h if pre_affine is None else h * pre_affine.double()
-    rows = [
-        row / torch.sqrt((row * row).sum() / row.numel() + eps) for row in u.reshape(-1, x.shape[-1])
-    ]
+    flat = u.reshape(-1, x.shape[-1])
+    rows = [row / torch.sqrt((row * row).sum() / row.numel() + eps) for row in flat]
     y = torch.stack(rows).reshape(x.shape)
     return (y if weight is None else y * weight.double()), h
 

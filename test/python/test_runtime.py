@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -290,3 +291,15 @@ def test_needs_no_llvm():
     needed = [line.split("[")[1].split("]")[0] for line in text.splitlines() if "NEEDED" in line]
     system = "libstdc++ libm. libgcc_s libc. libpthread libdl ld-linux libclang_rt".split()
     assert needed and all(name.startswith(tuple(system)) for name in needed), needed
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("source", ["unittests/RuntimeExample.c", "test/python/test_runtime.py"])
+def test_documentation_has_the_examples(source):
+    """docs/runtime.md shows what tests compile and run."""
+    text = (ROOT / source).read_text()
+    lines = text.split("[example]")[1].splitlines()[1:-1]
+    example = textwrap.dedent("\n".join(lines)).strip()
+    assert len(example) > 80 and example in (ROOT / "docs" / "runtime.md").read_text()
