@@ -2,7 +2,7 @@
 # Everything that must hold, as one command; its last line is the count.
 #   tools/check.sh              set up, format, lint, build, all tests, docs, install, fuzz
 #   tools/check.sh --sanitize   the tests of Basin's own code under ASan and UBSan
-# Environment: BASIN_FUZZ_SECONDS (30), for the import and pipeline fuzzers together; the object one takes half.
+# Environment: BASIN_FUZZ_SECONDS (30): half of it for each fuzzer.
 set -uo pipefail
 source "$(dirname "$0")/setup.sh"
 cd "$BASIN_ROOT"

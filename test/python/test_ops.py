@@ -129,3 +129,21 @@ def test_missing_kernel(monkeypatch):
         ops._find("k", 1e-6)
     with pytest.raises(ops.MissingKernel, match="no kernel other .*no object given.*basin-compile"):
         ops._find("other", 1e-6)
+
+
+def test_what_a_kernel_is_given(monkeypatch):
+    """The launch's arguments, with a kernel that only notes them."""
+    launched = []
+    kernel = SimpleNamespace(constant=lambda name: 1e-6, launch=launched.append)
+    name = "rms_norm_8_f32_residual_sum_weight"
+    monkeypatch.setattr(ops, "_objects", [FakeObject({name: kernel})])
+    x, residual = draw(3, 5, 8, dtype=torch.float32), draw(8, 3, 3, dtype=torch.float32).permute(2, 1, 0)
+    operands = {"residual": residual, "pre_affine": None, "weight": x[0, 0]}
+    y, total = ops._launch(
+        x[:, ::2], 1e-6, ("residual", "sum", "weight"), x.dtype, operands, with_sum=True
+    )
+    (given,) = launched
+    assert list(given) == ["x", "y", "residual", "weight", "sum", "rows"]
+    assert given["rows"] == 9 and given["y"] is y and given["sum"] is total
+    assert all(t.is_contiguous() for t in given.values() if isinstance(t, torch.Tensor))
+    assert torch.equal(given["x"], x[:, ::2]) and y.shape == total.shape == (3, 3, 8)
