@@ -24,7 +24,7 @@ def main() -> None:
     full = kernel("full", arguments, grid=[*grid, []], constants={"a": 1, "b": -2.5e-3})
     write(out / "norm", [norm_kernel()])
     write(out / "empty", [])
-    write(out / "full", [norm_kernel("é\t".strip()), full])
+    write(out / "full", [norm_kernel("é"), full])
 
 
 if __name__ == "__main__":

@@ -137,7 +137,8 @@ def test_what_a_kernel_is_given(monkeypatch):
     kernel = SimpleNamespace(constant=lambda name: 1e-6, launch=launched.append)
     name = "rms_norm_8_f32_residual_sum_weight"
     monkeypatch.setattr(ops, "_objects", [FakeObject({name: kernel})])
-    x, residual = draw(3, 5, 8, dtype=torch.float32), draw(8, 3, 3, dtype=torch.float32).permute(2, 1, 0)
+    x = draw(3, 5, 8, dtype=torch.float32)
+    residual = draw(8, 3, 3, dtype=torch.float32).permute(2, 1, 0)
     operands = {"residual": residual, "pre_affine": None, "weight": x[0, 0]}
     y, total = ops._launch(
         x[:, ::2], 1e-6, ("residual", "sum", "weight"), x.dtype, operands, with_sum=True
