@@ -2,7 +2,7 @@
 # Everything that must hold, as one command; its last line is the count.
 #   tools/check.sh              set up, format, lint, build, all tests, docs, install, fuzz
 #   tools/check.sh --sanitize   the tests of Basin's own code under ASan and UBSan
-# Environment: BASIN_FUZZ_SECONDS (30), for both fuzzers together.
+# Environment: BASIN_FUZZ_SECONDS (30): half of it for each fuzzer.
 set -uo pipefail
 source "$(dirname "$0")/setup.sh"
 cd "$BASIN_ROOT"
@@ -82,7 +82,9 @@ check_install() {
     cmake -G Ninja -S test/consumer -B "$dir/build" -DCMAKE_BUILD_TYPE=Release \
       -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_C_COMPILER=clang-22 \
       -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_PREFIX_PATH="$dir/prefix" &&
-    ninja -C "$dir/build" && "$dir/build/consumer"
+    ninja -C "$dir/build" && "$dir/build/consumer" &&
+    cmake -G Ninja -S test/consumer/runtime -B "$dir/runtime" -DCMAKE_C_COMPILER=clang-22 \
+      -DCMAKE_PREFIX_PATH="$dir/prefix" && ninja -C "$dir/runtime" && "$dir/runtime/runtime-consumer"
 }
 
 # The package as pip builds it, installed and used on its own. The build folder is
@@ -94,17 +96,19 @@ check_wheel() {
   trap "rm -rf '$dir'" RETURN
   CC=clang-22 CXX=clang++-22 "$python" -m pip install -q --disable-pip-version-check --no-deps \
     --no-build-isolation --target "$dir" --config-settings=build-dir="$BASIN_ROOT/$build" . &&
-    (cd "$dir" && PYTHONPATH=$dir "$python" -c "import basin; assert basin.__file__.startswith('$dir')" &&
+    (cd "$dir" && PYTHONPATH=$dir "$python" -c "import basin; assert basin.__file__.startswith('$dir')
+import basin.runtime; basin.runtime._library()" &&
       PYTHONPATH=$dir "$python" -m basin inspect "$BASIN_ROOT/models/tiny-shakespeare.onnx" --json)
 }
 
-# check_fuzz NAME: a short run from the seeds and what earlier runs kept.
+# check_fuzz NAME SEEDS [ARG...]: a short run from the seeds and what earlier runs kept.
 check_fuzz() {
-  local dir=$build/fuzz/$1
+  local dir=$build/fuzz/$1 name=$1 seeds=$2
+  shift 2
   mkdir -p "$dir/found" &&
-    $build/bin/basin-$1-fuzzer -max_total_time=$((${BASIN_FUZZ_SECONDS:-30} / 2)) \
+    $build/bin/basin-$name-fuzzer "$@" -max_total_time=$((${BASIN_FUZZ_SECONDS:-30} / 2)) \
       -max_len=65536 -rss_limit_mb=2048 -timeout=20 -artifact_prefix="$dir/" \
-      -print_final_stats=1 "$dir/found" $build/fuzz/seeds
+      -print_final_stats=1 "$dir/found" "$seeds"
 }
 
 # The Python tests of Basin's own code, with the sanitized extension and tools.
@@ -113,7 +117,7 @@ sanitized_pytest() {
   env PYTHONPATH="$BASIN_ROOT/$build/python" \
     LD_PRELOAD="$($BASIN_LLVM/bin/clang++ -print-file-name=libclang_rt.asan-x86_64.so)" \
     "$python" -m pytest -q -rs --no-header -p no:cacheprovider --junitxml "$results/pytest.xml" \
-    test/python/test_{cli,fuzz_regressions,recognition,rewrites,untrusted}.py
+    test/python/test_{cli,fuzz_regressions,recognition,rewrites,runtime,untrusted}.py
 }
 
 setup_packages
@@ -153,7 +157,11 @@ if [ $sanitize = 0 ]; then
   check "pip install" check_wheel
   # Always under the sanitizers, by its own flags.
   check "seeds for the fuzzers" "$python" test/fuzz/make_corpus.py $build/fuzz/seeds &&
-    for name in import pipeline; do check "$name fuzzer" check_fuzz $name; done
+    for name in import pipeline; do
+      check "$name fuzzer" check_fuzz $name $build/fuzz/seeds
+    done
+  check "seeds for the object fuzzer" "$python" test/fuzz/make_object_corpus.py $build/fuzz/objects &&
+    check "object fuzzer" check_fuzz object $build/fuzz/objects -dict=test/fuzz/object.dict
 else
   suite "pytest, sanitized" pytest.xml sanitized_pytest
 fi

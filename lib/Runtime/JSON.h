@@ -29,7 +29,7 @@ struct Value {
   int64_t integer = 0; // a number without fraction and exponent that fits
   double real = 0;     // any other number
   std::string string;
-  std::vector<std::string> keys;   // of an object, one an element
+  std::vector<std::string> keys; // of an object, one an element
   std::vector<Value> elements;
 
   /// The member of that name; null if there is none, or this is no object.

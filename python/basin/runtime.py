@@ -20,7 +20,15 @@ from typing import Any
 
 from basin.tensors import TensorError, view
 
-__all__ = ["Argument", "Kernel", "KernelError", "Object", "device_capability", "device_count", "load"]
+__all__ = [
+    "Argument",
+    "Kernel",
+    "KernelError",
+    "Object",
+    "device_capability",
+    "device_count",
+    "load",
+]
 
 ABI_VERSION = 1
 KINDS = ("in", "out", "inout", "scalar")
@@ -98,16 +106,18 @@ def _library() -> ctypes.CDLL:
     except OSError as error:
         raise KernelError(f"libbasin_rt is not built: {error}", "no runtime") from error
     if (found := library.basin_rt_abi_version()) != ABI_VERSION:
-        raise KernelError(f"{path}: expected ABI version {ABI_VERSION}, but got {found}", "no runtime")
+        message = f"{path}: expected ABI version {ABI_VERSION}, but got {found}"
+        raise KernelError(message, "no runtime")
     for name, types in _SIGNATURES.items():
         getattr(library, f"basin_rt_{name}").argtypes = types
     library.basin_rt_last_error.restype = ctypes.c_char_p
     library.basin_rt_status_name.restype = ctypes.c_char_p
     library.basin_rt_object_free.argtypes = [_P]
     library.basin_rt_object_free.restype = None
-    for name, types in (("object_kernel_count", [_P]), ("kernel_factor_count", [_P, ctypes.c_uint32])):
-        function = getattr(library, f"basin_rt_{name}")
-        function.argtypes, function.restype = types, _SIZE
+    library.basin_rt_object_kernel_count.argtypes = [_P]
+    library.basin_rt_object_kernel_count.restype = _SIZE
+    library.basin_rt_kernel_factor_count.argtypes = [_P, ctypes.c_uint32]
+    library.basin_rt_kernel_factor_count.restype = _SIZE
     return library
 
 
@@ -248,7 +258,8 @@ class Kernel:
                 return
             number = operator.index(given)
         except TypeError as error:
-            raise KernelError(f"{where}: expected a number ({argument.type}), but got {given!r}") from error
+            expected = f"expected a number ({argument.type})"
+            raise KernelError(f"{where}: {expected}, but got {given!r}") from error
         bits = 31 if argument.type == "i32" else 63
         if not -(1 << bits) <= number < 1 << bits:
             raise KernelError(f"{where}: {number} does not fit {argument.type}")
@@ -261,7 +272,8 @@ class Kernel:
         except TensorError as error:
             raise KernelError(f"{where}: {error}") from error
         if tensor.type != argument.type:
-            raise KernelError(f"{where}: expected a tensor of {argument.type}, but got {tensor.type}")
+            expected = f"expected a tensor of {argument.type}"
+            raise KernelError(f"{where}: {expected}, but got {tensor.type}")
         if not tensor.contiguous:
             raise KernelError(f"{where}: expected a contiguous tensor")
         if tensor.read_only and argument.kind != "in":

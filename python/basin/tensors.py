@@ -37,7 +37,10 @@ _TORCH_TYPES = {
     "torch.int64": "i64",
 }
 # NumPy has no bf16 of its own: libraries hand it on as two bytes of no type.
-_ARRAY_TYPES = {"<f4": "f32", "<f2": "f16", "<V2": "bf16", "|V2": "bf16", "|i1": "i8", "<i4": "i32", "<i8": "i64"}
+_ARRAY_TYPES = {
+    "<f4": "f32", "<f2": "f16", "<V2": "bf16", "|V2": "bf16",
+    "|i1": "i8", "<i4": "i32", "<i8": "i64",
+}  # fmt: skip
 # DLPack: code and bits.
 _DLPACK_TYPES = {
     (2, 32): "f32", (2, 16): "f16", (4, 16): "bf16", (0, 8): "i8", (0, 32): "i32", (0, 64): "i64",
@@ -87,9 +90,8 @@ def _array_view(interface: Any) -> TensorView:
         strides = interface.get("strides")
         if strides is not None:
             strides = [stride / size for stride in strides]
-        return TensorView(
-            int(pointer or 0), _ARRAY_TYPES.get(name, name), None, _is_compact(shape, strides), bool(read_only)
-        )
+        type_, compact = _ARRAY_TYPES.get(name, name), _is_compact(shape, strides)
+        return TensorView(int(pointer or 0), type_, None, compact, bool(read_only))
     except (KeyError, TypeError, ValueError) as error:
         raise TensorError(f"its __cuda_array_interface__ is not valid ({error!r})") from error
 
@@ -126,4 +128,5 @@ def _dlpack_view(tensor: Any) -> TensorView:
     name = _DLPACK_TYPES.get(key, f"DLPack type {key}") if raw.lanes == 1 else "vectors"
     shape = raw.shape[: raw.ndim] if raw.ndim else []
     strides = raw.strides[: raw.ndim] if raw.strides and raw.ndim else None
-    return TensorView((raw.data or 0) + raw.byte_offset, name, int(device), _is_compact(shape, strides))
+    pointer = (raw.data or 0) + raw.byte_offset
+    return TensorView(pointer, name, int(device), _is_compact(shape, strides))

@@ -1,0 +1,76 @@
+//===- basin-object-fuzzer.cpp ----------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// libFuzzer's target: whatever the bytes are, the runtime refuses them with a text, or
+// reads an object of which everything can be listed. The object's own numbers serve
+// as the scalars of a launch.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Runtime/basin_rt.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+static void require(bool condition) {
+  if (!condition)
+    std::abort();
+}
+
+static void visitKernel(const basin_rt_kernel *kernel) {
+  basin_rt_kernel_info info;
+  require(basin_rt_kernel_describe(kernel, &info) == BASIN_RT_OK && *info.name);
+  require(info.block[0] * info.block[1] * info.block[2] - 1 < 1024);
+  int64_t size = 1;
+  for (uint32_t axis = 0; axis < 3; ++axis)
+    for (size_t i = 0; i < basin_rt_kernel_factor_count(kernel, axis); ++i) {
+      basin_rt_grid_factor factor;
+      require(basin_rt_kernel_factor(kernel, axis, i, &factor) == BASIN_RT_OK);
+      require(factor.argument < info.argument_count && factor.per > 0);
+      size = factor.per;
+    }
+  std::vector<basin_rt_argument> arguments(info.argument_count);
+  for (size_t i = 0; i < info.argument_count; ++i) {
+    basin_rt_argument_info argument;
+    require(basin_rt_kernel_argument(kernel, i, &argument) == BASIN_RT_OK && *argument.name);
+    arguments[i] = basin_rt_i64(size);
+    arguments[i].is_scalar = argument.kind == BASIN_RT_SCALAR;
+    arguments[i].type = argument.type;
+    if (argument.type == BASIN_RT_I32)
+      arguments[i].value.i32 = static_cast<int32_t>(size);
+  }
+  uint32_t grid[3] = {1, 1, 1};
+  if (basin_rt_kernel_grid(kernel, arguments.data(), arguments.size(), grid) == BASIN_RT_OK)
+    require((grid[0] == 0) == (grid[1] == 0) && grid[1] <= 65535 && grid[2] <= 65535);
+  else
+    require(*basin_rt_last_error());
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  basin_rt_object *object = nullptr;
+  if (basin_rt_object_create(data, size, &object) != BASIN_RT_OK) {
+    require(*basin_rt_last_error());
+    return 0;
+  }
+  for (size_t i = 0; i < basin_rt_object_section_count(object); ++i) {
+    basin_rt_section_info section;
+    require(basin_rt_object_section(object, i, &section) == BASIN_RT_OK);
+    require(section.size <= size && section.offset <= size - section.size);
+  }
+  size_t index = 0;
+  if (basin_rt_object_choose_section(object, 9, 0, &index) == BASIN_RT_OK)
+    require(index < basin_rt_object_section_count(object));
+  for (size_t i = 0; i < basin_rt_object_kernel_count(object); ++i) {
+    const basin_rt_kernel *kernel = nullptr;
+    require(basin_rt_object_kernel(object, i, &kernel) == BASIN_RT_OK);
+    visitKernel(kernel);
+  }
+  basin_rt_object_free(object);
+  return 0;
+}
