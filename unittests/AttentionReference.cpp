@@ -212,7 +212,7 @@ emulator::Report AttentionCase::run(emulator::Emulator &emulator, const Attentio
     launch.arguments.push_back(tensor.headStride);
     launch.arguments.push_back(int32_t(tensor.rowStride));
   }
-  for (int64_t scalar : {p.heads, p.keyHeads, p.queries, p.keys})
+  for (int64_t scalar : {p.heads, p.keyHeads, p.batch, p.queries, p.keys})
     launch.arguments.push_back(int32_t(scalar));
   if (spec.sinkKeyValue)
     launch.arguments.push_back(int32_t(p.sinkRows));

@@ -6,20 +6,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// GPU kernels for a model, a function of sink ops, or norms named on the command
-// line:
+// GPU kernels for a model, a function of sink ops, or what the command line
+// names:
 //
 //   basin-compile MODEL.onnx --target sm_90a -o model.bko
 //   basin-compile IN.mlir --target sm_80 --emit ptx -o -
 //   basin-compile --norm dim=4096,type=bf16,weight,residual,sum --target sm_90a -o norm.bko
+//   basin-compile --attention head_dim=128,type=bf16,causal,sink_logit -o attention.bko
 //
 //===----------------------------------------------------------------------===//
 
-#include "NormOption.h"
+#include "KernelOptions.h"
 
 #include "basin/Conversion/SinkToGPU/SinkToGPU.h"
 #include "basin/InitAll.h"
-#include "basin/Kernels/KernelBuilder.h"
+#include "basin/Kernels/AddKernel.h"
 #include "basin/Target/NVPTX/Compile.h"
 #include "basin/Target/NVPTX/KernelObject.h"
 #include "basin/Target/ONNX/Import.h"
@@ -64,6 +65,17 @@ static cl::list<std::string>
                    "[,layer][,residual][,sum][,pre_affine][,weight][,bias][,gate=R]"
                    "[,tensorwise][,activation=A][,eps=X]"),
           cl::cat(category));
+static cl::list<std::string> dyts("dyt",
+                                  cl::desc("dynamic tanh: dim=N,type=T[,result=T][,parameters=T]"
+                                           "[,bias]"),
+                                  cl::cat(category));
+static cl::list<std::string>
+    attentions("attention",
+               cl::desc("attention by its parts: head_dim=N[,value_dim=N],type=bf16[,causal]"
+                        "[,window][,top_left][,mask=bias|keep][,mask_type=T][,scale=X]"
+                        "[,softcap=X][,key_lengths][,sink_logit][,sink_kv]"
+                        "[,gate=plain|sigmoid][,log_sum_exp]"),
+               cl::cat(category));
 static cl::opt<std::string> toolkit("toolkit", cl::desc("folder with bin/ptxas"),
                                     cl::cat(category));
 static cl::opt<bool> verbose("resources", cl::desc("print registers and spills of each kernel"),
@@ -96,17 +108,27 @@ static LogicalResult checkTarget() {
   return fail("--target: expected sm_80, sm_86, sm_89 or sm_90a, but got '" + target + "'");
 }
 
-static LogicalResult addNorms(gpu::GPUModuleOp kernels) {
-  for (const std::string &text : norms) {
-    llvm::Expected<kernels::NormSpec> spec = parseNorm(text, kernels.getContext());
-    if (!spec)
-      return fail("--norm " + text + ": " + llvm::toString(spec.takeError()));
-    if (kernels.lookupSymbol(kernels::getName(*spec)))
-      continue;
-    if (std::string why = buildNorm(kernels, *spec); !why.empty())
-      return fail("--norm " + text + ": " + why);
+/// Kernels that the option `option` names, each text read by `parse`.
+template <typename Spec>
+static LogicalResult addNamed(gpu::GPUModuleOp kernels, StringRef option,
+                              ArrayRef<std::string> texts,
+                              llvm::Expected<Spec> (*parse)(StringRef, MLIRContext *)) {
+  for (const std::string &text : texts) {
+    llvm::Expected<Spec> spec = parse(text, kernels.getContext());
+    llvm::Error error = spec.takeError();
+    if (!error)
+      error = kernels::addKernel(kernels, *spec, target).takeError();
+    if (error)
+      return fail("--" + option + " " + text + ": " + llvm::toString(std::move(error)));
   }
   return success();
+}
+
+static LogicalResult addNamedKernels(gpu::GPUModuleOp kernels) {
+  if (failed(addNamed(kernels, "norm", norms, parseNorm)) ||
+      failed(addNamed(kernels, "dyt", dyts, parseDyT)))
+    return failure();
+  return addNamed(kernels, "attention", attentions, parseAttention);
 }
 
 /// Machine code; prints what the assembler says of it.
@@ -159,8 +181,8 @@ static FailureOr<std::string> compile(gpu::GPUModuleOp kernels, json::Array plan
 }
 
 static LogicalResult run(MLIRContext &context) {
-  if (input.empty() && norms.empty())
-    return fail("expected a model, a module or --norm");
+  if (input.empty() && norms.empty() && dyts.empty() && attentions.empty())
+    return fail("expected a model, a module, --norm, --dyt or --attention");
   if (failed(checkTarget()))
     return failure();
   OwningOpRef<ModuleOp> module = read(context);
@@ -170,7 +192,8 @@ static LogicalResult run(MLIRContext &context) {
   OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
   gpu::GPUModuleOp kernels = kernels::createKernelModule(*holder, "basin_kernels");
   SmallVector<LaunchStep> steps;
-  if (failed(buildKernels(*module, kernels, target, partial, steps)) || failed(addNorms(kernels)))
+  if (failed(buildKernels(*module, kernels, target, partial, steps)) ||
+      failed(addNamedKernels(kernels)))
     return failure();
   if (kernels.getOps<gpu::GPUFuncOp>().empty())
     return fail(input + ": no op of it has a kernel");

@@ -16,8 +16,7 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
-#include "basin/Kernels/DyTKernel.h"
-#include "basin/Kernels/NormKernel.h"
+#include "basin/Kernels/AddKernel.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -42,8 +41,7 @@ private:
   LogicalResult visitDyT(sink::DyTOp op);
   std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec);
   std::string fuseGate(Value result, NormSpec &spec, LaunchStep &step);
-  LogicalResult build(const NormSpec &spec, LaunchStep &step);
-  bool has(StringRef name) { return kernels.lookupSymbol(name) != nullptr; }
+  template <typename Spec> LogicalResult build(Operation *op, const Spec &spec, LaunchStep &step);
 
   gpu::GPUModuleOp kernels;
   StringRef chip;
@@ -132,21 +130,13 @@ std::string KernelSelector::fuseGate(Value result, NormSpec &spec, LaunchStep &s
   return {};
 }
 
-LogicalResult KernelSelector::build(const NormSpec &spec, LaunchStep &step) {
-  step.kernel = kernels::getName(spec);
-  if (spec.gateRank != 0) {
-    kernels::GatedNormSchedule schedule = kernels::chooseGatedNormSchedule(spec);
-    if (std::string why = schedule.check(spec); !why.empty())
-      return refuse(step.ops.back(), why);
-    if (!has(step.kernel))
-      kernels::buildGatedNormKernel(kernels, spec, schedule);
-  } else {
-    kernels::NormSchedule schedule = kernels::chooseNormSchedule(spec);
-    if (std::string why = schedule.check(spec); !why.empty())
-      return refuse(step.ops.front(), why);
-    if (!has(step.kernel))
-      kernels::buildNormKernel(kernels, spec, schedule);
-  }
+/// Adds the kernel and the step; `op` is refused where there is none.
+template <typename Spec>
+LogicalResult KernelSelector::build(Operation *op, const Spec &spec, LaunchStep &step) {
+  llvm::Expected<std::string> name = kernels::addKernel(kernels, spec, chip);
+  if (!name)
+    return refuse(op, llvm::toString(name.takeError()));
+  step.kernel = std::move(*name);
   steps.push_back(std::move(step));
   return success();
 }
@@ -180,7 +170,7 @@ template <typename NormOp> LogicalResult KernelSelector::visitNorm(NormOp norm) 
     return refuse(norm, why);
   bind("y", step.ops.back()->getResult(0));
   spec.sum = bind("sum", norm.getSum());
-  return build(spec, step);
+  return build(step.ops.back(), spec, step);
 }
 
 LogicalResult KernelSelector::visitDyT(sink::DyTOp op) {
@@ -194,16 +184,11 @@ LogicalResult KernelSelector::visitDyT(sink::DyTOp op) {
                           ", but got " + toString(alpha));
   kernels::DyTSpec spec{types.dim, static_cast<bool>(op.getBeta()), types.type, types.parameterType,
                         types.resultType};
-  LaunchStep step{kernels::getName(spec),
-                  {op},
-                  {{"x", op.getX()}, {"alpha", op.getAlpha()}, {"gamma", op.getGamma()}}};
+  LaunchStep step{{}, {op}, {{"x", op.getX()}, {"alpha", op.getAlpha()}, {"gamma", op.getGamma()}}};
   if (spec.bias)
     step.bindings.push_back({"beta", op.getBeta()});
   step.bindings.push_back({"y", op.getResult()});
-  if (!has(step.kernel))
-    kernels::buildDyTKernel(kernels, spec);
-  steps.push_back(std::move(step));
-  return success();
+  return build(op, spec, step);
 }
 
 LogicalResult KernelSelector::visit(Operation *op) {

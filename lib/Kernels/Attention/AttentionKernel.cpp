@@ -61,7 +61,7 @@ static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
     add(true, (name + "_head_stride").str(), KernelArgument::Scalar, i64);
     add(true, (name + "_row_stride").str(), KernelArgument::Scalar, i32);
   }
-  for (StringRef name : {"heads", "kv_heads", "queries", "keys"})
+  for (StringRef name : {"heads", "kv_heads", "batch", "queries", "keys"})
     add(true, name, KernelArgument::Scalar, i32);
   add(spec.sinkKeyValue, "sink_rows", KernelArgument::Scalar, i32);
   add(spec.window, "window", KernelArgument::Scalar, i32);
@@ -252,7 +252,7 @@ gpu::GPUFuncOp AttentionBody::build() {
   stageOutput(state);
   storeOutput();
   b.finish();
-  b.getKernel()->setAttr("basin.rows_per_block", b.getI64IntegerAttr(schedule.queries));
+  setGrid(b.getKernel(), {{"queries", schedule.queries}}, {{"heads", 1}}, {{"batch", 1}});
   return b.getKernel();
 }
 
