@@ -46,6 +46,7 @@ public:
   }
   int64_t integer(int64_t min, int64_t max) const;
   double number() const;
+  bool boolean() const;
   std::string name() const;
   template <typename T, size_t N> T oneOf(const std::pair<const char *, T> (&choices)[N]) const;
   const std::vector<std::string> &keys() const {
@@ -87,6 +88,8 @@ double Node::number() const {
     return static_cast<double>(value.integer);
   return expect(Value::Real, "a number") ? value.real : 0;
 }
+
+bool Node::boolean() const { return expect(Value::Bool, "true or false") && value.boolean; }
 
 /// Names reach C strings and terminals.
 static const char *checkName(std::string_view text) {
@@ -179,6 +182,7 @@ static Argument readArgument(const Node &node) {
   if ((align & (align - 1)) != 0)
     node.member("align").fail("expected a power of two, but got " + std::to_string(align));
   out.alignment = static_cast<uint32_t>(align);
+  out.isStrided = node.has("strided") && node.member("strided").boolean();
   return out;
 }
 

@@ -49,6 +49,7 @@ struct Argument {
   basin_rt_kind kind;
   basin_rt_type type;
   uint32_t alignment; // of a pointer
+  bool isStrided = false;
 };
 
 struct Kernel {

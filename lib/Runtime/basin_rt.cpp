@@ -197,7 +197,8 @@ basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *kernel, size_t i
     if (index >= arguments.size())
       return outOfRange("argument", index, arguments.size());
     const Argument &argument = arguments[index];
-    *info = {argument.name.c_str(), argument.kind, argument.type, argument.alignment};
+    *info = {argument.name.c_str(), argument.kind, argument.type, argument.alignment,
+             argument.isStrided};
     return {};
   });
 }

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from basin.tensors import TensorError, view
+from basin.tensors import TensorError, TensorView, view
 
 __all__ = [
     "Argument",
@@ -33,6 +33,7 @@ __all__ = [
 ABI_VERSION = 1
 KINDS = ("in", "out", "inout", "scalar")
 TYPES = ("f32", "f16", "bf16", "i8", "i32", "i64")
+SIZES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "i32": 4, "i64": 8}
 
 
 class KernelError(Exception):
@@ -58,6 +59,7 @@ class _ArgumentInfo(ctypes.Structure):
         ("kind", ctypes.c_int),
         ("type", ctypes.c_int),
         ("alignment", ctypes.c_uint32),
+        ("is_strided", ctypes.c_int32),
     ]
 
 
@@ -145,12 +147,16 @@ def device_capability(device: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a kernel. `kind` is in, out, inout or scalar; `type` f32, bf16 and so on."""
+    """An argument of a kernel. `kind` is in, out, inout or scalar; `type` f32, bf16 and so on.
+
+    `alignment` is of the pointer in bytes and, where the tensor may be `strided`, of its strides.
+    """
 
     name: str
     kind: str
     type: str
     alignment: int
+    strided: bool = False
 
 
 class Kernel:
@@ -167,7 +173,15 @@ class Kernel:
         for i in range(info.argument_count):
             _call("kernel_argument", handle, i, ctypes.byref(argument))
             kind, type_ = KINDS[argument.kind], TYPES[argument.type]
-            arguments.append(Argument(argument.name.decode(), kind, type_, argument.alignment))
+            arguments.append(
+                Argument(
+                    argument.name.decode(),
+                    kind,
+                    type_,
+                    argument.alignment,
+                    bool(argument.is_strided),
+                )
+            )
         self.arguments: tuple[Argument, ...] = tuple(arguments)
         axes = []
         for axis in range(3):
@@ -274,8 +288,7 @@ class Kernel:
         if tensor.type != argument.type:
             expected = f"expected a tensor of {argument.type}"
             raise KernelError(f"{where}: {expected}, but got {tensor.type}")
-        if not tensor.contiguous:
-            raise KernelError(f"{where}: expected a contiguous tensor")
+        check_strides(argument, where, tensor)
         if tensor.read_only and argument.kind != "in":
             raise KernelError(f"{where}: the kernel writes it, but it is read-only")
         return tensor
@@ -299,6 +312,25 @@ class Kernel:
                     f"but '{first[0]}' on device {first[1]}"
                 )
         return first[1] if first else -1
+
+
+def check_strides(argument: Argument, where: str, tensor: TensorView) -> None:
+    """Refuse a tensor whose elements are not where the kernel looks for them."""
+    if not argument.strided:
+        if not tensor.contiguous:
+            raise KernelError(f"{where}: expected a contiguous tensor")
+        return
+    axes = [(size, stride) for size, stride in zip(tensor.shape, tensor.strides) if size > 1]
+    if 0 in tensor.shape or not axes:
+        return
+    if tensor.shape[-1] > 1 and tensor.strides[-1] != 1:
+        raise KernelError(f"{where}: expected elements of the last axis side by side")
+    rows = axes[:-1] if tensor.shape[-1] > 1 else axes
+    bytes_ = SIZES[argument.type]
+    for _, stride in rows:
+        if stride * bytes_ % argument.alignment:
+            wanted = f"strides in multiples of {argument.alignment} bytes"
+            raise KernelError(f"{where}: expected {wanted}, but got {stride * bytes_}")
 
 
 def _stream_handle(stream: Any, tensors: Any, device: int) -> int:

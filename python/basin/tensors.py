@@ -19,13 +19,33 @@ class TensorError(Exception):
 
 @dataclass(frozen=True)
 class TensorView:
-    """`device` is None where only the driver can say."""
+    """`device` is None where only the driver can say; `strides` are in elements."""
 
     pointer: int
     type: str
     device: int | None
-    contiguous: bool
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
     read_only: bool = False
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether its rows lie one after the other."""
+        return self.strides_fit(contiguous_strides(self.shape))
+
+    def strides_fit(self, expected: tuple[int, ...]) -> bool:
+        """Whether it has these strides wherever they matter."""
+        pairs = zip(self.shape, self.strides, expected)
+        return 0 in self.shape or all(size == 1 or have == want for size, have, want in pairs)
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """In elements, of rows one after the other."""
+    strides, count = [], 1
+    for size in reversed(shape):
+        strides.append(count)
+        count *= size
+    return tuple(reversed(strides))
 
 
 _TORCH_TYPES = {
@@ -51,7 +71,7 @@ _DLPACK_DEVICES = {1: "a CPU", 3: "a pinned CPU", 4: "an OpenCL", 8: "a Metal", 
 
 def view(tensor: Any) -> TensorView:
     """A tensor on a CUDA device; anything else is refused with a TensorError."""
-    if all(hasattr(tensor, name) for name in ("data_ptr", "is_contiguous", "dtype", "device")):
+    if all(hasattr(tensor, name) for name in ("data_ptr", "stride", "dtype", "device")):
         return _torch_view(tensor)
     if hasattr(tensor, "__cuda_array_interface__"):
         return _array_view(tensor.__cuda_array_interface__)
@@ -66,32 +86,29 @@ def _torch_view(tensor: Any) -> TensorView:
         raise TensorError(f"expected a CUDA tensor, but got {kind} tensor")
     name = str(tensor.dtype)
     return TensorView(
-        tensor.data_ptr(), _TORCH_TYPES.get(name, name), tensor.device.index, tensor.is_contiguous()
+        tensor.data_ptr(),
+        _TORCH_TYPES.get(name, name),
+        tensor.device.index,
+        tuple(tensor.shape),
+        tuple(tensor.stride()),
     )
 
 
-def _is_compact(shape: Any, strides: Any) -> bool:
-    """Whether strides, in elements, are those of rows one after the other."""
-    if strides is None or 0 in shape:
-        return True
-    expected = 1
-    for size, stride in zip(reversed(shape), reversed(strides)):
-        if size != 1 and stride != expected:
-            return False
-        expected *= size
-    return True
+def _strides(shape: tuple[int, ...], strides: Any) -> tuple[int, ...]:
+    """Those that are stated, else those of a contiguous tensor."""
+    return contiguous_strides(shape) if strides is None else tuple(strides)
 
 
 def _array_view(interface: Any) -> TensorView:
     try:
         pointer, read_only = interface["data"]
-        shape, name = interface["shape"], interface["typestr"]
+        shape, name = tuple(interface["shape"]), interface["typestr"]
         size = int(name[2:])
         strides = interface.get("strides")
         if strides is not None:
             strides = [stride / size for stride in strides]
-        type_, compact = _ARRAY_TYPES.get(name, name), _is_compact(shape, strides)
-        return TensorView(int(pointer or 0), type_, None, compact, bool(read_only))
+        type_, strides = _ARRAY_TYPES.get(name, name), _strides(shape, strides)
+        return TensorView(int(pointer or 0), type_, None, shape, strides, bool(read_only))
     except (KeyError, TypeError, ValueError) as error:
         raise TensorError(f"its __cuda_array_interface__ is not valid ({error!r})") from error
 
@@ -126,7 +143,7 @@ def _dlpack_view(tensor: Any) -> TensorView:
         raise TensorError(f"its DLPack capsule is not valid ({error})") from error
     key = (raw.code, raw.bits)
     name = _DLPACK_TYPES.get(key, f"DLPack type {key}") if raw.lanes == 1 else "vectors"
-    shape = raw.shape[: raw.ndim] if raw.ndim else []
+    shape = tuple(raw.shape[: raw.ndim]) if raw.ndim else ()
     strides = raw.strides[: raw.ndim] if raw.strides and raw.ndim else None
     pointer = (raw.data or 0) + raw.byte_offset
-    return TensorView(pointer, name, int(device), _is_compact(shape, strides))
+    return TensorView(pointer, name, int(device), shape, _strides(shape, strides))

@@ -73,8 +73,8 @@ class Array:
 
 def torch_like(pointer, dtype="torch.bfloat16", device="cuda", index=0, contiguous=True):
     return SimpleNamespace(
-        data_ptr=lambda: pointer, is_contiguous=lambda: contiguous, dtype=dtype,
-        device=SimpleNamespace(type=device, index=index),
+        data_ptr=lambda: pointer, shape=(4, 8), stride=lambda: (8, 1) if contiguous else (1, 4),
+        dtype=dtype, device=SimpleNamespace(type=device, index=index),
     )  # fmt: skip
 
 
@@ -205,10 +205,48 @@ def test_real_cpu_tensor(kernels):
         kernels["norm"](x=x, y=x, rows=4)
 
 
+def view_of(shape, strides):
+    return package.tensors.TensorView(0, "f16", 0, shape, strides)
+
+
 def test_strides_of_what_has_no_order():
-    compact = package.tensors._is_compact
-    assert compact((4, 1, 8), (8, 99, 1)) and compact((0, 3), (1, 7)) and compact((), ())
-    assert not compact((4, 8), (9, 1))
+    assert view_of((4, 1, 8), (8, 99, 1)).contiguous and view_of((), ()).contiguous
+    assert view_of((0, 3), (1, 7)).contiguous
+    assert not view_of((4, 8), (9, 1)).contiguous
+
+
+@pytest.mark.parametrize(
+    "shape, strides, message",
+    [
+        ((2, 3, 64), (999, 64, 1), "expected strides in multiples of 16 bytes, but got 1998"),
+        ((2, 3, 64), (192, 1, 3), "expected elements of the last axis side by side"),
+        ((2, 3, 64), (1024, 136, 1), None),
+        ((1, 3, 64), (5, 64, 1), None),
+        ((2, 3, 64), (0, 64, 1), None),
+        ((2, 0, 64), (5, 5, 5), None),
+        ((2, 3, 1), (24, 4, 7), "expected strides in multiples of 16 bytes, but got 8"),
+    ],
+)
+def test_strided_rows(shape, strides, message):
+    rows = runtime.Argument("x", "in", "f16", 16, strided=True)
+    if message is None:
+        runtime.check_strides(rows, "x", view_of(shape, strides))
+        return
+    with pytest.raises(KernelError, match=message):
+        runtime.check_strides(rows, "x", view_of(shape, strides))
+
+
+def test_strided_argument_of_an_object(tmp_path):
+    arguments = [
+        argument("x", "in", "bf16", strided=True), argument("m", "in", "i8", align=1),
+        argument("rows", "scalar", "i32"),
+    ]  # fmt: skip
+    loaded = runtime.load(write(tmp_path / "strided.bko", [kernel("k", arguments)]))
+    assert [a.strided for a in loaded["k"].arguments] == [True, False, False]
+    assert [a.alignment for a in loaded["k"].arguments][:2] == [16, 1]
+    arguments[0]["strided"] = 1
+    with pytest.raises(KernelError, match="strided: expected true or false, but got"):
+        runtime.load(write(tmp_path / "wrong.bko", [kernel("k", arguments)]))
 
 
 def test_no_rows_is_no_launch(kernels, driver):

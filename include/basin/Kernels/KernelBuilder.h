@@ -30,6 +30,10 @@ struct KernelArgument {
   std::string name;
   Kind kind;
   mlir::Type type;
+  /// The bytes that the pointer is a multiple of; where rows are `isStrided`, the
+  /// distances of all axes but the last, too, which has its elements side by side.
+  int64_t alignment = 16;
+  bool isStrided = false;
 };
 
 /// An axis of a grid: the product of ceil(argument / per) of these.

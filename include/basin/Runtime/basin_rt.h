@@ -88,6 +88,8 @@ typedef struct basin_rt_argument_info {
   basin_rt_kind kind;
   basin_rt_type type; /**< of the scalar, or of what the pointer points to */
   uint32_t alignment; /**< of a pointer, in bytes */
+  int32_t is_strided; /**< the kernel is told the strides, which are aligned as well but
+                           for the last, 1; other tensors are contiguous */
 } basin_rt_argument_info;
 
 /** One factor of an axis of the grid: ceil(argument / per). */

@@ -39,22 +39,27 @@ static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
     if (has)
       out.push_back({name.str(), kind, type});
   };
-  auto addStrided = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type) {
-    add(has, name, kind, type);
-    if (has)
-      strided.push_back(name.str());
+  // Rows are copied 16 bytes at once, or elements are read one by one.
+  auto addStrided = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type,
+                        bool isCopied) {
+    if (!has)
+      return;
+    int64_t alignment = isCopied ? 16 : type.getIntOrFloatBitWidth() / 8;
+    out.push_back({name.str(), kind, type, alignment, /*isStrided=*/true});
+    strided.push_back(name.str());
   };
-  addStrided(true, "query", KernelArgument::In, spec.type);
-  addStrided(true, "key", KernelArgument::In, spec.type);
-  addStrided(true, "value", KernelArgument::In, spec.type);
+  addStrided(true, "query", KernelArgument::In, spec.type, true);
+  addStrided(true, "key", KernelArgument::In, spec.type, true);
+  addStrided(true, "value", KernelArgument::In, spec.type, true);
   addStrided(spec.mask != AttentionSpec::NoMask, "mask", KernelArgument::In,
-             spec.mask == AttentionSpec::Keep ? i8 : spec.maskType);
+             spec.mask == AttentionSpec::Keep ? i8 : spec.maskType, false);
   add(spec.keyLengths, "key_lengths", KernelArgument::In, i32);
   add(spec.sinkLogit, "sink_logit", KernelArgument::In, spec.getSinkType());
   add(spec.sinkKeyValue, "sink_key", KernelArgument::In, spec.type);
   add(spec.sinkKeyValue, "sink_value", KernelArgument::In, spec.type);
-  addStrided(spec.gate != AttentionSpec::NoGate, "gate", KernelArgument::In, spec.type);
-  addStrided(true, "result", KernelArgument::Out, spec.type);
+  addStrided(spec.gate != AttentionSpec::NoGate, "gate", KernelArgument::In, spec.type,
+             !spec.gatePerHead);
+  addStrided(true, "result", KernelArgument::Out, spec.type, true);
   add(spec.logSumExp, "log_sum_exp", KernelArgument::Out, f32);
   for (StringRef name : strided) {
     add(true, (name + "_batch_stride").str(), KernelArgument::Scalar, i64);

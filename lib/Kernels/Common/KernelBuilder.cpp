@@ -64,9 +64,14 @@ KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, StringRef name,
   for (const KernelArgument &argument : arguments) {
     types.push_back(argument.kind == KernelArgument::Scalar ? argument.type : global);
     names.push_back(argument.name);
-    abi.push_back(getDictionaryAttr({getNamedAttr("name", getStringAttr(argument.name)),
-                                     getNamedAttr("kind", getStringAttr(toString(argument.kind))),
-                                     getNamedAttr("type", TypeAttr::get(argument.type))}));
+    NamedAttrList entry({getNamedAttr("name", getStringAttr(argument.name)),
+                         getNamedAttr("kind", getStringAttr(toString(argument.kind))),
+                         getNamedAttr("type", TypeAttr::get(argument.type))});
+    if (argument.alignment != 16)
+      entry.set("align", getI64IntegerAttr(argument.alignment));
+    if (argument.isStrided)
+      entry.set("strided", getUnitAttr());
+    abi.push_back(entry.getDictionary(getContext()));
   }
   kernel = gpu::GPUFuncOp::create(*this, name, getFunctionType(types, {}));
   kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), getUnitAttr());

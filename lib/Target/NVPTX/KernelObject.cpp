@@ -26,9 +26,14 @@ static std::string typeName(Type type) {
 }
 
 static json::Value describeArgument(DictionaryAttr argument) {
-  return json::Object{{"name", argument.getAs<StringAttr>("name").getValue()},
-                      {"kind", argument.getAs<StringAttr>("kind").getValue()},
-                      {"type", typeName(argument.getAs<TypeAttr>("type").getValue())}};
+  json::Object out{{"name", argument.getAs<StringAttr>("name").getValue()},
+                   {"kind", argument.getAs<StringAttr>("kind").getValue()},
+                   {"type", typeName(argument.getAs<TypeAttr>("type").getValue())}};
+  if (auto align = argument.getAs<IntegerAttr>("align"))
+    out["align"] = align.getInt();
+  if (argument.contains("strided"))
+    out["strided"] = true;
+  return out;
 }
 
 static json::Value describeAxis(ArrayAttr axis) {

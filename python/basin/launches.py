@@ -1,0 +1,234 @@
+"""Functions of a kernel object: all that they launch, in order, on tensors of torch.
+
+    block = basin.launches.load("block.bko")["block"]
+    y, = block(x, weight)
+
+`basin-compile` writes them for a module or a model whose ops all have kernels; with `--partial`,
+for those that have, between which other code runs. Results are made by torch on the inputs' device.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from basin import runtime
+
+__all__ = ["Function", "LaunchError", "Step", "load", "read_functions"]
+
+# A factor of a size: a number, or ("size" or "stride", name of a value, axis).
+Factor = int | tuple[str, str, int]
+
+
+class LaunchError(Exception):
+    """What an object says that cannot be run, or tensors that do not fit it."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A tensor that a step makes."""
+
+    argument: str
+    value: str
+    type: str
+    shape: tuple[tuple[Factor, ...], ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One launch. Inputs are (argument, value, whether it is transposed first)."""
+
+    kernel: str
+    inputs: tuple[tuple[str, str, bool], ...]
+    outputs: tuple[Output, ...]
+    scalars: Mapping[str, tuple[Factor, ...]]
+
+
+class Function:
+    """What a function launches: `inputs` are (value, type), `outputs` the values it returns."""
+
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[tuple[str, str], ...],
+        outputs: tuple[str, ...],
+        steps: tuple[Step, ...],
+        kernels: Mapping[str, Any],
+    ) -> None:
+        self.name, self.inputs, self.outputs, self.steps = name, inputs, outputs, steps
+        self._kernels = kernels
+        for step in steps:
+            if step.kernel not in kernels:
+                raise LaunchError(f"{name}: there is no kernel {step.kernel}")
+
+    def __repr__(self) -> str:
+        given = ", ".join(value for value, _ in self.inputs)
+        return f"<function {self.name}({given}) -> {', '.join(self.outputs)}>"
+
+    def __call__(self, *tensors: Any, stream: Any = None) -> tuple[Any, ...]:
+        """Launch all of it on tensors in the order of `inputs`."""
+        if len(tensors) != len(self.inputs):
+            wanted = f"expected {len(self.inputs)} tensors"
+            raise LaunchError(f"{self.name}: {wanted}, but got {len(tensors)}")
+        names = (value for value, _ in self.inputs)
+        return self.run(dict(zip(names, tensors)), stream)
+
+    def run(self, tensors: Mapping[str, Any], stream: Any = None) -> tuple[Any, ...]:
+        """The same with tensors by the names of values."""
+        for value, _ in self.inputs:
+            if value not in tensors:
+                raise LaunchError(f"{self.name}: expected a tensor for '{value}'")
+        values = dict(tensors)
+        for step in self.steps:
+            _run(step, values, self._kernels[step.kernel], stream)
+        return tuple(values[name] for name in self.outputs)
+
+
+def _run(step: Step, values: dict[str, Any], kernel: Any, stream: Any) -> None:
+    import torch
+
+    given: dict[str, Any] = {}
+    for argument, value, transposed in step.inputs:
+        tensor = values[value]
+        given[argument] = tensor.mT.contiguous() if transposed else tensor
+    like = next(iter(given.values()))
+    for output in step.outputs:
+        shape = [_product(factors, values, step) for factors in output.shape]
+        dtype = getattr(torch, _DTYPES[output.type])
+        made = torch.empty(shape, dtype=dtype, device=like.device)
+        given[output.argument] = values[output.value] = made
+    for name, factors in step.scalars.items():
+        given[name] = _product(factors, values, step)
+    kernel.launch(_as_bytes(given), stream)
+
+
+def _as_bytes(given: dict[str, Any]) -> dict[str, Any]:
+    """Booleans as the bytes that kernels take."""
+    import torch
+
+    def bytes_of(value: Any) -> Any:
+        is_bool = isinstance(value, torch.Tensor) and value.dtype == torch.bool
+        return value.view(torch.int8) if is_bool else value
+
+    return {name: bytes_of(value) for name, value in given.items()}
+
+
+def _product(factors: tuple[Factor, ...], values: Mapping[str, Any], step: Step) -> int:
+    out = 1
+    for factor in factors:
+        out *= factor if isinstance(factor, int) else _measure(factor, values, step)
+    return out
+
+
+def _measure(factor: tuple[str, str, int], values: Mapping[str, Any], step: Step) -> int:
+    what, value, axis = factor
+    tensor = values[value]
+    if axis >= tensor.dim():
+        raise LaunchError(f"{step.kernel}: '{value}' has no axis {axis}")
+    if what == "size":
+        return tensor.shape[axis]
+    return 0 if tensor.shape[axis] == 1 else tensor.stride(axis)
+
+
+# ------------------------------------------------------------------------------------------------
+# Reading
+# ------------------------------------------------------------------------------------------------
+
+_DTYPES = {
+    "f32": "float32", "f16": "float16", "bf16": "bfloat16", "i8": "int8", "i32": "int32",
+    "i64": "int64",
+}  # fmt: skip
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Function]:
+    """The functions of the object at `path`, with its kernels."""
+    return read_functions(path, runtime.load(path))
+
+
+def read_functions(path: str | os.PathLike[str], kernels: Mapping[str, Any]) -> dict[str, Function]:
+    """The functions of the object at `path`, to be run by `kernels`."""
+    entries = _read_header(path).get("functions", [])
+    try:
+        return {entry["name"]: _read_function(entry, kernels) for entry in entries}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LaunchError(f"{os.fspath(path)}: its functions are not valid ({error!r})") from error
+
+
+def _read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        magic, size = file.read(8), file.read(8)
+        if magic != b"BASINKO1" or len(size) < 8:
+            raise LaunchError(f"{os.fspath(path)} is no kernel object")
+        text = file.read(min(struct.unpack("<Q", size)[0], 1 << 23))
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise LaunchError(f"{os.fspath(path)}: its JSON is not valid ({error})") from error
+    return header if isinstance(header, dict) else {}
+
+
+def _read_function(entry: Mapping[str, Any], kernels: Mapping[str, Any]) -> Function:
+    inputs = tuple((one["value"], one["type"]) for one in entry["inputs"])
+    steps = tuple(_read_step(step) for step in entry["steps"])
+    outputs = tuple(entry["outputs"])
+    _check_order(entry["name"], {value for value, _ in inputs}, outputs, steps)
+    return Function(entry["name"], inputs, outputs, steps, kernels)
+
+
+def _check_order(
+    name: str, known: set[str], outputs: tuple[str, ...], steps: tuple[Step, ...]
+) -> None:
+    """Every value is an input or made before it is read."""
+    for step in steps:
+        read = [value for _, value, _ in step.inputs]
+        known = known | {output.value for output in step.outputs}
+        sizes = [*step.scalars.values(), *(axis for o in step.outputs for axis in o.shape)]
+        read += [factor[1] for factors in sizes for factor in factors if isinstance(factor, tuple)]
+        for value in read:
+            if value not in known:
+                raise LaunchError(f"{name}: {step.kernel} reads '{value}', which nothing makes")
+    for value in outputs:
+        if value not in known:
+            raise LaunchError(f"{name}: nothing makes '{value}'")
+
+
+def _read_step(entry: Mapping[str, Any]) -> Step:
+    return Step(
+        entry["kernel"],
+        tuple(
+            (one["argument"], one["value"], one.get("transposed", False)) for one in entry["inputs"]
+        ),
+        tuple(
+            Output(one["argument"], one["value"], _known(one["type"]), _read_shape(one["shape"]))
+            for one in entry["outputs"]
+        ),
+        {name: _read_factors(factors) for name, factors in entry["scalars"].items()},
+    )
+
+
+def _known(type_: str) -> str:
+    if type_ not in _DTYPES:
+        raise ValueError(f"type {type_!r}")
+    return type_
+
+
+def _read_shape(axes: list[Any]) -> tuple[tuple[Factor, ...], ...]:
+    return tuple(_read_factors(axis) for axis in axes)
+
+
+def _read_factors(entries: list[Any]) -> tuple[Factor, ...]:
+    return tuple(_read_factor(entry) for entry in entries)
+
+
+def _read_factor(entry: Any) -> Factor:
+    if isinstance(entry, int):
+        return entry
+    what = "size" if "size" in entry else "stride"
+    axis = entry[what]
+    if not isinstance(axis, int) or axis < 0:
+        raise ValueError(f"axis {axis!r}")
+    return (what, entry["value"], axis)
