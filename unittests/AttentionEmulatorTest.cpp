@@ -395,7 +395,7 @@ TEST_F(AttentionNumbers, SkipsTiles) {
   EXPECT_EQ(count(true, 0, 0), 2 * 36 * perTile);
   // Keys from 63 before the block's first query on: two tiles, two of its own.
   EXPECT_EQ(count(true, 64, 0), (2 + 7 * 4) * perTile);
-  // And one of sink rows, which shift the others by 4: a tile more, but in the
-  // first two blocks, whose windows begin in that tile.
+  // And one of sink rows, which shift the others by 4: a tile more at both ends. In
+  // the first two blocks the tile of the sink rows is one of the window's.
   EXPECT_EQ(count(true, 64, 4), (3 + 5 + 6 * 6) * perTile);
 }
