@@ -377,6 +377,30 @@ TEST_F(AttentionNumbers, LargeScores) {
   expectRight(problem);
 }
 
+// As with softmax, inf - inf is NaN: in the rows that have it, and in no others.
+TEST_F(AttentionNumbers, InfiniteScores) {
+  Problem problem{spec()};
+  problem.queries = problem.keys = 40;
+  problem.spec.mask = AttentionSpec::Bias;
+  problem.spec.maskType = Float32Type::get(&context);
+  compile(problem.spec);
+  AttentionCase instance(problem);
+  for (int64_t row : {0, 21})
+    set(instance.mask, problem.spec.maskType, instance.mask.index(0, 0, row, 35), INFINITY);
+  EXPECT_TRUE(instance.run(*emulator, used).clean());
+  EXPECT_EQ(instance.compare(), "");
+  EXPECT_TRUE(std::isnan(instance.logSumExp[0]));
+  EXPECT_FALSE(std::isnan(instance.logSumExp[1]));
+
+  problem.spec = spec();
+  problem.spec.sinkLogit = true;
+  compile(problem.spec);
+  for (float sink : {INFINITY, NAN}) {
+    problem.sinkLogits = {sink};
+    expectRight(problem);
+  }
+}
+
 // Without keys the result is what the sinks give.
 TEST_F(AttentionNumbers, NoKeys) {
   for (bool sinks : {false, true}) {

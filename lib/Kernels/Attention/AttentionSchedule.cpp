@@ -180,8 +180,8 @@ AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &s
                                   std::max(spec.headDim, spec.getValueDim()));
   if (isWide(spec))
     out = narrowed(out);
-  // At head dims 32, 96 and 160 one block more fits where some registers are given
-  // up. Those without options do so without spills.
+  // At head dims 32 and 96 one block more fits where some registers are given up.
+  // Those without options do so without spills.
   out.wantsRegisters = isWide(spec) || spec.window || spec.sinkLogit || spec.keyLengths ||
                        spec.gate != AttentionSpec::NoGate;
   return out;
