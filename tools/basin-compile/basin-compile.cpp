@@ -156,7 +156,7 @@ static LogicalResult write(StringRef bytes) {
   return success();
 }
 
-static FailureOr<std::string> compile(gpu::GPUModuleOp kernels, json::Array plan) {
+static FailureOr<std::string> compile(gpu::GPUModuleOp kernels, json::Array functions) {
   if (emit == Emit::MLIR) {
     std::string text;
     llvm::raw_string_ostream(text) << *kernels << "\n";
@@ -174,8 +174,8 @@ static FailureOr<std::string> compile(gpu::GPUModuleOp kernels, json::Array plan
   if (failed(cubin) || emit == Emit::Cubin)
     return cubin;
   json::Object more;
-  if (!plan.empty())
-    more["plan"] = std::move(plan);
+  if (!functions.empty())
+    more["functions"] = std::move(functions);
   return nvptx::makeObject(std::move(*described),
                            {{"cubin", target, *cubin}, {"ptx", target, *ptx}}, std::move(more));
 }
@@ -191,13 +191,12 @@ static LogicalResult run(MLIRContext &context) {
   // Kernels stand in a module of their own: the model's ops are not lowered.
   OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
   gpu::GPUModuleOp kernels = kernels::createKernelModule(*holder, "basin_kernels");
-  SmallVector<LaunchStep> steps;
-  if (failed(buildKernels(*module, kernels, target, partial, steps)) ||
+  if (failed(convertSinkToGPU(*module, kernels, target, partial)) ||
       failed(addNamedKernels(kernels)))
     return failure();
   if (kernels.getOps<gpu::GPUFuncOp>().empty())
     return fail(input + ": no op of it has a kernel");
-  FailureOr<std::string> bytes = compile(kernels, describePlan(steps));
+  FailureOr<std::string> bytes = compile(kernels, describeFunctions(*module));
   return failed(bytes) ? failure() : write(*bytes);
 }
 

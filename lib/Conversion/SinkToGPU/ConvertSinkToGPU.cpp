@@ -8,18 +8,16 @@
 
 #include "basin/Conversion/SinkToGPU/SinkToGPU.h"
 
-#include "basin/Analysis/ResidualStreams.h"
-#include "basin/Dialect/ONNX/IR/ONNX.h"
-#include "basin/Kernels/KernelBuilder.h"
+#include "Launches.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace basin;
-namespace json = llvm::json;
 
 namespace basin {
 #define GEN_PASS_DEF_CONVERTSINKTOGPUPASS
@@ -35,37 +33,59 @@ public:
 } // namespace
 
 void ConvertSinkToGPUPass::runOnOperation() {
-  ModuleOp module = getOperation();
-  gpu::GPUModuleOp kernels = kernels::createKernelModule(module, "basin_kernels");
-  SmallVector<LaunchStep> steps;
-  if (failed(buildKernels(module, kernels, chip, partial, steps)))
-    return signalPassFailure();
-  Builder b(&getContext());
-  for (const LaunchStep &step : steps)
-    for (Operation *op : step.ops)
-      op->setAttr("basin.kernel", b.getStringAttr(step.kernel));
+  gpu::GPUModuleOp kernels = kernels::createKernelModule(getOperation(), "basin_kernels");
+  if (failed(convertSinkToGPU(getOperation(), kernels, chip, partial)))
+    signalPassFailure();
 }
 
-static std::string nameOf(Value value) {
-  if (StringRef name = getStreamValueName(value); !name.empty())
-    return json::fixUTF8(name);
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  value.printAsOperand(os, OpPrintingFlags());
-  return text;
+/// Why `op` is no launch now; empty if it is.
+static std::string convert(Operation *op, const KernelTarget &target) {
+  if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
+    return ("it is inside of '" + op->getParentOp()->getName().getStringRef() + "'").str();
+  return TypeSwitch<Operation *, std::string>(op)
+      .Case<sink::RMSNormOp, sink::LayerNormOp>(
+          [&](auto norm) { return convertNorm(norm, target); })
+      .Case<sink::DyTOp>([&](auto dyt) { return convertDyT(dyt, target); })
+      .Case<sink::AttentionOp>([&](auto attention) { return convertAttention(attention, target); });
 }
 
-json::Array basin::describePlan(ArrayRef<LaunchStep> steps) {
-  json::Array out;
-  for (const LaunchStep &step : steps) {
-    json::Array arguments;
-    for (const LaunchStep::Binding &binding : step.bindings) {
-      json::Object one{{"argument", binding.argument}, {"value", nameOf(binding.value)}};
-      if (binding.transposed)
-        one["transposed"] = true;
-      arguments.push_back(std::move(one));
-    }
-    out.push_back(json::Object{{"kernel", step.kernel}, {"arguments", std::move(arguments)}});
+/// Ops that may have a kernel; what is inside their forms is theirs.
+static SmallVector<Operation *> collect(Operation *root) {
+  SmallVector<Operation *> found;
+  root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<sink::RMSNormOp, sink::LayerNormOp, sink::DyTOp, sink::AttentionOp>(op))
+      found.push_back(op);
+    return isa<sink::RaisedInterface, gpu::GPUModuleOp>(op) ? WalkResult::skip()
+                                                            : WalkResult::advance();
+  });
+  return found;
+}
+
+/// Fails at the first op that is neither a launch nor holds ops or values alone.
+static LogicalResult checkRest(Operation *root) {
+  WalkResult result = root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<gpu::GPUModuleOp>(op))
+      return WalkResult::skip();
+    if (isa<ModuleOp, func::FuncOp, func::ReturnOp, onnx::GraphOp, onnx::ReturnOp,
+            onnx::InitializerOp, onnx::ConstantOp, onnx::AbsentOp, sink::ParameterOp,
+            sink::LaunchOp>(op))
+      return WalkResult::advance();
+    op->emitOpError("has no GPU lowering yet");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult basin::convertSinkToGPU(Operation *root, gpu::GPUModuleOp kernels, StringRef chip,
+                                      bool partial) {
+  KernelTarget target{kernels, chip};
+  for (Operation *op : collect(root)) {
+    std::string why = convert(op, target);
+    if (why.empty())
+      continue;
+    if (!partial)
+      return op->emitOpError() << why;
+    op->emitRemark() << "'" << op->getName() << "' op has no kernel: " << why;
   }
-  return out;
+  return partial ? success() : checkRest(root);
 }

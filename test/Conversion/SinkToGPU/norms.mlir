@@ -2,9 +2,13 @@
 
 // Equal norms share a kernel, and one of another eps has its own.
 // CHECK-LABEL: func.func @equal
-// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_4096_bf16_weight_eps3727c5ac"
-// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_4096_bf16_weight_eps3727c5ac"
-// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_4096_bf16_weight_eps358637bd"
+// CHECK-SAME: %[[X:.*]]: tensor<?x4096xbf16>, %[[W:.*]]: tensor
+// CHECK: %[[A:.*]] = sink.launch @basin_kernels::@rms_norm_4096_bf16_weight_eps3727c5ac(%[[X]], %[[W]])
+// CHECK-SAME: inputs = ["x", "weight"], outputs = ["y"], scalars = {rows = [{of = "x", size = 0 : i64}]}
+// CHECK-SAME: shapes = {y = {{\[\[}}{of = "x", size = 0 : i64}], [{of = "x", size = 1 : i64}]]}
+// CHECK: %[[B:.*]] = sink.launch @basin_kernels::@rms_norm_4096_bf16_weight_eps3727c5ac(%[[A]], %[[W]])
+// CHECK: %[[C:.*]] = sink.launch @basin_kernels::@rms_norm_4096_bf16_weight_eps358637bd(%[[B]], %[[W]])
+// CHECK: return %[[C]]
 // CHECK: gpu.module @basin_kernels
 // CHECK-COUNT-2: gpu.func @rms_norm_4096_bf16_weight
 // CHECK-NOT: gpu.func
@@ -19,8 +23,12 @@ func.func @equal(%x: tensor<?x4096xbf16>, %w: tensor<4096xbf16>) -> tensor<?x409
 
 // A norm takes its residual and its gate along; the gate is no kernel of its own.
 // CHECK-LABEL: onnx.graph @main
-// CHECK: sink.rms_norm {{.*}}basin.kernel = "[[NAME:rms_norm_64_f16_residual_sum_preaffine_weight_gate8_sigmoid_eps3727c5ac]]"
-// CHECK: sink.gate {{.*}}basin.kernel = "[[NAME]]"
+// The rows are two of known number; names stay.
+// CHECK-NOT: sink.gate
+// CHECK: %[[Y:.*]]:2 = sink.launch @basin_kernels::@[[NAME:rms_norm_64_f16_residual_sum_preaffine_weight_gate8_sigmoid_eps3727c5ac]](
+// CHECK-SAME: inputs = ["x", "residual", "pre_affine", "weight", "gate_down", "gate_up"], onnx.outs = ["y", ""], outputs = ["y", "sum"]
+// CHECK-SAME: transposed = ["gate_down", "gate_up"]
+// CHECK: onnx.return %[[Y]]#0, %[[Y]]#1
 // CHECK: gpu.func @[[NAME]](%{{.*}}: !llvm.ptr<1>
 // CHECK-SAME: basin.abi = [{kind = "in", name = "x", type = f16}, {kind = "in", name = "residual", type = f16}, {kind = "in", name = "pre_affine", type = f16}, {kind = "in", name = "weight", type = f16}, {kind = "in", name = "gate_down", type = f16}, {kind = "in", name = "gate_up", type = f16}, {kind = "out", name = "y", type = f16}, {kind = "out", name = "sum", type = f16}, {kind = "scalar", name = "rows", type = i32}]
 // CHECK-SAME: basin.grid = {{\[\[}}{arg = "rows", per = 16 : i64}], [], []]
@@ -41,9 +49,9 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
 
 // A gate whose norm has another reader stays out of its kernel.
 // CHECK-LABEL: onnx.graph @main
-// CHECK: sink.rms_norm {{.*}}basin.kernel = "rms_norm_64_f16_eps3727c5ac"
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_eps3727c5ac(
 // CHECK: sink.gate
-// CHECK-NOT: basin.kernel
+// CHECK-NOT: sink.launch
 // CHECK: gpu.module
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
   onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x64xf16>, {}>], outputs = [#onnx.value<"y", tensor<2x64xf16>, {}>, #onnx.value<"n", tensor<2x64xf16>, {}>], valueInfo = [], info = {name = "g"}> {
@@ -60,7 +68,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
 
 // Parameters may be of a type of their own.
 // CHECK-LABEL: func.func @wide_parameters
-// CHECK: basin.kernel = "rms_norm_64_bf16_by_f32_weight_eps3727c5ac"
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_bf16_by_f32_weight_eps3727c5ac(
 func.func @wide_parameters(%x: tensor<?x64xbf16>, %w: tensor<64xf32>) -> tensor<?x64xbf16> {
   %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<?x64xbf16>, tensor<64xf32>) -> tensor<?x64xbf16>
   return %0 : tensor<?x64xbf16>
@@ -70,10 +78,27 @@ func.func @wide_parameters(%x: tensor<?x64xbf16>, %w: tensor<64xf32>) -> tensor<
 
 // Dynamic tanh stands in a norm's place.
 // CHECK-LABEL: func.func @dyt
-// CHECK: sink.dyt {{.*}}basin.kernel = "dyt_64_bf16_bias"
+// CHECK: sink.launch @basin_kernels::@dyt_64_bf16_bias({{.*}}inputs = ["x", "alpha", "gamma", "beta"]
 // CHECK: gpu.func @dyt_64_bf16_bias
 // CHECK: llvm.intr.tanh
 func.func @dyt(%x: tensor<?x64xbf16>, %a: tensor<1xbf16>, %w: tensor<64xbf16>) -> tensor<?x64xbf16> {
   %0 = sink.dyt %x alpha %a gamma %w beta %w : (tensor<?x64xbf16>, tensor<1xbf16>, tensor<64xbf16>, tensor<64xbf16>) -> tensor<?x64xbf16>
   return %0 : tensor<?x64xbf16>
+}
+
+// -----
+
+// A weight that comes after its norm goes before the launch that takes the gate along.
+// CHECK-LABEL: onnx.graph @late
+// CHECK: onnx.initializer "u"
+// CHECK: sink.launch
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
+  onnx.graph @late <inputs = [#onnx.value<"x", tensor<2x64xf16>, {}>], outputs = [#onnx.value<"y", tensor<2x64xf16>, {}>], valueInfo = [], info = {name = "g"}> {
+  ^bb0(%x: tensor<2x64xf16>):
+    %n = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<2x64xf16>) -> tensor<2x64xf16>
+    %d = onnx.initializer "d" : tensor<64x8xf16> = dense<1.0> : tensor<64x8xf16>
+    %u = onnx.initializer "u" : tensor<8x64xf16> = dense<1.0> : tensor<8x64xf16>
+    %y = sink.gate %n down %d up %u : (tensor<2x64xf16>, tensor<64x8xf16>, tensor<8x64xf16>) -> tensor<2x64xf16>
+    onnx.return %y : tensor<2x64xf16>
+  }
 }

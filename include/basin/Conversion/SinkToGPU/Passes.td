@@ -16,9 +16,9 @@ def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
   let description = [{
     Appends a `gpu.module @basin_kernels` with a kernel for each norm (with its
     residual, pre-affine vector and, if a `sink.gate` is its only reader, the
-    gate) and each attention, equal ones once. An op that a kernel computes gets
-    `basin.kernel`, the kernel's name; the kernels are in the form of
-    `docs/kernels.md`.
+    gate), each dynamic tanh and each attention (with the sigmoid of its gate, if
+    nothing else reads it), equal ones once. A `sink.launch` takes the place of the
+    ops that a kernel computes; the kernels are in the form of `docs/kernels.md`.
 
     Any other op is an error that names it; with `partial` it is left alone, and
     so are sink ops that no kernel fits, with a remark that says why.

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// GPU kernels for sink ops: which kernel computes an op, and from which values.
+// GPU kernels for sink ops: which kernel computes an op, from which values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,31 +32,17 @@ namespace basin {
 #define GEN_PASS_REGISTRATION
 #include "basin/Conversion/SinkToGPU/Passes.h.inc"
 
-/// One step of a launch plan: a kernel and what its arguments are.
-struct LaunchStep {
-  std::string kernel;
-  /// The ops that it computes: a norm and, where that is fused, its gate.
-  llvm::SmallVector<mlir::Operation *> ops;
-  struct Binding {
-    std::string argument;
-    mlir::Value value;
-    /// The kernel takes the transpose, of a constant.
-    bool transposed = false;
-  };
-  llvm::SmallVector<Binding> bindings;
-};
+/// Replaces each norm (with its gate), dynamic tanh and attention of the functions
+/// and graphs in `root` by a `sink.launch` of its kernel, which is appended to
+/// `kernels`, equal ones once, with a schedule for `chip`. With `partial`, other ops
+/// stay as they are, and sink ops that no kernel fits get a remark that says why;
+/// without, each is an error.
+llvm::LogicalResult convertSinkToGPU(mlir::Operation *root, mlir::gpu::GPUModuleOp kernels,
+                                     llvm::StringRef chip, bool partial);
 
-/// Appends to `kernels` a kernel for each sink op of `root` that has one, equal
-/// ones once, for `chip`; what each op launches goes to `steps`. With `partial`,
-/// other ops stay as they are; without, each is an error that names it. Ops that
-/// have a kernel in principle and not as they are get an error or, with
-/// `partial`, a remark.
-llvm::LogicalResult buildKernels(mlir::Operation *root, mlir::gpu::GPUModuleOp kernels,
-                                 llvm::StringRef chip, bool partial,
-                                 llvm::SmallVectorImpl<LaunchStep> &steps);
-
-/// The steps as JSON, values by their ONNX names or "%N" without one.
-llvm::json::Array describePlan(llvm::ArrayRef<LaunchStep> steps);
+/// The functions and graphs of `root` that launch something, as the `functions` of a
+/// kernel object (docs/kernels.md): values by their ONNX names, or "%0" without one.
+llvm::json::Array describeFunctions(mlir::Operation *root);
 
 } // namespace basin
 

@@ -13,6 +13,7 @@ include "basin/Dialect/ONNX/IR/ONNXInterfaces.td"
 include "basin/Dialect/Sink/IR/SinkInterfaces.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/EnumAttr.td"
+include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Sink_Dialect : Dialect {
@@ -328,6 +329,56 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     (`sink_logit` $sink_logit^)? (`sink_kv` $sink_key^ `,` $sink_value)?
     (`gate` $gate^)? attr-dict `:` functional-type(operands, results) ($form^)?
   }];
+}
+
+//===----------------------------------------------------------------------===//
+// Launches
+//===----------------------------------------------------------------------===//
+
+def Sink_LaunchOp : Sink_Op<"launch",
+    [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a kernel on tensors";
+  let description = [{
+    Launches `kernel`, whose `basin.abi` says what its arguments are: those of kind
+    "in" are the operands, in the order of `inputs`, those of kind "out" the results,
+    in the order of `outputs`, and scalars are products of factors:
+
+    | factor | what |
+    |---|---|
+    | `64 : i64` | itself |
+    | `{of = "x", size = 0 : i64}` | the size of axis 0 of the tensor of argument x |
+    | `{of = "x", stride = 0 : i64}` | its stride in elements; 0 where the size is 1 |
+
+    `shapes` has such a product for each axis of an output whose type does not say
+    it all. Inputs that `transposed` names are matrices that the kernel takes
+    transposed.
+
+    ```mlir
+    %y = sink.launch @basin_kernels::@rms_norm_64_bf16(%x)
+      {inputs = ["x"], outputs = ["y"], scalars = {rows = [ {of = "x", size = 0 : i64} ]},
+       shapes = {y = [[ {of = "x", size = 0 : i64} ], [64 : i64]]}}
+      : (tensor<?x64xbf16>) -> tensor<?x64xbf16>
+    ```
+
+    Constraints:
+    - (launch_c1) `inputs` has a name for each operand and `outputs` one for each
+      result
+    - (launch_c2) a factor is an integer or has `of`, the name of an input or, in
+      `scalars`, an output, and one of `size` and `stride`, an axis of it
+    - (launch_c3) `transposed` names inputs; `shapes` has a list for each axis of an
+      output, and each output that has no static type
+    - (launch_c4) `kernel` is an op with `basin.abi`, of whose arguments each is
+      there once
+  }];
+  let arguments = (ins Variadic<AnyType>:$tensors, SymbolRefAttr:$kernel,
+                       StrArrayAttr:$inputs, StrArrayAttr:$outputs,
+                       DictionaryAttr:$scalars, OptionalAttr<DictionaryAttr>:$shapes,
+                       OptionalAttr<StrArrayAttr>:$transposed);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{
+    $kernel `(` $tensors `)` attr-dict `:` functional-type($tensors, $results)
+  }];
+  let hasVerifier = 1;
 }
 
 #endif // BASIN_DIALECT_SINK_IR_SINKOPS_TD

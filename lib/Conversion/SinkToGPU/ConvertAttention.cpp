@@ -1,0 +1,319 @@
+//===- ConvertAttention.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The kernel takes any layout by strides. Masks and gates are broadcast by strides
+// of 0, but for their last axis, which it reads without one.
+//
+// Heads of a tensor [batch * heads, sequence, d] are heads of one batch: groups of
+// query heads come out right, as batch * heads of both are in the same ratio.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Launches.h"
+
+using namespace mlir;
+using namespace basin;
+using kernels::AttentionSpec;
+using sink::Layout;
+
+namespace {
+
+/// A tensor with heads.
+struct HeadTensor {
+  StringRef name;
+  Value value;
+  Layout layout;
+  onnx::TensorInfo info = onnx::getTensorInfo(value);
+  /// From the attributes, 0 where they do not say.
+  int64_t heads = 0;
+
+  std::string check() const;
+  /// Elements of a head, 0 where that is not known.
+  int64_t headDim() const;
+  bool hasHeads() const { return heads != 0 || layout != Layout::bsd; }
+  onnx::Dim sequence() const { return info[sink::getSequenceAxis(layout)]; }
+};
+
+class AttentionLaunch {
+public:
+  AttentionLaunch(sink::AttentionOp op, const KernelTarget &target)
+      : op(op), target(target), launch(op.getContext()), ops({op}),
+        query{"query", op.getQuery(), op.getQueryLayout()},
+        key{"key", op.getKey(), op.getKeyLayout()},
+        value{"value", op.getValue(), op.getValueLayout()},
+        result{"result", op.getResult(), op.getResultLayout()} {}
+
+  std::string run();
+
+private:
+  std::string readParts();
+  std::string readHeads();
+  std::string readTypes();
+  std::string readSinks();
+  std::string readMask();
+  std::string readGate();
+  void bindStrides(const HeadTensor &tensor);
+  void bindBroadcast(StringRef name, const onnx::TensorInfo &info, Layout layout);
+  LaunchBuilder::Factors headsOf(const HeadTensor &tensor);
+  SmallVector<LaunchBuilder::Factors> shapeOfResult();
+  void bindSizes();
+  bool isFlat() const { return query.layout == Layout::hsd; }
+
+  sink::AttentionOp op;
+  const KernelTarget &target;
+  LaunchBuilder launch;
+  SmallVector<Operation *> ops;
+  AttentionSpec spec;
+  HeadTensor query, key, value, result;
+  Value gate;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Query, key and value
+//===----------------------------------------------------------------------===//
+
+std::string HeadTensor::check() const {
+  if (layout == Layout::packed)
+    return (name + " is projected together with others: lower its form first").str();
+  if (!info.hasRank() || info.rank() != *sink::getRankOf(layout))
+    return (name + ": expected rank " + Twine(*sink::getRankOf(layout))).str();
+  if (headDim() == 0)
+    return (name + ": expected heads of known size").str();
+  return {};
+}
+
+int64_t HeadTensor::headDim() const {
+  const onnx::Dim &last = info[info.rank() - 1];
+  if (!last.isStatic() || !hasHeads())
+    return 0;
+  if (layout != Layout::bsd)
+    return last.size;
+  return last.size % heads == 0 ? last.size / heads : 0;
+}
+
+std::string AttentionLaunch::readHeads() {
+  query.heads = result.heads = op.getNumHeads().value_or(0);
+  key.heads = value.heads = op.getKvNumHeads().value_or(query.heads);
+  for (const HeadTensor &tensor : {query, key, value, result})
+    if (std::string why = tensor.check(); !why.empty())
+      return why;
+  for (const HeadTensor &tensor : {key, value, result})
+    if ((tensor.layout == Layout::hsd) != isFlat())
+      return "expected all of its tensors to have batch and heads apart, or none";
+  spec.headDim = query.headDim();
+  spec.valueDim = value.headDim();
+  if (key.headDim() != spec.headDim)
+    return "expected keys of " + std::to_string(spec.headDim) + " elements a head, but got " +
+           std::to_string(key.headDim());
+  return {};
+}
+
+std::string AttentionLaunch::readTypes() {
+  spec.type = query.info.element;
+  for (const HeadTensor &tensor : {query, key, value, result})
+    if (tensor.info.element != spec.type)
+      return (tensor.name + ": expected the query's type " + toString(spec.type) + ", but got " +
+              toString(tensor.info.element))
+          .str();
+  return {};
+}
+
+/// [batch, head, row] strides of one of the four.
+void AttentionLaunch::bindStrides(const HeadTensor &tensor) {
+  StringRef name = tensor.name;
+  std::optional<unsigned> headAxis = sink::getHeadAxis(tensor.layout);
+  Attribute ofHead = headAxis   ? launch.stride(name, *headAxis)
+                     : isFlat() ? launch.stride(name, 0)
+                                : launch.number(tensor.headDim());
+  launch.scalar((name + "_batch_stride").str(),
+                isFlat() ? launch.number(0) : launch.stride(name, 0));
+  launch.scalar((name + "_head_stride").str(), ofHead);
+  launch.scalar((name + "_row_stride").str(),
+                launch.stride(name, sink::getSequenceAxis(tensor.layout)));
+}
+
+/// The same of what is broadcast to [batch, heads, sequence, ..] in `layout`.
+void AttentionLaunch::bindBroadcast(StringRef name, const onnx::TensorInfo &info, Layout layout) {
+  int64_t missing = *sink::getRankOf(layout) - info.rank();
+  auto strideOf = [&](int64_t axis) {
+    return axis < missing ? launch.number(0) : launch.stride(name, axis - missing);
+  };
+  std::optional<unsigned> headAxis = sink::getHeadAxis(layout);
+  Attribute ofHead = headAxis                ? strideOf(*headAxis)
+                     : layout == Layout::hsd ? strideOf(0)
+                                             : launch.number(result.headDim());
+  launch.scalar((name + "_batch_stride").str(),
+                layout == Layout::hsd ? launch.number(0) : strideOf(0));
+  launch.scalar((name + "_head_stride").str(), ofHead);
+  launch.scalar((name + "_row_stride").str(), strideOf(sink::getSequenceAxis(layout)));
+}
+
+LaunchBuilder::Factors AttentionLaunch::headsOf(const HeadTensor &tensor) {
+  if (std::optional<unsigned> axis = sink::getHeadAxis(tensor.layout))
+    return {launch.size(tensor.name, *axis)};
+  return {isFlat() ? launch.size(tensor.name, 0) : launch.number(tensor.heads)};
+}
+
+SmallVector<LaunchBuilder::Factors> AttentionLaunch::shapeOfResult() {
+  LaunchBuilder::Factors batch = {launch.size("value", 0)}, heads = headsOf(query),
+                         columns = {launch.number(spec.getValueDim())},
+                         rows = {launch.size("query", sink::getSequenceAxis(query.layout))};
+  switch (result.layout) {
+  case Layout::bhsd:
+    return {batch, heads, rows, columns};
+  case Layout::bshd:
+    return {batch, rows, heads, columns};
+  case Layout::bsd:
+    heads.append(columns);
+    return {batch, rows, heads};
+  case Layout::hsd:
+    return {heads, rows, columns};
+  case Layout::packed:
+    break;
+  }
+  llvm_unreachable("a layout that check() refuses");
+}
+
+void AttentionLaunch::bindSizes() {
+  launch.scalar("heads", headsOf(query));
+  launch.scalar("kv_heads", headsOf(key));
+  // A query of one batch is broadcast to the values'.
+  launch.scalar("batch", isFlat() ? launch.number(1) : launch.size("value", 0));
+  launch.scalar("queries", launch.size("query", sink::getSequenceAxis(query.layout)));
+  launch.scalar("keys", launch.size("key", sink::getSequenceAxis(key.layout)));
+  if (spec.sinkKeyValue)
+    launch.scalar("sink_rows", launch.size("sink_key", 1));
+  if (spec.window)
+    launch.scalar("window", launch.number(*op.getWindow()));
+}
+
+//===----------------------------------------------------------------------===//
+// Sinks, mask, gate
+//===----------------------------------------------------------------------===//
+
+std::string AttentionLaunch::readSinks() {
+  if (Value logit = op.getSinkLogit()) {
+    if (!elementOf(logit) || !elementOf(logit).isF32())
+      return "expected sink logits of f32, but got " + toString(elementOf(logit));
+    if (isFlat())
+      return "expected heads on an axis of their own beside sink logits";
+  }
+  for (Value rows : {op.getSinkKey(), op.getSinkValue()}) {
+    if (!rows)
+      continue;
+    if (elementOf(rows) != spec.type)
+      return "expected sink rows of " + toString(spec.type) + ", but got " +
+             toString(elementOf(rows));
+    if (isFlat())
+      return "expected heads on an axis of their own beside sink rows";
+  }
+  spec.sinkLogit = static_cast<bool>(op.getSinkLogit());
+  spec.sinkKeyValue = static_cast<bool>(op.getSinkKey());
+  return {};
+}
+
+std::string AttentionLaunch::readMask() {
+  Value mask = op.getMask();
+  if (!mask)
+    return {};
+  onnx::TensorInfo info = onnx::getTensorInfo(mask);
+  int64_t rank = isFlat() ? 3 : 4;
+  if (!info.hasRank() || info.rank() < 1 || info.rank() > rank)
+    return "expected a mask of rank 1 to " + std::to_string(rank);
+  onnx::Dim keys = key.sequence();
+  if (!info[info.rank() - 1].provablyEquals(keys))
+    return "expected a mask with a column for each of " + onnx::toString(keys) + " keys, but got " +
+           onnx::toString(info[info.rank() - 1]);
+  switch (*op.getMaskKind()) {
+  case sink::MaskKind::additive:
+    spec.mask = AttentionSpec::Bias;
+    spec.maskType = info.element;
+    return {};
+  case sink::MaskKind::keep:
+    spec.mask = AttentionSpec::Keep;
+    return {};
+  case sink::MaskKind::drop:
+    return "expected a mask that is true where keys are visible";
+  case sink::MaskKind::lengths:
+    return "expected a mask of scores, but got lengths";
+  }
+  llvm_unreachable("a mask of no kind");
+}
+
+/// The kernel computes a sigmoid that nothing else reads.
+std::string AttentionLaunch::readGate() {
+  gate = op.getGate();
+  if (!gate)
+    return {};
+  spec.gate = AttentionSpec::Plain;
+  if (auto sigmoid = gate.getDefiningOp<onnx::SigmoidOp>(); sigmoid && gate.hasOneUse()) {
+    gate = sigmoid.getX();
+    spec.gate = AttentionSpec::Sigmoid;
+    ops.push_back(sigmoid);
+  }
+  onnx::TensorInfo info = onnx::getTensorInfo(gate);
+  if (info.element != spec.type)
+    return "expected a gate of " + toString(spec.type) + ", but got " + toString(info.element);
+  if (!info.hasRank() || info.rank() < 1 || info.rank() > result.info.rank())
+    return "expected a gate of known rank";
+  const onnx::Dim &last = info[info.rank() - 1], &own = result.info[result.info.rank() - 1];
+  if (!last.isStatic() || !last.provablyEquals(own))
+    return "expected a gate with a score for each of " + onnx::toString(own) +
+           " elements, but got " + onnx::toString(last);
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// The launch
+//===----------------------------------------------------------------------===//
+
+std::string AttentionLaunch::readParts() {
+  if (op.getPastKey())
+    return "expected keys and values joined with those of the past";
+  if (op.getHasPresent())
+    return "expected no present keys and values";
+  if (llvm::any_of(op.getMore(), [](Value inner) { return !inner.use_empty(); }))
+    return "expected nothing else to read its inner values";
+  for (auto read :
+       {&AttentionLaunch::readHeads, &AttentionLaunch::readTypes, &AttentionLaunch::readSinks,
+        &AttentionLaunch::readMask, &AttentionLaunch::readGate})
+    if (std::string why = (this->*read)(); !why.empty())
+      return why;
+  spec.causal = op.getCausal();
+  spec.window = op.getWindow().has_value();
+  spec.softcap = op.getSoftcap() ? op.getSoftcap()->convertToDouble() : 0;
+  spec.scale = op.getScale() ? op.getScale()->convertToDouble() : 0;
+  if (op.getScale() && spec.scale == 0)
+    return "expected a scale that is not 0";
+  return {};
+}
+
+std::string AttentionLaunch::run() {
+  if (std::string why = readParts(); !why.empty())
+    return why;
+  for (const HeadTensor &tensor : {query, key, value})
+    launch.input(tensor.name, tensor.value);
+  if (launch.input("mask", op.getMask()))
+    bindBroadcast("mask", onnx::getTensorInfo(op.getMask()), isFlat() ? Layout::hsd : Layout::bhsd);
+  launch.input("sink_logit", op.getSinkLogit());
+  launch.input("sink_key", op.getSinkKey());
+  launch.input("sink_value", op.getSinkValue());
+  if (launch.input("gate", gate))
+    bindBroadcast("gate", onnx::getTensorInfo(gate), result.layout);
+  launch.output("result", op.getResult(), shapeOfResult());
+  for (const HeadTensor &tensor : {query, key, value, result})
+    bindStrides(tensor);
+  bindSizes();
+  return launch.replace(ops, spec, target);
+}
+
+std::string basin::convertAttention(sink::AttentionOp op, const KernelTarget &target) {
+  return AttentionLaunch(op, target).run();
+}

@@ -1,0 +1,140 @@
+//===- ConvertNorms.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A norm's kernel takes its residual, pre-affine vector and bias along, and its
+// gate where nothing else reads the norm's result.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Launches.h"
+
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin;
+using basin::kernels::NormSpec;
+
+/// Types and dim of a norm; why not where it has no kernel.
+static std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec) {
+  onnx::TensorInfo x = onnx::getTensorInfo(norm->getOperand(0));
+  if (!x.element || !(x.element.isF16() || x.element.isBF16() || x.element.isF32()))
+    return "expected f16, bf16 or f32, but got " + toString(x.element);
+  if (!x.hasRank() || x.rank() < 1 || !x[x.rank() - 1].isStatic())
+    return "expected a last axis of known size";
+  spec.dim = x[x.rank() - 1].size;
+  if (spec.dim < 1 || spec.dim > 65536)
+    return "expected a last axis of at most 65536, but got " + std::to_string(spec.dim);
+  spec.type = x.element;
+  spec.resultType = elementOf(norm->getResult(0));
+  spec.parameterType = Type();
+  for (Value parameter : parameters) {
+    if (!parameter)
+      continue;
+    onnx::TensorInfo info = onnx::getTensorInfo(parameter);
+    if (!info.hasRank() || info.rank() != 1 || !info[0].is(spec.dim))
+      return "expected parameters of " + std::to_string(spec.dim) + " elements";
+    if (spec.parameterType && spec.parameterType != info.element)
+      return "expected parameters of one type, but got " + toString(spec.parameterType) + " and " +
+             toString(info.element);
+    spec.parameterType = info.element;
+  }
+  spec.parameterType = spec.parameterType ? spec.parameterType : spec.type;
+  for (Type type : {spec.parameterType, spec.resultType})
+    if (!type || !(type.isF16() || type.isBF16() || type.isF32()))
+      return "expected f16, bf16 or f32 of all its tensors, but got " + toString(type);
+  return {};
+}
+
+/// The gate that is the only reader of the norm's result; null without one.
+static sink::GateOp findGate(Value result) {
+  if (!result.hasOneUse())
+    return {};
+  auto gate = dyn_cast<sink::GateOp>(*result.user_begin());
+  return gate && gate.getX() == result ? gate : sink::GateOp();
+}
+
+static std::string readGate(sink::GateOp gate, NormSpec &spec) {
+  onnx::TensorInfo down = onnx::getTensorInfo(gate.getWDown());
+  onnx::TensorInfo up = onnx::getTensorInfo(gate.getWUp());
+  if (!down.hasRank() || !up.hasRank() || down.rank() != 2 || up.rank() != 2 ||
+      !down[1].isStatic() || !up[1].isStatic())
+    return "expected a gate of known rank";
+  if (down.element != spec.type || up.element != spec.type)
+    return "expected a gate's matrices of the norm's type " + toString(spec.type);
+  if (!onnx::isConstant(gate.getWDown()) || !onnx::isConstant(gate.getWUp()))
+    return "expected constant matrices of a gate";
+  spec.gateRank = down[1].size;
+  spec.tensorwise = up[1].is(1);
+  spec.activation = static_cast<kernels::GateActivation>(gate.getActivation());
+  spec.resultType = elementOf(gate.getResult());
+  return {};
+}
+
+static Value getBias(sink::RMSNormOp) { return {}; }
+static Value getBias(sink::LayerNormOp norm) { return norm.getBias(); }
+
+template <typename NormOp> static std::string convert(NormOp norm, const KernelTarget &target) {
+  NormSpec spec;
+  spec.layer = std::is_same_v<NormOp, sink::LayerNormOp>;
+  spec.epsilon = norm.getEpsilon().convertToDouble();
+  Value bias = getBias(norm);
+  std::string why =
+      readTypes(norm, {norm.getResidualBias(), norm.getPreAffine(), norm.getWeight(), bias}, spec);
+  SmallVector<Operation *> ops = {norm};
+  sink::GateOp gate = findGate(norm.getResult());
+  if (gate && why.empty()) {
+    why = readGate(gate, spec);
+    ops.push_back(gate);
+  }
+  if (!why.empty())
+    return why;
+  LaunchBuilder launch(norm.getContext());
+  launch.input("x", norm.getX());
+  spec.residual = launch.input("residual", norm.getResidual());
+  spec.residualBias = launch.input("residual_bias", norm.getResidualBias());
+  spec.preAffine = launch.input("pre_affine", norm.getPreAffine());
+  spec.weight = launch.input("weight", norm.getWeight());
+  spec.bias = launch.input("bias", bias);
+  if (gate) {
+    launch.input("gate_down", gate.getWDown(), /*transposed=*/true);
+    launch.input("gate_up", gate.getWUp(), /*transposed=*/true);
+  }
+  int64_t rank = onnx::getTensorInfo(norm.getX()).rank();
+  launch.output("y", ops.back()->getResult(0), launch.shapeOf("x", rank));
+  spec.sum = launch.output("sum", norm.getSum(), launch.shapeOf("x", rank));
+  launch.rows("x", rank);
+  return launch.replace(ops, spec, target);
+}
+
+std::string basin::convertNorm(sink::RMSNormOp op, const KernelTarget &target) {
+  return convert(op, target);
+}
+std::string basin::convertNorm(sink::LayerNormOp op, const KernelTarget &target) {
+  return convert(op, target);
+}
+
+std::string basin::convertDyT(sink::DyTOp op, const KernelTarget &target) {
+  NormSpec types;
+  std::string why = readTypes(op, {op.getGamma(), op.getBeta()}, types);
+  if (!why.empty())
+    return why;
+  if (Type alpha = elementOf(op.getAlpha()); alpha != types.parameterType)
+    return "expected alpha of gamma's type " + toString(types.parameterType) + ", but got " +
+           toString(alpha);
+  kernels::DyTSpec spec{types.dim, static_cast<bool>(op.getBeta()), types.type, types.parameterType,
+                        types.resultType};
+  LaunchBuilder launch(op.getContext());
+  launch.input("x", op.getX());
+  launch.input("alpha", op.getAlpha());
+  launch.input("gamma", op.getGamma());
+  launch.input("beta", op.getBeta());
+  int64_t rank = onnx::getTensorInfo(op.getX()).rank();
+  launch.output("y", op.getResult(), launch.shapeOf("x", rank));
+  launch.rows("x", rank);
+  return launch.replace({op}, spec, target);
+}

@@ -1,0 +1,114 @@
+//===- Launch.cpp ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a launch says, against itself and against its kernel.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::sink;
+
+/// The tensor of an argument; null if it is none.
+static Value findTensor(LaunchOp op, StringRef name) {
+  for (auto [attr, value] : llvm::zip(op.getInputs(), op.getTensors()))
+    if (cast<StringAttr>(attr).getValue() == name)
+      return value;
+  for (auto [attr, value] : llvm::zip(op.getOutputs(), op.getResults()))
+    if (cast<StringAttr>(attr).getValue() == name)
+      return value;
+  return {};
+}
+
+/// What is wrong with a factor of a scalar; empty if nothing is.
+static std::string checkFactor(LaunchOp op, Attribute factor) {
+  if (isa<IntegerAttr>(factor))
+    return {};
+  auto dict = dyn_cast<DictionaryAttr>(factor);
+  auto of = dict ? dict.getAs<StringAttr>("of") : StringAttr();
+  auto size = dict ? dict.getAs<IntegerAttr>("size") : IntegerAttr();
+  auto stride = dict ? dict.getAs<IntegerAttr>("stride") : IntegerAttr();
+  if (!of || dict.size() != 2 || !(size || stride))
+    return "expected an integer or {of, size} or {of, stride}";
+  Value tensor = findTensor(op, of.getValue());
+  if (!tensor)
+    return "no tensor '" + of.str() + "'";
+  int64_t axis = (size ? size : stride).getInt();
+  auto type = dyn_cast<RankedTensorType>(tensor.getType());
+  if (axis < 0 || (type && axis >= type.getRank()))
+    return "'" + of.str() + "' has no axis " + std::to_string(axis);
+  return {};
+}
+
+static std::string checkFactors(LaunchOp op, Attribute factors) {
+  auto list = dyn_cast<ArrayAttr>(factors);
+  if (!list)
+    return "expected a list of factors";
+  for (Attribute factor : list)
+    if (std::string why = checkFactor(op, factor); !why.empty())
+      return why;
+  return {};
+}
+
+/// What is wrong with what `shapes` says of an output.
+static std::string checkShape(LaunchOp op, StringRef name, Type type) {
+  auto ranked = dyn_cast<RankedTensorType>(type);
+  DictionaryAttr shapes = op.getShapes().value_or(DictionaryAttr());
+  auto axes = shapes ? dyn_cast_or_null<ArrayAttr>(shapes.get(name)) : ArrayAttr();
+  if (!axes)
+    return ranked && ranked.hasStaticShape() ? "" : "expected its shape";
+  if (ranked && axes.size() != static_cast<size_t>(ranked.getRank()))
+    return "expected a shape of rank " + std::to_string(ranked.getRank());
+  for (Attribute axis : axes)
+    if (std::string why = checkFactors(op, axis); !why.empty())
+      return why;
+  return {};
+}
+
+LogicalResult LaunchOp::verify() {
+  if (getInputs().size() != getTensors().size() || getOutputs().size() != getResults().size())
+    return emitOpError("expected names for ")
+           << getTensors().size() << " operands and " << getResults().size() << " results, but got "
+           << getInputs().size() << " and " << getOutputs().size();
+  for (NamedAttribute scalar : getScalars())
+    if (std::string why = checkFactors(*this, scalar.getValue()); !why.empty())
+      return emitOpError("scalar '") << scalar.getName().strref() << "': " << why;
+  for (auto [name, type] : llvm::zip(getOutputs().getAsValueRange<StringAttr>(), getResultTypes()))
+    if (std::string why = checkShape(*this, name, type); !why.empty())
+      return emitOpError("output '") << name << "': " << why;
+  if (ArrayAttr names = getTransposed().value_or(ArrayAttr()))
+    for (Attribute name : names)
+      if (!llvm::is_contained(getInputs(), name))
+        return emitOpError("expected 'transposed' to name inputs, but got ") << name;
+  return success();
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
+  Operation *target = tables.lookupNearestSymbolFrom(*this, getKernel());
+  auto abi = target ? target->getAttrOfType<ArrayAttr>("basin.abi") : ArrayAttr();
+  if (!abi)
+    return emitOpError("expected a kernel, but there is none: ") << getKernel();
+  size_t count = getInputs().size() + getOutputs().size() + getScalars().size();
+  for (auto argument : abi.getAsRange<DictionaryAttr>()) {
+    auto name = argument.getAs<StringAttr>("name"), kind = argument.getAs<StringAttr>("kind");
+    if (!name || !kind)
+      return emitOpError("expected a name and a kind of each argument of ") << getKernel();
+    bool has = kind.getValue() == "scalar" ? getScalars().contains(name)
+               : kind.getValue() == "out"  ? llvm::is_contained(getOutputs(), name)
+                                           : llvm::is_contained(getInputs(), name);
+    if (!has)
+      return emitOpError("expected the kernel's argument '") << name.getValue() << "'";
+  }
+  if (count != abi.size())
+    return emitOpError("expected ") << abi.size() << " arguments, but got " << count;
+  return success();
+}

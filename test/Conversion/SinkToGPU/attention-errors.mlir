@@ -1,0 +1,131 @@
+// RUN: basin-opt %s --convert-sink-to-gpu --split-input-file --verify-diagnostics
+
+// A kernel for attention that is not quite what kernels do is refused, with the reason.
+func.func @wide(%q: tensor<1x4x8x64xf32>, %k: tensor<1x4x8x64xf32>, %v: tensor<1x4x8x64xf32>) -> tensor<1x4x8x64xf32> {
+  // expected-error @below {{expected bf16 or f16 as the type}}
+  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf32>, tensor<1x4x8x64xf32>, tensor<1x4x8x64xf32>) -> tensor<1x4x8x64xf32>
+  return %0 : tensor<1x4x8x64xf32>
+}
+
+// -----
+
+func.func @head_dim(%q: tensor<1x4x8x48xf16>, %k: tensor<1x4x8x48xf16>, %v: tensor<1x4x8x48xf16>) -> tensor<1x4x8x48xf16> {
+  // expected-error @below {{expected head dims of 32 to 256 in steps of 32, but got 48}}
+  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x48xf16>, tensor<1x4x8x48xf16>, tensor<1x4x8x48xf16>) -> tensor<1x4x8x48xf16>
+  return %0 : tensor<1x4x8x48xf16>
+}
+
+// -----
+
+func.func @unknown_head_dim(%q: tensor<1x4x8x?xf16>, %k: tensor<1x4x8x?xf16>, %v: tensor<1x4x8x?xf16>) -> tensor<1x4x8x?xf16> {
+  // expected-error @below {{query: expected heads of known size}}
+  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x?xf16>, tensor<1x4x8x?xf16>, tensor<1x4x8x?xf16>) -> tensor<1x4x8x?xf16>
+  return %0 : tensor<1x4x8x?xf16>
+}
+
+// -----
+
+func.func @mixed(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xbf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{value: expected the query's type f16, but got bf16}}
+  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xbf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+// Without the number of heads, [batch, sequence, 256] may be any.
+func.func @no_heads(%q: tensor<1x8x256xf16>, %k: tensor<1x8x256xf16>, %v: tensor<1x8x256xf16>) -> tensor<1x8x256xf16> {
+  // expected-error @below {{query: expected heads of known size}}
+  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<1x8x256xf16>, tensor<1x8x256xf16>, tensor<1x8x256xf16>) -> tensor<1x8x256xf16>
+  return %0 : tensor<1x8x256xf16>
+}
+
+// -----
+
+func.func @past(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %p: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected keys and values joined with those of the past}}
+  %0 = sink.attention %q, %k, %v past %p, %p {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @present(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected no present keys and values}}
+  %0:3 = sink.attention %q, %k, %v {has_present, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>)
+  return %0#0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @narrow_sinks(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %s: tensor<4xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected sink logits of f32, but got f16}}
+  %0 = sink.attention %q, %k, %v sink_logit %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<4xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @flat_sinks(%q: tensor<4x8x64xf16>, %k: tensor<4x8x64xf16>, %v: tensor<4x8x64xf16>, %s: tensor<2xf32>) -> tensor<4x8x64xf16> {
+  // expected-error @below {{expected heads on an axis of their own beside sink logits}}
+  %0 = sink.attention %q, %k, %v sink_logit %s {num_heads = 2 : i64, query_layout = #sink.layout<hsd>, key_layout = #sink.layout<hsd>, value_layout = #sink.layout<hsd>, result_layout = #sink.layout<hsd>} : (tensor<4x8x64xf16>, tensor<4x8x64xf16>, tensor<4x8x64xf16>, tensor<2xf32>) -> tensor<4x8x64xf16>
+  return %0 : tensor<4x8x64xf16>
+}
+
+// -----
+
+func.func @drop(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %m: tensor<8x8xi1>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a mask that is true where keys are visible}}
+  %0 = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<drop>, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<8x8xi1>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+// Columns have no stride.
+func.func @one_column(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %m: tensor<8x1xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a mask with a column for each of 8 keys, but got 1}}
+  %0 = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<8x1xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+// They may be one.
+func.func @columns_of_another_name(%q: tensor<1x4x?x64xf16>, %k: tensor<1x4x?x64xf16>, %v: tensor<1x4x?x64xf16>, %m: tensor<8x?xf16>) -> tensor<1x4x?x64xf16> {
+  // expected-error @below {{expected a mask with a column for each of ? keys, but got ?}}
+  %0 = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x?x64xf16>, tensor<1x4x?x64xf16>, tensor<1x4x?x64xf16>, tensor<8x?xf16>) -> tensor<1x4x?x64xf16>
+  return %0 : tensor<1x4x?x64xf16>
+}
+
+// -----
+
+func.func @gate_a_head(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %g: tensor<1x4x8x1xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a gate with a score for each of 64 elements, but got 1}}
+  %0 = sink.attention %q, %k, %v gate %g {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x1xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @wide_gate(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %g: tensor<1x4x8x64xf32>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a gate of f16, but got f32}}
+  %0 = sink.attention %q, %k, %v gate %g {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf32>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @no_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a scale that is not 0}}
+  %0 = sink.attention %q, %k, %v {scale = 0.0 : f64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @negative_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a positive scale, but got -1}}
+  %0 = sink.attention %q, %k, %v {scale = -1.0 : f64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
