@@ -8,6 +8,7 @@ wherever it has the mask: no window, no sink logit, and sink rows only without a
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -18,8 +19,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention import flex_attention as flex
 
-from basin.bench.gpu.plan import SINK_ROWS, WINDOW, AttentionCase
-from basin.bench.gpu.subject import OWN, Call, Setup, Subject, draw, row_error, worse
+from basin.bench.gpu.plan import OWN, SINK_ROWS, WINDOW, AttentionCase
+from basin.bench.gpu.subject import Call, Setup, Subject, draw, row_error, worse
 
 # Of a row's length. Weights are rounded to bf16 before they meet the values, the result after.
 TOLERANCE = 1e-2
@@ -44,7 +45,7 @@ def operands(case: AttentionCase, device: str) -> Operands:
     out["value"] = draw(keys, device, 2)
     if "sink_logit" in case.parts:
         # Of the order of a row's log-sum-exp, or the sink would not matter.
-        out["sink_logit"] = draw((case.heads,), device, 3).float() + 6
+        out["sink_logit"] = draw((case.heads,), device, 3).float() + math.log(case.length)
     if "sink_kv" in case.parts:
         rows = (case.kv_heads, SINK_ROWS, dim)
         out |= {"sink_key": draw(rows, device, 4), "sink_value": draw(rows, device, 5)}

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+OWN = "basin"  # the contender that is ours
 ELEMENT = 2  # bytes of bf16, the type of all cases
 RANK = 16
 WINDOW = 1024

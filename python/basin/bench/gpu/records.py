@@ -24,25 +24,17 @@ class Records:
         self.machine: dict[str, Any] | None = None
         self.results: dict[str, dict[str, Any]] = {}
         self.begun: str | None = None  # a case without its result
-        self._torn = False
         try:
-            text = path.read_text() if path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecordsError(f"{path}: cannot be read ({error})") from error
-        lines = text.split("\n")
-        for number, line in enumerate(lines, 1):
-            if line:
-                self._take(line, number, last=number == len(lines))
-
-    def _take(self, line: str, number: int, last: bool) -> None:
-        try:
-            record = json.loads(line)
-            self._note(record)
-        except (ValueError, KeyError, TypeError) as error:
-            # The last line may have been cut off; anything else is not a file of ours.
-            if not last:
-                raise RecordsError(f"{self.path}:{number}: not a result ({error!r})") from error
-        self._torn = last
+            content = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise RecordsError(f"{path}: {error.strerror}") from error
+        # What is behind the last end of a line was cut off while it was written.
+        self._end = content.rfind(b"\n") + 1
+        for number, line in enumerate(content[: self._end].splitlines(), 1):
+            try:
+                self._note(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise RecordsError(f"{path}:{number}: not a result ({error!r})") from error
 
     def _note(self, record: dict[str, Any]) -> None:
         kind = record["kind"]
@@ -59,9 +51,11 @@ class Records:
     def _append(self, record: dict[str, Any]) -> None:
         self._note(record)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a") as file:
-            file.write("\n" * self._torn + json.dumps(record) + "\n")
-        self._torn = False
+        line = json.dumps(record).encode() + b"\n"
+        with open(self.path, "ab") as file:
+            file.truncate(self._end)
+            file.write(line)
+        self._end += len(line)
 
     def start(self, machine: dict[str, Any]) -> None:
         """Note the machine, or see that it is the same as before."""

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-OWN = "basin"
-
 Call = Callable[[], tuple[Tensor, ...]]
 Launch = Callable[[Mapping[str, Any]], None]
 
@@ -40,12 +38,14 @@ class Setup:
 @dataclass
 class Subject:
     """`makers` make a contender when its turn comes, which may fail; `error` is what to compare
-    with `tolerance`, NaN where anything is. Own results are poisoned by `poison` before a run."""
+    with `tolerance`, NaN where anything is. Own results are poisoned by `poison` before a run;
+    who is `unchecked` computes something else on purpose."""
 
     makers: dict[str, Callable[[], Call]]
     error: Callable[[tuple[Tensor, ...]], float]
     tolerance: Callable[[str], float]
     poison: Callable[[], None] = lambda: None
+    unchecked: tuple[str, ...] = ()
 
 
 def draw(shape: tuple[int, ...], device: str, seed: int, scale: float = 1, shift: float = 0):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import cuda
 
 SHORT = 50e-6  # seconds under which launching matters
 MANY = 50  # launches of one graph
@@ -55,15 +56,15 @@ def rounds_for(probed: float) -> int:
 class CudaTimer:
     """For the current device."""
 
-    def __init__(self, flush: bool = True, graphs: bool = True) -> None:
-        size = 2 * torch.cuda.get_device_properties().L2_cache_size if flush else 0
-        self._flushed = torch.empty(max(size, 4), dtype=torch.int8, device="cuda")
+    def __init__(self, flush: bool = True, graphs: bool = True, device: str = "cuda") -> None:
+        size = 2 * cuda.get_device_properties().L2_cache_size if flush else 0
+        self._flushed = torch.empty(max(size, 4), dtype=torch.int8, device=device)
         self._flush = flush
         self._graphs = graphs
 
     def time(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Sample]:
         """Rounds of all contenders, then what launching costs the short ones."""
-        pool = torch.cuda.graph_pool_handle()
+        pool = cuda.graph_pool_handle()
         graphs = {name: self._capture(call, 1, pool) for name, call in calls.items()}
         runs = {name: graphs[name].replay if graphs[name] else calls[name] for name in calls}
         seconds = self._rounds(runs, 3)
@@ -80,20 +81,20 @@ class CudaTimer:
         they allocate: they run one after the other and nobody reads their results."""
         if not self._graphs:
             return None
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        stream = cuda.Stream()
+        stream.wait_stream(cuda.current_stream())
+        with cuda.stream(stream):
             for _ in range(3):
                 call()
-        torch.cuda.current_stream().wait_stream(stream)
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
+        cuda.current_stream().wait_stream(stream)
+        cuda.synchronize()
+        graph = cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, pool=pool):
+            with cuda.graph(graph, pool=pool):
                 for _ in range(count):
                     call()
         except RuntimeError:
-            torch.cuda.synchronize()
+            cuda.synchronize()
             return None
         return graph
 
@@ -104,28 +105,28 @@ class CudaTimer:
                 if self._flush:
                     self._flushed.zero_()
                 events[name].append(_timed(run))
-        torch.cuda.synchronize()
+        cuda.synchronize()
         return {name: [_seconds(pair) for pair in pairs] for name, pairs in events.items()}
 
     def _warm(self, call: Callable[[], Any]) -> float | None:
-        graph = self._capture(call, MANY, torch.cuda.graph_pool_handle())
+        graph = self._capture(call, MANY, cuda.graph_pool_handle())
         if graph is None:
             return None
         pairs = [_timed(graph.replay) for _ in range(7)]
-        torch.cuda.synchronize()
+        cuda.synchronize()
         return statistics.median(_seconds(pair) for pair in pairs) / MANY
 
     def _call(self, call: Callable[[], Any]) -> float:
-        torch.cuda.synchronize()
+        cuda.synchronize()
         began = time.perf_counter()
         for _ in range(MANY):
             call()
-        torch.cuda.synchronize()
+        cuda.synchronize()
         return (time.perf_counter() - began) / MANY
 
 
 def _timed(run: Callable[[], Any]) -> tuple[Any, Any]:
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin, end = (cuda.Event(enable_timing=True) for _ in range(2))
     begin.record()
     run()
     end.record()

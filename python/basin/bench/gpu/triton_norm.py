@@ -18,17 +18,17 @@ def _rms_norm(
     columns = tl.arange(0, BLOCK)
     inside = columns < dim
     start = tl.program_id(0).to(tl.int64) * dim
-    h = tl.load(x + start + columns, mask=inside, other=0.0)
+    u = tl.load(x + start + columns, mask=inside, other=0.0).to(tl.float32)
     if HAS_RESIDUAL:
-        h = h + tl.load(residual + start + columns, mask=inside, other=0.0)
+        u += tl.load(residual + start + columns, mask=inside, other=0.0).to(tl.float32)
+        h = u.to(total.dtype.element_ty)
         tl.store(total + start + columns, h, mask=inside)
-    u = h.to(tl.float32)
+        u = h.to(tl.float32)
     if HAS_PRE_AFFINE:
         u = u * tl.load(pre_affine + columns, mask=inside, other=0.0).to(tl.float32)
     factor = tl.rsqrt(tl.sum(u * u, axis=0) / dim + epsilon)
     scale = tl.load(weight + columns, mask=inside, other=0.0).to(tl.float32)
-    out = (u * factor * scale).to(h.dtype)
-    tl.store(y + start + columns, out, mask=inside)
+    tl.store(y + start + columns, (u * factor * scale).to(y.dtype.element_ty), mask=inside)
 
 
 def prepare(t: dict[str, Tensor], epsilon: float) -> Callable[[], tuple[Tensor, ...]]:
