@@ -235,7 +235,8 @@ print(norms.error(t, False, triton_norm.prepare(t, norms.EPSILON)()))
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) <= norms.TOLERANCE
+    # Twice what rounding costs: the interpreter cuts off where hardware rounds, in h and in y.
+    assert float(done.stdout) <= 2 * norms.TOLERANCE
 
 
 # The loop
