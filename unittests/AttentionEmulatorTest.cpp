@@ -163,6 +163,25 @@ TEST_F(AttentionNumbers, Gate) {
   }
 }
 
+TEST_F(AttentionNumbers, GateOfAHead) {
+  for (AttentionSpec::Gate gate : {AttentionSpec::Plain, AttentionSpec::Sigmoid}) {
+    Problem problem{spec()};
+    problem.spec.gate = gate;
+    problem.spec.gatePerHead = true;
+    problem.layout = Layout::RowsFirst;
+    compile(problem.spec);
+    expectRightAroundEdges(problem, 7);
+  }
+}
+
+TEST_F(AttentionNumbers, NarrowSinkLogit) {
+  Problem problem{spec()};
+  problem.spec.sinkLogit = true;
+  problem.spec.sinkType = problem.spec.type;
+  compile(problem.spec);
+  expectRightAroundEdges(problem, 7);
+}
+
 TEST_F(AttentionNumbers, Bias) {
   Builder b(&context);
   for (Type type : {Type(b.getBF16Type()), Type(b.getF16Type()), Type(b.getF32Type())}) {

@@ -149,7 +149,7 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
   for (size_t i = 0; i < result.storage->values.size(); ++i)
     set(result, spec.type, i, kNaN);
   if (spec.gate != AttentionSpec::NoGate)
-    gate = make(spec.type, p.heads, p.queries, spec.getValueDim(), 2);
+    gate = make(spec.type, p.heads, p.queries, spec.gatePerHead ? 1 : spec.getValueDim(), 2);
   if (spec.mask != AttentionSpec::NoMask)
     makeMask();
   if (spec.sinkKeyValue) {
@@ -164,6 +164,13 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
   if (spec.sinkLogit && p.sinkLogits.empty())
     for (int64_t head = 0; head < p.heads; ++head)
       p.sinkLogits.push_back(0.7f * float(head + 1));
+  if (spec.sinkLogit && !spec.getSinkType().isF32()) {
+    narrowSinks = allocate(spec.type, p.heads);
+    for (int64_t head = 0; head < p.heads; ++head) {
+      set(narrowSinks, spec.type, head, p.sinkLogits[head]);
+      p.sinkLogits[head] = float(get(narrowSinks, spec.type, head));
+    }
+  }
   logSumExp.assign(p.batch * p.heads * p.queries, NAN);
   hideTails();
 }
@@ -201,7 +208,8 @@ emulator::Report AttentionCase::run(emulator::Emulator &emulator, const Attentio
   add("value", value);
   add("mask", mask);
   addVector(spec.keyLengths, "key_lengths", p.keyLengths);
-  addVector(spec.sinkLogit, "sink_logit", p.sinkLogits);
+  add("sink_logit", narrowSinks, false);
+  addVector(spec.sinkLogit && !narrowSinks.storage, "sink_logit", p.sinkLogits);
   add("sink_key", sinkKey, false);
   add("sink_value", sinkValue, false);
   add("gate", gate);
@@ -293,7 +301,7 @@ AttentionCase::Row AttentionCase::compute(int64_t batch, int64_t head, int64_t r
   for (int64_t i = 0; i < valueDim; ++i) {
     double factor = sum == 0 ? 0 : 1 / sum;
     if (p.spec.gate != AttentionSpec::NoGate) {
-      double g = gate.at(batch, head, row, i);
+      double g = gate.at(batch, head, row, p.spec.gatePerHead ? 0 : i);
       factor *= p.spec.gate == AttentionSpec::Plain ? g : 1 / (1 + std::exp(-g));
     }
     out.result[i] *= factor;

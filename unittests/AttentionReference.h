@@ -92,7 +92,7 @@ private:
 
   Problem p;
   std::mt19937 random;
-  Tensor sinkKey, sinkValue;
+  Tensor sinkKey, sinkValue, narrowSinks;
 };
 
 /// Writes a number at a place of a tensor, as its type rounds it.

@@ -152,6 +152,7 @@ static bool setAttentionPart(StringRef key, StringRef value, AttentionSpec &spec
                {"key_lengths", &spec.keyLengths},
                {"sink_logit", &spec.sinkLogit},
                {"sink_kv", &spec.sinkKeyValue},
+               {"gate_per_head", &spec.gatePerHead},
                {"log_sum_exp", &spec.logSumExp}}))
     return true;
   if (key == "head_dim")
@@ -162,6 +163,8 @@ static bool setAttentionPart(StringRef key, StringRef value, AttentionSpec &spec
     return parseType(value, context, spec.type);
   if (key == "mask_type")
     return parseType(value, context, spec.maskType);
+  if (key == "sink_type")
+    return parseType(value, context, spec.sinkType);
   if (key == "scale")
     return !value.getAsDouble(spec.scale) && spec.scale > 0;
   if (key == "softcap")
@@ -185,6 +188,10 @@ llvm::Expected<AttentionSpec> basin::parseAttention(StringRef text, MLIRContext 
     return llvm::createStringError("expected head_dim and type");
   if (spec.maskType && spec.mask != AttentionSpec::Bias)
     return llvm::createStringError("mask_type belongs to mask=bias");
+  if (spec.sinkType && !spec.sinkLogit)
+    return llvm::createStringError("sink_type belongs to sink_logit");
+  if (spec.gatePerHead && spec.gate == AttentionSpec::NoGate)
+    return llvm::createStringError("gate_per_head belongs to gate");
   if (spec.topLeft && !spec.causal && !spec.window)
     return llvm::createStringError("top_left belongs to causal or window");
   if (spec.mask == AttentionSpec::Bias && !spec.maskType)

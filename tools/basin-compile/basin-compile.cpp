@@ -73,8 +73,8 @@ static cl::list<std::string>
     attentions("attention",
                cl::desc("attention by its parts: head_dim=N[,value_dim=N],type=bf16[,causal]"
                         "[,window][,top_left][,mask=bias|keep][,mask_type=T][,scale=X]"
-                        "[,softcap=X][,key_lengths][,sink_logit][,sink_kv]"
-                        "[,gate=plain|sigmoid][,log_sum_exp]"),
+                        "[,softcap=X][,key_lengths][,sink_logit][,sink_type=T][,sink_kv]"
+                        "[,gate=plain|sigmoid][,gate_per_head][,log_sum_exp]"),
                cl::cat(category));
 static cl::opt<std::string> toolkit("toolkit", cl::desc("folder with bin/ptxas"),
                                     cl::cat(category));

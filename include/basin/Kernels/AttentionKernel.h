@@ -43,17 +43,22 @@ struct AttentionSpec {
   mlir::Type maskType;
   /// Keys of each batch, those beyond are never read.
   bool keyLengths = false;
-  /// A logit in the denominator for each head, f32, not scaled.
+  /// A logit in the denominator for each head, not scaled, f32 where `sinkType` is
+  /// null.
   bool sinkLogit = false;
+  mlir::Type sinkType;
   /// Rows in front of the keys that every query sees.
   bool sinkKeyValue = false;
-  /// Factor of the result: the gate, or its sigmoid.
+  /// Factor of the result: the gate, or its sigmoid; an element's own, or one for a
+  /// row of a head.
   Gate gate = NoGate;
+  bool gatePerHead = false;
   /// Writes log(sum of exp(score)) of each row, the sink logit's share included.
   bool logSumExp = false;
 
   int64_t getValueDim() const { return valueDim ? valueDim : headDim; }
   double getScale() const;
+  mlir::Type getSinkType() const;
 };
 
 /// How it is done: a block takes `queries` rows of one head, `keys` rows of key

@@ -200,8 +200,9 @@ void AttentionLaunch::bindSizes() {
 
 std::string AttentionLaunch::readSinks() {
   if (Value logit = op.getSinkLogit()) {
-    if (!elementOf(logit) || !elementOf(logit).isF32())
-      return "expected sink logits of f32, but got " + toString(elementOf(logit));
+    spec.sinkType = elementOf(logit);
+    if (!spec.sinkType)
+      return "expected sink logits of known type";
     if (isFlat())
       return "expected heads on an axis of their own beside sink logits";
   }
@@ -264,10 +265,11 @@ std::string AttentionLaunch::readGate() {
   if (!info.hasRank() || info.rank() < 1 || info.rank() > result.info.rank())
     return "expected a gate of known rank";
   const onnx::Dim &last = info[info.rank() - 1], &own = result.info[result.info.rank() - 1];
-  if (!last.isStatic() || !last.provablyEquals(own))
-    return "expected a gate with a score for each of " + onnx::toString(own) +
-           " elements, but got " + onnx::toString(last);
-  return {};
+  spec.gatePerHead = last.is(1) && sink::getHeadAxis(result.layout) && info.rank() > 1;
+  if (spec.gatePerHead || (last.isStatic() && last.provablyEquals(own)))
+    return {};
+  return "expected a gate with a score for each of " + onnx::toString(own) +
+         " elements or one for each head, but got " + onnx::toString(last);
 }
 
 //===----------------------------------------------------------------------===//

@@ -41,7 +41,7 @@ void ConvertSinkToGPUPass::runOnOperation() {
 /// Why `op` is no launch now; empty if it is.
 static std::string convert(Operation *op, const KernelTarget &target) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
-    return ("it is inside of '" + op->getParentOp()->getName().getStringRef() + "'").str();
+    return "it is in a graph inside of a node";
   return TypeSwitch<Operation *, std::string>(op)
       .Case<sink::RMSNormOp, sink::LayerNormOp>(
           [&](auto norm) { return convertNorm(norm, target); })

@@ -84,6 +84,8 @@ private:
   // AttentionEpilogue.cpp
   void finishRows(State &state);
   void storeLogSumExp(Value row, Value max, Value sum);
+  Value gateFactor(Value gate);
+  void applyRowGate(int64_t rowTile, State &state);
   void applyGate(int64_t rowTile, State &state, llvm::ArrayRef<Value> places);
   void stageOutput(State &state);
   void storeOutput();

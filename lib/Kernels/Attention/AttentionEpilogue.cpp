@@ -48,8 +48,21 @@ void AttentionBody::finishRows(State &state) {
   }
 }
 
-static Value sigmoid(KernelBuilder &b, Value x) {
-  return b.reciprocal(b.fadd(b.exp2(b.fmul(x, b.f32(-kLog2E))), b.f32(1)));
+/// The factor that a gate is.
+Value AttentionBody::gateFactor(Value gate) {
+  if (spec.gate == AttentionSpec::Plain)
+    return gate;
+  return b.reciprocal(b.fadd(b.exp2(b.fmul(gate, b.f32(-kLog2E))), b.f32(1)));
+}
+
+/// One gate for a row.
+void AttentionBody::applyRowGate(int64_t line, State &state) {
+  Value row = minS(rowOf(line / 2, line % 2), b.sub(queries, b.i32(1)));
+  Value factor = gateFactor(b.toF32(b.load(rowPointer("gate", row), spec.type, b.i32(0))));
+  for (int64_t i = 0; i < 2 * valueTiles; ++i) {
+    Value &output = state.output[line / 2 * valueTiles + i / 2][line % 2 * 2 + i % 2];
+    output = b.fmul(output, factor);
+  }
 }
 
 /// The gate lies in shared memory where the result is to be.
@@ -57,11 +70,8 @@ void AttentionBody::applyGate(int64_t line, State &state, ArrayRef<Value> places
   for (int64_t column = 0; column < valueTiles; ++column) {
     Value pair = b.toF32(b.load(places[column], spec.type, b.i32(0), 2));
     for (int64_t i = 0; i < 2; ++i) {
-      Value gate = b.extract(pair, i);
-      if (spec.gate == AttentionSpec::Sigmoid)
-        gate = sigmoid(b, gate);
       Value &output = state.output[line / 2 * valueTiles + column][line % 2 * 2 + i];
-      output = b.fmul(output, gate);
+      output = b.fmul(output, gateFactor(b.extract(pair, i)));
     }
   }
 }
@@ -71,7 +81,8 @@ void AttentionBody::applyGate(int64_t line, State &state, ArrayRef<Value> places
 void AttentionBody::stageOutput(State &state) {
   waitForCopies(b, 0);
   b.barrier();
-  if (spec.gate != AttentionSpec::NoGate) {
+  bool isStaged = spec.gate != AttentionSpec::NoGate && !spec.gatePerHead;
+  if (isStaged) {
     copyQueryRows("gate", valueTile, b.shared());
     commitCopies(b);
     waitForCopies(b, 0);
@@ -85,8 +96,10 @@ void AttentionBody::stageOutput(State &state) {
       Value offset = b.add(valueTile.offset(b, row, b.i32(column)), b.mul(laneColumn, b.i32(2)));
       places.push_back(b.at(b.shared(), b.getI8Type(), offset));
     }
-    if (spec.gate != AttentionSpec::NoGate)
+    if (isStaged)
       applyGate(line, state, places);
+    else if (spec.gate != AttentionSpec::NoGate)
+      applyRowGate(line, state);
     for (int64_t column = 0; column < valueTiles; ++column) {
       const Fragment &output = state.output[line / 2 * valueTiles + column];
       Value both = pack(b, output[line % 2 * 2], output[line % 2 * 2 + 1], spec.type);

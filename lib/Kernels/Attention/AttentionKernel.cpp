@@ -50,7 +50,7 @@ static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
   addStrided(spec.mask != AttentionSpec::NoMask, "mask", KernelArgument::In,
              spec.mask == AttentionSpec::Keep ? i8 : spec.maskType);
   add(spec.keyLengths, "key_lengths", KernelArgument::In, i32);
-  add(spec.sinkLogit, "sink_logit", KernelArgument::In, f32);
+  add(spec.sinkLogit, "sink_logit", KernelArgument::In, spec.getSinkType());
   add(spec.sinkKeyValue, "sink_key", KernelArgument::In, spec.type);
   add(spec.sinkKeyValue, "sink_value", KernelArgument::In, spec.type);
   addStrided(spec.gate != AttentionSpec::NoGate, "gate", KernelArgument::In, spec.type);
@@ -187,7 +187,8 @@ AttentionBody::State AttentionBody::seed() {
   State state;
   Value zero = b.f32(0), max = b.f32(-INFINITY), sum = zero;
   if (spec.sinkLogit) {
-    max = b.fmul(b.load(b.arg("sink_logit"), b.getF32Type(), head), b.f32(kLog2E));
+    Value sink = b.toF32(b.load(b.arg("sink_logit"), spec.getSinkType(), head));
+    max = b.fmul(sink, b.f32(kLog2E));
     Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, laneColumn, b.i32(0));
     sum = b.select(first, b.f32(1), zero);
   }

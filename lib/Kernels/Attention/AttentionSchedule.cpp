@@ -20,6 +20,10 @@ static constexpr int64_t kElementBytes = 2, kMaxDim = 256, kDimStep = 32;
 
 double AttentionSpec::getScale() const { return scale != 0 ? scale : 1 / std::sqrt(headDim); }
 
+Type AttentionSpec::getSinkType() const {
+  return sinkType ? sinkType : Float32Type::get(type.getContext());
+}
+
 std::string basin::kernels::check(const AttentionSpec &spec) {
   if (!spec.type || !(spec.type.isBF16() || spec.type.isF16()))
     return "expected bf16 or f16 as the type";
@@ -34,6 +38,8 @@ std::string basin::kernels::check(const AttentionSpec &spec) {
       !(spec.maskType &&
         (spec.maskType.isBF16() || spec.maskType.isF16() || spec.maskType.isF32())))
     return "expected a bias of bf16, f16 or f32";
+  if (spec.sinkLogit && !spec.getSinkType().isF32() && spec.getSinkType() != spec.type)
+    return "expected sink logits of f32 or of the query's type";
   return {};
 }
 
@@ -75,10 +81,12 @@ std::string basin::kernels::getName(const AttentionSpec &spec) {
            {spec.topLeft && (spec.causal || spec.window), "_topleft"},
            {spec.mask == AttentionSpec::Keep, "_keep"},
            {spec.keyLengths, "_keylengths"},
-           {spec.sinkLogit, "_sinklogit"},
+           {spec.sinkLogit && spec.getSinkType().isF32(), "_sinklogit"},
+           {spec.sinkLogit && spec.getSinkType() == spec.type, "_narrowsinklogit"},
            {spec.sinkKeyValue, "_sinkkeyvalue"},
            {spec.gate == AttentionSpec::Plain, "_gate"},
            {spec.gate == AttentionSpec::Sigmoid, "_sigmoidgate"},
+           {spec.gate != AttentionSpec::NoGate && spec.gatePerHead, "perhead"},
            {spec.logSumExp, "_logsumexp"}})
     if (has)
       name += part;

@@ -58,9 +58,9 @@ func.func @present(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tenso
 
 // -----
 
-func.func @narrow_sinks(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %s: tensor<4xf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{expected sink logits of f32, but got f16}}
-  %0 = sink.attention %q, %k, %v sink_logit %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<4xf16>) -> tensor<1x4x8x64xf16>
+func.func @narrow_sinks(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %s: tensor<4xbf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected sink logits of f32 or of the query's type}}
+  %0 = sink.attention %q, %k, %v sink_logit %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<4xbf16>) -> tensor<1x4x8x64xf16>
   return %0 : tensor<1x4x8x64xf16>
 }
 
@@ -100,10 +100,11 @@ func.func @columns_of_another_name(%q: tensor<1x4x?x64xf16>, %k: tensor<1x4x?x64
 
 // -----
 
-func.func @gate_a_head(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %g: tensor<1x4x8x1xf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{expected a gate with a score for each of 64 elements, but got 1}}
-  %0 = sink.attention %q, %k, %v gate %g {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x1xf16>) -> tensor<1x4x8x64xf16>
-  return %0 : tensor<1x4x8x64xf16>
+// Heads have no axis of their own to have a gate each.
+func.func @gate_a_row(%q: tensor<1x8x256xf16>, %g: tensor<1x8x1xf16>) -> tensor<1x8x256xf16> {
+  // expected-error @below {{expected a gate with a score for each of 256 elements or one for each head, but got 1}}
+  %0 = sink.attention %q, %q, %q gate %g {num_heads = 4 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<1x8x256xf16>, tensor<1x8x256xf16>, tensor<1x8x256xf16>, tensor<1x8x1xf16>) -> tensor<1x8x256xf16>
+  return %0 : tensor<1x8x256xf16>
 }
 
 // -----

@@ -52,13 +52,26 @@ func.func @flat(%q: tensor<12x5x64xf16>, %k: tensor<12x7x64xf16>, %v: tensor<12x
 
 // -----
 
-// Near miss: a sigmoid with another reader is not the kernel's, so the gate is its result.
-// CHECK-LABEL: func.func @shared_sigmoid
-// CHECK: sink.launch @basin_kernels::@attention_64_f16_gate(
+// A gate that is no sigmoid; launches read each other's results.
+// CHECK-LABEL: func.func @plain_gate
+// CHECK: %[[G:.*]] = sink.launch @basin_kernels::@rms_norm_64_f16
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_gate(%{{.*}}, %[[G]])
 module {
-  func.func @shared_sigmoid(%q: tensor<1x2x5x64xf16>, %g: tensor<1x2x5x64xf16>) -> (tensor<1x2x5x64xf16>, tensor<1x2x5x64xf16>) {
+  func.func @plain_gate(%q: tensor<1x2x5x64xf16>, %g: tensor<1x2x5x64xf16>) -> (tensor<1x2x5x64xf16>, tensor<1x2x5x64xf16>) {
     %s = sink.rms_norm %g {epsilon = 1.0e-5} : (tensor<1x2x5x64xf16>) -> tensor<1x2x5x64xf16>
     %0 = sink.attention %q, %q, %q gate %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x2x5x64xf16>, tensor<1x2x5x64xf16>, tensor<1x2x5x64xf16>, tensor<1x2x5x64xf16>) -> tensor<1x2x5x64xf16>
     return %0, %s : tensor<1x2x5x64xf16>, tensor<1x2x5x64xf16>
   }
+}
+
+// -----
+
+// A gate for each head, and sink logits of the query's type.
+// CHECK-LABEL: func.func @gate_a_head
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_narrowsinklogit_sigmoidgateperhead(
+// CHECK-SAME: gate_head_stride = [{of = "gate", stride = 2 : i64}], gate_row_stride = [{of = "gate", stride = 1 : i64}]
+func.func @gate_a_head(%q: tensor<1x5x2x64xf16>, %s: tensor<1x2x1x1xf16>, %g: tensor<1x5x2x1xf16>) -> tensor<1x5x2x64xf16> {
+  %a = onnx.Sigmoid(%g) : (tensor<1x5x2x1xf16>) -> tensor<1x5x2x1xf16>
+  %0 = sink.attention %q, %q, %q sink_logit %s gate %a {query_layout = #sink.layout<bshd>, key_layout = #sink.layout<bshd>, value_layout = #sink.layout<bshd>, result_layout = #sink.layout<bshd>} : (tensor<1x5x2x64xf16>, tensor<1x5x2x64xf16>, tensor<1x5x2x64xf16>, tensor<1x2x1x1xf16>, tensor<1x5x2x1xf16>) -> tensor<1x5x2x64xf16>
+  return %0 : tensor<1x5x2x64xf16>
 }
