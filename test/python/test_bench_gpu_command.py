@@ -272,7 +272,11 @@ for key in sys.argv[2].split(","):
         continue
     if key == "unbegun":
         sys.exit(9)
+    if key == "refused":
+        sys.exit(1)
     records.begin(key)
+    if key == "raise":
+        1 / 0
     if key == "crash":
         os.abort()
     if key == "hang":
@@ -280,8 +284,6 @@ for key in sys.argv[2].split(","):
     records.add(key, times={}, errors={}, failed={})
     if key == "broken":
         sys.exit(3)
-    if key == "refused":
-        sys.exit(1)
 """
 
 
@@ -297,19 +299,24 @@ def supervise(path, keys, **more):
 
 def test_the_rest_goes_on_after_a_crash_a_hang_and_a_lost_device(tmp_path):
     path = tmp_path / "r.jsonl"
-    status, lefts = supervise(path, "a,crash,b,broken,hang,c", stall=4, budget=100)
+    keys = "a,crash,b,broken,hang,raise,c"
+    status, lefts = supervise(path, keys, stall=4, budget=100)
     done = records.Records(path)
-    assert status == 0 and list(done.results) == ["a", "crash", "b", "broken", "hang", "c"]
+    assert status == 0 and ",".join(done.results) == keys
     assert done.results["crash"]["failed"] == {"case": "the process ended with status -6"}
     assert done.results["hang"]["failed"] == {"case": "no end after 4 s"}
-    assert not done.results["c"]["failed"] and len(lefts) == 4
-    assert 100 >= lefts[0] > lefts[1] > lefts[2] > lefts[3] > 0
+    assert done.results["raise"]["failed"] == {"case": "the process ended with status 1"}
+    assert not done.results["c"]["failed"] and len(lefts) == 5
+    assert 100 >= lefts[0] > lefts[1] > lefts[2] > lefts[3] > lefts[4] > 0
 
 
 def test_what_cannot_begin_is_given_up(tmp_path):
-    with pytest.raises(records.RecordsError, match=r"\(status 9\)"):
-        supervise(tmp_path / "r.jsonl", "unbegun")
-    assert supervise(tmp_path / "s.jsonl", "a,refused,b")[0] == 1
+    path = tmp_path / "r.jsonl"
+    records.Records(path).begin("left by an earlier run")
+    with pytest.raises(records.RecordsError, match=r"before its first case \(status 9\)"):
+        supervise(path, "unbegun")
+    assert not records.Records(path).results
+    assert supervise(tmp_path / "s.jsonl", "refused")[0] == 1
 
 
 def test_the_budget_ends_a_worker_that_does_not_keep_it(tmp_path):

@@ -24,6 +24,7 @@ class Records:
         self.machine: dict[str, Any] | None = None
         self.results: dict[str, dict[str, Any]] = {}
         self.begun: str | None = None  # a case without its result
+        self.begins = 0
         try:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
@@ -42,6 +43,7 @@ class Records:
             self.machine = record
         elif kind == "begin":
             self.begun = record["key"]
+            self.begins += 1
         elif kind == "result":
             self.results[record["key"]] = record
             self.begun = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from basin.bench.gpu.plan import (
+    COPIES,
     DIMS,
     HEAD_DIMS,
     LENGTHS,
@@ -50,7 +51,7 @@ class Book:
 
     def bandwidth(self) -> float | None:
         """Bytes a second of the best copy."""
-        return self._best(lambda case: case.bytes, LIMITS[:-1])
+        return self._best(lambda case: case.bytes, COPIES)
 
     def matrix_rate(self) -> float | None:
         """Operations a second of torch's product."""
@@ -96,12 +97,23 @@ def _limits(book: Book) -> list[str]:
         time = book.seconds(case, "torch")
         label = case.key.replace("/", " of ")
         if time is None:
-            rows.append([label, book.why(case, "torch")])
-        elif case in LIMITS[:-1]:
-            rows.append([label + " bytes", f"{case.bytes / time / 1e9:.0f} GB/s, read and written"])
-        else:
-            rows.append([label + " squared, bf16", f"{case.flops / time / 1e12:.0f} TFLOP/s"])
-    return table(["by torch", "measured"], rows, _any(book, LIMITS))
+            rows.append([label, book.why(case, "torch"), ""])
+            continue
+        rate = f"{case.bytes / time / 1e9:.0f} GB/s, read and written"
+        if case.flops:
+            rate = f"{case.flops / time / 1e12:.0f} TFLOP/s"
+        rows.append([label, f"{time * 1e6:.1f}", rate])
+    return table(["by torch", "us", "rate"], rows, _any(book, LIMITS))
+
+
+def _errors(book: Book) -> list[str]:
+    """The largest error of ours in each family."""
+    largest: dict[str, list[float]] = {}
+    for key, result in book.results.items():
+        if (error := result["errors"].get(OWN)) is not None:
+            largest.setdefault("/".join(key.split("/")[:2]), []).append(error)
+    rows = [[name, str(len(errors)), f"{max(errors):.2g}"] for name, errors in largest.items()]
+    return table(["case", "results", "largest error of a row"], rows or [[]], bool(rows))
 
 
 # Norms
@@ -296,6 +308,8 @@ def markdown(results: Results, machine: dict[str, Any] | None = None) -> str:
         ("Attention forward, bf16", _lengths(book)),
         ("Attention with sinks, gates and windows", _variants(book)),
     ]
+    if book.results:
+        parts.append(("Errors, relative", _errors(book)))
     if failures := _failures(book):
         parts.append(("Without a time", failures))
     lines = []

@@ -15,7 +15,8 @@ from typing import Any
 from basin.bench.gpu.records import Records, RecordsError
 
 BROKEN = 3  # exit status of a worker whose device is lost
-BAD = 1  # of one that refuses what it was given
+BAD = 1  # of one that refuses what it was given, or of any exception
+BUDGET = "the budget ended"
 POLL = 0.1
 
 
@@ -31,7 +32,7 @@ def _wait(worker: Any, path: Path, stall: float, deadline: float | None) -> str 
         if now - since > stall:
             why = f"no end after {stall:g} s"
         elif deadline is not None and now > deadline:
-            why = "the budget ended"
+            why = BUDGET
         if why:
             worker.kill()
             worker.wait()
@@ -55,18 +56,19 @@ def supervise(
         left = None if budget is None else budget - (time.monotonic() - start)
         if left is not None and left <= 0:
             return 0
-        before = len(Records(path).results)
+        before = Records(path).begins
         worker = subprocess.Popen(command(left))
         deadline = None if left is None else time.monotonic() + left + grace
         ended = _wait(worker, path, stall, deadline)
-        if ended == "the budget ended":
+        if ended == BUDGET or worker.returncode == 0:
             return 0
-        if ended is None and worker.returncode in (0, BAD):
-            return worker.returncode
         records = Records(path)
+        if records.begins == before:
+            if worker.returncode == BAD:
+                return BAD
+            status = f"status {worker.returncode}"
+            raise RecordsError(f"the measuring process ended before its first case ({status})")
         if records.begun is not None:
             why = ended or f"the process ended with status {worker.returncode}"
             case = {"times": {}, "errors": {}, "failed": {"case": why}}
             records.add(records.begun, **case, seconds=0.0)
-        elif len(records.results) == before:
-            raise RecordsError(f"the measuring process ends (status {worker.returncode}) unbegun")

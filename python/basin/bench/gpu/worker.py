@@ -24,10 +24,11 @@ def session(options: argparse.Namespace, kernels: objects.Objects) -> driver.Ses
 
 
 def _clock() -> int | None:
-    """MHz of the multiprocessors; None where NVML's module is not there."""
+    """MHz of the multiprocessors; None where NVML does not say."""
     try:
         return torch.cuda.clock_rate()
-    except (ImportError, RuntimeError):
+    except Exception:
+        # Errors of a module that torch may or may not find; no case is worth them.
         return None
 
 
