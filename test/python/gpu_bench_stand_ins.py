@@ -10,6 +10,15 @@ import torch
 from basin.bench.gpu import attention, driver, norms, plan, timing
 from basin.bench.gpu.subject import Setup
 
+ALL_PARTS = ("window", "sink_logit", "sink_kv", "gate")
+SMALL_NORMS = [plan.NormCase(kind, 64, 5, True) for kind in plan.NORM_PARTS]
+
+
+def small_attention(*parts, causal=True, length=24):
+    return plan.AttentionCase(
+        32, length, causal, parts, heads=4, kv_heads=2, batch=2, compiled=True
+    )  # fmt: skip
+
 
 def _options(kernel):
     parts = [part.partition("=") for part in kernel.parts.split(",")]

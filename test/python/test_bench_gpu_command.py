@@ -31,7 +31,7 @@ from basin.bench.gpu import (  # noqa: E402
 )  # fmt: skip
 from basin.bench.gpu.subject import Setup  # noqa: E402
 from conftest import ROOT  # noqa: E402
-from gpu_bench_stand_ins import Timer, launcher  # noqa: E402
+from gpu_bench_stand_ins import ALL_PARTS, Timer, launcher  # noqa: E402
 
 try:
     COMPILER = objects.find_compiler()
@@ -39,7 +39,6 @@ except objects.ObjectsError:
     COMPILER = None
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="basin-compile is not built")
 
-ALL_PARTS = ("window", "sink_logit", "sink_kv", "gate")
 CASES = [
     *(plan.NormCase(kind, 64, 5) for kind in plan.NORM_PARTS),
     plan.AttentionCase(32, 24, False, heads=4, kv_heads=2, batch=2),

@@ -75,6 +75,21 @@ def _good(subject: Subject, errors: dict[str, float], failed: dict[str, str]) ->
     return good
 
 
+def _times(good: dict[str, Call], timer: Timer, failed: dict[str, str]) -> dict[str, Any]:
+    """Of all contenders, or of ours alone where there is no room for them together."""
+    try:
+        samples = timer.time(good)
+    except Exception as error:
+        if OWN not in good or len(good) == 1:
+            raise
+        failed["together"] = first_line(error)
+        samples = None
+    # Not while the error is handled: it holds the memory of what failed.
+    if samples is None:
+        samples = timer.time({OWN: good[OWN]})
+    return {name: asdict(sample) for name, sample in samples.items()}
+
+
 def measure(case: Case, session: Session) -> dict[str, Any]:
     """One case's result."""
     errors: dict[str, float] = {}
@@ -84,7 +99,7 @@ def measure(case: Case, session: Session) -> dict[str, Any]:
     try:
         subject = SUBJECTS[type(case)](case, session.setup)
         good = _good(subject, errors, failed)
-        times = {name: asdict(sample) for name, sample in session.timer.time(good).items()}
+        times = _times(good, session.timer, failed)
         clock = session.clock()
         if OWN in good:
             # A race may need the load of many launches to show.
