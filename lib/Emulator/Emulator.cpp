@@ -20,11 +20,11 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
-#include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
+#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -94,6 +94,22 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine() 
   return builder->createTargetMachine();
 }
 
+/// What pays for itself in a kernel that runs a few blocks: no vectorizers, which
+/// mlir::makeOptimizingTransformer has at every level.
+static void runPasses(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O1).run(module, modules);
+}
+
 static llvm::Expected<std::unique_ptr<ExecutionEngine>> compile(ModuleOp module) {
   auto machine = makeTargetMachine();
   if (!machine)
@@ -101,8 +117,10 @@ static llvm::Expected<std::unique_ptr<ExecutionEngine>> compile(ModuleOp module)
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
   // Held here: the options refer to it.
-  std::function<llvm::Error(llvm::Module *)> optimize =
-      makeOptimizingTransformer(/*optLevel=*/1, /*sizeLevel=*/0, machine->get());
+  std::function<llvm::Error(llvm::Module *)> optimize = [&](llvm::Module *module) {
+    runPasses(*module, **machine);
+    return llvm::Error::success();
+  };
   ExecutionEngineOptions options;
   options.transformer = optimize;
   options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Less;

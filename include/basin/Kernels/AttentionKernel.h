@@ -68,6 +68,9 @@ struct AttentionSchedule {
   /// The queries' fragments stay in registers and their shared memory is used
   /// again.
   bool queryInRegisters = false;
+  /// Whether a thread has all the registers that it wants: left to itself, the
+  /// assembler takes some away where that lets more blocks fit, and spills.
+  bool wantsRegisters = false;
 
   int64_t blockSize() const { return warps * 32; }
   int64_t rowsPerWarp() const { return queries / warps; }

@@ -74,7 +74,10 @@ AttentionBody::AttentionBody(gpu::GPUModuleOp module, const AttentionSpec &spec,
       b(module, name, argumentsOf(spec), schedule.blockSize(), schedule.sharedBytes(spec)),
       keyTile{spec.headDim}, valueTile{spec.getValueDim()}, rowTiles(schedule.rowsPerWarp() / 16),
       scoreTiles(schedule.keys / 8), valueTiles(spec.getValueDim() / 8),
-      headSteps(spec.headDim / 16) {}
+      headSteps(spec.headDim / 16) {
+  if (schedule.wantsRegisters)
+    b.getKernel()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+}
 
 Value AttentionBody::minS(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }
 Value AttentionBody::maxS(Value x, Value y) { return arith::MaxSIOp::create(b, x, y); }

@@ -139,8 +139,9 @@ struct Row {
   AttentionSchedule schedule;
 };
 
-// No row lets the assembler spill, whatever the options (docs/kernels-attention.md
-// has the registers). 32 queries a warp read each key from shared memory half as
+// No row lets the assembler spill, whatever the options, with what
+// chooseAttentionSchedule makes of it (docs/kernels-attention.md has the
+// registers). 32 queries a warp read each key from shared memory half as
 // often as 16 do, but their accumulators leave registers for that up to dim 64.
 static constexpr Row kLargeMemory[] = {
     {64, {128, 64, 4, 2, false}},  {96, {64, 64, 4, 2, true}},    {128, {128, 128, 8, 1, true}},
@@ -152,12 +153,36 @@ static constexpr Row kSmallMemory[] = {
     {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},
 };
 
-AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &spec,
-                                                          StringRef chip) {
-  bool isLarge = getSharedMemoryLimit(chip) > 128 * 1024;
-  int64_t dim = std::max(spec.headDim, spec.getValueDim());
-  for (const Row &row : isLarge ? ArrayRef<Row>(kLargeMemory) : ArrayRef<Row>(kSmallMemory))
+/// What holds numbers or addresses of its own beside each score: a mask's, the
+/// softcap's, where sink rows end.
+static bool isWide(const AttentionSpec &spec) {
+  return spec.mask != AttentionSpec::NoMask || spec.softcap != 0 || spec.sinkKeyValue;
+}
+
+/// Half as many keys at a time in the same shared memory: half the scores.
+static AttentionSchedule narrowed(AttentionSchedule schedule) {
+  schedule.keys /= 2;
+  schedule.stages *= 2;
+  return schedule;
+}
+
+static AttentionSchedule findRow(ArrayRef<Row> rows, int64_t dim) {
+  for (const Row &row : rows)
     if (dim <= row.dim)
       return row.schedule;
   llvm_unreachable("a head dim that check() refuses");
+}
+
+AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &spec,
+                                                          StringRef chip) {
+  bool isLarge = getSharedMemoryLimit(chip) > 128 * 1024;
+  AttentionSchedule out = findRow(isLarge ? ArrayRef<Row>(kLargeMemory) : kSmallMemory,
+                                  std::max(spec.headDim, spec.getValueDim()));
+  if (isWide(spec))
+    out = narrowed(out);
+  // At head dims 32, 96 and 160 one block more fits where some registers are given
+  // up. Those without options do so without spills.
+  out.wantsRegisters = isWide(spec) || spec.window || spec.sinkLogit || spec.keyLengths ||
+                       spec.gate != AttentionSpec::NoGate;
+  return out;
 }
