@@ -21,9 +21,7 @@ _STORAGE = {"raw_data", "float_data", "int32_data", "string_data", "int64_data"}
 _STORAGE |= {"double_data", "uint64_data"}
 
 
-def diff_models(
-    a: Message, b: Message, *, presence: bool = True, limit: int = 20
-) -> list[str]:
+def diff_models(a: Message, b: Message, *, presence: bool = True, limit: int = 20) -> list[str]:
     """Return at most `limit` differences of two messages (ModelProto, usually); none if equal.
 
     With `presence` a field that is set to its default differs from one that is not set; without, it

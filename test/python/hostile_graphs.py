@@ -24,27 +24,65 @@ def bad_node(name: str, made: Callable[[], NodeProto], *reasons: str) -> None:
 
 UNDEFINED = "is not defined before it"
 graph_case("own_output", lambda: model([relu("y", "y")]), "node 'n' (Relu)", "'y'", UNDEFINED)
-graph_case("cycle", lambda: model([relu("b", "a"), relu("a", "b", "m")], outputs=[value("b")]),
-           "node 'n' (Relu)", "'b'", UNDEFINED)
-graph_case("wrong_order", lambda: model([relu("h", "y", "late"), relu("x", "h")]),
-           "node 'late' (Relu)", "'h'", UNDEFINED)
+graph_case(
+    "cycle",
+    lambda: model([relu("b", "a"), relu("a", "b", "m")], outputs=[value("b")]),
+    "node 'n' (Relu)",
+    "'b'",
+    UNDEFINED,
+)
+graph_case(
+    "wrong_order",
+    lambda: model([relu("h", "y", "late"), relu("x", "h")]),
+    "node 'late' (Relu)",
+    "'h'",
+    UNDEFINED,
+)
 graph_case("value_twice", lambda: model([relu(), relu(name="m")]), "node 'm'", "'y'", "twice")
-graph_case("node_redefines_input", lambda: model([relu("x", "x")], outputs=[value("x")]),
-           "node 'n'", "'x'", "twice")
+graph_case(
+    "node_redefines_input",
+    lambda: model([relu("x", "x")], outputs=[value("x")]),
+    "node 'n'",
+    "'x'",
+    "twice",
+)
 graph_case("input_twice", lambda: model(inputs=[value("x"), value("x")]), "input", "'x'", "twice")
-graph_case("initializer_twice", lambda: model(initializers=[tensor(raw=bytes(8))] * 2),
-           "initializer 'w'", "twice")
-graph_case("node_redefines_initializer", lambda: model(
-    [relu("x", "w"), relu()], initializers=[tensor(raw=bytes(8))]), "node 'n'", "'w'", "twice")
-graph_case("initializer_without_name", lambda: model(initializers=[tensor("", raw=bytes(8))]),
-           "initializer ''", "no name")
+graph_case(
+    "initializer_twice",
+    lambda: model(initializers=[tensor(raw=bytes(8))] * 2),
+    "initializer 'w'",
+    "twice",
+)
+graph_case(
+    "node_redefines_initializer",
+    lambda: model([relu("x", "w"), relu()], initializers=[tensor(raw=bytes(8))]),
+    "node 'n'",
+    "'w'",
+    "twice",
+)
+graph_case(
+    "initializer_without_name",
+    lambda: model(initializers=[tensor("", raw=bytes(8))]),
+    "initializer ''",
+    "no name",
+)
 graph_case("no_output", lambda: model(outputs=[value("z")]), "graph 'g'", "'z'", "not defined")
-graph_case("no_operator", lambda: model([NodeProto(name="n", input=["x"], output=["y"])]),
-           "node 'n'", "no operator")
-graph_case("bad_name_in_refusal", lambda: model([relu("no\nsuch\x1b[31m", "y", "two\nlines")]),
-           "node 'two\\x0alines'", "no\\x0asuch\\x1b", UNDEFINED)
-graph_case("long_name_in_refusal", lambda: model([relu("a" * 1_000_000)]),
-           "'aaaa", "...", UNDEFINED)
+graph_case(
+    "no_operator",
+    lambda: model([NodeProto(name="n", input=["x"], output=["y"])]),
+    "node 'n'",
+    "no operator",
+)
+graph_case(
+    "bad_name_in_refusal",
+    lambda: model([relu("no\nsuch\x1b[31m", "y", "two\nlines")]),
+    "node 'two\\x0alines'",
+    "no\\x0asuch\\x1b",
+    UNDEFINED,
+)
+graph_case(
+    "long_name_in_refusal", lambda: model([relu("a" * 1_000_000)]), "'aaaa", "...", UNDEFINED
+)
 
 
 # Names that are legal to the format, if to nobody's taste.
@@ -68,8 +106,13 @@ for _name, _text, _shown in [
     ("name_with_quotes", b"'\"[bold]", "'\"[bold]"),
 ]:
     CASES.append(Case(_name, lambda _, t=_text: named(t)))
-    CASES.append(Case(f"{_name}_refused", lambda _, t=_text: named(t, broken=True),
-                      ("node '", _shown, "axis from -1 to 0, but got 5")))
+    CASES.append(
+        Case(
+            f"{_name}_refused",
+            lambda _, t=_text: named(t, broken=True),
+            ("node '", _shown, "axis from -1 to 0, but got 5"),
+        )
+    )
 
 
 def branch(name: str, node: NodeProto, output: str) -> GraphProto:
@@ -79,17 +122,28 @@ def branch(name: str, node: NodeProto, output: str) -> GraphProto:
 
 def conditional(then: GraphProto) -> ModelProto:
     """y = If(c) with `then` and a plain other branch."""
-    node = helper.make_node("If", ["c"], ["y"], name="n", then_branch=then,
-                            else_branch=branch("e", relu("x", "o"), "o"))
+    node = helper.make_node(
+        "If", ["c"], ["y"], name="n", then_branch=then, else_branch=branch("e", relu("x", "o"), "o")
+    )
     return model([node], inputs=[value("c", [], TensorProto.BOOL), value("x")])
 
 
-graph_case("subgraph_no_output", lambda: conditional(branch("t", relu("x", "o"), "z")),
-           "graph 't'", "'z'", "not defined")
-graph_case("subgraph_cycle", lambda: conditional(branch("t", relu("o", "o"), "o")),
-           "'o'", UNDEFINED)
-graph_case("subgraph_reads_own_node", lambda: conditional(branch("t", relu("y", "o"), "o")),
-           "'y'", UNDEFINED)
+graph_case(
+    "subgraph_no_output",
+    lambda: conditional(branch("t", relu("x", "o"), "z")),
+    "graph 't'",
+    "'z'",
+    "not defined",
+)
+graph_case(
+    "subgraph_cycle", lambda: conditional(branch("t", relu("o", "o"), "o")), "'o'", UNDEFINED
+)
+graph_case(
+    "subgraph_reads_own_node",
+    lambda: conditional(branch("t", relu("y", "o"), "o")),
+    "'y'",
+    UNDEFINED,
+)
 graph_case("subgraph_good", lambda: conditional(branch("t", relu("x", "o"), "o")))
 
 
@@ -113,32 +167,87 @@ def functional(*functions, node: NodeProto | None = None) -> ModelProto:
     return model(nodes, functions=functions, opsets=[("", 21), ("d", 1)])
 
 
-graph_case("function_calls_itself", lambda: functional(function("f", call("f"))),
-           "function 'd.f'", "calls itself")
-graph_case("functions_call_each_other", lambda: functional(
-    function("f", call("g")), function("g", call("f"))), "function 'd.f'", "by way of", "'d.g'")
-graph_case("function_calls_itself_in_branch", lambda: functional(function("f", helper.make_node(
-    "If", ["a"], ["b"], then_branch=branch("t", call("f", "a", "o"), "o"),
-    else_branch=branch("e", relu("a", "p"), "p")))), "function 'd.f'", "calls itself")
-graph_case("function_twice", lambda: functional(function("f", relu("a", "b")),
-                                                function("f", relu("a", "b"))),
-           "function 'd.f'", "twice")
-graph_case("function_input_twice", lambda: functional(function(
-    "f", relu("a", "b"), inputs=("a", "a"))), "function 'd.f'", "'a'", "twice")
-graph_case("function_no_output", lambda: functional(function("f", relu("a", "c"))),
-           "function 'd.f'", "'b'", "not defined")
-graph_case("function_reads_graph", lambda: functional(function("f", relu("x", "b"))),
-           "'x'", UNDEFINED)
-graph_case("call_with_too_many_inputs", lambda: functional(
-    function("f", relu("a", "b")),
-    node=helper.make_node("f", ["x", "x"], ["y"], name="c", domain="d")),
-    "node 'c' (f)", "at most 1 inputs", "got 2")
-graph_case("call_with_too_many_outputs", lambda: functional(
-    function("f", relu("a", "b")),
-    node=helper.make_node("f", ["x"], ["y", "z"], name="c", domain="d")),
-    "node 'c' (f)", "at most 1 outputs", "got 2")
-graph_case("function_chain", lambda: functional(function("f", relu("a", "b")), *(
-    function(f"f{i}", call(f"f{i + 1}")) for i in range(2000)), function("f2000", relu("a", "b"))))
+graph_case(
+    "function_calls_itself",
+    lambda: functional(function("f", call("f"))),
+    "function 'd.f'",
+    "calls itself",
+)
+graph_case(
+    "functions_call_each_other",
+    lambda: functional(function("f", call("g")), function("g", call("f"))),
+    "function 'd.f'",
+    "by way of",
+    "'d.g'",
+)
+graph_case(
+    "function_calls_itself_in_branch",
+    lambda: functional(
+        function(
+            "f",
+            helper.make_node(
+                "If",
+                ["a"],
+                ["b"],
+                then_branch=branch("t", call("f", "a", "o"), "o"),
+                else_branch=branch("e", relu("a", "p"), "p"),
+            ),
+        )
+    ),
+    "function 'd.f'",
+    "calls itself",
+)
+graph_case(
+    "function_twice",
+    lambda: functional(function("f", relu("a", "b")), function("f", relu("a", "b"))),
+    "function 'd.f'",
+    "twice",
+)
+graph_case(
+    "function_input_twice",
+    lambda: functional(function("f", relu("a", "b"), inputs=("a", "a"))),
+    "function 'd.f'",
+    "'a'",
+    "twice",
+)
+graph_case(
+    "function_no_output",
+    lambda: functional(function("f", relu("a", "c"))),
+    "function 'd.f'",
+    "'b'",
+    "not defined",
+)
+graph_case(
+    "function_reads_graph", lambda: functional(function("f", relu("x", "b"))), "'x'", UNDEFINED
+)
+graph_case(
+    "call_with_too_many_inputs",
+    lambda: functional(
+        function("f", relu("a", "b")),
+        node=helper.make_node("f", ["x", "x"], ["y"], name="c", domain="d"),
+    ),
+    "node 'c' (f)",
+    "at most 1 inputs",
+    "got 2",
+)
+graph_case(
+    "call_with_too_many_outputs",
+    lambda: functional(
+        function("f", relu("a", "b")),
+        node=helper.make_node("f", ["x"], ["y", "z"], name="c", domain="d"),
+    ),
+    "node 'c' (f)",
+    "at most 1 outputs",
+    "got 2",
+)
+graph_case(
+    "function_chain",
+    lambda: functional(
+        function("f", relu("a", "b")),
+        *(function(f"f{i}", call(f"f{i + 1}")) for i in range(2000)),
+        function("f2000", relu("a", "b")),
+    ),
+)
 
 
 # Attributes.
@@ -152,23 +261,60 @@ def with_attribute(op: str, *attributes: AttributeProto) -> NodeProto:
 
 
 make_attribute = helper.make_attribute
-bad_node("axis_is_a_text", lambda: with_attribute("Softmax", make_attribute("axis", "last")),
-         "node 'n' (Softmax)", "'axis'")
-bad_node("perm_is_a_float", lambda: with_attribute("Transpose", make_attribute("perm", 1.0)),
-         "node 'n' (Transpose)", "'perm'")
-bad_node("attribute_twice", lambda: with_attribute(
-    "Softmax", make_attribute("axis", 0), make_attribute("axis", 0)), "node 'n'", "'axis'", "twice")
-bad_node("attribute_without_name", lambda: with_attribute(
-    "Softmax", AttributeProto(type=AttributeProto.INT, i=1)), "node 'n'", "no name")
-bad_node("attribute_kind_unknown", lambda: with_attribute(
-    "Softmax", AttributeProto.FromString(message(1, b"axis") + integer(20, 77))),
-    "node 'n'", "'axis'", "kind 77")
-bad_node("attribute_without_tensor", lambda: with_attribute(
-    "Constant", AttributeProto(name="value", type=AttributeProto.TENSOR)), "node 'n'", "'value'")
-bad_node("attribute_tensor_short", lambda: with_attribute("Constant", AttributeProto(
-    name="value", type=AttributeProto.TENSOR, t=tensor(raw=b"\0"))), "node 'n'", "got 1")
-bad_node("too_many_attributes", lambda: with_attribute("Custom", *(
-    make_attribute(f"a{i}", i) for i in range(10_001))), "node 'n'", "at most 10000")
+bad_node(
+    "axis_is_a_text",
+    lambda: with_attribute("Softmax", make_attribute("axis", "last")),
+    "node 'n' (Softmax)",
+    "'axis'",
+)
+bad_node(
+    "perm_is_a_float",
+    lambda: with_attribute("Transpose", make_attribute("perm", 1.0)),
+    "node 'n' (Transpose)",
+    "'perm'",
+)
+bad_node(
+    "attribute_twice",
+    lambda: with_attribute("Softmax", make_attribute("axis", 0), make_attribute("axis", 0)),
+    "node 'n'",
+    "'axis'",
+    "twice",
+)
+bad_node(
+    "attribute_without_name",
+    lambda: with_attribute("Softmax", AttributeProto(type=AttributeProto.INT, i=1)),
+    "node 'n'",
+    "no name",
+)
+bad_node(
+    "attribute_kind_unknown",
+    lambda: with_attribute(
+        "Softmax", AttributeProto.FromString(message(1, b"axis") + integer(20, 77))
+    ),
+    "node 'n'",
+    "'axis'",
+    "kind 77",
+)
+bad_node(
+    "attribute_without_tensor",
+    lambda: with_attribute("Constant", AttributeProto(name="value", type=AttributeProto.TENSOR)),
+    "node 'n'",
+    "'value'",
+)
+bad_node(
+    "attribute_tensor_short",
+    lambda: with_attribute(
+        "Constant", AttributeProto(name="value", type=AttributeProto.TENSOR, t=tensor(raw=b"\0"))
+    ),
+    "node 'n'",
+    "got 1",
+)
+bad_node(
+    "too_many_attributes",
+    lambda: with_attribute("Custom", *(make_attribute(f"a{i}", i) for i in range(10_001))),
+    "node 'n'",
+    "at most 10000",
+)
 
 
 def rich() -> bytes:

@@ -172,8 +172,13 @@ def opset_huge(_):
 bad_tensor("no_data", lambda: tensor(), "expected elements")
 bad_tensor("raw_short", lambda: tensor(raw=b"\0" * 7), "expected 8 bytes", "got 7")
 bad_tensor("raw_long", lambda: tensor(raw=b"\0" * 9), "expected 8 bytes", "got 9")
-bad_tensor("typed_short", lambda: helper.make_tensor("w", FLOAT, [1], [0.0]).__class__(
-    name="w", data_type=FLOAT, dims=[2], float_data=[0.0]), "expected elements")
+bad_tensor(
+    "typed_short",
+    lambda: helper.make_tensor("w", FLOAT, [1], [0.0]).__class__(
+        name="w", data_type=FLOAT, dims=[2], float_data=[0.0]
+    ),
+    "expected elements",
+)
 bad_tensor("size_overflows", lambda: tensor(dims=(1 << 33, 1 << 33), raw=b"\0" * 8), "elements")
 bad_tensor("bytes_overflow", lambda: tensor(dims=((1 << 62) + 1,), raw=b"\0" * 4), "elements")
 bad_tensor("size_huge", lambda: tensor(dims=(1 << 40,), raw=b"\0" * 8), "expected 4398046511104")
@@ -181,14 +186,26 @@ bad_tensor("size_negative", lambda: tensor(dims=(-2,), raw=b"\0" * 8), "got -2")
 bad_tensor("zero_hides_overflow", lambda: tensor(dims=(0, 1 << 62, 1 << 62), raw=b"\0"), "got 1")
 bad_tensor("element_type_unknown", lambda: tensor(raw=b"\0" * 8, kind=99), "element type 99")
 bad_tensor("element_type_negative", lambda: tensor(raw=b"\0" * 8, kind=-1), "element type -1")
-bad_tensor("strings_missing", lambda: TensorProto(
-    name="w", data_type=TensorProto.STRING, dims=[3], string_data=[b"a"]), "expected 3 strings")
-bad_tensor("strings_huge", lambda: TensorProto(
-    name="w", data_type=TensorProto.STRING, dims=[1 << 60], string_data=[b"a"]), "strings")
-bad_tensor("raw_and_typed", lambda: TensorProto(
-    name="w", data_type=FLOAT, dims=[2], float_data=[0, 0], raw_data=b"\0" * 8), "raw and typed")
-bad_tensor("wrong_typed_field", lambda: TensorProto(
-    name="w", data_type=FLOAT, dims=[2], int64_data=[0, 0]), "expected elements")
+bad_tensor(
+    "strings_missing",
+    lambda: TensorProto(name="w", data_type=TensorProto.STRING, dims=[3], string_data=[b"a"]),
+    "expected 3 strings",
+)
+bad_tensor(
+    "strings_huge",
+    lambda: TensorProto(name="w", data_type=TensorProto.STRING, dims=[1 << 60], string_data=[b"a"]),
+    "strings",
+)
+bad_tensor(
+    "raw_and_typed",
+    lambda: TensorProto(name="w", data_type=FLOAT, dims=[2], float_data=[0, 0], raw_data=b"\0" * 8),
+    "raw and typed",
+)
+bad_tensor(
+    "wrong_typed_field",
+    lambda: TensorProto(name="w", data_type=FLOAT, dims=[2], int64_data=[0, 0]),
+    "expected elements",
+)
 
 
 def sparse(indices: list[int], dims: list[int], shape: list[int] | None = None) -> bytes:
@@ -263,8 +280,13 @@ for _name, _args, _reason in [
     ("external_length_overflows", ("in", "0", "18446744073709551624"), "count of bytes"),
     ("external_beyond_end", ("in", "12"), "need 8 more"),
 ]:
-    CASES.append(Case(_name, lambda folder, a=_args: external(a[0], folder, *a[1:]),
-                      ("initializer 'w'", _reason)))
+    CASES.append(
+        Case(
+            _name,
+            lambda folder, a=_args: external(a[0], folder, *a[1:]),
+            ("initializer 'w'", _reason),
+        )
+    )
 
 
 @case("initializer 'w'", "link that leaves")

@@ -157,9 +157,7 @@ def projection_tap(plan: Plan, layer: int, role: str) -> dict[str, Any]:
         "infinity_norm": float(channels.max() * 0.9),
         "token_ratio": ratio,
         "outlier_tokens": 1.0 if ratio > 64 else 0.0,
-        "top": [
-            {"dim": int(c), "max_abs": float(channels[c])} for c in np.argsort(-channels)[:5]
-        ],
+        "top": [{"dim": int(c), "max_abs": float(channels[c])} for c in np.argsort(-channels)[:5]],
         "channel_max": plain(channels, 4),
     }
 

@@ -57,8 +57,8 @@ CHANGES: dict[str, Callable[[ModelProto], object]] = {
     "attribute: 3 against 2 elements; only the first:  ('transA')": lambda m: m.graph.node[
         0
     ].attribute.pop(),
-    "(Identity 'in_branch').input": lambda m: m.graph.node[1].attribute[0].g.node[0].input.append(
-        "z"
+    "(Identity 'in_branch').input": lambda m: (
+        m.graph.node[1].attribute[0].g.node[0].input.append("z")
     ),
     "functions[0] ('Twice').node[0] (Add).op_type": lambda m: setattr(
         m.functions[0].node[0], "op_type", "Sub"

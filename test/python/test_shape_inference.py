@@ -120,8 +120,7 @@ def contradicts(ours, theirs):
     if len(ours.dims) != len(theirs.dims):
         return True
     return any(
-        isinstance(a, int) and isinstance(b, int) and a != b
-        for a, b in zip(ours.dims, theirs.dims)
+        isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(ours.dims, theirs.dims)
     )
 
 

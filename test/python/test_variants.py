@@ -32,9 +32,7 @@ from basin.testbed.model import Decoder  # noqa: E402
 from basin.verify import verify  # noqa: E402
 
 LAYERS, NORMS, VOCAB = 2, 5, 37
-SIZES = dict(
-    vocab=VOCAB, hidden=32, layers=LAYERS, heads=4, kv_heads=2, ffn_width=24, gate_rank=4
-)
+SIZES = dict(vocab=VOCAB, hidden=32, layers=LAYERS, heads=4, kv_heads=2, ffn_width=24, gate_rank=4)
 # name -> (configuration, counts of what differs from the plain decoder)
 VARIANTS: dict[str, tuple[dict, dict]] = {
     "sink_logit": (dict(attention="sink_logit"), dict(sink_logits=LAYERS)),

@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m basin.bench rewrite` measures rewriting of large models on disk."""
+"""Benchmarks: `python -m basin.bench` rewrite, instrument and gpu."""

@@ -1,0 +1,180 @@
+"""Command line of the GPU benchmark.
+
+python -m basin.bench gpu --prepare DIR        here: kernels for a machine without the compiler
+python -m basin.bench gpu --objects DIR        there: measure, or go on with measuring
+python -m basin.bench gpu --render --json FILE [--markdown FILE]     tables of earlier results
+python -m basin.bench gpu                      both at once, where there are compiler and device
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from basin.bench.gpu import objects, plan, records
+from basin.runtime import KernelError
+
+NO_DEVICE = "no CUDA device is here: nothing was measured"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m basin.bench gpu", description="GPU kernels' speed")
+    parser.add_argument("--prepare", type=Path, metavar="DIR", help="compile the kernels, no more")
+    parser.add_argument("--objects", type=Path, metavar="DIR", help="a folder of --prepare")
+    parser.add_argument("--target", default="sm_90a", help="chip to compile for")
+    parser.add_argument("--compiler", help="basin-compile, where it is not on the path")
+    parser.add_argument("--jobs", type=int, help="compilations at once")
+    parser.add_argument("--counters", action="store_true", help="registers and spills, no more")
+    parser.add_argument("--only", choices=("norms", "attention"))
+    parser.add_argument("--quick", action="store_true", help="the most telling cases alone")
+    parser.add_argument("--budget", type=float, metavar="SECONDS", help="begin no case beyond it")
+    parser.add_argument("--stall", type=float, default=150, help="seconds a case may take")
+    parser.add_argument("--json", type=Path, help="results, a line each; what is there is kept")
+    parser.add_argument("--markdown", type=Path, help="also write the tables here")
+    parser.add_argument("--render", action="store_true", help="tables of --json, no more")
+    parser.add_argument("--no-flush", action="store_true", help="leave the L2 as it is")
+    parser.add_argument("--no-graphs", action="store_true", help="time calls, not graphs of them")
+    mode = "max-autotune-no-cudagraphs"
+    parser.add_argument("--compile-mode", default=mode, help="torch.compile's, or none")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status; one diagnostic where something is amiss."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except (objects.ObjectsError, records.RecordsError, KernelError, OSError) as error:
+        print(f"basin.bench gpu: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.render:
+        return _render(options)
+    if options.prepare:
+        manifest = _prepare(options, options.prepare)
+        return int(any("error" in entry for entry in manifest["kernels"]))
+    if options.worker:
+        from basin.bench.gpu import worker
+
+        return worker.run(options)
+    if options.objects:
+        return _with_objects(options, options.objects)
+    with tempfile.TemporaryDirectory() as folder:
+        _prepare(options, Path(folder))
+        # Without objects nobody asked for a device.
+        return _with_objects(options, Path(folder), needs_device=False)
+
+
+def _prepare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    compiler = objects.find_compiler(options.compiler)
+    began = time.monotonic()
+    kernels = plan.kernels(plan.plan(options.quick, options.only))
+    manifest = objects.prepare(kernels, folder, options.target, compiler, options.jobs)
+    failed = [entry for entry in manifest["kernels"] if "error" in entry]
+    for entry in failed:
+        text = f"--{entry['family']} {entry['parts']}: {entry['error']}"
+        print(f"basin.bench gpu: error: {text}", file=sys.stderr)
+    made, seconds = len(kernels) - len(failed), time.monotonic() - began
+    print(f"{folder}: {made} kernels for {options.target} in {seconds:.1f} s")
+    return manifest
+
+
+def _has_device() -> bool:
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()
+
+
+def _with_objects(options: argparse.Namespace, folder: Path, needs_device: bool = True) -> int:
+    manifest = objects.read_manifest(folder)
+    if options.counters:
+        print(objects.counters(manifest))
+        return 0
+    if not _has_device():
+        print(objects.counters(manifest))
+        print(NO_DEVICE)
+        return int(needs_device)
+    from basin.bench.gpu import supervisor
+
+    path = options.json or folder / "results.jsonl"
+    status = supervisor.supervise(
+        lambda left: _worker(options, folder, path, left), path, options.budget, options.stall
+    )
+    if status == 0:
+        _write_tables(options, records.Records(path))
+    return status
+
+
+def _worker(options: argparse.Namespace, folder: Path, path: Path, left: float | None) -> list[str]:
+    """The command of the process that measures."""
+    command = [sys.executable, "-m", "basin.bench", "gpu", "--worker"]
+    command += ["--objects", str(folder), "--json", str(path)]
+    command += ["--compile-mode", options.compile_mode]
+    for name in ("quick", "no_flush", "no_graphs"):
+        command += [f"--{name.replace('_', '-')}"] * getattr(options, name)
+    command += ["--only", options.only] * bool(options.only)
+    return command + (["--budget", f"{left:.3f}"] if left is not None else [])
+
+
+def _render(options: argparse.Namespace) -> int:
+    if options.json is None or not options.json.is_file():
+        raise records.RecordsError(f"--render: expected results by --json, got {options.json}")
+    _write_tables(options, records.Records(options.json))
+    return 0
+
+
+def _write_tables(options: argparse.Namespace, found: records.Records) -> None:
+    from basin.bench.gpu import report
+
+    text = report.markdown(found.results, found.machine)
+    print(text)
+    if options.markdown:
+        options.markdown.write_text(text)
+
+
+def versions() -> dict[str, str]:
+    """Of what takes part, without importing it."""
+    out = {}
+    for name in ("torch", "triton", "nvidia-cudnn-cu13"):
+        try:
+            out[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            out[name] = "none"
+    return out
+
+
+def machine(gpu: str, manifest: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """What the results belong to."""
+    return {
+        "gpu": gpu,
+        "driver, clocks": clocks(),
+        "target": manifest["target"],
+        "objects": objects.digest(manifest),
+        "date": time.strftime("%Y-%m-%d"),
+        **versions(),
+        "torch.compile": options.compile_mode,
+        "L2": "as it is" if options.no_flush else "flushed",
+        "graphs": not options.no_graphs,
+    }
+
+
+def clocks() -> str:
+    """What nvidia-smi says of driver, clocks and temperature; why not, where it says nothing."""
+    query = "driver_version,clocks.sm,clocks.max.sm,clocks.mem,temperature.gpu,power.draw"
+    command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stdout.strip() or f"nvidia-smi: exit status {done.returncode}"

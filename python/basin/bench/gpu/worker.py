@@ -1,0 +1,54 @@
+"""The process that measures: CUDA, the prepared objects, and the driver's loop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from dataclasses import replace
+
+import torch
+
+from basin.bench.gpu import command, driver, objects, plan, records, supervisor, timing
+from basin.bench.gpu.subject import Setup
+
+
+def session(options: argparse.Namespace, kernels: objects.Objects) -> driver.Session:
+    """On the current CUDA device."""
+    setup = Setup(
+        launcher=lambda kernel: kernels.kernel(kernel).launch,
+        compile_mode=None if options.compile_mode == "none" else options.compile_mode,
+    )
+    timer = timing.CudaTimer(not options.no_flush, not options.no_graphs)
+    return driver.Session(setup, timer, torch.cuda.synchronize, _clock, _say)
+
+
+def _clock() -> int | None:
+    """MHz of the multiprocessors; None where NVML does not say."""
+    try:
+        return torch.cuda.clock_rate()
+    except Exception:
+        # Errors of a module that torch may or may not find; no case is worth them.
+        return None
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure what is left; the exit status that the supervisor reads."""
+    kernels = objects.Objects(options.objects)
+    found = records.Records(options.json)
+    found.start(command.machine(torch.cuda.get_device_name(), kernels.manifest, options))
+    warnings.filterwarnings("ignore", module="torch")
+    cases = plan.plan(options.quick, options.only)
+    if options.compile_mode == "none":
+        cases = [replace(case, compiled=False) for case in cases]
+    try:
+        left = driver.run(cases, found, session(options, kernels), options.budget)
+    except driver.BrokenDevice as error:
+        print(f"the device is lost, and a new process goes on: {error}", file=sys.stderr)
+        return supervisor.BROKEN
+    _say(f"{len(found.results)} of {len(cases)} cases measured; {left} left for want of time")
+    return 0

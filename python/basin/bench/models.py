@@ -1,0 +1,81 @@
+"""Command line of the benchmarks of models; they need onnx and onnxruntime.
+
+python -m basin.bench rewrite [--layers 8 32 128] [--repeats 3] [--json FILE] [--no-peer]
+python -m basin.bench instrument [--layers 8] [--hidden 1024] ... [--length 256] [--optimize]
+python -m basin.bench synthetic OUT.onnx [--layers 32] [--hidden 4096] ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+from basin.bench import instrument, rewrite
+from basin.bench.synthetic import Shape, write_model
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m basin.bench", description="benchmarks")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("gpu", help="speed of the GPU kernels, see gpu --help")
+    run = commands.add_parser("rewrite", help="time and memory of rewriting large models")
+    run.add_argument("--layers", type=int, nargs="+", default=[8, 32, 128])
+    run.add_argument("--repeats", type=int, default=3)
+    run.add_argument("--json", type=Path, help="also write the measurements here")
+    run.add_argument("--basin", help='command to measure, default "PYTHON -m basin"')
+    run.add_argument("--dir", type=Path, help="folder for models, default a temporary one")
+    run.add_argument("--no-peer", action="store_true", help="leave out onnxruntime.transformers")
+    run.add_argument("--peer-memory", type=float, default=20, help="its limit in GB")
+    cost = commands.add_parser("instrument", help="time and memory of measuring outliers")
+    for name, value in {"length": 256, "batch": 1, "repeats": 5}.items():
+        cost.add_argument(f"--{name}", type=int, default=value)
+    cost.add_argument("--optimize", action="store_true", help="let ONNX Runtime optimize")
+    cost.add_argument("--json", type=Path, help="also write the measurements here")
+    write = commands.add_parser("synthetic", help="write one synthetic model")
+    write.add_argument("out", type=Path)
+    small = Shape(layers=8, hidden=1024, heads=16, kv_heads=8, ffn=2816, vocab=32000)
+    for command, default in ((write, Shape()), (cost, small)):
+        for item in fields(Shape):
+            name = f"--{item.name.replace('_', '-')}"
+            value = getattr(default, item.name)
+            command.add_argument(name, type=int, default=value, dest=item.name)
+    return parser
+
+
+def _instrument(options: argparse.Namespace) -> int:
+    shape = Shape(**{item.name: getattr(options, item.name) for item in fields(Shape)})
+    with tempfile.TemporaryDirectory() as folder:
+        rows = instrument.run(
+            Path(folder), shape, options.length, options.batch, options.repeats, options.optimize
+        )
+    print(instrument.table(rows))
+    if options.json:
+        instrument.write_json(options.json, rows)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a benchmark; returns the exit status (1 where a measurement of basin failed)."""
+    options = _parser().parse_args(arguments)
+    if options.command == "instrument":
+        return _instrument(options)
+    if options.command == "synthetic":
+        shape = Shape(**{item.name: getattr(options, item.name) for item in fields(Shape)})
+        done = write_model(options.out, shape)
+        print(f"{done.path}: {done.nodes} nodes, {done.graph_bytes} bytes of graph, ", end="")
+        print(f"{done.weight_bytes} bytes of weights (sparse)")
+        return 0
+    basin = shlex.split(options.basin) if options.basin else [sys.executable, "-m", "basin"]
+    limit = int(options.peer_memory * 1e9)
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+        rows = rewrite.run(
+            options.layers, options.repeats, basin, Path(folder), not options.no_peer, limit
+        )
+    print(rewrite.table(rows))
+    if options.json:
+        rewrite.write_json(options.json, rows, options.repeats)
+    return int(any(row.error for row in rows if row.tool == "basin"))
