@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("BASIN_BIN_DIR", ROOT / "build" / "bin"))
 
 
 def argument(name: str, kind: str, type_: str, **more: Any) -> dict[str, Any]:
@@ -48,3 +56,19 @@ def write(path: Path, kernels: list[dict[str, Any]]) -> Path:
     frame = b"BASINKO1" + struct.pack("<Q", len(text)) + text
     path.write_bytes(frame.ljust(offset, b"\0") + content)
     return path
+
+
+def compile_kernels(*options: str, target: str = "sm_80") -> str:
+    """What basin-compile writes with these options."""
+    program = BIN / "basin-compile"
+    if not program.exists():
+        pytest.skip("basin-compile is not built")
+    command = [program, *options, "--target", target, "-o", "-"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def compiled_names(*options: str) -> list[str]:
+    """The kernels that basin-compile makes, in its order."""
+    return re.findall(r"gpu\.func @(\w+)", compile_kernels(*options, "--emit=mlir"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from kernel_objects import compiled_names
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("basin.ops", reason="the package is not there")
 
 from basin import ops  # noqa: E402
+from basin.ops import kernels, norms  # noqa: E402
 
 # Half a unit in the last place of y, and of h or the gate's operands before it.
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 4e-3, torch.bfloat16: 3e-2}
@@ -85,10 +87,10 @@ def test_torch_knows_the_operators():
     down, up = draw(8, 8, dtype=torch.float32), draw(8, 8, dtype=torch.float32)
     checks = ("test_schema", "test_faketensor")
     for call, arguments in (
-        (ops._rms_norm, (x, vector, x, None, 1e-6)),
-        (ops._rms_norm, (x.T, None, None, None, 1e-6)),
-        (ops._add_rms_norm, (x, x, None, vector, 1e-6)),
-        (ops._gated_rms_norm, (x, down, up, None, None, None, 1e-6, "tanh")),
+        (norms._rms_norm, (x, vector, x, None, 1e-6)),
+        (norms._rms_norm, (x.T, None, None, None, 1e-6)),
+        (norms._add_rms_norm, (x, x, None, vector, 1e-6)),
+        (norms._gated_rms_norm, (x, down, up, None, None, None, 1e-6, "tanh")),
     ):
         torch.library.opcheck(call, arguments, test_utils=checks)
 
@@ -109,38 +111,41 @@ def test_refused(call, message):
         call(draw(4, 8, dtype=torch.float32))
 
 
+# How basin-compile names a norm, and what makes it.
+NAMES = {
+    "dim=4096,type=bf16,eps=1e-6": (4096, torch.bfloat16, (), None, 1e-6),
+    "dim=64,type=f16,parameters=f32,residual,sum,weight,eps=1e-5": (
+        64, torch.float16, ("residual", "sum", "weight"), torch.float32, 1e-5,
+    ),
+    "dim=8,type=f16,pre_affine,weight,gate=16,tensorwise,activation=silu,eps=0.25": (
+        8, torch.float16, ("preaffine", "weight", "gate16t", "silu"), None, 0.25,
+    ),
+}  # fmt: skip
+
+
 def test_kernel_names():
-    assert ops.kernel_name(4096, torch.bfloat16) == "rms_norm_4096_bf16"
-    parts = ("residual", "sum", "weight")
-    name = ops.kernel_name(64, torch.float16, parts, torch.float32)
-    assert name == "rms_norm_64_f16_by_f32_residual_sum_weight"
-    assert ops.kernel_name(8, torch.float32, ("gate16t", "silu")) == "rms_norm_8_f32_gate16t_silu"
-
-
-class FakeObject(dict):
-    path = "a.bko"
+    """The names that are looked for are those that basin-compile gives."""
+    options = [f"--norm={text}" for text in NAMES]
+    assert compiled_names(*options) == [norms.kernel_name(*parts) for parts in NAMES.values()]
 
 
 def test_missing_kernel(monkeypatch):
-    kernel = SimpleNamespace(constant=lambda name: 1e-5)
-    monkeypatch.setattr(ops, "_objects", [FakeObject(k=kernel)])
-    assert ops._find("k", 1e-5) is kernel
-    with pytest.raises(ops.MissingKernel, match="k for eps 1e-06: a.bko has it for eps 1e-05"):
-        ops._find("k", 1e-6)
-    with pytest.raises(ops.MissingKernel, match="no kernel other .*no object given.*basin-compile"):
-        ops._find("other", 1e-6)
+    monkeypatch.setattr(kernels, "_objects", [{"k": 1}, {"k": 2, "other": 3}])
+    assert kernels.find("k") == 1 and kernels.find("other") == 3
+    with pytest.raises(ops.MissingKernel, match="no kernel third: .*basin-compile"):
+        kernels.find("third")
 
 
 def test_what_a_kernel_is_given(monkeypatch):
     """The launch's arguments, with a kernel that only notes them."""
     launched = []
-    kernel = SimpleNamespace(constant=lambda name: 1e-6, launch=launched.append)
-    name = "rms_norm_8_f32_residual_sum_weight"
-    monkeypatch.setattr(ops, "_objects", [FakeObject({name: kernel})])
+    kernel = SimpleNamespace(launch=launched.append)
+    name = "rms_norm_8_f32_residual_sum_weight_eps358637bd"
+    monkeypatch.setattr(kernels, "_objects", [{name: kernel}])
     x = draw(3, 5, 8, dtype=torch.float32)
     residual = draw(8, 3, 3, dtype=torch.float32).permute(2, 1, 0)
     operands = {"residual": residual, "pre_affine": None, "weight": x[0, 0]}
-    y, total = ops._launch(
+    y, total = norms._launch(
         x[:, ::2], 1e-6, ("residual", "sum", "weight"), x.dtype, operands, with_sum=True
     )
     (given,) = launched

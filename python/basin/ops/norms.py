@@ -1,32 +1,21 @@
-"""Fused norms as torch operators, on kernels that were compiled before.
-
-    basin.ops.use("norms.bko")
-    y = basin.ops.rms_norm(x, weight, eps=1e-6)
-    y, stream = basin.ops.add_rms_norm(x, residual, weight)
-    y = basin.ops.gated_rms_norm(x, gate_down, gate_up, weight)
+"""RMSNorm with what stands around it, as torch operators.
 
 For x [.., dim], with h = x, or round(x + residual) where there is a residual:
     u = pre_affine * h
     y = weight * u / sqrt(mean(u^2) + eps)
     y = act(swish(y gate_down^T) gate_up^T) * y          (gated; arXiv 2601.22966)
 all in f32 but for what is rounded to the type of x: h, and the operands of the gate's products.
-On the CPU torch itself computes this; on CUDA a kernel of an object given to `use` does. Inference
-alone: there is no backward pass.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 
 import torch
 from torch import Tensor
 
-from basin import runtime
+from basin.ops.kernels import TYPES, find
 
-__all__ = ["MissingKernel", "add_rms_norm", "gated_rms_norm", "kernel_name", "rms_norm", "use"]
-
-_TYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
 _ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -34,57 +23,29 @@ _ACTIVATIONS = {
     "identity": lambda x: x,
 }
 
-_objects: list[runtime.Object] = []
-
-
-class MissingKernel(LookupError):
-    """No object that was given to `use` has the kernel that a call needs."""
-
-
-def use(path: str | os.PathLike[str]) -> runtime.Object:
-    """Take kernels from the object at `path`, after those of earlier calls."""
-    opened = runtime.load(path)
-    _objects.append(opened)
-    return opened
-
 
 def kernel_name(
-    dim: int, dtype: torch.dtype, parts: tuple[str, ...] = (), parameters: torch.dtype | None = None
+    dim: int,
+    dtype: torch.dtype,
+    parts: tuple[str, ...] = (),
+    parameters: torch.dtype | None = None,
+    eps: float = 1e-6,
 ) -> str:
-    """The name of the kernel for a row of `dim` elements: rms_norm_4096_bf16_weight.
+    """The name of the kernel for a row of `dim` elements: rms_norm_4096_bf16_weight_eps358637bd.
 
-    `parts` are the options in the kernels' own order: residual, sum, preaffine, weight, gate.
+    `parts` are the options in the kernels' own order: residual, sum, preaffine, weight, gate. The
+    bits of `eps` in f32 are the last part.
     """
-    name = f"rms_norm_{dim}_{_TYPES[dtype]}"
+    name = f"rms_norm_{dim}_{TYPES[dtype]}"
     if parameters not in (None, dtype):
-        name += f"_by_{_TYPES[parameters]}"
-    return "_".join((name, *parts))
-
-
-def _same_f32(a: float, b: float) -> bool:
-    return struct.pack("f", a) == struct.pack("f", b)
-
-
-def _find(name: str, eps: float) -> runtime.Kernel:
-    others = []
-    for opened in _objects:
-        if name not in opened:
-            continue
-        found = opened[name].constant("epsilon")
-        if found is not None and _same_f32(found, eps):
-            return opened[name]
-        stated = "no stated eps" if found is None else f"eps {found:g}"
-        others.append(f"{opened.path} has it for {stated}")
-    why = "; ".join(others) or "no object given to basin.ops.use has it"
-    raise MissingKernel(
-        f"no kernel {name} for eps {eps:g}: {why}. Compile it with `basin-compile` and pass its "
-        "object to basin.ops.use"
-    )
+        name += f"_by_{TYPES[parameters]}"
+    (bits,) = struct.unpack("I", struct.pack("f", eps))
+    return "_".join((name, *parts, f"eps{bits:x}"))
 
 
 def _check(x: Tensor, **operands: tuple[Tensor | None, tuple[int, ...]]) -> None:
     """Types, devices and shapes; a kernel reads as far as its own sizes say."""
-    if x.dim() == 0 or x.dtype not in _TYPES:
+    if x.dim() == 0 or x.dtype not in TYPES:
         given = f"{x.dtype} {list(x.shape)}"
         raise ValueError(f"x: expected [.., dim] of f32, f16 or bf16, but got {given}")
     for name, (tensor, shape) in operands.items():
@@ -95,7 +56,7 @@ def _check(x: Tensor, **operands: tuple[Tensor | None, tuple[int, ...]]) -> None
             raise ValueError(f"{name}: expected the shape {list(shape)}, but got {given}")
         if tensor.device != x.device:
             raise ValueError(f"{name}: expected a tensor on {x.device}, but got {tensor.device}")
-        if tensor.dtype not in (_TYPES if name in ("weight", "pre_affine") else (x.dtype,)):
+        if tensor.dtype not in (TYPES if name in ("weight", "pre_affine") else (x.dtype,)):
             raise ValueError(f"{name}: expected {x.dtype}, but got {tensor.dtype}")
 
 
@@ -129,7 +90,7 @@ def _launch(
     operands: dict[str, Tensor | None],
     with_sum: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    kernel = _find(kernel_name(x.shape[-1], x.dtype, parts, parameters), eps)
+    kernel = find(kernel_name(x.shape[-1], x.dtype, parts, parameters, eps))
     y, total = torch.empty_like(x, memory_format=torch.contiguous_format), None
     given = {"x": x.contiguous(), "y": y}
     given |= {name: t.contiguous() for name, t in operands.items() if t is not None}

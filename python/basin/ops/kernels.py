@@ -1,0 +1,36 @@
+"""Which kernels torch operators launch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from basin import runtime
+
+TYPES = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
+
+_objects: list[Any] = []
+
+
+class MissingKernel(LookupError):
+    """No object that was given to `use` has the kernel that a call needs."""
+
+
+def use(path: str | os.PathLike[str]) -> runtime.Object:
+    """Take kernels from the object at `path`, after those of earlier calls."""
+    opened = runtime.load(path)
+    _objects.append(opened)
+    return opened
+
+
+def find(name: str) -> Any:
+    """The first kernel of that name."""
+    for opened in _objects:
+        if name in opened:
+            return opened[name]
+    raise MissingKernel(
+        f"no kernel {name}: no object given to basin.ops.use has it. Compile it with "
+        "`basin-compile` and pass its object to basin.ops.use"
+    )
