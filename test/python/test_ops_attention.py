@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
-from kernel_objects import compiled_names
+from kernel_objects import ROOT, compiled_names, norm_kernel, write
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("basin.ops", reason="the package is not there")
@@ -189,3 +190,21 @@ def test_what_a_kernel_is_given(monkeypatch):
     sizes = {n: arguments[n] for n in ("batch", "heads", "kv_heads", "queries", "keys")}
     assert sizes == {"batch": 2, "heads": 6, "kv_heads": 2, "queries": 5, "keys": 9}
     assert arguments["mask"].dtype == torch.int8
+
+
+def attend(path, q, k, v, sinks, gate):
+    ops.use(path)
+    return ops.attention(q, k, v, causal=True, sink_logit=sinks, gate=gate, gate_kind="sigmoid")
+
+
+def test_documentation(tmp_path, monkeypatch):
+    """docs/runtime.md shows what runs."""
+    monkeypatch.setattr(kernels, "_objects", [])
+    path = write(tmp_path / "attention.bko", [norm_kernel()])
+    q, k, v = tensors()
+    sinks, gate = draw(HEADS), draw(BATCH, HEADS, QUERIES, WIDTH)
+    result = attend(path, q, k, v, sinks, gate)
+    options = {"causal": True, "sink_logit": sinks, "gate": gate, "gate_kind": "sigmoid"}
+    expected, _ = attention_reference.attention(q, k, v, **options)
+    torch.testing.assert_close(result.double(), expected, rtol=2e-5, atol=2e-6)
+    assert inspect.getsource(attend) in (ROOT / "docs" / "runtime.md").read_text()
