@@ -66,8 +66,10 @@ static std::string readGate(sink::GateOp gate, NormSpec &spec) {
     return "expected a gate of known rank";
   if (down.element != spec.type || up.element != spec.type)
     return "expected a gate's matrices of the norm's type " + toString(spec.type);
-  if (!onnx::isConstant(gate.getWDown()) || !onnx::isConstant(gate.getWUp()))
-    return "expected constant matrices of a gate";
+  // The launch stands where the norm does, and takes them transposed.
+  for (Value matrix : {gate.getWDown(), gate.getWUp()})
+    if (!isa<BlockArgument>(matrix) && !onnx::isConstant(matrix))
+      return "expected matrices of a gate that are constants or arguments";
   spec.gateRank = down[1].size;
   spec.tensorwise = up[1].is(1);
   spec.activation = static_cast<kernels::GateActivation>(gate.getActivation());
