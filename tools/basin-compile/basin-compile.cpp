@@ -76,6 +76,11 @@ static cl::list<std::string>
                         "[,softcap=X][,key_lengths][,sink_logit][,sink_type=T][,sink_kv]"
                         "[,gate=plain|sigmoid][,gate_per_head][,log_sum_exp]"),
                cl::cat(category));
+static cl::list<std::string>
+    schedule("schedule", cl::CommaSeparated,
+             cl::desc("parts of schedules in place of what is chosen, such as "
+                      "attention.stages=1"),
+             cl::cat(category));
 static cl::opt<std::string> toolkit("toolkit", cl::desc("folder with bin/ptxas"),
                                     cl::cat(category));
 static cl::opt<bool> verbose("resources", cl::desc("print registers and spills of each kernel"),
@@ -110,25 +115,25 @@ static LogicalResult checkTarget() {
 
 /// Kernels that the option `option` names, each text read by `parse`.
 template <typename Spec>
-static LogicalResult addNamed(gpu::GPUModuleOp kernels, StringRef option,
-                              ArrayRef<std::string> texts,
+static LogicalResult addNamed(gpu::GPUModuleOp kernels, const kernels::KernelTarget &made,
+                              StringRef option, ArrayRef<std::string> texts,
                               llvm::Expected<Spec> (*parse)(StringRef, MLIRContext *)) {
   for (const std::string &text : texts) {
     llvm::Expected<Spec> spec = parse(text, kernels.getContext());
     llvm::Error error = spec.takeError();
     if (!error)
-      error = kernels::addKernel(kernels, *spec, target).takeError();
+      error = kernels::addKernel(kernels, *spec, made).takeError();
     if (error)
       return fail("--" + option + " " + text + ": " + llvm::toString(std::move(error)));
   }
   return success();
 }
 
-static LogicalResult addNamedKernels(gpu::GPUModuleOp kernels) {
-  if (failed(addNamed(kernels, "norm", norms, parseNorm)) ||
-      failed(addNamed(kernels, "dyt", dyts, parseDyT)))
+static LogicalResult addNamedKernels(gpu::GPUModuleOp kernels, const kernels::KernelTarget &made) {
+  if (failed(addNamed(kernels, made, "norm", norms, parseNorm)) ||
+      failed(addNamed(kernels, made, "dyt", dyts, parseDyT)))
     return failure();
-  return addNamed(kernels, "attention", attentions, parseAttention);
+  return addNamed(kernels, made, "attention", attentions, parseAttention);
 }
 
 /// Machine code; prints what the assembler says of it.
@@ -191,8 +196,13 @@ static LogicalResult run(MLIRContext &context) {
   // Kernels stand in a module of their own: the model's ops are not lowered.
   OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
   gpu::GPUModuleOp kernels = kernels::createKernelModule(*holder, "basin_kernels");
-  if (failed(convertSinkToGPU(*module, kernels, target, partial)) ||
-      failed(addNamedKernels(kernels)))
+  llvm::Expected<kernels::ScheduleOverrides> overrides =
+      kernels::ScheduleOverrides::parse(schedule);
+  if (!overrides)
+    return fail("--schedule: " + llvm::toString(overrides.takeError()));
+  kernels::KernelTarget made{target, *overrides};
+  if (failed(convertSinkToGPU(*module, kernels, made, partial)) ||
+      failed(addNamedKernels(kernels, made)))
     return failure();
   if (kernels.getOps<gpu::GPUFuncOp>().empty())
     return fail(input + ": no op of it has a kernel");

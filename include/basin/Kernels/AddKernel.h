@@ -6,29 +6,33 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernels by what they compute: each takes the schedule that its family chooses.
+// Kernels by what they compute: each takes the schedule that its family chooses, or
+// what a user sets of it.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef BASIN_KERNELS_ADDKERNEL_H
 #define BASIN_KERNELS_ADDKERNEL_H
 
-#include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/DyTKernel.h"
-#include "basin/Kernels/NormKernel.h"
-
-#include "llvm/Support/Error.h"
+#include "basin/Kernels/ScheduleOverrides.h"
 
 namespace basin::kernels {
 
-/// Appends the kernel of `spec` for `chip` ("sm_80") unless `module` has it, and
-/// gives its name. The error says why no kernel can do the spec.
+/// What kernels are made for: a chip ("sm_80"), and what a user sets.
+struct KernelTarget {
+  llvm::StringRef chip;
+  ScheduleOverrides overrides = {};
+};
+
+/// Appends the kernel of `spec` unless `module` has it, and gives its name. The error says why no
+/// kernel can do the spec.
 llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const NormSpec &spec,
-                                      llvm::StringRef chip);
+                                      const KernelTarget &target);
 llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const DyTSpec &spec,
-                                      llvm::StringRef chip);
+                                      const KernelTarget &target);
 llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const AttentionSpec &spec,
-                                      llvm::StringRef chip);
+                                      const KernelTarget &target);
 
 } // namespace basin::kernels
 

@@ -41,8 +41,8 @@ struct HeadTensor {
 
 class AttentionLaunch {
 public:
-  AttentionLaunch(sink::AttentionOp op, const KernelTarget &target)
-      : op(op), target(target), launch(op.getContext()), ops({op}),
+  AttentionLaunch(sink::AttentionOp op, const KernelModule &module)
+      : op(op), module(module), launch(op.getContext()), ops({op}),
         query{"query", op.getQuery(), op.getQueryLayout()},
         key{"key", op.getKey(), op.getKeyLayout()},
         value{"value", op.getValue(), op.getValueLayout()},
@@ -65,7 +65,7 @@ private:
   bool isFlat() const { return query.layout == Layout::hsd; }
 
   sink::AttentionOp op;
-  const KernelTarget &target;
+  const KernelModule &module;
   LaunchBuilder launch;
   SmallVector<Operation *> ops;
   AttentionSpec spec;
@@ -313,9 +313,9 @@ std::string AttentionLaunch::run() {
   for (const HeadTensor &tensor : {query, key, value, result})
     bindStrides(tensor);
   bindSizes();
-  return launch.replace(ops, spec, target);
+  return launch.replace(ops, spec, module);
 }
 
-std::string basin::convertAttention(sink::AttentionOp op, const KernelTarget &target) {
-  return AttentionLaunch(op, target).run();
+std::string basin::convertAttention(sink::AttentionOp op, const KernelModule &module) {
+  return AttentionLaunch(op, module).run();
 }

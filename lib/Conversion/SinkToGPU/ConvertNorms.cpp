@@ -80,7 +80,7 @@ static std::string readGate(sink::GateOp gate, NormSpec &spec) {
 static Value getBias(sink::RMSNormOp) { return {}; }
 static Value getBias(sink::LayerNormOp norm) { return norm.getBias(); }
 
-template <typename NormOp> static std::string convert(NormOp norm, const KernelTarget &target) {
+template <typename NormOp> static std::string convert(NormOp norm, const KernelModule &module) {
   NormSpec spec;
   spec.layer = std::is_same_v<NormOp, sink::LayerNormOp>;
   spec.epsilon = norm.getEpsilon().convertToDouble();
@@ -110,17 +110,17 @@ template <typename NormOp> static std::string convert(NormOp norm, const KernelT
   launch.output("y", ops.back()->getResult(0), launch.shapeOf("x", rank));
   spec.sum = launch.output("sum", norm.getSum(), launch.shapeOf("x", rank));
   launch.rows("x", rank);
-  return launch.replace(ops, spec, target);
+  return launch.replace(ops, spec, module);
 }
 
-std::string basin::convertNorm(sink::RMSNormOp op, const KernelTarget &target) {
-  return convert(op, target);
+std::string basin::convertNorm(sink::RMSNormOp op, const KernelModule &module) {
+  return convert(op, module);
 }
-std::string basin::convertNorm(sink::LayerNormOp op, const KernelTarget &target) {
-  return convert(op, target);
+std::string basin::convertNorm(sink::LayerNormOp op, const KernelModule &module) {
+  return convert(op, module);
 }
 
-std::string basin::convertDyT(sink::DyTOp op, const KernelTarget &target) {
+std::string basin::convertDyT(sink::DyTOp op, const KernelModule &module) {
   NormSpec types;
   std::string why = readTypes(op, {op.getGamma(), op.getBeta()}, types);
   if (!why.empty())
@@ -138,5 +138,5 @@ std::string basin::convertDyT(sink::DyTOp op, const KernelTarget &target) {
   int64_t rank = onnx::getTensorInfo(op.getX()).rank();
   launch.output("y", op.getResult(), launch.shapeOf("x", rank));
   launch.rows("x", rank);
-  return launch.replace({op}, spec, target);
+  return launch.replace({op}, spec, module);
 }

@@ -33,20 +33,26 @@ public:
 } // namespace
 
 void ConvertSinkToGPUPass::runOnOperation() {
+  SmallVector<std::string> texts(schedule.begin(), schedule.end());
+  llvm::Expected<kernels::ScheduleOverrides> overrides = kernels::ScheduleOverrides::parse(texts);
+  if (!overrides) {
+    emitError(getOperation().getLoc()) << llvm::toString(overrides.takeError());
+    return signalPassFailure();
+  }
   gpu::GPUModuleOp kernels = kernels::createKernelModule(getOperation(), "basin_kernels");
-  if (failed(convertSinkToGPU(getOperation(), kernels, chip, partial)))
+  if (failed(convertSinkToGPU(getOperation(), kernels, {chip, *overrides}, partial)))
     signalPassFailure();
 }
 
 /// Why `op` is no launch now; empty if it is.
-static std::string convert(Operation *op, const KernelTarget &target) {
+static std::string convert(Operation *op, const KernelModule &module) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
     return "it is in a graph inside of a node";
   return TypeSwitch<Operation *, std::string>(op)
       .Case<sink::RMSNormOp, sink::LayerNormOp>(
-          [&](auto norm) { return convertNorm(norm, target); })
-      .Case<sink::DyTOp>([&](auto dyt) { return convertDyT(dyt, target); })
-      .Case<sink::AttentionOp>([&](auto attention) { return convertAttention(attention, target); });
+          [&](auto norm) { return convertNorm(norm, module); })
+      .Case<sink::DyTOp>([&](auto dyt) { return convertDyT(dyt, module); })
+      .Case<sink::AttentionOp>([&](auto attention) { return convertAttention(attention, module); });
 }
 
 /// Ops that may have a kernel; what is inside their forms is theirs.
@@ -76,11 +82,11 @@ static LogicalResult checkRest(Operation *root) {
   return failure(result.wasInterrupted());
 }
 
-LogicalResult basin::convertSinkToGPU(Operation *root, gpu::GPUModuleOp kernels, StringRef chip,
-                                      bool partial) {
-  KernelTarget target{kernels, chip};
+LogicalResult basin::convertSinkToGPU(Operation *root, gpu::GPUModuleOp kernels,
+                                      const kernels::KernelTarget &target, bool partial) {
+  KernelModule module{kernels, target};
   for (Operation *op : collect(root)) {
-    std::string why = convert(op, target);
+    std::string why = convert(op, module);
     if (why.empty())
       continue;
     if (!partial)

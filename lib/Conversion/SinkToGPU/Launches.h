@@ -19,10 +19,10 @@
 
 namespace basin {
 
-/// Where kernels go, and what for.
-struct KernelTarget {
+/// Where kernels go, and what they are made for.
+struct KernelModule {
   mlir::gpu::GPUModuleOp kernels;
-  llvm::StringRef chip;
+  const kernels::KernelTarget &target;
 };
 
 /// The arguments of a launch, by the kernel's names.
@@ -51,11 +51,11 @@ public:
   /// launch stands. Why not where there is no kernel.
   template <typename Spec>
   std::string replace(llvm::ArrayRef<mlir::Operation *> ops, const Spec &spec,
-                      const KernelTarget &target) {
-    llvm::Expected<std::string> kernel = kernels::addKernel(target.kernels, spec, target.chip);
+                      const KernelModule &module) {
+    llvm::Expected<std::string> kernel = kernels::addKernel(module.kernels, spec, module.target);
     if (!kernel)
       return llvm::toString(kernel.takeError());
-    create(ops, target.kernels, *kernel);
+    create(ops, module.kernels, *kernel);
     return {};
   }
 
@@ -75,10 +75,10 @@ inline mlir::Type elementOf(mlir::Value value) { return onnx::getTensorInfo(valu
 std::string toString(mlir::Type type);
 
 // Each replaces the op by a launch, or says why it has no kernel.
-std::string convertNorm(sink::RMSNormOp op, const KernelTarget &target);
-std::string convertNorm(sink::LayerNormOp op, const KernelTarget &target);
-std::string convertDyT(sink::DyTOp op, const KernelTarget &target);
-std::string convertAttention(sink::AttentionOp op, const KernelTarget &target);
+std::string convertNorm(sink::RMSNormOp op, const KernelModule &module);
+std::string convertNorm(sink::LayerNormOp op, const KernelModule &module);
+std::string convertDyT(sink::DyTOp op, const KernelModule &module);
+std::string convertAttention(sink::AttentionOp op, const KernelModule &module);
 
 } // namespace basin
 

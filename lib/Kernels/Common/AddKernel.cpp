@@ -24,16 +24,18 @@ static llvm::Expected<std::string> addOnce(gpu::GPUModuleOp module, const Spec &
 }
 
 llvm::Expected<std::string> basin::kernels::addKernel(gpu::GPUModuleOp module, const NormSpec &spec,
-                                                      StringRef) {
+                                                      const KernelTarget &target) {
   return addOnce(module, spec, [&]() -> std::string {
     if (spec.gateRank != 0) {
       GatedNormSchedule schedule = chooseGatedNormSchedule(spec);
+      target.overrides.apply(schedule);
       std::string why = schedule.check(spec);
       if (why.empty())
         buildGatedNormKernel(module, spec, schedule);
       return why;
     }
     NormSchedule schedule = chooseNormSchedule(spec);
+    target.overrides.apply(schedule);
     std::string why = schedule.check(spec);
     if (why.empty())
       buildNormKernel(module, spec, schedule);
@@ -42,7 +44,7 @@ llvm::Expected<std::string> basin::kernels::addKernel(gpu::GPUModuleOp module, c
 }
 
 llvm::Expected<std::string> basin::kernels::addKernel(gpu::GPUModuleOp module, const DyTSpec &spec,
-                                                      StringRef) {
+                                                      const KernelTarget &) {
   return addOnce(module, spec, [&]() -> std::string {
     buildDyTKernel(module, spec);
     return {};
@@ -50,13 +52,15 @@ llvm::Expected<std::string> basin::kernels::addKernel(gpu::GPUModuleOp module, c
 }
 
 llvm::Expected<std::string> basin::kernels::addKernel(gpu::GPUModuleOp module,
-                                                      const AttentionSpec &spec, StringRef chip) {
+                                                      const AttentionSpec &spec,
+                                                      const KernelTarget &target) {
   return addOnce(module, spec, [&]() -> std::string {
     std::string why = check(spec);
     if (!why.empty())
       return why;
-    AttentionSchedule schedule = chooseAttentionSchedule(spec, chip);
-    why = schedule.check(spec, chip);
+    AttentionSchedule schedule = chooseAttentionSchedule(spec, target.chip);
+    target.overrides.apply(schedule);
+    why = schedule.check(spec, target.chip);
     if (why.empty())
       buildAttentionKernel(module, spec, schedule);
     return why;

@@ -35,9 +35,9 @@ std::string NormSchedule::check(const NormSpec &spec) const {
            std::to_string(threadsPerRow);
   if (rowsPerBlock < 1 || blockSize() > kMaxThreads)
     return "expected a block of at most 1024 threads, but got " + std::to_string(blockSize());
-  if (vector < 1 || spec.dim % vector != 0)
-    return "expected a vector width that divides " + std::to_string(spec.dim) + ", but got " +
-           std::to_string(vector);
+  if (vector < 1 || (vector & (vector - 1)) || spec.dim % vector != 0)
+    return "expected a power of two that divides " + std::to_string(spec.dim) +
+           " as the vector width, but got " + std::to_string(vector);
   for (Type type : {spec.type, spec.parameterType, spec.resultType})
     if (vector * bytesOf(type) > 2 * kAccessBytes)
       return "expected accesses of at most 32 bytes, but got " +

@@ -25,6 +25,8 @@ def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_90a\"", "target that schedules are chosen for">,
+    ListOption<"schedule", "schedule", "std::string",
+               "parts of schedules in place of what is chosen, such as attention.stages=1">,
     Option<"partial", "partial", "bool", "false", "leave ops alone that have no kernel">
   ];
   let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",

@@ -14,6 +14,7 @@
 #define BASIN_CONVERSION_SINKTOGPU_SINKTOGPU_H
 
 #include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Kernels/AddKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -34,11 +35,11 @@ namespace basin {
 
 /// Replaces each norm (with its gate), dynamic tanh and attention of the functions
 /// and graphs in `root` by a `sink.launch` of its kernel, which is appended to
-/// `kernels`, equal ones once, with a schedule for `chip`. With `partial`, other ops
+/// `kernels`, equal ones once, made for `target`. With `partial`, other ops
 /// stay as they are, and sink ops that no kernel fits get a remark that says why;
 /// without, each is an error.
 llvm::LogicalResult convertSinkToGPU(mlir::Operation *root, mlir::gpu::GPUModuleOp kernels,
-                                     llvm::StringRef chip, bool partial);
+                                     const kernels::KernelTarget &target, bool partial);
 
 /// The functions and graphs of `root` that launch something, as the `functions` of a
 /// kernel object (docs/kernels.md): values by their ONNX names, or "%0" without one.
