@@ -13,10 +13,13 @@
 
 #include "EmulatorTest.h"
 
+#include "basin/Kernels/TensorCore.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/bit.h"
 
+#include <cfloat>
 #include <cmath>
 
 using namespace mlir;
@@ -140,6 +143,23 @@ TEST_F(Functions, ConversionsRoundToNearestEven) {
           << half << " " << in[i];
     }
   }
+}
+
+TEST_F(Functions, TF32KeepsTenBitsAndRoundsTiesAway) {
+  float unit = std::ldexp(1.f, -10), half = unit / 2, bit = std::ldexp(1.f, -23);
+  std::vector<float> in = {
+      1,        1 + half, 1 + half - bit,        -1 - half, 3 + unit, 2 - bit, 0, -0.f,
+      INFINITY, NAN,      std::ldexp(1.f, -130), FLT_MAX};
+  std::vector<float> want = {1, 1 + unit, 1,        -1 - unit, 3 + 2 * unit,          2,
+                             0, -0.f,     INFINITY, NAN,       std::ldexp(1.f, -130), INFINITY};
+  std::vector<float> out = map(in, [](KernelBuilder &b, Value x) -> Value {
+    return LLVM::BitcastOp::create(b, b.getF32Type(), toTF32(b, x));
+  });
+  for (unsigned i = 0; i < in.size(); ++i)
+    if (std::isnan(want[i]))
+      EXPECT_TRUE(std::isnan(out[i]));
+    else
+      EXPECT_EQ(llvm::bit_cast<uint32_t>(out[i]), llvm::bit_cast<uint32_t>(want[i])) << in[i];
 }
 
 //===----------------------------------------------------------------------===//

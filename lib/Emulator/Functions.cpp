@@ -173,10 +173,19 @@ static float truncateToBF16(float x) { return llvm::bit_cast<float>(uint32_t(toB
 static float truncateToF16(float x) { return llvm::bit_cast<float>(uint32_t(toF16(x))); }
 static float extendF16(float x) { return fromF16(uint16_t(llvm::bit_cast<uint32_t>(x))); }
 
+/// To nearest, ties away from zero: of 23 bits of the fraction 10 are left.
+static uint32_t toTF32(float x) {
+  uint32_t bits = llvm::bit_cast<uint32_t>(x);
+  if (std::isnan(x))
+    return 0x7fffffff;
+  return std::isinf(x) ? bits : (bits + 0x1000) & ~0x1fffu;
+}
+
 void basin::emulator::forEachFunction(
     llvm::function_ref<void(llvm::StringRef symbol, void *address)> use) {
   for (const Named &entry : getTable())
     use(symbolOf(entry.name), entry.address);
+  use("basin_emu_f2tf32_rna", addressOf(toTF32));
   use("__truncsfbf2", addressOf(truncateToBF16));
   use("__truncsfhf2", addressOf(truncateToF16));
   use("__extendhfsf2", addressOf(extendF16));

@@ -22,6 +22,13 @@ FailureOr<bool> HostLowering::lowerFunctions(Operation *op) {
     replace(op, call("basin_emu_rcp_approx_ftz_f", b.getF32Type(), rcp.getArg()));
     return true;
   }
+  if (auto convert = dyn_cast<NVVM::ConvertFloatToTF32Op>(op)) {
+    if (convert.getRnd() != NVVM::FPRoundingMode::RNA || convert.getRelu() ||
+        convert.getSat() != NVVM::SaturationMode::NONE)
+      return op->emitError("the emulator converts to tf32 by rna alone");
+    replace(op, call("basin_emu_f2tf32_rna", b.getI32Type(), convert.getSrc()));
+    return true;
+  }
   // An approximation where the op allows it: on the GPU one instruction.
   if (auto tanh = dyn_cast<LLVM::TanhOp>(op); tanh && tanh.getType().isF32()) {
     if (bitEnumContainsAll(tanh.getFastmathFlags(), LLVM::FastmathFlags::afn)) {

@@ -68,8 +68,7 @@ struct AttentionSchedule {
   /// The queries' fragments stay in registers and their shared memory is used
   /// again.
   bool queryInRegisters = false;
-  /// Whether a thread has all the registers that it wants: left to itself, the
-  /// assembler takes some away where that lets more blocks fit, and spills.
+  /// KernelBuilder::wantRegisters.
   bool wantsRegisters = false;
 
   int64_t blockSize() const { return warps * 32; }

@@ -59,6 +59,9 @@ public:
                 int64_t sharedBytes = 0);
 
   mlir::gpu::GPUFuncOp getKernel() { return kernel; }
+  /// Gives a thread the registers that it wants: left to itself, the assembler takes
+  /// some away where that lets more blocks fit, and spills.
+  void wantRegisters();
   /// Ends the body.
   void finish();
 

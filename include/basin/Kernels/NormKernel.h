@@ -28,7 +28,8 @@ enum class GateActivation { Sigmoid, Tanh, Silu, Identity };
 /// and, with a gate of rank r (GatedNorm, arXiv 2601.22966),
 ///   y = act(swish(y gate_down^T) gate_up^T) * y
 /// Where it rounds, to the type of x; all else is f32 until y is rounded to its
-/// type, but for the gate's products, whose operands are of that of x.
+/// type, but for the gate's products, whose operands are of that of x, or tf32 where
+/// that is f32.
 /// Arguments, in this order, those that there are: x, residual, residual_bias,
 /// pre_affine, weight, bias, gate_down [r, dim], gate_up [dim, r] or [1, r] where
 /// tensorwise (both of x's type, as linear layers store them), y, sum (h as
@@ -39,7 +40,7 @@ struct NormSpec {
   bool preAffine = false, weight = false, bias = false;
   int64_t dim = 0;
   double epsilon = 1e-5;
-  /// 0 without a gate; otherwise a multiple of 8.
+  /// 0 without a gate; otherwise a multiple of 8 up to 64.
   int64_t gateRank = 0;
   bool tensorwise = false;
   GateActivation activation = GateActivation::Sigmoid;

@@ -62,9 +62,13 @@ private:
 /// ldmatrix of four 8x8 blocks; lanes 8i to 8i + 7 point to the rows of block i.
 Fragment loadMatrices(KernelBuilder &b, mlir::Value pointer, bool transposed);
 
-/// a x b + c, with `b` two registers of a 16x8 operand of columns.
+/// a x b + c, 16x8x16, with `b` two registers of an operand of columns; 16x8x8 of
+/// tf32 where `element` is f32.
 Fragment multiplyAdd(KernelBuilder &b, mlir::Type element, llvm::ArrayRef<mlir::Value> a,
                      llvm::ArrayRef<mlir::Value> operandB, llvm::ArrayRef<mlir::Value> c);
+
+/// An f32 rounded to tf32, as bits.
+mlir::Value toTF32(KernelBuilder &b, mlir::Value x);
 
 /// Two f32 rounded to `element` and packed into an i32, `low` first in memory.
 mlir::Value pack(KernelBuilder &b, mlir::Value low, mlir::Value high, mlir::Type element);

@@ -81,7 +81,7 @@ AttentionBody::AttentionBody(gpu::GPUModuleOp module, const AttentionSpec &spec,
       scoreTiles(schedule.keys / 8), valueTiles(spec.getValueDim() / 8),
       headSteps(spec.headDim / 16) {
   if (schedule.wantsRegisters)
-    b.getKernel()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+    b.wantRegisters();
 }
 
 Value AttentionBody::minS(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }

@@ -89,6 +89,10 @@ KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, StringRef name,
   setInsertionPointToStart(&kernel.getBody().front());
 }
 
+void KernelBuilder::wantRegisters() {
+  kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), getI32IntegerAttr(1));
+}
+
 void KernelBuilder::finish() { gpu::ReturnOp::create(*this); }
 
 Value KernelBuilder::arg(StringRef name) {

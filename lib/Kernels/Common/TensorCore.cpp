@@ -71,15 +71,22 @@ Fragment basin::kernels::multiplyAdd(KernelBuilder &b, Type element, ArrayRef<Va
                                      ArrayRef<Value> operandB, ArrayRef<Value> c) {
   Type f32 = b.getF32Type();
   auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
-  auto kind = element.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
+  auto kind = element.isF16()   ? NVVM::MMATypes::f16
+              : element.isF32() ? NVVM::MMATypes::tf32
+                                : NVVM::MMATypes::bf16;
+  int64_t k = element.isF32() ? 8 : 16;
   Value all = NVVM::MmaOp::create(
-      b, type, operands(b, element, a), operands(b, element, operandB), c, {16, 8, 16},
-      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{kind, kind},
+      b, type, operands(b, element, a), operands(b, element, operandB), c, {16, 8, k}, std::nullopt,
+      std::nullopt, std::array<NVVM::MMATypes, 2>{kind, kind},
       std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
   Fragment out;
   for (int64_t i = 0; i < 4; ++i)
     out.push_back(LLVM::ExtractValueOp::create(b, all, i));
   return out;
+}
+
+Value basin::kernels::toTF32(KernelBuilder &b, Value x) {
+  return NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), x, NVVM::FPRoundingMode::RNA);
 }
 
 Value basin::kernels::pack(KernelBuilder &b, Value low, Value high, Type element) {

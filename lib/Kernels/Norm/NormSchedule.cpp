@@ -72,14 +72,9 @@ int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
 }
 
 std::string GatedNormSchedule::check(const NormSpec &spec) const {
-  if (!spec.type.isF16() && !spec.type.isBF16())
-    return "expected f16 or bf16 for a gate's products";
   if (spec.gateRank < 8 || spec.gateRank > 64 || spec.gateRank % 8 != 0)
     return "expected a gate's rank to be a multiple of 8 up to 64, but got " +
            std::to_string(spec.gateRank);
-  if (spec.dim % 8 != 0)
-    return "expected a multiple of 8 as the dim of a gated norm, but got " +
-           std::to_string(spec.dim);
   if (warps < 1 || warps > 32)
     return "expected 1 to 32 warps, but got " + std::to_string(warps);
   if (keep && steps(spec.dim) > kKeptGroups)
@@ -90,7 +85,11 @@ std::string GatedNormSchedule::check(const NormSpec &spec) const {
 
 GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec) {
   GatedNormSchedule out;
-  while (out.warps < kMaxWarps && out.steps(spec.dim) > kMaxGroups)
+  // An operand of tf32 is twice as many registers as one of 16 bits; up to rank 32
+  // there are enough in a block of 512 threads.
+  bool isLarge = spec.type.isF32() && spec.gateRank > 32;
+  int64_t maxWarps = isLarge ? kMaxWarps / 2 : kMaxWarps;
+  while (out.warps < maxWarps && out.steps(spec.dim) > kMaxGroups)
     out.warps *= 2;
   out.keep = out.steps(spec.dim) <= kKeptGroups;
   return out;

@@ -1,0 +1,106 @@
+//===- GatedNormBody.h ------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The kernel of one spec and schedule while it is built; its steps are in
+// GatedNormRows.cpp and GatedNormKernel.cpp. Private to the family.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_KERNELS_NORM_GATEDNORMBODY_H
+#define BASIN_LIB_KERNELS_NORM_GATEDNORMBODY_H
+
+#include "basin/Kernels/NormKernel.h"
+#include "basin/Kernels/TensorCore.h"
+
+#include <array>
+#include <numeric>
+
+namespace basin::kernels {
+
+constexpr int64_t kGateRows = 16, kGateGroup = 32, kWidth = 8;
+
+/// A lane's part of a group: rows g and g + 8.
+using Pair = std::array<mlir::Value, 2>;
+
+/// Where a group of a warp's columns is.
+struct Group {
+  /// The group's first column, and that of each of the lane's accesses: 8 columns,
+  /// or fewer where the dim is no multiple of 8. All are inside the row.
+  mlir::Value base;
+  llvm::SmallVector<mlir::Value, 1> columns;
+  /// Whether there are such columns; empty where there always are.
+  llvm::SmallVector<mlir::Value, 1> inside;
+  std::optional<int64_t> step;
+};
+
+class GatedNormBody {
+public:
+  GatedNormBody(mlir::gpu::GPUModuleOp module, const NormSpec &spec,
+                const GatedNormSchedule &schedule, llvm::StringRef name)
+      : spec(spec), schedule(schedule), tiles(spec.gateRank / 8), width(std::gcd(spec.dim, kWidth)),
+        b(module, name, getArguments(spec), schedule.blockSize(), schedule.sharedBytes(spec)) {}
+
+  mlir::gpu::GPUFuncOp build();
+
+private:
+  // GatedNormRows.cpp
+  void locate();
+  Group groupAt(mlir::Value step);
+  llvm::SmallVector<mlir::Value> forGroups(
+      mlir::ValueRange carried,
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(const Group &, mlir::ValueRange)> body);
+  mlir::Value loadColumns(mlir::Value row, mlir::Type type, const Group &group);
+  mlir::Value clear(const Group &group, mlir::Value vector);
+  void storeColumns(llvm::StringRef name, mlir::Type type, const Group &group, const Pair &values);
+  mlir::Value parameter(llvm::StringRef name, const Group &group);
+  Pair load(const Group &group, bool first);
+  Pair loadAgain(const Group &group);
+  Pair prepared(const Group &group, const Pair &h);
+  Pair sumRows(Pair mine, int64_t slot);
+  llvm::SmallVector<mlir::Value> addSum(const Group &group, Pair values, mlir::ValueRange sums);
+  llvm::SmallVector<mlir::Value> addSquares(const Group &group, Pair values, mlir::ValueRange sums);
+  void findStatistics();
+  void setFactor(Pair sumsOfSquares);
+  Pair normalized(const Group &group, const Pair &h, bool scaled = true);
+
+  // GatedNormKernel.cpp
+  bool isDeferred() const { return !spec.layer && !spec.type.isF16(); }
+  Fragment operand(llvm::ArrayRef<mlir::Value> upper, llvm::ArrayRef<mlir::Value> lower);
+  Fragment multiply(llvm::ArrayRef<mlir::Value> a, mlir::Value weights,
+                    llvm::ArrayRef<mlir::Value> c);
+  mlir::Value hiddenDim(int64_t tile, mlir::Value n);
+  llvm::SmallVector<mlir::Value> addProducts(const Group &group, Pair y, mlir::ValueRange sums);
+  void multiplyDown();
+  void exchange(llvm::SmallVectorImpl<Fragment> &accumulators);
+  void finishHidden(llvm::SmallVectorImpl<Fragment> &hidden);
+  mlir::Value activate(mlir::Value score);
+  void findRowGates(llvm::ArrayRef<Fragment> hidden);
+  mlir::Value upColumn(const Group &group, int64_t tile);
+  Pair gates(const Group &group);
+  void store();
+
+  const NormSpec &spec;
+  const GatedNormSchedule &schedule;
+  /// Of 8 columns of h; of the lane's 8 columns an access.
+  int64_t tiles, width;
+  KernelBuilder b;
+
+  mlir::Value g, t, warp;
+  Pair rows, isRow, offsets;
+  /// The rows as stored, by step; empty where they are read again.
+  llvm::SmallVector<Pair> kept;
+  /// Of rows g and g + 8.
+  Pair mean, factor;
+  /// A operands of the up product, a k-step each; or a gate a row.
+  llvm::SmallVector<Fragment> hiddenOperands;
+  Pair rowGates;
+};
+
+} // namespace basin::kernels
+
+#endif // BASIN_LIB_KERNELS_NORM_GATEDNORMBODY_H
