@@ -173,14 +173,25 @@ class Kernel(runtime.Kernel):
         """Run it. `stream` is not looked at."""
         _, views = self._bind(arguments)
         self._use()
-        for argument in self.arguments:
-            if argument.name in views and views[argument.name].pointer % argument.alignment:
-                expected = f"expected a pointer aligned to {argument.alignment} bytes"
-                raise KernelError(f"{self.name}: argument '{argument.name}' {expected}")
+        scalars = {a.name: arguments[a.name] for a in self.arguments if a.kind == "scalar"}
+        if any(self.grid(**scalars)):
+            self._check_pointers(views)
         report = self._owner._run(self, arguments, views)
         self.report = report
         if report.total_findings:
             raise Findings(self.name, report)
+
+    def _check_pointers(self, views: Mapping[str, _HostView]) -> None:
+        """What a launch on a GPU refuses."""
+        for argument in self.arguments:
+            if argument.name not in views:
+                continue
+            pointer, where = views[argument.name].pointer, f"argument '{argument.name}'"
+            if pointer == 0:
+                raise KernelError(f"{self.name}: {where} is null")
+            if pointer % argument.alignment:
+                expected = f"expected a pointer aligned to {argument.alignment} bytes"
+                raise KernelError(f"{self.name}: {where}: {expected}")
 
 
 class Object(runtime.Object):
