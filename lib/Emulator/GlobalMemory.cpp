@@ -58,17 +58,18 @@ llvm::Error GlobalMemory::create(llvm::ArrayRef<Buffer> given) {
   buffers.assign(given.begin(), given.end());
   size_t total = kGap;
   for (const Buffer &buffer : buffers)
-    total += roundUp(buffer.bytes) + kGap;
+    total += roundUp(buffer.shift + buffer.bytes) + kGap;
   if (!mapping.reserve(total, /*low=*/false))
     return llvm::createStringError("no addresses for the launch's buffers");
   char *next = mapping.get() + kGap;
   for (const Buffer &buffer : buffers) {
-    if (!mapping.makeUsable(next, roundUp(buffer.bytes)))
+    size_t used = roundUp(buffer.shift + buffer.bytes);
+    if (!mapping.makeUsable(next, used))
       return llvm::createStringError("no memory for buffer '" + buffer.name + "'");
+    copies.push_back(next + buffer.shift);
     if (buffer.bytes)
-      std::memcpy(next, buffer.pointer, buffer.bytes);
-    copies.push_back(next);
-    next += roundUp(buffer.bytes) + kGap;
+      std::memcpy(copies.back(), buffer.pointer, buffer.bytes);
+    next += used + kGap;
   }
   return llvm::Error::success();
 }

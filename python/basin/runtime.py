@@ -162,6 +162,8 @@ class Argument:
 class Kernel:
     """A kernel of an object, to be called with its arguments by name."""
 
+    _look_at = staticmethod(view)
+
     def __init__(self, owner: Object, handle: int) -> None:
         self._owner, self._handle = owner, handle
         info, argument, factor = _KernelInfo(), _ArgumentInfo(), _Factor()
@@ -237,6 +239,14 @@ class Kernel:
 
     def launch(self, arguments: Mapping[str, Any], stream: Any = None) -> None:
         """The same with the arguments as a mapping, whatever they are called."""
+        values, views = self._bind(arguments)
+        device = self._device(views)
+        handle = _stream_handle(stream, arguments.values(), device)
+        self._owner._used = True
+        _call("launch", self._use(), device, handle, values, len(values))
+
+    def _bind(self, arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """All arguments in the kernel's order, and the tensors by name; or what is wrong."""
         names = [argument.name for argument in self.arguments]
         for name in arguments:
             if name not in names:
@@ -253,10 +263,7 @@ class Kernel:
             else:
                 views[argument.name] = self._view(argument, given)
                 value.value.pointer = views[argument.name].pointer
-        device = self._device(views)
-        handle = _stream_handle(stream, arguments.values(), device)
-        self._owner._used = True
-        _call("launch", self._use(), device, handle, values, len(values))
+        return values, views
 
     def _use(self) -> int:
         if self._owner._handle is None:
@@ -282,7 +289,7 @@ class Kernel:
     def _view(self, argument: Argument, given: Any) -> Any:
         where = f"{self.name}: argument '{argument.name}'"
         try:
-            tensor = view(given)
+            tensor = self._look_at(given)
         except TensorError as error:
             raise KernelError(f"{where}: {error}") from error
         if tensor.type != argument.type:
@@ -358,6 +365,8 @@ class Object(Mapping):
     kernels may still run, or be part of a CUDA graph.
     """
 
+    _kernel_class = Kernel
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         handle = _P()
         _call("object_open", os.fsencode(path), ctypes.byref(handle))
@@ -369,7 +378,7 @@ class Object(Mapping):
         self._kernels: dict[str, Kernel] = {}
         for i in range(_library().basin_rt_object_kernel_count(handle)):
             _call("object_kernel", self._handle, i, ctypes.byref(handle_ := _P()))
-            kernel = Kernel(self, handle_.value)
+            kernel = self._kernel_class(self, handle_.value)
             self._kernels[kernel.name] = kernel
 
     @property

@@ -19,3 +19,8 @@ def pytest_addoption(parser):
         default=str(ROOT / "build" / "conformance.json"),
         help="file for the counts of test_conformance.py",
     )
+    parser.addoption(
+        "--kernel-cases",
+        type=int,
+        help="drawn launches of each kernel in test_kernels.py: 2 on the emulator, 20 on a GPU",
+    )

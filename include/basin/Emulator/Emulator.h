@@ -32,6 +32,8 @@ struct Buffer {
   void *pointer;
   size_t bytes;
   bool writable;
+  /// Of the copy, from the beginning of a page.
+  size_t shift = 0;
 };
 
 /// A pointer (into a buffer; others may be passed, not followed) or a scalar.

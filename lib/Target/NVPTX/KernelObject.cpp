@@ -36,6 +36,36 @@ static json::Value describeArgument(DictionaryAttr argument) {
   return out;
 }
 
+/// Whether `attribute` is an array of dictionaries that `isRight` accepts.
+static bool isArrayOf(Attribute attribute, llvm::function_ref<bool(DictionaryAttr)> isRight) {
+  auto array = dyn_cast<ArrayAttr>(attribute);
+  return array && llvm::all_of(array, [&](Attribute entry) {
+           auto dictionary = dyn_cast<DictionaryAttr>(entry);
+           return dictionary && isRight(dictionary);
+         });
+}
+
+static bool isArgument(DictionaryAttr entry) {
+  return entry.getAs<StringAttr>("name") && entry.getAs<StringAttr>("kind") &&
+         entry.getAs<TypeAttr>("type");
+}
+
+static bool isFactor(DictionaryAttr entry) {
+  return entry.getAs<StringAttr>("arg") && entry.getAs<IntegerAttr>("per");
+}
+
+/// Attributes that a person wrote may be of another form.
+static LogicalResult checkForm(gpu::GPUFuncOp kernel, ArrayAttr abi, ArrayAttr grid) {
+  if (!isArrayOf(abi, isArgument))
+    return kernel.emitOpError("expected a name, kind and type in each entry of basin.abi");
+  if (abi.size() != kernel.getNumArguments())
+    return kernel.emitOpError("expected ")
+           << kernel.getNumArguments() << " entries of basin.abi, but got " << abi.size();
+  if (!llvm::all_of(grid, [](Attribute axis) { return isArrayOf(axis, isFactor); }))
+    return kernel.emitOpError("expected arrays of {arg, per} in basin.grid");
+  return success();
+}
+
 static json::Value describeAxis(ArrayAttr axis) {
   json::Array factors;
   for (auto factor : axis.getAsRange<DictionaryAttr>())
@@ -52,6 +82,8 @@ static FailureOr<json::Value> describe(gpu::GPUFuncOp kernel) {
   if (!block || !abi || !grid || !shared)
     return kernel.emitOpError("expected known_block_size, basin.abi, basin.grid and "
                               "basin.shared_bytes of a kernel to be launched");
+  if (failed(checkForm(kernel, abi, grid)))
+    return failure();
   json::Array arguments, axes, threads;
   for (auto argument : abi.getAsRange<DictionaryAttr>())
     arguments.push_back(describeArgument(argument));

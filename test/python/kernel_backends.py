@@ -1,0 +1,169 @@
+"""What runs kernels: the emulator, or a GPU. As a command, for a machine with a GPU but no LLVM:
+
+    python test/python/kernel_backends.py build DIR [--target sm_90a]     where the compiler is
+    PYTHONPATH=DIR/python python DIR/kernel_backends.py run DIR [--cases 20]
+
+The second needs DIR, a driver, torch and NumPy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import basin
+import torch
+from basin import emulator, runtime
+from basin.tools import find_tool
+from kernel_cases import check, draw_case
+from kernel_specs import Spec, all_specs
+
+
+def failures(specs: list[Spec], number: int, backend: Any) -> Iterator[str]:
+    """What is wrong with the first cases of each kernel; tells of one a kernel."""
+    for spec in specs:
+        try:
+            for i in range(number):
+                check(draw_case(spec, i, backend.device, backend.large), backend)
+        except (AssertionError, backend.Error) as error:
+            yield str(error)
+
+
+class BackendError(Exception):
+    """Why there is no kernel."""
+
+
+def compile_spec(spec: Spec, path: Path, *more: str) -> None:
+    tool = find_tool("basin-compile")
+    if tool is None:
+        raise BackendError("basin-compile is not built")
+    command = [tool, f"--{spec.family}", spec.text, *more, "-o", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise BackendError(f"{spec}: {done.stderr.strip()}")
+
+
+def takes_alignment_for_granted(spec: Spec) -> bool:
+    """Eight f32 beside eight 16-bit elements: accesses of 32 bytes that say so, where launches
+    promise 16. PTX has none of 32 and gets two of 16, so that no result is wrong."""
+    parts = spec.parts
+    return parts["type"] != "f32" and "f32" in (parts.get("result"), parts.get("parameters"))
+
+
+class Backend:
+    """Kernels in a folder, opened when they are asked for first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.opened: dict[Spec, Any] = {}
+
+    def kernel(self, spec: Spec) -> Any:
+        if spec not in self.opened:
+            self.opened[spec] = self.open(spec)
+        return self.opened[spec].kernels[0]
+
+    def close(self) -> None:
+        for kernels in self.opened.values():
+            kernels.close()
+
+
+class Emulator(Backend):
+    """Threads and blocks in random order, tensors no more aligned than kernels ask for."""
+
+    device, large, Error = "cpu", False, emulator.Findings
+
+    def compile(self, spec: Spec) -> Path:
+        path = self.folder / f"{spec.stem}.mlir"
+        compile_spec(spec, path, "--emit", "mlir")
+        return path
+
+    def open(self, spec: Spec) -> Any:
+        align = "page" if takes_alignment_for_granted(spec) else "least"
+        return emulator.load(self.compile(spec), alignment=align, threads="random", blocks="random")
+
+    def wait(self) -> None:
+        """Launches have run when they return."""
+
+
+class GPU(Backend):
+    """Objects of a folder; those that are not there are compiled where the compiler is."""
+
+    device, large, Error = "cuda", True, runtime.KernelError
+
+    def open(self, spec: Spec) -> Any:
+        path = self.folder / f"{spec.stem}.bko"
+        if not path.exists():
+            major, minor = runtime.device_capability(0)
+            target = "sm_90a" if major >= 9 else f"sm_{major}{minor}"
+            compile_spec(spec, path, "--target", target)
+        return runtime.load(path)
+
+    def wait(self) -> None:
+        torch.cuda.synchronize()
+
+
+# ------------------------------------------------------------------------------------------------
+# The command
+# ------------------------------------------------------------------------------------------------
+
+
+def build(folder: Path, target: str) -> None:
+    """All objects, the package with the runtime, and these tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    package = folder / "python" / "basin"
+    shutil.rmtree(package, ignore_errors=True)
+    skip = shutil.ignore_patterns("__pycache__", "_basin*")
+    shutil.copytree(Path(basin.__file__).parent, package, ignore=skip)
+    for file in Path(__file__).parent.glob("*kernel*s.py"):
+        shutil.copy(file, folder)
+    specs = all_specs(large=True)
+    with ThreadPoolExecutor() as pool:
+        work = [
+            pool.submit(compile_spec, spec, folder / f"{spec.stem}.bko", "--target", target)
+            for spec in specs
+        ]
+        for task in work:
+            task.result()
+    print(f"{len(specs)} kernels for {target} in {folder}")
+
+
+def run_all(folder: Path, cases: int) -> int:
+    """Without pytest; how many went wrong."""
+    backend, failed = GPU(folder), 0
+    specs = all_specs(large=True)
+    for failure in failures(specs, cases, backend):
+        failed += 1
+        print(f"FAILED: {failure}", flush=True)
+    print(
+        f"{len(specs) - failed} kernels passed, {failed} failed on {torch.cuda.get_device_name()}"
+    )
+    return failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=("build", "run"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--target", default="sm_90a")
+    parser.add_argument("--cases", type=int, default=20, help="launches of each kernel")
+    given = parser.parse_args()
+    try:
+        if given.what == "run":
+            return min(run_all(given.folder, given.cases), 1)
+        build(given.folder, given.target)
+    except BackendError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
