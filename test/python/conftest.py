@@ -22,5 +22,5 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kernel-cases",
         type=int,
-        help="drawn launches of each kernel in test_kernels.py: 2 on the emulator, 20 on a GPU",
+        help="drawn launches of each kernel in test_kernels.py: 5 on the emulator, 20 on a GPU",
     )

@@ -56,6 +56,17 @@ def takes_alignment_for_granted(spec: Spec) -> bool:
     return parts["type"] != "f32" and "f32" in (parts.get("result"), parts.get("parameters"))
 
 
+def why_no_gpu() -> str | None:
+    """None where there is one."""
+    try:
+        count = runtime.device_count()
+    except runtime.KernelError as error:
+        return f"no GPU: {error}"
+    if not count:
+        return "no GPU"
+    return None if torch.cuda.is_available() else "no GPU for torch"
+
+
 class Backend:
     """Kernels in a folder, opened when they are asked for first."""
 
@@ -135,6 +146,8 @@ def build(folder: Path, target: str) -> None:
 
 def run_all(folder: Path, cases: int) -> int:
     """Without pytest; how many went wrong."""
+    if reason := why_no_gpu():
+        raise BackendError(reason)
     backend, failed = GPU(folder), 0
     specs = all_specs(large=True)
     for failure in failures(specs, cases, backend):

@@ -107,6 +107,8 @@ def _scores(parts: Mapping[str, Any], query: torch.Tensor, key: torch.Tensor) ->
 
 def _weighted(weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """weights @ values in which a weight of 0 makes nothing of a NaN."""
+    used = (weights != 0).any(-2)[..., None]
+    values = torch.where(used, values, 0.0)
     if values.isfinite().all():
         return weights @ values
     weights, values = weights[..., None], values[:, :, None]

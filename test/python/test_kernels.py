@@ -17,7 +17,7 @@ pytest.importorskip("basin.runtime", reason="the package is not there")
 
 import kernel_backends as backends  # noqa: E402
 import kernel_specs as specs  # noqa: E402
-from basin import emulator, runtime  # noqa: E402
+from basin import emulator  # noqa: E402
 from basin.tools import find_tool  # noqa: E402
 from kernel_cases import (  # noqa: E402
     Sizes,
@@ -31,15 +31,8 @@ from kernel_cases import (  # noqa: E402
 )
 
 
-def why_no_gpu() -> str | None:
-    try:
-        return None if runtime.device_count() and torch.cuda.is_available() else "no GPU"
-    except runtime.KernelError as error:
-        return f"no GPU: {error}"
-
-
 def skip_without(name: str) -> None:
-    if name == "gpu" and (reason := why_no_gpu()):
+    if name == "gpu" and (reason := backends.why_no_gpu()):
         pytest.skip(reason)
     if name == "emulator" and not (find_tool("basin-emulate") and find_tool("basin-compile")):
         pytest.skip("basin-emulate is not built")
@@ -59,7 +52,7 @@ def backend(request, tmp_path_factory):
 
 @pytest.fixture
 def number_of_cases(request, backend):
-    return request.config.getoption("--kernel-cases", None) or (20 if backend.large else 3)
+    return request.config.getoption("--kernel-cases", None) or (20 if backend.large else 5)
 
 
 @pytest.mark.parametrize("family", specs.FAMILIES)
