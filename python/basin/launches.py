@@ -103,18 +103,18 @@ def _run(step: Step, values: dict[str, Any], kernel: Any, stream: Any) -> None:
         given[output.argument] = values[output.value] = made
     for name, factors in step.scalars.items():
         given[name] = _product(factors, values, step)
-    kernel.launch(_as_bytes(given), stream)
+    kernel.launch({name: _as_given(value) for name, value in given.items()}, stream)
 
 
-def _as_bytes(given: dict[str, Any]) -> dict[str, Any]:
-    """Booleans as the bytes that kernels take."""
+def _as_given(value: Any) -> Any:
+    """Booleans as the bytes that kernels take, something in place of nothing."""
     import torch
 
-    def bytes_of(value: Any) -> Any:
-        is_bool = isinstance(value, torch.Tensor) and value.dtype == torch.bool
-        return value.view(torch.int8) if is_bool else value
+    from basin.ops.kernels import not_empty
 
-    return {name: bytes_of(value) for name, value in given.items()}
+    if not isinstance(value, torch.Tensor):
+        return value
+    return not_empty(value.view(torch.int8) if value.dtype == torch.bool else value)
 
 
 def _product(factors: tuple[Factor, ...], values: Mapping[str, Any], step: Step) -> int:

@@ -49,13 +49,6 @@ def compile_spec(spec: Spec, path: Path, *more: str) -> None:
         raise BackendError(f"{spec}: {done.stderr.strip()}")
 
 
-def takes_alignment_for_granted(spec: Spec) -> bool:
-    """Eight f32 beside eight 16-bit elements: accesses of 32 bytes that say so, where launches
-    promise 16. PTX has none of 32 and gets two of 16, so that no result is wrong."""
-    parts = spec.parts
-    return parts["type"] != "f32" and "f32" in (parts.get("result"), parts.get("parameters"))
-
-
 def why_no_gpu() -> str | None:
     """None where there is one."""
     try:
@@ -95,8 +88,9 @@ class Emulator(Backend):
         return path
 
     def open(self, spec: Spec) -> Any:
-        align = "page" if takes_alignment_for_granted(spec) else "least"
-        return emulator.load(self.compile(spec), alignment=align, threads="random", blocks="random")
+        return emulator.load(
+            self.compile(spec), alignment="least", threads="random", blocks="random"
+        )
 
     def wait(self) -> None:
         """Launches have run when they return."""

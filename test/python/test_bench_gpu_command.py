@@ -171,9 +171,9 @@ def test_prepare_command(tmp_path, monkeypatch, capsys):
     assert main(["gpu", "--prepare", str(tmp_path / "new"), "--target", "sm_80"]) == 0
     assert "2 kernels for sm_80" in capsys.readouterr().out
     assert objects.read_manifest(tmp_path / "new")["target"] == "sm_80"
-    monkeypatch.setattr(plan, "plan", lambda quick, only: [plan.NormCase("gated", 63, 1)])
+    monkeypatch.setattr(plan, "plan", lambda quick, only: [plan.NormCase("gated", 65537, 1)])
     assert main(["gpu", "--prepare", str(tmp_path / "bad")]) == 1
-    assert "--norm dim=63" in capsys.readouterr().err
+    assert "--norm dim=65537" in capsys.readouterr().err
 
 
 def test_no_compiler(tmp_path, capsys):

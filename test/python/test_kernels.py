@@ -17,14 +17,12 @@ pytest.importorskip("basin.runtime", reason="the package is not there")
 
 import kernel_backends as backends  # noqa: E402
 import kernel_specs as specs  # noqa: E402
-from basin import emulator  # noqa: E402
 from basin.tools import find_tool  # noqa: E402
 from kernel_cases import (  # noqa: E402
     Sizes,
     attention_case,
     check,
     check_attention,
-    draw_case,
     dyt_case,
     norm_case,
     run,
@@ -59,18 +57,6 @@ def number_of_cases(request, backend):
 def test_drawn(family, backend, number_of_cases):
     drawn = list(specs.FAMILIES[family](backend.large))
     assert not list(backends.failures(drawn, number_of_cases, backend))
-
-
-@pytest.mark.xfail(strict=True, raises=emulator.Findings)
-def test_norms_take_no_alignment_for_granted(backend):
-    """They do: see takes_alignment_for_granted."""
-    if backend.large:
-        pytest.skip("a GPU has no accesses of 32 bytes")
-    spec = specs.WIDE_NORM
-    kernels = emulator.load(backend.compile(spec), alignment="least")
-    for number in range(3):
-        case = draw_case(spec, number, backend.device, backend.large)
-        kernels.kernels[0].launch(case.arguments)
 
 
 # ------------------------------------------------------------------------------------------------

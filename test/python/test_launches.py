@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernel_objects import compile_object, norm_kernel, write
+from kernel_objects import basin_compile, compile_object, norm_kernel, write
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("basin.launches", reason="the package is not there")
 
-from basin import launches  # noqa: E402
+import attention_reference  # noqa: E402
+from basin import emulator, launches, ops  # noqa: E402
 from basin.launches import LaunchError  # noqa: E402
 
 
@@ -33,10 +34,13 @@ class Note:
         self.calls.append((arguments, stream))
 
 
+BLOCK = Path(__file__).with_name("block.mlir")
+
+
 @pytest.fixture(scope="module")
 def block(tmp_path_factory):
     folder = tmp_path_factory.mktemp("block")
-    return compile_object(Path(__file__).with_name("block.mlir"), folder / "block.bko")
+    return compile_object(BLOCK, folder / "block.bko")
 
 
 def test_launches(block):
@@ -67,6 +71,32 @@ def test_launches(block):
         "mask_batch_stride": 7, "mask_head_stride": 0, "mask_row_stride": 0,
         "result_batch_stride": 320, "result_head_stride": 32, "result_row_stride": 64,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("batch", "queries", "keys"), [(2, 5, 7), (1, 130, 67), (1, 1, 0)])
+def test_on_the_emulator(block, batch, queries, keys):
+    """Compiled kernels, on what the function makes of them, against the formulas."""
+    text = basin_compile(BLOCK, "--target", "sm_80", "--emit=mlir", "-o", "-")
+    source = block.with_suffix(".mlir")
+    source.write_text(text)
+    (function,) = launches.read_functions(block, emulator.load(source)).values()
+    draw = torch.Generator().manual_seed(keys)
+    x, r, down, up = (
+        torch.randn(*shape, generator=draw).half()
+        for shape in ((batch, queries, 64), (batch, queries, 64), (64, 8), (8, 64))
+    )
+    # Rows of the keys are not side by side.
+    kv = torch.randn(batch, keys, 3, 32, generator=draw).half()[:, :, :2]
+    mask = torch.rand(batch, 1, 1, keys, generator=draw) > 0.3
+    a, s, y = function(x, r, mask, kv, down, up)
+    assert torch.equal(s, x + r)
+    gated = ops.gated_rms_norm(x, down.T.contiguous(), up.T.contiguous(), None, r, eps=1e-5)
+    torch.testing.assert_close(y, gated, rtol=4e-3, atol=4e-3)
+    query = y.view(batch, queries, 2, 32).transpose(1, 2)
+    heads = kv.transpose(1, 2)
+    expected, _ = attention_reference.attention(query, heads, heads, mask=mask)
+    result = a.view(batch, queries, 2, 32).transpose(1, 2)
+    torch.testing.assert_close(result.double(), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_wrong_calls(block):

@@ -6,13 +6,13 @@ import inspect
 from types import SimpleNamespace
 
 import pytest
-from kernel_objects import ROOT, compiled_names, norm_kernel, write
+from kernel_objects import ROOT, basin_compile, compiled_names, norm_kernel, write
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("basin.ops", reason="the package is not there")
 
 import attention_reference  # noqa: E402
-from basin import ops  # noqa: E402
+from basin import emulator, ops  # noqa: E402
 from basin.ops import attention_ops as module  # noqa: E402
 from basin.ops import kernels  # noqa: E402
 
@@ -190,6 +190,50 @@ def test_what_a_kernel_is_given(monkeypatch):
     sizes = {n: arguments[n] for n in ("batch", "heads", "kv_heads", "queries", "keys")}
     assert sizes == {"batch": 2, "heads": 6, "kv_heads": 2, "queries": 5, "keys": 9}
     assert arguments["mask"].dtype == torch.int8
+
+
+# What makes the kernels of OPTIONS, by the same names.
+COMPILED = {
+    "plain": "", "causal": ",causal", "window": ",window", "causal-window": ",causal,window",
+    "keep": ",mask=keep", "bias": ",mask=bias,mask_type=f32",
+    "hiding-bias": ",mask=bias,mask_type=f32", "lengths": ",key_lengths",
+    "logit": ",causal,sink_logit", "rows": ",sink_kv,mask=keep", "no-rows": ",causal,sink_kv",
+    "gate": ",gate=plain", "sigmoid": ",gate=sigmoid,gate_per_head",
+    "cap": ",softcap=1.5,scale=0.7,mask=bias,mask_type=f32", "keep-logit": ",mask=keep,sink_logit",
+}  # fmt: skip
+
+
+def as_half(value):
+    is_float = isinstance(value, torch.Tensor) and value.dtype == torch.float32
+    return value.half() if is_float else value
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory):
+    """Their kernels, on the emulator."""
+    options = [
+        f"--attention=head_dim=32,value_dim=64,type=f16,log_sum_exp{text}"
+        for text in dict.fromkeys(COMPILED.values())
+    ]
+    path = tmp_path_factory.mktemp("attention") / "kernels.mlir"
+    path.write_text(basin_compile(*options, "--target=sm_80", "--emit=mlir", "-o", "-"))
+    return emulator.load(path)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_launches_on_the_emulator(name, emulated, monkeypatch):
+    """What the operator gives its kernel on CUDA, computed by that kernel."""
+    monkeypatch.setattr(kernels, "_objects", [emulated])
+    keep = ("mask", "sink_logit")  # f32 is a type of theirs
+    options = {
+        key: value if key in keep else as_half(value) for key, value in OPTIONS[name].items()
+    }
+    query, key, value = tensors(torch.float16)
+    given = module._OPTIONS | options
+    result, lse = module._launch(query, key, value, **given, with_lse=True)
+    expected, expected_lse = attention_reference.attention(query, key, value, **options)
+    torch.testing.assert_close(result.double(), expected, rtol=3e-3, atol=3e-3)
+    torch.testing.assert_close(lse.double(), expected_lse, rtol=1e-5, atol=1e-4)
 
 
 def attend(path, q, k, v, sinks, gate):

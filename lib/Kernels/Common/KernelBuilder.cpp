@@ -175,13 +175,16 @@ static unsigned getBytes(Type type) {
   return type.getIntOrFloatBitWidth() / 8;
 }
 
+/// Pointers promise 16 bytes; wider accesses are several.
+static int64_t getAlignment(Type type) { return std::min<int64_t>(getBytes(type), 16); }
+
 Value KernelBuilder::load(Value base, Type element, Value index, int64_t width) {
   Type type = width == 1 ? element : VectorType::get({width}, element);
-  return LLVM::LoadOp::create(*this, type, at(base, element, index), getBytes(type));
+  return LLVM::LoadOp::create(*this, type, at(base, element, index), getAlignment(type));
 }
 
 void KernelBuilder::store(Value value, Value base, Type element, Value index) {
-  LLVM::StoreOp::create(*this, value, at(base, element, index), getBytes(value.getType()));
+  LLVM::StoreOp::create(*this, value, at(base, element, index), getAlignment(value.getType()));
 }
 
 //===----------------------------------------------------------------------===//

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from basin.ops.kernels import TYPES, find
+from basin.ops.kernels import TYPES, find, not_empty
 
 _GATES = {"plain": "gate", "sigmoid": "sigmoidgate"}
 
@@ -290,21 +290,22 @@ def _launch(query: Tensor, key: Tensor, value: Tensor, **given: Any) -> tuple[Te
         gate = gate if gate.shape[-1] == 1 else _with_rows(gate)
         strided["gate"] = _broadcast(gate, tuple(result.shape))
     strided["result"] = result
-    arguments: dict[str, Any] = dict(strided)
+    arguments: dict[str, Any] = {}
     for name, tensor in strided.items():
         for axis, what in enumerate(("batch", "head", "row")):
             stride = tensor.stride(axis) if tensor.shape[axis] > 1 else 0
             arguments[f"{name}_{what}_stride"] = stride
     for name in ("key_lengths", "sink_logit", "sink_key", "sink_value"):
         if given[name] is not None:
-            arguments[name] = given[name].contiguous()
+            strided[name] = given[name].contiguous()
     if given["sink_key"] is not None:
         arguments["sink_rows"] = given["sink_key"].shape[1]
     if given["window"]:
         arguments["window"] = given["window"]
     if given["with_lse"]:
-        arguments["log_sum_exp"] = lse
+        strided["log_sum_exp"] = lse
     sizes = {"batch": batch, "heads": heads, "queries": queries}
     sizes |= {"kv_heads": key.shape[1], "keys": key.shape[2]}
-    find(kernel_name(query, value, given)).launch(arguments | sizes)
+    tensors = {name: not_empty(tensor) for name, tensor in strided.items()}
+    find(kernel_name(query, value, given)).launch(tensors | arguments | sizes)
     return result, lse

@@ -22,6 +22,7 @@ from typing import Any
 import basin
 from basin import runtime
 from basin.bench.gpu.plan import Kernel
+from basin.tools import find_tool
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -35,10 +36,7 @@ class ObjectsError(Exception):
 
 def find_compiler(given: str | None = None) -> str:
     """basin-compile: `given`, on the path, or in the build folder that this package is of."""
-    own = Path(basin.__file__)
-    builds = (own.parents[2] / "bin", own.resolve().parents[2] / "build" / "bin")
-    search = os.pathsep.join([os.environ.get("PATH", ""), *map(str, builds)])
-    found = shutil.which(given or "basin-compile", path=None if given else search)
+    found = shutil.which(given) if given else find_tool("basin-compile")
     if found is None:
         raise ObjectsError(f"{given or 'basin-compile'}: not found; name it with --compiler")
     return found
