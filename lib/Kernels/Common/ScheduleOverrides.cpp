@@ -31,8 +31,8 @@ llvm::Expected<ScheduleOverrides> ScheduleOverrides::parse(llvm::ArrayRef<std::s
   for (llvm::StringRef text : texts) {
     auto [name, value] = text.split('=');
     if (!llvm::is_contained(kNames, name))
-      return llvm::createStringError(
-          "'" + name + "' is no part of a schedule; these are: " + llvm::join(llvm::ArrayRef(kNames), ", "));
+      return llvm::createStringError("'" + name + "' is no part of a schedule; these are: " +
+                                     llvm::join(llvm::ArrayRef(kNames), ", "));
     if (value.getAsInteger(10, out.numbers[name]) || out.numbers[name] < 0)
       return llvm::createStringError("expected a number for " + name + ", but got '" + value + "'");
   }
