@@ -82,11 +82,11 @@ def norm_specs(large: bool) -> Iterator[Spec]:
 
 def gated_norm_specs(large: bool) -> Iterator[Spec]:
     rng = default_rng(11)
-    for dim in [8, 72, 320, 1024] + [64, 2048, 4096, 5120, 8192] * large:
+    for dim in [8, 72, 75, 320, 1022] + [64, 1024, 2048, 4096, 5120, 8192] * large:
         for rank in [8, 16, 40] + [24, 32, 64] * large:
             activation = choice(rng, "sigmoid", "tanh", "silu", "identity")
             gate = {"gate": rank, "tensorwise": _third(rng), "activation": activation}
-            yield _norm_spec(rng, dim, choice(rng, "bf16", "f16"), **gate)
+            yield _norm_spec(rng, dim, choice(rng, "bf16", "f16", "f32"), **gate)
 
 
 def dyt_specs(large: bool) -> Iterator[Spec]:
