@@ -177,6 +177,21 @@ TEST_F(Runtime, LaunchOfNothingDoesNothing) {
   EXPECT_EQ(log(), "");
 }
 
+TEST_F(Runtime, ResidentBlocksAreNoMoreThanRunAtOnce) {
+  std::string text = test::kNormKernel;
+  text.insert(1, "\"resident\": true, ");
+  bytes = test::object({{"cubin", "sm_90a", test::cubin("for sm_90a")}}, text);
+  object.emplace(Object::fromMemory(bytes.data(), bytes.size()));
+  EXPECT_TRUE(kernel("norm").describe().is_resident);
+  // Two on each of three processors; without a device all of them.
+  EXPECT_EQ(kernel("norm").grid(normArguments(4097))[0], 1025u);
+  kernel("norm").launch(0, nullptr, normArguments(4097));
+  EXPECT_EQ(log(), "retain 0\nload 0 cubin for sm_90a\nfunction norm\noccupancy norm 128 0\n"
+                   "launch norm on 0 grid 6 1 1 block 128 1 1 shared 0 stream 0 \n");
+  kernel("norm").launch(0, nullptr, normArguments(8));
+  EXPECT_EQ(log(), "launch norm on 0 grid 2 1 1 block 128 1 1 shared 0 stream 0 \n");
+}
+
 TEST_F(Runtime, GridHasLimits) {
   auto grid = [&](int32_t a, int64_t b) { return kernel("wide").grid(wideArguments(a, b)); };
   EXPECT_EQ(grid(131070, 65535), (std::array<uint32_t, 3>{131070u * 1024u, 65535, 65535}));

@@ -77,6 +77,7 @@ static const char *lookUpAll(void *library, Driver &driver) {
          get(driver.moduleUnload, "cuModuleUnload") &&
          get(driver.moduleGetFunction, "cuModuleGetFunction") &&
          get(driver.functionSetAttribute, "cuFuncSetAttribute") &&
+         get(driver.blocksAtOnce, "cuOccupancyMaxActiveBlocksPerMultiprocessor") &&
          get(driver.launchKernel, "cuLaunchKernel") &&
          get(driver.pointerGetAttribute, "cuPointerGetAttribute"));
   return missing;

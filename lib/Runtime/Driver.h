@@ -31,6 +31,7 @@ using Stream = struct StreamTag *;
 constexpr Result kSuccess = 0;
 
 enum DeviceAttribute : int {
+  kMultiprocessors = 16,
   kComputeCapabilityMajor = 75,
   kComputeCapabilityMinor = 76,
   kMaxSharedMemoryPerBlockOptin = 97
@@ -60,6 +61,7 @@ struct Driver {
   Result (*moduleUnload)(Module);
   Result (*moduleGetFunction)(Function *, Module, const char *name);
   Result (*functionSetAttribute)(Function, int attribute, int value);
+  Result (*blocksAtOnce)(int *count, Function, int blockSize, size_t sharedBytes);
   Result (*launchKernel)(Function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
                          unsigned blockY, unsigned blockZ, unsigned sharedBytes, Stream,
                          void **parameters, void **extra);

@@ -237,6 +237,7 @@ static Kernel readKernel(const Node &node) {
   readBlock(node.member("block"), out);
   out.sharedBytes = static_cast<uint32_t>(node.member("shared_bytes").integer(0, INT32_MAX));
   readArguments(node.member("arguments"), out.arguments);
+  out.isResident = node.has("resident") && node.member("resident").boolean();
   Node grid = node.member("grid");
   if (grid.size() != 3)
     grid.fail("expected three arrays");

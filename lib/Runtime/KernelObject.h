@@ -56,6 +56,7 @@ struct Kernel {
   std::string name;
   std::array<uint32_t, 3> block = {};
   uint32_t sharedBytes = 0;
+  bool isResident = false;
   std::array<std::vector<basin_rt_grid_factor>, 3> grid;
   std::vector<Argument> arguments;
   std::vector<std::pair<std::string, double>> constants;

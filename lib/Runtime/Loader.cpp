@@ -14,6 +14,7 @@
 
 #include "Loader.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace basin::rt;
@@ -91,8 +92,23 @@ Status Loader::loadModule(const Driver &driver, OnDevice &on) {
   return {status.code(), length ? text + "\n" + std::string(log, length) : text};
 }
 
+/// The blocks of a kernel that the whole device runs at once.
+static Status countResident(const Driver &driver, const Kernel &kernel, cuda::Device device,
+                            cuda::Function function, uint32_t &blocks) {
+  int each = 0, processors = 0;
+  int threads = static_cast<int>(kernel.block[0] * kernel.block[1] * kernel.block[2]);
+  Status status = driver.check(driver.blocksAtOnce(&each, function, threads, kernel.sharedBytes),
+                               "cuOccupancyMaxActiveBlocksPerMultiprocessor");
+  if (!status.failed())
+    status = getAttribute(driver, device, cuda::kMultiprocessors, processors);
+  // A kernel that does not fit is the launch's to refuse.
+  blocks =
+      static_cast<uint32_t>(std::max(each, 1)) * static_cast<uint32_t>(std::max(processors, 1));
+  return status;
+}
+
 Status Loader::loadFunction(const Driver &driver, const Kernel &kernel, OnDevice &on,
-                            cuda::Function &function) {
+                            LoadedKernel &loaded) {
   if (kernel.sharedBytes > cuda::kSharedBytesUnasked) {
     int most = 0;
     Status status = getAttribute(driver, on.device, cuda::kMaxSharedMemoryPerBlockOptin, most);
@@ -111,14 +127,17 @@ Status Loader::loadFunction(const Driver &driver, const Kernel &kernel, OnDevice
     status = driver.check(driver.functionSetAttribute(found, cuda::kMaxDynamicSharedBytes,
                                                       static_cast<int>(kernel.sharedBytes)),
                           "cuFuncSetAttribute");
+  uint32_t blocks = UINT32_MAX;
+  if (!status.failed() && kernel.isResident)
+    status = countResident(driver, kernel, on.device, found, blocks);
   if (status.failed())
     return {status.code(), kernel.name + ": " + status.message()};
-  function = found;
+  loaded = {found, blocks};
   return {};
 }
 
 Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,
-                       cuda::Function &function) {
+                       LoadedKernel &loaded) {
   cuda::Device resolved = 0;
   Status status = resolveDevice(driver, device, resolved);
   if (status.failed())
@@ -130,7 +149,7 @@ Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t devic
   std::lock_guard<std::mutex> lock(on->mutex);
   if (!on->context) {
     on->device = resolved;
-    on->functions.resize(object.getKernels().size());
+    on->kernels.resize(object.getKernels().size());
     status = driver.check(driver.primaryContextRetain(&on->context, resolved),
                           "cuDevicePrimaryCtxRetain");
     if (status.failed()) {
@@ -138,8 +157,8 @@ Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t devic
       return status;
     }
   }
-  cuda::Function &slot = on->functions[static_cast<size_t>(&kernel - object.getKernels().data())];
-  if (!slot) {
+  LoadedKernel &slot = on->kernels[static_cast<size_t>(&kernel - object.getKernels().data())];
+  if (!slot.function) {
     cuda::CurrentContext current(driver);
     status = current.enter(on->context);
     if (!status.failed() && !on->module)
@@ -147,7 +166,7 @@ Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t devic
     if (!status.failed())
       status = loadFunction(driver, kernel, *on, slot);
   }
-  function = slot;
+  loaded = slot;
   return status;
 }
 
@@ -155,8 +174,8 @@ Status Loader::load(const Kernel &kernel, int32_t device) {
   const Driver *driver = nullptr;
   Status status = cuda::getDriver(driver);
   OnDevice *on = nullptr;
-  cuda::Function function = nullptr;
-  return status.failed() ? status : prepare(*driver, kernel, device, on, function);
+  LoadedKernel loaded;
+  return status.failed() ? status : prepare(*driver, kernel, device, on, loaded);
 }
 
 Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
@@ -164,9 +183,9 @@ Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
   const Driver *driver = nullptr;
   Status status = cuda::getDriver(driver);
   OnDevice *on = nullptr;
-  cuda::Function function = nullptr;
+  LoadedKernel loaded;
   if (!status.failed())
-    status = prepare(*driver, kernel, device, on, function);
+    status = prepare(*driver, kernel, device, on, loaded);
   if (status.failed())
     return status;
   // The driver reads as many bytes as the kernel's parameter has; each member of the
@@ -180,9 +199,10 @@ Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
   status = current.enter(on->context);
   if (status.failed())
     return status;
-  status = driver->check(driver->launchKernel(function, grid[0], grid[1], grid[2], kernel.block[0],
-                                              kernel.block[1], kernel.block[2], kernel.sharedBytes,
-                                              stream, parameters.data(), nullptr),
-                         "cuLaunchKernel");
+  status =
+      driver->check(driver->launchKernel(loaded.function, std::min(grid[0], loaded.blocks), grid[1],
+                                         grid[2], kernel.block[0], kernel.block[1], kernel.block[2],
+                                         kernel.sharedBytes, stream, parameters.data(), nullptr),
+                    "cuLaunchKernel");
   return status.failed() ? Status(status.code(), kernel.name + ": " + status.message()) : status;
 }

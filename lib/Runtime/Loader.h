@@ -40,20 +40,25 @@ public:
                 const std::array<uint32_t, 3> &grid);
 
 private:
+  /// `blocks`: the most that a launch has on its x axis.
+  struct LoadedKernel {
+    cuda::Function function = nullptr;
+    uint32_t blocks = UINT32_MAX;
+  };
   /// Made before it is known whether loading succeeds; a failed load is tried again.
   struct OnDevice {
     std::mutex mutex;
     cuda::Device device = 0;
     cuda::Context context = nullptr;
     cuda::Module module = nullptr;
-    std::vector<cuda::Function> functions; // one a kernel; null until it is launched
+    std::vector<LoadedKernel> kernels; // empty until they are launched
   };
 
   Status prepare(const cuda::Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,
-                 cuda::Function &function);
+                 LoadedKernel &loaded);
   Status loadModule(const cuda::Driver &driver, OnDevice &on);
   Status loadFunction(const cuda::Driver &driver, const Kernel &kernel, OnDevice &on,
-                      cuda::Function &function);
+                      LoadedKernel &loaded);
 
   const KernelObject &object;
   std::mutex mutex;

@@ -182,8 +182,11 @@ basin_rt_status basin_rt_kernel_describe(const basin_rt_kernel *kernel,
     if (!kernel || !info)
       return nullArgument(kernel ? "info" : "kernel");
     const Kernel &k = *kernel->kernel;
-    *info = {
-        k.name.c_str(), {k.block[0], k.block[1], k.block[2]}, k.sharedBytes, k.arguments.size()};
+    *info = {k.name.c_str(),
+             {k.block[0], k.block[1], k.block[2]},
+             k.sharedBytes,
+             k.arguments.size(),
+             k.isResident};
     return {};
   });
 }

@@ -50,6 +50,7 @@ class _KernelInfo(ctypes.Structure):
         ("block", ctypes.c_uint32 * 3),
         ("shared_bytes", ctypes.c_uint32),
         ("argument_count", ctypes.c_size_t),
+        ("is_resident", ctypes.c_int32),
     ]
 
 
@@ -171,6 +172,7 @@ class Kernel:
         self.name: str = info.name.decode()
         self.block: tuple[int, int, int] = tuple(info.block)
         self.shared_bytes: int = info.shared_bytes
+        self.is_resident: bool = bool(info.is_resident)
         arguments = []
         for i in range(info.argument_count):
             _call("kernel_argument", handle, i, ctypes.byref(argument))

@@ -35,9 +35,10 @@ def test_plan_is_complete_and_ordered():
         assert AttentionCase(*shape).key in keys
     assert {part for case in cases for part in getattr(case, "parts", ())} >= set(ALL_PARTS)
     assert any(c.kv_heads < c.heads for c in cases if isinstance(c, AttentionCase))
-    assert tuple(cases[:4]) == plan.LIMITS
+    limits = len(plan.LIMITS)
+    assert tuple(cases[:limits]) == plan.LIMITS
     quick = plan.plan(quick=True)
-    assert cases[: len(quick)] == quick and all(case.compiled for case in quick[4:])
+    assert cases[: len(quick)] == quick and all(case.compiled for case in quick[limits:])
     with_sink = [i for i, case in enumerate(cases) if getattr(case, "parts", ()) == plan.SINK]
     assert all(cases[i - 1] == replace(cases[i], parts=()) for i in with_sink)
 
@@ -49,9 +50,39 @@ def test_a_part_of_the_plan():
     assert len(norms_only) + len(attention_only) == len(plan.plan()) + len(plan.LIMITS)
 
 
+def test_copies_are_not_of_powers_of_two_alone():
+    sizes = [case.size for case in plan.COPIES]
+    others = [size for size in sizes if size.bit_count() > 1]
+    assert len(set(sizes)) == len(sizes) and min(sizes) == 4096
+    assert len(others) == 5 and all(1 << 27 <= size <= 1 << 31 for size in others)
+    # They cost less than the largest does.
+    assert sum(others) < max(sizes)
+
+
+def test_bases_lack_one_part_alone():
+    for kind, base in (("gated", "rms"), ("add_gated", "add_rms")):
+        assert NormCase(kind, 64, 5, True).base == NormCase(base, 64, 5, True)
+    others = [kind for kind in plan.NORM_PARTS if "gate" not in kind]
+    assert len(others) == 5 and all(NormCase(kind, 64, 5).base is None for kind in others)
+    case = small_attention(*ALL_PARTS)
+    assert case.base == replace(case, parts=("window", "sink_kv", "gate"))
+    assert small_attention(*plan.SINK).base == small_attention()
+    assert case.base.base is None and small_attention("window").base is None
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("only", [None, "norms", "attention"])
+def test_kernels_of_bases_are_prepared(quick, only):
+    cases = plan.plan(quick, only)
+    bases = [case.base.kernel for case in cases if case.base]
+    assert bases and set(bases) <= set(plan.kernels(cases))
+
+
 def test_kernels_are_named_once_and_files_apart():
     kernels = plan.kernels(plan.plan())
-    assert len({kernel.file for kernel in kernels}) == len(kernels) == 62
+    assert len({kernel.file for kernel in kernels}) == len(kernels) == 65
+    no_sink = "head_dim=256,type=bf16,causal,window,sink_kv,gate=sigmoid"
+    assert plan.Kernel("attention", no_sink) in kernels, "which no case has as its own"
     assert plan.Kernel("norm", "dim=4096,type=bf16,weight,eps=1e-6") in kernels
     every = "head_dim=128,type=bf16,causal,window,sink_logit,sink_kv,gate=sigmoid"
     assert plan.Kernel("attention", every) in kernels

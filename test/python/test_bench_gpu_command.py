@@ -44,6 +44,7 @@ CASES = [
     plan.AttentionCase(32, 24, False, heads=4, kv_heads=2, batch=2),
     plan.AttentionCase(32, 24, True, ALL_PARTS, heads=4, kv_heads=2, batch=2),
 ]
+KERNELS = len(CASES) + 1  # the last one's without its sink logit, which is no case
 
 
 # Objects
@@ -62,12 +63,12 @@ def prepared(tmp_path_factory):
 
 def test_manifest(prepared):
     manifest = objects.read_manifest(prepared)
-    assert len(manifest["kernels"]) == len(CASES)
+    assert len(manifest["kernels"]) == KERNELS
     for entry in manifest["kernels"]:
         assert 16 <= entry["registers"] <= 255 and entry["threads"] % 32 == 0, entry
         assert entry["name"] in runtime.load(prepared / entry["file"])
     lines = objects.counters(manifest).splitlines()
-    assert len(lines) == 2 + len(CASES) and len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 2 + KERNELS and len({line.count("|") for line in lines}) == 1
     assert "| `--norm dim=64,type=bf16,weight,eps=1e-6` | 128 |" in lines[2]
     changed = json.loads(json.dumps(manifest))
     changed["kernels"][0]["sha256"] = "0"
@@ -77,18 +78,24 @@ def test_manifest(prepared):
 NAMES = {torch.bfloat16: "bf16", torch.float32: "f32", int: "i64"}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.key)
-def test_kernels_take_what_they_are_given(prepared, case):
+LAUNCHED = [(case, plan.OWN) for case in CASES]
+LAUNCHED += [(case, plan.NO_GATE) for case in CASES if getattr(case, "gated", False)]
+LAUNCHED += [(CASES[-1], plan.NO_SINK)]
+
+
+@pytest.mark.parametrize(("case", "name"), LAUNCHED, ids=str)
+def test_kernels_take_what_they_are_given(prepared, case, name):
     """Names, types and grid of the launch, against the object's own description."""
     given = {}
     setup = Setup(lambda kernel: given.update, "cpu", None, False)
     if isinstance(case, plan.NormCase):
-        norms.subject(case, setup).makers["basin"]()()
+        norms.subject(case, setup).makers[name]()()
         scalars = {"rows": 5}
     else:
-        attention.subject(case, setup).makers["basin"]()()
+        attention.subject(case, setup).makers[name]()()
         scalars = {"queries": 24, "heads": 4, "batch": 2}
-    kernel = objects.Objects(prepared).kernel(case.kernel)
+    launched = case if name == plan.OWN else case.base
+    kernel = objects.Objects(prepared).kernel(launched.kernel)
     assert {a.name for a in kernel.arguments} == set(given)
     for argument in kernel.arguments:
         value = given[argument.name]
@@ -120,8 +127,8 @@ sys.exit(main(["gpu", "--objects", sys.argv[1], "--counters"]))
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[:2] == [str(prepared / "python" / "basin"), str(len(CASES))]
-    assert len(lines) == 4 + len(CASES)
+    assert lines[:2] == [str(prepared / "python" / "basin"), str(KERNELS)]
+    assert len(lines) == 4 + KERNELS
     assert not [path for path in (prepared / "python").rglob("*") if path.is_symlink()]
 
 

@@ -18,6 +18,9 @@
 using namespace mlir;
 using namespace basin;
 
+/// Blocks of a kernel that shares out its rows among any number of them.
+static constexpr unsigned kResidentBlocks = 2;
+
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
@@ -154,6 +157,9 @@ llvm::Expected<Outcome> Session::run(const Request &request) {
     return lastError();
   if (launch.grid[0] == 0)
     return Outcome{launch.grid, {}};
+  // Few, so that each has several tiles where there are several.
+  if (info.is_resident)
+    launch.grid[0] = std::min(launch.grid[0], kResidentBlocks);
   std::copy(std::begin(info.block), std::end(info.block), launch.block.begin());
   launch.sharedBytes = info.shared_bytes;
   llvm::append_range(launch.arguments, llvm::map_range(arguments, toLaunch));

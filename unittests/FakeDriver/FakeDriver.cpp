@@ -132,6 +132,8 @@ int cuDeviceGet(int *device, int ordinal) {
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   if (attribute == 75 || attribute == 76)
     *value = state().capability[device][attribute - 75];
+  else if (attribute == 16)
+    *value = 3;
   else if (attribute == 97)
     *value = device == 0 ? 232448 : 49152;
   else
@@ -208,6 +210,12 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
 
 int cuFuncSetAttribute(void *function, int attribute, int value) {
   return called("attribute", static_cast<Function *>(function)->name, attribute, value);
+}
+
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *count, void *function, int threads,
+                                                size_t shared) {
+  *count = 2;
+  return called("occupancy", static_cast<Function *>(function)->name, threads, shared);
 }
 
 int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,

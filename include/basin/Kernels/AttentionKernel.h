@@ -78,9 +78,6 @@ struct AttentionSchedule {
   std::string check(const AttentionSpec &spec, llvm::StringRef chip) const;
 };
 
-/// Bytes of shared memory that one block may have.
-int64_t getSharedMemoryLimit(llvm::StringRef chip);
-
 /// The schedule on `chip` ("sm_80"); `spec` is one that `check` accepts.
 AttentionSchedule chooseAttentionSchedule(const AttentionSpec &spec, llvm::StringRef chip);
 

@@ -43,8 +43,15 @@ struct GridFactor {
 };
 using GridAxis = llvm::SmallVector<GridFactor, 2>;
 
+/// Bytes of shared memory that one block may have on `chip` ("sm_80").
+int64_t getSharedMemoryLimit(llvm::StringRef chip);
+
 /// Says how many blocks a launch of `kernel` has (`basin.grid`).
 void setGrid(mlir::gpu::GPUFuncOp kernel, GridAxis x, GridAxis y = {}, GridAxis z = {});
+
+/// Says that the kernel's blocks share out the x axis whatever their number, so that
+/// a launch needs only as many as the device runs at once (`basin.resident`).
+void setResident(mlir::gpu::GPUFuncOp kernel);
 
 /// Makes a `gpu.module` named `name` at the end of `module`, with the symbol of
 /// the dynamic shared memory.
@@ -87,6 +94,8 @@ public:
   mlir::Value blockX();
   mlir::Value blockY();
   mlir::Value blockZ();
+  /// Blocks of the grid's x axis.
+  mlir::Value gridX();
   mlir::Value lane() { return remU(threadX(), 32); }
   mlir::Value warp() { return divU(threadX(), 32); }
 
@@ -131,7 +140,8 @@ public:
   mlir::SmallVector<mlir::Value>
   forLoop(mlir::Value begin, mlir::Value end, mlir::Value step, mlir::ValueRange carried,
           llvm::function_ref<mlir::SmallVector<mlir::Value>(mlir::Value i, mlir::ValueRange)> body);
-  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> body,
+              llvm::function_ref<void()> otherwise = {});
 
 private:
   mlir::gpu::GPUFuncOp kernel;

@@ -67,22 +67,30 @@ struct NormSchedule {
 /// The schedule for any dim from 1 to 65536.
 NormSchedule chooseNormSchedule(const NormSpec &spec);
 
-/// How a gated one is done: a block has 16 rows, the tile of the matrix
+/// How a gated one is done: a block has 16 rows at a time, the tile of the matrix
 /// instruction, and splits the columns among its warps, 32 at a time.
 struct GatedNormSchedule {
   int64_t warps = 4;
-  /// Whether the rows stay in registers between the passes, or are read again.
-  bool keep = true;
+  /// Of each warp, for 32 columns of the rows in shared memory. With at least `steps`
+  /// the rows stay there between the passes, the next ones come while these are
+  /// computed, and a launch has only the blocks that the device runs at once. With
+  /// none the rows are read again.
+  int64_t slots = 0;
 
   int64_t blockSize() const { return 32 * warps; }
   /// Groups of 32 columns of one warp.
   int64_t steps(int64_t dim) const { return (dim + 32 * warps - 1) / (32 * warps); }
+  /// Slots for the residual's columns, which wait for the first pass alone.
+  int64_t residualSlots(const NormSpec &spec) const;
+  /// What warps tell each other through; then come the slots.
+  int64_t exchangeBytes(const NormSpec &spec) const;
   int64_t sharedBytes(const NormSpec &spec) const;
-  /// Why the schedule cannot do `spec`; empty where it can.
-  std::string check(const NormSpec &spec) const;
+  /// Why the schedule cannot do `spec` on a block's shared memory of `chip`; empty
+  /// where it can.
+  std::string check(const NormSpec &spec, llvm::StringRef chip) const;
 };
 
-GatedNormSchedule chooseGatedNormSchedule(const NormSpec &spec);
+GatedNormSchedule chooseGatedNormSchedule(const NormSpec &spec, llvm::StringRef chip);
 
 /// "rms_norm_4096_bf16_residual_sum_weight_eps3727c5ac", unique to the spec: what it
 /// computes, with the bits of eps as f32.
@@ -96,7 +104,8 @@ llvm::SmallVector<KernelArgument> getArguments(const NormSpec &spec);
 mlir::gpu::GPUFuncOp buildNormKernel(mlir::gpu::GPUModuleOp module, const NormSpec &spec,
                                      const NormSchedule &schedule, llvm::StringRef name = {});
 
-/// The same for a spec with a gate: grid (ceil(rows / 16), 1, 1).
+/// The same for a spec with a gate: grid (ceil(rows / 16), 1, 1), or fewer where the
+/// schedule has slots (`setResident`). The schedule is one that its `check` accepts.
 mlir::gpu::GPUFuncOp buildGatedNormKernel(mlir::gpu::GPUModuleOp module, const NormSpec &spec,
                                           const GatedNormSchedule &schedule,
                                           llvm::StringRef name = {});

@@ -81,6 +81,8 @@ typedef struct basin_rt_kernel_info {
   uint32_t block[3];
   uint32_t shared_bytes; /**< of dynamic shared memory */
   size_t argument_count;
+  int32_t is_resident; /**< blocks share out the x axis whatever their number: a launch has
+                            at most those that the device runs at once */
 } basin_rt_kernel_info;
 
 typedef struct basin_rt_argument_info {

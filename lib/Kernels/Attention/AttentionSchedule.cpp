@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Kernels/AttentionKernel.h"
+#include "basin/Kernels/KernelBuilder.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -97,19 +98,6 @@ std::string basin::kernels::getName(const AttentionSpec &spec) {
 // Schedule
 //===----------------------------------------------------------------------===//
 
-int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
-  StringRef number = chip.drop_while([](char c) { return !isdigit(c); }).take_while([](char c) {
-    return isdigit(c);
-  });
-  unsigned version = 0;
-  number.getAsInteger(10, version);
-  // Kilobytes of one block, by compute capability.
-  int64_t kilobytes = version == 80 || version == 87   ? 163
-                      : version >= 90 && version < 120 ? 227
-                                                       : 99;
-  return kilobytes * 1024;
-}
-
 int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
   int64_t query = queries * spec.headDim, result = queries * spec.getValueDim();
   int64_t keyValue = stages * keys * (spec.headDim + spec.getValueDim());
@@ -143,9 +131,11 @@ struct Row {
 // chooseAttentionSchedule makes of it (docs/kernels-attention.md has the
 // registers). 32 queries a warp read each key from shared memory half as
 // often as 16 do, but their accumulators leave registers for that up to dim 64.
+// Two blocks of four warps are some percent faster than one of eight, as they do
+// not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
 static constexpr Row kLargeMemory[] = {
-    {64, {128, 64, 4, 2, false}},  {96, {64, 64, 4, 2, true}},    {128, {128, 128, 8, 1, true}},
-    {192, {128, 64, 8, 1, false}}, {256, {128, 64, 8, 1, false}},
+    {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 2, true}},   {128, {64, 128, 4, 1, true}},
+    {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},
 };
 // 99 KB a block, and a multiprocessor has little more for two.
 static constexpr Row kSmallMemory[] = {

@@ -27,9 +27,9 @@ llvm::Expected<std::string> basin::kernels::addKernel(gpu::GPUModuleOp module, c
                                                       const KernelTarget &target) {
   return addOnce(module, spec, [&]() -> std::string {
     if (spec.gateRank != 0) {
-      GatedNormSchedule schedule = chooseGatedNormSchedule(spec);
+      GatedNormSchedule schedule = chooseGatedNormSchedule(spec, target.chip);
       target.overrides.apply(schedule);
-      std::string why = schedule.check(spec);
+      std::string why = schedule.check(spec, target.chip);
       if (why.empty())
         buildGatedNormKernel(module, spec, schedule);
       return why;

@@ -39,6 +39,23 @@ void basin::kernels::setGrid(gpu::GPUFuncOp kernel, GridAxis x, GridAxis y, Grid
   kernel->setAttr("basin.grid", b.getArrayAttr(axes));
 }
 
+int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
+  StringRef number = chip.drop_while([](char c) { return !isdigit(c); }).take_while([](char c) {
+    return isdigit(c);
+  });
+  unsigned version = 0;
+  number.getAsInteger(10, version);
+  // Kilobytes of one block, by compute capability.
+  int64_t kilobytes = version == 80 || version == 87   ? 163
+                      : version >= 90 && version < 120 ? 227
+                                                       : 99;
+  return kilobytes * 1024;
+}
+
+void basin::kernels::setResident(gpu::GPUFuncOp kernel) {
+  kernel->setAttr("basin.resident", UnitAttr::get(kernel.getContext()));
+}
+
 static StringRef toString(KernelArgument::Kind kind) {
   switch (kind) {
   case KernelArgument::In:
@@ -148,6 +165,9 @@ Value KernelBuilder::threadX() {
 Value KernelBuilder::blockX() {
   return toI32(*this, gpu::BlockIdOp::create(*this, gpu::Dimension::x));
 }
+Value KernelBuilder::gridX() {
+  return toI32(*this, gpu::GridDimOp::create(*this, gpu::Dimension::x));
+}
 Value KernelBuilder::blockY() {
   return toI32(*this, gpu::BlockIdOp::create(*this, gpu::Dimension::y));
 }
@@ -197,8 +217,27 @@ static Type withElement(Type like, Type element) {
   return vector ? Type(vector.clone(element)) : element;
 }
 
+/// A bf16 is the upper half of an f32: one instruction an element where two lie in a
+/// register, of which the compiler would take two to get the upper one.
+static Value widenPairs(KernelBuilder &b, Value x, int64_t width) {
+  Type i32 = b.getI32Type();
+  Value pairs = LLVM::BitcastOp::create(b, VectorType::get({width / 2}, i32), x);
+  SmallVector<Value> out;
+  for (int64_t i = 0; i < width / 2; ++i) {
+    Value pair = b.extract(pairs, i);
+    Value low = arith::ShLIOp::create(b, pair, b.i32(16));
+    Value high = arith::AndIOp::create(b, pair, b.i32(int32_t(0xFFFF0000)));
+    for (Value bits : {low, high})
+      out.push_back(arith::BitcastOp::create(b, b.getF32Type(), bits));
+  }
+  return b.combine(out);
+}
+
 Value KernelBuilder::toF32(Value x) {
   Type type = withElement(x.getType(), getF32Type());
+  if (auto vector = dyn_cast<VectorType>(x.getType());
+      vector && vector.getElementType().isBF16() && vector.getNumElements() % 2 == 0)
+    return widenPairs(*this, x, vector.getNumElements());
   return x.getType() == type ? x : Value(arith::ExtFOp::create(*this, type, x));
 }
 
@@ -304,9 +343,14 @@ KernelBuilder::forLoop(Value begin, Value end, Value step, ValueRange carried,
   return llvm::to_vector_of<Value>(loop.getResults());
 }
 
-void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
-  auto branch = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);
+void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body,
+                           llvm::function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(*this, condition, /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());
   body();
+  if (!otherwise)
+    return;
+  setInsertionPointToStart(branch.elseBlock());
+  otherwise();
 }

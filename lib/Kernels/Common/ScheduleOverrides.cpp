@@ -17,7 +17,7 @@ static constexpr llvm::StringLiteral kNames[] = {
     "norm.rows_per_block",
     "norm.vector",
     "gate.warps",
-    "gate.keep",
+    "gate.slots",
     "attention.queries",
     "attention.keys",
     "attention.warps",
@@ -52,7 +52,7 @@ void ScheduleOverrides::apply(NormSchedule &schedule) const {
 
 void ScheduleOverrides::apply(GatedNormSchedule &schedule) const {
   set("gate.warps", schedule.warps);
-  set("gate.keep", schedule.keep);
+  set("gate.slots", schedule.slots);
 }
 
 void ScheduleOverrides::apply(AttentionSchedule &schedule) const {

@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The kernel of one spec and schedule while it is built; its steps are in
-// GatedNormRows.cpp and GatedNormKernel.cpp. Private to the family.
+// GatedNormRows.cpp, GatedNormSlots.cpp and GatedNormKernel.cpp. Private to the
+// family.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,8 +36,24 @@ struct Group {
   llvm::SmallVector<mlir::Value, 1> columns;
   /// Whether there are such columns; empty where there always are.
   llvm::SmallVector<mlir::Value, 1> inside;
+  /// Where the rows have slots: the group's number, how far its columns lie behind
+  /// those above, and what was asked for in time.
   std::optional<int64_t> step;
+  int64_t distance = 0;
+  llvm::StringMap<mlir::Value> vectors;
+  llvm::SmallVector<mlir::Value> weights;
 };
+
+/// Where a lane's two of a tile of 16 rows begin in a tensor. Beyond the last row it is
+/// the last one, computed once more and not stored.
+struct TileRows {
+  Pair isRow, offsets;
+  /// Whether all 16 are rows; whether one is.
+  mlir::Value all, any;
+};
+
+/// The three ways through a tile's columns.
+enum class GatePass { Statistics, Down, Up };
 
 class GatedNormBody {
 public:
@@ -50,23 +67,46 @@ public:
 private:
   // GatedNormRows.cpp
   void locate();
+  TileRows rowsOf(mlir::Value tile);
+  Group groupOf(GatePass pass, int64_t step);
   Group groupAt(mlir::Value step);
   llvm::SmallVector<mlir::Value> forGroups(
-      mlir::ValueRange carried,
+      GatePass pass, mlir::ValueRange carried,
       llvm::function_ref<llvm::SmallVector<mlir::Value>(const Group &, mlir::ValueRange)> body);
   mlir::Value loadColumns(mlir::Value row, mlir::Type type, const Group &group);
   mlir::Value clear(const Group &group, mlir::Value vector);
   void storeColumns(llvm::StringRef name, mlir::Type type, const Group &group, const Pair &values);
   mlir::Value parameter(llvm::StringRef name, const Group &group);
+  mlir::Value loadRow(llvm::StringRef name, int64_t i, const Group &group);
   Pair load(const Group &group, bool first);
   Pair loadAgain(const Group &group);
   Pair prepared(const Group &group, const Pair &h);
+  int64_t rowSums(int64_t slot) const { return slot * schedule.warps * kGateRows * 4; }
+  mlir::Value rowSumAt(mlir::Value w, mlir::Value row);
+  void storeRowSums(Pair mine, int64_t slot);
+  mlir::Value totalOf(mlir::Value row, int64_t slot);
   Pair sumRows(Pair mine, int64_t slot);
   llvm::SmallVector<mlir::Value> addSum(const Group &group, Pair values, mlir::ValueRange sums);
   llvm::SmallVector<mlir::Value> addSquares(const Group &group, Pair values, mlir::ValueRange sums);
   void findStatistics();
-  void setFactor(Pair sumsOfSquares);
+  mlir::Value factorOf(mlir::Value sumOfSquares);
   Pair normalized(const Group &group, const Pair &h, bool scaled = true);
+
+  // GatedNormSlots.cpp
+  bool hasSlots() const { return schedule.slots != 0; }
+  int64_t steps() const { return schedule.steps(spec.dim); }
+  int64_t aheadOf(GatePass pass) const;
+  void fetch(GatePass pass, Group &group);
+  void begin(GatePass pass, int64_t count);
+  const TileRows &rowsAhead(int64_t tiles);
+  mlir::Value wrapped(mlir::Value slot);
+  mlir::Value slotOf(llvm::StringRef tensor, int64_t step, int64_t i);
+  mlir::Value readSlot(llvm::StringRef tensor, int64_t step, int64_t i);
+  void writeSlot(int64_t step, int64_t i, mlir::Value h);
+  void askFor(llvm::StringRef tensor, int64_t number);
+  void askForFirst();
+  int64_t pendingAt(int64_t step) const;
+  void forTiles(llvm::function_ref<void()> body);
 
   // GatedNormKernel.cpp
   bool isDeferred() const { return !spec.layer && !spec.type.isF16(); }
@@ -74,10 +114,13 @@ private:
   Fragment multiply(llvm::ArrayRef<mlir::Value> a, mlir::Value weights,
                     llvm::ArrayRef<mlir::Value> c);
   mlir::Value hiddenDim(int64_t tile, mlir::Value n);
+  llvm::SmallVector<mlir::Value> downWeights(const Group &group);
+  llvm::SmallVector<mlir::Value> upWeights(const Group &group);
   llvm::SmallVector<mlir::Value> addProducts(const Group &group, Pair y, mlir::ValueRange sums);
   void multiplyDown();
   void exchange(llvm::SmallVectorImpl<Fragment> &accumulators);
-  void finishHidden(llvm::SmallVectorImpl<Fragment> &hidden);
+  void finishHidden(llvm::ArrayRef<Fragment> hidden);
+  bool isHalved() const;
   mlir::Value activate(mlir::Value score);
   void findRowGates(llvm::ArrayRef<Fragment> hidden);
   mlir::Value upColumn(const Group &group, int64_t tile);
@@ -91,9 +134,13 @@ private:
   KernelBuilder b;
 
   mlir::Value g, t, warp;
-  Pair rows, isRow, offsets;
-  /// The rows as stored, by step; empty where they are read again.
-  llvm::SmallVector<Pair> kept;
+  TileRows rows;
+  /// The tile of rows; blocks of the grid, the first of the tile's slots and the rows of
+  /// the block's next tiles where it has several.
+  mlir::Value tile, grid, firstSlot;
+  llvm::SmallVector<std::optional<TileRows>> next;
+  /// Groups that the coming pass has been begun with.
+  llvm::SmallVector<Group> begun;
   /// Of rows g and g + 8.
   Pair mean, factor;
   /// A operands of the up product, a k-step each; or a gate a row.

@@ -27,9 +27,10 @@
 // whatever its size, as does tf32. f16 does not where u is large, and a LayerNorm needs its mean
 // before.
 //
-// Later passes read the rows again, from a cache: in registers they would be as
-// f32, since the compiler finds that both passes widen the same values, and spill.
-// Rows that are short enough for that stay. GatedNormRows.cpp has the rows.
+// Later passes read the rows again, from shared memory or, where they are too long for
+// that, from a cache: in registers they would be as f32, since the compiler finds that
+// both passes widen the same values, and spill. GatedNormRows.cpp has the rows,
+// GatedNormSlots.cpp those in shared memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -93,6 +94,16 @@ static SmallVector<Value> slice(KernelBuilder &b, Value vector, int64_t first, i
   return out;
 }
 
+/// The lane's columns of W_down, for each n-tile of h.
+SmallVector<Value> GatedNormBody::downWeights(const Group &group) {
+  SmallVector<Value> out;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
+    out.push_back(loadColumns(b.at(b.arg("gate_down"), spec.type, row), spec.type, group));
+  }
+  return out;
+}
+
 /// The sums with one more group's products, of operands `y`.
 SmallVector<Value> GatedNormBody::addProducts(const Group &group, Pair y, ValueRange sums) {
   SmallVector<Value> next;
@@ -101,12 +112,11 @@ SmallVector<Value> GatedNormBody::addProducts(const Group &group, Pair y, ValueR
   Fragment operands[2];
   for (int64_t s = 0; s < 2; ++s)
     operands[s] = operand(slice(b, y[0], 4 * s, 4), slice(b, y[1], 4 * s, 4));
+  SmallVector<Value> weights = group.step ? group.weights : downWeights(group);
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
-    Value weights = loadColumns(b.at(b.arg("gate_down"), spec.type, row), spec.type, group);
     Fragment c(sums.slice(4 * tile, 4));
     for (int64_t s = 0; s < 2; ++s)
-      c = multiply(operands[s], b.combine(slice(b, weights, 4 * s, 4)), c);
+      c = multiply(operands[s], b.combine(slice(b, weights[tile], 4 * s, 4)), c);
     llvm::append_range(next, c);
   }
   return next;
@@ -115,47 +125,24 @@ SmallVector<Value> GatedNormBody::addProducts(const Group &group, Pair y, ValueR
 void GatedNormBody::multiplyDown() {
   bool deferred = isDeferred();
   SmallVector<Value> zeros(4 * tiles + (deferred ? 2 : 0), b.f32(0));
-  SmallVector<Value> sums = forGroups(zeros, [&](const Group &group, ValueRange values) {
+  auto add = [&](const Group &group, ValueRange values) {
     Pair h = deferred ? load(group, /*first=*/true) : loadAgain(group);
     SmallVector<Value> next =
         addProducts(group, normalized(group, h, /*scaled=*/!deferred), values);
     if (deferred)
       llvm::append_range(next, addSquares(group, prepared(group, h), values.take_back(2)));
     return next;
-  });
-  if (deferred)
-    setFactor(sumRows({sums[4 * tiles], sums[4 * tiles + 1]}, 0));
-  SmallVector<Fragment> accumulators;
-  for (int64_t tile = 0; tile < tiles; ++tile)
-    accumulators.emplace_back(ArrayRef<Value>(sums).slice(4 * tile, 4));
-  exchange(accumulators);
-  if (deferred)
-    for (Fragment &c : accumulators)
-      for (int64_t i = 0; i < 4; ++i)
-        c[i] = b.fmul(c[i], factor[i / 2]);
-  finishHidden(accumulators);
-}
-
-/// Adds up what the warps have, each in a part of the shared memory of its own.
-void GatedNormBody::exchange(SmallVectorImpl<Fragment> &accumulators) {
-  Type f32 = b.getF32Type();
-  Value scratch = b.shared(2 * schedule.warps * kGateRows * 4);
-  auto place = [&](Value w, int64_t tile) {
-    Value number = b.add(b.mul(w, b.i32(tiles)), b.i32(tile));
-    return b.mul(b.add(b.mul(number, b.i32(32)), b.lane()), b.i32(4));
   };
-  for (auto [tile, c] : llvm::enumerate(accumulators))
-    b.store(b.combine(c), scratch, f32, place(warp, tile));
-  b.barrier();
-  for (auto [tile, c] : llvm::enumerate(accumulators)) {
-    Value total;
-    for (int64_t w = 0; w < schedule.warps; ++w) {
-      Value part = b.load(scratch, f32, place(b.i32(w), tile), 4);
-      total = total ? b.fadd(total, part) : part;
-    }
-    for (int64_t i = 0; i < 4; ++i)
-      c[i] = b.extract(total, i);
-  }
+  SmallVector<Value> sums = forGroups(GatePass::Down, zeros, add);
+  if (deferred)
+    storeRowSums({sums[4 * tiles], sums[4 * tiles + 1]}, 0);
+  SmallVector<Fragment> hidden;
+  for (int64_t tile = 0; tile < tiles; ++tile)
+    hidden.emplace_back(ArrayRef<Value>(sums).slice(4 * tile, 4));
+  if (hasSlots())
+    begin(GatePass::Up, aheadOf(GatePass::Up));
+  exchange(hidden);
+  finishHidden(hidden);
 }
 
 /// 1 / (1 + exp(-x)).
@@ -164,10 +151,59 @@ static Value sigmoid(KernelBuilder &b, Value x) {
   return b.reciprocal(b.fadd(e, b.f32(1)));
 }
 
-void GatedNormBody::finishHidden(SmallVectorImpl<Fragment> &hidden) {
-  for (Fragment &c : hidden)
-    for (Value &x : c)
-      x = b.fmul(x, sigmoid(b, x));
+/// From a warp's sums of products to the swish of all warps': each number is made by
+/// one thread, as all threads together would read `warps` times as much as there is.
+/// In shared memory lie, behind two sums a row and warp: the warps' accumulators, lane
+/// by lane; the results in the same order; the rows' factors where they are deferred.
+void GatedNormBody::exchange(SmallVectorImpl<Fragment> &hidden) {
+  Type f32 = b.getF32Type();
+  int64_t count = tiles * 32 * 4;
+  Value parts = b.shared(rowSums(2)), results = b.shared(rowSums(2) + schedule.warps * count * 4);
+  Value factors = b.shared(rowSums(2) + (schedule.warps + 1) * count * 4);
+  Value place = b.mul(b.lane(), b.i32(4)), mine = b.mul(warp, b.i32(count));
+  for (auto [tile, c] : llvm::enumerate(hidden))
+    b.store(b.combine(c), parts, f32, b.add(b.add(mine, place), b.i32(tile * 32 * 4)));
+  b.barrier();
+  auto make = [&](Value number) {
+    Value sum;
+    for (int64_t w = 0; w < schedule.warps; ++w) {
+      Value part = b.load(parts, f32, b.add(number, b.i32(w * count)));
+      sum = sum ? b.fadd(sum, part) : part;
+    }
+    if (isDeferred()) {
+      // Four neighbours are a lane's: two of row g, two of row g + 8.
+      Value row =
+          b.add(b.divU(b.remU(number, 128), 16), b.mul(b.divU(b.remU(number, 4), 2), b.i32(8)));
+      sum = b.fmul(sum, factorOf(totalOf(row, 0)));
+    }
+    Value h = b.fmul(sum, sigmoid(b, sum));
+    if (isHalved())
+      h = b.fmul(h, b.f32(0.5));
+    b.store(h, results, f32, number);
+  };
+  for (int64_t first = 0; first < count; first += schedule.blockSize()) {
+    Value number = b.add(b.threadX(), b.i32(first));
+    if (first + schedule.blockSize() <= count)
+      make(number);
+    else
+      b.ifThen(b.lessU(number, b.i32(count)), [&] { make(number); });
+  }
+  if (isDeferred())
+    b.ifThen(b.lessU(b.threadX(), b.i32(kGateRows)),
+             [&] { b.store(factorOf(totalOf(b.threadX(), 0)), factors, f32, b.threadX()); });
+  b.barrier();
+  for (auto [tile, c] : llvm::enumerate(hidden)) {
+    Value all = b.load(results, f32, b.add(place, b.i32(tile * 32 * 4)), 4);
+    for (int64_t i = 0; i < 4; ++i)
+      c[i] = b.extract(all, i);
+  }
+  if (isDeferred())
+    for (int64_t i = 0; i < 2; ++i)
+      factor[i] = b.load(factors, f32, b.add(g, b.i32(8 * i)));
+}
+
+void GatedNormBody::finishHidden(ArrayRef<Fragment> hidden) {
+  hiddenOperands.clear();
   if (spec.tensorwise)
     return findRowGates(hidden);
   for (int64_t step = 0; 2 * step < tiles; ++step) {
@@ -184,16 +220,23 @@ void GatedNormBody::finishHidden(SmallVectorImpl<Fragment> &hidden) {
 // The gate
 //===----------------------------------------------------------------------===//
 
-/// A sigmoid by one instruction: 1/2 + tanh(x / 2) / 2, to 2^-12.
+/// Whether h is halved, and with it the scores: what a sigmoid wants, once a row's h
+/// in place of once a score. A power of two does not change what is rounded.
+bool GatedNormBody::isHalved() const {
+  return spec.activation == GateActivation::Sigmoid || spec.activation == GateActivation::Silu;
+}
+
+/// A sigmoid by one instruction: 1/2 + tanh(x / 2) / 2, to 2^-12. Takes the score, or
+/// its half where that `isHalved`.
 Value GatedNormBody::activate(Value score) {
   Value half = b.f32(0.5);
   switch (spec.activation) {
   case GateActivation::Sigmoid:
-    return b.fma(b.tanh(b.fmul(score, half)), half, half);
+    return b.fma(b.tanh(score), half, half);
   case GateActivation::Tanh:
     return b.tanh(score);
   case GateActivation::Silu:
-    return b.fmul(score, b.fma(b.tanh(b.fmul(score, half)), half, half));
+    return b.fma(b.tanh(score), score, score);
   case GateActivation::Identity:
     return score;
   }
@@ -226,20 +269,34 @@ Value GatedNormBody::upColumn(const Group &group, int64_t tile) {
   return arith::MinUIOp::create(b, column, b.i32(spec.dim - 1));
 }
 
+/// What the lane has of W_up for a group: for each of its four n-tiles, the k-steps.
+SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
+  SmallVector<Value> out;
+  for (int64_t tile = 0; tile < 4; ++tile) {
+    // Without a check of columns the tiles, too, are a constant apart.
+    int64_t known = group.step ? tile : 0;
+    Value column = b.extend(upColumn(group, tile - known));
+    Value weights =
+        b.at(b.arg("gate_up"), spec.type, arith::MulIOp::create(b, column, b.i64(spec.gateRank)));
+    for (int64_t step = 0; 2 * step < tiles; ++step) {
+      int64_t count = std::min<int64_t>(tiles - 2 * step, 2) * 2;
+      Value lane = b.at(weights, spec.type, b.mul(t, b.i32(count)));
+      int64_t first = (group.distance + 2 * known) * spec.gateRank + 16 * step;
+      out.push_back(b.load(lane, spec.type, b.i32(first), count));
+    }
+  }
+  return out;
+}
+
 /// The gates of the lane's eight columns in both rows.
 Pair GatedNormBody::gates(const Group &group) {
   if (spec.tensorwise)
     return {b.splat(rowGates[0], kWidth), b.splat(rowGates[1], kWidth)};
-  SmallVector<Value> values[2];
+  SmallVector<Value> values[2], weights = group.step ? group.weights : upWeights(group);
   for (int64_t tile = 0; tile < 4; ++tile) {
-    Value row = arith::MulIOp::create(b, b.extend(upColumn(group, tile)), b.i64(spec.gateRank));
-    Value weights = b.at(b.arg("gate_up"), spec.type, row);
     Fragment c(4, b.f32(0));
-    for (auto [step, a] : llvm::enumerate(hiddenOperands)) {
-      int64_t count = std::min<int64_t>(tiles - 2 * step, 2) * 2;
-      Value first = b.add(b.mul(t, b.i32(count)), b.i32(16 * step));
-      c = multiply(a, b.load(weights, spec.type, first, count), c);
-    }
+    for (auto [step, a] : llvm::enumerate(hiddenOperands))
+      c = multiply(a, weights[tile * hiddenOperands.size() + step], c);
     for (int64_t i = 0; i < 2; ++i)
       for (int64_t k = 0; k < 2; ++k)
         values[i].push_back(activate(c[2 * i + k]));
@@ -248,22 +305,27 @@ Pair GatedNormBody::gates(const Group &group) {
 }
 
 void GatedNormBody::store() {
-  forGroups({}, [&](const Group &group, ValueRange) {
+  auto one = [&](const Group &group, ValueRange) {
     Pair y = normalized(group, loadAgain(group));
     Pair gate = gates(group);
     storeColumns("y", spec.resultType, group, {b.fmul(gate[0], y[0]), b.fmul(gate[1], y[1])});
+    if (group.step)
+      askFor("x", *group.step + schedule.slots);
     return SmallVector<Value>();
-  });
+  };
+  forGroups(GatePass::Up, {}, one);
 }
 
 gpu::GPUFuncOp GatedNormBody::build() {
-  if (schedule.keep && spec.gateRank > 16)
+  if (hasSlots() || spec.gateRank > 16)
     b.wantRegisters();
   locate();
-  if (!isDeferred())
-    findStatistics();
-  multiplyDown();
-  store();
+  forTiles([&] {
+    if (!isDeferred())
+      findStatistics();
+    multiplyDown();
+    store();
+  });
   b.finish();
   setGrid(b.getKernel(), {{"rows", kGateRows}});
   return b.getKernel();
@@ -272,7 +334,6 @@ gpu::GPUFuncOp GatedNormBody::build() {
 gpu::GPUFuncOp basin::kernels::buildGatedNormKernel(gpu::GPUModuleOp module, const NormSpec &spec,
                                                     const GatedNormSchedule &schedule,
                                                     StringRef name) {
-  assert(schedule.check(spec).empty() && "a schedule that cannot do it");
   std::string own = name.empty() ? getName(spec) : name.str();
   return GatedNormBody(module, spec, schedule, own).build();
 }

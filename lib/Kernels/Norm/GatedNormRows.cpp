@@ -27,13 +27,37 @@ void GatedNormBody::locate() {
   g = b.divU(lane, 4);
   t = b.remU(lane, 4);
   warp = b.warp();
+}
+
+TileRows GatedNormBody::rowsOf(Value tile) {
+  TileRows out;
+  Value first = b.mul(tile, b.i32(kGateRows)), count = b.arg("rows");
   for (int64_t i = 0; i < 2; ++i) {
-    Value row = b.add(b.add(b.mul(b.blockX(), b.i32(kGateRows)), g), b.i32(8 * i));
-    isRow[i] = b.lessU(row, b.arg("rows"));
-    // Beyond the last row its values are computed once more, and not stored.
-    rows[i] = b.select(isRow[i], row, b.sub(b.arg("rows"), b.i32(1)));
-    offsets[i] = arith::MulIOp::create(b, b.extend(rows[i]), b.i64(spec.dim));
+    Value row = b.add(b.add(first, g), b.i32(8 * i));
+    out.isRow[i] = b.lessU(row, count);
+    Value safe = b.select(out.isRow[i], row, b.sub(count, b.i32(1)));
+    out.offsets[i] = arith::MulIOp::create(b, b.extend(safe), b.i64(spec.dim));
   }
+  out.all = b.lessU(b.add(first, b.i32(kGateRows - 1)), count);
+  out.any = b.lessU(first, count);
+  return out;
+}
+
+/// That of a constant step: its columns lie behind the lane's first by a constant,
+/// which an access has for nothing where addresses of their own would each take registers.
+Group GatedNormBody::groupOf(GatePass pass, int64_t step) {
+  Group out = groupAt(b.i32(0));
+  // The compiler sees that each tile and pass reads the same weights, and would do so
+  // once, into more registers than there are. So it is not told that this is 0: `rows`
+  // is not negative.
+  Value number = b.add(tile, b.i32(static_cast<int64_t>(pass)));
+  Value unknown =
+      arith::AndIOp::create(b, number, arith::ShRSIOp::create(b, b.arg("rows"), b.i32(31)));
+  out.base = b.add(out.base, unknown);
+  out.columns[0] = b.add(out.columns[0], unknown);
+  out.step = step;
+  out.distance = step * schedule.warps * kGateGroup;
+  return out;
 }
 
 Group GatedNormBody::groupAt(Value step) {
@@ -52,20 +76,20 @@ Group GatedNormBody::groupAt(Value step) {
   return out;
 }
 
-/// Unrolled where the rows are kept, which are then known by number.
+/// Unrolled where the rows have slots, with what the pass needs beside the rows asked
+/// for some groups ahead: it comes from further away than they do.
 SmallVector<Value>
-GatedNormBody::forGroups(ValueRange carried,
+GatedNormBody::forGroups(GatePass pass, ValueRange carried,
                          llvm::function_ref<SmallVector<Value>(const Group &, ValueRange)> body) {
-  int64_t steps = schedule.steps(spec.dim);
-  if (!schedule.keep)
-    return b.forLoop(b.i32(0), b.i32(steps), b.i32(1), carried,
+  if (!hasSlots())
+    return b.forLoop(b.i32(0), b.i32(steps()), b.i32(1), carried,
                      [&](Value i, ValueRange values) { return body(groupAt(i), values); });
   SmallVector<Value> values(carried);
-  for (int64_t step = 0; step < steps; ++step) {
-    Group group = groupAt(b.i32(step));
-    group.step = step;
-    values = body(group, values);
+  for (int64_t step = 0; step < steps(); ++step) {
+    begin(pass, step + aheadOf(pass) + 1);
+    values = body(begun[step], values);
   }
+  begun.clear();
   return values;
 }
 
@@ -75,6 +99,8 @@ GatedNormBody::forGroups(ValueRange carried,
 
 /// The lane's eight columns of a row.
 Value GatedNormBody::loadColumns(Value row, Type type, const Group &group) {
+  if (group.step)
+    return b.load(b.at(row, type, group.columns[0]), type, b.i32(group.distance), kWidth);
   if (width == kWidth)
     return b.load(row, type, group.columns[0], kWidth);
   SmallVector<Value> elements;
@@ -101,36 +127,63 @@ Value GatedNormBody::clear(const Group &group, Value vector) {
 /// Stores what is inside the tensor, rounded to its type.
 void GatedNormBody::storeColumns(StringRef name, Type type, const Group &group,
                                  const Pair &values) {
+  struct Part {
+    Value value, row, column, holds;
+  };
+  SmallVector<Part> parts;
   for (int64_t i = 0; i < 2; ++i) {
-    Value row = b.at(b.arg(name), type, offsets[i]), all = b.fromF32(values[i], type);
+    Value row = b.at(b.arg(name), type, rows.offsets[i]), all = b.fromF32(values[i], type);
+    if (group.step) {
+      parts.push_back(
+          {all, b.at(row, type, group.columns[0]), b.i32(group.distance), rows.isRow[i]});
+      continue;
+    }
     for (auto [part, column] : llvm::enumerate(group.columns)) {
       SmallVector<Value> elements;
       for (int64_t k = 0; width != kWidth && k < width; ++k)
         elements.push_back(b.extract(all, part * width + k));
       Value stored = elements.empty() ? all : width == 1 ? elements[0] : b.combine(elements);
-      Value holds = isRow[i];
+      Value holds = rows.isRow[i];
       if (!group.inside.empty())
         holds = arith::AndIOp::create(b, holds, group.inside[part]);
-      b.ifThen(holds, [&, column = column] { b.store(stored, row, type, column); });
+      parts.push_back({stored, row, column, holds});
     }
   }
+  auto store = [&](const Part &part) { b.store(part.value, part.row, type, part.column); };
+  auto storeSome = [&] {
+    for (const Part &part : parts)
+      b.ifThen(part.holds, [&] { store(part); });
+  };
+  if (!group.inside.empty())
+    return storeSome();
+  // What only one branch uses the compiler would move there, loads too, to begin them
+  // one after the other.
+  b.ifThen(rows.all, [&] { llvm::for_each(parts, store); }, storeSome);
 }
 
 Value GatedNormBody::parameter(StringRef name, const Group &group) {
+  if (Value ready = group.vectors.lookup(name))
+    return b.toF32(ready);
   return b.toF32(loadColumns(b.arg(name), spec.parameterType, group));
+}
+
+/// A row of x, which is h once that was stored, or of the residual.
+Value GatedNormBody::loadRow(StringRef name, int64_t i, const Group &group) {
+  if (group.step)
+    return readSlot(name, *group.step, i);
+  return loadColumns(b.at(b.arg(name), spec.type, rows.offsets[i]), spec.type, group);
 }
 
 /// h of both rows as stored: x, or its rounded sum with the residual.
 Pair GatedNormBody::load(const Group &group, bool first) {
-  auto loadRow = [&](StringRef name, int64_t i) {
-    return loadColumns(b.at(b.arg(name), spec.type, offsets[i]), spec.type, group);
-  };
+  if (first && group.step)
+    waitForCopies(b, pendingAt(*group.step));
   Pair h;
   for (int64_t i = 0; i < 2; ++i) {
-    h[i] = loadRow("x", i);
+    h[i] = loadRow("x", i, group);
     if (!spec.residual)
       continue;
-    Value sum = b.fadd(b.toF32(h[i]), b.toF32(loadRow("residual", i)));
+    Value sum = b.fadd(b.toF32(h[i]), b.toF32(loadRow("residual", i, group)));
     h[i] = b.fromF32(sum, spec.type);
     if (spec.residualBias) {
       sum = b.fadd(b.toF32(h[i]), parameter("residual_bias", group));
@@ -139,13 +192,18 @@ Pair GatedNormBody::load(const Group &group, bool first) {
   }
   if (first && spec.sum)
     storeColumns("sum", spec.type, group, {b.toF32(h[0]), b.toF32(h[1])});
-  if (first && group.step)
-    kept.push_back(h);
+  if (first && group.step && spec.residual) {
+    for (int64_t i = 0; i < 2; ++i)
+      writeSlot(*group.step, i, h[i]);
+    askFor("residual", *group.step + schedule.residualSlots(spec));
+  }
   return h;
 }
 
 Pair GatedNormBody::loadAgain(const Group &group) {
-  return group.step ? kept[*group.step] : load(group, /*first=*/false);
+  if (!group.step)
+    return load(group, /*first=*/false);
+  return {loadRow("x", 0, group), loadRow("x", 1, group)};
 }
 
 /// u = pre_affine * h in f32.
@@ -162,25 +220,35 @@ Pair GatedNormBody::prepared(const Group &group, const Pair &h) {
 // Statistics
 //===----------------------------------------------------------------------===//
 
-/// Sums over each row's columns, of all lanes and warps. `slot` of two: the
+/// Where warp `w` has its part of a row's sum.
+Value GatedNormBody::rowSumAt(Value w, Value row) { return b.add(b.mul(w, b.i32(kGateRows)), row); }
+
+/// Each warp's sums over its columns, for `totalOf` after a barrier. `slot` of two: the
 /// second exchange needs no barrier before it.
-Pair GatedNormBody::sumRows(Pair mine, int64_t slot) {
-  Type f32 = b.getF32Type();
-  Value scratch = b.shared(slot * schedule.warps * kGateRows * 4);
+void GatedNormBody::storeRowSums(Pair mine, int64_t slot) {
   for (Value &x : mine)
     x = b.warpSum(x, /*width=*/4);
   b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, t, b.i32(0)), [&] {
     for (int64_t i = 0; i < 2; ++i)
-      b.store(mine[i], scratch, f32, b.add(b.mul(warp, b.i32(kGateRows)), b.add(g, b.i32(8 * i))));
+      b.store(mine[i], b.shared(rowSums(slot)), b.getF32Type(),
+              rowSumAt(warp, b.add(g, b.i32(8 * i))));
   });
-  b.barrier();
-  Pair total;
-  for (int64_t i = 0; i < 2; ++i)
-    for (int64_t w = 0; w < schedule.warps; ++w) {
-      Value part = b.load(scratch, f32, b.add(g, b.i32(w * kGateRows + 8 * i)));
-      total[i] = total[i] ? b.fadd(total[i], part) : part;
-    }
+}
+
+Value GatedNormBody::totalOf(Value row, int64_t slot) {
+  Value total;
+  for (int64_t w = 0; w < schedule.warps; ++w) {
+    Value part = b.load(b.shared(rowSums(slot)), b.getF32Type(), rowSumAt(b.i32(w), row));
+    total = total ? b.fadd(total, part) : part;
+  }
   return total;
+}
+
+/// Sums over each row's columns, of all lanes and warps.
+Pair GatedNormBody::sumRows(Pair mine, int64_t slot) {
+  storeRowSums(mine, slot);
+  b.barrier();
+  return {totalOf(g, slot), totalOf(b.add(g, b.i32(8)), slot)};
 }
 
 SmallVector<Value> GatedNormBody::addSum(const Group &group, Pair values, ValueRange sums) {
@@ -191,34 +259,46 @@ SmallVector<Value> GatedNormBody::addSum(const Group &group, Pair values, ValueR
 }
 
 SmallVector<Value> GatedNormBody::addSquares(const Group &group, Pair values, ValueRange sums) {
-  for (Value &value : values)
-    value = b.fmul(value, value);
-  return addSum(group, values, sums);
+  SmallVector<Value> next;
+  for (auto [value, sum] : llvm::zip(values, sums)) {
+    Value inside = clear(group, value);
+    // Two chains: one would wait for each of its eight.
+    Value chains[2] = {sum, b.f32(0)};
+    for (int64_t k = 0; k < kWidth; ++k) {
+      Value x = b.extract(inside, k);
+      chains[k % 2] = k == 1 ? b.fmul(x, x) : b.fma(x, x, chains[k % 2]);
+    }
+    next.push_back(b.fadd(chains[0], chains[1]));
+  }
+  return next;
 }
 
 void GatedNormBody::findStatistics() {
   SmallVector<Value> zeros(2, b.f32(0));
   if (spec.layer) {
-    SmallVector<Value> sums = forGroups(zeros, [&](const Group &group, ValueRange values) {
+    auto add = [&](const Group &group, ValueRange values) {
       return addSum(group, prepared(group, load(group, /*first=*/true)), values);
-    });
+    };
+    SmallVector<Value> sums = forGroups(GatePass::Statistics, zeros, add);
     Pair total = sumRows({sums[0], sums[1]}, 0);
     for (int64_t i = 0; i < 2; ++i)
       mean[i] = b.fmul(total[i], b.f32(1.0 / spec.dim));
   }
-  SmallVector<Value> sums = forGroups(zeros, [&](const Group &group, ValueRange values) {
+  auto add = [&](const Group &group, ValueRange values) {
     Pair u = prepared(group, spec.layer ? loadAgain(group) : load(group, /*first=*/true));
     if (spec.layer)
       for (int64_t i = 0; i < 2; ++i)
         u[i] = b.fsub(u[i], b.splat(mean[i], kWidth));
     return addSquares(group, u, values);
-  });
-  setFactor(sumRows({sums[0], sums[1]}, 1));
+  };
+  SmallVector<Value> sums = forGroups(GatePass::Statistics, zeros, add);
+  Pair squares = sumRows({sums[0], sums[1]}, 1);
+  for (int64_t i = 0; i < 2; ++i)
+    factor[i] = factorOf(squares[i]);
 }
 
-void GatedNormBody::setFactor(Pair sumsOfSquares) {
-  for (int64_t i = 0; i < 2; ++i)
-    factor[i] = b.rsqrt(b.fma(sumsOfSquares[i], b.f32(1.0 / spec.dim), b.f32(spec.epsilon)));
+Value GatedNormBody::factorOf(Value sumOfSquares) {
+  return b.rsqrt(b.fma(sumOfSquares, b.f32(1.0 / spec.dim), b.f32(spec.epsilon)));
 }
 
 /// The norm's result, f32; without its factor where not `scaled`.

@@ -62,35 +62,69 @@ NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
 // Gated
 //===----------------------------------------------------------------------===//
 
-// Groups of 32 columns of a warp whose rows stay in registers, 16 f32 values each;
-// and of a warp before more warps share the row.
-static constexpr int64_t kKeptGroups = 2, kMaxGroups = 8, kMaxWarps = 16;
+// Groups of 32 columns of a warp before more warps share the row, with slots and
+// without; all of those with slots are unrolled.
+static constexpr int64_t kSlotGroups = 8, kMaxGroups = 8, kMaxUnrolled = 16, kMaxWarps = 16;
+static constexpr int64_t kGateTile = 16, kGroup = 32;
 
-int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
-  // Two sums a row and warp, and the down product's accumulators a warp.
-  return warps * (2 * 16 + spec.gateRank / 8 * 32 * 4) * 4;
+int64_t GatedNormSchedule::residualSlots(const NormSpec &spec) const {
+  if (!spec.residual || slots == 0)
+    return 0;
+  // A divisor of the steps, so that a group has the same slot in each tile.
+  int64_t groups = steps(spec.dim);
+  return groups % 4 == 0 ? 4 : groups % 2 == 0 ? 2 : 1;
 }
 
-std::string GatedNormSchedule::check(const NormSpec &spec) const {
+int64_t GatedNormSchedule::exchangeBytes(const NormSpec &spec) const {
+  // Two sums a row and warp; the down product of each warp and of all; a factor a row.
+  int64_t product = kGateTile * spec.gateRank;
+  return (2 * kGateTile * warps + product * (warps + 1) + kGateTile) * 4;
+}
+
+int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
+  int64_t slotBytes = warps * kGateTile * kGroup * bytesOf(spec.type);
+  return exchangeBytes(spec) + (slots + residualSlots(spec)) * slotBytes;
+}
+
+std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const {
   if (spec.gateRank < 8 || spec.gateRank > 64 || spec.gateRank % 8 != 0)
     return "expected a gate's rank to be a multiple of 8 up to 64, but got " +
            std::to_string(spec.gateRank);
   if (warps < 1 || warps > 32)
     return "expected 1 to 32 warps, but got " + std::to_string(warps);
-  if (keep && steps(spec.dim) > kKeptGroups)
-    return "expected at most " + std::to_string(kKeptGroups) +
-           " groups of columns a warp to be kept, but got " + std::to_string(steps(spec.dim));
+  if (slots == 0)
+    return {};
+  int64_t groups = steps(spec.dim), limit = getSharedMemoryLimit(chip);
+  if (spec.dim % (warps * kGroup) != 0)
+    return "expected no slots for rows of " + std::to_string(spec.dim) +
+           " elements, which are not whole groups of 32 for each of " + std::to_string(warps) +
+           " warps";
+  if (groups > kMaxUnrolled)
+    return "expected at most " + std::to_string(kMaxUnrolled) +
+           " groups of columns a warp to have slots, but got " + std::to_string(groups);
+  if (slots < groups || slots > 2 * groups)
+    return "expected slots for " + std::to_string(groups) + " groups of columns or up to twice " +
+           "as many, but got " + std::to_string(slots);
+  if (sharedBytes(spec) > limit)
+    return "expected at most " + std::to_string(limit) + " bytes of shared memory, but got " +
+           std::to_string(sharedBytes(spec));
   return {};
 }
 
-GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec) {
-  GatedNormSchedule out;
+GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec, StringRef chip) {
   // An operand of tf32 is twice as many registers as one of 16 bits; up to rank 32
   // there are enough in a block of 512 threads.
   bool isLarge = spec.type.isF32() && spec.gateRank > 32;
   int64_t maxWarps = isLarge ? kMaxWarps / 2 : kMaxWarps;
+  for (int64_t warps = 1; warps <= maxWarps; ++warps) {
+    GatedNormSchedule kept{warps, 0};
+    kept.slots = kept.steps(spec.dim);
+    if (kept.slots <= (warps == maxWarps ? kMaxUnrolled : kSlotGroups) &&
+        kept.check(spec, chip).empty())
+      return kept;
+  }
+  GatedNormSchedule out;
   while (out.warps < maxWarps && out.steps(spec.dim) > kMaxGroups)
     out.warps *= 2;
-  out.keep = out.steps(spec.dim) <= kKeptGroups;
   return out;
 }

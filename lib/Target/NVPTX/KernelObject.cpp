@@ -91,11 +91,14 @@ static FailureOr<json::Value> describe(gpu::GPUFuncOp kernel) {
     axes.push_back(describeAxis(axis));
   for (int32_t size : block.asArrayRef())
     threads.push_back(size);
-  return json::Value(json::Object{{"name", kernel.getName()},
-                                  {"block", std::move(threads)},
-                                  {"shared_bytes", shared.getInt()},
-                                  {"grid", std::move(axes)},
-                                  {"arguments", std::move(arguments)}});
+  json::Object out{{"name", kernel.getName()},
+                   {"block", std::move(threads)},
+                   {"shared_bytes", shared.getInt()},
+                   {"grid", std::move(axes)},
+                   {"arguments", std::move(arguments)}};
+  if (kernel->hasAttr("basin.resident"))
+    out["resident"] = true;
+  return json::Value(std::move(out));
 }
 
 FailureOr<json::Array> nvptx::describeKernels(gpu::GPUModuleOp module) {

@@ -3,7 +3,9 @@
 Tensors are [batch, heads, rows, head_dim], contiguous. FlexAttention has no sinks: a logit is
 applied to its result as out * sigmoid(lse - sink), inside of what is compiled; sink rows are put
 in front of keys and values beforehand, which is not timed. torch's own attention takes part
-wherever it has the mask: no window, no sink logit, and sink rows only without a causal mask.
+wherever it has the mask: no window, no sink logit, and sink rows only without a causal mask. Where
+there is a sink logit, our kernel without it takes part, too, so that the logit's price is that of
+one case.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention import flex_attention as flex
 
-from basin.bench.gpu.plan import OWN, SINK_ROWS, WINDOW, AttentionCase
+from basin.bench.gpu.plan import NO_SINK, OURS, OWN, SINK_ROWS, WINDOW, AttentionCase
 from basin.bench.gpu.subject import Call, Setup, Subject, draw, row_error, worse
 
 # Of a row's length. Weights are rounded to bf16 before they meet the values, the result after.
@@ -198,10 +200,8 @@ def flex_call(case: AttentionCase, t: Operands, setup: Setup, window: int = WIND
     return lambda: function(query, key, value, sink, gate, mask)
 
 
-def _makers(
-    case: AttentionCase, t: Operands, result: Tensor, setup: Setup
-) -> dict[str, Callable[[], Call]]:
-    makers: dict[str, Callable[[], Call]] = {OWN: lambda: _own(case, t, result, setup)}
+def _peers(case: AttentionCase, t: Operands, setup: Setup) -> dict[str, Callable[[], Call]]:
+    makers: dict[str, Callable[[], Call]] = {}
     if has_sdpa(case):
         for backend in BACKENDS:
             if backend != "MATH" or case.length <= MATH_LENGTH:
@@ -211,22 +211,32 @@ def _makers(
     return makers
 
 
+def _error(expected: Tensor, results: tuple[Tensor, ...]) -> float:
+    # A batch at a time, as the difference is f32.
+    largest = 0.0
+    for actual, wanted in zip(results[0], expected):
+        largest = worse(row_error(actual, wanted), largest)
+    return largest
+
+
 def subject(case: AttentionCase, setup: Setup) -> Subject:
     """The case, ready."""
     t = operands(case, setup.device)
-    result = torch.empty_like(t["query"])
-    expected = reference(case, t)
+    ours = {OWN: (case, t)}
+    if case.base is not None:
+        ours[NO_SINK] = (case.base, {k: x for k, x in t.items() if k != "sink_logit"})
+    results = {name: torch.empty_like(t["query"]) for name in ours}
+    own = {name: partial(_own, *ours[name], results[name], setup) for name in ours}
+    errors = {name: partial(_error, reference(*given)) for name, given in ours.items()}
 
-    def error(results: tuple[Tensor, ...]) -> float:
-        # A batch at a time, as the difference is f32.
-        largest = 0.0
-        for actual, wanted in zip(results[0], expected):
-            largest = worse(row_error(actual, wanted), largest)
-        return largest
+    def poison() -> None:
+        for result in results.values():
+            result.fill_(float("nan"))
 
     return Subject(
-        _makers(case, t, result, setup),
-        error,
-        lambda name: TOLERANCE if name == OWN else PEER_TOLERANCE,
-        lambda: result.fill_(float("nan")),
+        own | _peers(case, t, setup),
+        errors.pop(OWN),
+        lambda name: TOLERANCE if name in OURS else PEER_TOLERANCE,
+        poison,
+        errors,
     )

@@ -158,7 +158,7 @@ def machine(gpu: str, manifest: dict[str, Any], options: argparse.Namespace) -> 
     """What the results belong to."""
     return {
         "gpu": gpu,
-        "driver, clocks": clocks(),
+        "driver, SM clock, the largest, memory clock, temperature, power": clocks(),
         "target": manifest["target"],
         "objects": objects.digest(manifest),
         "date": time.strftime("%Y-%m-%d"),

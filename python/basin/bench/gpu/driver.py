@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from basin.bench.gpu import attention, baselines, norms
-from basin.bench.gpu.plan import OWN, AttentionCase, Case, CopyCase, MatmulCase, NormCase
+from basin.bench.gpu.plan import OURS, OWN, AttentionCase, Case, CopyCase, MatmulCase, NormCase
 from basin.bench.gpu.records import Records
 from basin.bench.gpu.subject import Call, Setup, Subject, worse
 from basin.bench.gpu.timing import Timer
@@ -50,9 +50,8 @@ def first_line(error: BaseException) -> str:
 
 
 def _check(subject: Subject, name: str, call: Call) -> float:
-    if name == OWN:
-        subject.poison()
-    return subject.error(call())
+    subject.poison()
+    return subject.others.get(name, subject.error)(call())
 
 
 def _good(subject: Subject, errors: dict[str, float], failed: dict[str, str]) -> dict[str, Call]:
@@ -77,16 +76,17 @@ def _good(subject: Subject, errors: dict[str, float], failed: dict[str, str]) ->
 
 def _times(good: dict[str, Call], timer: Timer, failed: dict[str, str]) -> dict[str, Any]:
     """Of all contenders, or of ours alone where there is no room for them together."""
+    ours = {name: call for name, call in good.items() if name in OURS}
     try:
         samples = timer.time(good)
     except Exception as error:
-        if OWN not in good or len(good) == 1:
+        if OWN not in good or len(good) == len(ours):
             raise
         failed["together"] = first_line(error)
         samples = None
     # Not while the error is handled: it holds the memory of what failed.
     if samples is None:
-        samples = timer.time({OWN: good[OWN]})
+        samples = timer.time(ours)
     return {name: asdict(sample) for name, sample in samples.items()}
 
 
@@ -101,12 +101,12 @@ def measure(case: Case, session: Session) -> dict[str, Any]:
         good = _good(subject, errors, failed)
         times = _times(good, session.timer, failed)
         clock = session.clock()
-        if OWN in good:
+        for name in [name for name in OURS if name in good]:
             # A race may need the load of many launches to show.
-            errors[OWN] = worse(_check(subject, OWN, good[OWN]), errors[OWN])
-            if not errors[OWN] <= subject.tolerance(OWN):
-                del times[OWN]
-                failed[OWN] = f"wrong after many launches: {errors[OWN]:.3g}"
+            errors[name] = worse(_check(subject, name, good[name]), errors[name])
+            if not errors[name] <= subject.tolerance(name):
+                del times[name]
+                failed[name] = f"wrong after many launches: {errors[name]:.3g}"
     except Exception as error:
         failed["case"] = first_line(error)
         times = {}

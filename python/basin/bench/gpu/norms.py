@@ -2,7 +2,8 @@
 
 Operands are drawn so that nothing is small: x of deviation 1, weights about 1, the gate's scores
 of order 1. Results are compared with f64 in chunks of rows. The reference rounds h = x + residual
-to bf16, as it is stored and goes on; all else it does not round.
+to bf16, as it is stored and goes on; all else it does not round. Where there is a gate, our kernel
+without it takes part, too, so that the gate's price is that of one case.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from basin.bench.gpu.plan import OWN, RANK, NormCase
+from basin.bench.gpu.plan import NO_GATE, OWN, RANK, NormCase
 from basin.bench.gpu.subject import Call, Setup, Subject, draw, row_error, worse
 
 EPSILON = 1e-6
@@ -138,14 +139,9 @@ def _copy(case: NormCase, t: Operands) -> Call:
     return lambda: (target.copy_(source),)
 
 
-def _makers(
-    case: NormCase, t: Operands, results: Operands, setup: Setup
-) -> dict[str, Callable[[], Call]]:
+def _peers(case: NormCase, t: Operands, setup: Setup) -> dict[str, Callable[[], Call]]:
     layer = case.kind == "layer"
-    makers: dict[str, Callable[[], Call]] = {
-        OWN: lambda: _own(case, t, results, setup),
-        "torch": lambda: partial(eager, t, layer),
-    }
+    makers: dict[str, Callable[[], Call]] = {"torch": lambda: partial(eager, t, layer)}
     if case.kind == "rms":
         makers["torch composed"] = lambda: partial(composed, t)
     if case.compiled:
@@ -159,19 +155,26 @@ def _makers(
 def subject(case: NormCase, setup: Setup) -> Subject:
     """The case, ready."""
     t = operands(case, setup.device)
-    results = {"y": torch.empty_like(t["x"])}
-    if "sum" in case.parts:
-        results["sum"] = torch.empty_like(t["x"])
-    own = GATED_TOLERANCE if case.gated else TOLERANCE
+    ours = {OWN: (case, t)}
+    if case.base is not None:
+        ours[NO_GATE] = (case.base, {k: x for k, x in t.items() if not k.startswith("gate_")})
+    names = ("y", "sum") if "sum" in case.parts else ("y",)
+    results = {name: {k: torch.empty_like(t["x"]) for k in names} for name in ours}
+    own = {name: partial(_own, *ours[name], results[name], setup) for name in ours}
+    layer = case.kind == "layer"
+    errors = {name: partial(error, given, layer) for name, (_, given) in ours.items()}
+    limits = {OWN: GATED_TOLERANCE if case.gated else TOLERANCE, NO_GATE: TOLERANCE}
 
     def poison() -> None:
-        for tensor in results.values():
-            tensor.fill_(float("nan"))
+        for tensors in results.values():
+            for tensor in tensors.values():
+                tensor.fill_(float("nan"))
 
     return Subject(
-        _makers(case, t, results, setup),
-        partial(error, t, case.kind == "layer"),
-        lambda name: own if name == OWN else PEER_TOLERANCE,
+        own | _peers(case, t, setup),
+        errors.pop(OWN),
+        lambda name: limits.get(name, PEER_TOLERANCE),
         poison,
+        errors,
         unchecked=("copy",),
     )

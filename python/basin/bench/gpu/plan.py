@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 OWN = "basin"  # the contender that is ours
+# Our kernel without the part whose price is asked: only contenders of one case meet the same clock.
+NO_GATE, NO_SINK = "basin, no gate", "basin, no sink"
+OURS = (OWN, NO_GATE, NO_SINK)
 ELEMENT = 2  # bytes of bf16, the type of all cases
 RANK = 16
 WINDOW = 1024
@@ -52,6 +55,7 @@ class CopyCase:
     size: int
     compiled: bool = False
     kernel: ClassVar[None] = None
+    base: ClassVar[None] = None
     flops: ClassVar[int] = 0
 
     @property
@@ -71,6 +75,7 @@ class MatmulCase:
     size: int
     compiled: bool = False
     kernel: ClassVar[None] = None
+    base: ClassVar[None] = None
 
     @property
     def key(self) -> str:
@@ -105,6 +110,11 @@ class NormCase:
     @property
     def gated(self) -> bool:
         return self.kind.endswith("gated")
+
+    @property
+    def base(self) -> NormCase | None:
+        """The same without its gate, whose kernel takes part as NO_GATE."""
+        return replace(self, kind=self.kind.replace("gated", "rms")) if self.gated else None
 
     @property
     def kernel(self) -> Kernel:
@@ -169,6 +179,13 @@ class AttentionCase:
         return SINK_ROWS if "sink_kv" in self.parts else 0
 
     @property
+    def base(self) -> AttentionCase | None:
+        """The same without its sink logit, whose kernel takes part as NO_SINK."""
+        if "sink_logit" not in self.parts:
+            return None
+        return replace(self, parts=tuple(part for part in self.parts if part != "sink_logit"))
+
+    @property
     def pairs(self) -> int:
         """Of queries and keys of one head; half of them if causal, as is the custom."""
         square = self.length**2
@@ -190,8 +207,11 @@ class AttentionCase:
 
 Case = CopyCase | MatmulCase | NormCase | AttentionCase
 
-# The smallest copy is the floor of what the timer can see.
-COPIES = (CopyCase(1 << 32), CopyCase(1 << 28), CopyCase(1 << 12))
+# Where source and target come to lie counts: they may meet in the same channels of the memory, at
+# distances that are powers of two above all, and run at two thirds of its rate. So there are primes
+# of MiB, too, and the fastest copy is the limit. The smallest is the floor of what the timer sees.
+COPY_SIZES = (1 << 32, 1 << 28, *(mib << 20 for mib in (1907, 1033, 541, 277, 149)), 1 << 12)
+COPIES = tuple(CopyCase(size) for size in COPY_SIZES)
 LIMITS = (*COPIES, MatmulCase(8192))
 SINK = ("sink_logit",)
 VARIANTS = (
@@ -204,7 +224,7 @@ VARIANTS = (
 
 
 def _pair(head_dim: int, length: int, compiled: bool, **heads: int) -> list[Case]:
-    """With and without a sink logit next to each other, as their ratio is the question."""
+    """With and without a sink logit next to each other."""
     return [
         AttentionCase(head_dim, length, causal, parts, compiled=compiled, **heads)
         for causal in (False, True)
@@ -244,5 +264,6 @@ def plan(quick: bool = False, only: str | None = None) -> list[Case]:
 
 
 def kernels(cases: list[Case]) -> list[Kernel]:
-    """Those that the cases launch, each once."""
-    return list(dict.fromkeys(case.kernel for case in cases if case.kernel is not None))
+    """Those that the cases and their bases launch, each once."""
+    launched = [made for case in cases for made in (case, case.base) if made is not None]
+    return list(dict.fromkeys(case.kernel for case in launched if case.kernel is not None))

@@ -2,7 +2,8 @@
 
 {"kind": "machine", ...}                      once, first
 {"kind": "begin", "key": KEY}                 before each case
-{"kind": "result", "key": KEY, "times": {..}, "errors": {..}, "failed": {..}, "seconds": S}
+{"kind": "result", "key": KEY, "times": {..}, "errors": {..}, "failed": {..}, "clock": MHZ,
+ "seconds": S}
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 Call = Callable[[], tuple[Tensor, ...]]
 Launch = Callable[[Mapping[str, Any]], None]
+Error = Callable[[tuple[Tensor, ...]], float]
 
 
 @dataclass
@@ -38,13 +39,15 @@ class Setup:
 @dataclass
 class Subject:
     """`makers` make a contender when its turn comes, which may fail; `error` is what to compare
-    with `tolerance`, NaN where anything is. Own results are poisoned by `poison` before a run;
-    who is `unchecked` computes something else on purpose."""
+    with `tolerance`, NaN where anything is. Results of our kernels are poisoned by `poison` before
+    a run. Who computes something else on purpose has an error of its own in `others`, or is
+    `unchecked`."""
 
     makers: dict[str, Callable[[], Call]]
-    error: Callable[[tuple[Tensor, ...]], float]
+    error: Error
     tolerance: Callable[[str], float]
     poison: Callable[[], None] = lambda: None
+    others: dict[str, Error] = field(default_factory=dict)
     unchecked: tuple[str, ...] = ()
 
 
