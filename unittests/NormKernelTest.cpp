@@ -125,7 +125,7 @@ TEST_F(NormKernels, AGateThatCannotBeSaysWhy) {
   one.gateRank = 16;
   EXPECT_EQ(schedule.check(one, "sm_90a"), "");
   auto why = [&](int64_t warps, int64_t slots, StringRef chip) {
-    return GatedNormSchedule({warps, slots}).check(one, chip);
+    return GatedNormSchedule({warps, slots, slots != 0 ? 4 : 0}).check(one, chip);
   };
   EXPECT_EQ(why(1, 0, "sm_90a"), "");
   EXPECT_NE(why(1, 128, "sm_90a").find("got 128"), std::string::npos);
@@ -133,7 +133,13 @@ TEST_F(NormKernels, AGateThatCannotBeSaysWhy) {
   EXPECT_NE(why(16, 17, "sm_90a").find("got 17"), std::string::npos);
   EXPECT_EQ(why(16, 8, "sm_90a"), "");
   EXPECT_NE(why(16, 8, "sm_86").find("at most 101376 bytes"), std::string::npos);
+  EXPECT_NE(GatedNormSchedule({16, 8, 3}).check(one, "sm_90a").find("got 3"), std::string::npos);
+  EXPECT_NE(GatedNormSchedule({16, 0, 4}).check(one, "sm_90a").find("slots"), std::string::npos);
   EXPECT_NE(chooseGatedNormSchedule(one, "sm_90a").slots, 0);
+  one.tensorwise = true;
+  EXPECT_NE(why(16, 8, "sm_90a").find("elementwise"), std::string::npos);
+  EXPECT_EQ(chooseGatedNormSchedule(one, "sm_90a").slots, 0);
+  one.tensorwise = false;
   EXPECT_EQ(chooseGatedNormSchedule(one, "sm_86").slots, 0);
   one.dim = 1001;
   EXPECT_EQ(chooseGatedNormSchedule(one, "sm_90a").slots, 0);

@@ -76,14 +76,20 @@ struct GatedNormSchedule {
   /// computed, and a launch has only the blocks that the device runs at once. With
   /// none the rows are read again.
   int64_t slots = 0;
+  /// Where it has slots: groups of columns that the weights and the residual come ahead
+  /// to slots of their own.
+  int64_t ahead = 0;
 
   int64_t blockSize() const { return 32 * warps; }
   /// Groups of 32 columns of one warp.
   int64_t steps(int64_t dim) const { return (dim + 32 * warps - 1) / (32 * warps); }
-  /// Slots for the residual's columns, which wait for the first pass alone.
-  int64_t residualSlots(const NormSpec &spec) const;
-  /// What warps tell each other through; then come the slots.
+  int64_t residualSlots(const NormSpec &spec) const { return spec.residual ? ahead : 0; }
+  // Parts of shared memory, in this order: what warps tell each other through; the
+  // vectors of parameters; the slots of x, of the residual, of weights.
   int64_t exchangeBytes(const NormSpec &spec) const;
+  int64_t vectorBytes(const NormSpec &spec) const;
+  int64_t slotBytes(const NormSpec &spec) const;
+  int64_t weightBytes(const NormSpec &spec) const;
   int64_t sharedBytes(const NormSpec &spec) const;
   /// Why the schedule cannot do `spec` on a block's shared memory of `chip`; empty
   /// where it can.

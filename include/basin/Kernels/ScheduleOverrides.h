@@ -24,7 +24,7 @@ namespace basin::kernels {
 /// Numbers by the names of a schedule's parts:
 ///
 ///   norm.threads_per_row  norm.rows_per_block  norm.vector
-///   gate.warps  gate.slots
+///   gate.warps  gate.slots  gate.ahead
 ///   attention.queries  attention.keys  attention.warps  attention.stages
 ///   attention.query_in_registers  attention.wants_registers
 ///

@@ -76,6 +76,8 @@ mlir::Value pack(KernelBuilder &b, mlir::Value low, mlir::Value high, mlir::Type
 /// 16 bytes to shared memory, of which `bytes` (i32) come from `source` and the
 /// others are zeros.
 void copyAsync(KernelBuilder &b, mlir::Value target, mlir::Value source, mlir::Value bytes);
+/// 4, 8 or 16 bytes to shared memory.
+void copyAsync(KernelBuilder &b, mlir::Value target, mlir::Value source, int64_t bytes);
 void commitCopies(KernelBuilder &b);
 /// Until at most `pending` groups of this thread are on their way.
 void waitForCopies(KernelBuilder &b, int64_t pending);

@@ -18,6 +18,7 @@ static constexpr llvm::StringLiteral kNames[] = {
     "norm.vector",
     "gate.warps",
     "gate.slots",
+    "gate.ahead",
     "attention.queries",
     "attention.keys",
     "attention.warps",
@@ -53,6 +54,7 @@ void ScheduleOverrides::apply(NormSchedule &schedule) const {
 void ScheduleOverrides::apply(GatedNormSchedule &schedule) const {
   set("gate.warps", schedule.warps);
   set("gate.slots", schedule.slots);
+  set("gate.ahead", schedule.ahead);
 }
 
 void ScheduleOverrides::apply(AttentionSchedule &schedule) const {

@@ -99,6 +99,11 @@ void basin::kernels::copyAsync(KernelBuilder &b, Value target, Value source, Val
   NVVM::CpAsyncOp::create(b, target, source, 16, NVVM::LoadCacheModifierKind::CG, bytes);
 }
 
+void basin::kernels::copyAsync(KernelBuilder &b, Value target, Value source, int64_t bytes) {
+  auto cached = bytes == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
+  NVVM::CpAsyncOp::create(b, target, source, bytes, cached, Value());
+}
+
 void basin::kernels::commitCopies(KernelBuilder &b) { NVVM::CpAsyncCommitGroupOp::create(b); }
 
 void basin::kernels::waitForCopies(KernelBuilder &b, int64_t pending) {

@@ -23,7 +23,7 @@
 
 namespace basin::kernels {
 
-constexpr int64_t kGateRows = 16, kGateGroup = 32, kWidth = 8;
+constexpr int64_t kGateRows = 16, kGateGroup = 32, kWidth = 8, kSlotBytes = 16;
 
 /// A lane's part of a group: rows g and g + 8.
 using Pair = std::array<mlir::Value, 2>;
@@ -36,12 +36,10 @@ struct Group {
   llvm::SmallVector<mlir::Value, 1> columns;
   /// Whether there are such columns; empty where there always are.
   llvm::SmallVector<mlir::Value, 1> inside;
-  /// Where the rows have slots: the group's number, how far its columns lie behind
-  /// those above, and what was asked for in time.
+  /// Where the rows have slots: the group's number, and how far its columns lie behind
+  /// those above.
   std::optional<int64_t> step;
   int64_t distance = 0;
-  llvm::StringMap<mlir::Value> vectors;
-  llvm::SmallVector<mlir::Value> weights;
 };
 
 /// Where a lane's two of a tile of 16 rows begin in a tensor. Beyond the last row it is
@@ -52,8 +50,11 @@ struct TileRows {
   mlir::Value all, any;
 };
 
-/// The three ways through a tile's columns.
-enum class GatePass { Statistics, Down, Up };
+/// The ways through a tile's columns: a LayerNorm's mean or the squares, its squares, the
+/// products.
+enum class GatePass { Statistics, Deviations, Down, Up };
+
+inline bool isStatistics(GatePass pass) { return pass < GatePass::Down; }
 
 class GatedNormBody {
 public:
@@ -94,18 +95,25 @@ private:
 
   // GatedNormSlots.cpp
   bool hasSlots() const { return schedule.slots != 0; }
+  bool isFirst(GatePass pass) const {
+    return pass == (isDeferred() ? GatePass::Down : GatePass::Statistics);
+  }
   int64_t steps() const { return schedule.steps(spec.dim); }
-  int64_t aheadOf(GatePass pass) const;
-  void fetch(GatePass pass, Group &group);
-  void begin(GatePass pass, int64_t count);
   const TileRows &rowsAhead(int64_t tiles);
   mlir::Value wrapped(mlir::Value slot);
   mlir::Value slotOf(llvm::StringRef tensor, int64_t step, int64_t i);
   mlir::Value readSlot(llvm::StringRef tensor, int64_t step, int64_t i);
   void writeSlot(int64_t step, int64_t i, mlir::Value h);
-  void askFor(llvm::StringRef tensor, int64_t number);
-  void askForFirst();
-  int64_t pendingAt(int64_t step) const;
+  mlir::Value weightSlotOf(int64_t number);
+  mlir::Value readWeights(int64_t number, int64_t access);
+  llvm::SmallVector<llvm::StringRef, 4> vectorNames() const;
+  mlir::Value vectorOf(llvm::StringRef name);
+  void copyRows(llvm::StringRef tensor, int64_t number);
+  void copyWeights(int64_t number);
+  void copyVectors();
+  void copyFirst();
+  void endStep(GatePass pass, int64_t step);
+  int64_t pending() const;
   void forTiles(llvm::function_ref<void()> body);
 
   // GatedNormKernel.cpp
@@ -114,6 +122,8 @@ private:
   Fragment multiply(llvm::ArrayRef<mlir::Value> a, mlir::Value weights,
                     llvm::ArrayRef<mlir::Value> c);
   mlir::Value hiddenDim(int64_t tile, mlir::Value n);
+  mlir::Value downPointer(int64_t tile);
+  mlir::Value upPointer(const Group &group, int64_t tile, int64_t step, int64_t count);
   llvm::SmallVector<mlir::Value> downWeights(const Group &group);
   llvm::SmallVector<mlir::Value> upWeights(const Group &group);
   llvm::SmallVector<mlir::Value> addProducts(const Group &group, Pair y, mlir::ValueRange sums);
@@ -139,8 +149,6 @@ private:
   /// the block's next tiles where it has several.
   mlir::Value tile, grid, firstSlot;
   llvm::SmallVector<std::optional<TileRows>> next;
-  /// Groups that the coming pass has been begun with.
-  llvm::SmallVector<Group> begun;
   /// Of rows g and g + 8.
   Pair mean, factor;
   /// A operands of the up product, a k-step each; or a gate a row.

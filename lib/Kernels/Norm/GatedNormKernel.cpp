@@ -94,12 +94,23 @@ static SmallVector<Value> slice(KernelBuilder &b, Value vector, int64_t first, i
   return out;
 }
 
+/// The row of W_down that the lane has for an n-tile of h.
+Value GatedNormBody::downPointer(int64_t tile) {
+  Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
+  return b.at(b.arg("gate_down"), spec.type, row);
+}
+
 /// The lane's columns of W_down, for each n-tile of h.
 SmallVector<Value> GatedNormBody::downWeights(const Group &group) {
   SmallVector<Value> out;
+  if (hasSlots())
+    waitForCopies(b, schedule.ahead - 1);
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
-    out.push_back(loadColumns(b.at(b.arg("gate_down"), spec.type, row), spec.type, group));
+    if (hasSlots()) {
+      out.push_back(readWeights(*group.step, tile));
+    } else {
+      out.push_back(loadColumns(downPointer(tile), spec.type, group));
+    }
   }
   return out;
 }
@@ -112,7 +123,7 @@ SmallVector<Value> GatedNormBody::addProducts(const Group &group, Pair y, ValueR
   Fragment operands[2];
   for (int64_t s = 0; s < 2; ++s)
     operands[s] = operand(slice(b, y[0], 4 * s, 4), slice(b, y[1], 4 * s, 4));
-  SmallVector<Value> weights = group.step ? group.weights : downWeights(group);
+  SmallVector<Value> weights = downWeights(group);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     Fragment c(sums.slice(4 * tile, 4));
     for (int64_t s = 0; s < 2; ++s)
@@ -139,8 +150,6 @@ void GatedNormBody::multiplyDown() {
   SmallVector<Fragment> hidden;
   for (int64_t tile = 0; tile < tiles; ++tile)
     hidden.emplace_back(ArrayRef<Value>(sums).slice(4 * tile, 4));
-  if (hasSlots())
-    begin(GatePass::Up, aheadOf(GatePass::Up));
   exchange(hidden);
   finishHidden(hidden);
 }
@@ -269,22 +278,35 @@ Value GatedNormBody::upColumn(const Group &group, int64_t tile) {
   return arith::MinUIOp::create(b, column, b.i32(spec.dim - 1));
 }
 
+/// Where the lane's `count` weights are of an n-tile of a group and a k-step.
+Value GatedNormBody::upPointer(const Group &group, int64_t tile, int64_t step, int64_t count) {
+  // Without a check of columns the tiles, too, are a constant apart.
+  int64_t known = group.step ? tile : 0;
+  Value column = b.extend(upColumn(group, tile - known));
+  Value row =
+      b.at(b.arg("gate_up"), spec.type, arith::MulIOp::create(b, column, b.i64(spec.gateRank)));
+  Value lane = b.at(row, spec.type, b.mul(t, b.i32(count)));
+  return b.at(lane, spec.type, b.i32((group.distance + 2 * known) * spec.gateRank + 16 * step));
+}
+
 /// What the lane has of W_up for a group: for each of its four n-tiles, the k-steps.
 SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
   SmallVector<Value> out;
-  for (int64_t tile = 0; tile < 4; ++tile) {
-    // Without a check of columns the tiles, too, are a constant apart.
-    int64_t known = group.step ? tile : 0;
-    Value column = b.extend(upColumn(group, tile - known));
-    Value weights =
-        b.at(b.arg("gate_up"), spec.type, arith::MulIOp::create(b, column, b.i64(spec.gateRank)));
+  if (hasSlots()) {
+    waitForCopies(b, schedule.ahead - 1);
+    // Two of them in an access.
+    for (int64_t access = 0; access < tiles; ++access) {
+      Value both = readWeights(steps() + *group.step, access);
+      for (int64_t half = 0; half < 2; ++half)
+        out.push_back(b.combine(slice(b, both, half * kWidth / 2, kWidth / 2)));
+    }
+    return out;
+  }
+  for (int64_t tile = 0; tile < 4; ++tile)
     for (int64_t step = 0; 2 * step < tiles; ++step) {
       int64_t count = std::min<int64_t>(tiles - 2 * step, 2) * 2;
-      Value lane = b.at(weights, spec.type, b.mul(t, b.i32(count)));
-      int64_t first = (group.distance + 2 * known) * spec.gateRank + 16 * step;
-      out.push_back(b.load(lane, spec.type, b.i32(first), count));
+      out.push_back(b.load(upPointer(group, tile, step, count), spec.type, b.i32(0), count));
     }
-  }
   return out;
 }
 
@@ -292,7 +314,7 @@ SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
 Pair GatedNormBody::gates(const Group &group) {
   if (spec.tensorwise)
     return {b.splat(rowGates[0], kWidth), b.splat(rowGates[1], kWidth)};
-  SmallVector<Value> values[2], weights = group.step ? group.weights : upWeights(group);
+  SmallVector<Value> values[2], weights = upWeights(group);
   for (int64_t tile = 0; tile < 4; ++tile) {
     Fragment c(4, b.f32(0));
     for (auto [step, a] : llvm::enumerate(hiddenOperands))
@@ -309,8 +331,6 @@ void GatedNormBody::store() {
     Pair y = normalized(group, loadAgain(group));
     Pair gate = gates(group);
     storeColumns("y", spec.resultType, group, {b.fmul(gate[0], y[0]), b.fmul(gate[1], y[1])});
-    if (group.step)
-      askFor("x", *group.step + schedule.slots);
     return SmallVector<Value>();
   };
   forGroups(GatePass::Up, {}, one);

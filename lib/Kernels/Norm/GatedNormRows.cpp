@@ -47,9 +47,9 @@ TileRows GatedNormBody::rowsOf(Value tile) {
 /// which an access has for nothing where addresses of their own would each take registers.
 Group GatedNormBody::groupOf(GatePass pass, int64_t step) {
   Group out = groupAt(b.i32(0));
-  // The compiler sees that each tile and pass reads the same weights, and would do so
-  // once, into more registers than there are. So it is not told that this is 0: `rows`
-  // is not negative.
+  // The compiler sees that each tile and pass has the same addresses, and would make them
+  // once, in more registers than there are. So it is not told that this is 0: `rows` is
+  // not negative.
   Value number = b.add(tile, b.i32(static_cast<int64_t>(pass)));
   Value unknown =
       arith::AndIOp::create(b, number, arith::ShRSIOp::create(b, b.arg("rows"), b.i32(31)));
@@ -76,8 +76,7 @@ Group GatedNormBody::groupAt(Value step) {
   return out;
 }
 
-/// Unrolled where the rows have slots, with what the pass needs beside the rows asked
-/// for some groups ahead: it comes from further away than they do.
+/// Unrolled where there are slots.
 SmallVector<Value>
 GatedNormBody::forGroups(GatePass pass, ValueRange carried,
                          llvm::function_ref<SmallVector<Value>(const Group &, ValueRange)> body) {
@@ -86,10 +85,9 @@ GatedNormBody::forGroups(GatePass pass, ValueRange carried,
                      [&](Value i, ValueRange values) { return body(groupAt(i), values); });
   SmallVector<Value> values(carried);
   for (int64_t step = 0; step < steps(); ++step) {
-    begin(pass, step + aheadOf(pass) + 1);
-    values = body(begun[step], values);
+    values = body(groupOf(pass, step), values);
+    endStep(pass, step);
   }
-  begun.clear();
   return values;
 }
 
@@ -162,9 +160,8 @@ void GatedNormBody::storeColumns(StringRef name, Type type, const Group &group,
 }
 
 Value GatedNormBody::parameter(StringRef name, const Group &group) {
-  if (Value ready = group.vectors.lookup(name))
-    return b.toF32(ready);
-  return b.toF32(loadColumns(b.arg(name), spec.parameterType, group));
+  Value all = hasSlots() ? vectorOf(name) : b.arg(name);
+  return b.toF32(loadColumns(all, spec.parameterType, group));
 }
 
 /// A row of x, which is h once that was stored, or of the residual.
@@ -177,7 +174,7 @@ Value GatedNormBody::loadRow(StringRef name, int64_t i, const Group &group) {
 /// h of both rows as stored: x, or its rounded sum with the residual.
 Pair GatedNormBody::load(const Group &group, bool first) {
   if (first && group.step)
-    waitForCopies(b, pendingAt(*group.step));
+    waitForCopies(b, pending());
   Pair h;
   for (int64_t i = 0; i < 2; ++i) {
     h[i] = loadRow("x", i, group);
@@ -192,11 +189,9 @@ Pair GatedNormBody::load(const Group &group, bool first) {
   }
   if (first && spec.sum)
     storeColumns("sum", spec.type, group, {b.toF32(h[0]), b.toF32(h[1])});
-  if (first && group.step && spec.residual) {
+  if (first && group.step && spec.residual)
     for (int64_t i = 0; i < 2; ++i)
       writeSlot(*group.step, i, h[i]);
-    askFor("residual", *group.step + schedule.residualSlots(spec));
-  }
   return h;
 }
 
@@ -291,7 +286,8 @@ void GatedNormBody::findStatistics() {
         u[i] = b.fsub(u[i], b.splat(mean[i], kWidth));
     return addSquares(group, u, values);
   };
-  SmallVector<Value> sums = forGroups(GatePass::Statistics, zeros, add);
+  SmallVector<Value> sums =
+      forGroups(spec.layer ? GatePass::Deviations : GatePass::Statistics, zeros, add);
   Pair squares = sumRows({sums[0], sums[1]}, 1);
   for (int64_t i = 0; i < 2; ++i)
     factor[i] = factorOf(squares[i]);

@@ -6,19 +6,23 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rows of a gated norm in shared memory. A block goes from tile to tile of 16
-// rows; each of its lanes has a ring of slots, one a group of columns, that no other
-// lane touches: it copies what it reads itself, and waits for its own copies alone.
+// The rows of a gated norm, and weights of its gate, in shared memory. A block goes from
+// tile to tile of 16 rows; each of its lanes has rings of slots, one a group of columns,
+// that no other lane touches: it copies what it reads itself, and waits for its own
+// copies alone.
 //
 //   x         slot of group v is v mod slots. The last pass over a tile frees its slots
 //             one by one and asks for what comes `slots` groups later: the next tile
 //             arrives while this one is finished.
-//   residual  the same with fewer slots, freed by the first pass, which leaves
+//   residual  the same with `ahead` slots, freed by the first pass, which leaves
 //             h = x + residual in x's slot.
+//   weights   of the down product's groups and then the up product's, `ahead` of them.
+//             Loads to registers would be no later than copies that were asked for
+//             before them, as a multiprocessor answers in order: rows from far away
+//             hold up weights from near.
 //
-// Copies of both are groups of the hardware's kind, in a fixed order, empty ones too, so
-// that waiting counts them. With n steps a tile, s slots and r of the residual the order
-// is: r and s at the start; then for each tile n of the residual and n of x.
+// Each step of the first pass and of the products ends a group of copies in the
+// hardware's sense, an empty one too, so that waiting counts steps.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,37 +33,7 @@
 using namespace mlir;
 using namespace basin::kernels;
 
-static constexpr int64_t kLaneBytes = 16, kWarpBytes = 32 * kLaneBytes;
-
-/// Groups that a pass asks for ahead: as many as registers allow.
-int64_t GatedNormBody::aheadOf(GatePass pass) const {
-  return pass == GatePass::Statistics || spec.gateRank > 16 ? 1 : 2;
-}
-
-/// Asks for all that the pass needs for a group but its rows.
-void GatedNormBody::fetch(GatePass pass, Group &group) {
-  bool isStatistics = pass == GatePass::Statistics;
-  bool isFirst = isStatistics || isDeferred();
-  for (auto [name, isThere] : std::initializer_list<std::pair<StringRef, bool>>{
-           {"residual_bias", spec.residualBias && isFirst && pass != GatePass::Up},
-           {"pre_affine", spec.preAffine},
-           {"weight", spec.weight && !isStatistics},
-           {"bias", spec.bias && !isStatistics}})
-    if (isThere)
-      group.vectors[name] = loadColumns(b.arg(name), spec.parameterType, group);
-  if (pass == GatePass::Down)
-    group.weights = downWeights(group);
-  if (pass == GatePass::Up && !spec.tensorwise)
-    group.weights = upWeights(group);
-}
-
-/// Asks for what a pass needs of its first `count` groups.
-void GatedNormBody::begin(GatePass pass, int64_t count) {
-  for (int64_t step = begun.size(); step < std::min(count, steps()); ++step) {
-    begun.push_back(groupOf(pass, step));
-    fetch(pass, begun.back());
-  }
-}
+static constexpr int64_t kWarpBytes = 32 * kSlotBytes;
 
 /// The rows of the block's tile that many after this one.
 const TileRows &GatedNormBody::rowsAhead(int64_t tiles) {
@@ -82,13 +56,14 @@ Value GatedNormBody::wrapped(Value slot) {
 /// The lane's 16 bytes, or the first of two times 16, of row g + 8i.
 Value GatedNormBody::slotOf(StringRef tensor, int64_t step, int64_t i) {
   bool isX = tensor == "x";
-  int64_t parts = kWidth * spec.type.getIntOrFloatBitWidth() / 8 / kLaneBytes;
-  int64_t groupBytes = 2 * parts * kWarpBytes, slotBytes = schedule.warps * groupBytes;
-  int64_t base = schedule.exchangeBytes(spec) + (isX ? 0 : schedule.slots * slotBytes);
-  Value lane = b.add(b.mul(warp, b.i32(groupBytes)), b.mul(b.lane(), b.i32(kLaneBytes)));
+  int64_t parts = kWidth * spec.type.getIntOrFloatBitWidth() / 8 / kSlotBytes;
+  int64_t groupBytes = 2 * parts * kWarpBytes, slotBytes = schedule.slotBytes(spec);
+  int64_t base = schedule.exchangeBytes(spec) + schedule.vectorBytes(spec);
+  base += isX ? 0 : schedule.slots * slotBytes;
+  Value lane = b.add(b.mul(warp, b.i32(groupBytes)), b.mul(b.lane(), b.i32(kSlotBytes)));
   base += i * parts * kWarpBytes;
   if (!isX)
-    base += step % schedule.residualSlots(spec) * slotBytes;
+    base += step % schedule.ahead * slotBytes;
   else if (!firstSlot)
     base += step * slotBytes;
   else
@@ -121,42 +96,134 @@ void GatedNormBody::writeSlot(int64_t step, int64_t i, Value h) {
   }
 }
 
-/// Begins to copy group `number`, counted from this tile's first, to the slot that is
-/// its own; a group of copies whether or not there is such a tile.
-void GatedNormBody::askFor(StringRef tensor, int64_t number) {
+/// The lane's first 16 bytes of the slot of weights of a tile's group, those of the down
+/// product before those of the up product.
+Value GatedNormBody::weightSlotOf(int64_t number) {
+  int64_t base = schedule.exchangeBytes(spec) + schedule.vectorBytes(spec);
+  base += (schedule.slots + schedule.residualSlots(spec)) * schedule.slotBytes(spec);
+  base += number % schedule.ahead * schedule.weightBytes(spec);
+  Value mine = b.add(b.mul(warp, b.i32(schedule.weightBytes(spec) / schedule.warps)),
+                     b.mul(b.lane(), b.i32(kSlotBytes)));
+  return b.at(b.at(b.shared(), b.getI8Type(), mine), b.getI8Type(), b.i32(base));
+}
+
+/// Eight of them.
+Value GatedNormBody::readWeights(int64_t number, int64_t access) {
+  return b.load(weightSlotOf(number), spec.type, b.i32(access * 32 * kWidth), kWidth);
+}
+
+/// Parameters a column, in the order of their copies.
+SmallVector<StringRef, 4> GatedNormBody::vectorNames() const {
+  SmallVector<StringRef, 4> out;
+  for (auto [name, isThere] :
+       std::initializer_list<std::pair<StringRef, bool>>{{"residual_bias", spec.residualBias},
+                                                         {"pre_affine", spec.preAffine},
+                                                         {"weight", spec.weight},
+                                                         {"bias", spec.bias}})
+    if (isThere)
+      out.push_back(name);
+  return out;
+}
+
+/// The copy of a vector of parameters.
+Value GatedNormBody::vectorOf(StringRef name) {
+  SmallVector<StringRef, 4> names = vectorNames();
+  int64_t bytes = spec.dim * spec.parameterType.getIntOrFloatBitWidth() / 8;
+  return b.shared(schedule.exchangeBytes(spec) + (llvm::find(names, name) - names.begin()) * bytes);
+}
+
+/// Begins to copy group `number`, counted from this tile's first, if there is such a tile.
+void GatedNormBody::copyRows(StringRef tensor, int64_t number) {
   const TileRows &from = rowsAhead(number / steps());
   Group group = groupOf(GatePass::Down, number % steps());
   // `slots` later is the same slot.
   int64_t own = tensor == "x" ? number % schedule.slots : number;
   Pair targets{slotOf(tensor, own, 0), slotOf(tensor, own, 1)};
-  int64_t each = kLaneBytes * 8 / spec.type.getIntOrFloatBitWidth();
+  int64_t each = kSlotBytes * 8 / spec.type.getIntOrFloatBitWidth();
   b.ifThen(from.any, [&] {
     for (int64_t i = 0; i < 2; ++i) {
       Value row = b.at(b.arg(tensor), spec.type, from.offsets[i]);
       Value source = b.at(row, spec.type, group.columns[0]);
       for (int64_t part = 0; part * each < kWidth; ++part)
         copyAsync(b, b.at(targets[i], b.getI8Type(), b.i32(part * kWarpBytes)),
-                  b.at(source, spec.type, b.i32(group.distance + part * each)), b.i32(kLaneBytes));
+                  b.at(source, spec.type, b.i32(group.distance + part * each)), kSlotBytes);
     }
   });
+}
+
+/// The same for weights, which are those of any tile.
+void GatedNormBody::copyWeights(int64_t number) {
+  number %= 2 * steps();
+  bool isDown = number < steps();
+  Group group = groupOf(isDown ? GatePass::Down : GatePass::Up, number % steps());
+  Value slot = weightSlotOf(number);
+  for (int64_t tile = 0; isDown && tile < tiles; ++tile) {
+    Value row = b.at(downPointer(tile), spec.type, group.columns[0]);
+    copyAsync(b, b.at(slot, b.getI8Type(), b.i32(tile * kWarpBytes)),
+              b.at(row, spec.type, b.i32(group.distance)), kSlotBytes);
+  }
+  for (int64_t tile = 0; !isDown && tile < 4; ++tile)
+    for (int64_t step = 0; 2 * step < tiles; ++step) {
+      // Two in 16 bytes, which are the lane's own as those of the down product are.
+      int64_t half = tile * tiles / 2 + step;
+      int64_t place = half / 2 * kWarpBytes + half % 2 * (kSlotBytes / 2);
+      copyAsync(b, b.at(slot, b.getI8Type(), b.i32(place)),
+                upPointer(group, tile, step, /*count=*/4), kSlotBytes / 2);
+    }
+}
+
+/// The parameters' vectors, by all threads: they stay.
+void GatedNormBody::copyVectors() {
+  int64_t each = kSlotBytes * 8 / spec.parameterType.getIntOrFloatBitWidth();
+  for (StringRef name : vectorNames())
+    for (int64_t first = 0; first < spec.dim; first += schedule.blockSize() * each) {
+      Value element = b.add(b.mul(b.threadX(), b.i32(each)), b.i32(first));
+      b.ifThen(b.lessU(element, b.i32(spec.dim)), [&] {
+        copyAsync(b, b.at(vectorOf(name), spec.parameterType, element),
+                  b.at(b.arg(name), spec.parameterType, element), kSlotBytes);
+      });
+    }
+}
+
+/// What a block begins with. The last groups of copies are those that later come with
+/// the first pass's steps, in their order.
+void GatedNormBody::copyFirst() {
+  copyVectors();
   commitCopies(b);
+  for (int64_t number = 0; number < schedule.slots; ++number) {
+    copyRows("x", number);
+    commitCopies(b);
+  }
+  for (int64_t number = 0; number < schedule.ahead; ++number) {
+    if (spec.residual)
+      copyRows("residual", number);
+    copyWeights(number);
+    commitCopies(b);
+  }
+  waitForCopies(b, schedule.slots + schedule.ahead);
+  b.barrier();
 }
 
-void GatedNormBody::askForFirst() {
-  for (int64_t number = 0; number < schedule.residualSlots(spec); ++number)
-    askFor("residual", number);
-  for (int64_t number = 0; number < schedule.slots; ++number)
-    askFor("x", number);
+/// Asks for what takes the place of what the step was done with.
+void GatedNormBody::endStep(GatePass pass, int64_t step) {
+  bool weighs = !isStatistics(pass);
+  if (isFirst(pass) && spec.residual)
+    copyRows("residual", step + schedule.ahead);
+  if (pass == GatePass::Up)
+    copyRows("x", step + schedule.slots);
+  if (weighs)
+    copyWeights((pass == GatePass::Up ? steps() : 0) + step + schedule.ahead);
+  if (weighs || isFirst(pass))
+    commitCopies(b);
 }
 
-/// Copies that may be on their way when the first pass reads group `step`.
-int64_t GatedNormBody::pendingAt(int64_t step) const {
-  if (!spec.residual)
-    return schedule.slots - 1 - step;
-  int64_t slots = schedule.residualSlots(spec);
-  // Before the tile's own residual's: after those that came before, all of x's.
-  int64_t ofResidual = slots - 1 + (step < slots ? steps() : 0);
-  return std::min(ofResidual, schedule.slots - 1);
+/// Groups of copies that may be on their way when the first pass reads a group: those of
+/// x are asked for a tile before, in as many steps; the others `ahead`.
+int64_t GatedNormBody::pending() const {
+  int64_t out = steps() - 1;
+  if (spec.residual || isDeferred())
+    out = std::min(out, schedule.ahead - 1);
+  return out;
 }
 
 /// `body` for the block's tiles of rows: one, or where it has slots every grid'th.
@@ -166,7 +233,7 @@ void GatedNormBody::forTiles(llvm::function_ref<void()> body) {
   if (!hasSlots())
     return body();
   grid = b.gridX();
-  askForFirst();
+  copyFirst();
   Value count = b.divU(b.add(b.arg("rows"), b.i32(kGateRows - 1)), kGateRows);
   // The tiles of a launch are below 2^27, and no grid is larger.
   bool moves = schedule.slots != steps();

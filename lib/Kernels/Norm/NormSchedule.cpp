@@ -62,18 +62,14 @@ NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
 // Gated
 //===----------------------------------------------------------------------===//
 
-// Groups of 32 columns of a warp before more warps share the row, with slots and
-// without; all of those with slots are unrolled.
-static constexpr int64_t kSlotGroups = 8, kMaxGroups = 8, kMaxUnrolled = 16, kMaxWarps = 16;
+// As measured on an H200 (docs/performance.md): with slots as few warps as hold at most
+// kSlotGroups groups of 32 columns each, all of them unrolled, but four groups or eight
+// warps at least; without, more than eight warps are slower where there is a residual.
+static constexpr int64_t kSlotGroups = 8, kMaxUnrolled = 16, kMaxWarps = 16;
+static constexpr int64_t kRereadGroups = 8, kRereadWarps = 8;
 static constexpr int64_t kGateTile = 16, kGroup = 32;
-
-int64_t GatedNormSchedule::residualSlots(const NormSpec &spec) const {
-  if (!spec.residual || slots == 0)
-    return 0;
-  // A divisor of the steps, so that a group has the same slot in each tile.
-  int64_t groups = steps(spec.dim);
-  return groups % 4 == 0 ? 4 : groups % 2 == 0 ? 2 : 1;
-}
+// Groups that come ahead: divisors of the steps, so that one has the same slot in each tile.
+static constexpr int64_t kAhead[] = {4, 2};
 
 int64_t GatedNormSchedule::exchangeBytes(const NormSpec &spec) const {
   // Two sums a row and warp; the down product of each warp and of all; a factor a row.
@@ -81,9 +77,22 @@ int64_t GatedNormSchedule::exchangeBytes(const NormSpec &spec) const {
   return (2 * kGateTile * warps + product * (warps + 1) + kGateTile) * 4;
 }
 
+int64_t GatedNormSchedule::vectorBytes(const NormSpec &spec) const {
+  int64_t vectors = spec.residualBias + spec.preAffine + spec.weight + spec.bias;
+  return slots == 0 ? 0 : vectors * spec.dim * bytesOf(spec.parameterType);
+}
+
+int64_t GatedNormSchedule::slotBytes(const NormSpec &spec) const {
+  return warps * kGateTile * kGroup * bytesOf(spec.type);
+}
+
+int64_t GatedNormSchedule::weightBytes(const NormSpec &spec) const {
+  return warps * spec.gateRank * kGroup * bytesOf(spec.type);
+}
+
 int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
-  int64_t slotBytes = warps * kGateTile * kGroup * bytesOf(spec.type);
-  return exchangeBytes(spec) + (slots + residualSlots(spec)) * slotBytes;
+  return exchangeBytes(spec) + vectorBytes(spec) + (slots + residualSlots(spec)) * slotBytes(spec) +
+         ahead * weightBytes(spec);
 }
 
 std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const {
@@ -93,7 +102,7 @@ std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const
   if (warps < 1 || warps > 32)
     return "expected 1 to 32 warps, but got " + std::to_string(warps);
   if (slots == 0)
-    return {};
+    return ahead == 0 ? "" : "expected slots for what comes ahead";
   int64_t groups = steps(spec.dim), limit = getSharedMemoryLimit(chip);
   if (spec.dim % (warps * kGroup) != 0)
     return "expected no slots for rows of " + std::to_string(spec.dim) +
@@ -105,6 +114,12 @@ std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const
   if (slots < groups || slots > 2 * groups)
     return "expected slots for " + std::to_string(groups) + " groups of columns or up to twice " +
            "as many, but got " + std::to_string(slots);
+  if (spec.tensorwise || spec.type.isF32() || spec.gateRank % 16 != 0)
+    return "expected no slots but for an elementwise gate of 16-bit weights and a rank that is a "
+           "multiple of 16";
+  if (!llvm::is_contained(kAhead, ahead) || groups % ahead != 0)
+    return "expected 2 or 4 groups to come ahead, a divisor of " + std::to_string(groups) +
+           ", but got " + std::to_string(ahead);
   if (sharedBytes(spec) > limit)
     return "expected at most " + std::to_string(limit) + " bytes of shared memory, but got " +
            std::to_string(sharedBytes(spec));
@@ -112,19 +127,17 @@ std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const
 }
 
 GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec, StringRef chip) {
-  // An operand of tf32 is twice as many registers as one of 16 bits; up to rank 32
-  // there are enough in a block of 512 threads.
-  bool isLarge = spec.type.isF32() && spec.gateRank > 32;
-  int64_t maxWarps = isLarge ? kMaxWarps / 2 : kMaxWarps;
-  for (int64_t warps = 1; warps <= maxWarps; ++warps) {
-    GatedNormSchedule kept{warps, 0};
-    kept.slots = kept.steps(spec.dim);
-    if (kept.slots <= (warps == maxWarps ? kMaxUnrolled : kSlotGroups) &&
-        kept.check(spec, chip).empty())
-      return kept;
-  }
+  int64_t least = std::clamp<int64_t>(spec.dim / kGroup / 4, 1, 8);
+  for (int64_t warps = least; warps <= kMaxWarps; ++warps)
+    for (int64_t ahead : kAhead) {
+      GatedNormSchedule out{warps, 0, ahead};
+      out.slots = out.steps(spec.dim);
+      bool isShort = out.slots <= (warps == kMaxWarps ? kMaxUnrolled : kSlotGroups);
+      if (isShort && out.check(spec, chip).empty())
+        return out;
+    }
   GatedNormSchedule out;
-  while (out.warps < maxWarps && out.steps(spec.dim) > kMaxGroups)
+  while (out.warps < kRereadWarps && out.steps(spec.dim) > kRereadGroups)
     out.warps *= 2;
   return out;
 }
