@@ -17,9 +17,8 @@
 //   residual  the same with `ahead` slots, freed by the first pass, which leaves
 //             h = x + residual in x's slot.
 //   weights   of the down product's groups and then the up product's, `ahead` of them.
-//             Loads to registers would be no later than copies that were asked for
-//             before them, as a multiprocessor answers in order: rows from far away
-//             hold up weights from near.
+//             Loaded to registers they would wait for the rows that were asked for
+//             before them: a multiprocessor answers in order.
 //
 // Each step of the first pass and of the products ends a group of copies in the
 // hardware's sense, an empty one too, so that waiting counts steps.
@@ -53,15 +52,13 @@ Value GatedNormBody::wrapped(Value slot) {
   return b.select(b.lessU(slot, count), slot, b.sub(slot, count));
 }
 
-/// The lane's 16 bytes, or the first of two times 16, of row g + 8i.
+/// The lane's eight columns of row g + 8i.
 Value GatedNormBody::slotOf(StringRef tensor, int64_t step, int64_t i) {
   bool isX = tensor == "x";
-  int64_t parts = kWidth * spec.type.getIntOrFloatBitWidth() / 8 / kSlotBytes;
-  int64_t groupBytes = 2 * parts * kWarpBytes, slotBytes = schedule.slotBytes(spec);
-  int64_t base = schedule.exchangeBytes(spec) + schedule.vectorBytes(spec);
+  int64_t slotBytes = schedule.slotBytes(spec);
+  int64_t base = schedule.exchangeBytes(spec) + schedule.vectorBytes(spec) + i * kWarpBytes;
   base += isX ? 0 : schedule.slots * slotBytes;
-  Value lane = b.add(b.mul(warp, b.i32(groupBytes)), b.mul(b.lane(), b.i32(kSlotBytes)));
-  base += i * parts * kWarpBytes;
+  Value lane = b.add(b.mul(warp, b.i32(2 * kWarpBytes)), b.mul(b.lane(), b.i32(kSlotBytes)));
   if (!isX)
     base += step % schedule.ahead * slotBytes;
   else if (!firstSlot)
@@ -72,28 +69,11 @@ Value GatedNormBody::slotOf(StringRef tensor, int64_t step, int64_t i) {
 }
 
 Value GatedNormBody::readSlot(StringRef tensor, int64_t step, int64_t i) {
-  Value slot = slotOf(tensor, step, i);
-  if (!spec.type.isF32())
-    return b.load(slot, spec.type, b.i32(0), kWidth);
-  SmallVector<Value> elements;
-  for (int64_t part = 0; part < 2; ++part) {
-    Value four = b.load(slot, spec.type, b.i32(part * kWarpBytes / 4), kWidth / 2);
-    for (int64_t k = 0; k < kWidth / 2; ++k)
-      elements.push_back(b.extract(four, k));
-  }
-  return b.combine(elements);
+  return b.load(slotOf(tensor, step, i), spec.type, b.i32(0), kWidth);
 }
 
 void GatedNormBody::writeSlot(int64_t step, int64_t i, Value h) {
-  Value slot = slotOf("x", step, i);
-  if (!spec.type.isF32())
-    return b.store(h, slot, spec.type, b.i32(0));
-  for (int64_t part = 0; part < 2; ++part) {
-    SmallVector<Value> elements;
-    for (int64_t k = 0; k < kWidth / 2; ++k)
-      elements.push_back(b.extract(h, part * kWidth / 2 + k));
-    b.store(b.combine(elements), slot, spec.type, b.i32(part * kWarpBytes / 4));
-  }
+  b.store(h, slotOf("x", step, i), spec.type, b.i32(0));
 }
 
 /// The lane's first 16 bytes of the slot of weights of a tile's group, those of the down
@@ -139,14 +119,11 @@ void GatedNormBody::copyRows(StringRef tensor, int64_t number) {
   // `slots` later is the same slot.
   int64_t own = tensor == "x" ? number % schedule.slots : number;
   Pair targets{slotOf(tensor, own, 0), slotOf(tensor, own, 1)};
-  int64_t each = kSlotBytes * 8 / spec.type.getIntOrFloatBitWidth();
   b.ifThen(from.any, [&] {
     for (int64_t i = 0; i < 2; ++i) {
       Value row = b.at(b.arg(tensor), spec.type, from.offsets[i]);
       Value source = b.at(row, spec.type, group.columns[0]);
-      for (int64_t part = 0; part * each < kWidth; ++part)
-        copyAsync(b, b.at(targets[i], b.getI8Type(), b.i32(part * kWarpBytes)),
-                  b.at(source, spec.type, b.i32(group.distance + part * each)), kSlotBytes);
+      copyAsync(b, targets[i], b.at(source, spec.type, b.i32(group.distance)), kSlotBytes);
     }
   });
 }
