@@ -49,6 +49,25 @@ def test_is_like_a_runtime_object(kernels, path):
     assert isinstance(kernel, runtime.Kernel) and kernels.kernels[0] is kernel
     assert [a.name for a in kernel.arguments] == ["x", "weight", "y", "rows"]
     assert kernel.grid(rows=10) == (3, 1, 1) and kernel.report is None
+    assert not kernel.is_resident
+
+
+def test_resident_blocks_share_out_the_rows(path, tmp_path):
+    """However many tiles of 16 rows, two blocks do them all."""
+    gated = tmp_path / "gated.mlir"
+    options = ["--norm", "dim=64,type=bf16,weight,gate=16", "--emit", "mlir"]
+    subprocess.run([find_tool("basin-compile"), *options, "-o", gated], check=True)
+    given = tensors(rows=70) | {
+        "gate_down": np.zeros((16, 64), ml_dtypes.bfloat16),
+        "gate_up": np.zeros((64, 16), ml_dtypes.bfloat16),
+    }
+    with emulator.load(gated) as loaded:
+        (kernel,) = loaded.kernels
+        assert kernel.is_resident and kernel.grid(rows=70) == (5, 1, 1)
+        kernel(**given)
+        assert kernel.report.grid == (2, 1, 1) and kernel.report.findings == ()
+    half = expected(given["x"]) / 2
+    np.testing.assert_allclose(given["y"].astype(float), half, rtol=1 / 200)
 
 
 def test_runs_on_numpy(kernels):
