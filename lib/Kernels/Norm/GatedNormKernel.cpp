@@ -230,7 +230,7 @@ void GatedNormBody::finishHidden(ArrayRef<Fragment> hidden) {
 //===----------------------------------------------------------------------===//
 
 /// Whether h is halved, and with it the scores: what a sigmoid wants, once a row's h
-/// in place of once a score. A power of two does not change what is rounded.
+/// in place of once a score. Halving rounds nothing but subnormals.
 bool GatedNormBody::isHalved() const {
   return spec.activation == GateActivation::Sigmoid || spec.activation == GateActivation::Silu;
 }
