@@ -20,7 +20,7 @@ using namespace basin::kernels;
 namespace {
 struct Counted : EmulatorTest {
   /// Runs `body` in one warp, with x and y of 4096 words.
-  Counters count(Body body, size_t sharedBytes = 0, unsigned threads = 32,
+  Report observe(Body body, size_t sharedBytes = 0, unsigned threads = 32,
                  Order order = Order::Forward) {
     build({{"x", KernelArgument::In, i32()}, {"y", KernelArgument::Out, i32()}}, threads, body);
     Launch launch;
@@ -31,7 +31,11 @@ struct Counted : EmulatorTest {
     launch.buffers = {buffer("x", x, false), buffer("y", y)};
     Report report = run(launch);
     EXPECT_TRUE(report.clean()) << print(report);
-    return report.counters;
+    return report;
+  }
+  Counters count(Body body, size_t sharedBytes = 0, unsigned threads = 32,
+                 Order order = Order::Forward) {
+    return observe(body, sharedBytes, threads, order).counters;
   }
 
   /// One global load a lane of `width` words, `stride` words apart.
@@ -158,4 +162,74 @@ TEST_F(Counted, RowsOfMatrices) {
   };
   EXPECT_EQ(extra(false), 7u);
   EXPECT_EQ(extra(true), 0u);
+}
+
+TEST_F(Counted, EachAccessAlone) {
+  Report report = observe(
+      [&](KernelBuilder &b) {
+        Value t = b.threadX();
+        auto load = [&](llvm::StringRef name, int64_t stride) {
+          Named named(b, name);
+          return b.load(b.arg("x"), b.getI32Type(), b.mul(t, b.i32(stride)));
+        };
+        Value sum = b.add(load("dense", 1), load("sparse", 8));
+        {
+          Named named(b, "conflict");
+          b.store(sum, b.shared(), b.getI32Type(), b.mul(t, b.i32(4)));
+        }
+        Named named(b, "out");
+        b.store(sum, b.arg("y"), b.getI32Type(), t);
+      },
+      64 * 16, 64);
+  ASSERT_EQ(report.accesses.size(), 4u);
+  const auto &[dense, sparse, conflict, out] =
+      std::tie(report.accesses[0], report.accesses[1], report.accesses[2], report.accesses[3]);
+  EXPECT_EQ(dense.location, "dense");
+  EXPECT_EQ(dense.memory.sectors, 2 * 4u);
+  EXPECT_EQ(dense.memory.efficiency(), 1.0);
+  EXPECT_EQ(sparse.location, "sparse");
+  EXPECT_EQ(sparse.op, "llvm.load #1");
+  EXPECT_EQ(sparse.memory.instructions, 2u);
+  EXPECT_EQ(sparse.memory.sectors, 2 * 32u);
+  EXPECT_EQ(sparse.memory.efficiency(), 0.125);
+  EXPECT_EQ(conflict.location, "conflict");
+  EXPECT_TRUE(conflict.shared && conflict.store);
+  EXPECT_EQ(conflict.memory.extraWavefronts, 2 * 3u);
+  EXPECT_EQ(out.location, "out");
+  EXPECT_TRUE(!out.shared && out.store);
+  EXPECT_EQ(report.counters.globalLoads.sectors, dense.memory.sectors + sparse.memory.sectors);
+  EXPECT_EQ(report.counters.sharedStores.extraWavefronts, conflict.memory.extraWavefronts);
+  // Only what wastes something is printed.
+  std::string text = print(report);
+  EXPECT_NE(text.find("  llvm.load #1 at sparse, global load: 2 warp instructions, 256 bytes, 64 "
+                      "sectors, 12.5 % of their bytes asked for\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("conflict, shared store: 2 warp instructions, 256 bytes, 6 extra"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("dense"), std::string::npos) << text;
+}
+
+TEST_F(Counted, BothSidesOfCopies) {
+  // Sources 64 bytes apart, of 16 bytes, 8 or none; destinations 32 bytes apart.
+  Report report = observe(
+      [&](KernelBuilder &b) {
+        Value t = b.threadX();
+        NVVM::CpAsyncOp::create(b, b.at(b.shared(), b.getI32Type(), b.mul(t, b.i32(8))),
+                                b.at(b.arg("x"), b.getI32Type(), b.mul(t, b.i32(16))), 16,
+                                NVVM::LoadCacheModifierKind::CG, b.mul(b.remU(t, 3), b.i32(8)));
+        NVVM::CpAsyncCommitGroupOp::create(b);
+        NVVM::CpAsyncWaitGroupOp::create(b, 0);
+      },
+      32 * 32);
+  ASSERT_EQ(report.accesses.size(), 2u);
+  const auto &[source, destination] = std::tie(report.accesses[0], report.accesses[1]);
+  EXPECT_EQ(source.op, destination.op);
+  EXPECT_TRUE(!source.shared && !source.store && destination.shared && destination.store);
+  EXPECT_EQ(source.memory.instructions, 1u);
+  EXPECT_EQ(source.memory.bytes, 11 * 8 + 10 * 16u);
+  EXPECT_EQ(source.memory.sectors, 21u);
+  EXPECT_EQ(destination.memory.bytes, 32 * 16u);
+  EXPECT_EQ(destination.memory.extraWavefronts, 4u);
 }

@@ -27,12 +27,12 @@ void Machine::cpAsync(char *destination, char *source, uint32_t bytes, uint32_t 
          "a copy of " + llvm::Twine(bytes) + " bytes from " + llvm::Twine(sourceBytes));
     sourceBytes = bytes;
   }
-  bool reads = true;
-  if (sourceBytes) {
-    reads = check(source, sourceBytes, bytes, AccessKind::Load, Space::Global, site);
-    traffic.record(thread.warp, thread.lane, site, reinterpret_cast<uint64_t>(source), sourceBytes,
-                   /*shared=*/false, /*store=*/false);
-  }
+  bool reads =
+      sourceBytes == 0 || check(source, sourceBytes, bytes, AccessKind::Load, Space::Global, site);
+  traffic.record(thread.warp, thread.lane, site, reinterpret_cast<uint64_t>(source), sourceBytes,
+                 /*shared=*/false, /*store=*/false);
+  traffic.record(thread.warp, thread.lane, site, reinterpret_cast<uint64_t>(destination), bytes,
+                 /*shared=*/true, /*store=*/true);
   if (!check(destination, bytes, bytes, AccessKind::Store, Space::Shared, site))
     return;
   int64_t offset = shared.offsetOf(destination);

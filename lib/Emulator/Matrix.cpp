@@ -79,10 +79,10 @@ void Machine::moveMatrix(char *row, uint32_t *words, uint32_t count, bool transp
              "a row of a matrix at an address that is no multiple of 16", {}, &owner);
         owner.pointer = nullptr;
       }
-      traffic.countRows(rows, store);
+      traffic.countRows(rows, site, store);
       moveMatrixWords(warp, matrix, transposed, site);
     }
-    traffic.countMatrixInstruction(count * 128, store);
+    traffic.countMatrixInstruction(count * 128, site, store);
     running = runs;
   });
 }

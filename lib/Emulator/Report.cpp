@@ -8,6 +8,7 @@
 
 #include "basin/Emulator/Report.h"
 
+#include "llvm/ADT/Twine.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/Format.h"
 
@@ -60,7 +61,16 @@ static void print(llvm::raw_ostream &os, const Finding &finding) {
        << (finding.otherLocation.empty() ? "" : " at " + finding.otherLocation) << '\n';
 }
 
-static void print(llvm::raw_ostream &os, llvm::StringRef name, const MemoryCounters &memory,
+MemoryCounters &MemoryCounters::operator+=(const MemoryCounters &other) {
+  instructions += other.instructions;
+  bytes += other.bytes;
+  sectors += other.sectors;
+  distinctBytes += other.distinctBytes;
+  extraWavefronts += other.extraWavefronts;
+  return *this;
+}
+
+static void print(llvm::raw_ostream &os, const llvm::Twine &name, const MemoryCounters &memory,
                   bool global) {
   if (memory.instructions == 0)
     return;
@@ -84,6 +94,13 @@ void Report::print(llvm::raw_ostream &os) const {
   ::print(os, "global stores", counters.globalStores, true);
   ::print(os, "shared loads", counters.sharedLoads, false);
   ::print(os, "shared stores", counters.sharedStores, false);
+  for (const AccessCounters &access : accesses)
+    if (access.memory.efficiency() < 1 || access.memory.extraWavefronts > 0)
+      ::print(os,
+              llvm::Twine("  ") + access.op +
+                  (access.location.empty() ? "" : " at " + access.location) + ", " +
+                  (access.shared ? "shared" : "global") + (access.store ? " store" : " load"),
+              access.memory, !access.shared);
   os << counters.barriers << " barriers, " << counters.warpCollectives << " warp collectives, "
      << counters.mma << " mma, " << counters.asyncCopies << " asynchronous copies\n";
 }

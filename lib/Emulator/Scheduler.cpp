@@ -28,7 +28,7 @@ static constexpr unsigned kSpinLimit = 1000;
 
 Machine::Machine(llvm::ArrayRef<Site> sites, const Launch &launch, FiberPool &fibers,
                  Report &report)
-    : sites(sites), launch(launch), fibers(fibers), report(report), traffic(sites, report.counters),
+    : sites(sites), launch(launch), fibers(fibers), report(report), traffic(sites),
       random(launch.seed) {}
 
 static unsigned volume(const std::array<unsigned, 3> &size) { return size[0] * size[1] * size[2]; }
@@ -69,6 +69,7 @@ llvm::Error Machine::run(KernelFunction function, std::vector<void *> given) {
     runBlock();
   }
   current = outer;
+  traffic.report(report);
   global.writeBack();
   return llvm::Error::success();
 }

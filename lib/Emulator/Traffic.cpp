@@ -10,53 +10,62 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/bit.h"
 
 using namespace basin::emulator;
 
 void Traffic::reset(unsigned count) {
   warps.resize(count);
-  for (Warp &warp : warps)
-    warp.ofSite.resize(sites.size());
+  for (Warp &warp : warps) {
+    warp.global.resize(sites.size());
+    warp.shared.resize(sites.size());
+  }
 }
 
 void Traffic::record(unsigned warp, unsigned lane, uint32_t site, uint64_t address, uint32_t bytes,
-                     bool shared, bool store) {
-  std::unique_ptr<Groups> &place = warps[warp].ofSite[site];
+                     bool isShared, bool store) {
+  Warp &of = warps[warp];
+  std::unique_ptr<Groups> &place = (isShared ? of.shared : of.global)[site];
   if (!place)
     place = std::make_unique<Groups>();
   if (place->groups.empty())
-    warps[warp].touched.push_back(site);
+    (isShared ? of.touchedShared : of.touchedGlobal).push_back(site);
   uint32_t n = place->counts[lane]++;
   if (n == place->groups.size())
     place->groups.push_back(std::make_unique<Group>());
   Group &group = *place->groups[n];
   group.lanes |= 1u << lane;
-  group.bytes = bytes;
-  group.shared = shared;
-  group.store = store;
+  group.bytes[lane] = bytes;
   group.addresses[lane] = address;
+  (isShared ? shared : global)[site].store = store;
 }
 
 void Traffic::flush(unsigned warp) {
-  for (uint32_t site : warps[warp].touched) {
-    Groups &place = *warps[warp].ofSite[site];
-    for (const std::unique_ptr<Group> &group : place.groups)
-      group->shared ? countShared(*group) : countGlobal(*group);
-    place.groups.clear();
-    std::fill(std::begin(place.counts), std::end(place.counts), 0);
-  }
-  warps[warp].touched.clear();
+  auto count = [](auto &ofSite, std::vector<uint32_t> &touched, std::vector<Counted> &to,
+                  auto countGroup) {
+    for (uint32_t site : touched) {
+      Groups &place = *ofSite[site];
+      for (const std::unique_ptr<Group> &group : place.groups)
+        countGroup(*group, to[site].memory);
+      place.groups.clear();
+      std::fill(std::begin(place.counts), std::end(place.counts), 0);
+    }
+    touched.clear();
+  };
+  Warp &of = warps[warp];
+  count(of.global, of.touchedGlobal, global, countGlobal);
+  count(of.shared, of.touchedShared, shared, countShared);
 }
 
-void Traffic::countGlobal(const Group &group) {
+void Traffic::countGlobal(const Group &group, MemoryCounters &to) {
   llvm::SmallVector<std::pair<uint64_t, uint64_t>, 32> ranges;
   llvm::SmallVector<uint64_t, 64> sectors;
-  MemoryCounters &to = group.store ? counters.globalStores : counters.globalLoads;
   for (unsigned lane = 0; lane < 32; ++lane) {
-    if (!(group.lanes >> lane & 1))
+    // A copy of nothing but zeros reads nothing.
+    if (!(group.lanes >> lane & 1) || group.bytes[lane] == 0)
       continue;
-    uint64_t begin = group.addresses[lane], end = begin + group.bytes;
-    to.bytes += group.bytes;
+    uint64_t begin = group.addresses[lane], end = begin + group.bytes[lane];
+    to.bytes += group.bytes[lane];
     ranges.push_back({begin, end});
     for (uint64_t sector = begin / 32; sector <= (end - 1) / 32; ++sector)
       sectors.push_back(sector);
@@ -88,29 +97,43 @@ static uint64_t wavefrontsOf(llvm::ArrayRef<uint64_t> addresses, uint32_t bytes)
   return *std::max_element(std::begin(perBank), std::end(perBank));
 }
 
-void Traffic::countShared(const Group &group) {
-  MemoryCounters &to = group.store ? counters.sharedStores : counters.sharedLoads;
-  // 8 bytes a lane go by half warps, 16 by quarters.
-  unsigned lanes = group.bytes <= 4 ? 32 : group.bytes <= 8 ? 16 : 8;
+void Traffic::countShared(const Group &group, MemoryCounters &to) {
+  // An op has one width. 8 bytes a lane go by half warps, 16 by quarters.
+  uint32_t bytes = group.bytes[llvm::countr_zero(group.lanes)];
+  unsigned lanes = bytes <= 4 ? 32 : bytes <= 8 ? 16 : 8;
   to.instructions += 1;
   for (unsigned first = 0; first < 32; first += lanes) {
     llvm::SmallVector<uint64_t, 32> addresses;
     for (unsigned lane = first; lane < first + lanes; ++lane)
       if (group.lanes >> lane & 1)
         addresses.push_back(group.addresses[lane]);
-    to.bytes += addresses.size() * group.bytes;
+    to.bytes += addresses.size() * bytes;
     if (!addresses.empty())
-      to.extraWavefronts += wavefrontsOf(addresses, group.bytes) - 1;
+      to.extraWavefronts += wavefrontsOf(addresses, bytes) - 1;
   }
 }
 
-void Traffic::countRows(llvm::ArrayRef<uint64_t> addresses, bool store) {
-  MemoryCounters &to = store ? counters.sharedStores : counters.sharedLoads;
-  to.extraWavefronts += wavefrontsOf(addresses, 16) - 1;
+void Traffic::countRows(llvm::ArrayRef<uint64_t> addresses, uint32_t site, bool store) {
+  shared[site].store = store;
+  shared[site].memory.extraWavefronts += wavefrontsOf(addresses, 16) - 1;
 }
 
-void Traffic::countMatrixInstruction(uint64_t bytes, bool store) {
-  MemoryCounters &to = store ? counters.sharedStores : counters.sharedLoads;
-  to.instructions += 1;
-  to.bytes += bytes;
+void Traffic::countMatrixInstruction(uint64_t bytes, uint32_t site, bool store) {
+  shared[site].store = store;
+  shared[site].memory.instructions += 1;
+  shared[site].memory.bytes += bytes;
+}
+
+void Traffic::report(Report &to) const {
+  auto add = [&](const Site &site, const Counted &counted, bool isShared, MemoryCounters &sum) {
+    if (counted.memory.instructions == 0)
+      return;
+    to.accesses.push_back({site.op, site.location, isShared, counted.store, counted.memory});
+    sum += counted.memory;
+  };
+  Counters &sums = to.counters;
+  for (auto [site, ofGlobal, ofShared] : llvm::zip(sites, global, shared)) {
+    add(site, ofGlobal, false, ofGlobal.store ? sums.globalStores : sums.globalLoads);
+    add(site, ofShared, true, ofShared.store ? sums.sharedStores : sums.sharedLoads);
+  }
 }

@@ -25,39 +25,46 @@ namespace basin::emulator {
 
 class Traffic {
 public:
-  Traffic(llvm::ArrayRef<Site> sites, Counters &counters) : sites(sites), counters(counters) {}
+  explicit Traffic(llvm::ArrayRef<Site> sites)
+      : sites(sites), global(sites.size()), shared(sites.size()) {}
 
   void reset(unsigned warps);
-  /// `bytes` of global memory where `shared` is not said.
   void record(unsigned warp, unsigned lane, uint32_t site, uint64_t address, uint32_t bytes,
               bool shared, bool store);
   /// The warp is together: what was recorded of it is counted.
   void flush(unsigned warp);
 
   /// Rows of 16 bytes that one phase of ldmatrix or stmatrix takes.
-  void countRows(llvm::ArrayRef<uint64_t> addresses, bool store);
-  void countMatrixInstruction(uint64_t bytes, bool store);
+  void countRows(llvm::ArrayRef<uint64_t> addresses, uint32_t site, bool store);
+  void countMatrixInstruction(uint64_t bytes, uint32_t site, bool store);
+
+  /// Each place's counters, and their sums.
+  void report(Report &to) const;
 
 private:
   struct Group {
-    uint32_t lanes = 0, bytes = 0;
-    bool shared = false, store = false;
+    uint32_t lanes = 0;
+    uint32_t bytes[32];
     uint64_t addresses[32];
   };
-  /// Of one place, in one warp.
+  /// Of one place and one memory, in one warp.
   struct Groups {
     std::vector<std::unique_ptr<Group>> groups;
     uint32_t counts[32] = {};
   };
   struct Warp {
-    std::vector<std::unique_ptr<Groups>> ofSite;
-    std::vector<uint32_t> touched;
+    std::vector<std::unique_ptr<Groups>> global, shared; // by place
+    std::vector<uint32_t> touchedGlobal, touchedShared;
   };
-  void countGlobal(const Group &group);
-  void countShared(const Group &group);
+  struct Counted {
+    bool store = false;
+    MemoryCounters memory;
+  };
+  static void countGlobal(const Group &group, MemoryCounters &to);
+  static void countShared(const Group &group, MemoryCounters &to);
 
   llvm::ArrayRef<Site> sites;
-  Counters &counters;
+  std::vector<Counted> global, shared; // by place
   std::vector<Warp> warps;
 };
 

@@ -60,14 +60,29 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Access:
+    """What one op's accesses did in all blocks; `memory` is global or shared, `kind` load or
+    store.
+    """
+
+    op: str
+    location: str
+    memory: str
+    kind: str
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Report:
-    """Of one launch. `counters` has numbers, and those of memory by "global_loads" and so on."""
+    """Of one launch. `counters` has numbers, and those of memory by "global_loads" and so on:
+    the sums over `accesses`, which are in the order of the kernel."""
 
     grid: tuple[int, int, int]
     findings: tuple[Finding, ...]
     total_findings: int
     abandoned_blocks: int
     counters: Mapping[str, Any]
+    accesses: tuple[Access, ...]
 
 
 class Findings(Exception):
@@ -311,6 +326,7 @@ def _read_report(answer: Mapping[str, Any]) -> Report:
         answer["total_findings"],
         answer["abandoned_blocks"],
         answer["counters"],
+        tuple(Access(**access) for access in answer["accesses"]),
     )
 
 

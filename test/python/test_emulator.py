@@ -77,6 +77,8 @@ def test_runs_on_numpy(kernels):
     report = kernels[NORM].report
     assert report.grid == (3, 1, 1) and report.findings == ()
     assert report.counters["global_stores"]["bytes"] == 10 * 64 * 2
+    (store,) = (a for a in report.accesses if (a.memory, a.kind) == ("global", "store"))
+    assert store.counters == report.counters["global_stores"] and store.op == "llvm.store #0"
 
 
 def test_runs_on_torch(kernels):

@@ -40,11 +40,19 @@ json::Object basin::toJSON(const Report &report) {
   json::Array findings;
   for (const Finding &finding : report.findings)
     findings.push_back(::toJSON(finding));
+  json::Array accesses;
+  for (const AccessCounters &access : report.accesses)
+    accesses.push_back(json::Object{{"op", access.op},
+                                    {"location", access.location},
+                                    {"memory", access.shared ? "shared" : "global"},
+                                    {"kind", access.store ? "store" : "load"},
+                                    {"counters", ::toJSON(access.memory, !access.shared)}});
   const Counters &counters = report.counters;
   return json::Object{
       {"findings", std::move(findings)},
       {"total_findings", report.totalFindings},
       {"abandoned_blocks", report.abandonedBlocks},
+      {"accesses", std::move(accesses)},
       {"counters", json::Object{{"global_loads", ::toJSON(counters.globalLoads, true)},
                                 {"global_stores", ::toJSON(counters.globalStores, true)},
                                 {"shared_loads", ::toJSON(counters.sharedLoads, false)},

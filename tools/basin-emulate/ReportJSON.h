@@ -15,7 +15,7 @@
 
 namespace basin {
 
-/// `findings`, `total_findings`, `abandoned_blocks` and `counters`.
+/// `findings`, `total_findings`, `abandoned_blocks`, `counters` and `accesses`.
 llvm::json::Object toJSON(const emulator::Report &report);
 
 } // namespace basin

@@ -76,6 +76,8 @@ struct MemoryCounters {
 
   /// Of the sectors' bytes, those that were asked for; 1 where there are none.
   double efficiency() const { return sectors == 0 ? 1 : double(distinctBytes) / (32.0 * sectors); }
+
+  MemoryCounters &operator+=(const MemoryCounters &other);
 };
 
 struct Counters {
@@ -84,12 +86,23 @@ struct Counters {
   uint64_t barriers = 0, warpCollectives = 0, mma = 0, asyncCopies = 0;
 };
 
+/// What the accesses of one op did in all blocks.
+struct AccessCounters {
+  std::string op, location; // as in Finding
+  bool shared = false, store = false;
+  MemoryCounters memory;
+};
+
 struct Report {
   /// The first of them, each place once.
   std::vector<Finding> findings;
   /// All of them, those beyond the limit too.
   uint64_t totalFindings = 0;
   Counters counters;
+  /// Whose sums are the counters of memory: of each op that accessed any, in the
+  /// order of the kernel. An op that copies has two, of its source and of its
+  /// destination.
+  std::vector<AccessCounters> accesses;
   /// Blocks that were given up: their threads could not go on.
   uint64_t abandonedBlocks = 0;
 
