@@ -133,7 +133,7 @@ else
   configure=(-DBASIN_ENABLE_FUZZERS=ON)
   setup_torch
   setup_models
-  setup_ptxas
+  setup_assemblers
 fi
 
 if [ $sanitize = 0 ]; then

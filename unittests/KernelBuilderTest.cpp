@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Target/NVPTX/Assembler.h"
 #include "basin/Target/NVPTX/Compile.h"
 
 #include "mlir/IR/Verifier.h"
@@ -84,21 +85,68 @@ TEST_F(Kernel, BecomesPTXWithWideAccesses) {
 }
 
 TEST_F(Kernel, AssemblesWithoutSpills) {
-  std::string assembler = nvptx::findAssembler();
-  if (assembler.empty())
-    GTEST_SKIP() << "no ptxas here";
   build();
   lower();
   FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, "sm_80");
   ASSERT_TRUE(succeeded(ptx));
-  llvm::Expected<nvptx::Assembled> done = nvptx::assemble(*ptx, "sm_80", assembler);
-  ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
-  ASSERT_EQ(done->kernels.size(), 1u);
-  EXPECT_EQ(done->kernels[0].name, "normalize");
-  EXPECT_GT(done->kernels[0].registers, 8u);
-  EXPECT_EQ(done->kernels[0].spillBytes, 0u);
-  EXPECT_EQ(done->cubin.substr(1, 3), "ELF");
-  llvm::Expected<nvptx::Assembled> wrong = nvptx::assemble("no ptx\n", "sm_80", assembler);
-  ASSERT_FALSE(bool(wrong));
-  EXPECT_NE(llvm::toString(wrong.takeError()).find("sm_80"), std::string::npos);
+  std::optional<nvptx::Assembler::Kind> first;
+  for (auto kind : {nvptx::Assembler::Kind::Ptxas, nvptx::Assembler::Kind::NvJitLink}) {
+    auto assembler = nvptx::Assembler::find({}, kind);
+    if (!assembler) {
+      llvm::consumeError(assembler.takeError());
+      continue;
+    }
+    EXPECT_EQ((*assembler)->getKind(), kind);
+    EXPECT_FALSE((*assembler)->getPath().empty());
+    llvm::Expected<nvptx::Assembled> done = (*assembler)->assemble(*ptx, "sm_80");
+    ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
+    ASSERT_EQ(done->kernels.size(), 1u);
+    EXPECT_EQ(done->kernels[0].name, "normalize");
+    EXPECT_GT(done->kernels[0].registers, 8u);
+    EXPECT_EQ(done->kernels[0].spillBytes, 0u);
+    EXPECT_EQ(done->cubin.substr(1, 3), "ELF");
+    if (!first)
+      first = kind;
+    // A warning is told; what is asked for here is more threads than a chip has.
+    std::string crowded = *ptx;
+    size_t bound = crowded.find(".maxntid");
+    ASSERT_NE(bound, std::string::npos);
+    crowded.insert(bound, ".minnctapersm 60\n");
+    done = (*assembler)->assemble(crowded, "sm_80");
+    ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
+    ASSERT_EQ(done->warnings.size(), 1u);
+    EXPECT_NE(done->warnings[0].find("minnctapersm"), std::string::npos) << done->warnings[0];
+    // And each error, with what is wrong with which line.
+    std::string misspelt = *ptx;
+    size_t op = misspelt.find("rsqrt.approx");
+    ASSERT_NE(op, std::string::npos);
+    misspelt.replace(op, 12, "rsqrt.wrong");
+    for (auto [text, chip, says] :
+         {std::tuple(StringRef(misspelt), "sm_80", "Unknown modifier '.wrong'"),
+          std::tuple(StringRef("no ptx\n"), "sm_80", "sm_80"),
+          std::tuple(StringRef(), "sm_80", "sm_80"),
+          std::tuple(StringRef(*ptx), "sm_7777", "sm_7777"),
+          std::tuple(StringRef(*ptx), "sm_1", "expected a chip from sm_80 on, but got 'sm_1'")}) {
+      llvm::Expected<nvptx::Assembled> wrong = (*assembler)->assemble(text, chip);
+      ASSERT_FALSE(bool(wrong));
+      std::string message = llvm::toString(wrong.takeError());
+      EXPECT_NE(message.find(says), std::string::npos) << message;
+    }
+  }
+  if (!first)
+    GTEST_SKIP() << "no assembler here";
+  auto chosen = nvptx::Assembler::find();
+  ASSERT_TRUE(bool(chosen)) << llvm::toString(chosen.takeError());
+  EXPECT_EQ((*chosen)->getKind(), *first);
+}
+
+TEST_F(Kernel, ToolkitIsLookedInAlone) {
+  auto none = nvptx::Assembler::find("/nowhere");
+  ASSERT_FALSE(bool(none));
+  EXPECT_EQ(llvm::toString(none.takeError()),
+            "neither ptxas nor libnvJitLink was found to assemble kernels with in /nowhere");
+  none = nvptx::Assembler::find("/nowhere", nvptx::Assembler::Kind::Ptxas);
+  ASSERT_FALSE(bool(none));
+  EXPECT_EQ(llvm::toString(none.takeError()),
+            "no ptxas was found to assemble kernels with in /nowhere");
 }

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("basin.launches", reason="the package is not there")
 
 import attention_reference  # noqa: E402
-from basin import emulator, launches, ops  # noqa: E402
+from basin import emulator, launches, ops, runtime  # noqa: E402
 from basin.launches import LaunchError  # noqa: E402
 
 
@@ -41,6 +41,14 @@ BLOCK = Path(__file__).with_name("block.mlir")
 def block(tmp_path_factory):
     folder = tmp_path_factory.mktemp("block")
     return compile_object(BLOCK, folder / "block.bko")
+
+
+@pytest.mark.parametrize("assembler", ["ptxas", "nvjitlink"])
+def test_runtime_reads_what_each_assembler_makes(tmp_path, assembler):
+    path = compile_object(BLOCK, tmp_path / "block.bko", "--assembler", assembler)
+    listed = [kernel.name for kernel in runtime.load(path).kernels]
+    text = basin_compile(BLOCK, "--target", "sm_80", "--emit=mlir", "-o", "-")
+    assert len(listed) == 2 and all(f"gpu.func @{name}(" in text for name in listed)
 
 
 def test_launches(block):

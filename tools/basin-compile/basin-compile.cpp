@@ -21,6 +21,7 @@
 #include "basin/Conversion/SinkToGPU/SinkToGPU.h"
 #include "basin/InitAll.h"
 #include "basin/Kernels/AddKernel.h"
+#include "basin/Target/NVPTX/Assembler.h"
 #include "basin/Target/NVPTX/Compile.h"
 #include "basin/Target/NVPTX/KernelObject.h"
 #include "basin/Target/ONNX/Import.h"
@@ -81,10 +82,18 @@ static cl::list<std::string>
              cl::desc("parts of schedules in place of what is chosen, such as "
                       "attention.stages=1"),
              cl::cat(category));
-static cl::opt<std::string> toolkit("toolkit", cl::desc("folder with bin/ptxas"),
-                                    cl::cat(category));
-static cl::opt<bool> verbose("resources", cl::desc("print registers and spills of each kernel"),
-                             cl::cat(category));
+static cl::opt<nvptx::Assembler::Kind>
+    assembler("assembler",
+              cl::desc("what makes machine code; if not given, the first of these that is found"),
+              cl::values(clEnumValN(nvptx::Assembler::Kind::Ptxas, "ptxas", "the program"),
+                         clEnumValN(nvptx::Assembler::Kind::NvJitLink, "nvjitlink",
+                                    "the library libnvJitLink, in this process")),
+              cl::cat(category));
+static cl::opt<std::string>
+    toolkit("toolkit", cl::desc("folder with lib/libnvJitLink.so or bin/ptxas"), cl::cat(category));
+static cl::opt<bool>
+    verbose("resources", cl::desc("print the assembler, and registers and spills of each kernel"),
+            cl::cat(category));
 
 static LogicalResult fail(const llvm::Twine &message) {
   llvm::errs() << "basin-compile: error: " << message << "\n";
@@ -138,16 +147,23 @@ static LogicalResult addNamedKernels(gpu::GPUModuleOp kernels, const kernels::Ke
 
 /// Machine code; prints what the assembler says of it.
 static FailureOr<std::string> assemble(StringRef ptx) {
-  llvm::Expected<nvptx::Assembled> done =
-      nvptx::assemble(ptx, target, nvptx::findAssembler(toolkit));
+  std::optional<nvptx::Assembler::Kind> kind;
+  if (assembler.getNumOccurrences())
+    kind = assembler;
+  auto found = nvptx::Assembler::find(toolkit, kind);
+  if (!found)
+    return fail(llvm::toString(found.takeError()));
+  llvm::Expected<nvptx::Assembled> done = (*found)->assemble(ptx, target);
   if (!done)
     return fail(llvm::toString(done.takeError()));
   for (const std::string &warning : done->warnings)
     llvm::errs() << "basin-compile: warning: " << warning << "\n";
-  if (verbose)
+  if (verbose) {
+    llvm::errs() << "assembled by " << (*found)->getPath() << "\n";
     for (const nvptx::KernelResources &kernel : done->kernels)
       llvm::errs() << kernel.name << ": " << kernel.registers << " registers, " << kernel.spillBytes
                    << " bytes spilled\n";
+  }
   return std::move(done->cubin);
 }
 

@@ -14,6 +14,7 @@
 
 #include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Target/NVPTX/Assembler.h"
 #include "basin/Target/NVPTX/Compile.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -92,7 +93,10 @@ static LogicalResult printRow(MLIRContext &context, int64_t dim, StringRef chip)
     return failure();
   if (printPTX)
     llvm::outs() << *ptx;
-  auto done = nvptx::assemble(*ptx, chip, nvptx::findAssembler());
+  auto assembler = nvptx::Assembler::find();
+  if (!assembler)
+    return emitError(module->getLoc(), llvm::toString(assembler.takeError()));
+  auto done = (*assembler)->assemble(*ptx, chip);
   if (!done)
     return emitError(module->getLoc(), llvm::toString(done.takeError()));
   const nvptx::KernelResources &is = done->kernels.front();

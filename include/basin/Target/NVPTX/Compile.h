@@ -6,9 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From kernels in the form of docs/kernels.md to PTX and to machine code. PTX
-// comes from LLVM, in this process; machine code from NVIDIA's assembler, a
-// program that is looked for.
+// From kernels in the form of docs/kernels.md to PTX; Assembler.h goes on from there.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +15,6 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/Support/Error.h"
 
 namespace basin::nvptx {
 
@@ -31,27 +28,6 @@ void buildLowerKernelsPipeline(mlir::OpPassManager &pm);
 /// PTX of a module that was lowered, for `chip` ("sm_80", "sm_90a"). The module
 /// stays as it is. Fails with a diagnostic.
 llvm::FailureOr<std::string> translateToPTX(mlir::gpu::GPUModuleOp module, llvm::StringRef chip);
-
-/// What the assembler says of one kernel.
-struct KernelResources {
-  std::string name;
-  unsigned registers = 0, spillBytes = 0, stackBytes = 0, staticSharedBytes = 0;
-};
-
-struct Assembled {
-  std::string cubin;
-  std::vector<KernelResources> kernels;
-  /// Lines of warning, of performance among them.
-  std::vector<std::string> warnings;
-};
-
-/// The assembler: `ptxas` in `toolkit`/bin where that is given, on the path, in
-/// /usr/local/cuda/bin; empty where there is none.
-std::string findAssembler(llvm::StringRef toolkit = {});
-
-/// Assembles `ptx` for `chip`. The error is the assembler's own.
-llvm::Expected<Assembled> assemble(llvm::StringRef ptx, llvm::StringRef chip,
-                                   llvm::StringRef assembler);
 
 } // namespace basin::nvptx
 
