@@ -277,13 +277,16 @@ TEST_F(AttentionNumbers, HeadDims) {
     Report report = expectRight(problem);
     EXPECT_EQ(report.counters.sharedLoads.extraWavefronts, 0u) << dim;
     EXPECT_EQ(report.counters.sharedStores.extraWavefronts, 0u) << dim;
-    EXPECT_EQ(report.counters.globalStores.efficiency(), 1.0) << dim;
+    if (problem.spec.getValueDim() % 16 == 0)
+      EXPECT_EQ(report.counters.globalStores.efficiency(), 1.0) << dim;
   };
   for (int64_t dim : {32, 64, 96, 128, 160, 192, 224, 256})
     expectRightOn("sm_80", dim, 0, /*sinks=*/false);
-  for (auto [dim, valueDim] : {std::pair(192, 128), {64, 256}, {96, 32}})
+  for (int64_t dim : {8, 16, 24, 40, 72, 80, 88, 112, 120, 168, 200, 248}) // with zeros behind them
+    expectRightOn("sm_80", dim, 0, /*sinks=*/false);
+  for (auto [dim, valueDim] : {std::pair(192, 128), {64, 256}, {96, 32}, {80, 24}, {8, 136}})
     expectRightOn("sm_80", dim, valueDim, /*sinks=*/false);
-  for (int64_t dim : {64, 96, 128, 256})
+  for (int64_t dim : {40, 64, 80, 96, 112, 128, 256})
     expectRightOn("sm_80", dim, 0, /*sinks=*/true);
   for (bool sinks : {false, true}) // tiles of their own there
     expectRightOn("sm_86", 256, 0, sinks);

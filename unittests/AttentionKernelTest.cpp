@@ -140,7 +140,7 @@ TEST_F(AttentionKernels, AssembleWithoutSpills) {
   // takes about the registers of bf16.
   for (StringRef chip : {"sm_80", "sm_86", "sm_90a"}) {
     std::vector<AttentionSpec> specs;
-    for (int64_t dim : {32, 64, 96, 128, 192, 256}) {
+    for (int64_t dim : {32, 64, 80, 96, 112, 128, 168, 192, 248, 256}) {
       std::vector<AttentionSpec> all = optionsOf(spec(dim));
       if (chip == "sm_90a" && (dim == 64 || dim == 128))
         specs.insert(specs.end(), all.begin(), all.end());
@@ -178,8 +178,8 @@ TEST_F(AttentionKernels, WhatNoScheduleCanDo) {
   AttentionSpec wrong = spec();
   wrong.type = Float32Type::get(&context);
   EXPECT_NE(check(wrong).find("bf16 or f16"), std::string::npos);
-  wrong = spec(80);
-  EXPECT_NE(check(wrong).find("80"), std::string::npos);
+  wrong = spec(84);
+  EXPECT_NE(check(wrong).find("84"), std::string::npos);
   wrong = spec(288);
   EXPECT_NE(check(wrong), "");
   wrong = spec();

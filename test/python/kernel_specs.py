@@ -122,7 +122,9 @@ def attention_specs(large: bool) -> Iterator[Spec]:
         "head_dim=128,type=bf16,causal,window,mask=keep,softcap=30,scale=0.2,key_lengths,sink_logit,"
         "sink_kv,gate=sigmoid,log_sum_exp",
     )
-    for dim in [32, 64, 96, 128, 160, 256] * 2 + [64, 128, 192, 224] * 8 * large:
+    for dim in [32, 64, 96, 128, 160, 256] * 2 + [8, 40, 80, 112, 248]:
+        yield _attention_spec(rng, dim)
+    for dim in [64, 128, 192, 224] * 8 * large:
         yield _attention_spec(rng, dim)
 
 

@@ -27,7 +27,7 @@ struct AttentionSpec {
 
   /// Of query, key, value, gate and result: bf16 or f16.
   mlir::Type type;
-  /// Multiples of 32 up to 256; the value's is the head dim's where it is 0.
+  /// Multiples of 8 up to 256; the value's is the head dim's where it is 0.
   int64_t headDim = 0, valueDim = 0;
   /// Of the scores; 1 / sqrt(headDim) where it is 0.
   double scale = 0;
@@ -60,6 +60,9 @@ struct AttentionSpec {
   double getScale() const;
   mlir::Type getSinkType() const;
 };
+
+/// Elements of shared memory for a row of `dim`.
+int64_t getTileColumns(int64_t dim);
 
 /// How it is done: a block takes `queries` rows of one head, `keys` rows of key
 /// and value at a time, of which `stages` tiles are in shared memory.

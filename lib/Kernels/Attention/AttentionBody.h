@@ -19,6 +19,16 @@
 
 namespace basin::kernels {
 
+/// A tile of rows of `dim` elements, with zeros behind them as far as it goes: whole
+/// numbers of 64 bytes, as the swizzle wants.
+struct HeadTile : SwizzledTile {
+  explicit HeadTile(int64_t dim) : SwizzledTile{getTileColumns(dim)}, dim(dim) {}
+
+  int64_t dim;
+  /// Chunks with elements of the row in them.
+  int64_t ownChunks() const { return dim / 8; }
+};
+
 class AttentionBody {
 public:
   AttentionBody(mlir::gpu::GPUModuleOp module, const AttentionSpec &spec,
@@ -55,13 +65,13 @@ private:
   // AttentionLoad.cpp
   Value offsetOf(llvm::StringRef tensor, Value head);
   Value rowPointer(llvm::StringRef tensor, Value row);
-  void forRowsOfThread(SwizzledTile tile, int64_t rows,
+  void forRowsOfThread(HeadTile tile, int64_t rows,
                        llvm::function_ref<void(Value row, int64_t rowOffset)> body);
-  void copyTile(SwizzledTile tile, int64_t rows, Value target,
+  void copyTile(HeadTile tile, int64_t rows, Value target,
                 llvm::function_ref<std::pair<Value, Value>(Value row)> source);
-  void copyQueryRows(llvm::StringRef tensor, SwizzledTile tile, Value target);
-  void copyKeyRows(llvm::StringRef tensor, llvm::StringRef sinkTensor, SwizzledTile tile,
-                   Value target, Value firstKey);
+  void copyQueryRows(llvm::StringRef tensor, HeadTile tile, Value target);
+  void copyKeyRows(llvm::StringRef tensor, llvm::StringRef sinkTensor, HeadTile tile, Value target,
+                   Value firstKey);
   void issueKeys(Value step);
   void issueValues(Value step);
   void loadQueries();
@@ -97,9 +107,9 @@ private:
   const AttentionSpec &spec;
   const AttentionSchedule &schedule;
   KernelBuilder b;
-  SwizzledTile keyTile, valueTile;
-  /// 16-row tiles of a warp's queries; 8-column tiles of scores and of the result;
-  /// 16-column steps of the head dim.
+  HeadTile keyTile, valueTile;
+  /// 16-row tiles of a warp's queries; 8-column tiles of scores and of the result, in
+  /// pairs; 16-column steps of the head dim.
   int64_t rowTiles, scoreTiles, valueTiles, headSteps;
 
   Value thread, lane, warp;

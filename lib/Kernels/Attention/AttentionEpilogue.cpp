@@ -117,9 +117,15 @@ void AttentionBody::storeOutput() {
       Value target = rowPointer("result", query);
       for (int64_t first = 0; first < valueTile.chunks(); first += valueTile.group()) {
         Value column = b.add(chunk, b.i32(first));
-        Value place = b.at(b.shared(), b.getI8Type(), valueTile.offset(b, row, column));
-        Value eight = b.load(place, spec.type, b.i32(0), 8);
-        b.store(eight, target, spec.type, b.mul(column, b.i32(8)));
+        auto storeChunk = [&] {
+          Value place = b.at(b.shared(), b.getI8Type(), valueTile.offset(b, row, column));
+          Value eight = b.load(place, spec.type, b.i32(0), 8);
+          b.store(eight, target, spec.type, b.mul(column, b.i32(8)));
+        };
+        if (first + valueTile.group() <= valueTile.ownChunks())
+          storeChunk();
+        else
+          b.ifThen(b.lessU(column, b.i32(valueTile.ownChunks())), storeChunk);
       }
     });
   });

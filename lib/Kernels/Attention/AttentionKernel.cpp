@@ -77,9 +77,9 @@ AttentionBody::AttentionBody(gpu::GPUModuleOp module, const AttentionSpec &spec,
                              const AttentionSchedule &schedule, StringRef name)
     : spec(spec), schedule(schedule),
       b(module, name, argumentsOf(spec), schedule.blockSize(), schedule.sharedBytes(spec)),
-      keyTile{spec.headDim}, valueTile{spec.getValueDim()}, rowTiles(schedule.rowsPerWarp() / 16),
-      scoreTiles(schedule.keys / 8), valueTiles(spec.getValueDim() / 8),
-      headSteps(spec.headDim / 16) {
+      keyTile(spec.headDim), valueTile(spec.getValueDim()), rowTiles(schedule.rowsPerWarp() / 16),
+      scoreTiles(schedule.keys / 8), valueTiles(llvm::alignTo(spec.getValueDim(), 16) / 8),
+      headSteps(llvm::divideCeil(spec.headDim, 16)) {
   if (schedule.wantsRegisters)
     b.wantRegisters();
 }

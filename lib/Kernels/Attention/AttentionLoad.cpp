@@ -8,7 +8,8 @@
 //
 // From global to shared memory, 16 bytes a copy, and the queries to registers.
 // Rows beyond the end become zeros: scores of such keys are hidden later, but
-// 0 * what lies there could be NaN in the result.
+// 0 * what lies there could be NaN in the result. So do columns beyond the head dim,
+// which scores are sums over.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,7 +42,7 @@ Value AttentionBody::rowPointer(StringRef tensor, Value row) {
 
 /// Calls `body` for the rows of a tile of `rows` rows that this thread copies a
 /// chunk of: its number and that of the row group, a constant.
-void AttentionBody::forRowsOfThread(SwizzledTile tile, int64_t rows,
+void AttentionBody::forRowsOfThread(HeadTile tile, int64_t rows,
                                     llvm::function_ref<void(Value, int64_t)> body) {
   int64_t rowsAtOnce = schedule.blockSize() / tile.group();
   Value mine = b.divU(thread, tile.group());
@@ -56,7 +57,7 @@ void AttentionBody::forRowsOfThread(SwizzledTile tile, int64_t rows,
 
 /// `source` gives a row's pointer and the bytes of each chunk that are to be
 /// read, 16 or 0.
-void AttentionBody::copyTile(SwizzledTile tile, int64_t rows, Value target,
+void AttentionBody::copyTile(HeadTile tile, int64_t rows, Value target,
                              llvm::function_ref<std::pair<Value, Value>(Value)> source) {
   Value mine = b.divU(thread, tile.group()), chunk = b.remU(thread, tile.group());
   Value place = b.at(target, b.getI8Type(), tile.offset(b, mine, chunk));
@@ -64,14 +65,18 @@ void AttentionBody::copyTile(SwizzledTile tile, int64_t rows, Value target,
   forRowsOfThread(tile, rows, [&](Value row, int64_t offset) {
     auto [pointer, bytes] = source(row);
     Value from = b.at(pointer, spec.type, element);
-    for (int64_t first = 0; first < tile.chunks(); first += tile.group())
+    for (int64_t first = 0; first < tile.chunks(); first += tile.group()) {
+      Value some = bytes;
+      if (first + tile.group() > tile.ownChunks())
+        some = b.select(b.lessU(chunk, b.i32(tile.ownChunks() - first)), bytes, b.i32(0));
       copyAsync(b, b.at(place, b.getI8Type(), b.i32(offset * tile.rowBytes() + first * 16)),
-                b.at(from, spec.type, b.i32(first * 8)), bytes);
+                b.at(from, spec.type, b.i32(first * 8)), some);
+    }
   });
 }
 
 /// The block's rows of a tensor with the queries' rows.
-void AttentionBody::copyQueryRows(StringRef tensor, SwizzledTile tile, Value target) {
+void AttentionBody::copyQueryRows(StringRef tensor, HeadTile tile, Value target) {
   copyTile(tile, schedule.queries, target, [&](Value row) {
     Value query = b.add(firstQuery, row);
     Value isRow = b.lessS(query, queries);
@@ -81,8 +86,8 @@ void AttentionBody::copyQueryRows(StringRef tensor, SwizzledTile tile, Value tar
 }
 
 /// A tile of rows of keys, from the sink rows where it has some.
-void AttentionBody::copyKeyRows(StringRef tensor, StringRef sinkTensor, SwizzledTile tile,
-                                Value target, Value firstKey) {
+void AttentionBody::copyKeyRows(StringRef tensor, StringRef sinkTensor, HeadTile tile, Value target,
+                                Value firstKey) {
   copyTile(tile, schedule.keys, target, [&](Value row) {
     Value number = b.add(firstKey, row);
     Value key = sinkRows ? b.sub(number, sinkRows) : number;
@@ -94,7 +99,7 @@ void AttentionBody::copyKeyRows(StringRef tensor, StringRef sinkTensor, Swizzled
     Value isSink = b.lessS(number, sinkRows);
     Value sinkRow = arith::AddIOp::create(b, mulLong(b, b.extend(keyHead), b.extend(sinkRows)),
                                           b.extend(number));
-    Value sink = b.at(b.arg(sinkTensor), spec.type, mulLong(b, sinkRow, b.i64(tile.columns)));
+    Value sink = b.at(b.arg(sinkTensor), spec.type, mulLong(b, sinkRow, b.i64(tile.dim)));
     return std::pair(b.select(isSink, sink, rowPointer(tensor, maxS(safe, b.i32(0)))), bytes);
   });
 }

@@ -17,7 +17,7 @@
 using namespace mlir;
 using namespace basin::kernels;
 
-static constexpr int64_t kElementBytes = 2, kMaxDim = 256, kDimStep = 32;
+static constexpr int64_t kElementBytes = 2, kMaxDim = 256, kDimStep = 8;
 
 double AttentionSpec::getScale() const { return scale != 0 ? scale : 1 / std::sqrt(headDim); }
 
@@ -30,7 +30,7 @@ std::string basin::kernels::check(const AttentionSpec &spec) {
     return "expected bf16 or f16 as the type";
   for (int64_t dim : {spec.headDim, spec.getValueDim()})
     if (dim < kDimStep || dim > kMaxDim || dim % kDimStep != 0)
-      return llvm::formatv("expected head dims of 32 to 256 in steps of 32, but got {0}", dim);
+      return llvm::formatv("expected head dims of 8 to 256 in steps of 8, but got {0}", dim);
   if (!(spec.scale >= 0) || std::isinf(spec.scale))
     return llvm::formatv("expected a positive scale, but got {0}", spec.scale);
   if (!(spec.softcap >= 0) || std::isinf(spec.softcap))
@@ -98,9 +98,12 @@ std::string basin::kernels::getName(const AttentionSpec &spec) {
 // Schedule
 //===----------------------------------------------------------------------===//
 
+int64_t basin::kernels::getTileColumns(int64_t dim) { return llvm::alignTo(dim, 32); }
+
 int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
-  int64_t query = queries * spec.headDim, result = queries * spec.getValueDim();
-  int64_t keyValue = stages * keys * (spec.headDim + spec.getValueDim());
+  int64_t head = getTileColumns(spec.headDim), value = getTileColumns(spec.getValueDim());
+  int64_t query = queries * head, result = queries * value;
+  int64_t keyValue = stages * keys * (head + value);
   int64_t loop = queryInRegisters ? std::max(query, keyValue) : query + keyValue;
   return std::max(loop, result) * kElementBytes;
 }

@@ -9,10 +9,10 @@ func.func @wide(%q: tensor<1x4x8x64xf32>, %k: tensor<1x4x8x64xf32>, %v: tensor<1
 
 // -----
 
-func.func @head_dim(%q: tensor<1x4x8x48xf16>, %k: tensor<1x4x8x48xf16>, %v: tensor<1x4x8x48xf16>) -> tensor<1x4x8x48xf16> {
-  // expected-error @below {{expected head dims of 32 to 256 in steps of 32, but got 48}}
-  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x48xf16>, tensor<1x4x8x48xf16>, tensor<1x4x8x48xf16>) -> tensor<1x4x8x48xf16>
-  return %0 : tensor<1x4x8x48xf16>
+func.func @head_dim(%q: tensor<1x4x8x52xf16>, %k: tensor<1x4x8x52xf16>, %v: tensor<1x4x8x52xf16>) -> tensor<1x4x8x52xf16> {
+  // expected-error @below {{expected head dims of 8 to 256 in steps of 8, but got 52}}
+  %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x52xf16>, tensor<1x4x8x52xf16>, tensor<1x4x8x52xf16>) -> tensor<1x4x8x52xf16>
+  return %0 : tensor<1x4x8x52xf16>
 }
 
 // -----
