@@ -116,9 +116,11 @@ static llvm::Expected<std::unique_ptr<ExecutionEngine>> compile(ModuleOp module)
     return machine.takeError();
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
+  // The engine has the machine by then.
+  llvm::TargetMachine &target = **machine;
   // Held here: the options refer to it.
   std::function<llvm::Error(llvm::Module *)> optimize = [&](llvm::Module *module) {
-    runPasses(*module, **machine);
+    runPasses(*module, target);
     return llvm::Error::success();
   };
   ExecutionEngineOptions options;

@@ -28,15 +28,21 @@ using namespace basin::kernels;
 
 namespace cl = llvm::cl;
 
-static cl::list<std::string> chips("chips", cl::CommaSeparated, cl::desc("such as sm_80"));
-static cl::list<int64_t> dims("dims", cl::CommaSeparated, cl::desc("head dims"));
-static cl::opt<std::string> type("type", cl::init("bf16"), cl::desc("bf16 or f16"));
+static cl::OptionCategory category("basin-kernel-resources");
+static cl::list<std::string> chips("chips", cl::CommaSeparated, cl::desc("such as sm_80"),
+                                   cl::cat(category));
+static cl::list<int64_t> dims("dims", cl::CommaSeparated, cl::desc("head dims"), cl::cat(category));
+static cl::opt<std::string> type("type", cl::init("bf16"), cl::desc("bf16 or f16"),
+                                 cl::cat(category));
 static cl::list<std::string> options(
     "options", cl::CommaSeparated,
-    cl::desc("of the spec: causal, window, sink, sinkkv, gate, lse, lengths, bias, keep, softcap"));
+    cl::desc("of the spec: causal, window, sink, sinkkv, gate, lse, lengths, bias, keep, softcap"),
+    cl::cat(category));
 static cl::opt<std::string>
-    tiles("schedule", cl::desc("queries,keys,warps,stages,queryInRegisters instead of the chosen"));
-static cl::opt<bool> printPTX("ptx", cl::desc("print the PTX of the kernels, too"));
+    tiles("schedule", cl::desc("queries,keys,warps,stages,queryInRegisters instead of the chosen"),
+          cl::cat(category));
+static cl::opt<bool> printPTX("ptx", cl::desc("print the PTX of the kernels, too"),
+                              cl::cat(category));
 
 static AttentionSpec makeSpec(MLIRContext *ctx, int64_t dim) {
   AttentionSpec spec;
@@ -111,6 +117,7 @@ static LogicalResult printRow(MLIRContext &context, int64_t dim, StringRef chip)
 }
 
 int main(int argc, char **argv) {
+  cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv, "registers and shared memory of attention kernels\n");
   DialectRegistry registry;
   nvptx::registerDialects(registry);

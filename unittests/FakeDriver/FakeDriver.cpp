@@ -14,6 +14,8 @@
 
 #include "FakeDriver.h"
 
+#include "../../lib/Runtime/Driver.h"
+
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -41,17 +43,29 @@ State &state() {
   return *made;
 }
 
-/// Handles are addresses of these; a context's index is its device.
-int contexts[kDevices];
-thread_local std::vector<int *> stack;
+} // namespace
 
-struct Module {
+// What the runtime's handles point to.
+namespace basin::rt::cuda {
+struct ContextTag {};
+struct ModuleTag {
   std::string image;
 };
-struct Function {
+struct FunctionTag {
   std::string name;
 };
-} // namespace
+} // namespace basin::rt::cuda
+
+using basin::rt::cuda::Context;
+using basin::rt::cuda::Function;
+using basin::rt::cuda::FunctionTag;
+using basin::rt::cuda::Module;
+using basin::rt::cuda::ModuleTag;
+using basin::rt::cuda::Stream;
+
+/// A context's index is its device.
+static basin::rt::cuda::ContextTag contexts[kDevices];
+static thread_local std::vector<Context> stack;
 
 /// Logs a call, and returns what a test wants it to return.
 template <typename... Parts> static int called(const char *function, const Parts &...parts) {
@@ -141,14 +155,14 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   return 0;
 }
 
-int cuDevicePrimaryCtxRetain(void **context, int device) {
+int cuDevicePrimaryCtxRetain(Context *context, int device) {
   *context = &contexts[device];
   return called("retain", device);
 }
 
 int cuDevicePrimaryCtxRelease_v2(int device) { return called("release", device); }
 
-int cuCtxGetCurrent(void **context) {
+int cuCtxGetCurrent(Context *context) {
   *context = stack.empty() ? nullptr : stack.back();
   return 0;
 }
@@ -160,12 +174,12 @@ int cuCtxGetDevice(int *device) {
   return 0;
 }
 
-int cuCtxPushCurrent_v2(void *context) {
-  stack.push_back(static_cast<int *>(context));
+int cuCtxPushCurrent_v2(Context context) {
+  stack.push_back(context);
   return 0;
 }
 
-int cuCtxPopCurrent_v2(void **context) {
+int cuCtxPopCurrent_v2(Context *context) {
   if (stack.empty())
     return 201;
   *context = stack.back();
@@ -176,7 +190,7 @@ int cuCtxPopCurrent_v2(void **context) {
 int cuCtxSynchronize() { return called("synchronize"); }
 
 /// The image is what follows an ELF header, or text.
-int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options,
+int cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int *options,
                        void **values) {
   auto text = static_cast<const char *>(image);
   std::string tag = std::memcmp(text,
@@ -193,34 +207,34 @@ int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *op
   for (unsigned i = 0; result != 0 && i < count; ++i)
     if (options[i] == 5)
       std::strcpy(static_cast<char *>(values[i]), "line 7: no such instruction");
-  *module = result == 0 ? new Module{tag} : nullptr;
+  *module = result == 0 ? new ModuleTag{tag} : nullptr;
   return result;
 }
 
-int cuModuleUnload(void *module) {
-  delete static_cast<Module *>(module);
+int cuModuleUnload(Module module) {
+  delete module;
   return called("unload");
 }
 
-int cuModuleGetFunction(void **function, void *module, const char *name) {
+int cuModuleGetFunction(Function *function, Module module, const char *name) {
   // Never freed: a test may keep it beyond its module.
-  *function = new Function{name};
+  *function = new FunctionTag{name};
   return called("function", name);
 }
 
-int cuFuncSetAttribute(void *function, int attribute, int value) {
-  return called("attribute", static_cast<Function *>(function)->name, attribute, value);
+int cuFuncSetAttribute(Function function, int attribute, int value) {
+  return called("attribute", function->name, attribute, value);
 }
 
-int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *count, void *function, int threads,
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *count, Function function, int threads,
                                                 size_t shared) {
   *count = 2;
-  return called("occupancy", static_cast<Function *>(function)->name, threads, shared);
+  return called("occupancy", function->name, threads, shared);
 }
 
-int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
-                   unsigned blockY, unsigned blockZ, unsigned shared, void *stream,
-                   void **parameters, void **) {
+int cuLaunchKernel(Function function, unsigned gridX, unsigned gridY, unsigned gridZ,
+                   unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,
+                   Stream stream, void **parameters, void **) {
   std::string bytes;
   for (size_t i = 0; i < state().sizes.size(); ++i) {
     bytes += i ? "," : "";
@@ -232,8 +246,8 @@ int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned grid
   }
   int device = -1;
   (void)cuCtxGetDevice(&device);
-  return called("launch", static_cast<Function *>(function)->name, "on", device, "grid", gridX,
-                gridY, gridZ, "block", blockX, blockY, blockZ, "shared", shared, "stream",
+  return called("launch", function->name, "on", device, "grid", gridX, gridY, gridZ, "block",
+                blockX, blockY, blockZ, "shared", shared, "stream",
                 reinterpret_cast<uintptr_t>(stream), bytes);
 }
 
