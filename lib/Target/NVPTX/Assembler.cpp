@@ -87,7 +87,7 @@ llvm::Expected<Assembled> Assembler::assemble(StringRef ptx, StringRef chip) con
 namespace {
 using Handle = void *;
 
-/// Functions of nvJitLink; each but the last returns 0 if it could.
+/// Functions of nvJitLink; each returns 0 if it could.
 struct NvJitLinkFunctions {
   int (*create)(Handle *, uint32_t options, const char **) = nullptr;
   int (*destroy)(Handle *) = nullptr;
