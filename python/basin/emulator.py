@@ -9,6 +9,7 @@ Tensors are NumPy's (bf16 by ml_dtypes) or torch's on the CPU. What a kernel doe
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -309,7 +310,8 @@ def _check(done: subprocess.CompletedProcess[str]) -> None:
 def _stop(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait()
-    process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # of a request that it did not read
+        process.stdin.close()
     process.stdout.close()
 
 

@@ -167,8 +167,12 @@ def test_files_that_are_none(tmp_path, path):
         emulator.load(path, order="random")
 
 
-def test_a_process_that_ended(kernels):
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_process_that_ended(kernels, waits):
+    """Closing it is no error, either, whether the request went into its pipe or not."""
     kernels._process.kill()
+    if waits:
+        kernels._process.wait()
     with pytest.raises(emulator.EmulatorError, match="basin-emulate ended with -9"):
         kernels[NORM](**tensors())
 
