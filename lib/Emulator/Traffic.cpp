@@ -16,20 +16,19 @@ using namespace basin::emulator;
 
 void Traffic::reset(unsigned count) {
   warps.resize(count);
-  for (Warp &warp : warps) {
-    warp.global.resize(sites.size());
-    warp.shared.resize(sites.size());
-  }
+  for (Warp &warp : warps)
+    for (Accesses *accesses : {&warp.global, &warp.shared})
+      accesses->ofSite.resize(sites.size());
 }
 
 void Traffic::record(unsigned warp, unsigned lane, uint32_t site, uint64_t address, uint32_t bytes,
                      bool isShared, bool store) {
-  Warp &of = warps[warp];
-  std::unique_ptr<Groups> &place = (isShared ? of.shared : of.global)[site];
+  Accesses &accesses = isShared ? warps[warp].shared : warps[warp].global;
+  std::unique_ptr<Place> &place = accesses.ofSite[site];
   if (!place)
-    place = std::make_unique<Groups>();
+    place = std::make_unique<Place>();
   if (place->groups.empty())
-    (isShared ? of.touchedShared : of.touchedGlobal).push_back(site);
+    accesses.touched.push_back(site);
   uint32_t n = place->counts[lane]++;
   if (n == place->groups.size())
     place->groups.push_back(std::make_unique<Group>());
@@ -41,20 +40,18 @@ void Traffic::record(unsigned warp, unsigned lane, uint32_t site, uint64_t addre
 }
 
 void Traffic::flush(unsigned warp) {
-  auto count = [](auto &ofSite, std::vector<uint32_t> &touched, std::vector<Counted> &to,
-                  auto countGroup) {
-    for (uint32_t site : touched) {
-      Groups &place = *ofSite[site];
+  auto count = [](Accesses &accesses, std::vector<Counted> &to, auto countGroup) {
+    for (uint32_t site : accesses.touched) {
+      Place &place = *accesses.ofSite[site];
       for (const std::unique_ptr<Group> &group : place.groups)
         countGroup(*group, to[site].memory);
       place.groups.clear();
       std::fill(std::begin(place.counts), std::end(place.counts), 0);
     }
-    touched.clear();
+    accesses.touched.clear();
   };
-  Warp &of = warps[warp];
-  count(of.global, of.touchedGlobal, global, countGlobal);
-  count(of.shared, of.touchedShared, shared, countShared);
+  count(warps[warp].global, global, countGlobal);
+  count(warps[warp].shared, shared, countShared);
 }
 
 void Traffic::countGlobal(const Group &group, MemoryCounters &to) {

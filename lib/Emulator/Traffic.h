@@ -48,13 +48,17 @@ private:
     uint64_t addresses[32];
   };
   /// Of one place and one memory, in one warp.
-  struct Groups {
+  struct Place {
     std::vector<std::unique_ptr<Group>> groups;
     uint32_t counts[32] = {};
   };
+  /// Of one memory, in one warp.
+  struct Accesses {
+    std::vector<std::unique_ptr<Place>> ofSite;
+    std::vector<uint32_t> touched;
+  };
   struct Warp {
-    std::vector<std::unique_ptr<Groups>> global, shared; // by place
-    std::vector<uint32_t> touchedGlobal, touchedShared;
+    Accesses global, shared;
   };
   struct Counted {
     bool store = false;
@@ -64,7 +68,7 @@ private:
   static void countShared(const Group &group, MemoryCounters &to);
 
   llvm::ArrayRef<Site> sites;
-  std::vector<Counted> global, shared; // by place
+  std::vector<Counted> global, shared; // by site
   std::vector<Warp> warps;
 };
 
