@@ -20,6 +20,21 @@ if(BASIN_SANITIZE)
   add_link_options(-fsanitize=${_basin_san} -shared-libsan -Wl,-rpath,${_basin_runtime})
 endif()
 
+# The sanitizers' build parses each source on its own: it finds missing includes.
+if(BASIN_ENABLE_PRECOMPILED_HEADERS AND NOT BASIN_SANITIZE)
+  set(BASIN_PRECOMPILED_HEADER ${PROJECT_SOURCE_DIR}/lib/Precompiled/Precompiled.h)
+  # A header's time is no part of it: ccache goes by its contents.
+  add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+endif()
+
+# Compiles the target's sources after the common header. An executable's are compiled
+# another way (PIE), and few.
+function(basin_precompile name)
+  if(BASIN_PRECOMPILED_HEADER)
+    target_precompile_headers(${name} REUSE_FROM BasinPrecompiled)
+  endif()
+endfunction()
+
 # A Basin library: sources, the dylib-linked MLIR, exported for find_package(Basin).
 # One that is STANDALONE is not in every tool, and not in the fuzzers.
 #   basin_add_library(NAME sources... [STANDALONE] [DEPENDS ...] [LINK_LIBS ...])
@@ -29,6 +44,7 @@ function(basin_add_library name)
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
+  basin_precompile(${name})
   target_include_directories(${name} INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>

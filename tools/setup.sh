@@ -16,6 +16,8 @@ BASIN_PACKAGES=(ccache chromium clang-22 clang-format-22 cmake g++ libclang-rt-2
 
 # The same file in another checkout or build folder is a hit.
 export CCACHE_BASEDIR=$BASIN_ROOT CCACHE_NOHASHDIR=1
+# Of sources with a precompiled header, too.
+export CCACHE_SLOPPINESS=pch_defines,time_macros
 
 say() { printf '== %s\n' "$*" >&2; }
 
