@@ -8,6 +8,8 @@
 
 #include "basin/Analysis/Inspect.h"
 
+#include "AttentionOrigin.h"
+
 #include "basin/Analysis/ResidualStreams.h"
 #include "basin/Conversion/Passes.h"
 
@@ -57,13 +59,6 @@ template <typename NormOp> static json::Object describeNorm(NormOp op, StringRef
       {"form", formOf(op)}};
 }
 
-/// Whether a key is what a Concat with an earlier one gives.
-static bool hasCache(sink::AttentionOp op) {
-  if (op.getPastKey())
-    return true;
-  return isa_and_nonnull<ConcatOp, TensorScatterOp>(op.getKey().getDefiningOp());
-}
-
 /// "head" or "element": how many scores there are; null without a gate.
 static json::Value describeAttentionGate(sink::AttentionOp op) {
   if (!op.getGate())
@@ -90,27 +85,27 @@ static json::Object describeAttention(sink::AttentionOp op) {
   auto number = [](std::optional<APFloat> value) {
     return value ? json::Value(value->convertToDouble()) : json::Value(nullptr);
   };
-  bool rotary = op.getQuery().getDefiningOp<sink::RotaryOp>() != nullptr;
-  op.getForm().walk(
-      [&](MSGroupQueryAttentionOp inner) { rotary |= inner.getDoRotary().value_or(0) != 0; });
-  StringRef mask = "none";
+  StringRef mask = "none", hiddenRows = op.getHiddenRows();
   if (op.getMaskKind())
     mask = sink::stringifyMaskKind(*op.getMaskKind());
-  return json::Object{{"output", nameOf(op.getResult())},
-                      {"heads", orNull(op.getNumHeads())},
-                      {"kv_heads", orNull(op.getKvNumHeads())},
-                      {"head_dim", orNull(op.getHeadDim())},
-                      {"causal", op.getCausal()},
-                      {"mask", mask},
-                      {"scale", number(op.getScale())},
-                      {"softcap", number(op.getSoftcap())},
-                      {"window", orNull(op.getWindow())},
-                      {"rotary", rotary},
-                      {"kv_cache", hasCache(op)},
-                      {"sink_logit", static_cast<bool>(op.getSinkLogit())},
-                      {"sink_kv", static_cast<bool>(op.getSinkKey())},
-                      {"gate", describeAttentionGate(op)},
-                      {"form", formOf(op)}};
+  return json::Object{
+      {"output", nameOf(op.getResult())},
+      {"heads", orNull(op.getNumHeads())},
+      {"kv_heads", orNull(getKeyHeads(op))},
+      {"head_dim", orNull(op.getHeadDim())},
+      {"causal", op.getCausal()},
+      {"mask", mask},
+      {"hidden_rows", hiddenRows.empty() ? json::Value(nullptr) : json::Value(hiddenRows)},
+      {"own_lengths", static_cast<bool>(op.getLastKey())},
+      {"scale", number(op.getScale())},
+      {"softcap", number(op.getSoftcap())},
+      {"window", orNull(op.getWindow())},
+      {"rotary", isRotated(op)},
+      {"kv_cache", hasCache(op)},
+      {"sink_logit", static_cast<bool>(op.getSinkLogit())},
+      {"sink_kv", static_cast<bool>(op.getSinkKey())},
+      {"gate", describeAttentionGate(op)},
+      {"form", formOf(op)}};
 }
 
 static json::Object describeRotary(sink::RotaryOp op) {

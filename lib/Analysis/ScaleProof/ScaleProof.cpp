@@ -1,0 +1,291 @@
+//===- ScaleProof.cpp ----------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The rewritten graph is walked in its order. A node whose output has the name of
+// an output of the same operator in the original is that node, if its operands
+// stand for the other's; a rule gives what its results differ by. Other nodes were
+// put in: a Mul by powers of two changes the exponents of what it multiplies, an
+// Add is what a Skip operator sums up. All else that was put in stands for nothing.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Analysis/ScaleProof.h"
+
+#include "Rules.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+namespace {
+
+/// What a value of the rewritten graph stands for.
+struct Standing {
+  Value origin;
+  Scale scale;
+  /// Instead of `origin`: the sum inside of this Skip operator.
+  Operation *sumOf = nullptr;
+};
+
+class ScaleProof {
+public:
+  std::optional<std::string> prove(ModuleOp before, ModuleOp after);
+
+private:
+  using Why = std::optional<std::string>;
+  Why proveBlocks(Block &before, Block &after);
+  Why proveNode(Operation *after);
+  Why proveSame(Operation *before, Operation *after);
+  Why proveRegions(Operation *before, Operation *after);
+  Why proveOutputs(Operation *before, Operation *after);
+  void takeProduct(MulOp mul);
+  void takeSum(AddOp add);
+  bool isSkipOfSum(Operation *before, Operation *after);
+  Operation *findPartner(Operation *after) const;
+  std::optional<Standing> standing(Value after) const;
+  std::optional<Scale> relate(Value before, Value after) const;
+
+  DenseMap<Value, Standing> known;
+  /// Values of the original, by name: those of the graphs around the one at hand.
+  llvm::StringMap<Value> originals;
+  DenseMap<std::pair<Value, Value>, Operation *> skips;
+};
+
+} // namespace
+
+static std::string quote(StringRef name) { return ("'" + name + "'").str(); }
+
+static bool isSkip(Operation *op) {
+  return isa<MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(op);
+}
+
+/// What `after` stands for; a constant for the original's of its name.
+std::optional<Standing> ScaleProof::standing(Value after) const {
+  if (auto it = known.find(after); it != known.end())
+    return it->second;
+  if (!isConstantOp(after))
+    return std::nullopt;
+  Value before = originals.lookup(getValueName(after));
+  std::optional<Scale> scale =
+      before && isConstantOp(before) ? compareConstants(before, after) : std::nullopt;
+  return scale ? std::optional(Standing{before, *scale}) : std::nullopt;
+}
+
+/// The exponents by which two operands differ that stand for each other.
+std::optional<Scale> ScaleProof::relate(Value before, Value after) const {
+  if (auto it = known.find(after); it != known.end())
+    return it->second.origin == before ? std::optional(it->second.scale) : std::nullopt;
+  if (isConstantOp(before) && isConstantOp(after))
+    return compareConstants(before, after);
+  return std::nullopt;
+}
+
+Operation *ScaleProof::findPartner(Operation *after) const {
+  for (Value result : after->getResults()) {
+    Value before = originals.lookup(getValueName(result));
+    Operation *op = before ? before.getDefiningOp() : nullptr;
+    auto index = op ? cast<OpResult>(before).getResultNumber() : 0;
+    if (op && op->getName() == after->getName() && op->getNumResults() == after->getNumResults() &&
+        index == cast<OpResult>(result).getResultNumber())
+      return op;
+  }
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Nodes that were put in
+//===----------------------------------------------------------------------===//
+
+/// Whether a product with powers of two has the shape of `value` for certain.
+static bool keepsShape(Value value, Value product, const Scale &factor) {
+  TensorInfo from = getTensorInfo(value), to = getTensorInfo(product);
+  if (!from.hasRank() || !to.hasRank() || from.rank() != to.rank())
+    return false;
+  return factor.isUniform() || from[from.rank() - 1].is(factor.size());
+}
+
+void ScaleProof::takeProduct(MulOp mul) {
+  for (unsigned i : {0u, 1u}) {
+    std::optional<Standing> value = standing(mul->getOperand(i));
+    std::optional<Scale> factor = isConstantOp(mul->getOperand(1 - i))
+                                      ? getPowersOfTwo(mul->getOperand(1 - i))
+                                      : std::nullopt;
+    std::optional<Scale> product =
+        value && factor ? Scale::combine(value->scale, *factor) : std::nullopt;
+    if (!product || !keepsShape(mul->getOperand(i), mul->getResult(0), *factor))
+      continue;
+    known.insert({mul->getResult(0), {value->origin, *product, value->sumOf}});
+    return;
+  }
+}
+
+void ScaleProof::takeSum(AddOp add) {
+  std::optional<Standing> a = standing(add.getA()), b = standing(add.getB());
+  if (!a || !b)
+    return;
+  std::optional<Scale> both = Scale::meet(a->scale, b->scale);
+  // x + skip, then the operator's bias.
+  if (a->sumOf && both) {
+    unsigned bias = isa<MSSkipLayerNormalizationOp>(a->sumOf) ? 4 : 3;
+    if (getInputOrNull(a->sumOf, bias) == b->origin)
+      known.insert({add->getResult(0), {Value(), *both, a->sumOf}});
+    return;
+  }
+  if (Operation *skip = skips.lookup({a->origin, b->origin}); skip && both)
+    known.insert({add->getResult(0), {Value(), *both, skip}});
+}
+
+/// A Skip operator that got its own sum for x, and zeros for its skip and bias.
+bool ScaleProof::isSkipOfSum(Operation *before, Operation *after) {
+  auto it = known.find(after->getOperand(0));
+  if (it == known.end() || it->second.sumOf != before || !it->second.scale.isNone() ||
+      !isZero(after->getOperand(1)))
+    return false;
+  unsigned bias = isa<MSSkipLayerNormalizationOp>(before) ? 4 : 3;
+  if (getInputOrNull(after, bias))
+    return false;
+  for (unsigned i = 2; i < bias; ++i) {
+    Value a = getInputOrNull(before, i), b = getInputOrNull(after, i);
+    std::optional<Scale> scale = a && b ? relate(a, b) : std::nullopt;
+    if ((a || b) && !(scale && scale->isNone()))
+      return false;
+  }
+  return cast<NodeInterface>(before).getNodeAttrs() == cast<NodeInterface>(after).getNodeAttrs();
+}
+
+//===----------------------------------------------------------------------===//
+// Nodes of both
+//===----------------------------------------------------------------------===//
+
+ScaleProof::Why ScaleProof::proveSame(Operation *before, Operation *after) {
+  NodePair pair{before, after, {}};
+  std::string name = quote(getNodeName(after));
+  if (before->getNumOperands() != after->getNumOperands())
+    return "node " + name + " has other operands than before";
+  for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
+    bool isAbsent = !getInputOrNull(before, i);
+    if (isAbsent != !getInputOrNull(after, i))
+      return "operand " + std::to_string(i) + " of node " + name + " is absent in one of the two";
+    if (isAbsent || (isConstantOp(a) && isConstantOp(b))) {
+      pair.operands.push_back(std::nullopt);
+      continue;
+    }
+    std::optional<Scale> scale = relate(a, b);
+    if (!scale)
+      return "operand " + std::to_string(i) + " of node " + name +
+             " is not proven to stand for what it was";
+    pair.operands.push_back(scale);
+  }
+  ScaleResults results = applyRule(pair);
+  if (!results)
+    return "node " + name + " (" + cast<NodeInterface>(after).getOpType().str() +
+           ") has operands whose scales do not go together";
+  if (Why why = proveRegions(before, after))
+    return why;
+  for (auto [a, b, scale] : llvm::zip_equal(before->getResults(), after->getResults(), *results))
+    known.insert({b, {a, scale}});
+  return std::nullopt;
+}
+
+ScaleProof::Why ScaleProof::proveRegions(Operation *before, Operation *after) {
+  if (before->getNumRegions() != after->getNumRegions())
+    return "node " + quote(getNodeName(after)) + " has other subgraphs than before";
+  for (auto [a, b] : llvm::zip_equal(before->getRegions(), after->getRegions()))
+    if (Why why = proveBlocks(a.front(), b.front()))
+      return why;
+  return std::nullopt;
+}
+
+/// A node that stands for nothing is a reason only where it is read as if it did.
+ScaleProof::Why ScaleProof::proveNode(Operation *after) {
+  if (!isa<NodeInterface>(after) || isa<ConstantOp>(after))
+    return std::nullopt;
+  if (Operation *before = findPartner(after)) {
+    if (isSkip(before) && isSkipOfSum(before, after)) {
+      known.insert({after->getResult(0), {before->getResult(0), Scale()}});
+      return std::nullopt;
+    }
+    return proveSame(before, after);
+  }
+  if (auto mul = dyn_cast<MulOp>(after))
+    takeProduct(mul);
+  else if (auto add = dyn_cast<AddOp>(after))
+    takeSum(add);
+  return std::nullopt;
+}
+
+ScaleProof::Why ScaleProof::proveOutputs(Operation *before, Operation *after) {
+  if (before->getNumOperands() != after->getNumOperands())
+    return std::string("there are other outputs than before");
+  for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
+    std::optional<Scale> scale = relate(a, b);
+    // The sum that a Skip operator gave is an Add now.
+    if (auto it = known.find(b); !scale && it != known.end() && it->second.sumOf &&
+                                 a.getDefiningOp() == it->second.sumOf &&
+                                 cast<OpResult>(a).getResultNumber() == 3)
+      scale = it->second.scale;
+    std::string name = quote(getValueName(a));
+    if (!scale)
+      return "output " + name + " is not proven to stand for what it was";
+    if (!scale->isNone())
+      return "output " + name + " is scaled";
+  }
+  return std::nullopt;
+}
+
+ScaleProof::Why ScaleProof::proveBlocks(Block &before, Block &after) {
+  // Sibling subgraphs may use the same names: each takes its own back.
+  SmallVector<std::pair<StringRef, Value>> hidden;
+  if (before.getNumArguments() != after.getNumArguments())
+    return std::string("a graph has other inputs than before");
+  for (auto [a, b] : llvm::zip_equal(before.getArguments(), after.getArguments()))
+    known.insert({b, {a, Scale()}});
+  for (Operation &op : before) {
+    for (Value result : op.getResults())
+      if (StringRef name = getValueName(result); !name.empty())
+        hidden.push_back({name, std::exchange(originals[name], result)});
+    if (isSkip(&op))
+      skips.insert({{op.getOperand(0), op.getOperand(1)}, &op});
+  }
+  Why why;
+  for (Operation &op : after)
+    if (isa<ReturnOp>(op))
+      why = proveOutputs(before.getTerminator(), &op);
+    else if ((why = proveNode(&op)))
+      break;
+  for (auto [name, value] : llvm::reverse(hidden))
+    originals[name] = value;
+  return why;
+}
+
+std::optional<std::string> ScaleProof::prove(ModuleOp before, ModuleOp after) {
+  auto graph = [](ModuleOp module) -> GraphOp {
+    auto graphs = module.getOps<GraphOp>();
+    return graphs.empty() ? GraphOp() : *graphs.begin();
+  };
+  GraphOp a = graph(before), b = graph(after);
+  if (!a || !b)
+    return std::string("expected a main graph on both sides");
+  // Calls are nodes without a rule: what they call must be what it was.
+  SymbolTable functions(before);
+  for (FunctionOp function : after.getOps<FunctionOp>()) {
+    auto same = functions.lookup<FunctionOp>(function.getSymName());
+    if (!same || !OperationEquivalence::isEquivalentTo(
+                     same, function, OperationEquivalence::Flags::IgnoreLocations))
+      return "function " + quote(function.getName()) + " is not what it was";
+  }
+  return proveBlocks(a.getBody().front(), b.getBody().front());
+}
+
+std::optional<std::string> basin::findScaleMismatch(ModuleOp before, ModuleOp after) {
+  return ScaleProof().prove(before, after);
+}
