@@ -15,6 +15,7 @@
 
 #include "basin/API/Model.h"
 #include "basin/Analysis/Inspect.h"
+#include "basin/Analysis/ScaleProof.h"
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/InitAll.h"
 #include "basin/Target/ONNX/Import.h"
@@ -148,8 +149,25 @@ llvm::Error Model::run(llvm::StringRef pipeline) {
   OwningOpRef<ModuleOp> copy = module->clone();
   if (failed(manager.run(*copy)))
     return capture.error("the pipeline failed");
+  if (!original)
+    original = std::move(module);
   module = std::move(copy);
   return llvm::Error::success();
+}
+
+llvm::Expected<std::optional<std::string>> Model::findScaleMismatch() {
+  std::lock_guard<std::mutex> lock(mutex);
+  Capture capture(*this);
+  if (!original)
+    return std::nullopt;
+  // Calls have no rule, and types decide what is broadcast.
+  PassManager manager(&context);
+  if (failed(parsePassPipeline("onnx-inline-functions,onnx-infer-shapes", manager)))
+    return llvm::createStringError("the passes before a proof are not registered");
+  OwningOpRef<ModuleOp> before = original->clone(), after = module->clone();
+  if (failed(manager.run(*before)) || failed(manager.run(*after)))
+    return capture.error("types could not be inferred");
+  return basin::findScaleMismatch(*before, *after);
 }
 
 llvm::Error Model::save(llvm::StringRef to, onnx::ExternalData externalData) {

@@ -34,6 +34,14 @@ class Model:
         """What recognition finds in the model; the model stays as it is."""
         return json.loads(self._handle.inspect_json())
 
+    def find_scale_mismatch(self) -> str | None:
+        """None where the rewritten model is proven to compute what the loaded one did.
+
+        A dimensional analysis of the two, which runs nothing and reads changed weights alone; else
+        the reason why it is not proven. It covers rewrites by powers of two.
+        """
+        return self._handle.find_scale_mismatch()
+
     def save(self, path: Path, external_data: ExternalData = "auto") -> None:
         """Write the model; nothing is written where that fails.
 

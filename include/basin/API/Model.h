@@ -22,6 +22,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,10 @@ public:
   llvm::Error save(llvm::StringRef path,
                    onnx::ExternalData externalData = onnx::ExternalData::Auto);
 
+  /// Whether the model as it is now is proven to compute what it did when it was
+  /// loaded, by Analysis/ScaleProof.h: nothing where it is, else the reason.
+  llvm::Expected<std::optional<std::string>> findScaleMismatch();
+
   /// What recognition found, as the JSON of inspectModule.
   llvm::Expected<std::string> inspectJSON();
 
@@ -64,6 +69,8 @@ private:
   std::string path;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// As it was before the first pipeline; null until then.
+  mlir::OwningOpRef<mlir::ModuleOp> original;
   std::vector<std::string> diagnostics;
 };
 

@@ -62,6 +62,12 @@ static std::string inspect(Model &model) {
   return std::move(*text);
 }
 
+static std::optional<std::string> findScaleMismatch(Model &model) {
+  llvm::Expected<std::optional<std::string>> why = model.findScaleMismatch();
+  check(why.takeError());
+  return std::move(*why);
+}
+
 NB_MODULE(_basin, m) {
   nb::exception<BasinError>(m, "BasinError");
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
@@ -71,6 +77,7 @@ NB_MODULE(_basin, m) {
           "run", [](Model &model, const std::string &pipeline) { check(model.run(pipeline)); },
           Unlocked())
       .def("inspect_json", inspect, Unlocked())
+      .def("find_scale_mismatch", findScaleMismatch, Unlocked())
       .def(
           "save",
           [](Model &model, const std::string &path, const std::string &externalData) {

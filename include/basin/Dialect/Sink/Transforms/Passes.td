@@ -79,6 +79,28 @@ def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
+def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
+  let summary = "prove that a rewrite by powers of two changes no output";
+  let description = [{
+    Walks the module and the one in the file `original` side by side and keeps, for
+    each value, the exponents by which the two differ, for the whole value or for
+    each position of its last axis. Additions need equal exponents, products add
+    them, a weight that changed is compared with what it was, a norm takes away
+    what its eps says, an operator without a rule needs none, and outputs must end
+    with none. Weights that did not change are not read; it runs nothing.
+
+    Fails, with the value and the reason, where that is not proven, which does not
+    mean that it is not so. Both modules hold onnx ops alone, and inferred types.
+
+    Promise: what it accepts computes the same numbers in real arithmetic, and the
+    same bits while no value leaves the normal range of its type.
+  }];
+  let options = [
+    Option<"original", "original", "std::string", "", "file with the module before the rewrite">
+  ];
+  let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
+}
+
 def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"> {
   let summary = "reductions that measure outliers, as further outputs of the graph";
   let description = [{
