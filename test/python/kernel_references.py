@@ -97,7 +97,7 @@ def visible(parts: Mapping[str, Any], t: Tensors, window: int) -> torch.Tensor:
         seen = seen & (place - key < window)
     if "key_lengths" in parts:
         seen = seen & (key < t["key_lengths"][:, None, None, None])
-    if parts.get("mask") == "keep":
+    if parts.get("mask") == "keep" and "mask_fill" not in parts:
         seen = seen & (t["mask"] != 0)
     return seen
 

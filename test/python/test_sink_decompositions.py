@@ -29,6 +29,7 @@ TOLERANCE = {
 ELEMENT = {
     np.dtype(np.float32): "f32",
     np.dtype(np.float16): "f16",
+    np.dtype(np.int32): "i32",
     np.dtype(np.int64): "i64",
     np.dtype(bool): "i1",
 }

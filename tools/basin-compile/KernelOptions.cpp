@@ -153,6 +153,7 @@ static bool setAttentionPart(StringRef key, StringRef value, AttentionSpec &spec
                {"sink_logit", &spec.sinkLogit},
                {"sink_kv", &spec.sinkKeyValue},
                {"gate_per_head", &spec.gatePerHead},
+               {"nan_hidden_rows", &spec.nanHiddenRows},
                {"log_sum_exp", &spec.logSumExp}}))
     return true;
   if (key == "head_dim")
@@ -169,6 +170,8 @@ static bool setAttentionPart(StringRef key, StringRef value, AttentionSpec &spec
     return !value.getAsDouble(spec.scale) && spec.scale > 0;
   if (key == "softcap")
     return !value.getAsDouble(spec.softcap) && spec.softcap > 0;
+  if (key == "mask_fill")
+    return !value.getAsDouble(spec.maskFill) && spec.maskFill < 0 && std::isfinite(spec.maskFill);
   if (key == "mask")
     return parseOneOf<AttentionSpec::Mask>(
         value, {{"bias", AttentionSpec::Bias}, {"keep", AttentionSpec::Keep}}, spec.mask);

@@ -41,6 +41,12 @@ struct AttentionSpec {
   /// Added to the scores (of maskType), or an i8 that hides where it is 0.
   Mask mask = NoMask;
   mlir::Type maskType;
+  /// The score of a key that a Keep mask hides, in place of -inf where it is not 0:
+  /// a row that hides every key then gives each its share. Not beside causal or
+  /// window, which hide with -inf.
+  double maskFill = 0;
+  /// A row whose every score is -inf gives NaN, as a Softmax does, and not zeros.
+  bool nanHiddenRows = false;
   /// Keys of each batch, those beyond are never read.
   bool keyLengths = false;
   /// A logit in the denominator for each head, not scaled, f32 where `sinkType` is

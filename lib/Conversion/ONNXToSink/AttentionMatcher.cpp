@@ -46,6 +46,8 @@ private:
   std::optional<Miss> toScores();
   std::optional<Miss> scoresStep(Operation *op);
   std::optional<Miss> takeMask(Operation *op);
+  std::optional<Miss> takeFill(WhereOp where);
+  std::optional<Miss> checkMask(Operation *op) const;
   std::optional<Miss> takeSinkColumn(ConcatOp concat);
   bool takeSoftcap(Value &cur);
   std::optional<Miss> toOperands();
@@ -53,6 +55,7 @@ private:
   std::string takeSinkRows();
   std::optional<Miss> checkShapes();
   bool isSquare() const;
+  bool hasAllKeys() const;
   StringRef finish(bool allArguments);
 
   Operation *softmax;
@@ -68,13 +71,55 @@ private:
 
 static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
 
-/// A constant so low that its exponential vanishes beside any score.
+/// A constant so low that a score which it stands for is meant to be hidden.
 static bool isMaskedScore(Value value) {
   std::optional<double> constant = evaluateScalar(value);
   return constant && *constant <= -1e4;
 }
 
-/// s + mask; where(keep, s, low); where(hide, low, s).
+/// Whether a mask is broadcast to the scores, not the scores to the mask: where
+/// one of two sizes is dynamic, the other may be what grows it.
+static bool isNoLarger(Value mask, Value scores) {
+  TensorInfo m = getTensorInfo(mask), s = getTensorInfo(scores);
+  if (!m.hasRank() || !s.hasRank() || m.rank() > s.rank())
+    return false;
+  for (int64_t i = 1; i <= m.rank(); ++i) {
+    const Dim &have = m[m.rank() - i], &want = s[s.rank() - i];
+    bool mayAgree = !have.isStatic() && !want.isStatic();
+    if (!have.is(1) && !mayAgree && !have.provablyEquals(want))
+      return false;
+  }
+  return true;
+}
+
+/// The mask and the scores, which `cur` is, have shapes that go together.
+std::optional<Miss> AttentionWalk::checkMask(Operation *op) const {
+  if (!isNoLarger(m.mask, cur))
+    return Miss{"its mask is not proven to be no larger than its scores", op};
+  Type type = getElementTypeOf(m.mask);
+  if (m.maskKind == MaskKind::additive && type && !isRealType(type))
+    return Miss{"its mask is not of f16, bf16, f32 or f64", op};
+  return std::nullopt;
+}
+
+/// where(keep, s, low); where(hide, low, s).
+std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
+  bool keeps = isMaskedScore(where.getY());
+  if (!keeps && !isMaskedScore(where.getX()))
+    return miss("its Where does not replace scores by a large negative constant");
+  Value fill = keeps ? where.getY() : where.getX();
+  m.mask = where.getCondition();
+  m.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
+  cur = keeps ? where.getX() : where.getY();
+  std::optional<double> number = evaluateFactor(fill, cur);
+  if (!number)
+    return miss("the constant that stands for hidden scores has more axes than they have");
+  if (std::isfinite(*number))
+    m.maskFill = number;
+  return checkMask(where);
+}
+
+/// s + mask, or a Where.
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.mask)
     return miss("it has two masks");
@@ -83,15 +128,8 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.softcap)
     return miss("its mask is added before the softcap");
   m.idiom.inside.insert(op);
-  if (auto where = dyn_cast<WhereOp>(op)) {
-    bool keeps = isMaskedScore(where.getY());
-    if (!keeps && !isMaskedScore(where.getX()))
-      return miss("its Where does not replace scores by a large negative constant");
-    m.mask = where.getCondition();
-    m.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
-    cur = keeps ? where.getX() : where.getY();
-    return std::nullopt;
-  }
+  if (auto where = dyn_cast<WhereOp>(op))
+    return takeFill(where);
   // The scores are the operand that comes from a product of two computed
   // matrices; a mask is computed from positions or given.
   auto isScores = [](Value value) {
@@ -118,7 +156,7 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   cur = op->getOperand(index);
   m.mask = op->getOperand(1 - index);
   m.maskKind = MaskKind::additive;
-  return std::nullopt;
+  return checkMask(op);
 }
 
 /// A column of one logit a head, beside the scores as the Softmax takes them.
@@ -277,6 +315,7 @@ std::optional<Miss> AttentionWalk::toResult() {
           evaluateScalar(where.getX()) != 0.0)
         return miss("its probabilities are selected by something that is not their "
                     "being NaN");
+      m.zeroHiddenRows = true;
     }
     probs = next->getResult(0);
   }
@@ -364,10 +403,35 @@ bool AttentionWalk::isSquare() const {
   return key.hasRank() && key.rank() == 4 && key[2].provablyEquals(info[info.rank() - 2]);
 }
 
+/// Whether there are as many keys as queries or more: the keys of a past stand
+/// before as many new ones as there are queries.
+bool AttentionWalk::hasAllKeys() const {
+  TensorInfo info = getTensorInfo(scores->getResult(0));
+  if (!info.hasRank() || info.rank() < 2 || m.sinkKey)
+    return false;
+  const Dim &queries = info[info.rank() - 2], &keys = info[info.rank() - 1];
+  if (queries.isStatic() && keys.isStatic())
+    return keys.size >= queries.size;
+  auto concat = m.key.getDefiningOp<ConcatOp>();
+  TensorInfo key = getTensorInfo(m.key);
+  if (!concat || !key.hasRank())
+    return false;
+  int64_t sequence = sink::getSequenceAxis(m.keyLayout), axis = concat.getAxis().value_or(0);
+  if ((axis < 0 ? axis + key.rank() : axis) != sequence)
+    return false;
+  return llvm::any_of(concat->getOperands(), [&](Value part) {
+    TensorInfo one = getTensorInfo(part);
+    return one.hasRank() && one.rank() == key.rank() && one[sequence].provablyEquals(queries);
+  });
+}
+
 /// What the form takes: all operands in order, or only the first three where the
 /// others are made of values that stay outside. Why it cannot be one op, or null.
 StringRef AttentionWalk::finish(bool allArguments) {
-  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, isSquare());
+  KeyCount keys = isSquare()     ? KeyCount::asQueries
+                  : hasAllKeys() ? KeyCount::atLeast
+                                 : KeyCount::any;
+  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, keys);
   m.idiom.arguments = {m.query, m.key, m.value};
   for (Value operand : {m.mask, m.sinkLogit, m.sinkKey, m.sinkValue})
     if (operand)
@@ -396,6 +460,9 @@ std::variant<AttentionMatch, Miss> AttentionWalk::match() {
   return std::move(m);
 }
 
-std::variant<AttentionMatch, Miss> basin::onnx::matchAttention(Operation *softmax) {
-  return AttentionWalk(softmax).match();
+std::optional<std::variant<AttentionMatch, Miss>> basin::onnx::matchAttention(Operation *softmax) {
+  std::variant<AttentionMatch, Miss> result = AttentionWalk(softmax).match();
+  if (std::holds_alternative<Miss>(result) && isClassifier(softmax))
+    return std::nullopt;
+  return result;
 }

@@ -178,7 +178,7 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value) {
 /// Whether all elements are `number` for certain.
 static bool isFilledWith(Value value, double number) {
   while (Operation *op = value.getDefiningOp()) {
-    if (!isa<CastOp, CastLikeOp, IdentityOp, ExpandOp, UnsqueezeOp, ReshapeOp>(op))
+    if (!isFlagCast(op) && !isa<ExpandOp, UnsqueezeOp, ReshapeOp>(op))
       break;
     value = op->getOperand(0);
   }

@@ -34,6 +34,7 @@ public:
   void runOnOperation() override;
 
 private:
+  void raiseFused(Operation *op, OpBuilder &b);
   void raiseNorm(Operation *anchor, OpBuilder &b);
   void raiseDyT(Operation *anchor, OpBuilder &b);
   void raiseGate(Operation *anchor, OpBuilder &b);
@@ -109,16 +110,18 @@ void ConvertONNXToSinkPass::raiseRotary(Operation *anchor, OpBuilder &b) {
   ++numRotary;
   raise(m.idiom, b, [&](Location loc, TypeRange types) {
     return sink::RotaryOp::create(b, loc, types[0], m.x, m.cos, m.sin, Value(), m.interleaved,
-                                  m.halfTables, sink::Layout::bhsd, IntegerAttr(),
+                                  m.halfTables, m.layout, IntegerAttr(),
                                   b.getI64IntegerAttr(m.dim));
   });
 }
 
 void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
   auto result = matchAttention(anchor);
-  if (auto *why = std::get_if<Miss>(&result))
+  if (!result)
+    return;
+  if (auto *why = std::get_if<Miss>(&*result))
     return reportMiss(anchor, "attention", *why);
-  AttentionMatch &m = std::get<AttentionMatch>(result);
+  AttentionMatch &m = std::get<AttentionMatch>(*result);
   if (!m.rowsMiss.empty())
     reportMiss(anchor, "learned rows of attention", {m.rowsMiss});
   auto integer = [&](std::optional<int64_t> value) {
@@ -129,11 +132,12 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
     sink::Layout out = m.queryLayout;
     return sink::AttentionOp::create(
         b, loc, types[0], types.drop_front(), m.query, m.key, m.value, m.mask, Value(), Value(),
-        m.sinkLogit, m.sinkKey, m.sinkValue, Value(), b.getF64FloatAttr(m.scale), m.causal,
+        m.sinkLogit, m.sinkKey, m.sinkValue, Value(), Value(), b.getF64FloatAttr(m.scale), m.causal,
         IntegerAttr(), m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
         integer(m.kvHeads), integer(m.headDim),
         m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind) : sink::MaskKindAttr(),
-        /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
+        /*causal_in_mask=*/m.causal, m.maskFill ? b.getF64FloatAttr(*m.maskFill) : FloatAttr(),
+        m.zeroHiddenRows, /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
   });
 }
 
@@ -151,17 +155,17 @@ void ConvertONNXToSinkPass::raiseAttentionGates() {
   }
 }
 
-/// What an operator is that could have been raised as it is; empty for others.
-static StringRef getFusedKind(Operation *op) {
-  if (isa<LayerNormalizationOp, RMSNormalizationOp, SimplifiedLayerNormalizationOp,
-          MSSimplifiedLayerNormalizationOp, MSSkipLayerNormalizationOp,
-          MSSkipSimplifiedLayerNormalizationOp>(op))
-    return "norm";
-  if (isa<RotaryEmbeddingOp, MSRotaryEmbeddingOp>(op))
-    return "rotary embedding";
-  return isa<AttentionOp, MSAttentionOp, MSMultiHeadAttentionOp, MSGroupQueryAttentionOp>(op)
-             ? "attention"
-             : "";
+void ConvertONNXToSinkPass::raiseFused(Operation *op, OpBuilder &b) {
+  std::optional<FusedMatch> match = raiseFusedOp(op, b);
+  if (!match)
+    match = explainUntypedOp(op);
+  if (!match)
+    return;
+  if (!match->raised)
+    return reportMiss(op, match->kind, match->miss);
+  numNorms += isa<sink::RMSNormOp, sink::LayerNormOp>(match->raised);
+  numRotary += isa<sink::RotaryOp>(match->raised);
+  numAttention += isa<sink::AttentionOp>(match->raised);
 }
 
 void ConvertONNXToSinkPass::runOnOperation() {
@@ -179,22 +183,15 @@ void ConvertONNXToSinkPass::runOnOperation() {
       rotations.push_back(op);
     else if (isa<SoftmaxOp>(op))
       softmaxes.push_back(op);
+    else if (std::optional<Miss> why = explainOpenSoftmax(op))
+      reportMiss(op, "attention", *why);
     else if (isa<NodeInterface>(op))
       fused.push_back(op);
     return WalkResult::advance();
   });
   OpBuilder b(&getContext());
   for (Operation *op : fused)
-    if (Operation *raised = raiseFusedOp(op, b)) {
-      numNorms += isa<sink::RMSNormOp, sink::LayerNormOp>(raised);
-      numRotary += isa<sink::RotaryOp>(raised);
-      numAttention += isa<sink::AttentionOp>(raised);
-    } else if (StringRef kind = getFusedKind(op); !kind.empty()) {
-      reportMiss(
-          op, kind,
-          {"it has an operand, result or attribute without a counterpart in sink, operands of "
-           "unknown rank, or positions that may count from elsewhere"});
-    }
+    raiseFused(op, b);
   for (Operation *op : norms)
     raiseNorm(op, b);
   auto isFree = [](Operation *op) { return !isa<sink::RaisedInterface>(op->getParentOp()); };

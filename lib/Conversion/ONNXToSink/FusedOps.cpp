@@ -6,57 +6,79 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Norms, attention and rotary embedding that already are one operator: of the
-// standard or of com.microsoft. The form holds that operator.
+// Norms and rotary embedding that already are one operator: of the standard or
+// of com.microsoft. The form holds that operator. What an operator can say and
+// sink cannot is a reason of its own not to raise it.
 //
 //===----------------------------------------------------------------------===//
 
-#include "HeadPath.h"
-#include "Matchers.h"
+#include "FusedOp.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::Layout;
-using basin::sink::MaskKind;
+
+static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
+
+double basin::onnx::widen(std::optional<APFloat> value, double absent) {
+  return value ? static_cast<double>(value->convertToFloat()) : absent;
+}
+
+bool basin::onnx::isGiven(Operation *op, unsigned result) {
+  return result < op->getNumResults() &&
+         (!op->getResult(result).use_empty() || !getValueName(op->getResult(result)).empty());
+}
+
+FusedResult basin::onnx::raiseOperator(Operation *op, OpBuilder &b, ArrayRef<Value> arguments,
+                                       ArrayRef<Value> captured, ArrayRef<Value> results,
+                                       llvm::function_ref<Operation *(Location, TypeRange)> create,
+                                       const Ops &before) {
+  Idiom idiom;
+  llvm::append_range(idiom.arguments, arguments);
+  llvm::append_range(idiom.results, results);
+  idiom.inside.insert(before.begin(), before.end());
+  idiom.inside.insert(op);
+  for (auto [i, result] : llvm::enumerate(op->getResults()))
+    if (!llvm::is_contained(results, result) && !result.use_empty())
+      return miss("its result " + Twine(i) + " is used, which has no counterpart");
+  for (Value value : captured)
+    if (value && !before.empty() && llvm::is_contained(arguments, value))
+      return miss("one of its parameters is its own input");
+  Operation *raised = raise(idiom, b, create);
+  // Operands of one value are arguments of their own all the same, and a
+  // parameter of that value stays what it was.
+  if (before.empty()) {
+    Block &form = raised->getRegion(0).front();
+    for (auto [i, operand] : llvm::enumerate(op->getOpOperands()))
+      if (i < arguments.size())
+        operand.set(form.getArgument(i));
+      else if (auto argument = dyn_cast<BlockArgument>(operand.get());
+               argument && argument.getOwner() == &form)
+        operand.set(arguments[argument.getArgNumber()]);
+  }
+  return raised;
+}
 
 namespace {
 
-/// Raises one operator; a member function a kind.
+/// Raises one norm or rotary embedding.
 class FusedOpRaiser {
 public:
   FusedOpRaiser(Operation *op, OpBuilder &b) : op(op), b(b) {}
-  Operation *raise();
+  std::optional<FusedResult> raise();
 
 private:
-  Operation *norm(bool layer, Value x, Value weight, Value bias, double epsilon);
-  template <typename OpTy> Operation *standardNorm(OpTy norm, bool layer, Value bias);
-  Operation *skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias);
-  Operation *rotary(Value cos, Value sin, Value positions, bool interleaved,
-                    std::optional<int64_t> heads, std::optional<int64_t> dim);
-  Operation *attention(AttentionOp attention);
-  Operation *attention(MSAttentionOp attention);
-  Operation *attention(MSMultiHeadAttentionOp attention);
-  Operation *attention(MSGroupQueryAttentionOp attention);
-
-  struct AttentionParts {
-    Value query, key, value, mask, pastKey, pastValue, sinkLogit;
-    std::optional<MaskKind> maskKind = std::nullopt;
-    std::optional<double> scale = std::nullopt, softcap = std::nullopt;
-    std::optional<int64_t> window = std::nullopt, heads = std::nullopt, kvHeads = std::nullopt,
-                           headDim = std::nullopt;
-    bool causal = false, hasPresent = false;
-    Layout queryLayout = Layout::bsd, keyLayout = Layout::bsd, resultLayout = Layout::bsd;
-    /// Ops before the operator that repeat its key heads.
-    Ops repeats = {};
-  };
-  static void takeRepeats(AttentionParts &parts);
-  Operation *attention(const AttentionParts &parts);
-  Operation *finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
-                    llvm::function_ref<Operation *(Location, TypeRange)> create,
-                    const Ops &before = {});
+  FusedResult norm(bool layer, Value x, Value weight, Value bias, double epsilon);
+  template <typename OpTy> FusedResult standardNorm(OpTy norm, bool layer, Value bias);
+  FusedResult skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias);
+  FusedResult microsoftRotary(MSRotaryEmbeddingOp rotary);
+  FusedResult rotary(Value cos, Value sin, Value positions, bool interleaved,
+                     std::optional<int64_t> heads, std::optional<int64_t> dim);
 
   Operation *op;
   OpBuilder &b;
@@ -64,29 +86,21 @@ private:
 
 } // namespace
 
-Operation *FusedOpRaiser::finish(ArrayRef<Value> arguments, ArrayRef<Value> results,
-                                 llvm::function_ref<Operation *(Location, TypeRange)> create,
-                                 const Ops &before) {
-  Idiom idiom;
-  llvm::append_range(idiom.arguments, arguments);
-  llvm::append_range(idiom.results, results);
-  idiom.inside.insert(before.begin(), before.end());
-  idiom.inside.insert(op);
-  // A statistic that others read cannot be one of the op's results.
-  for (Value result : op->getResults())
-    if (!llvm::is_contained(results, result) && !result.use_empty())
-      return nullptr;
-  return basin::onnx::raise(idiom, b, create);
-}
-
 /// Absent, of unknown type, or a vector of the normalized axis' size.
 static bool canBeVector(Value value, Value x) {
-  return !value || !getRank(value) || isVector(value, getDim(x, -1));
+  return !value || !getRank(value) || (isVector(value, getDim(x, -1)) && keepsRank(value, x));
 }
 
-Operation *FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
-  if (!canBeVector(weight, x) || !canBeVector(bias, x))
-    return nullptr;
+static std::optional<Miss> checkVectors(ArrayRef<std::pair<StringRef, Value>> vectors, Value x) {
+  for (auto [what, value] : vectors)
+    if (!canBeVector(value, x))
+      return miss("its " + what + " is not a vector of the last axis' size");
+  return std::nullopt;
+}
+
+FusedResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
+  if (std::optional<Miss> why = checkVectors({{"weight", weight}, {"bias", bias}}, x))
+    return *why;
   PreAffine pre = matchPreAffine(x, op);
   auto create = [&](Location loc, TypeRange types) -> Operation * {
     FloatAttr eps = b.getF64FloatAttr(epsilon);
@@ -97,243 +111,88 @@ Operation *FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, do
                                    Value(), eps);
   };
   Ops before;
-  if (pre.product) {
+  if (pre.product)
     before.insert(pre.product);
+  FusedResult result =
+      raiseOperator(op, b, {pre.x}, {weight, bias, pre.vector}, {op->getResult(0)}, create, before);
+  if (pre.product && std::holds_alternative<Operation *>(result))
     pre.product->setAttr(sink::kRoleAttr, b.getStringAttr("pre_affine"));
-  }
-  return finish({pre.x}, {op->getResult(0)}, create, before);
-}
-
-/// An attribute's float as a double of the same decimal value would not be the
-/// value the runtime uses: widen it exactly.
-static double widen(std::optional<APFloat> value, double absent) {
-  return value ? static_cast<double>(value->convertToFloat()) : absent;
+  return result;
 }
 
 template <typename OpTy>
-Operation *FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
+FusedResult FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
   Value x = norm_->getOperand(0), weight = norm_->getOperand(1);
   std::optional<int64_t> rank = getRank(x);
   int64_t axis = norm_.getAxis().value_or(-1);
   if (axis != -1 && (!rank || axis != *rank - 1))
-    return nullptr;
+    return miss("its axis " + Twine(axis) + " is not proven to be the last one");
   return norm(layer, x, weight, bias, widen(norm_.getEpsilon(), 1e-5f));
 }
 
-Operation *FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
-  Value sum = op->getNumResults() > 3 ? op->getResult(3) : Value();
-  bool hasSum = sum && (!sum.use_empty() || !getValueName(sum).empty());
+FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
+  constexpr unsigned kSum = 3;
+  Value x = op->getOperand(0);
+  if (std::optional<Miss> why =
+          checkVectors({{"weight", weight}, {"beta", beta}, {"bias", bias}}, x))
+    return *why;
+  // The operator repeats a skip of fewer elements.
+  if (isa<ShapedType>(x.getType()) && isa<ShapedType>(skip.getType()) &&
+      failed(verifyCompatibleShape(x.getType(), skip.getType())))
+    return miss("its skip has another shape than its input");
+  bool hasSum = isGiven(op, kSum);
   auto epsilon = op->getAttrOfType<FloatAttr>("epsilon");
   FloatAttr eps = b.getF64FloatAttr(epsilon ? epsilon.getValue().convertToFloat() : 1e-12f);
-  Value x = op->getOperand(0);
   SmallVector<Value> results{op->getResult(0)};
   if (hasSum)
-    results.push_back(sum);
-  return finish({x, skip}, results, [&](Location loc, TypeRange types) -> Operation * {
+    results.push_back(op->getResult(kSum));
+  auto create = [&](Location loc, TypeRange types) -> Operation * {
     Type sumType = hasSum ? types[1] : Type();
     if (layer)
       return sink::LayerNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, beta,
                                        bias, eps);
     return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, bias, eps);
-  });
+  };
+  return raiseOperator(op, b, {x, skip}, {weight, beta, bias}, results, create);
 }
 
-Operation *FusedOpRaiser::rotary(Value cos, Value sin, Value positions, bool interleaved,
-                                 std::optional<int64_t> heads, std::optional<int64_t> dim) {
+//===----------------------------------------------------------------------===//
+// Rotary embedding
+//===----------------------------------------------------------------------===//
+
+FusedResult FusedOpRaiser::rotary(Value cos, Value sin, Value positions, bool interleaved,
+                                  std::optional<int64_t> heads, std::optional<int64_t> dim) {
   Value x = op->getOperand(0);
   std::optional<int64_t> rank = getRank(x);
-  if (!rank || (*rank != 3 && *rank != 4))
-    return nullptr;
+  if (rank != 3 && rank != 4)
+    return miss("its input has not the known rank 3 or 4");
   Layout layout = *rank == 4 ? Layout::bhsd : Layout::bsd;
+  std::optional<int64_t> tableRank = getRank(cos);
+  if (!tableRank || tableRank != getRank(sin) || *tableRank != (positions ? 2 : 3))
+    return miss("its tables have not the known rank of " + Twine(positions ? 2 : 3));
   auto attr = [&](std::optional<int64_t> value) {
     return value && *value != 0 ? b.getI64IntegerAttr(*value) : IntegerAttr();
   };
-  return finish({x}, {op->getResult(0)}, [&](Location loc, TypeRange types) {
-    return sink::RotaryOp::create(b, loc, types[0], x, cos, sin, positions, interleaved,
-                                  /*half_tables=*/true, layout, attr(heads), attr(dim));
-  });
+  return raiseOperator(
+      op, b, {x}, {cos, sin, positions}, {op->getResult(0)}, [&](Location loc, TypeRange types) {
+        return sink::RotaryOp::create(b, loc, types[0], x, cos, sin, positions, interleaved,
+                                      /*half_tables=*/true, layout, attr(heads), attr(dim));
+      });
 }
 
-//===----------------------------------------------------------------------===//
-// Attention
-//===----------------------------------------------------------------------===//
-
-Operation *FusedOpRaiser::attention(const AttentionParts &p) {
-  SmallVector<Value> results{op->getResult(0)};
-  if (p.hasPresent)
-    for (unsigned i : {1u, 2u})
-      results.push_back(op->getResult(i));
-  SmallVector<Value> arguments{p.query};
-  for (Value value : {p.key, p.value})
-    if (p.queryLayout != Layout::packed)
-      arguments.push_back(value);
-  auto integer = [&](std::optional<int64_t> value) {
-    return value ? b.getI64IntegerAttr(*value) : IntegerAttr();
-  };
-  auto number = [&](std::optional<double> value) {
-    return value ? b.getF64FloatAttr(*value) : FloatAttr();
-  };
-  auto kind =
-      p.maskKind ? sink::MaskKindAttr::get(b.getContext(), *p.maskKind) : sink::MaskKindAttr();
-  return finish(
-      arguments, results,
-      [&](Location loc, TypeRange types) {
-        return sink::AttentionOp::create(b, loc, types[0], types.drop_front(), p.query, p.key,
-                                         p.value, p.mask, p.pastKey, p.pastValue, p.sinkLogit,
-                                         Value(), Value(), Value(), number(p.scale), p.causal,
-                                         integer(p.window), number(p.softcap), integer(p.heads),
-                                         integer(p.kvHeads), integer(p.headDim), kind, p.hasPresent,
-                                         p.queryLayout, p.keyLayout, p.keyLayout, p.resultLayout);
-      },
-      p.repeats);
+FusedResult FusedOpRaiser::microsoftRotary(MSRotaryEmbeddingOp r) {
+  if (widen(r.getScale(), 1) != 1)
+    return miss("it scales what it rotates");
+  if (r.getIsPackedBatching().value_or(0) != 0)
+    return miss("its batch is packed");
+  // One number is where the first position is, for the whole batch.
+  if (getRank(r.getPositionIds()) != 2)
+    return miss("its positions are not of rank 2, one for each element: a single one is an offset");
+  return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
+                r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());
 }
 
-/// The keys and values before their heads were repeated, if both were, if nobody
-/// else reads the repeated ones and no mask or cache is made for them.
-void FusedOpRaiser::takeRepeats(AttentionParts &p) {
-  Ops ops;
-  Value key = matchRepeatedHeads(p.key, ops);
-  Value value = key ? matchRepeatedHeads(p.value, ops) : Value();
-  if (!value || p.pastKey || p.hasPresent || getDim(key, 1) != getDim(value, 1))
-    return;
-  for (Operation *op : ops)
-    if (!op->hasOneUse() || op->getBlock() != ops.front()->getBlock())
-      return;
-  p.key = key;
-  p.value = value;
-  p.kvHeads = getDim(key, 1);
-  p.repeats = std::move(ops);
-}
-
-static std::optional<int64_t> divide(std::optional<int64_t> a, std::optional<int64_t> b) {
-  return a && b && *b != 0 ? std::optional(*a / *b) : std::nullopt;
-}
-
-static std::optional<double> nonZero(std::optional<APFloat> value) {
-  double number = widen(value, 0);
-  return number != 0 ? std::optional(number) : std::nullopt;
-}
-
-Operation *FusedOpRaiser::attention(AttentionOp a) {
-  // Without heads of its own the operands are [batch, heads, sequence, dim].
-  AttentionParts p{a.getQ(),       a.getK(),         a.getV(), a.getAttnMask(),
-                   a.getPastKey(), a.getPastValue(), Value()};
-  // A window to the right of the query has no counterpart but an empty one.
-  int64_t left = a.getLeftWindowSize().value_or(-1), right = a.getRightWindowSize().value_or(-1);
-  if (a.getNonpadKvSeqlen() || a.getQkMatmulOutput() || right > 0)
-    return nullptr;
-  // The operator counts positions from the past, sink.attention from the end:
-  // they are the same where there are as many fresh keys as queries.
-  TensorInfo q = getTensorInfo(p.query), k = getTensorInfo(p.key);
-  bool isSquare = q.hasRank() && k.hasRank() && q.rank() == k.rank() && q.rank() >= 3 &&
-                  q[q.rank() - 2].provablyEquals(k[k.rank() - 2]);
-  bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
-  if ((isCausal || left >= 0) && !isSquare)
-    return nullptr;
-  if (left >= 0)
-    p.window = left + 1;
-  bool flat = getRank(p.query) == 3;
-  if (!flat)
-    p.queryLayout = p.keyLayout = p.resultLayout = Layout::bhsd;
-  p.heads = flat ? std::optional<int64_t>(a.getQNumHeads()) : getDim(p.query, 1);
-  p.kvHeads = flat ? std::optional<int64_t>(a.getKvNumHeads()) : getDim(p.key, 1);
-  p.headDim = flat ? divide(getDim(p.query, -1), p.heads) : getDim(p.query, -1);
-  if (p.mask)
-    p.maskKind = getElementTypeOf(p.mask) && getElementTypeOf(p.mask).isInteger(1)
-                     ? MaskKind::keep
-                     : MaskKind::additive;
-  p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
-  p.softcap = nonZero(a.getSoftcap());
-  p.causal = isCausal || (p.mask && isCausalMask(p.mask, *p.maskKind, isSquare && !p.pastKey));
-  p.hasPresent = a->getNumResults() > 2 && a.getPresentKey() && a.getPresentValue() &&
-                 !getValueName(a.getPresentKey()).empty();
-  if (!flat)
-    takeRepeats(p);
-  return attention(p);
-}
-
-Operation *FusedOpRaiser::attention(MSAttentionOp a) {
-  if (a.getPast() || a.getPastSequenceLength() || (a.getMaskIndex() && a.getAttentionBias()))
-    return nullptr;
-  AttentionParts p{a.getQuery(), a.getQuery(), a.getQuery(), a.getAttentionBias(),
-                   Value(),      Value(),      Value()};
-  p.queryLayout = p.keyLayout = Layout::packed;
-  if (p.mask)
-    p.maskKind = MaskKind::additive;
-  if (a.getMaskIndex()) {
-    p.mask = a.getMaskIndex();
-    p.maskKind = MaskKind::lengths;
-  }
-  p.heads = p.kvHeads = a.getNumHeads();
-  if (std::optional<ArrayRef<int64_t>> sizes = a.getQkvHiddenSizes(); sizes && sizes->size() == 3)
-    p.headDim = divide((*sizes)[0], p.heads);
-  else if (std::optional<int64_t> packed = getDim(a.getWeights(), -1))
-    p.headDim = divide(*packed / 3, p.heads);
-  p.scale = nonZero(a.getScale());
-  p.causal =
-      a.getUnidirectional().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind));
-  return attention(p);
-}
-
-Operation *FusedOpRaiser::attention(MSMultiHeadAttentionOp a) {
-  // The decoder's masking inputs and two masks at once have no counterpart.
-  if (a.getPastSequenceLength() || a.getCacheIndirection() ||
-      (a.getKeyPaddingMask() && a.getAttentionBias()))
-    return nullptr;
-  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(), a.getAttentionBias(),
-                   a.getPastKey(), a.getPastValue(), Value()};
-  // One packed tensor, or biases that the operator adds.
-  if (!p.key || !p.value || a.getBias()) {
-    p.key = p.key ? p.key : p.query;
-    p.value = p.value ? p.value : p.query;
-    p.queryLayout = p.keyLayout = Layout::packed;
-  }
-  if (p.mask)
-    p.maskKind = MaskKind::additive;
-  if (a.getKeyPaddingMask()) {
-    p.mask = a.getKeyPaddingMask();
-    p.maskKind = MaskKind::lengths;
-  }
-  if (getRank(p.key) == 4)
-    p.keyLayout = Layout::bhsd;
-  p.heads = p.kvHeads = a.getNumHeads();
-  p.headDim = divide(getDim(p.query, -1), p.heads);
-  p.scale = nonZero(a.getScale());
-  p.causal =
-      a.getUnidirectional().value_or(0) != 0 || (p.mask && isCausalMask(p.mask, *p.maskKind));
-  p.hasPresent = a->getNumResults() > 2 && !getValueName(a->getResult(1)).empty();
-  return attention(p);
-}
-
-Operation *FusedOpRaiser::attention(MSGroupQueryAttentionOp a) {
-  // A sink of logit 0 without an operand that says so.
-  if (a.getSmoothSoftmax().value_or(0) == 1 && !a.getHeadSink())
-    return nullptr;
-  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(),   a.getAttentionBias(),
-                   a.getPastKey(), a.getPastValue(), a.getHeadSink()};
-  // Packed operands, rotation or normalization inside: the form's own.
-  if (!p.key || !p.value || a.getDoRotary().value_or(0) != 0 || a.getQNormWeight() ||
-      a.getKScale() || a.getVScale()) {
-    p.key = p.key ? p.key : p.query;
-    p.value = p.value ? p.value : p.query;
-    p.queryLayout = p.keyLayout = Layout::packed;
-  }
-  if (p.mask)
-    p.maskKind = MaskKind::additive;
-  p.heads = a.getNumHeads();
-  p.kvHeads = a.getKvNumHeads();
-  p.headDim = divide(getDim(p.query, -1), p.heads);
-  p.scale = nonZero(a.getScale());
-  p.softcap = nonZero(a.getSoftcap());
-  if (int64_t window = a.getLocalWindowSize().value_or(-1); window > 0)
-    p.window = window;
-  p.causal = a.getCausal().value_or(1) != 0;
-  p.hasPresent = a->getNumResults() > 2;
-  return attention(p);
-}
-
-Operation *FusedOpRaiser::raise() {
-  b.setInsertionPoint(op);
+std::optional<FusedResult> FusedOpRaiser::raise() {
   if (auto n = dyn_cast<LayerNormalizationOp>(op))
     return standardNorm(n, /*layer=*/true, n.getB());
   if (auto n = dyn_cast<RMSNormalizationOp>(op))
@@ -349,22 +208,35 @@ Operation *FusedOpRaiser::raise() {
   if (auto r = dyn_cast<RotaryEmbeddingOp>(op))
     return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
                   r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());
-  if (auto r = dyn_cast<MSRotaryEmbeddingOp>(op); r && widen(r.getScale(), 1) != 1)
-    return nullptr;
   if (auto r = dyn_cast<MSRotaryEmbeddingOp>(op))
-    return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
-                  r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());
-  if (auto a = dyn_cast<AttentionOp>(op))
-    return attention(a);
-  if (auto a = dyn_cast<MSAttentionOp>(op))
-    return attention(a);
-  if (auto a = dyn_cast<MSMultiHeadAttentionOp>(op))
-    return attention(a);
-  if (auto a = dyn_cast<MSGroupQueryAttentionOp>(op))
-    return attention(a);
-  return nullptr;
+    return microsoftRotary(r);
+  return std::nullopt;
 }
 
-Operation *basin::onnx::raiseFusedOp(Operation *op, OpBuilder &b) {
-  return FusedOpRaiser(op, b).raise();
+/// Norms, rotary embedding or attention that is one operator; empty for others.
+static StringRef getFusedKind(Operation *op) {
+  if (isa<LayerNormalizationOp, RMSNormalizationOp, SimplifiedLayerNormalizationOp,
+          MSSimplifiedLayerNormalizationOp, MSSkipLayerNormalizationOp,
+          MSSkipSimplifiedLayerNormalizationOp>(op))
+    return "norm";
+  if (isa<RotaryEmbeddingOp, MSRotaryEmbeddingOp>(op))
+    return "rotary embedding";
+  return isa<AttentionOp, MSAttentionOp, MSMultiHeadAttentionOp, MSGroupQueryAttentionOp>(op)
+             ? "attention"
+             : "";
+}
+
+std::optional<FusedMatch> basin::onnx::raiseFusedOp(Operation *op, OpBuilder &b) {
+  StringRef kind = getFusedKind(op);
+  if (kind.empty())
+    return std::nullopt;
+  if (op->getNumResults() == 0)
+    return FusedMatch{kind, nullptr, miss("it has no first output")};
+  b.setInsertionPoint(op);
+  std::optional<FusedResult> result = FusedOpRaiser(op, b).raise();
+  if (!result)
+    result = raiseFusedAttention(op, b);
+  if (auto *why = std::get_if<Miss>(&*result))
+    return FusedMatch{kind, nullptr, *why};
+  return FusedMatch{kind, std::get<Operation *>(*result), {}};
 }

@@ -16,14 +16,41 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-bool basin::onnx::isFloatCast(Operation *op) {
-  if (isa<IdentityOp>(op))
-    return true;
+bool basin::onnx::isRealType(Type type) {
+  return type && (type.isF16() || type.isBF16() || type.isF32() || type.isF64());
+}
+
+/// Element types on both sides of a Cast; null where unknown, or no Cast.
+static std::pair<Type, Type> getCastTypes(Operation *op) {
   if (!isa<CastOp, CastLikeOp>(op))
-    return false;
-  // An unknown type is no integer's: nothing but floats gets to a Softmax.
-  Type from = getElementTypeOf(op->getOperand(0)), to = getElementTypeOf(op->getResult(0));
-  return (!from || isa<FloatType>(from)) && (!to || isa<FloatType>(to));
+    return {};
+  return {getElementTypeOf(op->getOperand(0)), getElementTypeOf(op->getResult(0))};
+}
+
+bool basin::onnx::isFloatCast(Operation *op) {
+  auto [from, to] = getCastTypes(op);
+  return isa<IdentityOp>(op) || (isRealType(from) && isRealType(to));
+}
+
+bool basin::onnx::isIndexCast(Operation *op) {
+  auto [from, to] = getCastTypes(op);
+  auto holdsIndices = [](Type type) {
+    return type && (type.isInteger(32) || type.isInteger(64) || type.isF32() || type.isF64());
+  };
+  return isa<IdentityOp>(op) || (holdsIndices(from) && holdsIndices(to));
+}
+
+bool basin::onnx::isFlagCast(Operation *op) {
+  auto [from, to] = getCastTypes(op);
+  if (isa<IdentityOp>(op) || !from || !to)
+    return isa<IdentityOp>(op);
+  bool isWide = isRealType(to) || to.isInteger(1) || to.isInteger(32) || to.isInteger(64);
+  if (from.isInteger(1))
+    return isWide || isa<IntegerType>(to);
+  // A fraction becomes 0 as an integer, a large number anything.
+  if (isRealType(from))
+    return isRealType(to) || to.isInteger(1);
+  return (from.isInteger(32) || from.isInteger(64)) && isWide;
 }
 
 Value basin::onnx::skipCasts(Value value, Ops *ops) {
@@ -65,6 +92,15 @@ bool basin::onnx::isLastAxis(Value value, int64_t axis) {
   return rank && axis == *rank - 1;
 }
 
+/// a / b of elements of `type`: integers are divided toward zero.
+static std::optional<double> divide(double a, double b, Type type) {
+  if (isRealType(type))
+    return a / b;
+  if (!isa_and_nonnull<IntegerType>(type) || b == 0)
+    return std::nullopt;
+  return std::trunc(a / b);
+}
+
 std::optional<double> basin::onnx::evaluateScalar(Value value, unsigned depth) {
   if (std::optional<double> constant = getConstantScalar(value))
     return constant;
@@ -76,7 +112,10 @@ std::optional<double> basin::onnx::evaluateScalar(Value value, unsigned depth) {
   std::optional<double> a = evaluateScalar(op->getOperand(0), depth - 1);
   if (!a)
     return std::nullopt;
-  if (isa<CastOp, CastLikeOp, IdentityOp, UnsqueezeOp, SqueezeOp, ReshapeOp>(op))
+  Type type = op->getNumResults() > 0 ? getElementTypeOf(op->getResult(0)) : Type();
+  if (isa<CastOp, CastLikeOp>(op))
+    return type ? castNumber(*a, type) : std::nullopt;
+  if (isa<IdentityOp, UnsqueezeOp, SqueezeOp, ReshapeOp>(op))
     return a;
   if (isa<SqrtOp>(op))
     return std::sqrt(*a);
@@ -90,10 +129,19 @@ std::optional<double> basin::onnx::evaluateScalar(Value value, unsigned depth) {
   if (isa<MulOp>(op))
     return *a * *b;
   if (isa<DivOp>(op))
-    return *a / *b;
-  if (isa<PowOp>(op))
+    return divide(*a, *b, type);
+  if (isa<PowOp>(op) && isRealType(type))
     return std::pow(*a, *b);
   return std::nullopt;
+}
+
+std::optional<double> basin::onnx::evaluateFactor(Value value, Value other) {
+  return keepsRank(value, other) ? evaluateScalar(value) : std::nullopt;
+}
+
+bool basin::onnx::keepsRank(Value value, Value other) {
+  std::optional<int64_t> rank = getRank(value), full = getRank(other);
+  return rank && *rank <= full.value_or(1);
 }
 
 Value basin::onnx::otherOperand(Operation *op, Value value) {
@@ -146,12 +194,14 @@ std::optional<Scaled> basin::onnx::matchScaled(Value value, Ops &ops) {
   Operation *op = value.getDefiningOp();
   if (auto mul = dyn_cast_or_null<MulOp>(op)) {
     for (unsigned i : {1u, 0u})
-      if (std::optional<double> factor = evaluateScalar(mul->getOperand(i))) {
+      if (std::optional<double> factor =
+              evaluateFactor(mul->getOperand(i), mul->getOperand(1 - i))) {
         ops.insert(op);
         return Scaled{mul->getOperand(1 - i), *factor};
       }
   } else if (auto div = dyn_cast_or_null<DivOp>(op)) {
-    if (std::optional<double> divisor = evaluateScalar(div.getB()); divisor && *divisor != 0) {
+    std::optional<double> divisor = evaluateFactor(div.getB(), div.getA());
+    if (divisor && *divisor != 0 && isRealType(getElementTypeOf(div.getB()))) {
       ops.insert(op);
       return Scaled{div.getA(), 1 / *divisor};
     }

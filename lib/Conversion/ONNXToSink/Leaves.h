@@ -22,9 +22,18 @@ namespace basin::onnx {
 
 using Ops = llvm::SetVector<mlir::Operation *>;
 
-/// Whether `op` leaves values as they are but for rounding: Identity, or a Cast
-/// between types of floats.
+/// f16, bf16, f32 or f64. A narrower float keeps too little of a value, and has
+/// too little range, for a Cast to it to be taken for none.
+bool isRealType(mlir::Type type);
+
+/// Whether a Cast can be taken for none, by the types on both sides. An unknown
+/// type is none that can. Identity always can.
+/// - of values, but for rounding: between real types;
+/// - of positions and sizes, exactly: between 32- and 64-bit integers, f32, f64;
+/// - of flags, which are zero or not: to types in which both stay what they are.
 bool isFloatCast(mlir::Operation *op);
+bool isIndexCast(mlir::Operation *op);
+bool isFlagCast(mlir::Operation *op);
 
 /// The value before any such Cast or Identity; those ops are added to `ops`.
 mlir::Value skipCasts(mlir::Value value, Ops *ops = nullptr);
@@ -42,6 +51,10 @@ bool isLastAxis(mlir::Value value, int64_t axis);
 /// exporter's 1/sqrt(head dim)).
 std::optional<double> evaluateScalar(mlir::Value value, unsigned depth = 12);
 
+/// The same of an operand that is broadcast to `other`: nothing where it would
+/// raise the result's rank.
+std::optional<double> evaluateFactor(mlir::Value value, mlir::Value other);
+
 /// The other operand of a commutative binary op; null if `value` is neither.
 mlir::Value otherOperand(mlir::Operation *op, mlir::Value value);
 
@@ -57,6 +70,10 @@ mlir::Value matchSquare(mlir::Value value, Ops &ops);
 /// Whether `value` has `d` elements on its last axis and 1 on all others, and
 /// so can be a norm's weight: a [d] vector however it is written.
 bool isVector(mlir::Value value, std::optional<int64_t> d);
+
+/// Whether `value`, broadcast to `other`, is known to raise no rank: it has no
+/// more axes, or one at most where the other's are not known.
+bool keepsRank(mlir::Value value, mlir::Value other);
 
 /// `value = source * factor`, with a scalar factor, by Mul or Div, either order.
 struct Scaled {

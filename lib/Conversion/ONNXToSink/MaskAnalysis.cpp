@@ -14,6 +14,7 @@
 
 #include "Matchers.h"
 
+#include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/IR/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
@@ -42,13 +43,14 @@ static constexpr unsigned kDepth = 24;
 namespace {
 class MaskProof {
 public:
-  explicit MaskProof(bool isSquare) : isSquare(isSquare) {}
+  explicit MaskProof(KeyCount keys) : keys(keys) {}
 
   /// Whether a mask of this kind hides each key after the query.
   bool hidesFuture(Value value, MaskKind kind, unsigned depth = kDepth);
 
 private:
   bool booleanHides(Operation *op, MaskKind kind, unsigned depth);
+  bool triluHides(TriluOp trilu, MaskKind kind) const;
   bool additiveHides(Operation *op, unsigned depth);
   bool comparesKeyToQuery(Value a, Value b);
   bool areAligned(const Index &key, const Index &query) const;
@@ -57,8 +59,7 @@ private:
   std::optional<Index> matchUnsqueezed(UnsqueezeOp op, unsigned depth);
   std::optional<Index> matchLookup(GatherNDOp gather, unsigned depth);
 
-  /// As many queries as keys.
-  bool isSquare;
+  KeyCount keys;
   /// Slices around the mask that is looked at.
   unsigned numSlices = 0;
   unsigned budget = kBudget;
@@ -67,9 +68,10 @@ private:
 
 /// Ops that move or repeat elements but leave alone which key and query an
 /// element belongs to. (A new last axis changes that: see `matchIndex`.)
-static Value skipViews(Value value) {
+static Value skipViews(Value value, MaskKind kind) {
   while (Operation *op = value.getDefiningOp()) {
-    if (!isa<CastOp, CastLikeOp, IdentityOp, ExpandOp>(op))
+    bool keeps = kind == MaskKind::additive ? isFloatCast(op) : isFlagCast(op);
+    if (!keeps && !isa<ExpandOp>(op))
       break;
     value = op->getOperand(0);
   }
@@ -78,7 +80,7 @@ static Value skipViews(Value value) {
 
 static Value skipScalarViews(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (!isa<CastOp, IdentityOp, UnsqueezeOp, SqueezeOp, ReshapeOp>(op))
+    if (!isIndexCast(op) && !isa<UnsqueezeOp, SqueezeOp, ReshapeOp>(op))
       break;
     value = op->getOperand(0);
   }
@@ -180,8 +182,13 @@ std::optional<Index> MaskProof::matchIndex(Value value, unsigned depth) {
   if (auto gather = dyn_cast<GatherNDOp>(op))
     return matchLookup(gather, depth - 1);
   // Counted from the end, the axis stays where it is.
-  if (isa<CastOp, CastLikeOp, IdentityOp, ExpandOp>(op))
+  if (isIndexCast(op))
     return matchIndex(op->getOperand(0), depth - 1);
+  if (isa<ExpandOp>(op)) {
+    // One position that is repeated does not count.
+    std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
+    return index && getDim(op->getOperand(0), index->axis) != 1 ? index : std::nullopt;
+  }
   if (isa<ReshapeOp>(op)) {
     std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
     std::optional<int64_t> axis = varyingAxis(value);
@@ -207,7 +214,7 @@ bool MaskProof::areAligned(const Index &key, const Index &query) const {
   if (key.offset)
     return false;
   if (!query.offset)
-    return (isSquare && numSlices == 0) || sameCount(key.limit, query.limit);
+    return (keys == KeyCount::asQueries && numSlices == 0) || sameCount(key.limit, query.limit);
   // A prefix of both axes of what is aligned at the end is so no more.
   if (numSlices > 0)
     return false;
@@ -259,7 +266,9 @@ static Value matchTriangleSlices(Value value) {
     std::optional<int64_t> rank = getRank(value);
     auto axes = slice.getAxesInput() ? evaluateInts(slice.getAxesInput()) : std::nullopt;
     auto start = slice.getStartsInput() ? evaluateInts(slice.getStartsInput()) : std::nullopt;
-    if (!rank || !axes || axes->size() != 1)
+    auto steps = slice.getSteps() ? evaluateInts(slice.getSteps()) : std::nullopt;
+    if (!rank || !axes || axes->size() != 1 ||
+        (slice.getSteps() && steps != SmallVector<int64_t>{1}))
       return {};
     int64_t axis = axes->front() < 0 ? axes->front() : axes->front() - *rank;
     bool fromZero = start && start->size() == 1 && start->front() == 0;
@@ -282,9 +291,10 @@ static Value matchTriangleSlices(Value value) {
 }
 
 static bool isLow(Value value) {
-  std::optional<double> constant = evaluateScalar(skipViews(value));
+  value = skipViews(value, MaskKind::additive);
+  std::optional<double> constant = evaluateScalar(value);
   if (!constant)
-    if (auto fill = skipViews(value).getDefiningOp<ConstantOfShapeOp>())
+    if (auto fill = value.getDefiningOp<ConstantOfShapeOp>())
       if (auto attr = fill.getValue())
         if (auto dense = dyn_cast<DenseElementsAttr>(*attr);
             dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
@@ -296,11 +306,7 @@ static bool triangleHides(Value value, MaskKind kind) {
   Value table = matchTriangleSlices(value);
   if (!table)
     return false;
-  while (Operation *op = table.getDefiningOp()) {
-    if (!isa<CastOp, IdentityOp>(op))
-      break;
-    table = op->getOperand(0);
-  }
+  // A constant is read through its Casts as they convert it.
   return isTriangle(table, [&](double element) {
     return kind == MaskKind::additive ? element <= -1e4
            : kind == MaskKind::keep   ? element == 0
@@ -309,8 +315,9 @@ static bool triangleHides(Value value, MaskKind kind) {
 }
 
 /// Trilu keeps a triangle and zeroes the rest: the lower one of anything keeps
-/// no future key, the strict upper one of a low constant hides it.
-static bool triluHides(TriluOp trilu, MaskKind kind) {
+/// no future key, the strict upper one of a low constant hides it. Both count
+/// from the first key: with fewer keys than queries they hide too little.
+bool MaskProof::triluHides(TriluOp trilu, MaskKind kind) const {
   double k = 0;
   if (trilu.getK()) {
     std::optional<double> given = evaluateScalar(trilu.getK());
@@ -320,6 +327,13 @@ static bool triluHides(TriluOp trilu, MaskKind kind) {
   }
   auto type = dyn_cast<RankedTensorType>(trilu->getResult(0).getType());
   if (!type || type.getRank() < 2)
+    return false;
+  TensorInfo info = getTensorInfo(type);
+  const Dim &rows = info[info.rank() - 2], &columns = info[info.rank() - 1];
+  bool isWide = columns.provablyEquals(rows) ||
+                (columns.isStatic() && rows.isStatic() && columns.size >= rows.size);
+  // Slices of it count from its own corner, itself from that of the scores.
+  if (columns.is(1) || !(isWide || (numSlices == 0 && keys != KeyCount::any)))
     return false;
   bool upper = trilu.getUpper().value_or(1) != 0;
   if (kind == MaskKind::keep)
@@ -375,7 +389,7 @@ bool MaskProof::hidesFuture(Value value, MaskKind kind, unsigned depth) {
   if (depth == 0 || budget == 0 || !value)
     return false;
   --budget;
-  value = skipViews(value);
+  value = skipViews(value, kind);
   if (triangleHides(value, kind))
     return true;
   Operation *op = value.getDefiningOp();
@@ -406,6 +420,6 @@ bool MaskProof::hidesFuture(Value value, MaskKind kind, unsigned depth) {
   return booleanHides(op, kind, depth - 1);
 }
 
-bool basin::onnx::isCausalMask(Value mask, MaskKind kind, bool isSquare) {
-  return kind != MaskKind::lengths && MaskProof(isSquare).hidesFuture(mask, kind);
+bool basin::onnx::isCausalMask(Value mask, MaskKind kind, KeyCount keys) {
+  return kind != MaskKind::lengths && MaskProof(keys).hidesFuture(mask, kind);
 }

@@ -75,6 +75,7 @@ std::optional<std::variant<GateMatch, Miss>> matchGate(mlir::Operation *product)
 struct RotaryMatch {
   mlir::Value x, cos, sin;
   bool interleaved = false, halfTables = false;
+  sink::Layout layout = sink::Layout::bhsd;
   int64_t dim = 0;
   Idiom idiom;
 };
@@ -89,6 +90,10 @@ struct AttentionMatch {
   std::optional<sink::MaskKind> maskKind;
   double scale = 1;
   std::optional<double> softcap;
+  /// The score in place of one that a boolean mask hides; -inf without it.
+  std::optional<double> maskFill;
+  /// A row whose every score is -inf gives zeros.
+  bool zeroHiddenRows = false;
   bool causal = false;
   std::optional<int64_t> heads, kvHeads, headDim;
   Idiom idiom;
@@ -96,8 +101,17 @@ struct AttentionMatch {
   std::string rowsMiss;
 };
 
-/// softmax(scale q k^T + mask) v, anchored at the Softmax.
-std::variant<AttentionMatch, Miss> matchAttention(mlir::Operation *softmax);
+/// softmax(scale q k^T + mask) v, anchored at the Softmax; nothing if that is one
+/// of a router or a classifier.
+std::optional<std::variant<AttentionMatch, Miss>> matchAttention(mlir::Operation *softmax);
+
+/// Whether a Softmax is a router's or a classifier's: its scores come from a product
+/// with weights, and its probabilities go to no other product.
+bool isClassifier(mlir::Operation *softmax);
+
+/// The reason for exp(s) / sum(exp(s)), which nothing is made of; nothing for other
+/// ops.
+std::optional<Miss> explainOpenSoftmax(mlir::Operation *div);
 
 /// What is between a raised attention and the product with its gate.
 struct AttentionGate {
@@ -115,15 +129,28 @@ std::optional<std::variant<AttentionGate, Miss>> matchAttentionGate(sink::Attent
 /// Moves the product, and the steps to it, into the form.
 void raiseAttentionGate(sink::AttentionOp op, AttentionGate &match);
 
-/// Whether `mask` provably hides, besides what else it hides, every key after
-/// the query (aligned at the end where there are more keys than queries).
-/// `isSquare`: there are as many queries as keys for certain. A mask is taken to
-/// be as wide as the keys, not of one column broadcast over them.
-bool isCausalMask(mlir::Value mask, sink::MaskKind kind, bool isSquare = false);
+/// What is known of how many keys there are.
+enum class KeyCount { any, atLeast /* as queries */, asQueries };
 
-/// Raises a fused operator (LayerNormalization, Attention, ...); null if `op`
+/// Whether `mask` provably hides, besides what else it hides, every key after
+/// the query (aligned at the end where there are more keys than queries). A mask
+/// is taken to be as wide as the keys, not of one column broadcast over them.
+bool isCausalMask(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any);
+
+/// What became of an operator that is attention, a norm or rotary embedding.
+struct FusedMatch {
+  llvm::StringRef kind;
+  /// Null where it stays as it is, with the reason.
+  mlir::Operation *raised;
+  Miss miss;
+};
+
+/// Raises a fused operator (LayerNormalization, Attention, ...); nothing if `op`
 /// is none.
-mlir::Operation *raiseFusedOp(mlir::Operation *op, mlir::OpBuilder &b);
+std::optional<FusedMatch> raiseFusedOp(mlir::Operation *op, mlir::OpBuilder &b);
+
+/// The same of a node without a typed op, which is never raised.
+std::optional<FusedMatch> explainUntypedOp(mlir::Operation *op);
 
 } // namespace basin::onnx
 

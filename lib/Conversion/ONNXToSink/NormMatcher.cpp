@@ -20,6 +20,8 @@
 
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 using namespace mlir;
 using namespace basin::onnx;
 
@@ -71,12 +73,12 @@ static bool isLastAxisMean(Operation *op) {
 /// From the mean over eps to the root: sqrt(m + eps) or its inverse.
 std::optional<Miss> NormWalk::toRoot(Value &cur) {
   for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
-    if (isa<CastOp, IdentityOp>(user)) {
+    if (isFloatCast(user)) {
       cur = step(cur, user);
     } else if (isa<AddOp>(user) && !match_.epsilonOp) {
-      std::optional<double> eps = evaluateScalar(otherOperand(user, cur));
+      std::optional<double> eps = evaluateFactor(otherOperand(user, cur), cur);
       if (!eps)
-        return miss("its epsilon is not a constant");
+        return miss("its epsilon is not a constant number");
       match_.epsilon = *eps;
       match_.epsilonOp = user;
       cur = step(cur, user);
@@ -91,7 +93,7 @@ std::optional<Miss> NormWalk::toRoot(Value &cur) {
 std::optional<Miss> NormWalk::toNormalized(Value cur) {
   bool inverse = false, rooted = false;
   for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
-    if (isa<CastOp, IdentityOp>(user)) {
+    if (isFloatCast(user)) {
       cur = step(cur, user);
     } else if (isa<SqrtOp>(user) && !rooted) {
       rooted = true;
@@ -222,7 +224,8 @@ bool NormWalk::takeVector(Value &cur, bool isBias) {
   if (!user || (isBias ? !isa<AddOp>(user) : !isa<MulOp>(user)))
     return false;
   Value vector = otherOperand(user, cur);
-  if (!vector || vector == cur || !isVector(vector, getDim(match_.x, -1)))
+  if (!vector || vector == cur || !isVector(vector, getDim(match_.x, -1)) ||
+      !keepsRank(vector, match_.x))
     return false;
   (isBias ? match_.bias : match_.weight) = vector;
   cur = step(cur, user);
@@ -233,7 +236,7 @@ void NormWalk::matchTail() {
   Value cur = normalized;
   auto cast = [&](Value from) -> Value {
     Operation *user = getOnlyUser(from);
-    return user && isa<CastOp, IdentityOp>(user) ? user->getResult(0) : Value();
+    return user && isFloatCast(user) ? user->getResult(0) : Value();
   };
   // A cast before the weight belongs to the norm if the weight does, one at
   // the end if it gives back the input's type.
@@ -260,12 +263,23 @@ void NormWalk::matchTail() {
   match_.idiom.results = {cur};
 }
 
+/// A square that went through a quantized type.
+static bool hasQuantizedSquare(Value value) {
+  auto dequantize = value.getDefiningOp<DequantizeLinearOp>();
+  auto quantize =
+      dequantize ? dequantize->getOperand(0).getDefiningOp<QuantizeLinearOp>() : QuantizeLinearOp();
+  Ops ops;
+  return quantize && matchSquare(quantize->getOperand(0), ops);
+}
+
 std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
   auto reduce = dyn_cast<ReduceMeanOp>(mean);
   Ops square;
+  using Result = std::variant<NormMatch, Miss>;
+  if (reduce && hasQuantizedSquare(reduce.getData()))
+    return Result(miss("its squares are quantized before their mean"));
   if (!reduce || !(squared = matchSquare(reduce.getData(), square)))
     return std::nullopt;
-  using Result = std::variant<NormMatch, Miss>;
   if (!isLastAxisMean(mean))
     return Result(miss("the mean of squares is not over the last axis alone"));
   match_.idiom.inside.insert(square.begin(), square.end());
@@ -277,6 +291,11 @@ std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
   if (auto why = findInput())
     return Result(*why);
   matchTail();
+  if (Type type = getElementTypeOf(match_.x); type && !isRealType(type))
+    return Result(miss("its input is not of f16, bf16, f32 or f64"));
+  Type from = match_.x.getType(), to = match_.idiom.results.front().getType();
+  if (isa<ShapedType>(from) && isa<ShapedType>(to) && failed(verifyCompatibleShape(from, to)))
+    return Result(miss("its result has another shape than its input"));
   match_.idiom.arguments = {match_.x};
   match_.idiom.captured = {match_.preAffine, match_.weight, match_.bias};
   if (StringRef why = checkIdiom(match_.idiom, /*allowExtraResults=*/false); !why.empty())

@@ -101,6 +101,11 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
         return "an inner value is used outside it";
       idiom.results.push_back(value);
     }
+  // Uses of an argument in the form follow what a rewrite makes of it; a
+  // parameter's must not.
+  for (Value captured : idiom.captured)
+    if (captured && llvm::is_contained(idiom.arguments, captured))
+      return "one of its parameters is its own input";
   // Everything that stays outside must be there before the op is.
   for (Value operand : llvm::concat<Value>(idiom.arguments, idiom.captured))
     if (Operation *def = operand ? operand.getDefiningOp() : nullptr;

@@ -27,6 +27,7 @@
 
 using namespace mlir;
 using namespace basin::onnx;
+namespace sink = basin::sink;
 
 namespace {
 /// Elements start, start + step, ... of `source`'s last axis.
@@ -138,8 +139,7 @@ static std::variant<RotaryMatch, Miss> matchSum(Value rotated, Value x, RotaryMa
   Ops &inside = match.idiom.inside;
   Value cur = rotated;
   auto advanceCasts = [&] {
-    for (Operation *user = getOnlyUser(cur); user && isa<CastOp, IdentityOp>(user);
-         user = getOnlyUser(cur)) {
+    for (Operation *user = getOnlyUser(cur); user && isFloatCast(user); user = getOnlyUser(cur)) {
       inside.insert(user);
       cur = user->getResult(0);
     }
@@ -229,6 +229,27 @@ static Value matchUnstack(Value value, Ops &ops) {
   return user->getResult(0);
 }
 
+/// The layout in which the tables, broadcast as they are, are what sink.rotary
+/// reads in them: one row a position, on x's last axis but one.
+static std::optional<Miss> checkLayout(RotaryMatch &match) {
+  std::optional<int64_t> rank = getRank(match.x);
+  if (rank != 3 && rank != 4)
+    return miss("what is rotated has not the known rank of [batch, heads, sequence, head dim] or "
+                "[heads, sequence, head dim]");
+  match.layout = *rank == 4 ? sink::Layout::bhsd : sink::Layout::hsd;
+  for (Value table : {match.cos, match.sin}) {
+    std::optional<int64_t> tableRank = getRank(table);
+    if (!tableRank || *tableRank < 2 || *tableRank > *rank)
+      return miss("its tables have not the known rank of [sequence, n] up to that of its input");
+    // Beside four axes, three begin with the heads: one for all of them.
+    if (*tableRank == 3 && *rank == 4 && getDim(table, 0) != 1)
+      return miss("its tables of rank 3 are not proven to be the same for all heads");
+    if (!isRealType(getElementTypeOf(table)))
+      return miss("its tables are not of f16, bf16, f32 or f64");
+  }
+  return std::nullopt;
+}
+
 std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operation *op) {
   using Result = std::variant<RotaryMatch, Miss>;
   auto concat = dyn_cast<ConcatOp>(op);
@@ -252,6 +273,8 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
       match.idiom.results = {result};
     match.idiom.arguments = {match.x};
     match.idiom.captured = {match.cos, match.sin};
+    if (std::optional<Miss> why = checkLayout(match))
+      return *why;
     // Tables that x is broadcast to, or pairs put together in another shape.
     Type from = match.x.getType(), to = match.idiom.results.front().getType();
     if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))

@@ -56,6 +56,7 @@ private:
   std::string readTypes();
   std::string readSinks();
   std::string readMask();
+  std::string readHiddenRows();
   std::string readGate();
   void bindStrides(const HeadTensor &tensor);
   void bindBroadcast(StringRef name, const onnx::TensorInfo &info, Layout layout);
@@ -248,6 +249,27 @@ std::string AttentionLaunch::readMask() {
   llvm_unreachable("a mask of no kind");
 }
 
+/// Causality spares the kernel whole tiles. Where the mask hides the later keys
+/// already, that is right only if nothing is summed up over hidden keys: they are
+/// -inf, or a sink leaves no row without one that counts.
+std::string AttentionLaunch::readHiddenRows() {
+  bool hasSink = op.getSinkLogit() || op.getSinkKey();
+  bool isBoolean = spec.mask == AttentionSpec::Keep;
+  spec.maskFill = op.getMaskFill() ? op.getMaskFill()->convertToDouble() : 0;
+  bool hidesAll = hasSink || (isBoolean && spec.maskFill == 0);
+  spec.causal = op.appliesCausal() || (op.getCausal() && hidesAll);
+  if (spec.maskFill != 0 && (op.appliesCausal() || op.getWindow()))
+    return "expected no mask_fill beside causal or window";
+  if (spec.maskFill != 0 && spec.causal)
+    spec.maskFill = 0;
+  const onnx::Dim queries = query.sequence(), keys = key.sequence();
+  bool seesItself = keys.provablyEquals(queries) ||
+                    (keys.isStatic() && queries.isStatic() && keys.size >= queries.size);
+  bool mayHide = op.getMask() || ((spec.causal || op.getWindow()) && !seesItself);
+  spec.nanHiddenRows = mayHide && !hasSink && spec.maskFill == 0 && !op.getZeroHiddenRows();
+  return {};
+}
+
 /// The kernel computes a sigmoid that nothing else reads.
 std::string AttentionLaunch::readGate() {
   gate = op.getGate();
@@ -277,6 +299,8 @@ std::string AttentionLaunch::readGate() {
 //===----------------------------------------------------------------------===//
 
 std::string AttentionLaunch::readParts() {
+  if (op.getLastKey())
+    return "expected as many keys for each element of the batch";
   if (op.getPastKey())
     return "expected keys and values joined with those of the past";
   if (op.getHasPresent())
@@ -288,7 +312,8 @@ std::string AttentionLaunch::readParts() {
         &AttentionLaunch::readMask, &AttentionLaunch::readGate})
     if (std::string why = (this->*read)(); !why.empty())
       return why;
-  spec.causal = op.getCausal();
+  if (std::string why = readHiddenRows(); !why.empty())
+    return why;
   spec.window = op.getWindow().has_value();
   spec.softcap = op.getSoftcap() ? op.getSoftcap()->convertToDouble() : 0;
   spec.scale = op.getScale() ? op.getScale()->convertToDouble() : 0;

@@ -104,7 +104,8 @@ static SmallVector<std::pair<StringRef, Value>> getNamedOperands(Operation *op) 
                      {"value", o.getValue()},          {"mask", o.getMask()},
                      {"past_key", o.getPastKey()},     {"past_value", o.getPastValue()},
                      {"sink_logit", o.getSinkLogit()}, {"sink_key", o.getSinkKey()},
-                     {"sink_value", o.getSinkValue()}, {"gate", o.getGate()}};
+                     {"sink_value", o.getSinkValue()}, {"gate", o.getGate()},
+                     {"last_key", o.getLastKey()}};
       })
       .Case([](sink::GateOp o) {
         return Named{{"x", o.getX()}, {"w_down", o.getWDown()}, {"w_up", o.getWUp()}};

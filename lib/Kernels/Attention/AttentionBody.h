@@ -83,6 +83,8 @@ private:
   // AttentionScores.cpp
   Fragments computeScores(Value keys);
   void capScores(Fragments &scores);
+  double hiddenScore() const;
+  Value addBias(Value bias, Value score);
   void applyMask(Fragments &scores, Value firstKey);
   void hideOutside(Fragments &scores, Value firstKey);
   Value isBoundary(Value firstKey);

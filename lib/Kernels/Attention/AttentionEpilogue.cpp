@@ -15,6 +15,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace basin::kernels;
 
@@ -32,13 +34,14 @@ void AttentionBody::storeLogSumExp(Value row, Value max, Value sum) {
   });
 }
 
-/// Sums of the four lanes of a row; 0 / 0 is 0: such a row saw nothing.
+/// Sums of the four lanes of a row; where it saw nothing, 0 / 0 is 0, or NaN.
 void AttentionBody::finishRows(State &state) {
   Value zero = b.f32(0);
   for (int64_t line = 0; line < 2 * rowTiles; ++line) {
     Value sum = b.warpSum(state.sum[line], 4);
     Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, zero);
-    Value inverse = b.select(isZero, zero, b.reciprocal(sum));
+    Value nothing = spec.nanHiddenRows ? b.f32(NAN) : zero;
+    Value inverse = b.select(isZero, nothing, b.reciprocal(sum));
     for (int64_t i = 0; i < 2 * valueTiles; ++i) {
       Value &output = state.output[line / 2 * valueTiles + i / 2][line % 2 * 2 + i % 2];
       output = b.fmul(output, inverse);

@@ -39,6 +39,10 @@ std::string basin::kernels::check(const AttentionSpec &spec) {
       !(spec.maskType &&
         (spec.maskType.isBF16() || spec.maskType.isF16() || spec.maskType.isF32())))
     return "expected a bias of bf16, f16 or f32";
+  if (spec.maskFill != 0 && (spec.mask != AttentionSpec::Keep || spec.causal || spec.window))
+    return "expected a mask_fill only with a mask of kind keep, and without causal or window";
+  if (spec.maskFill > 0 || !std::isfinite(spec.maskFill))
+    return llvm::formatv("expected a negative mask_fill, but got {0}", spec.maskFill);
   if (spec.sinkLogit && !spec.getSinkType().isF32() && spec.getSinkType() != spec.type)
     return "expected sink logits of f32 or of the query's type";
   return {};
@@ -76,11 +80,14 @@ std::string basin::kernels::getName(const AttentionSpec &spec) {
     name += "_softcap" + spell(spec.softcap);
   if (spec.mask == AttentionSpec::Bias)
     name += "_bias" + typeName(spec.maskType);
+  if (spec.maskFill != 0)
+    name += "_fill" + spell(spec.maskFill);
   for (auto [has, part] : std::initializer_list<std::pair<bool, const char *>>{
            {spec.causal, "_causal"},
            {spec.window, "_window"},
            {spec.topLeft && (spec.causal || spec.window), "_topleft"},
            {spec.mask == AttentionSpec::Keep, "_keep"},
+           {spec.nanHiddenRows, "_nanrows"},
            {spec.keyLengths, "_keylengths"},
            {spec.sinkLogit && spec.getSinkType().isF32(), "_sinklogit"},
            {spec.sinkLogit && spec.getSinkType() == spec.type, "_narrowsinklogit"},

@@ -62,6 +62,27 @@ void AttentionBody::capScores(Fragments &scores) {
     }
 }
 
+/// The score of a key that the mask hides, in the units that scores have here. It
+/// stays finite when it is brought to log2: far below any score is enough.
+double AttentionBody::hiddenScore() const {
+  constexpr double kLowest = -1e30;
+  if (spec.maskFill == 0)
+    return -INFINITY;
+  double fill = std::max(spec.maskFill, kLowest);
+  return scoresAreLog2() ? fill * kLog2E : fill / spec.getScale();
+}
+
+/// A summand in log2. A finite one stays finite, so that a row in which all are
+/// the lowest number gives each key its share.
+Value AttentionBody::addBias(Value bias, Value score) {
+  Value sum = b.fma(bias, b.f32(kLog2E), score);
+  if (spec.maskType.isF16())
+    return sum;
+  Value lowest = b.f32(-std::numeric_limits<float>::max());
+  Value isFinite = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, bias, b.f32(-INFINITY));
+  return b.select(isFinite, b.fmax(sum, lowest), sum);
+}
+
 /// A bias, or an i8 that keeps a score where it is not 0. Rows and columns beyond
 /// the end are read at the last one and hidden later; sink rows have none.
 void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
@@ -83,11 +104,11 @@ void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
       Value scaled = isBias ? b.fmul(score, factor) : score;
       Value masked;
       if (isBias) {
-        masked = b.fma(b.toF32(loaded), b.f32(kLog2E), scaled);
+        masked = addBias(b.toF32(loaded), scaled);
       } else {
         Value zero = arith::ConstantOp::create(b, b.getI8IntegerAttr(0));
         Value hides = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, loaded, zero);
-        masked = b.select(hides, b.f32(-INFINITY), score);
+        masked = b.select(hides, b.f32(hiddenScore()), score);
       }
       score = sinkRows ? b.select(isSink, scaled, masked) : masked;
     }

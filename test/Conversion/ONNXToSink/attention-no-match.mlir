@@ -362,4 +362,34 @@ onnx.graph @nan_of_scores #g {
   %y = onnx.MatMul(%w, %v) : (!u, !v) -> !u
   onnx.return
 }
+
+// A softmax written out is seen, and said to be none.
+// CHECK-LABEL: onnx.graph @open_softmax
+// CHECK-NOT: sink.attention
+onnx.graph @open_softmax #g {
+  %q, %k, %v, %sink = onnx.node "Source" () {} : () -> (!q, !k, !v, tensor<4x1x1xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %e = onnx.Exp(%s) : (!u) -> !u
+  %axis = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
+  %sum = onnx.ReduceSum(%e, %axis) : (!u, !u) -> !u
+  %all = onnx.Add(%sum, %sink) : (!u, tensor<4x1x1xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its exponentials are divided by their sum without a Softmax}}
+  %p = onnx.Div(%e, %all) : (!u, !u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A router's scores weigh no values: it is not listed at all.
+// CHECK-LABEL: onnx.graph @router
+// CHECK: onnx.Softmax({{.*}}) {axis = -1 : i64} :
+onnx.graph @router #g {
+  %x = onnx.node "Source" () {} : () -> tensor<2x5x8xf32>
+  %w = onnx.initializer "w" : tensor<8x4xf32> = dense<0.5> : tensor<8x4xf32>
+  %s = onnx.MatMul(%x, %w) : (tensor<2x5x8xf32>, tensor<8x4xf32>) -> !u
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %two = onnx.Constant() {value_ints = array<i64: 2>} : () -> !u
+  %y:2 = onnx.TopK(%p, %two) : (!u, !u) -> (!u, !u)
+  onnx.return
+}
 }

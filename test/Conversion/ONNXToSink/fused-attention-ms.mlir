@@ -87,13 +87,13 @@ onnx.graph @multi_head_shared_cache #g {
 // Causal unless it says otherwise; a window, a cap, a logit per head for a sink.
 // CHECK-LABEL: onnx.graph @grouped
 // CHECK: %[[S:.*]]:8 = onnx.node "Source"
-// CHECK: %{{.*}}, %{{.*}}:2 = sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 past %[[S]]#3, %[[S]]#4 sink_logit %[[S]]#7 {causal, has_present, head_dim = 8 : i64, key_layout = #sink.layout<bsd>, kv_num_heads = 2 : i64, num_heads = 4 : i64, query_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>, scale = 2.500000e-01 : f64, softcap = 3.000000e+01 : f64, value_layout = #sink.layout<bsd>, window = 3 : i64} :
+// CHECK: %{{.*}}, %{{.*}}:2 = sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 past %[[S]]#3, %[[S]]#4 sink_logit %[[S]]#7 last_key %[[S]]#5 {causal, has_present, head_dim = 8 : i64, key_layout = #sink.layout<bsd>, kv_num_heads = 2 : i64, num_heads = 4 : i64, query_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>, scale = 2.500000e-01 : f64, softcap = 3.000000e+01 : f64, value_layout = #sink.layout<bsd>, window = 3 : i64} :
 // CHECK: onnx.ms.GroupQueryAttention
 // CHECK: sink.yield
 onnx.graph @grouped #g {
   %q, %k, %v, %pk, %pv, %len, %tot, %h = onnx.node "Source" () {} : () -> (!x, tensor<2x5x16xf32>, tensor<2x5x16xf32>, tensor<2x2x3x8xf32>, tensor<2x2x3x8xf32>, tensor<2xi32>, tensor<1xi32>, tensor<4xf32>)
   %none = onnx.absent
-  %y, %ok, %ov = onnx.ms.GroupQueryAttention(%q, %k, %v, %pk, %pv, %len, %tot, %none, %none, %none, %none, %h) {num_heads = 4, kv_num_heads = 2, scale = 0.25 : f32, softcap = 30.0 : f32, local_window_size = 3} : (!x, tensor<2x5x16xf32>, tensor<2x5x16xf32>, tensor<2x2x3x8xf32>, tensor<2x2x3x8xf32>, tensor<2xi32>, tensor<1xi32>, none, none, none, none, tensor<4xf32>) -> (!u, !u, !u)
+  %y, %ok, %ov = onnx.ms.GroupQueryAttention(%q, %k, %v, %pk, %pv, %len, %tot, %none, %none, %none, %none, %h) {num_heads = 4, kv_num_heads = 2, scale = 0.25 : f32, softcap = 30.0 : f32, local_window_size = 3, onnx.outs = ["y", "ok", "ov"]} : (!x, tensor<2x5x16xf32>, tensor<2x5x16xf32>, tensor<2x2x3x8xf32>, tensor<2x2x3x8xf32>, tensor<2xi32>, tensor<1xi32>, none, none, none, none, tensor<4xf32>) -> (!u, !u, !u)
   onnx.return
 }
 

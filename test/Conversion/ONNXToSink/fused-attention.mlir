@@ -76,7 +76,7 @@ onnx.graph @masks #g {
 
 // A mask can make it causal as well: here a triangle.
 // CHECK-LABEL: onnx.graph @causal_by_mask
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @causal_by_mask #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>)
   %m = onnx.initializer "m" : tensor<3x3xi1> = dense<[[1,0,0],[1,1,0],[1,1,1]]> : tensor<3x3xi1>

@@ -19,7 +19,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 24}, {d
 onnx.graph @smooth_softmax #g {
   %q, %l, %n = onnx.node "Source" () {} : () -> (!x, tensor<2xi32>, tensor<i32>)
   %none = onnx.absent
-  // expected-remark@+1 {{attention '' not raised: it has an operand, result or attribute without a counterpart}}
+  // expected-remark@+1 {{attention '' not raised: it has sinks of logit 0 (smooth_softmax) without an operand that says so}}
   %y:3 = onnx.ms.GroupQueryAttention(%q, %q, %q, %none, %none, %l, %n) {num_heads = 4 : i64, kv_num_heads = 4 : i64, smooth_softmax = 1 : i64} : (!x, !x, !x, none, none, tensor<2xi32>, tensor<i32>) -> (!u, !u, !u)
   onnx.return
 }
@@ -38,7 +38,7 @@ onnx.graph @plain_softmax #g {
 // CHECK-NOT: sink.attention
 onnx.graph @right_window #g {
   %q = onnx.node "Source" () {} : () -> !q
-  // expected-remark@+1 {{attention '' not raised}}
+  // expected-remark@+1 {{attention '' not raised: its window reaches to the right of the query}}
   %y = onnx.Attention(%q, %q, %q) {left_window_size = 2 : i64, right_window_size = 1 : i64} : (!q, !q, !q) -> !u
   onnx.return
 }
@@ -48,7 +48,7 @@ onnx.graph @right_window #g {
 // CHECK-NOT: sink.attention
 onnx.graph @window_over_more_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x7x8xf32>)
-  // expected-remark@+1 {{attention '' not raised}}
+  // expected-remark@+1 {{attention '' not raised: it is not proven to have as many new keys as queries, from which its causal mask or window counts}}
   %y = onnx.Attention(%q, %k, %k) {left_window_size = 2 : i64} : (!q, tensor<2x4x7x8xf32>, tensor<2x4x7x8xf32>) -> !u
   onnx.return
 }
@@ -58,7 +58,7 @@ onnx.graph @window_over_more_keys #g {
 // CHECK-NOT: sink.attention
 onnx.graph @causal_over_more_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x7x8xf32>)
-  // expected-remark@+1 {{attention '' not raised}}
+  // expected-remark@+1 {{attention '' not raised: it is not proven to have as many new keys as queries, from which its causal mask or window counts}}
   %y = onnx.Attention(%q, %k, %k) {is_causal = 1 : i64} : (!q, tensor<2x4x7x8xf32>, tensor<2x4x7x8xf32>) -> !u
   onnx.return
 }
@@ -68,7 +68,7 @@ onnx.graph @causal_over_more_keys #g {
 // CHECK-NOT: sink.attention
 onnx.graph @causal_over_unknown_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x?x8xf32>)
-  // expected-remark@+1 {{attention '' not raised}}
+  // expected-remark@+1 {{attention '' not raised: it is not proven to have as many new keys as queries, from which its causal mask or window counts}}
   %y = onnx.Attention(%q, %k, %k) {is_causal = 1 : i64} : (!q, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>) -> !u
   onnx.return
 }
@@ -87,7 +87,7 @@ onnx.graph @no_window #g {
 // CHECK-NOT: sink.rotary
 onnx.graph @scaled_rotation #g {
   %x, %p, %t = onnx.node "Source" () {} : () -> (!q, !p, !t)
-  // expected-remark@+1 {{rotary embedding '' not raised}}
+  // expected-remark@+1 {{rotary embedding '' not raised: it scales what it rotates}}
   %y = onnx.ms.RotaryEmbedding(%x, %p, %t, %t) {scale = 0.5 : f32} : (!q, !p, !t, !t) -> !u
   onnx.return
 }
@@ -105,8 +105,117 @@ onnx.graph @plain_rotation #g {
 // CHECK-NOT: sink.layer_norm
 onnx.graph @weight_by_position #g {
   %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<5x32xf32>)
-  // expected-remark@+1 {{norm '' not raised}}
+  // expected-remark@+1 {{norm '' not raised: its weight is not a vector of the last axis' size}}
   %y = onnx.LayerNormalization(%x, %w) {axis = -1 : i64} : (!x, tensor<5x32xf32>) -> !u
+  onnx.return
+}
+
+// A weight of more axes than x has.
+// CHECK-LABEL: onnx.graph @weight_of_higher_rank
+// CHECK-NOT: sink.layer_norm
+onnx.graph @weight_of_higher_rank #g {
+  %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<1x1x1x32xf32>)
+  // expected-remark@+1 {{norm '' not raised: its weight is not a vector of the last axis' size}}
+  %y = onnx.LayerNormalization(%x, %w) {axis = -1 : i64} : (!x, tensor<1x1x1x32xf32>) -> !u
+  onnx.return
+}
+
+// A skip that is repeated for the batch.
+// CHECK-LABEL: onnx.graph @broadcast_skip
+// CHECK-NOT: sink.layer_norm
+onnx.graph @broadcast_skip #g {
+  %x, %s, %w = onnx.node "Source" () {} : () -> (!x, tensor<5x32xf32>, tensor<32xf32>)
+  // expected-remark@+1 {{norm '' not raised: its skip has another shape than its input}}
+  %y = onnx.ms.SkipLayerNormalization(%x, %s, %w) : (!x, tensor<5x32xf32>, tensor<32xf32>) -> !u
+  onnx.return
+}
+
+// The mean that the operator also gives.
+// CHECK-LABEL: onnx.graph @statistic_is_used
+// CHECK-NOT: sink.layer_norm
+onnx.graph @statistic_is_used #g {
+  %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<32xf32>)
+  // expected-remark@+1 {{norm '' not raised: its result 1 is used, which has no counterpart}}
+  %y:2 = onnx.LayerNormalization(%x, %w) {axis = -1 : i64} : (!x, tensor<32xf32>) -> (!u, !u)
+  %z = onnx.Neg(%y#1) : (!u) -> !u
+  onnx.return
+}
+
+// The same value twice: the form keeps the two apart.
+// CHECK-LABEL: onnx.graph @skip_of_itself
+// CHECK: %[[X:.*]]:2 = onnx.node "Source"
+// CHECK: sink.rms_norm %[[X]]#0 residual %[[X]]#0 weight %[[X]]#1
+// CHECK: ^bb0(%[[A:.*]]: tensor<2x5x32xf32>, %[[B:.*]]: tensor<2x5x32xf32>):
+// CHECK: onnx.ms.SkipSimplifiedLayerNormalization(%[[A]], %[[B]], %[[X]]#1)
+onnx.graph @skip_of_itself #g {
+  %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<32xf32>)
+  %y = onnx.ms.SkipSimplifiedLayerNormalization(%x, %x, %w) : (!x, !x, tensor<32xf32>) -> !u
+  onnx.return
+}
+
+// One position is where the first is.
+// CHECK-LABEL: onnx.graph @offset
+// CHECK-NOT: sink.rotary
+onnx.graph @offset #g {
+  %x, %p, %t = onnx.node "Source" () {} : () -> (!q, tensor<1xi64>, !t)
+  // expected-remark@+1 {{rotary embedding '' not raised: its positions are not of rank 2, one for each element: a single one is an offset}}
+  %y = onnx.ms.RotaryEmbedding(%x, %p, %t, %t) : (!q, tensor<1xi64>, !t, !t) -> !u
+  onnx.return
+}
+
+// The operator counts from the first key.
+// CHECK-LABEL: onnx.graph @unidirectional_over_more_keys
+// CHECK-NOT: sink.attention
+onnx.graph @unidirectional_over_more_keys #g {
+  %q, %k = onnx.node "Source" () {} : () -> (!x, tensor<2x7x32xf32>)
+  // expected-remark@+1 {{attention '' not raised: it is unidirectional, but not proven to have as many new keys as queries}}
+  %y = onnx.ms.MultiHeadAttention(%q, %k, %k) {num_heads = 4, unidirectional = 1} : (!x, tensor<2x7x32xf32>, tensor<2x7x32xf32>) -> !u
+  onnx.return
+}
+
+// Fewer columns than keys.
+// CHECK-LABEL: onnx.graph @narrow_mask
+// CHECK-NOT: sink.attention
+onnx.graph @narrow_mask #g {
+  %q, %m = onnx.node "Source" () {} : () -> (!q, tensor<5x3xf32>)
+  // expected-remark@+1 {{attention '' not raised: its mask has 3 columns for 5 keys}}
+  %y = onnx.Attention(%q, %q, %q, %m) : (!q, !q, !q, tensor<5x3xf32>) -> !u
+  onnx.return
+}
+
+// Each element of the batch has keys of its own number.
+// CHECK-LABEL: onnx.graph @own_lengths
+// CHECK: %[[S:.*]]:3 = onnx.node "Source"
+// CHECK: sink.attention {{.*}} last_key %[[S]]#1 {causal
+onnx.graph @own_lengths #g {
+  %q, %l, %n = onnx.node "Source" () {} : () -> (!x, tensor<2xi32>, tensor<i32>)
+  %none = onnx.absent
+  %y = onnx.ms.GroupQueryAttention(%q, %q, %q, %none, %none, %l, %n) {num_heads = 4 : i64, kv_num_heads = 4 : i64} : (!x, !x, !x, none, none, tensor<2xi32>, tensor<i32>) -> !u
+  onnx.return
+}
+
+// All have all.
+// CHECK-LABEL: onnx.graph @full_lengths
+// CHECK-NOT: last_key
+// CHECK: sink.attention
+// CHECK-NOT: last_key
+onnx.graph @full_lengths #g {
+  %q, %n = onnx.node "Source" () {} : () -> (!x, tensor<i32>)
+  %none = onnx.absent
+  %l = onnx.initializer "l" : tensor<2xi32> = dense<4> : tensor<2xi32>
+  %y = onnx.ms.GroupQueryAttention(%q, %q, %q, %none, %none, %l, %n) {num_heads = 4 : i64, kv_num_heads = 4 : i64} : (!x, !x, !x, none, none, tensor<2xi32>, tensor<i32>) -> !u
+  onnx.return
+}
+
+// Operators without a typed op, and a node that does not fit its own, are listed.
+// CHECK-LABEL: onnx.graph @untyped
+// CHECK-NOT: = sink.
+onnx.graph @untyped #g {
+  %q, %k = onnx.node "Source" () {} : () -> (!x, !x)
+  // expected-remark@+1 {{attention '' not raised: the operator DecoderMaskedMultiHeadAttention has no counterpart}}
+  %y = onnx.node "DecoderMaskedMultiHeadAttention" domain "com.microsoft" (%q, %k, %k) {num_heads = 4 : i64} : (!x, !x, !x) -> !u
+  // expected-remark@+1 {{norm '' not raised: its attribute 'scales' is none that its operator has}}
+  %z = onnx.node "LayerNormalization" (%q, %k) {scales = 4 : i64} : (!x, !x) -> !u
   onnx.return
 }
 }

@@ -10,7 +10,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // The form that the others change.
 // CHECK-LABEL: onnx.graph @base
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @base #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -77,9 +77,9 @@ onnx.graph @one_column #g {
 // CHECK-LABEL: onnx.graph @repeated_index
 // CHECK: sink.attention {{.*}} {head_dim
 onnx.graph @repeated_index #g {
-  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
-  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
-  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x6x8xf32>) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x6x8xf32>, !u) -> !u
   %zero = onnx.Constant() {value_int = 0} : () -> !u
   %one = onnx.Constant() {value_int = 1} : () -> !u
   %n = onnx.node "Source" () {} : () -> tensor<i64>
@@ -97,7 +97,7 @@ onnx.graph @repeated_index #g {
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%m, %s, %low) : (!u, !u, !u) -> !u
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
-  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x6x8xf32>) -> !u
   onnx.return
 }
 }

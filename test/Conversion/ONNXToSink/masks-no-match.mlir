@@ -10,7 +10,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // The form that many of the others change in one place.
 // CHECK-LABEL: onnx.graph @base
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @base #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -408,9 +408,9 @@ onnx.graph @boolean_added #g {
   onnx.return
 }
 
-// The two axes moved apart: each is broadcast along another.
+// The two axes moved apart: one is broadcast along the heads, if there are as many.
 // CHECK-LABEL: onnx.graph @unsqueezed_between
-// CHECK: sink.attention {{.*}} {head_dim
+// CHECK-NOT: = sink.
 onnx.graph @unsqueezed_between #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -425,6 +425,7 @@ onnx.graph @unsqueezed_between #g {
   %m = onnx.Unsqueeze(%c, %ax) : (!u, !u) -> !u
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%m, %s, %low) : (!u, !u, !u) -> !u
+  // expected-remark@+1 {{its mask is not proven to be no larger than its scores}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return

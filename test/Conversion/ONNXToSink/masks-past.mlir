@@ -11,7 +11,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // Keys 0 .. past + n; queries are the last n, by a sum,
 // CHECK-LABEL: onnx.graph @past_added
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @past_added #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !k)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
@@ -35,7 +35,7 @@ onnx.graph @past_added #g {
 
 // or by the start of their range.
 // CHECK-LABEL: onnx.graph @past_started
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @past_started #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !k)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
@@ -58,7 +58,7 @@ onnx.graph @past_started #g {
 
 // One size read off two shapes is one size.
 // CHECK-LABEL: onnx.graph @limits_by_shape
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @limits_by_shape #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !k)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
@@ -87,7 +87,7 @@ onnx.graph @limits_by_shape #g {
 
 // Positions looked up by (row, position) in a table of indices.
 // CHECK-LABEL: onnx.graph @lookup
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @lookup #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !k)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u

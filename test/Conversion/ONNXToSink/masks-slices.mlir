@@ -10,7 +10,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // A prefix of what is causal.
 // CHECK-LABEL: onnx.graph @prefix
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @prefix #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -37,7 +37,7 @@ onnx.graph @prefix #g {
 
 // The base of the next: rows a .. b, columns 0 .. b.
 // CHECK-LABEL: onnx.graph @slices
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @slices #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x?x8xf32>) -> !u
@@ -99,8 +99,8 @@ onnx.graph @slices_other_start #g {
 // CHECK-LABEL: onnx.graph @slices_of_rows
 // CHECK: sink.attention {{.*}} {head_dim
 onnx.graph @slices_of_rows #g {
-  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>)
-  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x?x8xf32>) -> !u
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32>, tensor<2x4x4x8xf32>, tensor<2x4x4x8xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x4x8xf32>) -> !u
   %s = onnx.MatMul(%q, %kt) : (tensor<2x4x?x8xf32>, !u) -> !u
   %tri = onnx.initializer "tri" : tensor<4x4xf32> = dense<[[0.0,-1.0e9,-1.0e9,-1.0e9],[0.0,0.0,-1.0e9,-1.0e9],[0.0,0.0,0.0,-1.0e9],[0.0,0.0,0.0,0.0]]> : tensor<4x4xf32>
   %a, %b, %c = onnx.node "Source" () {} : () -> (tensor<1xi64>, tensor<1xi64>, tensor<1xi64>)
@@ -110,7 +110,7 @@ onnx.graph @slices_of_rows #g {
   %m = onnx.Slice(%tri, %a, %b, %ar) : (tensor<4x4xf32>, tensor<1xi64>, tensor<1xi64>, !u) -> !u
   %t = onnx.Add(%s, %m) : (!u, !u) -> !u
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
-  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x?x8xf32>) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x4x8xf32>) -> !u
   onnx.return
 }
 
@@ -118,9 +118,9 @@ onnx.graph @slices_of_rows #g {
 // CHECK-LABEL: onnx.graph @slices_of_columns
 // CHECK: sink.attention {{.*}} {head_dim
 onnx.graph @slices_of_columns #g {
-  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>)
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x4x8xf32>, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x?x8xf32>) -> !u
-  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x?x8xf32>, !u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x4x8xf32>, !u) -> !u
   %tri = onnx.initializer "tri" : tensor<4x4xf32> = dense<[[0.0,-1.0e9,-1.0e9,-1.0e9],[0.0,0.0,-1.0e9,-1.0e9],[0.0,0.0,0.0,-1.0e9],[0.0,0.0,0.0,0.0]]> : tensor<4x4xf32>
   %a, %b, %c = onnx.node "Source" () {} : () -> (tensor<1xi64>, tensor<1xi64>, tensor<1xi64>)
   %z = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
@@ -137,9 +137,9 @@ onnx.graph @slices_of_columns #g {
 // CHECK-LABEL: onnx.graph @slices_twice
 // CHECK: sink.attention {{.*}} {head_dim
 onnx.graph @slices_twice #g {
-  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>)
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x4x8xf32>, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x?x8xf32>) -> !u
-  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x?x8xf32>, !u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x4x8xf32>, !u) -> !u
   %tri = onnx.initializer "tri" : tensor<4x4xf32> = dense<[[0.0,-1.0e9,-1.0e9,-1.0e9],[0.0,0.0,-1.0e9,-1.0e9],[0.0,0.0,0.0,-1.0e9],[0.0,0.0,0.0,0.0]]> : tensor<4x4xf32>
   %a, %b, %c = onnx.node "Source" () {} : () -> (tensor<1xi64>, tensor<1xi64>, tensor<1xi64>)
   %z = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u

@@ -11,7 +11,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // The lower triangle keeps no future key.
 // CHECK-LABEL: onnx.graph @trilu_keep
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @trilu_keep #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -33,7 +33,7 @@ onnx.graph @trilu_keep #g {
 
 // A constant triangle of low numbers.
 // CHECK-LABEL: onnx.graph @triangle_additive
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @triangle_additive #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!f, !f, !f)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!f) -> !u
@@ -47,7 +47,7 @@ onnx.graph @triangle_additive #g {
 
 // What is low below the diagonal does not matter (a window).
 // CHECK-LABEL: onnx.graph @triangle_window
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @triangle_window #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!f, !f, !f)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!f) -> !u
@@ -61,7 +61,7 @@ onnx.graph @triangle_window #g {
 
 // A constant triangle of what is visible,
 // CHECK-LABEL: onnx.graph @triangle_keep
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @triangle_keep #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!f, !f, !f)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!f) -> !u
@@ -76,7 +76,7 @@ onnx.graph @triangle_keep #g {
 
 // or hidden.
 // CHECK-LABEL: onnx.graph @triangle_drop
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @triangle_drop #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!f, !f, !f)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!f) -> !u
@@ -158,7 +158,7 @@ onnx.graph @trilu_computed #g {
 
 // The strict upper triangle of low numbers hides all of them. The base of the next.
 // CHECK-LABEL: onnx.graph @trilu_additive
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @trilu_additive #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!f, !f, !f)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!f) -> !u

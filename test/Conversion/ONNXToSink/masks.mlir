@@ -10,7 +10,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // A key is visible where its index is at most the query's.
 // CHECK-LABEL: onnx.graph @less_or_equal
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @less_or_equal #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -31,7 +31,7 @@ onnx.graph @less_or_equal #g {
 
 // The same, the query first.
 // CHECK-LABEL: onnx.graph @greater_or_equal
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @greater_or_equal #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -52,7 +52,7 @@ onnx.graph @greater_or_equal #g {
 
 // Hidden where its index is greater.
 // CHECK-LABEL: onnx.graph @drop_greater
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @drop_greater #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -73,7 +73,7 @@ onnx.graph @drop_greater #g {
 
 // The same, the query first.
 // CHECK-LABEL: onnx.graph @drop_less
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @drop_less #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -94,7 +94,7 @@ onnx.graph @drop_less #g {
 
 // What is visible is in addition no padding.
 // CHECK-LABEL: onnx.graph @and_padding
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @and_padding #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -117,7 +117,7 @@ onnx.graph @and_padding #g {
 
 // What is padding is hidden in addition.
 // CHECK-LABEL: onnx.graph @or_padding
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @or_padding #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -140,7 +140,7 @@ onnx.graph @or_padding #g {
 
 // Not visible is hidden.
 // CHECK-LABEL: onnx.graph @drop_not
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @drop_not #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -162,7 +162,7 @@ onnx.graph @drop_not #g {
 
 // Batch and head axes before the two, and a copy for each.
 // CHECK-LABEL: onnx.graph @views
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @views #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -188,7 +188,7 @@ onnx.graph @views #g {
 
 // 0 where visible, else low.
 // CHECK-LABEL: onnx.graph @additive_keep
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @additive_keep #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -211,7 +211,7 @@ onnx.graph @additive_keep #g {
 
 // Low where hidden, else 0.
 // CHECK-LABEL: onnx.graph @additive_drop
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @additive_drop #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -234,7 +234,7 @@ onnx.graph @additive_drop #g {
 
 // Padding may be added,
 // CHECK-LABEL: onnx.graph @added_padding
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @added_padding #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -259,7 +259,7 @@ onnx.graph @added_padding #g {
 
 // or written over it.
 // CHECK-LABEL: onnx.graph @padding_over
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @padding_over #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -284,7 +284,7 @@ onnx.graph @padding_over #g {
 
 // (1 - visible) low.
 // CHECK-LABEL: onnx.graph @product_of_keep
-// CHECK: sink.attention {{.*}} {causal, head_dim
+// CHECK: sink.attention {{.*}} {causal, causal_in_mask, head_dim
 onnx.graph @product_of_keep #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u

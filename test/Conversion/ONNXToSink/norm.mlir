@@ -169,7 +169,7 @@ onnx.graph @no_match_other_input <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, 
 // An epsilon that is computed from the input is none.
 // CHECK-LABEL: onnx.graph @no_match_epsilon
 // CHECK-NOT: sink.rms_norm
-// CHECK: sink.miss = "its epsilon is not a constant"
+// CHECK: sink.miss = "its epsilon is not a constant number"
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 onnx.graph @no_match_epsilon <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>, #onnx.value<"g", tensor<2x3x8xf32>, {}>], outputs = [#onnx.value<"y", tensor<2x3x8xf32>, {}>], valueInfo = [], info = {}> {
 ^bb0(%x: tensor<2x3x8xf32>, %g: tensor<2x3x8xf32>):

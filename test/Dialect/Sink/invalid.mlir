@@ -394,7 +394,7 @@ func.func @attention_c2(%q: tensor<?x4x?x8xf32>, %l: tensor<3xf32>) {
 // attention_c3: the custom syntax writes both, the generic one may not
 func.func @attention_c3(%q: tensor<?x4x?x8xf32>) {
   // expected-error @below {{expected both of past_key and past_value or neither}}
-  %0 = "sink.attention"(%q, %q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  %0 = "sink.attention"(%q, %q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 
@@ -414,7 +414,7 @@ func.func @attention_c4(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
 // attention_c3, of the sinks
 func.func @attention_c3_sinks(%q: tensor<?x4x?x8xf32>, %s: tensor<4x1x8xf32>) {
   // expected-error @below {{expected both of sink_key and sink_value or neither}}
-  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
+  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 
@@ -431,6 +431,28 @@ func.func @attention_c4_no_mask(%q: tensor<?x4x?x8xf32>) {
 // -----
 
 #b = #sink.layout<bhsd>
+// attention_c10
+func.func @attention_c10(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xi1>) {
+  // expected-error@+1 {{expected causal_in_mask only with causal and a mask}}
+  %0 = sink.attention %q, %q, %q mask %m {causal_in_mask, mask_kind = #sink.mask_kind<keep>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xi1>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+
+// attention_c11: a summand has its own numbers
+func.func @attention_c11(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
+  // expected-error@+1 {{expected a finite mask_fill only with a mask of kind keep or drop}}
+  %0 = sink.attention %q, %q, %q mask %m {mask_fill = -1.0e4 : f64, mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+
 // attention_c5
 func.func @attention_c5(%q: tensor<?x4x?x8xf32>) {
   // expected-error @below {{expected a present key and value after the output, but got 1 more results}}

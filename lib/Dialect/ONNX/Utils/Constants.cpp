@@ -48,9 +48,7 @@ bool basin::onnx::isConstant(Value value) {
   return bool(findConstant(value, casts));
 }
 
-/// `number` as a Cast to `type` gives it; nothing where that is left to the
-/// runtime (out of range, NaN to integer) or `type` is not real.
-static std::optional<double> castNumber(double number, Type type) {
+std::optional<double> basin::onnx::castNumber(double number, Type type) {
   if (auto real = dyn_cast<FloatType>(type)) {
     APFloat converted(number);
     bool losesInfo;

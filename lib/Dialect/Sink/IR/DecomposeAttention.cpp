@@ -15,6 +15,7 @@
 
 #include "Decompose.h"
 
+#include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/Sink/IR/AttentionScores.h"
 
 #include <cmath>
@@ -27,21 +28,25 @@ using namespace basin::sink;
 AttentionOperands::AttentionOperands(sink::AttentionOp op)
     : op(op), query(op.getQuery()), key(op.getKey()), value(op.getValue()), mask(op.getMask()),
       pastKey(op.getPastKey()), pastValue(op.getPastValue()), sinkLogit(op.getSinkLogit()),
-      sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), maskKind(op.getMaskKind()),
-      queryLayout(op.getQueryLayout()), keyLayout(op.getKeyLayout()),
+      sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), lastKey(op.getLastKey()),
+      maskKind(op.getMaskKind()), queryLayout(op.getQueryLayout()), keyLayout(op.getKeyLayout()),
       valueLayout(op.getValueLayout()), window(op.getWindow()), heads(op.getNumHeads()),
-      kvHeads(op.getKvNumHeads()), headDim(op.getHeadDim()), causal(op.getCausal()) {
+      kvHeads(op.getKvNumHeads()), headDim(op.getHeadDim()), causal(op.appliesCausal()),
+      zeroHiddenRows(op.getZeroHiddenRows()) {
   if (op.getScale())
     scale = op.getScale()->convertToDouble();
   if (op.getSoftcap())
     softcap = op.getSoftcap()->convertToDouble();
+  if (op.getMaskFill())
+    maskFill = op.getMaskFill()->convertToDouble();
 }
 
 namespace {
 class AttentionBuilder {
 public:
   AttentionBuilder(const AttentionOperands &o, NodeBuilder &n, Type element)
-      : o(o), n(n), element(element), heads(o.heads), kvHeads(o.kvHeads) {}
+      : o(o), n(n), element(element), scoreElement(findScoreElement()), heads(o.heads),
+        kvHeads(o.kvHeads) {}
 
   LogicalResult check();
   void prepare();
@@ -56,6 +61,10 @@ public:
 
 private:
   LogicalResult findHeads();
+  Type findScoreElement() const;
+  Value hiddenScore();
+  Value pastLength();
+  Value keyPositions(Value past, Value &exists);
   Value toHeads(Value x, Layout layout, int64_t count);
   Value prependSinkRows(Value x, Value rows);
   Value repeatHeads(Value x);
@@ -65,13 +74,15 @@ private:
   Value rawScores();
   Value addMask(Value scores);
   Value mask(Value scores);
+  bool hidesByPosition() const { return o.causal || o.window || o.lastKey; }
   Value maskScores(Value scores);
   Value keysOf(Value x);
   Value probabilities(Value scores);
 
   const AttentionOperands &o;
   NodeBuilder &n;
-  Type element;
+  /// Of the operands, and of the masked scores and their probabilities.
+  Type element, scoreElement;
   std::optional<int64_t> heads, kvHeads;
   Value query, key, value; // [batch, heads, sequence, dim]; past rows included
 };
@@ -87,7 +98,30 @@ LogicalResult AttentionBuilder::check() {
   if (o.maskKind == MaskKind::lengths)
     return o.op->emitOpError("expected a mask of scores to be decomposed, but got mask_kind "
                              "lengths");
+  if (o.lastKey && o.mask && o.pastKey)
+    return o.op->emitOpError("expected no mask to be decomposed: its columns follow last_key, "
+                             "the keys of the past and the new ones do not");
   return findHeads();
+}
+
+/// A mask wider than the operands holds numbers beyond their range: the scores
+/// are cast to its type, as an exporter's Softmax in f32 has them.
+Type AttentionBuilder::findScoreElement() const {
+  Type type = getTensorInfo(o.mask).element;
+  auto real = dyn_cast_or_null<FloatType>(type);
+  bool isWider =
+      o.maskKind == MaskKind::additive && real && real.getWidth() > element.getIntOrFloatBitWidth();
+  return isWider ? type : element;
+}
+
+/// `mask_fill`, or the lowest number of a type that does not reach as low.
+Value AttentionBuilder::hiddenScore() {
+  if (!o.maskFill)
+    return n.scalar(-std::numeric_limits<double>::infinity(), scoreElement);
+  APFloat lowest = APFloat::getLargest(cast<FloatType>(scoreElement).getFloatSemantics(), true);
+  bool losesInfo;
+  lowest.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
+  return n.scalar(std::max(*o.maskFill, lowest.convertToDouble()), scoreElement);
 }
 
 /// From the attributes, or the static size of an axis of heads.
@@ -182,37 +216,64 @@ Value AttentionBuilder::addMask(Value scores) {
     return scores;
   Value mask = prepareMask();
   if (o.maskKind == MaskKind::additive)
-    return n.node<AddOp>({scores, n.cast(mask, element)});
-  Value hidden = n.scalar(-std::numeric_limits<double>::infinity(), element);
+    return n.node<AddOp>({scores, n.cast(mask, scoreElement)});
+  Value hidden = hiddenScore();
   if (o.maskKind == MaskKind::keep)
     return n.node<WhereOp>({mask, scores, hidden});
   return n.node<WhereOp>({mask, hidden, scores});
 }
 
-/// Whether query i sees key j by their positions, [queries, keys].
-Value AttentionBuilder::positions() {
-  Value queries = n.dim(query, 2), keys = n.dim(key, 2);
+/// Keys before the queries': one number, or [batch, 1, 1, 1] by `last_key`, which
+/// counts none where not all of the new keys are there.
+Value AttentionBuilder::pastLength() {
+  Value queries = n.dim(query, 2);
+  if (!o.lastKey)
+    return n.node<SubOp>({n.dim(key, 2), queries});
+  Value last = n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
+  Value past = n.node<SubOp>({n.node<AddOp>({last, n.constant({1}, 0)}), queries});
+  return n.node<MaxOp>({past, n.constant({0}, 0)});
+}
+
+/// The position of each key, [.., 1, keys]. Where a past of the longest element's
+/// size stands before the new keys, `exists` is whether a key is there.
+Value AttentionBuilder::keyPositions(Value past, Value &exists) {
   Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
-  Value i = n.node<AddOp>({n.node<RangeOp>({zero, queries, one}), n.node<SubOp>({keys, queries})});
-  Value j = n.unsqueeze(n.node<RangeOp>({zero, keys, one}), {0});
-  i = n.unsqueeze(i, {1});
-  Value seen;
-  if (o.causal)
-    seen = n.node<LessOrEqualOp>({j, i});
-  if (o.window) {
-    Value width = n.constant({*o.window}, 0);
-    Value near = n.node<LessOp>({n.node<SubOp>({i, j}), width});
-    seen = seen ? n.node<AndOp>({seen, near}) : near;
+  Value index = n.unsqueeze(n.node<RangeOp>({zero, n.dim(key, 2), one}), {0});
+  if (!o.lastKey || !o.pastKey)
+    return index;
+  Value longest = n.dim(o.pastKey, 2);
+  Value isPast = n.node<LessOp>({index, longest});
+  exists = n.node<OrOp>({n.node<NotOp>({isPast}), n.node<LessOp>({index, past})});
+  Value fresh = n.node<AddOp>({n.node<SubOp>({index, longest}), past});
+  return n.node<WhereOp>({isPast, index, fresh});
+}
+
+/// Whether query i sees key j by their positions, [.., queries, keys].
+Value AttentionBuilder::positions() {
+  Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
+  Value past = pastLength(), seen;
+  Value i = n.unsqueeze(n.node<RangeOp>({zero, n.dim(query, 2), one}), {1});
+  i = n.node<AddOp>({i, past});
+  Value j = keyPositions(past, seen);
+  if (o.lastKey) {
+    // Padded queries see no more than the others.
+    Value last = n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
+    Value ends = n.node<LessOrEqualOp>({j, last});
+    seen = seen ? n.node<AndOp>({seen, ends}) : ends;
   }
+  auto sees = [&](Value more) { seen = seen ? n.node<AndOp>({seen, more}) : more; };
+  if (o.causal)
+    sees(n.node<LessOrEqualOp>({j, i}));
+  if (o.window)
+    sees(n.node<LessOp>({n.node<SubOp>({i, j}), n.constant({*o.window}, 0)}));
   return seen;
 }
 
 Value AttentionBuilder::mask(Value scores) {
   scores = addMask(scores);
-  if (!o.causal && !o.window)
+  if (!hidesByPosition())
     return scores;
-  Value hidden = n.scalar(-std::numeric_limits<double>::infinity(), element);
-  return n.node<WhereOp>({positions(), scores, hidden});
+  return n.node<WhereOp>({positions(), scores, hiddenScore()});
 }
 
 /// Columns of the keys, without those of the sink rows.
@@ -224,16 +285,20 @@ Value AttentionBuilder::keysOf(Value x) {
 
 /// Sink rows are visible whatever the mask says of the others.
 Value AttentionBuilder::maskScores(Value scores) {
-  if (!o.sinkKey || (!o.mask && !o.causal && !o.window))
+  if (!o.sinkKey || (!o.mask && !hidesByPosition()))
     return mask(scores);
   Value sinks = n.slice(scores, 3, n.constant({0}), n.dims(o.sinkKey, 1, 2));
   return n.concat({sinks, mask(keysOf(scores))}, 3);
 }
 
 Value AttentionBuilder::probabilities(Value scores) {
-  if (!o.sinkLogit)
-    return n.softmax(scores, -1);
-  Value logit = n.reshape(n.cast(o.sinkLogit, element), {1, *heads, 1, 1});
+  if (!o.sinkLogit) {
+    Value given = n.softmax(scores, -1);
+    if (!o.zeroHiddenRows)
+      return given;
+    return n.node<WhereOp>({n.node<IsNaNOp>({given}), n.scalar(0, scoreElement), given});
+  }
+  Value logit = n.reshape(n.cast(o.sinkLogit, scoreElement), {1, *heads, 1, 1});
   Value rows = n.concat({n.dims(scores, 0, 3), n.constant({1})}, 0);
   Value column = n.expand(logit, rows);
   return n.slice(n.softmax(n.concat({scores, column}, 3), -1), 3, 0, -1);
@@ -253,29 +318,30 @@ Value AttentionBuilder::rawScores() {
   Value allKeys = o.sinkKey ? prependSinkRows(key, o.sinkKey) : key;
   Value turned = n.transpose(repeatHeads(allKeys), {0, 1, 3, 2});
   Value scores = n.node<MatMulOp>({scaleQuery(query), turned});
-  if (!o.softcap)
-    return scores;
-  Value cap = n.scalar(*o.softcap, element);
-  return n.node<MulOp>({n.node<TanhOp>({n.node<DivOp>({scores, cap})}), cap});
+  if (o.softcap) {
+    Value cap = n.scalar(*o.softcap, element);
+    scores = n.node<MulOp>({n.node<TanhOp>({n.node<DivOp>({scores, cap})}), cap});
+  }
+  return n.cast(scores, scoreElement);
 }
 
 Value AttentionBuilder::allProbabilities() { return probabilities(maskScores(rawScores())); }
 
 Value AttentionBuilder::weightedValues(Value probabilities) {
   Value allValues = o.sinkValue ? prependSinkRows(value, o.sinkValue) : value;
-  return n.node<MatMulOp>({probabilities, repeatHeads(allValues)});
+  return n.node<MatMulOp>({n.cast(probabilities, element), repeatHeads(allValues)});
 }
 
 /// Which keys a query sees, broadcast to the scores; null where it sees all. A
 /// summand is a bias, as ALiBi's, above kHidden, and a mask at or below it.
 Value AttentionBuilder::visible() {
   static constexpr double kHidden = -9999;
-  Value seen = o.causal || o.window ? positions() : Value();
+  Value seen = hidesByPosition() ? positions() : Value();
   if (!o.mask)
     return seen;
   Value mask = prepareMask();
   if (o.maskKind == MaskKind::additive)
-    mask = n.node<GreaterOp>({n.cast(mask, element), n.scalar(kHidden, element)});
+    mask = n.node<GreaterOp>({n.cast(mask, scoreElement), n.scalar(kHidden, scoreElement)});
   else if (o.maskKind == MaskKind::drop)
     mask = n.node<NotOp>({mask});
   return seen ? n.node<AndOp>({mask, seen}) : mask;
@@ -314,6 +380,9 @@ FailureOr<SmallVector<Value>> sink::AttentionOp::decompose(OpBuilder &b) {
   if (getResultLayout() == Layout::packed)
     return emitOpError("expected query, key and value apart to be decomposed, but got "
                        "layout packed");
+  if (getHasPresent() && getLastKey())
+    return emitOpError("expected no present keys and values to be decomposed: last_key says "
+                       "where in them the new ones stand");
   FailureOr<Type> element = requireElementType(*this, getQuery(), "a query");
   if (failed(element))
     return failure();

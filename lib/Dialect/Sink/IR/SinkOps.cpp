@@ -283,6 +283,16 @@ static LogicalResult verifyGate(AttentionOp op) {
   return success();
 }
 
+StringRef AttentionOp::getHiddenRows() {
+  if (!getMask() || getSinkLogit() || getSinkKey() || getMaskKind() == MaskKind::lengths)
+    return "";
+  if (getMaskKind() != MaskKind::additive && getMaskFill())
+    return "uniform";
+  if (getMaskKind() == MaskKind::additive && !getZeroHiddenRows())
+    return "";
+  return getZeroHiddenRows() ? "zero" : "nan";
+}
+
 LogicalResult AttentionOp::verify() {
   std::optional<uint64_t> heads = getNumHeads(), kvHeads = getKvNumHeads();
   if (heads && kvHeads && (*kvHeads == 0 || *heads % *kvHeads != 0))
@@ -300,6 +310,11 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("expected both of ") << what << " or neither";
   if (static_cast<bool>(getMask()) != getMaskKind().has_value())
     return emitOpError("expected mask_kind exactly with a mask");
+  if (getCausalInMask() && !(getCausal() && getMask()))
+    return emitOpError("expected causal_in_mask only with causal and a mask");
+  bool isBoolean = getMaskKind() == MaskKind::keep || getMaskKind() == MaskKind::drop;
+  if (getMaskFill() && (!isBoolean || !getMaskFill()->isFinite()))
+    return emitOpError("expected a finite mask_fill only with a mask of kind keep or drop");
   if (getHasPresent() && getNumResults() < 3)
     return emitOpError("expected a present key and value after the output, but got ")
            << getNumResults() - 1 << " more results";

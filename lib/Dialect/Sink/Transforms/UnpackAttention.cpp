@@ -42,6 +42,7 @@ public:
 
 private:
   StringRef unpackMask(Operation *inner);
+  void addFilter(Operation *inner, Value keep);
   StringRef unpackOperands(Operation *inner);
   StringRef unpack(MSAttentionOp inner);
   StringRef unpack(MSMultiHeadAttentionOp inner);
@@ -152,16 +153,17 @@ FailureOr<Value> Unpacker::rotate(MSGroupQueryAttentionOp inner, Value x, Value 
   return result->front();
 }
 
-/// Positions count on from the past: total - T, total - T + 1, ...
+/// Positions count on from the past: total - T, total - T + 1, ..., where the
+/// total is each element's own.
 StringRef Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
   Type i64 = n.getBuilder().getI64Type();
   Value positions = outside(inner.getPositionIds());
   if (!positions) {
-    Value total =
-        n.reshape(n.cast(outside(inner.getTotalSequenceLength()), i64), ArrayRef<int64_t>{});
-    Value begin = n.node<SubOp>({total, n.dim(o.query, 1)});
-    Value range = n.node<RangeOp>({begin, total, n.constant({1}, 0)});
-    positions = n.unsqueeze(range, {0});
+    Value last = n.reshape(n.cast(outside(inner.getSeqlensK()), i64), {-1, 1});
+    Value zero = n.constant({0}, 0), one = n.constant({1}, 0), queries = n.dim(o.query, 1);
+    Value past = n.node<SubOp>({n.node<AddOp>({last, one}), queries});
+    Value range = n.unsqueeze(n.node<RangeOp>({zero, queries, one}), {0});
+    positions = n.node<AddOp>({range, n.node<MaxOp>({past, zero})});
   }
   FailureOr<Value> query = rotate(inner, o.query, positions, *o.heads);
   FailureOr<Value> key = o.key;
@@ -206,6 +208,17 @@ StringRef Unpacker::unpackOperands(Operation *inner) {
   return "its operands are packed, and its form is no operator that is known";
 }
 
+/// The operators add a number to the scores that they hide, so that a row without
+/// a visible key is one like any other.
+void Unpacker::addFilter(Operation *inner, Value keep) {
+  auto filter = inner->getAttrOfType<FloatAttr>("mask_filter_value");
+  double low = filter ? filter.getValue().convertToDouble() : -10000;
+  Type element = getTensorInfo(o.query).element;
+  Type type = element ? element : n.getBuilder().getF32Type();
+  o.mask = n.node<WhereOp>({keep, n.scalar(0, type), n.scalar(low, type)});
+  o.maskKind = MaskKind::additive;
+}
+
 /// ONNX Runtime's integer masks: one for each key [B, S] or each query and key
 /// [B, T, S], or the number of keys [B].
 StringRef Unpacker::unpackMask(Operation *inner) {
@@ -213,13 +226,11 @@ StringRef Unpacker::unpackMask(Operation *inner) {
   Type boolean = n.getBuilder().getI1Type();
   if (!mask.hasRank() || !isa_and_nonnull<IntegerType>(mask.element))
     return "its mask is of a kind that is not followed";
-  o.maskKind = MaskKind::keep;
-  if (mask.rank() == 2) {
-    o.mask = n.unsqueeze(n.cast(o.mask, boolean), {1, 2});
-    return {};
-  }
-  if (mask.rank() == 3) {
-    o.mask = n.unsqueeze(n.cast(o.mask, boolean), {1});
+  if (mask.rank() == 2 || mask.rank() == 3) {
+    SmallVector<int64_t> axes{1};
+    if (mask.rank() == 2)
+      axes.push_back(2);
+    addFilter(inner, n.unsqueeze(n.cast(o.mask, boolean), axes));
     return {};
   }
   // Other vectors hold more than lengths.
@@ -229,7 +240,7 @@ StringRef Unpacker::unpackMask(Operation *inner) {
   bool headsFirst = o.keyLayout == Layout::bhsd;
   Value keys =
       n.node<RangeOp>({n.constant({0}, 0), n.dim(o.key, headsFirst ? 2 : 1), n.constant({1}, 0)});
-  o.mask = n.node<LessOp>({keys, lengths});
+  addFilter(inner, n.node<LessOp>({keys, lengths}));
   return {};
 }
 

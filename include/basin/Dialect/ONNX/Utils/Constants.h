@@ -29,6 +29,10 @@ std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
 /// round them.
 std::optional<llvm::SmallVector<double>> getConstantFloats(mlir::Value value, size_t maxElements);
 
+/// `number` as a Cast to `type` gives it; nothing where that is left to the
+/// runtime (out of range, NaN to integer) or `type` is not real.
+std::optional<double> castNumber(double number, mlir::Type type);
+
 /// The only element of a constant of real type.
 std::optional<double> getConstantScalar(mlir::Value value);
 

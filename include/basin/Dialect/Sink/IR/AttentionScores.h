@@ -26,12 +26,14 @@ struct AttentionOperands {
 
   /// For diagnostics.
   mlir::Operation *op;
-  mlir::Value query, key, value, mask, pastKey, pastValue, sinkLogit, sinkKey, sinkValue;
+  mlir::Value query, key, value, mask, pastKey, pastValue, sinkLogit, sinkKey, sinkValue, lastKey;
   std::optional<MaskKind> maskKind;
   Layout queryLayout, keyLayout, valueLayout;
-  std::optional<double> scale, softcap;
+  std::optional<double> scale, softcap, maskFill;
   std::optional<int64_t> window, heads, kvHeads, headDim;
+  /// Whether later keys are to be hidden, besides what the mask hides.
   bool causal;
+  bool zeroHiddenRows;
 };
 
 /// B the batch, H heads, G key heads, T queries, S keys with the past ones and

@@ -272,9 +272,9 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     heads in groups of `num_heads / kv_num_heads`):
     1. `s_ij = scale * q_i . k_j`
     2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
-    3. `s_ij = s_ij + mask_ij`, or -inf where a boolean mask hides j; where
-       `causal`, j > i + (keys - queries) is hidden; with `window` w,
-       i + (keys - queries) - j >= w is
+    3. `s_ij = s_ij + mask_ij`, or `mask_fill` (-inf by default) where a boolean
+       mask hides j; where `causal`, j > i + (keys - queries) is hidden, and with
+       `window` w, i + (keys - queries) - j >= w is: `s_ij` is `mask_fill` there, too
     4. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
        first summand when there is no sink logit
     5. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
@@ -283,7 +283,22 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     value on the sequence axis, as in the present ones. `sink_key` and
     `sink_value` [kv_heads, n, d] stand before those: every query sees them,
     the mask has no columns for them, and `keys` above does not count them.
-    `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. The
+
+    `last_key` [batch] is for a batch whose elements have keys of their own number:
+    element b has last_key_b + 1, of which the last are the new ones, as many as
+    there are queries, or fewer where the element's queries are padded at the end.
+    So `keys - queries` above is max(last_key_b + 1 - queries, 0), past keys beyond
+    that are hidden, and present keys and values hold the new ones right after it.
+    `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. With
+    `causal_in_mask` the mask already hides what `causal` says: nothing is done
+    besides, and `causal` is a fact about the result.
+
+    A row that hides every key (left padding) is what step 4 makes of it: with a
+    finite `mask_fill`, or a finite summand, each key that is hidden gets its
+    share (`uniform`); where all scores are -inf it is NaN, or, with
+    `zero_hidden_rows`, zeros. A sink logit or a sink row leaves no such row.
+
+    The
     gate is broadcast to the result in its layout, as a Mul does: one score an
     element, or one a head ([batch, sequence, heads, 1] in bshd). A form may hold
     the product with the gate: the Mul whose `sink.role` is "gate".
@@ -307,27 +322,40 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     - (attention_c7) without a form, no result contradicts the shapes
     - (attention_c8) the gate is broadcast to the result, not the result to it
     - (attention_c9) a form that holds the product with a gate comes with one
+    - (attention_c10) `causal_in_mask` is given only with `causal` and a mask
+    - (attention_c11) `mask_fill` is finite and given only with a boolean mask
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
                        Optional<AnyType>:$mask, Optional<AnyType>:$past_key,
                        Optional<AnyType>:$past_value,
                        Optional<AnyType>:$sink_logit, Optional<AnyType>:$sink_key,
                        Optional<AnyType>:$sink_value, Optional<AnyType>:$gate,
+                       Optional<AnyType>:$last_key,
                        OptionalAttr<F64Attr>:$scale, UnitAttr:$causal,
                        OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap,
                        OptionalAttr<I64Attr>:$num_heads,
                        OptionalAttr<I64Attr>:$kv_num_heads,
                        OptionalAttr<I64Attr>:$head_dim,
                        OptionalAttr<Sink_MaskKindAttr>:$mask_kind,
+                       UnitAttr:$causal_in_mask, OptionalAttr<F64Attr>:$mask_fill,
+                       UnitAttr:$zero_hidden_rows,
                        UnitAttr:$has_present,
                        Sink_LayoutAttr:$query_layout, Sink_LayoutAttr:$key_layout,
                        Sink_LayoutAttr:$value_layout, Sink_LayoutAttr:$result_layout);
   let results = (outs AnyType:$result, Variadic<AnyType>:$more);
+  let extraClassDeclaration = [{
+    /// Whether the later keys are to be hidden besides what the mask hides.
+    bool appliesCausal() { return getCausal() && !getCausalInMask(); }
+    /// What a row without a visible key gives: "uniform", "nan" or "zero"; empty
+    /// where a summand decides, or where there is no such row.
+    ::llvm::StringRef getHiddenRows();
+  }];
   let regions = (region AnyRegion:$form);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`mask` $mask^)? (`past` $past_key^ `,` $past_value)?
     (`sink_logit` $sink_logit^)? (`sink_kv` $sink_key^ `,` $sink_value)?
-    (`gate` $gate^)? attr-dict `:` functional-type(operands, results) ($form^)?
+    (`gate` $gate^)? (`last_key` $last_key^)? attr-dict
+    `:` functional-type(operands, results) ($form^)?
   }];
 }
 

@@ -1,0 +1,54 @@
+//===- Classifier.cpp ----------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A Softmax that is no attention's, though one was looked for: of a router of
+// experts, a classifier, a CTC head. Its scores are a product with a matrix of
+// weights, or none, and its probabilities weigh no values.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Matchers.h"
+
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+
+/// Whether the probabilities lead, over moves and factors, to a matrix product.
+static bool leadsToProduct(Operation *softmax) {
+  SmallVector<Value> open{softmax->getResult(0)};
+  for (unsigned i = 0; i < 32 && !open.empty(); ++i)
+    for (Operation *user : open.pop_back_val().getUsers()) {
+      if (isa<MatMulOp, GemmOp, EinsumOp>(user))
+        return true;
+      if (isa<CastOp, IdentityOp, DropoutOp, WhereOp, SliceOp, SplitOp, MulOp, ReshapeOp,
+              TransposeOp>(user))
+        llvm::append_range(open, user->getResults());
+    }
+  return false;
+}
+
+bool basin::onnx::isClassifier(Operation *softmax) {
+  if (leadsToProduct(softmax))
+    return false;
+  Value cur = softmax->getOperand(0);
+  for (unsigned i = 0; i < 16; ++i) {
+    Operation *op = cur.getDefiningOp();
+    // Scores that are given are no near miss of anything.
+    if (!op || op->getNumOperands() == 0)
+      return true;
+    if (auto matmul = dyn_cast<MatMulOp>(op))
+      return isConstant(skipCasts(matmul.getB())) || isConstant(skipCasts(matmul.getA()));
+    if (!isa<AddOp, SubOp, MulOp, DivOp, CastOp, IdentityOp, ReshapeOp, TransposeOp, SqueezeOp,
+             UnsqueezeOp>(op))
+      return false;
+    cur = isConstant(op->getOperand(0)) && op->getNumOperands() > 1 ? op->getOperand(1)
+                                                                    : op->getOperand(0);
+  }
+  return false;
+}

@@ -1,0 +1,326 @@
+//===- FusedAttention.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attention that already is one operator. Each operator has its own rules of
+// alignment and of rows that see nothing; where sink.attention cannot say them,
+// or where they depend on sizes that are not known, the operator stays as it is.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FusedOp.h"
+#include "HeadPath.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin::onnx;
+namespace sink = basin::sink;
+using basin::sink::Layout;
+using basin::sink::MaskKind;
+
+static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
+
+namespace {
+
+struct AttentionParts {
+  Value query, key, value, mask, pastKey, pastValue, sinkLogit, lastKey = Value();
+  std::optional<MaskKind> maskKind = std::nullopt;
+  std::optional<double> scale = std::nullopt, softcap = std::nullopt;
+  std::optional<int64_t> window = std::nullopt, heads = std::nullopt, kvHeads = std::nullopt,
+                         headDim = std::nullopt;
+  bool causal = false, causalInMask = false, zeroHiddenRows = false, hasPresent = false;
+  Layout queryLayout = Layout::bsd, keyLayout = Layout::bsd, resultLayout = Layout::bsd;
+  /// Ops before the operator that repeat its key heads.
+  Ops repeats = {};
+};
+
+/// Raises one operator; a member function a kind.
+class FusedAttentionRaiser {
+public:
+  FusedAttentionRaiser(Operation *op, OpBuilder &b) : op(op), b(b) {}
+  FusedResult raise(AttentionOp attention);
+  FusedResult raise(MSAttentionOp attention);
+  FusedResult raise(MSMultiHeadAttentionOp attention);
+  FusedResult raise(MSGroupQueryAttentionOp attention);
+
+private:
+  FusedResult raise(const AttentionParts &parts);
+
+  Operation *op;
+  OpBuilder &b;
+};
+
+} // namespace
+
+FusedResult FusedAttentionRaiser::raise(const AttentionParts &p) {
+  SmallVector<Value> results{op->getResult(0)};
+  if (p.hasPresent)
+    for (unsigned i : {1u, 2u})
+      results.push_back(op->getResult(i));
+  SmallVector<Value> arguments{p.query};
+  for (Value value : {p.key, p.value})
+    if (p.queryLayout != Layout::packed)
+      arguments.push_back(value);
+  auto integer = [&](std::optional<int64_t> value) {
+    return value ? b.getI64IntegerAttr(*value) : IntegerAttr();
+  };
+  auto number = [&](std::optional<double> value) {
+    return value ? b.getF64FloatAttr(*value) : FloatAttr();
+  };
+  auto kind =
+      p.maskKind ? sink::MaskKindAttr::get(b.getContext(), *p.maskKind) : sink::MaskKindAttr();
+  auto create = [&](Location loc, TypeRange types) {
+    return sink::AttentionOp::create(
+        b, loc, types[0], types.drop_front(), p.query, p.key, p.value, p.mask, p.pastKey,
+        p.pastValue, p.sinkLogit, Value(), Value(), Value(), p.lastKey, number(p.scale), p.causal,
+        integer(p.window), number(p.softcap), integer(p.heads), integer(p.kvHeads),
+        integer(p.headDim), kind, p.causalInMask, /*mask_fill=*/FloatAttr(), p.zeroHiddenRows,
+        p.hasPresent, p.queryLayout, p.keyLayout, p.keyLayout, p.resultLayout);
+  };
+  return raiseOperator(op, b, arguments, {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.lastKey},
+                       results, create, p.repeats);
+}
+
+//===----------------------------------------------------------------------===//
+// What the operators have in common
+//===----------------------------------------------------------------------===//
+
+static std::optional<int64_t> divide(std::optional<int64_t> a, std::optional<int64_t> b) {
+  return a && b && *b != 0 ? std::optional(*a / *b) : std::nullopt;
+}
+
+static std::optional<double> nonZero(std::optional<APFloat> value) {
+  double number = widen(value, 0);
+  return number != 0 ? std::optional(number) : std::nullopt;
+}
+
+/// The sequence axis of an operand of rank 3, or 4 with the heads before it.
+static Dim getSequence(Value value) {
+  TensorInfo info = getTensorInfo(value);
+  return info.hasRank() && info.rank() >= 3 ? info[info.rank() - 2] : Dim();
+}
+
+static bool hasEqualLengths(Value query, Value key) {
+  return getSequence(query).provablyEquals(getSequence(key));
+}
+
+/// Whether the mask hides the future, which is so whatever else is hidden.
+static void findCausalMask(AttentionParts &p, KeyCount keys) {
+  if (p.causal || !p.mask || !isCausalMask(p.mask, *p.maskKind, keys))
+    return;
+  p.causal = p.causalInMask = true;
+}
+
+/// The keys and values before their heads were repeated, if both were, if nobody
+/// else reads the repeated ones and no mask or cache is made for them.
+static void takeRepeats(AttentionParts &p) {
+  Ops ops;
+  Value key = matchRepeatedHeads(p.key, ops);
+  Value value = key ? matchRepeatedHeads(p.value, ops) : Value();
+  if (!value || p.pastKey || p.hasPresent || getDim(key, 1) != getDim(value, 1))
+    return;
+  for (Operation *op : ops)
+    if (!op->hasOneUse() || op->getBlock() != ops.front()->getBlock())
+      return;
+  p.key = key;
+  p.value = value;
+  p.kvHeads = getDim(key, 1);
+  p.repeats = std::move(ops);
+}
+
+//===----------------------------------------------------------------------===//
+// The standard's Attention
+//===----------------------------------------------------------------------===//
+
+/// A mask has a column for each key, and nothing that the scores lack.
+static std::optional<Miss> checkStandardMask(const AttentionParts &p) {
+  TensorInfo mask = getTensorInfo(p.mask);
+  if (!mask.hasRank() || mask.rank() > 4)
+    return miss("its mask is not of a known rank of at most 4");
+  Dim keys = p.pastKey ? Dim() : getSequence(p.key);
+  const Dim &columns = mask.rank() > 0 ? mask[mask.rank() - 1] : keys;
+  if (columns.isStatic() && keys.isStatic() && columns.size != keys.size)
+    return miss("its mask has " + Twine(columns.size) + " columns for " + Twine(keys.size) +
+                " keys");
+  return std::nullopt;
+}
+
+FusedResult FusedAttentionRaiser::raise(AttentionOp a) {
+  // Without heads of its own the operands are [batch, heads, sequence, dim].
+  AttentionParts p{a.getQ(),       a.getK(),         a.getV(), a.getAttnMask(),
+                   a.getPastKey(), a.getPastValue(), Value()};
+  int64_t left = a.getLeftWindowSize().value_or(-1), right = a.getRightWindowSize().value_or(-1);
+  if (a.getNonpadKvSeqlen())
+    return miss("its keys have a number of their own in each element of the batch");
+  if (right > 0)
+    return miss("its window reaches to the right of the query");
+  if (static_cast<bool>(p.pastKey) != static_cast<bool>(p.pastValue))
+    return miss("it has a past of keys or of values alone");
+  // The operator counts positions from the past, sink.attention from the end:
+  // they are the same where there are as many fresh keys as queries.
+  bool isSquare = hasEqualLengths(p.query, p.key);
+  bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
+  if ((isCausal || left >= 0) && !isSquare)
+    return miss("it is not proven to have as many new keys as queries, from which its causal mask "
+                "or window counts");
+  if (left >= 0)
+    p.window = left + 1;
+  bool flat = getRank(p.query) == 3;
+  if (!flat)
+    p.queryLayout = p.keyLayout = p.resultLayout = Layout::bhsd;
+  p.heads = flat ? std::optional<int64_t>(a.getQNumHeads()) : getDim(p.query, 1);
+  p.kvHeads = flat ? std::optional<int64_t>(a.getKvNumHeads()) : getDim(p.key, 1);
+  p.headDim = flat ? divide(getDim(p.query, -1), p.heads) : getDim(p.query, -1);
+  if (p.mask) {
+    p.maskKind = getElementTypeOf(p.mask) && getElementTypeOf(p.mask).isInteger(1)
+                     ? MaskKind::keep
+                     : MaskKind::additive;
+    if (std::optional<Miss> why = checkStandardMask(p))
+      return *why;
+  }
+  // By the standard, a row that sees no key gives zeros.
+  p.zeroHiddenRows = static_cast<bool>(p.mask);
+  p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
+  p.softcap = nonZero(a.getSoftcap());
+  p.causal = isCausal;
+  findCausalMask(p,
+                 isSquare ? (p.pastKey ? KeyCount::atLeast : KeyCount::asQueries) : KeyCount::any);
+  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
+  if (p.hasPresent && op->getNumResults() < 3)
+    return miss("it gives present keys without values");
+  if (!flat)
+    takeRepeats(p);
+  return raise(p);
+}
+
+//===----------------------------------------------------------------------===//
+// Those of com.microsoft
+//===----------------------------------------------------------------------===//
+
+FusedResult FusedAttentionRaiser::raise(MSAttentionOp a) {
+  if (a.getPast() || a.getPastSequenceLength())
+    return miss("its past keys and values are one tensor");
+  if (a.getMaskIndex() && a.getAttentionBias())
+    return miss("it has a mask and a bias");
+  AttentionParts p{a.getQuery(), a.getQuery(), a.getQuery(), a.getAttentionBias(),
+                   Value(),      Value(),      Value()};
+  p.queryLayout = p.keyLayout = Layout::packed;
+  if (p.mask)
+    p.maskKind = MaskKind::additive;
+  if (a.getMaskIndex()) {
+    p.mask = a.getMaskIndex();
+    p.maskKind = MaskKind::lengths;
+  }
+  p.heads = p.kvHeads = a.getNumHeads();
+  if (std::optional<ArrayRef<int64_t>> sizes = a.getQkvHiddenSizes(); sizes && sizes->size() == 3)
+    p.headDim = divide((*sizes)[0], p.heads);
+  else if (std::optional<int64_t> packed = getDim(a.getWeights(), -1))
+    p.headDim = divide(*packed / 3, p.heads);
+  p.scale = nonZero(a.getScale());
+  p.causal = a.getUnidirectional().value_or(0) != 0;
+  findCausalMask(p, KeyCount::asQueries);
+  return raise(p);
+}
+
+FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
+  if (a.getPastSequenceLength() || a.getCacheIndirection())
+    return miss("its cache is indexed or longer than what it holds");
+  if (a.getKeyPaddingMask() && a.getAttentionBias())
+    return miss("it has a padding mask and a bias");
+  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(), a.getAttentionBias(),
+                   a.getPastKey(), a.getPastValue(), Value()};
+  // From the past on, the operator hides keys after the query's own number.
+  bool isSquare = !p.key || hasEqualLengths(p.query, p.key);
+  p.causal = a.getUnidirectional().value_or(0) != 0;
+  if (p.causal && !isSquare)
+    return miss("it is unidirectional, but not proven to have as many new keys as queries");
+  // One packed tensor, or biases that the operator adds.
+  if (!p.key || !p.value || a.getBias()) {
+    p.key = p.key ? p.key : p.query;
+    p.value = p.value ? p.value : p.query;
+    p.queryLayout = p.keyLayout = Layout::packed;
+  }
+  if (p.mask)
+    p.maskKind = MaskKind::additive;
+  if (a.getKeyPaddingMask()) {
+    p.mask = a.getKeyPaddingMask();
+    p.maskKind = MaskKind::lengths;
+  }
+  if (getRank(p.key) == 4 && p.keyLayout != Layout::packed)
+    p.keyLayout = Layout::bhsd;
+  p.heads = p.kvHeads = a.getNumHeads();
+  p.headDim = divide(getDim(p.query, -1), p.heads);
+  p.scale = nonZero(a.getScale());
+  findCausalMask(p,
+                 isSquare ? (p.pastKey ? KeyCount::atLeast : KeyCount::asQueries) : KeyCount::any);
+  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
+  if (p.hasPresent && op->getNumResults() < 3)
+    return miss("it gives present keys without values");
+  return raise(p);
+}
+
+/// Whether every element of the batch is stated to have all of the keys.
+static bool hasAllKeys(MSGroupQueryAttentionOp a) {
+  auto last = getConstantInts(a.getSeqlensK());
+  std::optional<int64_t> keys = a.getKey() ? getDim(a.getKey(), 1) : getDim(a.getQuery(), 1);
+  std::optional<int64_t> past = a.getPastKey() ? getDim(a.getPastKey(), 2) : 0;
+  return last && keys && past &&
+         llvm::all_of(*last, [&](int64_t one) { return one == *keys + *past - 1; });
+}
+
+/// The head size, from the query or from what holds query, key and value.
+static std::optional<int64_t> getHeadDim(MSGroupQueryAttentionOp a) {
+  int64_t heads = a.getNumHeads().value_or(0), kvHeads = a.getKvNumHeads().value_or(0);
+  return divide(getDim(a.getQuery(), -1), a.getKey() ? heads : heads + 2 * kvHeads);
+}
+
+FusedResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
+  if (a.getSmoothSoftmax().value_or(0) == 1 && !a.getHeadSink())
+    return miss("it has sinks of logit 0 (smooth_softmax) without an operand that says so");
+  if (a.getSlidingWindowCache().value_or(0) != 0)
+    return miss("its cache holds the last keys alone");
+  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(),   a.getAttentionBias(),
+                   a.getPastKey(), a.getPastValue(), a.getHeadSink()};
+  if (a.getSeqlensK() && !hasAllKeys(a))
+    p.lastKey = a.getSeqlensK();
+  // Packed operands, rotation or normalization inside: the form's own.
+  if (!p.key || !p.value || a.getDoRotary().value_or(0) != 0 || a.getQNormWeight() ||
+      a.getKScale() || a.getVScale()) {
+    p.key = p.key ? p.key : p.query;
+    p.value = p.value ? p.value : p.query;
+    p.queryLayout = p.keyLayout = Layout::packed;
+  }
+  if (p.mask)
+    p.maskKind = MaskKind::additive;
+  p.heads = a.getNumHeads();
+  p.kvHeads = a.getKvNumHeads();
+  p.headDim = getHeadDim(a);
+  p.scale = nonZero(a.getScale());
+  p.softcap = nonZero(a.getSoftcap());
+  if (int64_t window = a.getLocalWindowSize().value_or(-1); window > 0)
+    p.window = window;
+  p.causal = a.getCausal().value_or(1) != 0;
+  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
+  if (p.hasPresent && op->getNumResults() < 3)
+    return miss("it gives present keys without values");
+  return raise(p);
+}
+
+std::optional<FusedResult> basin::onnx::raiseFusedAttention(Operation *op, OpBuilder &b) {
+  FusedAttentionRaiser raiser(op, b);
+  if (auto a = dyn_cast<AttentionOp>(op))
+    return raiser.raise(a);
+  if (auto a = dyn_cast<MSAttentionOp>(op))
+    return raiser.raise(a);
+  if (auto a = dyn_cast<MSMultiHeadAttentionOp>(op))
+    return raiser.raise(a);
+  if (auto a = dyn_cast<MSGroupQueryAttentionOp>(op))
+    return raiser.raise(a);
+  return std::nullopt;
+}
