@@ -234,18 +234,24 @@ def rewrite(
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Keep the result without running both models.")
+    ] = False,
+    verify_limit: Annotated[
+        float, typer.Option(metavar="GB", help="The largest model that is run for the proof.")
+    ] = 2.0,
 ) -> None:
-    """Rewrite the model IN and write it to OUT."""
-    from basin.model import load
+    """Rewrite the model IN and write it to OUT, if both give the same bits on drawn inputs."""
+    from basin.rewriting import rewrite as run_rewrite
 
     check_rewrite_options(absorb, rescale, stats, scale_dims, bound)
     if target.exists() and source.exists() and target.samefile(source):
         fail(f"the output is the input: {target}")
-    model = load(source)
     pipeline = rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form, bound)
-    for line in model.run(pipeline):
+    limit = int(verify_limit * 2**30)
+    said = run_rewrite(source, target, pipeline, external_data.value, not no_verify, limit)
+    for line in said:
         print("; ".join(line.split("\n")), file=sys.stderr)
-    model.save(target, external_data.value)
 
 
 @app.command()
