@@ -33,7 +33,7 @@ def planted(path: Path, factor: float = 2.0) -> Path:
 
 
 def test_a_right_rewrite_holds(tmp_path: Path) -> None:
-    said = rewriting.rewrite(TINY, tmp_path / "out.onnx", ABSORB)
+    said = basin.rewrite(TINY, tmp_path / "out.onnx", ABSORB)
     assert (tmp_path / "out.onnx").is_file() and not any("not checked" in line for line in said)
     proof = prove(TINY, tmp_path / "out.onnx")
     assert proof.broken is None and proof.skipped is None and proof.cases >= 2

@@ -22,6 +22,7 @@ from basin.recognition_check import (  # noqa: E402
     format_recognition,
 )
 from basin.runners import RuntimeRunner  # noqa: E402
+from basin.signature import VerifyError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = [
@@ -171,3 +172,36 @@ def test_command(tmp_path: Path) -> None:
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
     done = run(tmp_path / "none.onnx", "--recognition")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+def test_a_form_that_rounds_inside_is_held_to_that() -> None:
+    """A detour through f16 costs some rows all digits, another meaning costs all rows."""
+    rng = np.random.default_rng(0)
+    meaning = rng.standard_normal((8, 4)).astype(np.float32)
+    form = meaning * np.float32(1.001)
+    assert compare_sides(form, meaning)[2] is not None
+    assert compare_sides(form, meaning, precision="float16")[2] is None
+    form[3] = 7.0
+    assert compare_sides(form, meaning, precision="float16")[2] is None
+    assert "most rows" in compare_sides(meaning * 2, meaning, precision="float16")[2]
+    # Of a result in f16 itself, each row counts.
+    half = meaning.astype(np.float16)
+    assert compare_sides(half * np.float16(2), half, precision="float16")[2] is not None
+
+
+def test_a_meaning_that_does_not_run_is_blamed(tmp_path: Path, monkeypatch) -> None:
+    """The model runs, both sides together do not: the op whose meaning alone fails is named."""
+    path = norm(tmp_path / "m.onnx", 1e-5)
+    run_plain = recognition_check.RuntimeRunner.run
+
+    def run_but_not_meanings(self, values):
+        if "forms-" in str(self._path):
+            raise VerifyError(f"{self._path}: a wrong shape")
+        return run_plain(self, values)
+
+    monkeypatch.setattr(recognition_check.RuntimeRunner, "run", run_but_not_meanings)
+    (op,) = check_recognition(path).ops
+    assert (
+        op.differs == "its meaning does not run where the model does: forms-2.onnx: a wrong shape"
+    )
+    assert op.case == "plain"

@@ -80,6 +80,30 @@ static Type asDouble(Type type) {
   return cast<TensorType>(type).clone(Float64Type::get(type.getContext()));
 }
 
+/// The narrowest float of 16 bits or more that the form computes in: its roundings
+/// are the form's own, where the decomposition has others.
+static StringRef findPrecision(Region &form) {
+  unsigned width = 64;
+  StringRef name = "float64";
+  auto look = [&](Type type) {
+    auto tensor = dyn_cast<TensorType>(type);
+    auto element = tensor ? dyn_cast<FloatType>(tensor.getElementType()) : FloatType();
+    if (!element || element.getWidth() < 16)
+      return;
+    // bf16 keeps fewer bits than f16.
+    unsigned bits = element.isBF16() ? 15 : element.getWidth();
+    if (bits >= width)
+      return;
+    width = bits;
+    name = bits == 15 ? "bfloat16" : bits == 16 ? "float16" : "float32";
+  };
+  form.walk([&](Operation *inner) {
+    llvm::for_each(inner->getOperandTypes(), look);
+    llvm::for_each(inner->getResultTypes(), look);
+  });
+  return name;
+}
+
 /// Results that the decomposition has: without inner values of the form.
 static unsigned countResults(Operation *op) {
   if (auto attention = dyn_cast<sink::AttentionOp>(op))
@@ -183,6 +207,7 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
     descriptions.push_back(std::move(entry));
     return replaceInline(op, b);
   }
+  entry["precision"] = findPrecision(cast<sink::RaisedInterface>(op).getFormRegion());
   FailureOr<SmallVector<Value>> form = lowerSinkOp(op, b);
   if (failed(form))
     return failure();
