@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from basin.branches import flatten_branches
 from basin.compare import is_float
 from basin.drawn_inputs import RECIPES, Case, Recipe, draw_cases
-from basin.model import load
+from basin.model import BasinError, load
+from basin.proof import DEFAULT_LIMIT, count_bytes
 from basin.runners import ReferenceRunner, RuntimeRunner
 from basin.signature import VerifyError
 
@@ -40,6 +42,8 @@ NOISE, MAX_NOISE = 32.0, 0.02
 
 RAISE = "onnx-inline-functions,onnx-infer-shapes,convert-onnx-to-sink"
 METADATA = "basin.forms"
+IN_SUBGRAPH = "it stands in a subgraph"
+MAX_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,59 @@ def check_recognition(
     recipes: tuple[Recipe, ...] = RECIPES,
     seed: int = 0,
     raise_pipeline: str = RAISE,
+    depth: int = 0,
 ) -> RecognitionReport:
     """Compare every raised op of the model at `path` with its decomposition, on drawn inputs.
 
-    Raises BasinError where the model is not valid and VerifyError where no runtime runs it.
+    Ops in the branches of an If are compared in models of their own, in which the branch stands
+    where the If stood. Raises BasinError where the model is not valid and VerifyError where no
+    runtime runs it.
     """
     with tempfile.TemporaryDirectory(prefix="basin-forms-") as folder:
         job = _Job(path, Path(folder), raise_pipeline, recipes, seed, inputs)
-        failure: VerifyError | None = None
-        for exact, runner in _ATTEMPTS:
-            built = job.build(exact)
-            if not any(built.outputs):
-                return RecognitionReport(built.reports, [])
-            notes = (
-                [] if exact else ["without values in f64, by which rounding is told from meaning"]
+        report = _check_graph(job)
+        if not any(op.reason == IN_SUBGRAPH for op in report.ops) or depth >= MAX_DEPTH:
+            return report
+        if count_bytes(path) > DEFAULT_LIMIT:
+            return report
+        return _with_branches(job, report, depth)
+
+
+def _check_graph(job: _Job) -> RecognitionReport:
+    """The main graph's ops, in the first runtime that runs them."""
+    failure: VerifyError | None = None
+    for exact, runner in _ATTEMPTS:
+        built = job.build(exact)
+        if not any(built.outputs):
+            return RecognitionReport(built.reports, [])
+        notes = [] if exact else ["without values in f64, by which rounding is told from meaning"]
+        try:
+            return job.run(built, runner, notes)
+        except VerifyError as error:
+            failure = failure or error
+    raise VerifyError(f"{job.source}: no runtime runs it: {failure}")
+
+
+def _with_branches(job: _Job, main: RecognitionReport, depth: int) -> RecognitionReport:
+    """The report with the ops of each branch in place of those that stand in a subgraph."""
+    ops = [op for op in main.ops if op.reason != IN_SUBGRAPH]
+    own = {op.name for op in ops}
+    cases, notes = list(main.cases), list(main.notes)
+    for number, (label, model) in enumerate(flatten_branches(job.source)):
+        target = job.folder / f"branch-{number}.onnx"
+        onnx.save(model, target)
+        try:
+            report = check_recognition(
+                target, job.inputs, job.recipes, job.seed, job.pipeline, depth + 1
             )
-            try:
-                return job.run(built, runner, notes)
-            except VerifyError as error:
-                failure = failure or error
-        raise VerifyError(f"{path}: no runtime runs it: {failure}")
+        except (BasinError, VerifyError) as error:
+            notes.append(f"branch '{label}' was not compared: {_last_words(str(error))}")
+            continue
+        finally:
+            target.unlink()
+        ops += [replace(op, name=f"{label}: {op.name}") for op in report.ops if op.name not in own]
+        cases += [case for case in report.cases if case not in cases]
+    return RecognitionReport(ops, cases, notes)
 
 
 @dataclass(frozen=True)

@@ -205,3 +205,13 @@ def test_a_meaning_that_does_not_run_is_blamed(tmp_path: Path, monkeypatch) -> N
         op.differs == "its meaning does not run where the model does: forms-2.onnx: a wrong shape"
     )
     assert op.case == "plain"
+
+
+def test_branches_of_an_if_are_compared() -> None:
+    """A merged decoder holds the whole model in each branch."""
+    report = check_recognition(ROOT / "test" / "models" / "exported" / "hand-merged-with_past.onnx")
+    assert len(report.ops) == 14 and all(op.compared for op in report.ops)
+    assert {op.name.split(":")[0] for op in report.ops} == {
+        "/If_1.then_branch",
+        "/If_1.else_branch",
+    }
