@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from basin.model import BasinError, Model, load, roundtrip
+    from basin.rewriting import rewrite
 
-__all__ = ["BasinError", "Model", "load", "roundtrip"]
+__all__ = ["BasinError", "Model", "load", "rewrite", "roundtrip"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the extension on first use: `basin.verify` and the scripts need none."""
+    if name == "rewrite":
+        from basin import rewriting
+
+        return rewriting.rewrite
     if name in __all__:
         from basin import model
 

@@ -234,25 +234,31 @@ def rewrite(
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Keep the result without running both models.")
+    ] = False,
+    verify_limit: Annotated[
+        float, typer.Option(metavar="GB", help="The largest model that is run for the proof.")
+    ] = 2.0,
 ) -> None:
-    """Rewrite the model IN and write it to OUT."""
-    from basin.model import load
+    """Rewrite the model IN and write it to OUT, if both give the same bits on drawn inputs."""
+    from basin.rewriting import rewrite as run_rewrite
 
     check_rewrite_options(absorb, rescale, stats, scale_dims, bound)
     if target.exists() and source.exists() and target.samefile(source):
         fail(f"the output is the input: {target}")
-    model = load(source)
     pipeline = rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form, bound)
-    for line in model.run(pipeline):
+    limit = int(verify_limit * 2**30)
+    said = run_rewrite(source, target, pipeline, external_data.value, not no_verify, limit)
+    for line in said:
         print("; ".join(line.split("\n")), file=sys.stderr)
-    model.save(target, external_data.value)
 
 
 @app.command()
 @reports_errors
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", show_default=False)],
-    b: Annotated[Path, typer.Argument(metavar="B", show_default=False)],
+    b: Annotated[Path | None, typer.Argument(metavar="[B]", show_default=False)] = None,
     inputs: Annotated[
         Path | None,
         typer.Option(help="Inputs by name, as an .npz file."),
@@ -263,22 +269,53 @@ def verify(
         typer.Option(help="The largest difference allowed; without it only equal bits pass."),
     ] = None,
     optimize: Annotated[bool, typer.Option(help="Let ONNX Runtime optimize both models.")] = False,
+    recognition: Annotated[
+        bool,
+        typer.Option(
+            "--recognition", help="Compare each op recognized in A with what it is said to mean."
+        ),
+    ] = False,
 ) -> None:
-    """Run A and B on the same inputs and report how far apart they are."""
-    import numpy as np
+    """Run A and B on the same inputs and report how far apart they are.
 
+    With --recognition there is no B: each op recognized in A is compared with its meaning.
+    """
     from basin.verify import format_report
     from basin.verify import verify as compare
 
-    values = None
-    if inputs is not None:
-        try:
-            with np.load(inputs, allow_pickle=False) as data:
-                values = dict(data)
-        except (ValueError, OSError) as error:
-            fail(f"--inputs: {error}")
+    values = None if inputs is None else read_inputs(inputs)
+    if recognition:
+        if b is not None or optimize or tolerance is not None:
+            fail("--recognition takes one model, and no --optimize or --tolerance")
+        verify_recognition(a, values)
+        return
+    if b is None:
+        fail("expected two models, or --recognition")
     report = compare(a, b, inputs=values, random=random, tolerance=tolerance, optimize=optimize)
     print(format_report(report))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def read_inputs(path: Path) -> dict[str, Any]:
+    """Arrays by name from an .npz file."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return dict(data)
+    except (ValueError, OSError) as error:
+        fail(f"--inputs: {error}")
+
+
+def verify_recognition(model: Path, values: dict[str, Any] | None) -> None:
+    """Print a line for each recognized op; exit status 1 where one differs from its meaning."""
+    from basin.drawn_inputs import Case
+    from basin.recognition_check import check_recognition, format_recognition
+
+    cases = None if values is None else [Case("inputs", values)]
+    report = check_recognition(model, cases)
+    print(format_recognition(report))
     if not report.passed:
         raise typer.Exit(1)
 

@@ -15,7 +15,17 @@ import onnxruntime as ort
 
 from basin.signature import Facts, VerifyError, input_dtype, is_past, lengths_of, read_facts
 
-SEQ, PAST, OTHER = 5, 3, 4
+
+@dataclass(frozen=True)
+class SizePlan:
+    """The sizes that dynamic dimensions get; `batch` is left to the graph where it is None."""
+
+    batch: int | None = None
+    seq: int = 5
+    past: int = 3
+    other: int = 4
+
+
 # Bound of integers whose table is not found: small, because any table has at least two rows.
 UNKNOWN_BOUND = 2
 
@@ -28,15 +38,22 @@ class InputSet:
     notes: list[str] = field(default_factory=list)
 
 
-def make_inputs(path: str | os.PathLike[str], session: ort.InferenceSession, seed: int) -> InputSet:
+def make_inputs(
+    path: str | os.PathLike[str],
+    session: ort.InferenceSession,
+    seed: int,
+    plan: SizePlan | None = None,
+    facts: Facts | None = None,
+) -> InputSet:
     """Return random inputs for the model at `path`, already open as `session`.
 
-    Raises VerifyError for an input of a type or rank that has no obvious content.
+    `facts` are those of the model where they were read before. Raises VerifyError for an input of a
+    type or rank that has no obvious content.
     """
-    facts = read_facts(path)
+    facts = facts or read_facts(path)
     rng = np.random.default_rng(seed)
     signature = session.get_inputs()
-    sizes = _Sizes(signature, facts)
+    sizes = _Sizes(signature, facts, plan or SizePlan())
     result = InputSet({})
     for item in signature:
         dtype = input_dtype(item)
@@ -48,10 +65,12 @@ def make_inputs(path: str | os.PathLike[str], session: ort.InferenceSession, see
 class _Sizes:
     """Values of all dimensions; a symbol has one value wherever it stands."""
 
-    def __init__(self, signature: list[ort.NodeArg], facts: Facts) -> None:
-        self.past = PAST if any(is_past(i.name) and len(i.shape) >= 3 for i in signature) else 0
-        self.seq = SEQ
-        self.batch = facts.batch
+    def __init__(self, signature: list[ort.NodeArg], facts: Facts, plan: SizePlan) -> None:
+        has_past = any(is_past(i.name) and len(i.shape) >= 3 for i in signature)
+        self.past = plan.past if has_past else 0
+        self.seq = plan.seq
+        self.other = plan.other
+        self.batch = facts.batch if plan.batch is None else plan.batch
         self._symbols: dict[str, int] = {}
         for item in signature:
             self._fixed(item)
@@ -121,7 +140,7 @@ class _Sizes:
             return self.past
         if "seq" in text or "len" in text:
             return self.seq
-        return OTHER
+        return self.other
 
 
 def _fill(

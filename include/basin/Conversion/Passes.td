@@ -71,4 +71,26 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
+def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
+  let summary = "each raised op's form and its decomposition as outputs, to be compared";
+  let description = [{
+    Lowers every raised op by its form, and beside it, over the same operands, by
+    its decomposition: what recognition says that the form computes. Both become
+    graph outputs, `basin.form.<op>.<result>` and `basin.meaning.<op>.<result>`;
+    with `exact` the decomposition in f64, too: `basin.exact.<op>.<result>`. The
+    model's metadata (`basin.forms`) is a JSON list with an op's `name`, `kind`, the
+    `precision` that its form computes in and the names of these outputs, or the `reason` why it has none (it stands in a
+    subgraph or function, or its layout or mask has no decomposition), or the
+    `contradiction` of its types to what it is said to mean.
+
+    The model's own outputs stay what they were. Run `convert-onnx-to-sink`
+    before; an op without a form is left alone.
+  }];
+  let options = [
+    Option<"exact", "exact", "bool", "false", "the decomposition in f64 as well">,
+    Option<"only", "only", "int64_t", "-1", "compare only the op of this number, counted from 0">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect"];
+}
+
 #endif // BASIN_CONVERSION_PASSES_TD

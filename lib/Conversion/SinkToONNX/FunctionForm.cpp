@@ -10,8 +10,9 @@
 // use; those become the function's inputs, operands of the op first. A function
 // whose nodes are an earlier one's, names apart, is dropped for that one.
 //
-// ONNX Runtime 1.32 crashes on a SimplifiedLayerNormalization in a function that
-// leaves its stash_type to the default, so there the default is written out.
+// ONNX Runtime 1.32 crashes on its own norms in a function (SimplifiedLayerNormalization
+// and, before opset 17, LayerNormalization) that leave stash_type to the default, so
+// there the default is written out.
 //
 //===----------------------------------------------------------------------===//
 
@@ -233,10 +234,12 @@ LogicalResult FunctionMaker::replace(Operation *op) {
   if (failed(values))
     return failure();
   ReturnOp::create(inner, op->getLoc(), *values);
-  region.walk([](SimplifiedLayerNormalizationOp norm) {
+  auto stateStashType = [](auto norm) {
     if (!norm.getStashType())
       norm.setStashType(1);
-  });
+  };
+  region.walk([&](SimplifiedLayerNormalizationOp norm) { stateStashType(norm); });
+  region.walk([&](LayerNormalizationOp norm) { stateStashType(norm); });
   SmallVector<Value> inputs = findInputs(op, region);
   SmallVector<std::string> inputNames = nameInputs(op, inputs);
   SmallVector<std::string> outputNames = nameOutputs(*values);

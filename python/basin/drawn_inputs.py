@@ -1,0 +1,194 @@
+"""Drawn input sets that tell apart what plain random inputs do not: the cases of a proof by runs.
+
+Padding on either side, rows in which every key is hidden, one token, sequences of uneven length,
+more keys than queries, sizes that differ from each other and sizes that are all the same, and
+magnitudes from 1e-6 to 1e3. A case that has nothing to act on (no mask, no float input) is left
+out. What an input is, its name and type say (see `basin.inputs`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+
+from basin.compare import is_float
+from basin.inputs import SizePlan, make_inputs
+from basin.signature import VerifyError, input_dtype, is_past, read_facts
+
+# Narrow floats leave their normal range where f32 does not: there squares of 1e3 are infinite.
+_NARROW = {"tiny": 0.25, "small": 0.5, "large": 8.0}
+_WIDE = {"tiny": 1e-6, "small": 1e-3, "large": 1e3}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one case is drawn: sizes, which keys are seen, what hides one, how large floats are."""
+
+    name: str
+    plan: SizePlan = SizePlan()
+    padding: str = "none"
+    fill: float = -np.inf
+    magnitude: str | None = None
+    uneven: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input set and the name of its recipe; scores of `large` ones are badly conditioned."""
+
+    name: str
+    values: dict[str, np.ndarray]
+    large: bool = False
+
+
+_LOWEST = float(np.finfo(np.float32).min)
+RECIPES = (
+    Recipe("plain"),
+    Recipe("padding left", padding="left", fill=_LOWEST, uneven=True),
+    Recipe("padding right", padding="right", uneven=True),
+    Recipe("one token", SizePlan(seq=1, past=3, other=2)),
+    Recipe("large values", SizePlan(seq=4, past=2, other=3), magnitude="large"),
+    Recipe("tiny values", SizePlan(seq=3, past=2, other=5), magnitude="tiny"),
+    Recipe("two sequences", SizePlan(batch=2, seq=3, past=5, other=4), padding="right"),
+    Recipe("rows all hidden", padding="hidden", fill=_LOWEST),
+    Recipe("rows all hidden by -inf", padding="hidden"),
+    Recipe("masks at random", SizePlan(seq=6, past=2, other=3), padding="random", fill=-1e4),
+    Recipe("more keys than queries", SizePlan(seq=2, past=7, other=7)),
+    Recipe("all sizes 4", SizePlan(batch=4, seq=4, past=4, other=4), padding="random"),
+    Recipe("all sizes 2", SizePlan(batch=2, seq=2, past=2, other=2), padding="left"),
+    Recipe("small values", SizePlan(seq=7, past=1, other=6), magnitude="small"),
+)
+# Enough for a rewrite of the residual stream, in which no head axis or mask changes its meaning.
+FEW = RECIPES[:7]
+
+
+def draw_cases(
+    path: str | os.PathLike[str],
+    session: ort.InferenceSession,
+    recipes: tuple[Recipe, ...] = RECIPES,
+    seed: int = 0,
+) -> Iterator[Case]:
+    """Yield the cases of the model at `path`, open as `session`, that differ from each other.
+
+    A case whose sizes the model has no room for (a table of positions ends) is left out. Raises
+    VerifyError where an input is of a type that nothing can be drawn for.
+    """
+    facts = read_facts(path)
+    signature = session.get_inputs()
+    for item in signature:
+        input_dtype(item)
+    dynamic = any(not isinstance(size, int) for item in signature for size in item.shape)
+    seen: list[dict[str, np.ndarray]] = []
+    for number, recipe in enumerate(recipes):
+        if not (number == 0 or _applies(recipe, signature, dynamic)):
+            continue
+        plan = recipe.plan if dynamic else SizePlan()
+        try:
+            values = make_inputs(path, session, seed + number, plan, facts).values
+        except VerifyError:
+            if number == 0:
+                raise
+            continue
+        rng = np.random.default_rng(seed + 1000 + number)
+        values = {name: _vary(name, value, recipe, rng) for name, value in values.items()}
+        _follow_padding(values)
+        if not any(_same(values, other) for other in seen):
+            seen.append(values)
+            yield Case(recipe.name, values, recipe.magnitude == "large")
+
+
+def _applies(recipe: Recipe, signature: list[ort.NodeArg], dynamic: bool) -> bool:
+    """Whether a recipe draws something that the plain one does not."""
+    if dynamic and recipe.plan != SizePlan():
+        return True
+    if recipe.padding != "none" and any(is_mask(i.name, input_dtype(i)) for i in signature):
+        return True
+    if recipe.uneven and any(_is_lengths(i.name) for i in signature):
+        return True
+    return recipe.magnitude is not None and any(_is_plain_float(i) for i in signature)
+
+
+def is_mask(name: str, dtype: np.dtype) -> bool:
+    """Whether an input says which keys are seen."""
+    return dtype.kind == "b" or "mask" in name.lower()
+
+
+def _is_lengths(name: str) -> bool:
+    return "seqlens" in name.lower()
+
+
+def _is_plain_float(item: ort.NodeArg) -> bool:
+    dtype = input_dtype(item)
+    return is_float(dtype) and not is_mask(item.name, dtype)
+
+
+def _same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return all(
+        a[name].shape == b[name].shape and a[name].tobytes() == b[name].tobytes() for name in a
+    )
+
+
+def _vary(name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """One input as the recipe wants it."""
+    if is_mask(name, value.dtype):
+        return _mask(value, recipe, rng)
+    if _is_lengths(name) and recipe.uneven and value.size:
+        steps = np.arange(value.size).reshape(value.shape)
+        return np.maximum(value - steps, 0).astype(value.dtype)
+    if is_float(value.dtype) and recipe.magnitude:
+        scale = (_WIDE if value.dtype.itemsize >= 4 else _NARROW)[recipe.magnitude]
+        return (value.astype(np.float64) * scale).astype(value.dtype)
+    return value
+
+
+def _keep(shape: tuple[int, ...], padding: str, rng: np.random.Generator) -> np.ndarray:
+    """Which elements of a mask are seen; the last axis is the keys', the first the batch's."""
+    keep = np.ones(shape, bool)
+    if not shape or not keep.size:
+        return keep
+    keys = shape[-1]
+    if padding == "random":
+        keep = rng.random(shape) < 0.7
+        keep[..., 0] = True
+        return keep
+    for row in range(shape[0] if len(shape) > 1 else 1):
+        part = keep[row] if len(shape) > 1 else keep
+        hidden = min(row + 1, keys - 1)
+        if padding == "left":
+            part[..., :hidden] = False
+        elif padding == "right":
+            part[..., keys - hidden :] = False
+        elif padding == "hidden" and row == 0:
+            part[...] = False
+    return keep
+
+
+def _mask(value: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """A mask of the type and rank: booleans and integers keep, floats of rank 3 and more add."""
+    if recipe.padding == "none":
+        return value
+    keep = _keep(value.shape, recipe.padding, rng)
+    if not is_float(value.dtype):
+        return keep.astype(value.dtype)
+    if value.size and np.all(value.astype(np.float32) == 1):
+        return keep.astype(value.dtype)
+    fill = recipe.fill
+    if fill == _LOWEST and value.dtype == np.float16:
+        fill = float(np.finfo(np.float16).min)
+    return np.where(keep, 0.0, fill).astype(value.dtype)
+
+
+def _follow_padding(values: dict[str, np.ndarray]) -> None:
+    """Positions count what the mask keeps, as tokenizers' users have them."""
+    masks = [v for n, v in values.items() if "mask" in n.lower() and v.ndim == 2]
+    for name, value in values.items():
+        if "position" not in name.lower() or is_past(name) or value.ndim != 2:
+            continue
+        for mask in masks:
+            if mask.shape[0] == value.shape[0] and mask.shape[1] >= value.shape[1]:
+                count = np.maximum(np.cumsum(mask != 0, axis=1) - 1, 0)
+                values[name] = count[:, -value.shape[1] :].astype(value.dtype)

@@ -1,0 +1,183 @@
+"""A rewrite's promise, proven by runs: the model before and after give the same bits.
+
+Both run in ONNX Runtime, optimizations off, on drawn inputs. What computes in f16 or bf16 runs in
+onnx's reference evaluator, which rounds after each node: ONNX Runtime's CPU provider has no kernels
+for most of it, runs such nodes in f32 and drops the roundings between them, so that its bits say
+nothing. Where only ONNX Runtime runs such a model, a difference that is more than rounding is still
+one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from basin.compare import is_float
+from basin.drawn_inputs import FEW, Case, Recipe, draw_cases
+from basin.runners import ReferenceRunner, RuntimeRunner
+from basin.signature import VerifyError, read_facts
+
+__all__ = ["DEFAULT_LIMIT", "Proof", "prove"]
+
+# Bytes of weights up to which a model is run: two loads and a few runs, in seconds.
+DEFAULT_LIMIT = 2 << 30
+# Weights, in elements, up to which numpy's f16 products take seconds.
+_REFERENCE_LIMIT = 1 << 22
+# Of an output's largest value: what f16 roundings at other places make of a few layers.
+_ROUNDING = 0.05
+_NARROW = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """`broken` says where the promise fails, `skipped` why it was not checked; else it holds."""
+
+    cases: int = 0
+    broken: str | None = None
+    skipped: str | None = None
+
+
+def prove(
+    before: str | os.PathLike[str],
+    after: str | os.PathLike[str],
+    limit: int = DEFAULT_LIMIT,
+    recipes: tuple[Recipe, ...] = FEW,
+) -> Proof:
+    """Run both models on drawn inputs and compare their outputs' bits."""
+    size = count_bytes(before)
+    if size > limit:
+        return Proof(skipped=f"the model has {size} bytes, the limit is {limit}")
+    try:
+        facts = read_facts(before)
+        narrow = is_narrow(before)
+    except VerifyError as error:
+        return Proof(skipped=str(error))
+    if narrow and facts.parameters <= _REFERENCE_LIMIT:
+        proof = _compare(before, after, ReferenceRunner, recipes, _different_bits)
+        if proof.skipped is None:
+            return proof
+    if not narrow:
+        return _compare(before, after, RuntimeRunner, recipes, _different_bits)
+    proof = _compare(before, after, RuntimeRunner, recipes, _more_than_rounding)
+    if proof.broken or proof.skipped:
+        return proof
+    return Proof(skipped="ONNX Runtime does not round to f16 between nodes; as far as it tells, "
+                         "the outputs are equal up to rounding")  # fmt: skip
+
+
+def count_bytes(path: str | os.PathLike[str]) -> int:
+    """The size of a model and of the files beside it that it refers to, as far as they are read."""
+    total = os.path.getsize(path)
+    if total > DEFAULT_LIMIT:
+        return total
+    try:
+        files = read_facts(path).files
+    except VerifyError:
+        return total
+    folder = Path(path).parent
+    return total + sum(
+        (folder / name).stat().st_size for name in files if (folder / name).is_file()
+    )
+
+
+def is_narrow(path: str | os.PathLike[str]) -> bool:
+    """Whether a model computes in f16 or bf16 somewhere: a tensor, an input or a Cast says so."""
+    model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
+
+    def graph_is(graph: onnx.GraphProto) -> bool:
+        if any(t.data_type in _NARROW for t in graph.initializer):
+            return True
+        if any(i.type.tensor_type.elem_type in _NARROW for i in graph.input):
+            return True
+        return any(node_is(node) for node in graph.node)
+
+    def node_is(node: onnx.NodeProto) -> bool:
+        return any(
+            (a.name == "to" and a.i in _NARROW)
+            or a.t.data_type in _NARROW
+            or any(graph_is(g) for g in (a.g, *a.graphs))
+            for a in node.attribute
+        )
+
+    return graph_is(model.graph) or any(node_is(n) for f in model.functions for n in f.node)
+
+
+Runner = type[RuntimeRunner] | type[ReferenceRunner]
+Differ = Callable[[np.ndarray, np.ndarray], str | None]
+
+
+def _compare(
+    before: str | os.PathLike[str],
+    after: str | os.PathLike[str],
+    runner: Runner,
+    recipes: tuple[Recipe, ...],
+    differ: Differ,
+) -> Proof:
+    """One model after the other, so that one at a time is in memory."""
+    kept: list[tuple[Case, dict[str, object]]] = []
+    refused = "no inputs could be drawn"
+    try:
+        first = runner(before)
+        for case in draw_cases(before, first.session, recipes):
+            try:
+                kept.append((case, first.run(case.values)))
+            except VerifyError as error:
+                refused = str(error)
+    except VerifyError as error:
+        refused = str(error)
+    if not kept:
+        return Proof(skipped=refused)
+    del first
+    try:
+        second = runner(after)
+        for case, left in kept:
+            right = second.run(case.values)
+            for name, value in left.items():
+                why = _differing(value, right.get(name), differ)
+                if why:
+                    return Proof(len(kept), f"output '{name}' {why} in case '{case.name}'")
+    except VerifyError as error:
+        return Proof(len(kept), f"the result does not run: {error}")
+    return Proof(len(kept))
+
+
+def _differing(a: object, b: object, differ: Differ) -> str | None:
+    if b is None or not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
+        return None if b is not None and str(a) == str(b) else "is absent or no tensor"
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return f"is {b.dtype} {list(b.shape)}, but was {a.dtype} {list(a.shape)}"
+    return differ(a, b)
+
+
+def _different_bits(a: np.ndarray, b: np.ndarray) -> str | None:
+    """Other bits, but for those of NaNs."""
+    if a.tobytes() == b.tobytes():
+        return None
+    if not is_float(a.dtype):
+        return None if np.array_equal(a, b) else "differs"
+    with np.errstate(all="ignore"):
+        x, y = a.astype(np.float64), b.astype(np.float64)
+        wrong = ((x != y) | (np.signbit(x) != np.signbit(y))) & ~(np.isnan(x) & np.isnan(y))
+        if not wrong.any():
+            return None
+        distance = np.abs(x - y)[wrong]
+    worst = float(np.max(np.where(np.isnan(distance), np.inf, distance)))
+    return f"differs by {worst:.3g} ({int(wrong.sum())} of {a.size} elements)"
+
+
+def _more_than_rounding(a: np.ndarray, b: np.ndarray) -> str | None:
+    """A difference that roundings do not explain."""
+    if not is_float(a.dtype):
+        return None
+    with np.errstate(all="ignore"):
+        x, y = a.astype(np.float64), b.astype(np.float64)
+        both = np.isfinite(x) & np.isfinite(y)
+        if not both.any():
+            return None
+        worst = float(np.abs(x - y)[both].max())
+        return f"differs by {worst:.3g}" if worst > _ROUNDING * np.abs(x[both]).max() else None

@@ -1,0 +1,383 @@
+"""Prove recognition by runs: each raised op's form against what recognition says that it means.
+
+`sink-compare-forms` lowers every raised op by its form and, over the same operands, by its
+decomposition; one run gives both, at the values that flow there. The decomposition in f64 beside
+them says how far rounding alone carries: where the decomposition is itself far from it, the numbers
+are badly conditioned, and the form may be as far.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from basin.branches import flatten_branches
+from basin.compare import is_float
+from basin.drawn_inputs import RECIPES, Case, Recipe, draw_cases
+from basin.model import BasinError, load
+from basin.proof import DEFAULT_LIMIT, count_bytes
+from basin.runners import ReferenceRunner, RuntimeRunner
+from basin.signature import VerifyError
+
+__all__ = ["OpReport", "RecognitionReport", "check_recognition", "format_recognition"]
+
+# Largest difference of a form from its decomposition, of the row's largest value.
+TOLERANCE = {
+    "float64": 1e-11,  # some 10^4 roundings of 2^-53
+    "float32": 2e-5,  # some 300 roundings of 2^-24: sums of a few hundred terms in another order
+    "float16": 2e-2,  # forms in f16 round each node to 2^-11, sums and squares among them
+    "bfloat16": 1e-1,  # the same with 2^-8
+}
+# How much further from the decomposition than that is from its f64 values a form may be: both
+# round, at other places. It counts up to MAX_NOISE of a row's largest value, but where inputs are
+# large: else a mask of -1e9, which rounds scores away in f32, would excuse every other meaning.
+NOISE, MAX_NOISE = 32.0, 0.02
+
+RAISE = "onnx-inline-functions,onnx-infer-shapes,convert-onnx-to-sink"
+METADATA = "basin.forms"
+IN_SUBGRAPH = "it stands in a subgraph"
+MAX_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class OpReport:
+    """One raised op. `ratio` is the largest difference in units of what was allowed there."""
+
+    name: str
+    kind: str
+    max_abs: float = 0.0
+    ratio: float = 0.0
+    case: str | None = None
+    differs: str | None = None
+    reason: str | None = None
+
+    @property
+    def compared(self) -> bool:
+        """Whether form and decomposition ran."""
+        return self.reason is None
+
+
+@dataclass(frozen=True)
+class RecognitionReport:
+    """All raised ops of a model, and the cases that ran."""
+
+    ops: list[OpReport]
+    cases: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no form differs from what it is said to mean."""
+        return not any(op.differs for op in self.ops)
+
+
+def check_recognition(
+    path: str | os.PathLike[str],
+    inputs: Sequence[Case] | None = None,
+    recipes: tuple[Recipe, ...] = RECIPES,
+    seed: int = 0,
+    raise_pipeline: str = RAISE,
+    depth: int = 0,
+) -> RecognitionReport:
+    """Compare every raised op of the model at `path` with its decomposition, on drawn inputs.
+
+    Ops in the branches of an If are compared in models of their own, in which the branch stands
+    where the If stood. Raises BasinError where the model is not valid and VerifyError where no
+    runtime runs it.
+    """
+    with tempfile.TemporaryDirectory(prefix="basin-forms-") as folder:
+        job = _Job(path, Path(folder), raise_pipeline, recipes, seed, inputs)
+        report = _check_graph(job)
+        if not any(op.reason == IN_SUBGRAPH for op in report.ops) or depth >= MAX_DEPTH:
+            return report
+        if count_bytes(path) > DEFAULT_LIMIT:
+            return report
+        return _with_branches(job, report, depth)
+
+
+def _check_graph(job: _Job) -> RecognitionReport:
+    """The main graph's ops, in the first runtime that runs them."""
+    failure: VerifyError | None = None
+    for exact, runner in _ATTEMPTS:
+        built = job.build(exact)
+        if not any(built.outputs):
+            return RecognitionReport(built.reports, [])
+        notes = [] if exact else ["without values in f64, by which rounding is told from meaning"]
+        try:
+            return job.run(built, runner, notes)
+        except VerifyError as error:
+            failure = failure or error
+    raise VerifyError(f"{job.source}: no runtime runs it: {failure}")
+
+
+def _with_branches(job: _Job, main: RecognitionReport, depth: int) -> RecognitionReport:
+    """The report with the ops of each branch in place of those that stand in a subgraph."""
+    ops = [op for op in main.ops if op.reason != IN_SUBGRAPH]
+    own = {op.name for op in ops}
+    cases, notes = list(main.cases), list(main.notes)
+    for number, (label, model) in enumerate(flatten_branches(job.source)):
+        target = job.folder / f"branch-{number}.onnx"
+        onnx.save(model, target)
+        try:
+            report = check_recognition(
+                target, job.inputs, job.recipes, job.seed, job.pipeline, depth + 1
+            )
+        except (BasinError, VerifyError) as error:
+            notes.append(f"branch '{label}' was not compared: {_last_words(str(error))}")
+            continue
+        finally:
+            target.unlink()
+        ops += [replace(op, name=f"{label}: {op.name}") for op in report.ops if op.name not in own]
+        cases += [case for case in report.cases if case not in cases]
+    return RecognitionReport(ops, cases, notes)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """An op's outputs by side, and the narrowest type that its form computes in."""
+
+    form: list[str]
+    meaning: list[str]
+    exact: list[str] | None
+    precision: str
+
+
+@dataclass(frozen=True)
+class _Built:
+    """The model with both sides of every op as outputs."""
+
+    path: Path
+    exact: bool
+    reports: list[OpReport]
+    outputs: list[_Outputs | None]
+
+
+_Runner = type[RuntimeRunner] | type[ReferenceRunner]
+_ATTEMPTS: tuple[tuple[bool, _Runner], ...] = (
+    (True, RuntimeRunner),
+    (False, RuntimeRunner),
+    (False, ReferenceRunner),
+)
+
+
+@dataclass
+class _Job:
+    """One check: the model, where its variants are written, and what it is run on."""
+
+    source: str | os.PathLike[str]
+    folder: Path
+    pipeline: str
+    recipes: tuple[Recipe, ...]
+    seed: int
+    inputs: Sequence[Case] | None
+    count: int = 0
+
+    def build(self, exact: bool, only: int = -1) -> _Built:
+        """Write the model with both sides as outputs, of all ops or of one."""
+        self.count += 1
+        target = self.folder / f"forms-{self.count}.onnx"
+        model = load(self.source)
+        options = f"exact={str(exact).lower()} only={only}"
+        model.run(f"builtin.module({self.pipeline},sink-compare-forms{{{options}}})")
+        model.save(target)
+        stored = onnx.load(os.fspath(target), load_external_data=False)
+        text = next(entry.value for entry in stored.metadata_props if entry.key == METADATA)
+        reports, outputs = [], []
+        for entry in json.loads(text):
+            wrong = entry.get("contradiction")
+            reports.append(
+                OpReport(
+                    entry["name"], entry["kind"], reason=entry.get("reason"),
+                    differs=wrong and f"its types are not those of its meaning: {wrong}",
+                )
+            )  # fmt: skip
+            sides = (
+                entry.get("form"),
+                entry.get("meaning"),
+                entry.get("exact"),
+                entry.get("precision", ""),
+            )
+            outputs.append(_Outputs(*sides) if "form" in entry else None)
+        return _Built(target, exact, reports, outputs)
+
+    def cases(self, runner: _Runner) -> list[Case]:
+        """The inputs on which the model as it is runs."""
+        if self.inputs is not None:
+            return list(self.inputs)
+        original = runner(self.source)
+        runs, refused = [], VerifyError("no inputs could be drawn")
+        for case in draw_cases(self.source, original.session, self.recipes, self.seed):
+            try:
+                original.run(case.values)
+                runs.append(case)
+            except VerifyError as error:
+                refused = error
+        if not runs:
+            raise refused
+        return runs
+
+    def run(self, built: _Built, runner: _Runner, notes: list[str]) -> RecognitionReport:
+        """Every case; where the model runs, its ops' meanings have to."""
+        cases = self.cases(runner)
+        try:
+            model = runner(built.path)
+        except VerifyError as error:
+            if built.exact:
+                raise  # for want of kernels in f64, perhaps
+            return self.blame(built, runner, cases[0], error)
+        reports = list(built.reports)
+        for case in cases:
+            try:
+                results = model.run(case.values)
+            except VerifyError as error:
+                return self.blame(built, runner, case, error)
+            for i, outputs in enumerate(built.outputs):
+                if outputs is not None:
+                    reports[i] = _merge(reports[i], outputs, results, case)
+        return RecognitionReport(reports, [case.name for case in cases], notes)
+
+    def blame(
+        self, built: _Built, runner: _Runner, case: Case, error: VerifyError
+    ) -> RecognitionReport:
+        """Which op's meaning does not run where the model does: each by itself."""
+        reports, blamed = list(built.reports), False
+        for i, outputs in enumerate(built.outputs):
+            if outputs is None:
+                continue
+            try:
+                results = runner(self.build(built.exact, i).path).run(case.values)
+                reports[i] = _merge(reports[i], outputs, results, case)
+            except VerifyError as reason:
+                why = "its meaning does not run where the model does: " + _last_words(
+                    str(reason).replace(f"{self.folder}/", "")
+                )
+                reports[i] = replace(
+                    reports[i], max_abs=np.inf, ratio=np.inf, case=case.name, differs=why
+                )
+                blamed = True
+        if not blamed:
+            raise error
+        return RecognitionReport(reports, [case.name])
+
+
+def _last_words(text: str) -> str:
+    """The end of a runtime's message, where it says what is wrong."""
+    text = " ".join(text.split())
+    return text if len(text) <= 160 else "..." + text[-160:]
+
+
+def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case: Case) -> OpReport:
+    """The worse of `report` and one case's figures."""
+    exact = outputs.exact or [None] * len(outputs.form)
+    for name_form, name_meaning, name_exact in zip(outputs.form, outputs.meaning, exact):
+        form, meaning = (np.asarray(results[n]) for n in (name_form, name_meaning))
+        precise = None if name_exact is None else np.asarray(results[name_exact])
+        absolute, ratio, why = compare_sides(form, meaning, precise, case.large, outputs.precision)
+        if report.differs is None and (why is not None or ratio > report.ratio):
+            report = replace(report, max_abs=absolute, ratio=ratio, case=case.name, differs=why)
+    return report
+
+
+def compare_sides(
+    form: np.ndarray,
+    meaning: np.ndarray,
+    exact: np.ndarray | None = None,
+    large: bool = False,
+    precision: str = "",
+) -> tuple[float, float, str | None]:
+    """Largest difference, the same in units of what is allowed there, and what is wrong, if it is.
+
+    NaN equals NaN, infinity itself; a row is an innermost vector. A form that rounds to a narrower
+    type inside (`precision`) may lose any row to that: it differs where a quarter of them do.
+    """
+    if form.dtype != meaning.dtype:
+        return np.inf, np.inf, f"type {form.dtype} against {meaning.dtype}"
+    if form.shape != meaning.shape:
+        return np.inf, np.inf, f"shape {list(form.shape)} against {list(meaning.shape)}"
+    if not form.size:
+        return 0.0, 0.0, None
+    if not is_float(form.dtype):
+        same = bool(np.array_equal(form, meaning))
+        return (0.0, 0.0, None) if same else (np.inf, np.inf, "other integers")
+    narrower = np.dtype(form.dtype).itemsize > 2 and precision in ("float16", "bfloat16")
+    with np.errstate(all="ignore"):
+        a, b = (_rows(x) for x in (form, meaning))
+        if narrower:
+            return _compare_most(a, b, TOLERANCE[precision])
+        unequal = (np.isfinite(a) | np.isfinite(b)) & ~(np.isfinite(a) & np.isfinite(b))
+        unequal |= np.isinf(a) & np.isinf(b) & (a != b) | (np.isnan(a) != np.isnan(b))
+        if unequal.any():
+            at = tuple(np.argwhere(unequal)[0])
+            return np.inf, np.inf, f"{a[at]:g} against {b[at]:g} at row {at[0]}, element {at[1]}"
+        finite = np.isfinite(a)
+        difference = np.where(finite, np.abs(a - b), 0.0).max(axis=1)
+        noise = 0.0 if exact is None or exact.shape != form.shape else _noise(b, _rows(exact))
+        allowed = _allowed(form.dtype.name, b, noise if large else min(noise, MAX_NOISE))
+    ratio = np.where(difference == 0, 0.0, difference / np.maximum(allowed, 1e-300))
+    row = int(np.argmax(ratio))
+    worst = float(difference[row])
+    why = f"{worst:.3g} in row {row}, {allowed[row]:.3g} allowed" if ratio[row] > 1 else None
+    return float(difference.max()), float(ratio[row]), why
+
+
+def _compare_most(
+    a: np.ndarray, b: np.ndarray, tolerance: float
+) -> tuple[float, float, str | None]:
+    """The upper quartile of rows, those left out that the narrower type's range ends in."""
+    finite = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    if not finite.any():
+        return 0.0, 0.0, None
+    difference = np.abs(a - b)[finite].max(axis=1)
+    ratio = difference / np.maximum(tolerance * np.abs(b[finite]).max(axis=1), 1e-300)
+    ratio = np.where(difference == 0, 0.0, ratio)
+    most = float(np.quantile(ratio, 0.75, method="lower"))
+    why = f"most rows by over {most:.3g} times what is allowed" if most > 1 else None
+    return float(difference.max()), most, why
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    x = x.astype(np.float64)
+    return x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)
+
+
+def _noise(meaning: np.ndarray, exact: np.ndarray) -> float:
+    """How far rounding moved the decomposition, of a row's largest value."""
+    size = np.where(np.isfinite(exact), np.abs(exact), 0.0).max(axis=1)
+    distance = np.abs(meaning - exact)
+    distance = np.where(np.isfinite(distance), distance, 0.0).max(axis=1)
+    return float((NOISE * distance / np.maximum(size, 1e-300)).max())
+
+
+def _allowed(dtype: str, meaning: np.ndarray, noise: float) -> np.ndarray:
+    """A bound a row, of its largest value."""
+    size = np.where(np.isfinite(meaning), np.abs(meaning), 0.0).max(axis=1)
+    tiny = float(np.finfo(np.float16).tiny) if dtype == "float16" else 1e-37
+    return (TOLERANCE.get(dtype, TOLERANCE["bfloat16"]) + noise) * np.maximum(size, tiny)
+
+
+def format_recognition(report: RecognitionReport) -> str:
+    """One line an op, then the verdict."""
+    lines = list(report.notes)
+    for op in report.ops:
+        label = f"{op.kind} '{op.name}'"
+        if not op.compared:
+            lines.append(f"{label}: not compared: {op.reason}")
+        elif op.differs:
+            case = "" if op.case is None else f" (case '{op.case}')"
+            lines.append(f"{label}: DIFFERS: {op.differs}{case}")
+        else:
+            lines.append(
+                f"{label}: agrees, at most {op.max_abs:.3g} ({op.ratio:.2g} of what is allowed)"
+            )
+    compared = sum(op.compared for op in report.ops)
+    verdict = "recognition holds" if report.passed else "FAIL"
+    counts = f"{compared} of {len(report.ops)} ops compared, {len(report.cases)} cases"
+    lines.append(f"{verdict} ({counts})")
+    return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""A rewrite from file to file that is kept only if it does what it promises."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from basin.model import BasinError, ExternalData, load
+from basin.proof import DEFAULT_LIMIT, Proof, prove
+
+__all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
+
+
+def rewrite(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    pipeline: str,
+    external_data: ExternalData = "auto",
+    verify: bool = True,
+    limit: int = DEFAULT_LIMIT,
+) -> list[str]:
+    """Run a pipeline of passes on the model at `source` and write the result to `target`.
+
+    With `verify` both models run on drawn inputs first, and nothing is written where an output has
+    other bits: a BasinError names the output, the difference and the case. Returns warnings and
+    remarks; one of them says why a promise was not checked.
+    """
+    model = load(source)
+    said = model.run(pipeline)
+    if verify:
+        proof = _prove_before_saving(model, Path(source), Path(target), limit)
+        if proof.broken:
+            raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
+        if proof.skipped:
+            said.append(f"remark: the rewrite's promise was not checked: {proof.skipped}")
+    model.save(target, external_data)
+    return said
+
+
+def _prove_before_saving(model, source: Path, target: Path, limit: int) -> Proof:
+    """By a copy in a folder of its own beside the target, which is removed in any case."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".basin-proof-", dir=target.parent)
+    except OSError:
+        # The target cannot be written either: saving it says so.
+        return Proof()
+    with folder as name:
+        from basin.proof import count_bytes
+
+        size = count_bytes(source)
+        if size > limit:
+            return Proof(skipped=f"the model has {size} bytes, the limit is {limit}")
+        candidate = Path(name) / "rewritten.onnx"
+        model.save(candidate)
+        return prove(source, candidate, limit)

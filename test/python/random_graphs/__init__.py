@@ -1,0 +1,1 @@
+"""Random graphs of each idiom that recognition knows, and of what resembles one: see `campaign`."""

@@ -1,0 +1,221 @@
+"""What every drawn graph has to withstand: each check returns the failures it found.
+
+A graph counts as valid where ONNX Runtime loads it and runs it on some drawn inputs. A refusal is
+one clear error; it is counted by its reason. Where ONNX Runtime's CPU provider has no kernels (for
+f16), it computes in f32 between nodes, so that a rewrite's bits are not compared there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import basin
+import numpy as np
+import onnx
+import onnxruntime as ort
+from basin.drawn_inputs import Case, draw_cases
+from basin.recognition_check import check_recognition
+from basin.signature import VerifyError
+from basin.verify import open_session, run_session
+
+ort.set_default_logger_severity(4)
+SHM = Path("/dev/shm")
+FOLDER = SHM if SHM.is_dir() and os.access(SHM, os.W_OK) else None
+RAISE = "onnx-infer-shapes,convert-onnx-to-sink"
+LOWER = "convert-sink-to-onnx"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`kind` stays the same while a model is made smaller."""
+
+    kind: str
+    detail: str
+
+
+@dataclass
+class Outcome:
+    """What became of one graph."""
+
+    valid: bool = False
+    why_invalid: str = ""
+    failures: list[Failure] = field(default_factory=list)
+    counts: Counter = field(default_factory=Counter)
+
+
+Results = list[dict[str, np.ndarray]]
+
+
+def same_bits(a: Results, b: Results, names: list[str]) -> str | None:
+    """The first output that differs, or None; NaNs are all the same."""
+    for number, (left, right) in enumerate(zip(a, b)):
+        for name in names:
+            x, y = np.asarray(left[name]), np.asarray(right[name])
+            if x.dtype != y.dtype or x.shape != y.shape:
+                return f"{name}: {x.dtype}{list(x.shape)} against {y.dtype}{list(y.shape)}"
+            if x.tobytes() == y.tobytes():
+                continue
+            with np.errstate(all="ignore"):
+                p, q = x.astype(np.float64), y.astype(np.float64)
+                nan = np.isnan(p) & np.isnan(q)
+                wrong = ~nan & ~((p == q) & (np.signbit(p) == np.signbit(q)))
+                if wrong.any():
+                    at = tuple(np.argwhere(wrong)[0])
+                    return f"{name}{[*map(int, at)]}: {p[at]:g} against {q[at]:g} in case {number}"
+    return None
+
+
+def shorten(text: str) -> str:
+    """A diagnostic without names and numbers: what refusals are counted by."""
+    text = re.sub(r"'[^']*'", "'..'", text.split("\n")[0])
+    return re.sub(r"-?\d+(\.\d+)?(e[+-]?\d+)?", "N", re.sub(r"^\S+: ", "", text))[:110]
+
+
+class Subject:
+    """A model, what it computes on drawn inputs, and its checks."""
+
+    def __init__(self, model: onnx.ModelProto, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.model = model
+        self.path = folder / "m.onnx"
+        self.path.write_bytes(model.SerializeToString())
+        self.rng = np.random.default_rng(seed)
+        self.outcome = Outcome()
+        self.cases: list[Case] = []
+        self.results: Results = []
+        self.names: list[str] = []
+        self.narrow = _has_f16(model)
+
+    def run(self, path: Path) -> Results:
+        session = open_session(path)
+        return [run_session(session, case.values, path) for case in self.cases]
+
+    def prepare(self) -> bool:
+        """Run the model as it is; cases that it refuses are left out."""
+        try:
+            session = open_session(self.path)
+            self.names = [o.name for o in session.get_outputs()]
+            for case in draw_cases(self.path, session):
+                try:
+                    self.results.append(run_session(session, case.values, self.path))
+                    self.cases.append(case)
+                except VerifyError as error:
+                    self.outcome.why_invalid = str(error)
+        except VerifyError as error:
+            self.outcome.why_invalid = str(error)
+        self.outcome.valid = bool(self.cases)
+        return self.outcome.valid
+
+    def fail(self, kind: str, detail: str) -> None:
+        self.outcome.failures.append(Failure(kind, detail))
+
+    def compare(self, kind: str, pipeline: str | None, refusable: bool, what: str = "") -> None:
+        """Run a pipeline; its result has the model's bits, or it is refused (where it may be)."""
+        target = self.folder / "out.onnx"
+        try:
+            model = basin.load(self.path)
+            said = model.run(f"builtin.module({pipeline})") if pipeline else []
+            model.save(target)
+        except basin.BasinError as error:
+            if refusable:
+                self.outcome.counts[f"{kind} refused: {shorten(str(error))}"] += 1
+            else:
+                self.fail(f"{kind} refused", shorten(str(error)))
+            return
+        if any("warning" in line for line in said):
+            self.outcome.counts[f"{kind} warned"] += 1
+            return
+        self.outcome.counts[f"{kind} kept"] += 1
+        try:
+            results = self.run(target)
+        except VerifyError as error:
+            self.fail(f"{kind} invalid", f"{what} {str(error)[:300]}")
+            return
+        why = None if self.narrow and refusable else same_bits(self.results, results, self.names)
+        if why:
+            self.fail(f"{kind} differs", f"{what} {why}")
+
+    def check_recognition(self) -> None:
+        try:
+            report = check_recognition(self.path, self.cases, raise_pipeline=f"{INLINE}{RAISE}")
+        except (basin.BasinError, VerifyError) as error:
+            self.fail("recognition invalid", str(error)[:300])
+            return
+        for op in report.ops:
+            what = "raised" if op.compared else f"not compared: {shorten(op.reason)}:"
+            self.outcome.counts[f"{what} {op.kind}"] += 1
+            if op.differs:
+                self.fail(f"recognition {op.kind}", f"{op.differs} (case '{op.case}')")
+
+    def check_rewrites(self, most: int, only: str | None = None) -> None:
+        """Some of the rewrites, drawn; without an addition there is no stream to scale."""
+        adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
+        streams = any(node.op_type in adds for node in self.model.graph.node)
+        names = list(REWRITES) if streams else ["insert"]
+        self.rng.shuffle(names)
+        for name in names[:most]:
+            passes = REWRITES[name](self.rng)
+            form = "{form=functions}" if self.rng.random() < 0.1 else ""
+            if only is None or only == name:
+                pipeline = f"{INLINE}{RAISE},{passes},{LOWER}{form}"
+                self.compare(name, pipeline, refusable=True, what=passes + form)
+
+
+INLINE = "onnx-inline-functions,"
+
+
+def _has_f16(model: onnx.ModelProto) -> bool:
+    f16 = onnx.TensorProto.FLOAT16
+    return any(t.data_type == f16 for t in model.graph.initializer) or any(
+        i.type.tensor_type.elem_type == f16 for i in model.graph.input
+    )
+
+
+def _k(rng: np.random.Generator) -> str:
+    return f"sink-rescale-residual{{k={int(rng.choice([-8, -3, 1, 4, 6, 10]))}}}"
+
+
+def _dims(rng: np.random.Generator) -> str:
+    dims = rng.choice(8, int(rng.integers(1, 3)), replace=False)
+    scales = rng.choice([0.0625, 0.5, 2.0, 16.0, 1024.0], len(dims))
+    pairs = ",".join(f"{d % 4 if i == 0 else d}:{s}" for i, (d, s) in enumerate(zip(dims, scales)))
+    return f"sink-absorb-residual-sinks{{scale-dims={pairs}}}"
+
+
+def _one_dim(rng: np.random.Generator) -> str:
+    return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
+
+
+REWRITES = {
+    "rescale": _k,
+    "absorb": _one_dim,
+    "absorb two": _dims,
+    "insert": lambda rng: "sink-insert-pre-affine",
+    "absorb, insert": lambda rng: _one_dim(rng) + ",sink-insert-pre-affine",
+    "rescale, absorb": lambda rng: _k(rng) + "," + _one_dim(rng),
+}
+
+
+def check_model(
+    model: onnx.ModelProto, seed: int, rewrites: int = 2, only: str | None = None
+) -> Outcome:
+    """All checks of one model; `only` is a failure's kind, whose check alone is made."""
+    with tempfile.TemporaryDirectory(prefix="basin-graph-", dir=FOLDER) as folder:
+        subject = Subject(model, Path(folder), seed)
+        if not subject.prepare():
+            return subject.outcome
+        if only is None or only.startswith("round trip"):
+            subject.compare("round trip", None, refusable=False)
+        if only is None or only.startswith("raise and lower"):
+            subject.compare("raise and lower", f"{RAISE},{LOWER}", refusable=False)
+        if only is None or only.startswith("recognition"):
+            subject.check_recognition()
+        name = None if only is None else only.rpartition(" ")[0]
+        if only is None or name in REWRITES:
+            subject.check_rewrites(rewrites, name)
+        return subject.outcome

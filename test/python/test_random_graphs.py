@@ -1,0 +1,51 @@
+"""Random graphs: what fails is found, named and shrunk, and a crash stops nothing."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+
+pytest.importorskip("basin._basin", reason="the extension is not built")
+from random_graphs import campaign  # noqa: E402
+from random_graphs.shrink import shrink  # noqa: E402
+
+SEED = 20261129
+
+
+def test_a_seed_is_a_graph() -> None:
+    first, again = (campaign.draw(7).SerializeToString() for _ in range(2))
+    assert first == again and first != campaign.draw(8).SerializeToString()
+
+
+def test_shrinking_keeps_the_failure() -> None:
+    """Of a whole model, the one node that is to blame stays."""
+    seed = next(s for s in range(100) if "Tanh" in {n.op_type for n in campaign.draw(s).graph.node})
+
+    def fails(model: onnx.ModelProto) -> bool:
+        return any(node.op_type == "Tanh" for node in model.graph.node)
+
+    small = shrink(campaign.draw(seed), fails)
+    assert [node.op_type for node in small.graph.node] == ["Tanh"]
+
+
+def test_a_crash_is_counted_and_the_rest_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that dies names its graph, and another one goes on behind it."""
+    start = campaign._start
+
+    def dying(first: int, stop: int):
+        monkeypatch.setattr(campaign, "_start", start)
+        import subprocess
+        import sys
+
+        code = f"print('{{\"start\": {first}}}', flush=True); import os; os.abort()"
+        return subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    monkeypatch.setattr(campaign, "_start", dying)
+    result = campaign.run(SEED, 3)
+    assert result.failures["crash"] == 1 and sum(result.drawn.values()) == 3
+    assert result.found[0]["seed"] == SEED

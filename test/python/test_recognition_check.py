@@ -1,0 +1,217 @@
+"""`basin verify MODEL --recognition`: what an op is said to mean, against its own nodes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+basin = pytest.importorskip("basin")
+pytest.importorskip("basin._basin", reason="the extension is not built")
+from basin import recognition_check  # noqa: E402
+from basin.drawn_inputs import RECIPES  # noqa: E402
+from basin.recognition_check import (  # noqa: E402
+    check_recognition,
+    compare_sides,
+    format_recognition,
+)
+from basin.runners import RuntimeRunner  # noqa: E402
+from basin.signature import VerifyError  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = [
+    *sorted((ROOT / "test" / "models" / "exported").glob("*.onnx")),
+    *sorted((ROOT.parent / "shared" / "models").glob("*.onnx")),
+    *sorted((ROOT / "models").glob("*.onnx")),
+]
+
+
+# Rows in which every key is hidden are what the graph makes of them, which attention does not say.
+VISIBLE = tuple(recipe for recipe in RECIPES if recipe.padding not in ("left", "hidden"))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
+def test_models(path: Path) -> None:
+    report = check_recognition(path, recipes=VISIBLE)
+    assert report.passed, format_recognition(report)
+    # A case that never runs proves nothing: where something was compared, several ran.
+    if any(op.compared for op in report.ops):
+        assert len(report.cases) >= 2
+
+
+def save(path: Path, nodes: list, inputs: list, constants: dict, output: str = "y") -> Path:
+    """A model of one graph, opset 17."""
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(*i) for i in inputs],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(a), n) for n, a in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
+    return path
+
+
+def norm(path: Path, eps: float) -> Path:
+    """One RMS norm as an operator."""
+    node = helper.make_node(
+        "SimplifiedLayerNormalization", ["x", "w"], ["y"], axis=-1, epsilon=eps, stash_type=1
+    )
+    x = ("x", TensorProto.FLOAT, ["batch", "seq", 8])
+    return save(path, [node], [x], {"w": np.linspace(0.5, 2, 8, dtype=np.float32)})
+
+
+def test_a_norm_agrees_at_all_magnitudes(tmp_path: Path) -> None:
+    report = check_recognition(norm(tmp_path / "m.onnx", 1e-5))
+    (op,) = report.ops
+    assert op.kind == "rms_norm" and op.compared and op.differs is None and op.ratio <= 1
+    assert {"large values", "tiny values", "small values"} <= set(report.cases)
+
+
+@pytest.mark.parametrize("change", ["epsilon", "weight"])
+def test_a_wrong_meaning_is_found(tmp_path: Path, change: str) -> None:
+    """The pass' own model, its decomposition changed afterwards: eps matters to tiny values."""
+    model = basin.load(norm(tmp_path / "m.onnx", 1e-5))
+    model.run("builtin.module(basin-raise,sink-compare-forms)")
+    model.save(tmp_path / "forms.onnx")
+    stored = onnx.load(tmp_path / "forms.onnx")
+    changed = 0
+    for node in stored.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.t.data_type == TensorProto.FLOAT:
+                value = numpy_helper.to_array(attribute.t)
+                if value.size == 1 and change == "epsilon":
+                    attribute.t.CopyFrom(numpy_helper.from_array(value * np.float32(2)))
+                    changed += 1
+        if node.op_type == "Mul" and "w" in node.input and change == "weight":
+            node.op_type, changed = "Add", changed + 1
+    for tensor in stored.graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        if change == "epsilon" and value.size == 1 and value.dtype == np.float32:
+            tensor.CopyFrom(numpy_helper.from_array(value * np.float32(2), tensor.name))
+            changed += 1
+    assert changed
+    onnx.save(stored, tmp_path / "forms.onnx")
+    plain = norm(tmp_path / "m.onnx", 1e-5)
+    job = recognition_check._Job(plain, tmp_path, "basin-raise", RECIPES, 0, None)
+    built = replace(job.build(exact=False), path=tmp_path / "forms.onnx")
+    report = job.run(built, RuntimeRunner, [])
+    assert not report.passed
+    assert report.ops[0].differs and "allowed" in report.ops[0].differs
+
+
+def test_what_cannot_be_decomposed_is_listed(tmp_path: Path) -> None:
+    """A key padding mask: integers that only the runtime's operator understands."""
+    node = helper.make_node(
+        "MultiHeadAttention", ["q", "k", "v", "", "attention_mask"], ["y"],
+        domain="com.microsoft", num_heads=2,
+    )  # fmt: skip
+    inputs = [(n, TensorProto.FLOAT, ["batch", "seq", 8]) for n in "qkv"]
+    inputs.append(("attention_mask", TensorProto.INT32, ["batch", "seq"]))
+    path = save(tmp_path / "m.onnx", [node], inputs, {})
+    report = check_recognition(path)
+    (op,) = report.ops
+    assert not op.compared and "mask_kind lengths" in op.reason
+    text = format_recognition(report)
+    assert "not compared: " in text and "0 of 1 ops compared" in text
+
+
+def test_rows_count_by_their_own_size() -> None:
+    """An error beside a large row is one; NaN equals NaN, infinity itself."""
+    form = np.array([[1e6, 1e6], [1.0, 1.0]], np.float32)
+    meaning = form.copy()
+    assert compare_sides(form, meaning) == (0.0, 0.0, None)
+    meaning[1, 1] = 1.001
+    absolute, ratio, why = compare_sides(form, meaning)
+    assert 0 < absolute < 0.01 and ratio > 1 and why is not None and "row 1" in why
+    form[:] = meaning[:] = [[np.nan, np.inf], [-np.inf, 1.0]]
+    assert compare_sides(form, meaning)[2] is None
+    meaning[0, 0] = 0.0
+    assert "nan against 0" in compare_sides(form, meaning)[2]
+    assert "shape" in compare_sides(form, meaning[:1])[2]
+    assert "type" in compare_sides(form, meaning.astype(np.float64))[2]
+
+
+def test_rounding_of_the_meaning_is_allowed_for_and_no_more() -> None:
+    """Where f64 says that f32 is off itself, the form may be; but not without bound."""
+    meaning = np.array([[1.0, 1.0]], np.float32)
+    exact = np.array([[1.0001, 1.0]])
+    near, far = (np.array([[1.0 + e, 1.0]], np.float32) for e in (0.0005, 0.5))
+    assert compare_sides(near, meaning)[2] is not None
+    assert compare_sides(near, meaning, exact)[2] is None
+    assert compare_sides(far, meaning, exact)[2] is not None
+    assert compare_sides(far, meaning, exact + 1)[2] is not None
+    assert compare_sides(far, meaning, exact + 1, large=True)[2] is None
+
+
+def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command as a user calls it."""
+    command = [sys.executable, "-m", "basin", "verify", *map(str, args)]
+    folder = str(Path(basin.__file__).parents[1])
+    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": folder})
+
+
+def test_command(tmp_path: Path) -> None:
+    path = norm(tmp_path / "m.onnx", 1e-5)
+    done = run(path, "--recognition")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("rms_norm 'y': agrees, at most ")
+    assert "1 of 1 ops compared" in done.stdout
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 2, 8), np.float32))
+    done = run(path, "--recognition", "--inputs", tmp_path / "x.npz")
+    assert done.returncode == 0 and "1 cases" in done.stdout
+    for wrong in ([path], [path, path, "--recognition"], [path, "--recognition", "--optimize"]):
+        done = run(*wrong)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    done = run(tmp_path / "none.onnx", "--recognition")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+def test_a_form_that_rounds_inside_is_held_to_that() -> None:
+    """A detour through f16 costs some rows all digits, another meaning costs all rows."""
+    rng = np.random.default_rng(0)
+    meaning = rng.standard_normal((8, 4)).astype(np.float32)
+    form = meaning * np.float32(1.001)
+    assert compare_sides(form, meaning)[2] is not None
+    assert compare_sides(form, meaning, precision="float16")[2] is None
+    form[3] = 7.0
+    assert compare_sides(form, meaning, precision="float16")[2] is None
+    assert "most rows" in compare_sides(meaning * 2, meaning, precision="float16")[2]
+    # Of a result in f16 itself, each row counts.
+    half = meaning.astype(np.float16)
+    assert compare_sides(half * np.float16(2), half, precision="float16")[2] is not None
+
+
+def test_a_meaning_that_does_not_run_is_blamed(tmp_path: Path, monkeypatch) -> None:
+    """The model runs, both sides together do not: the op whose meaning alone fails is named."""
+    path = norm(tmp_path / "m.onnx", 1e-5)
+    run_plain = recognition_check.RuntimeRunner.run
+
+    def run_but_not_meanings(self, values):
+        if "forms-" in str(self._path):
+            raise VerifyError(f"{self._path}: a wrong shape")
+        return run_plain(self, values)
+
+    monkeypatch.setattr(recognition_check.RuntimeRunner, "run", run_but_not_meanings)
+    (op,) = check_recognition(path).ops
+    assert (
+        op.differs == "its meaning does not run where the model does: forms-2.onnx: a wrong shape"
+    )
+    assert op.case == "plain"
+
+
+def test_branches_of_an_if_are_compared() -> None:
+    """A merged decoder holds the whole model in each branch."""
+    report = check_recognition(ROOT / "test" / "models" / "exported" / "hand-merged-with_past.onnx")
+    assert len(report.ops) == 14 and all(op.compared for op in report.ops)
+    assert {op.name.split(":")[0] for op in report.ops} == {
+        "/If_1.then_branch",
+        "/If_1.else_branch",
+    }
