@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Does what StreamScaler planned: readers first, then the writers that multiply,
-// then limits. Weights are changed last, after everything that can be refused
-// was.
+// Does what StreamScaler planned: restores the stream for readers first, then
+// multiplies what writers write, then changes limits and weights, and norms last.
 //
 //===----------------------------------------------------------------------===//
 
@@ -177,28 +176,22 @@ LogicalResult StreamScaler::scaleVector(Operation *norm, ArrayRef<int> exponents
     return failure();
   if (!*fits)
     return setPreAffine(norm, exponents, state->names);
-  state->vectors.push_back(std::move(scale));
-  return success();
+  return state->weights.change(scale);
 }
 
-LogicalResult StreamScaler::read(const Reader &r) {
-  OpOperand &use = *r.reader.use;
-  Operation *op = use.getOwner();
-  switch (r.reader.kind) {
-  case StreamReader::Shape:
-    return success();
-  case StreamReader::Norm:
-    return r.intoEpsilon ? scaleEpsilon(op, -2 * r.exponents.front())
-                         : scaleVector(op, r.exponents);
-  case StreamReader::Output:
-  case StreamReader::Other:
-    break;
-  }
-  OpBuilder b(op);
-  FailureOr<Value> product = makeProduct(b, use.get(), r.exponents, ".restored");
+/// What a norm reads is divided: it takes that away in its eps or its vector.
+LogicalResult StreamScaler::readNorm(const Reader &r) {
+  Operation *norm = r.op;
+  return r.intoEpsilon ? scaleEpsilon(norm, -2 * r.exponents.front())
+                       : scaleVector(norm, r.exponents);
+}
+
+LogicalResult StreamScaler::restore(const Reader &r) {
+  OpBuilder b(r.op);
+  FailureOr<Value> product = makeProduct(b, r.use->get(), r.exponents, ".restored");
   if (failed(product))
     return failure();
-  use.set(*product);
+  r.use->set(*product);
   return success();
 }
 
@@ -249,7 +242,7 @@ LogicalResult StreamScaler::apply() {
   if (failed(chooseFolds()))
     return failure();
   for (const Reader &reader : state->readers)
-    if (failed(read(reader)))
+    if (failed(restore(reader)))
       return failure();
   for (const Writer &task : state->writers)
     if (!task.folds && failed(write(task)))
@@ -268,8 +261,9 @@ LogicalResult StreamScaler::apply() {
         if (failed(compensate(head)))
           return failure();
   }
-  for (const WeightScale &vector : state->vectors)
-    if (failed(state->weights.change(vector)))
+  // A vector is a new operand, which moves the others: no use is good after it.
+  for (const Reader &norm : state->norms)
+    if (failed(readNorm(norm)))
       return failure();
   if (double error = state->weights.getLargestError(); error > 0)
     state->module.emitWarning("weights were rounded: the largest relative error is ")

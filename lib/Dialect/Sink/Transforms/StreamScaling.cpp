@@ -148,8 +148,13 @@ LogicalResult StreamScaler::plan(const ResidualStream &stream, ArrayRef<int> exp
   for (const StreamWriter &writer : stream.writers)
     if (failed(planWriter(writer, exponents)))
       return failure();
-  for (const StreamReader &reader : stream.readers)
-    state->readers.push_back({reader, Exponents(exponents), intoEpsilon});
+  for (const StreamReader &reader : stream.readers) {
+    // A Shape sees no scale.
+    if (reader.kind == StreamReader::Shape)
+      continue;
+    auto &list = reader.kind == StreamReader::Norm ? state->norms : state->readers;
+    list.push_back({reader.use->getOwner(), reader.use, Exponents(exponents), intoEpsilon});
+  }
   for (Operation *op : stream.limits)
     state->limits.push_back({op, Exponents(exponents)});
   return success();

@@ -86,7 +86,8 @@ private:
   llvm::LogicalResult write(const Writer &task);
   bool scaleFactor(mlir::Value value, llvm::ArrayRef<int> exponents);
   llvm::LogicalResult scaleVector(mlir::Operation *norm, llvm::ArrayRef<int> exponents);
-  llvm::LogicalResult read(const Reader &reader);
+  llvm::LogicalResult readNorm(const Reader &reader);
+  llvm::LogicalResult restore(const Reader &reader);
   llvm::LogicalResult limit(const Limit &limit);
   llvm::FailureOr<mlir::Value> makeProduct(mlir::OpBuilder &b, mlir::Value value,
                                            llvm::ArrayRef<int> exponents, llvm::StringRef suffix);

@@ -38,8 +38,10 @@ struct StreamScaler::Writer {
   bool folds = true;
 };
 
+/// A reader: an op whose use is restored, or a norm that takes the scale away.
 struct StreamScaler::Reader {
-  StreamReader reader;
+  mlir::Operation *op;
+  mlir::OpOperand *use;
   Exponents exponents;
   bool intoEpsilon;
 };
@@ -65,10 +67,8 @@ struct StreamScaler::State {
   WeightScaler weights;
   WeightRoles roles;
   llvm::SmallVector<Writer, 0> writers;
-  llvm::SmallVector<Reader> readers;
+  llvm::SmallVector<Reader> readers, norms;
   llvm::SmallVector<Limit> limits;
-  /// Pre-affine vectors that take the factors.
-  llvm::SmallVector<WeightScale> vectors;
   llvm::MapVector<mlir::Value, llvm::SmallVector<Head, 1>> heads;
   llvm::MapVector<mlir::Value, std::pair<Way, llvm::SmallVector<Part *>>> folds;
 };

@@ -4,7 +4,7 @@
 !d = tensor<4xf32>
 !m = tensor<4x4xf32>
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
-module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}, {domain = "com.microsoft", version = 1}]}} {
 
 // Columns of the matrix and the summand's element are divided; the vector before
 // the norm restores them.
@@ -86,6 +86,25 @@ onnx.graph @limits #g {
   %0 = onnx.Add(%x, %z) : (!x, !x) -> !x
   %1 = onnx.Clip(%0, %low, %high) : (!x, tensor<f32>, tensor<f32>) -> !x
   %y = sink.rms_norm %1 {epsilon = 1.0} : (!x) -> !x
+  onnx.node "Sink" (%y) {} : (!x) -> ()
+  onnx.return
+}
+
+// One vector is gamma, beta and the bias of the residual: the op and its form take
+// the copy for the last, and the norm its vector.
+// CHECK-LABEL: onnx.graph @shared_in_form
+// CHECK: %[[B:.*]] = onnx.initializer "shared" : {{.*}} = dense<1.600000e+01>
+// CHECK: %[[S:.*]] = onnx.initializer "shared.scaled" : {{.*}} = dense<[1.600000e+01, 2.000000e+00,
+// CHECK: sink.layer_norm %{{.*}} residual %{{.*}} pre_affine %{{.*}} weight %[[B]] bias %[[B]] residual_bias %[[S]]
+// CHECK: onnx.ms.SkipLayerNormalization(%{{.*}}, %{{.*}}, %[[B]], %[[B]], %[[S]])
+onnx.graph @shared_in_form #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %b = onnx.initializer "shared" : !d = dense<16.0> : !d
+  %y = sink.layer_norm %x residual %z weight %b bias %b residual_bias %b {epsilon = 1.0} : (!x, !x, !d, !d, !d) -> !x {
+  ^bb0(%i: !x, %r: !x):
+    %0 = onnx.ms.SkipLayerNormalization(%i, %r, %b, %b, %b) {epsilon = 1.0 : f32} : (!x, !x, !d, !d, !d) -> !x
+    sink.yield %0 : !x
+  }
   onnx.node "Sink" (%y) {} : (!x) -> ()
   onnx.return
 }

@@ -11,9 +11,11 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} 
 
 // All uses are summands of one stream: the bias changes in place, the matrix too.
 // CHECK-LABEL: onnx.graph @in_place
-// CHECK-DAG: onnx.initializer "in_place.b" : {{.*}} = dense<1.000000e+00>
-// CHECK-DAG: onnx.initializer "in_place.w" : {{.*}} = dense<2.000000e+00>
-// CHECK: onnx.Mul(%{{.*}}, %{{.*}}) {onnx.outs = ["stream.scaled"]}
+// CHECK: %[[X:.*]] = onnx.Mul(%{{.*}}, %{{.*}}) {onnx.outs = ["stream.scaled"]}
+// CHECK: %[[B:.*]] = onnx.initializer "in_place.b" : {{.*}} = dense<1.000000e+00>
+// CHECK: %[[W:.*]] = onnx.initializer "in_place.w" : {{.*}} = dense<2.000000e+00>
+// CHECK: %[[R:.*]] = onnx.Mul(%[[X]], %{{.*}}) {onnx.outs = ["stream.restored"]}
+// CHECK: %[[P:.*]] = onnx.MatMul(%[[R]], %[[W]])
 // CHECK-NOT: onnx.Mul
 // CHECK: sink.rms_norm %{{.*}} {epsilon = 1.562500e-02 : f64}
 onnx.graph @in_place #g {
@@ -142,8 +144,8 @@ onnx.graph @casts #g {
 // A bias of two streams ties them to nothing: each has its norm, and the bias one
 // scale.
 // CHECK-LABEL: onnx.graph @two_streams
-// CHECK: onnx.initializer "two.b" : {{.*}} = dense<1.000000e+00>
 // CHECK-COUNT-4: onnx.Mul
+// CHECK: onnx.initializer "two.b" : {{.*}} = dense<1.000000e+00>
 // CHECK-NOT: onnx.Mul
 onnx.graph @two_streams #g {
   %x, %z, %u, %v = onnx.node "Source" () {} : () -> (!x, !x, !x, !x)
