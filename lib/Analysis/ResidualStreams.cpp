@@ -60,17 +60,16 @@ StringRef basin::getStreamValueName(Value value) {
 
 namespace {
 
-/// A weight as a Gather, a MatMul or an Add takes it.
-bool isWeight(Value value) {
-  Operation *op = value.getDefiningOp();
-  return op && isa<InitializerOp, ConstantOp>(op);
-}
-
 std::optional<int64_t> lastDim(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
     return std::nullopt;
   return type.getShape().back();
+}
+
+std::optional<int64_t> rankOf(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type ? std::optional(type.getRank()) : std::nullopt;
 }
 
 /// A norm's fused residual; null for other ops and norms without one.
@@ -89,41 +88,116 @@ OpOperand *getResidualBias(Operation *op) {
   return range.empty() ? nullptr : &range[0];
 }
 
+/// A constant in any guise: it ties nothing to anything.
+bool isFixed(Value value) {
+  return isConstant(value) || isa_and_nonnull<sink::ParameterOp>(value.getDefiningOp());
+}
+
+/// The uses whose sum a norm normalizes: its x, and the residual that it adds. None
+/// where one is a weight of the same norm, too: the form cannot tell the one from
+/// the other.
+MutableArrayRef<OpOperand> getNormalized(Operation *op) {
+  if (!isa_and_nonnull<sink::RMSNormOp, sink::LayerNormOp>(op))
+    return {};
+  MutableArrayRef<OpOperand> uses = op->getOpOperands().take_front(getResidual(op) ? 2 : 1);
+  for (OpOperand &use : uses)
+    if (llvm::is_contained(op->getOperands().drop_front(uses.size()), use.get()))
+      return {};
+  return uses;
+}
+
+/// Of those, the one that stands for the norm as a reader: the first that is no
+/// constant.
+OpOperand *getReadingUse(Operation *op) {
+  for (OpOperand &use : getNormalized(op))
+    if (!isFixed(use.get()))
+      return &use;
+  return nullptr;
+}
+
+/// The sum that a norm gives as its second result.
+bool isNormSum(Value value) {
+  auto result = dyn_cast<OpResult>(value);
+  return result && result.getResultNumber() == 1 && getResidual(result.getOwner()) &&
+         getReadingUse(result.getOwner());
+}
+
 /// An Add whose operands both run along the dimension axis; one that is
 /// broadcast along it is no member.
-bool isMember(Value operand, Value sum) {
-  std::optional<int64_t> a = lastDim(operand), b = lastDim(sum);
-  auto type = dyn_cast<RankedTensorType>(operand.getType());
-  if (type && type.getRank() == 0)
+bool isMember(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  if (!isa<AddOp, SubOp, SumOp>(op) || isFixed(operand.get()) || rankOf(operand.get()) == 0)
     return false;
+  std::optional<int64_t> a = lastDim(operand.get()), b = lastDim(op->getResult(0));
   return !(a && b && *a != *b);
 }
 
-/// Whether an op passes the dimension axis through unchanged; `index` is the
-/// operand that does.
-bool isPassThrough(Operation *op, unsigned &index) {
-  index = 0;
-  if (isa<IdentityOp, DropoutOp>(op))
-    return true;
-  if (isa<CastOp>(op)) {
-    auto type = dyn_cast<TensorType>(op->getOperand(0).getType());
-    auto result = dyn_cast<TensorType>(op->getResult(0).getType());
-    return type && result && isa<FloatType>(type.getElementType()) &&
-           isa<FloatType>(result.getElementType());
+bool isStreamType(Value value) {
+  auto type = dyn_cast<TensorType>(value.getType());
+  if (!type)
+    return false;
+  Type element = type.getElementType();
+  return element.isF16() || element.isBF16() || element.isF32() || element.isF64();
+}
+
+} // namespace
+
+bool basin::isWeight(Value value) {
+  Operation *op = value ? value.getDefiningOp() : nullptr;
+  return op && isa<InitializerOp, ConstantOp>(op);
+}
+
+bool basin::isLimit(Operation *op) {
+  if (!isa<ClipOp, MinOp, MaxOp>(op))
+    return false;
+  // What is cut off is a Clip's first operand, a Min's only computed one.
+  OpOperand *passed = nullptr;
+  for (OpOperand &operand : op->getOpOperands()) {
+    bool isAbsent = isa<NoneType>(operand.get().getType());
+    if (isa<ClipOp>(op) ? operand.getOperandNumber() > 0 && isAbsent
+                        : getConstantScalar(operand.get()).has_value())
+      continue;
+    if (isa<ClipOp>(op) && operand.getOperandNumber() > 0 && getConstantScalar(operand.get()))
+      continue;
+    if (passed)
+      return false;
+    passed = &operand;
   }
-  if (isa<MulOp, DivOp>(op)) {
+  return passed && (!isa<ClipOp>(op) || passed->getOperandNumber() == 0);
+}
+
+OpOperand *basin::getPassedThrough(Operation *op) {
+  if (op->getNumOperands() == 0 || op->getNumResults() == 0)
+    return nullptr;
+  OpOperand *first = &op->getOpOperand(0), *passed = nullptr;
+  if (isa<IdentityOp, DropoutOp>(op)) {
+    passed = first;
+  } else if (isa<CastOp>(op)) {
+    // Narrower types and integers round otherwise at another scale.
+    if (isStreamType(first->get()) && isStreamType(op->getResult(0)))
+      passed = first;
+  } else if (isa<MulOp, DivOp>(op) && op->getNumOperands() == 2) {
     // A multiplier of the whole stream commutes with scaling a dimension.
     if (getConstantScalar(op->getOperand(1)))
-      return true;
-    index = 1;
-    return isa<MulOp>(op) && getConstantScalar(op->getOperand(0));
+      passed = first;
+    else if (isa<MulOp>(op) && getConstantScalar(op->getOperand(0)))
+      passed = &op->getOpOperand(1);
+  } else if (isa<ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp>(op)) {
+    // Elements stay in order: rows of equal length above one stay rows.
+    std::optional<int64_t> from = lastDim(first->get()), to = lastDim(op->getResult(0));
+    if (from && to && *from == *to && *from > 1)
+      passed = first;
+  } else if (isLimit(op)) {
+    passed = &*llvm::find_if(op->getOpOperands(), [&](OpOperand &operand) {
+      return isa<ClipOp>(op) || !getConstantScalar(operand.get());
+    });
   }
-  if (isa<ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp>(op)) {
-    std::optional<int64_t> from = lastDim(op->getOperand(0)), to = lastDim(op->getResult(0));
-    return from && to && *from == *to && *from > 1;
-  }
-  return false;
+  if (!passed || isFixed(passed->get()) || rankOf(passed->get()) == 0)
+    return nullptr;
+  return passed;
 }
+
+namespace {
 
 class StreamFinder {
 public:
@@ -131,65 +205,88 @@ public:
 
 private:
   void tie(Value a, Value b) {
-    order.insert({a, 0});
-    order.insert({b, 0});
+    members.insert(a);
+    members.insert(b);
     classes.unionSets(a.getAsOpaquePointer(), b.getAsOpaquePointer());
   }
   void tieOp(Operation *op);
+  bool isTiedUse(OpOperand &use) const;
   StreamWriter classifyWriter(Value value);
   StreamReader classifyReader(OpOperand &use);
-  bool isTiedInside(Value value, Operation *op) const;
-  void addConstantWriters(Value value, ResidualStream &stream);
+  void describeAxis(ResidualStream &stream) const;
+  void addUseWriter(OpOperand &use, ResidualStream &stream) const;
+  void describeValue(Value value, ResidualStream &stream);
   void describe(ResidualStream &stream);
 
   llvm::EquivalenceClasses<const void *> classes;
-  /// Members in program order.
-  llvm::MapVector<Value, int> order;
+  DenseSet<Value> members;
+  /// Ops whose result a tie makes a member.
   DenseSet<Operation *> ties;
 };
 
 } // namespace
 
 void StreamFinder::tieOp(Operation *op) {
-  unsigned index;
+  if (op->getNumResults() == 0)
+    return;
   if (isa<AddOp, SubOp, SumOp>(op)) {
-    bool any = false;
-    for (Value operand : op->getOperands())
-      if (isMember(operand, op->getResult(0))) {
-        tie(operand, op->getResult(0));
-        any = true;
+    for (OpOperand &operand : op->getOpOperands())
+      if (isMember(operand)) {
+        tie(operand.get(), op->getResult(0));
+        ties.insert(op);
       }
-    if (any)
-      ties.insert(op);
-  } else if (op->getNumOperands() > 0 && op->getNumResults() > 0 && isPassThrough(op, index)) {
-    tie(op->getOperand(index), op->getResult(0));
+  } else if (OpOperand *passed = getPassedThrough(op)) {
+    tie(passed->get(), op->getResult(0));
     ties.insert(op);
-  } else if (Value residual = getResidual(op)) {
-    tie(op->getOperand(0), residual);
+  } else if (OpOperand *reading = getResidual(op) ? getReadingUse(op) : nullptr) {
+    for (OpOperand &use : getNormalized(op))
+      if (!isFixed(use.get()))
+        tie(reading->get(), use.get());
     if (op->getNumResults() > 1)
-      tie(op->getOperand(0), op->getResult(1));
+      tie(reading->get(), op->getResult(1));
   }
+}
+
+/// Whether the use hands its value on to another member.
+bool StreamFinder::isTiedUse(OpOperand &use) const {
+  Operation *op = use.getOwner();
+  if (getResidual(op))
+    return llvm::any_of(getNormalized(op), [&](OpOperand &each) { return &each == &use; }) &&
+           getReadingUse(op) != &use;
+  return ties.contains(op) && (isMember(use) || getPassedThrough(op) == &use);
 }
 
 StreamWriter StreamFinder::classifyWriter(Value value) {
   Operation *op = value.getDefiningOp();
-  if (auto gather = dyn_cast_or_null<GatherOp>(op);
-      gather && gather.getAxis().value_or(0) == 0 && isWeight(gather.getData()))
+  StreamWriter other{StreamWriter::Other, value, Value(), -1};
+  // The weight's last axis is the result's where the op works on an earlier one
+  // (Gather) or contracts the last but one (MatMul).
+  if (auto gather = dyn_cast_or_null<GatherOp>(op); gather && isWeight(gather.getData())) {
+    std::optional<int64_t> rank = rankOf(gather.getData());
+    int64_t axis = gather.getAxis().value_or(0);
+    if (!rank || *rank < 2 || axis == -1 || axis == *rank - 1)
+      return other;
     return {StreamWriter::Embedding, value, gather.getData(), -1};
-  if (auto matmul = dyn_cast_or_null<MatMulOp>(op); matmul && isWeight(matmul.getB()))
+  }
+  if (auto matmul = dyn_cast_or_null<MatMulOp>(op); matmul && isWeight(matmul.getB())) {
+    if (rankOf(matmul.getB()).value_or(0) < 2)
+      return other;
     return {StreamWriter::Projection, value, matmul.getB(), -1};
-  // A Gemm's bias would have to be scaled too: only one without is folded.
-  if (auto gemm = dyn_cast_or_null<GemmOp>(op); gemm && isWeight(gemm.getB()))
+  }
+  if (auto gemm = dyn_cast_or_null<GemmOp>(op); gemm && isWeight(gemm.getB())) {
+    if (rankOf(gemm.getB()) != 2)
+      return other;
     return {StreamWriter::Projection, value, gemm.getB(),
             gemm.getTransB().value_or(0) != 0 ? 0 : -1};
+  }
   if (isa_and_nonnull<sink::RMSNormOp, sink::LayerNormOp>(op) && value == op->getResult(0))
     return {StreamWriter::Norm, value, Value(), -1};
-  return {StreamWriter::Other, value, Value(), -1};
+  return other;
 }
 
 StreamReader StreamFinder::classifyReader(OpOperand &use) {
   Operation *op = use.getOwner();
-  if (isa<sink::RMSNormOp, sink::LayerNormOp>(op) && use.getOperandNumber() == 0)
+  if (getReadingUse(op) == &use)
     return {StreamReader::Norm, &use};
   if (isa<ShapeOp, SizeOp>(op))
     return {StreamReader::Shape, &use};
@@ -198,58 +295,60 @@ StreamReader StreamFinder::classifyReader(OpOperand &use) {
   return {StreamReader::Other, &use};
 }
 
-/// Whether `op` reads `value` as one member another.
-bool StreamFinder::isTiedInside(Value value, Operation *op) const {
-  if (Value residual = getResidual(op))
-    return residual == value && op->getOperand(0) != value;
-  if (!ties.contains(op))
-    return false;
-  return classes.isEquivalent(value.getAsOpaquePointer(), op->getResult(0).getAsOpaquePointer());
+/// A summand that is no member writes by this use alone.
+void StreamFinder::addUseWriter(OpOperand &use, ResidualStream &stream) const {
+  Value value = use.get();
+  bool fixed = isFixed(value);
+  stream.writers.push_back({fixed ? StreamWriter::Constant : StreamWriter::Other, value,
+                            isWeight(value) ? value : Value(), -1, &use});
 }
 
-/// A constant writes once for each summand that it is.
-void StreamFinder::addConstantWriters(Value value, ResidualStream &stream) {
+/// The dimension is what the members agree on; one that is not known to is kept.
+void StreamFinder::describeAxis(ResidualStream &stream) const {
+  for (Value value : stream.values) {
+    std::optional<int64_t> dim = lastDim(value);
+    stream.dim = stream.dim ? stream.dim : dim;
+    if (auto type = dyn_cast<TensorType>(value.getType()))
+      stream.elementType = type.getElementType();
+  }
+  for (Value value : stream.values)
+    if (!stream.unproven && lastDim(value) != stream.dim)
+      stream.unproven = value;
+}
+
+void StreamFinder::describeValue(Value value, ResidualStream &stream) {
+  Operation *def = value.getDefiningOp();
+  if (!(def && ties.contains(def)) && !isNormSum(value))
+    stream.writers.push_back(classifyWriter(value));
+  if (def && isa<AddOp, SubOp, SumOp>(def) && ties.contains(def)) {
+    for (OpOperand &operand : def->getOpOperands())
+      if (!isMember(operand))
+        addUseWriter(operand, stream);
+    if (!isa<SubOp>(def) &&
+        llvm::count_if(def->getOperands(), [](Value v) { return !isFixed(v); }) > 1)
+      ++stream.numAdds;
+  }
+  if (def && ties.contains(def) && isLimit(def))
+    stream.limits.push_back(def);
   for (OpOperand &use : value.getUses())
-    if (isTiedInside(value, use.getOwner()))
-      stream.writers.push_back({StreamWriter::Constant, value, value, -1, &use});
+    if (!isTiedUse(use))
+      stream.readers.push_back(classifyReader(use));
 }
 
 void StreamFinder::describe(ResidualStream &stream) {
-  for (Value value : stream.values) {
-    if (std::optional<int64_t> dim = lastDim(value); dim && !isWeight(value))
-      stream.dim = dim;
-    if (auto type = dyn_cast<TensorType>(value.getType()))
-      stream.elementType = type.getElementType();
-    Operation *def = value.getDefiningOp();
-    bool isSum = def && isa<sink::RMSNormOp, sink::LayerNormOp>(def) && value != def->getResult(0);
-    if (isWeight(value))
-      addConstantWriters(value, stream);
-    else if (!(def && ties.contains(def)) && !isSum)
-      stream.writers.push_back(classifyWriter(value));
-    if (def && isa<AddOp, SubOp, SumOp>(def) && ties.contains(def))
-      for (OpOperand &operand : def->getOpOperands())
-        if (!isMember(operand.get(), value))
-          stream.writers.push_back({StreamWriter::Other, operand.get(), Value(), -1, &operand});
-    if (def && isa<AddOp, SumOp>(def) &&
-        llvm::count_if(def->getOperands(), [](Value v) { return !isWeight(v); }) > 1)
-      ++stream.numAdds;
-    if (isSum)
-      ++stream.numAdds;
-    for (OpOperand &use : value.getUses())
-      if (!isTiedInside(value, use.getOwner()) && !(isWeight(value)))
-        stream.readers.push_back(classifyReader(use));
-  }
+  describeAxis(stream);
+  for (Value value : stream.values)
+    describeValue(value, stream);
   for (const StreamReader &reader : stream.readers) {
     Operation *norm = reader.use->getOwner();
     if (reader.kind != StreamReader::Norm || !getResidual(norm))
       continue;
-    if (norm->getNumResults() == 1)
-      ++stream.numAdds;
-    if (OpOperand *bias = getResidualBias(norm)) {
-      bool constant = isWeight(bias->get());
-      stream.writers.push_back({constant ? StreamWriter::Constant : StreamWriter::Other,
-                                bias->get(), constant ? bias->get() : Value(), -1, bias});
-    }
+    ++stream.numAdds;
+    for (OpOperand &use : getNormalized(norm))
+      if (isFixed(use.get()))
+        addUseWriter(use, stream);
+    if (OpOperand *bias = getResidualBias(norm))
+      addUseWriter(*bias, stream);
   }
 }
 
@@ -259,10 +358,10 @@ SmallVector<ResidualStream> StreamFinder::find(ModuleOp module) {
     return isa<sink::RaisedInterface>(op) ? WalkResult::skip() : WalkResult::advance();
   });
   // Groups in the order of their first member.
-  llvm::MapVector<const void *, SmallVector<Value>> groups;
+  llvm::MapVector<const void *, SmallVector<Value, 0>> groups;
   module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     auto add = [&](Value value) {
-      if (order.contains(value))
+      if (members.contains(value))
         groups[classes.getLeaderValue(value.getAsOpaquePointer())].push_back(value);
     };
     for (Region &region : op->getRegions())

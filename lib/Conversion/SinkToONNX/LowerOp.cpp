@@ -14,6 +14,8 @@
 //   Add, norm          the product takes the sum's place after the Add
 //   Skip operator      the sum (and the operator's bias) written out, the
 //                      operator given the product, and zeros for its skip
+//   the same in f16    the product of each summand in its place; where the sum
+//                      is used, a copy of the operator gives it
 //
 // The operator stays because its arithmetic is its own. In ONNX Runtime 1.32,
 // f32 on the CPU, Add + LayerNormalization or SimplifiedLayerNormalization
@@ -21,6 +23,11 @@
 // operator applied to a product of powers of two and the sum gives each bit of
 // what it gives for scaled operands, and its sum output is (x + skip) + bias in
 // that order. The zeros are negative: x + -0 is x for every x, +0 included.
+//
+// In f16 that operator adds and normalizes in f32, and rounds the sum for its
+// output alone: a sum written out rounds before the norm, and a quarter of the
+// elements differ. Products of the summands by powers of two are exact, and so is
+// the sum of them, rounded or not.
 //
 // Any other form with a residual is dropped for the decomposition.
 //
@@ -73,23 +80,28 @@ static FailureOr<SmallVector<Value>> decompose(Operation *op, OpBuilder &b) {
 //===----------------------------------------------------------------------===//
 
 /// `x` times the vector, in x's type.
-static Value multiply(NodeBuilder &n, Value x, Value vector) {
+static Value multiply(NodeBuilder &n, Value x, Value vector, StringRef suffix = "pre_affine") {
   if (auto type = dyn_cast<TensorType>(x.getType()))
     vector = n.cast(vector, type.getElementType());
-  return n.named(n.node<MulOp>({x, vector}), "pre_affine");
+  return n.named(n.node<MulOp>({x, vector}), suffix);
 }
 
 /// The node of the form that adds the residual, and is the only one to read its
-/// two arguments: an Add or a Skip operator.
-static Operation *findSum(Block &form) {
+/// two arguments: an Add or a Skip operator. Where both are the same value, the
+/// first argument may stand for both.
+static Operation *findSum(Block &form, bool isDoubled) {
   if (form.getNumArguments() != 2)
     return nullptr;
   Value x = form.getArgument(0), residual = form.getArgument(1);
-  if (!x.hasOneUse() || !residual.hasOneUse())
+  SmallVector<OpOperand *, 2> uses;
+  for (Value argument : {x, residual})
+    for (OpOperand &use : argument.getUses())
+      uses.push_back(&use);
+  if (uses.size() != 2 || !(isDoubled || x.hasOneUse()))
     return nullptr;
-  Operation *sum = *x.user_begin();
-  if (sum != *residual.user_begin() || sum->getBlock() != &form ||
-      x.use_begin()->getOperandNumber() > 1 || residual.use_begin()->getOperandNumber() > 1)
+  Operation *sum = uses[0]->getOwner();
+  if (sum != uses[1]->getOwner() || sum->getBlock() != &form || uses[0]->getOperandNumber() > 1 ||
+      uses[1]->getOperandNumber() > 1)
     return nullptr;
   bool adds = isa<AddOp, MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(sum);
   return adds ? sum : nullptr;
@@ -114,8 +126,8 @@ static Value makeNegativeZeros(NodeBuilder &n, Value like) {
 
 /// Gives the Skip operator `skip` the product of its own sum and the vector.
 /// `values` are the form's results.
-static void scaleSkip(Operation *skip, Value vector, NodeBuilder &n,
-                      MutableArrayRef<Value> values) {
+static void scaleSkipSum(Operation *skip, Value vector, NodeBuilder &n,
+                         MutableArrayRef<Value> values) {
   OpBuilder::InsertionGuard guard(n.getBuilder());
   n.getBuilder().setInsertionPoint(skip);
   Value sum = n.named(n.node<AddOp>({skip->getOperand(0), skip->getOperand(1)}), "sum");
@@ -133,6 +145,31 @@ static void scaleSkip(Operation *skip, Value vector, NodeBuilder &n,
   setValueName(cast<OpResult>(sum), getValueName(given));
   setValueName(given, "");
   values[1] = sum;
+}
+
+/// Gives the Skip operator products of its summands and the vector. Its sum, if
+/// used, comes from a copy that stays as it was.
+static void scaleSkipSummands(Operation *skip, Value vector, NodeBuilder &n,
+                              MutableArrayRef<Value> values, bool isSumUsed) {
+  OpBuilder &b = n.getBuilder();
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(skip);
+  constexpr unsigned kSumOutput = 3;
+  if (values.size() > 1 && isSumUsed) {
+    Operation *copy = b.clone(*skip);
+    std::string name = (getNodeName(skip) + "_sum").str();
+    copy->setAttr(kNameAttr, b.getStringAttr(name));
+    setValueName(copy->getResult(0), name + "_unused");
+    setValueName(skip->getResult(kSumOutput), "");
+    values[1] = copy->getResult(kSumOutput);
+  }
+  auto scale = [&](unsigned i, StringRef suffix) {
+    skip->setOperand(i, multiply(n, skip->getOperand(i), vector, suffix));
+  };
+  scale(0, "pre_affine");
+  scale(1, "pre_affine_skip");
+  if (getSkipBias(skip))
+    scale(skip->getNumOperands() - 1, "pre_affine_bias");
 }
 
 /// The same after an Add of x and the residual.
@@ -166,15 +203,17 @@ static FailureOr<SmallVector<Value>> lowerScaledNorm(NormOp op, Region &form, Op
   NodeBuilder n(b, op.getLoc(), sink::getResultName(op, 0));
   if (!op.getResidual())
     return inlineForm(form, {multiply(n, op.getX(), vector)}, b);
-  Operation *sum = findSum(form.front());
+  Operation *sum = findSum(form.front(), op.getX() == op.getResidual());
   bool isTyped = isa<TensorType>(op.getX().getType());
   if (!sum || (!isTyped && !isa<AddOp>(sum)))
     return decompose(op, b);
   SmallVector<Value> values = inlineForm(form, {op.getX(), op.getResidual()}, b);
   if (isa<AddOp>(sum))
     scaleSum(sum, vector, n);
+  else if (cast<TensorType>(op.getX().getType()).getElementType().isF32())
+    scaleSkipSum(sum, vector, n, values);
   else
-    scaleSkip(sum, vector, n, values);
+    scaleSkipSummands(sum, vector, n, values, op.getSum() && !op.getSum().use_empty());
   return values;
 }
 

@@ -12,10 +12,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "PowerOfTwo.h"
 #include "Statistics.h"
 #include "StreamScaling.h"
 
-#include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/ONNX/IR/Elements.h"
+#include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include <cmath>
@@ -108,23 +110,42 @@ AbsorbResidualSinksPass::measure(ArrayRef<ResidualStream> streams) {
 // The heuristic on weights alone
 //===----------------------------------------------------------------------===//
 
-/// Largest elements are read in f64; a model's matrices are this large at most.
-static constexpr size_t kMaxElements = size_t(1) << 30;
+/// Elements of a value of static shape; nothing for others.
+static std::optional<int64_t> countElements(Value value) {
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
+  return type && type.hasStaticShape() ? std::optional(type.getNumElements()) : std::nullopt;
+}
+
+/// Calls `visit` with each element of a weight and its position on `axis`, read
+/// where it lies; false where its data is not of a real type or cannot be had.
+static bool visitWeight(Value weight, int64_t axis,
+                        llvm::function_ref<void(double, int64_t)> visit) {
+  Attribute value = onnx::getConstantAttr(weight);
+  RankedTensorType type = value ? onnx::getElementsType(value) : RankedTensorType();
+  if (!type || isa<onnx::SparseAttr>(value) || !sink::isScalable(type.getElementType()))
+    return false;
+  FailureOr<onnx::TensorBytes> data = onnx::getTensorBytes(value, weight.getDefiningOp());
+  if (failed(data))
+    return false;
+  sink::visitElements(data->bytes, type.getElementType(), type.getShape(), axis, visit);
+  return true;
+}
 
 /// Per dimension, the smallest norm weight among the readers, relative to each
 /// norm's median.
 static std::vector<double> readerWeights(const ResidualStream &stream) {
   std::vector<double> smallest(*stream.dim, 1);
+  DenseSet<Value> seen;
   for (const StreamReader &reader : stream.readers) {
     if (reader.kind != StreamReader::Norm)
       continue;
     Value weight = sink::getNormWeight(reader.use->getOwner());
-    auto values = weight ? onnx::getConstantFloats(weight, kMaxElements) : std::nullopt;
-    if (!values || values->size() != smallest.size())
-      continue;
     std::vector<double> magnitudes;
-    for (double value : *values)
-      magnitudes.push_back(std::abs(value));
+    // Thousands of norms may share a weight.
+    if (!seen.insert(weight).second || countElements(weight) != stream.dim ||
+        !visitWeight(weight, -1,
+                     [&](double value, int64_t) { magnitudes.push_back(std::abs(value)); }))
+      continue;
     double typical = median(magnitudes);
     for (size_t j = 0; j < smallest.size(); ++j)
       if (typical > 0)
@@ -137,19 +158,18 @@ static std::vector<double> readerWeights(const ResidualStream &stream) {
 /// writer's median.
 static std::vector<double> writerColumns(const ResidualStream &stream) {
   std::vector<double> largest(*stream.dim, 0);
+  DenseSet<Value> seen;
   for (const StreamWriter &writer : stream.writers) {
     auto type =
         writer.weight ? dyn_cast<RankedTensorType>(writer.weight.getType()) : RankedTensorType();
     if (!type || type.getRank() != 2)
       continue;
-    auto values = onnx::getConstantFloats(writer.weight, kMaxElements);
     int64_t axis = writer.axis < 0 ? writer.axis + 2 : writer.axis;
-    if (!values || type.getDimSize(axis) != *stream.dim)
-      continue;
     std::vector<double> columns(*stream.dim, 0);
-    int64_t inner = axis == 0 ? type.getDimSize(1) : 1;
-    for (size_t i = 0; i < values->size(); ++i)
-      columns[(i / inner) % *stream.dim] += (*values)[i] * (*values)[i];
+    if (type.getDimSize(axis) != *stream.dim || !seen.insert(writer.weight).second ||
+        !visitWeight(writer.weight, axis,
+                     [&](double value, int64_t j) { columns[j] += value * value; }))
+      continue;
     double typical = median(columns);
     for (size_t j = 0; j < columns.size(); ++j)
       if (typical > 0)
@@ -178,25 +198,38 @@ AbsorbResidualSinksPass::choose(ArrayRef<ResidualStream> streams) {
   return llvm::map_to_vector(streams, guess);
 }
 
+/// A scale a dimension needs the dimension axis of every member.
+static LogicalResult checkAxes(ArrayRef<ResidualStream> streams) {
+  for (const ResidualStream &stream : streams) {
+    Value value = stream.dim ? stream.unproven : stream.values.front();
+    if (!value)
+      continue;
+    auto diag = emitError(value.getLoc(), "residual stream '")
+                << getStreamValueName(value) << "': ";
+    if (stream.dim)
+      diag << "expected a last axis of size " << *stream.dim << ", but got " << value.getType();
+    else
+      diag << "expected a static last axis, but got " << value.getType();
+    return failure();
+  }
+  return success();
+}
+
 void AbsorbResidualSinksPass::runOnOperation() {
   SmallVector<ResidualStream> streams = findResidualStreams(getOperation());
-  for (const ResidualStream &stream : streams)
-    if (!stream.dim) {
-      emitError(stream.values.front().getLoc(), "residual stream '")
-          << getStreamValueName(stream.values.front()) << "': expected a static last axis, but got "
-          << stream.values.front().getType();
-      return signalPassFailure();
-    }
+  if (failed(checkAxes(streams)))
+    return signalPassFailure();
   FailureOr<SmallVector<Exponents>> exponents = choose(streams);
   if (failed(exponents))
     return signalPassFailure();
   if (streams.empty())
     getOperation().emitWarning("no residual stream was found: nothing to absorb");
   sink::ParameterNames names(getOperation());
-  sink::StreamScaler scaler(getOperation(), names);
+  sink::StreamScaler scaler(getOperation(), names, inexact);
   for (auto [stream, list] : llvm::zip_equal(streams, *exponents))
-    if (llvm::any_of(list, [](int e) { return e != 0; }))
-      scaler.plan(stream, list, /*intoEpsilon=*/false);
+    if (llvm::any_of(list, [](int e) { return e != 0; }) &&
+        failed(scaler.plan(stream, list, /*intoEpsilon=*/false)))
+      return signalPassFailure();
   if (failed(scaler.apply()))
     signalPassFailure();
 }

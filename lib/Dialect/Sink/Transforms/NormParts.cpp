@@ -12,6 +12,7 @@
 
 #include "PowerOfTwo.h"
 #include "StreamScaling.h"
+#include "WeightScaling.h"
 
 #include "basin/Dialect/ONNX/IR/Elements.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
@@ -55,7 +56,9 @@ std::optional<int64_t> basin::sink::getNormDim(Operation *op) {
     return dim;
   if (std::optional<int64_t> dim = lastDim(op->getResult(0)))
     return dim;
-  return lastDim(getNormWeight(op));
+  // A weight of one element is broadcast: it says nothing of the axis.
+  std::optional<int64_t> dim = lastDim(getNormWeight(op));
+  return dim == 1 ? std::nullopt : dim;
 }
 
 ParameterNames::ParameterNames(ModuleOp module) {
@@ -74,8 +77,13 @@ ParameterNames::ParameterNames(ModuleOp module) {
 
 std::string ParameterNames::make(StringRef wanted) {
   std::string name = wanted.str();
-  for (unsigned i = 1; !used.insert(name).second; ++i)
-    name = (wanted + "_" + Twine(i)).str();
+  if (used.insert(name).second)
+    return name;
+  // Counted on, since thousands of norms may ask for the same name.
+  unsigned &count = counts[wanted];
+  do
+    name = (wanted + "_" + Twine(++count)).str();
+  while (!used.insert(name).second);
   return name;
 }
 
@@ -87,21 +95,6 @@ static std::string parameterName(Operation *norm) {
   if (!stem.consume_back(".weight") && !stem.consume_back(".gamma"))
     stem = getStreamValueName(norm->getResult(0));
   return (stem + ".pre_affine").str();
-}
-
-/// Ones of `type`, times 2^exponents; null where that overflows.
-static TypedAttr makePowers(RankedTensorType type, ArrayRef<int> exponents) {
-  Type element = type.getElementType();
-  unsigned bytesEach = element.getIntOrFloatBitWidth() / 8;
-  APFloat one(cast<FloatType>(element).getFloatSemantics(), 1);
-  uint64_t bits = one.bitcastToAPInt().getZExtValue();
-  auto bytes = std::make_shared<std::vector<char>>();
-  for (int64_t i = 0; i < type.getNumElements(); ++i)
-    bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
-                  reinterpret_cast<char *>(&bits) + bytesEach);
-  if (scaleByPowersOfTwo(*bytes, element, type.getShape(), -1, exponents))
-    return {};
-  return makeElements(type, *bytes, bytes, "pre_affine");
 }
 
 /// Multiplies the values of a parameter that only `norm` reads.
@@ -164,9 +157,12 @@ LogicalResult basin::sink::setPreAffine(Operation *norm, ArrayRef<int> exponents
            << name << "' stands in a function, which has no parameters; inline functions first";
   auto type =
       RankedTensorType::get({static_cast<int64_t>(exponents.size())}, xType.getElementType());
-  TypedAttr value = makePowers(type, exponents);
-  if (!value)
-    return norm->emitError("norm '") << name << "': a scale overflows " << xType.getElementType();
+  std::optional<std::vector<char>> powers = makePowersOfTwo(xType.getElementType(), exponents);
+  if (!powers)
+    return norm->emitError("norm '")
+           << name << "': a scale leaves the normal range of " << xType.getElementType();
+  auto bytes = std::make_shared<std::vector<char>>(std::move(*powers));
+  TypedAttr value = makeElements(type, *bytes, bytes, "pre_affine");
   OpBuilder b(norm->getContext());
   // The graph's first block is seen from all of its subgraphs.
   b.setInsertionPointToStart(&graph.getBody().front());
@@ -200,46 +196,38 @@ static LogicalResult refuseEpsilon(Operation *norm, Type type, int exponent) {
 /// The constant operand of the Add, scaled, as a new constant.
 static LogicalResult scaleEpsilonAdd(Operation *norm, Operation *add, int exponent) {
   for (OpOperand &operand : add->getOpOperands()) {
-    std::optional<double> constant = getConstantScalar(operand.get());
-    auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-    if (!constant || !type || !type.hasStaticShape() || type.getNumElements() != 1)
+    if (!getConstantScalar(operand.get()))
       continue;
-    Type element = type.getElementType();
-    if (!isScalable(element))
-      return refuseEpsilon(norm, element, exponent);
-    APFloat value(*constant);
-    bool lossy;
-    value.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
-                  &lossy);
-    uint64_t bits = value.bitcastToAPInt().getZExtValue();
-    auto bytes = std::make_shared<std::vector<char>>(reinterpret_cast<char *>(&bits),
-                                                     reinterpret_cast<char *>(&bits) +
-                                                         element.getIntOrFloatBitWidth() / 8);
-    if (scaleByPowersOfTwo(*bytes, element, {}, -1, {exponent}))
-      return refuseEpsilon(norm, element, exponent);
     OpBuilder b(add);
-    auto attr = makeElements(type, *bytes, bytes, "epsilon");
-    auto scaled =
-        ConstantOp::create(b, add->getLoc(), type, ValueRange(), b.getNamedAttr("value", attr));
-    operand.set(scaled->getResult(0));
+    Value scaled = makeScaledScalar(b, operand.get(), exponent);
+    if (!scaled)
+      return refuseEpsilon(norm, cast<TensorType>(operand.get().getType()).getElementType(),
+                           exponent);
+    operand.set(scaled);
     return success();
   }
   return norm->emitError("norm '") << getStreamValueName(norm->getResult(0))
                                    << "': its eps is computed, which cannot be scaled";
 }
 
-/// A form that squares in f16 loses squares that fall below its normal range;
-/// which do depends on the activations.
-static void warnOfSmallSquares(Operation *norm, Region &form) {
-  bool inHalf = false;
-  form.walk([&](ReduceMeanOp mean) {
-    auto type = dyn_cast<TensorType>(mean.getData().getType());
-    inHalf |= type && type.getElementType().isF16();
-  });
-  if (inHalf)
-    norm->emitWarning("norm '") << getStreamValueName(norm->getResult(0))
-                                << "' squares in f16: squares of small elements may now leave "
-                                   "the normal range, and the result then differs";
+/// A fused operator: eps is its attribute, in f32.
+static LogicalResult scaleEpsilonAttr(Operation *norm, Block &form, double epsilon, int exponent) {
+  Builder b(norm->getContext());
+  float scaled = std::ldexp(static_cast<float>(epsilon), exponent);
+  if (!std::isnormal(scaled))
+    return refuseEpsilon(norm, b.getF32Type(), exponent);
+  bool found = false;
+  for (Operation &inner : form)
+    if (isa<LayerNormalizationOp, RMSNormalizationOp, SimplifiedLayerNormalizationOp,
+            MSSimplifiedLayerNormalizationOp, MSSkipLayerNormalizationOp,
+            MSSkipSimplifiedLayerNormalizationOp>(inner)) {
+      inner.setAttr("epsilon", b.getF32FloatAttr(scaled));
+      found = true;
+    }
+  if (found)
+    return success();
+  return norm->emitError("norm '")
+         << getStreamValueName(norm->getResult(0)) << "': its form has no eps that is understood";
 }
 
 LogicalResult basin::sink::scaleEpsilon(Operation *norm, int exponent) {
@@ -247,21 +235,11 @@ LogicalResult basin::sink::scaleEpsilon(Operation *norm, int exponent) {
   if (epsilon == 0 || exponent == 0)
     return success();
   Region &form = cast<RaisedInterface>(norm).getFormRegion();
-  if (exponent < 0)
-    warnOfSmallSquares(norm, form);
-  OpBuilder b(norm->getContext());
-  if (Operation *add = form.empty() ? nullptr : findEpsilonAdd(form)) {
-    if (failed(scaleEpsilonAdd(norm, add, exponent)))
-      return failure();
-  } else if (!form.empty()) {
-    // A fused operator: eps is its attribute, in f32.
-    float scaled = std::ldexp(static_cast<float>(epsilon), exponent);
-    if (!std::isnormal(scaled))
-      return refuseEpsilon(norm, b.getF32Type(), exponent);
-    for (Operation &inner : form.front().without_terminator())
-      if (!isa<MulOp>(inner)) // the product with the pre-affine vector
-        inner.setAttr("epsilon", b.getF32FloatAttr(scaled));
-  }
+  Operation *add = form.empty() ? nullptr : findEpsilonAdd(form);
+  if (add && failed(scaleEpsilonAdd(norm, add, exponent)))
+    return failure();
+  if (!add && !form.empty() && failed(scaleEpsilonAttr(norm, form.front(), epsilon, exponent)))
+    return failure();
   visitNorm(norm, [&](auto op) { op.setEpsilon(APFloat(std::ldexp(epsilon, exponent))); });
   return success();
 }

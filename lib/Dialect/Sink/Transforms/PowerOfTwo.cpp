@@ -8,6 +8,9 @@
 
 #include "PowerOfTwo.h"
 
+#include "llvm/ADT/APFloat.h"
+
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -49,42 +52,171 @@ static bool scaleOne(Bits &bits, int k, bool &overflows) {
   return true;
 }
 
+namespace {
+
+/// How the elements of a tensor lie along one of its axes.
+struct AxisLayout {
+  AxisLayout(ArrayRef<int64_t> shape, int64_t axis) {
+    if (shape.empty())
+      return;
+    axis = axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis;
+    size = shape[axis];
+    for (int64_t dim : shape.drop_front(axis + 1))
+      inner *= dim;
+  }
+  int64_t positionOf(int64_t element) const { return (element / inner) % size; }
+
+  int64_t inner = 1, size = 1;
+};
+
+/// The exponent of each element, in order, without a division for each.
+class ExponentWalk {
+public:
+  ExponentWalk(AxisLayout layout, ArrayRef<int> exponents) : layout(layout), exponents(exponents) {}
+  int next() {
+    if (exponents.size() == 1)
+      return exponents.front();
+    int k = exponents[position];
+    if (++step == layout.inner) {
+      step = 0;
+      position = position + 1 == layout.size ? 0 : position + 1;
+    }
+    return k;
+  }
+
+private:
+  AxisLayout layout;
+  ArrayRef<int> exponents;
+  int64_t step = 0, position = 0;
+};
+
+} // namespace
+
+/// Scales each element; writes it to `out` unless that is null.
 template <typename Bits, unsigned kMantissa, unsigned kExponent>
-static std::optional<RangeLoss> scaleAll(MutableArrayRef<char> bytes, int64_t inner, int64_t size,
+static std::optional<RangeLoss> scaleAll(ArrayRef<char> bytes, char *out, AxisLayout layout,
                                          ArrayRef<int> exponents) {
   int64_t count = bytes.size() / sizeof(Bits);
+  ExponentWalk walk(layout, exponents);
   for (int64_t i = 0; i < count; ++i) {
-    int k = exponents.size() == 1 ? exponents[0] : exponents[(i / inner) % size];
+    int k = walk.next();
     if (k == 0)
       continue;
     Bits bits;
-    char *at = bytes.data() + i * sizeof(Bits);
-    std::memcpy(&bits, at, sizeof(Bits));
+    std::memcpy(&bits, bytes.data() + i * sizeof(Bits), sizeof(Bits));
     bool overflows = false;
     if (!scaleOne<Bits, kMantissa, kExponent>(bits, k, overflows))
       return RangeLoss{i, overflows};
-    std::memcpy(at, &bits, sizeof(Bits));
+    if (out)
+      std::memcpy(out + i * sizeof(Bits), &bits, sizeof(Bits));
   }
   return std::nullopt;
+}
+
+static std::optional<RangeLoss> scale(ArrayRef<char> bytes, char *out, Type type,
+                                      ArrayRef<int64_t> shape, int64_t axis,
+                                      ArrayRef<int> exponents) {
+  AxisLayout layout(shape, axis);
+  if (type.isF16())
+    return scaleAll<uint16_t, 10, 5>(bytes, out, layout, exponents);
+  if (type.isBF16())
+    return scaleAll<uint16_t, 7, 8>(bytes, out, layout, exponents);
+  if (type.isF32())
+    return scaleAll<uint32_t, 23, 8>(bytes, out, layout, exponents);
+  assert(type.isF64() && "checked by isScalable");
+  return scaleAll<uint64_t, 52, 11>(bytes, out, layout, exponents);
 }
 
 std::optional<RangeLoss> basin::sink::scaleByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
                                                          ArrayRef<int64_t> shape, int64_t axis,
                                                          ArrayRef<int> exponents) {
-  int64_t inner = 1, size = 1;
-  if (!shape.empty()) {
-    if (axis < 0)
-      axis += shape.size();
-    size = shape[axis];
-    for (int64_t dim : shape.drop_front(axis + 1))
-      inner *= dim;
+  return scale(bytes, bytes.data(), type, shape, axis, exponents);
+}
+
+std::optional<RangeLoss> basin::sink::findRangeLoss(ArrayRef<char> bytes, Type type,
+                                                    ArrayRef<int64_t> shape, int64_t axis,
+                                                    ArrayRef<int> exponents) {
+  return scale(bytes, nullptr, type, shape, axis, exponents);
+}
+
+//===----------------------------------------------------------------------===//
+// Elements as numbers
+//===----------------------------------------------------------------------===//
+
+static APFloat readElement(const char *at, FloatType type) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, at, type.getWidth() / 8);
+  return APFloat(type.getFloatSemantics(), APInt(type.getWidth(), bits));
+}
+
+static double toDouble(APFloat value) {
+  bool lossy;
+  value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
+  return value.convertToDouble();
+}
+
+double basin::sink::roundByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
+                                       ArrayRef<int64_t> shape, int64_t axis,
+                                       ArrayRef<int> exponents) {
+  auto element = cast<FloatType>(type);
+  unsigned width = element.getWidth() / 8;
+  AxisLayout layout(shape, axis);
+  std::vector<double> errors(layout.size, 0), largest(layout.size, 0);
+  for (int64_t i = 0, e = bytes.size() / width; i < e; ++i) {
+    int64_t position = layout.positionOf(i);
+    int k = exponents[exponents.size() == 1 ? 0 : position];
+    APFloat value = readElement(bytes.data() + i * width, element);
+    if (!value.isFiniteNonZero())
+      continue;
+    APFloat scaled = llvm::scalbn(value, k, APFloat::rmNearestTiesToEven);
+    uint64_t bits = scaled.bitcastToAPInt().getZExtValue();
+    std::memcpy(bytes.data() + i * width, &bits, width);
+    double before = toDouble(value);
+    // Both are elements of a type no wider than double: the difference is exact.
+    double error = std::abs(std::ldexp(toDouble(scaled), -k) - before);
+    errors[position] = std::max(errors[position], error);
+    largest[position] = std::max(largest[position], std::abs(before));
   }
-  if (type.isF16())
-    return scaleAll<uint16_t, 10, 5>(bytes, inner, size, exponents);
-  if (type.isBF16())
-    return scaleAll<uint16_t, 7, 8>(bytes, inner, size, exponents);
-  if (type.isF32())
-    return scaleAll<uint32_t, 23, 8>(bytes, inner, size, exponents);
-  assert(type.isF64() && "checked by isScalable");
-  return scaleAll<uint64_t, 52, 11>(bytes, inner, size, exponents);
+  double worst = 0;
+  for (auto [error, magnitude] : llvm::zip_equal(errors, largest))
+    if (error > 0)
+      worst = std::max(worst, error / magnitude);
+  return worst;
+}
+
+void basin::sink::visitElements(ArrayRef<char> bytes, Type type, ArrayRef<int64_t> shape,
+                                int64_t axis, llvm::function_ref<void(double, int64_t)> visit) {
+  auto element = cast<FloatType>(type);
+  unsigned width = element.getWidth() / 8;
+  AxisLayout layout(shape, axis);
+  int64_t step = 0, position = 0;
+  for (int64_t i = 0, e = bytes.size() / width; i < e; ++i) {
+    const char *at = bytes.data() + i * width;
+    if (type.isF32()) {
+      float number;
+      std::memcpy(&number, at, sizeof(number));
+      visit(number, position);
+    } else {
+      visit(toDouble(readElement(at, element)), position);
+    }
+    if (++step == layout.inner) {
+      step = 0;
+      position = position + 1 == layout.size ? 0 : position + 1;
+    }
+  }
+}
+
+std::optional<std::vector<char>> basin::sink::makePowersOfTwo(Type element,
+                                                              ArrayRef<int> exponents) {
+  APFloat one(cast<FloatType>(element).getFloatSemantics(), 1);
+  uint64_t bits = one.bitcastToAPInt().getZExtValue();
+  unsigned width = element.getIntOrFloatBitWidth() / 8;
+  std::vector<char> bytes;
+  for (size_t i = 0; i < exponents.size(); ++i)
+    bytes.insert(bytes.end(), reinterpret_cast<char *>(&bits),
+                 reinterpret_cast<char *>(&bits) + width);
+  int64_t size = exponents.size();
+  if (scaleByPowersOfTwo(bytes, element, {size}, -1, exponents))
+    return std::nullopt;
+  return bytes;
 }

@@ -15,6 +15,8 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 
+#include <vector>
+
 namespace basin::sink {
 
 /// Where a scaling is not exact.
@@ -35,6 +37,26 @@ bool isScalable(mlir::Type type);
 std::optional<RangeLoss> scaleByPowersOfTwo(llvm::MutableArrayRef<char> bytes, mlir::Type type,
                                             llvm::ArrayRef<int64_t> shape, int64_t axis,
                                             llvm::ArrayRef<int> exponents);
+
+/// The loss of such a product, without making it.
+std::optional<RangeLoss> findRangeLoss(llvm::ArrayRef<char> bytes, mlir::Type type,
+                                       llvm::ArrayRef<int64_t> shape, int64_t axis,
+                                       llvm::ArrayRef<int> exponents);
+
+/// The same product rounded to nearest, ties to even. Returns the largest error
+/// of an element, relative to the largest element at its position of `axis`;
+/// infinity where one overflows.
+double roundByPowersOfTwo(llvm::MutableArrayRef<char> bytes, mlir::Type type,
+                          llvm::ArrayRef<int64_t> shape, int64_t axis,
+                          llvm::ArrayRef<int> exponents);
+
+/// Calls `visit` with each element as a double and its position on `axis`.
+void visitElements(llvm::ArrayRef<char> bytes, mlir::Type type, llvm::ArrayRef<int64_t> shape,
+                   int64_t axis, llvm::function_ref<void(double value, int64_t position)> visit);
+
+/// The bytes of ones of `element`, times 2^exponents, one an exponent; nothing
+/// where a power is no normal number.
+std::optional<std::vector<char>> makePowersOfTwo(mlir::Type element, llvm::ArrayRef<int> exponents);
 
 } // namespace basin::sink
 

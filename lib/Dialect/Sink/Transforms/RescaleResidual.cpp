@@ -77,10 +77,10 @@ void RescaleResidualPass::runOnOperation() {
   if (streams.empty())
     getOperation().emitWarning("no residual stream was found: nothing to rescale");
   sink::ParameterNames names(getOperation());
-  sink::StreamScaler scaler(getOperation(), names);
+  sink::StreamScaler scaler(getOperation(), names, inexact);
   for (auto [stream, exponent] : llvm::zip_equal(streams, *exponents))
-    if (exponent != 0)
-      scaler.plan(stream, SmallVector<int>{exponent}, /*intoEpsilon=*/true);
+    if (exponent != 0 && failed(scaler.plan(stream, {exponent}, /*intoEpsilon=*/true)))
+      return signalPassFailure();
   if (failed(scaler.apply()))
     signalPassFailure();
 }

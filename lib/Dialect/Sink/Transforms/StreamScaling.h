@@ -15,8 +15,10 @@
 
 #include "basin/Analysis/ResidualStreams.h"
 
-#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+
+#include <memory>
 
 namespace basin::sink {
 
@@ -28,6 +30,8 @@ public:
 
 private:
   llvm::StringSet<> used;
+  /// The last number that made a name unique.
+  llvm::StringMap<unsigned> counts;
 };
 
 /// A norm's pre-affine operand, null without one; its weight and bias.
@@ -49,53 +53,47 @@ llvm::LogicalResult scaleEpsilon(mlir::Operation *norm, int exponent);
 /// Plans, then does, the division of streams by 2^exponents.
 class StreamScaler {
 public:
-  StreamScaler(mlir::ModuleOp module, ParameterNames &names) : module(module), names(names) {}
+  /// A `bound` above zero lets weights be rounded, with at most that relative
+  /// error.
+  StreamScaler(mlir::ModuleOp module, ParameterNames &names, double bound);
+  ~StreamScaler();
 
-  /// Divides the dimensions of `stream` by 2^exponents (one a dimension). The
-  /// readers' norms take it as pre-affine vectors, or, where `intoEpsilon`
-  /// (then all exponents are equal), in their eps.
-  void plan(const ResidualStream &stream, llvm::ArrayRef<int> exponents, bool intoEpsilon);
+  /// Divides the dimensions of `stream` by 2^exponents (one a dimension, or one
+  /// for all). The readers' norms take it as pre-affine vectors, or, where
+  /// `intoEpsilon` (then there is one exponent), in their eps.
+  llvm::LogicalResult plan(const ResidualStream &stream, llvm::ArrayRef<int> exponents,
+                           bool intoEpsilon);
 
   llvm::LogicalResult apply();
 
 private:
-  /// A change of a weight that covers `uses` of its uses; where the weight
-  /// cannot change, `value` (or only `use`) gets an explicit multiplication.
-  struct Fold {
-    mlir::Value weight;
-    int64_t axis;
-    llvm::SmallVector<int> exponents;
-    unsigned uses;
-    mlir::Value value;
-    mlir::OpOperand *use;
-  };
-  struct Reader {
-    StreamReader reader;
-    llvm::SmallVector<int> exponents;
-    bool intoEpsilon;
-  };
+  struct Part;
+  struct Writer;
+  struct Reader;
+  struct Head;
+  struct Limit;
+  using Exponents = llvm::SmallVector<int>;
+  enum class Way { Change, Copy, None };
 
-  void planWriter(const StreamWriter &writer, const ResidualStream &stream,
-                  llvm::ArrayRef<int> exponents);
-  void planTied(mlir::Value table, llvm::ArrayRef<int> exponents);
-  bool canFold(llvm::ArrayRef<Fold> folds) const;
-  llvm::LogicalResult compensate(mlir::OpOperand &input, llvm::ArrayRef<int> exponents,
-                                 llvm::SmallVectorImpl<Fold> &changes);
-  llvm::LogicalResult fold(const Fold &fold);
-  llvm::LogicalResult multiply(const Fold &fold);
-  llvm::LogicalResult read(const Reader &reader);
+  llvm::LogicalResult planWriter(const StreamWriter &writer, llvm::ArrayRef<int> exponents);
+  bool addParts(Writer &task, const StreamWriter &writer);
+  bool addPart(Writer &task, mlir::OpOperand &use, int64_t axis);
+  void planHeads(mlir::Value table, llvm::ArrayRef<int> exponents);
+  llvm::LogicalResult chooseFolds();
+  llvm::FailureOr<Way> chooseWay(mlir::Value weight, llvm::ArrayRef<Part *> parts);
+  llvm::LogicalResult fold(mlir::Value weight, Way way, llvm::ArrayRef<Part *> parts);
+  llvm::LogicalResult compensate(const Head &head);
+  llvm::LogicalResult write(const Writer &task);
+  bool scaleFactor(mlir::Value value, llvm::ArrayRef<int> exponents);
+  llvm::LogicalResult scaleVector(mlir::Operation *norm, llvm::ArrayRef<int> exponents);
+  llvm::LogicalResult readNorm(const Reader &reader);
+  llvm::LogicalResult restore(const Reader &reader);
+  llvm::LogicalResult limit(const Limit &limit);
   llvm::FailureOr<mlir::Value> makeProduct(mlir::OpBuilder &b, mlir::Value value,
                                            llvm::ArrayRef<int> exponents, llvm::StringRef suffix);
 
-  mlir::ModuleOp module;
-  ParameterNames &names;
-  llvm::MapVector<mlir::Value, llvm::SmallVector<Fold, 1>> folds;
-  llvm::SmallVector<Fold> multiplications;
-  /// Pre-affine vectors that take the factors.
-  llvm::SmallVector<Fold> vectors;
-  llvm::SmallVector<Reader> readers;
-  /// The other factor of the head's product with a tied table.
-  llvm::MapVector<mlir::Value, llvm::SmallVector<mlir::OpOperand *, 1>> tiedHeads;
+  struct State;
+  std::unique_ptr<State> state;
 };
 
 } // namespace basin::sink

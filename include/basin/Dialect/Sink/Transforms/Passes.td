@@ -15,23 +15,50 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
   let summary = "divide residual streams by 2^k and the eps of their norms by 2^2k";
   let description = [{
     With `x' = x / 2^k` and `eps' = eps / 2^2k` every norm's result is what it
-    was, bit for bit: powers of two commute with rounding. Writers' weights take
-    the factor where nothing else uses them; other writers and readers get an
-    explicit multiplication. For models whose residual stream overflows f16.
+    was, bit for bit: powers of two commute with rounding. For models whose
+    residual stream overflows f16.
+
+    A scale reaches uses. A weight takes the factor in place where all of its uses,
+    those in norms' forms too, are writers of the same scale (or the head's product
+    with a tied table, whose other factor then takes the inverse; not so in f16,
+    where it might overflow). A vector with other uses is copied. A matrix with
+    other uses, a weight that cannot take the factor exactly, and what is not
+    understood get an explicit multiplication of what they write, or, where a
+    constant factor follows, a change of that factor. Readers other than norms get
+    the stream restored by a multiplication. So every stream can be rescaled.
+
+    `inexact` = e above zero rounds weights that cannot take the factor exactly
+    instead, if no element's error exceeds e times the largest element of its
+    column; refuses those where one does, and warns of the largest error.
 
     `k` is an integer (negative values enlarge), or `auto`: the least k >= 0
     that brings the largest value, from `stats` or stated as `bound`, to a
     quarter of the stream's largest finite f16 value.
 
-    Does nothing when k is 0 or there is no residual stream. Refuses where a
-    weight or an eps would leave its type's normal range.
+    A Clip, Min or Max between the stream and constants is a part of it: its bounds
+    are divided, or the stream is restored for it.
 
-    Promise: bit-exact.
+    Elements must stay in their type's normal range: a value in the stream is exact
+    where |x| >= 2^(-126 + k) in f32 and bf16 and 2^(-14 + k) in f16, a norm's
+    squares in f32 where |x| >= 2^(-63 + k), in f16 where |x| >= 2^(-7 + k); for
+    negative k where |x| < 2^(128 + k), 2^(16 + k), and, over d elements,
+    2^(64 - log2(d) / 2 + k), 2^(8 - log2(d) / 2 + k). Constants on the way count. The worst
+    such limit of a stream is refused where it is within 2^-10 to 2^10 (in f16,
+    where no element would be left), and warned of, by the norm or value, where it
+    is within 2^-40 to 2^30, as it always is in f16: which elements a model has is
+    not known here.
+
+    Does nothing when k is 0 or there is no residual stream. Refuses an eps that
+    would leave its type's normal range.
+
+    Promise: bit-exact while values stay in that range and no weight is rounded.
   }];
   let options = [
     Option<"k", "k", "std::string", "\"auto\"", "exponent, or 'auto'">,
     Option<"stats", "stats", "std::string", "", "statistics file for 'auto'">,
-    Option<"bound", "bound", "double", "0", "largest |x| of the stream, for 'auto'">
+    Option<"bound", "bound", "double", "0", "largest |x| of the stream, for 'auto'">,
+    Option<"inexact", "inexact", "double", "0",
+           "largest relative error of a weight that is rounded; 0 rounds none">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
@@ -55,13 +82,22 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
     they were; it helps where the stream itself is stored narrow, and as a place
     to train from.
 
-    Promise: bit-exact; refuses where a weight would leave its type's normal
-    range.
+    Weights, explicit multiplications, `inexact` and ranges are as in
+    `sink-rescale-residual`; squares are of the restored values. Clips have no
+    bounds a dimension: the stream is restored for them.
+
+    Refuses a stream of which a member's last axis is not known to have the
+    stream's size: it may be one at run time.
+
+    Promise: bit-exact while values stay in the normal range and no weight is
+    rounded.
   }];
   let options = [
     ListOption<"scaleDims", "scale-dims", "std::string",
                "dimension:scale, the scale a power of two">,
-    Option<"stats", "stats", "std::string", "", "statistics file">
+    Option<"stats", "stats", "std::string", "", "statistics file">,
+    Option<"inexact", "inexact", "double", "0",
+           "largest relative error of a weight that is rounded; 0 rounds none">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
@@ -71,7 +107,8 @@ def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
   let description = [{
     PreAffineRMSNorm(x) = RMSNorm(lambda1 * x) (arXiv 2601.22966, section 3.3):
     gives each norm without a pre-affine vector a `sink.parameter` of ones,
-    named after the norm's result.
+    named after the norm's result. A Skip operator in f16 normalizes the unrounded
+    sum of its summands: there the vector multiplies each of them.
 
     Promise: bit-exact.
   }];

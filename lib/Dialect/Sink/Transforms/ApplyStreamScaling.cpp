@@ -1,0 +1,272 @@
+//===- ApplyStreamScaling.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Does what StreamScaler planned: restores the stream for readers first, then
+// multiplies what writers write, then changes limits and weights, and norms last.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PowerOfTwo.h"
+#include "StreamScalingState.h"
+
+#include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+LogicalResult StreamScaler::fold(Value weight, Way way, ArrayRef<Part *> parts) {
+  if (way == Way::Change)
+    return state->weights.change(parts.front()->scale);
+  for (Part *part : parts) {
+    FailureOr<Value> copy = state->weights.copy(part->scale);
+    if (failed(copy))
+      return failure();
+    for (OpOperand *use : part->uses)
+      use->set(*copy);
+  }
+  return success();
+}
+
+/// h' = h 2^exponents for the head: in the norm that makes h where that is its
+/// only reader, else by a multiplication.
+LogicalResult StreamScaler::compensate(const Head &head) {
+  Value h = head.input->get();
+  Operation *norm = h.getDefiningOp();
+  SmallVector<Part, 0> parts;
+  bool folds = isa_and_nonnull<RMSNormOp, LayerNormOp>(norm) && h == norm->getResult(0) &&
+               h.hasOneUse() && getNormWeight(norm);
+  if (folds) {
+    // Uses have changed since the plan.
+    WeightRoles roles;
+    for (OpOperand *use : getScaleUses(norm)) {
+      WeightScale scale{use->get(), -1, head.exponents};
+      std::optional<RoleUses> uses = isWeight(use->get()) ? roles.find(*use) : std::nullopt;
+      FailureOr<bool> fits = uses ? state->weights.canTake(scale) : FailureOr<bool>(false);
+      if (failed(fits))
+        return failure();
+      folds &= *fits && WeightScaler::isCopyable(scale);
+      if (folds)
+        parts.push_back({scale, std::move(*uses), 0});
+    }
+  }
+  if (!folds) {
+    OpBuilder b(head.input->getOwner());
+    FailureOr<Value> product = makeProduct(b, h, head.exponents, ".scaled");
+    if (succeeded(product))
+      head.input->set(*product);
+    return success(succeeded(product));
+  }
+  for (Part &part : parts) {
+    Value weight = part.scale.weight;
+    bool all = part.uses.size() ==
+               static_cast<size_t>(std::distance(weight.use_begin(), weight.use_end()));
+    if (failed(fold(weight, all ? Way::Change : Way::Copy, &part)))
+      return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Multiplications
+//===----------------------------------------------------------------------===//
+
+FailureOr<Value> StreamScaler::makeProduct(OpBuilder &b, Value value, ArrayRef<int> exponents,
+                                           StringRef suffix) {
+  auto type = dyn_cast<TensorType>(value.getType());
+  StringRef name = getStreamValueName(value);
+  if (!type || !isScalable(type.getElementType()))
+    return emitError(value.getLoc(), "value '")
+           << name << "': expected f16, bf16, f32 or f64 in a residual stream, but got "
+           << value.getType();
+  Type element = type.getElementType();
+  bool uniform = exponents.size() == 1;
+  std::optional<std::vector<char>> powers = makePowersOfTwo(element, exponents);
+  if (!powers)
+    return emitError(value.getLoc(), "value '")
+           << name << "': a scale leaves the normal range of " << element;
+  SmallVector<int64_t, 1> shape;
+  if (!uniform)
+    shape.push_back(exponents.size());
+  auto bytes = std::make_shared<std::vector<char>>(std::move(*powers));
+  auto factorType = RankedTensorType::get(shape, element);
+  std::string stem = (name.empty() ? "stream" : name).str() + suffix.str();
+  auto factor =
+      ConstantOp::create(b, value.getLoc(), factorType, ValueRange(),
+                         b.getNamedAttr("value", makeElements(factorType, *bytes, bytes, "scale")));
+  setValueName(factor->getResult(0), state->names.make(stem + ".factor"));
+  NodeBuilder n(b, value.getLoc());
+  Value product = n.node<MulOp>({value, factor->getResult(0)});
+  if (uniform)
+    product.setType(value.getType());
+  setValueName(cast<OpResult>(product), state->names.make(stem));
+  return product;
+}
+
+/// A writer whose value only a product by a constant reads hands its scale to
+/// that constant.
+bool StreamScaler::scaleFactor(Value value, ArrayRef<int> exponents) {
+  if (!value.hasOneUse())
+    return false;
+  OpOperand &use = *value.use_begin();
+  Operation *op = use.getOwner();
+  if (!isa<MulOp, DivOp>(op) || getPassedThrough(op) != &use)
+    return false;
+  OpOperand &constant = op->getOpOperand(1 - use.getOperandNumber());
+  OpBuilder b(op);
+  Value scaled = makeScaledScalar(b, constant.get(),
+                                  isa<DivOp>(op) ? negate(exponents) : Exponents(exponents));
+  if (!scaled)
+    return false;
+  setValueName(cast<OpResult>(scaled),
+               state->names.make((getStreamValueName(op->getResult(0)) + ".factor").str()));
+  constant.set(scaled);
+  return true;
+}
+
+/// value' = value 2^exponents for all of its uses, or for some.
+LogicalResult StreamScaler::write(const Writer &task) {
+  OpBuilder b(task.value.getContext());
+  if (task.uses.empty()) {
+    if (scaleFactor(task.value, task.exponents))
+      return success();
+    b.setInsertionPointAfterValue(task.value);
+    FailureOr<Value> product = makeProduct(b, task.value, task.exponents, ".scaled");
+    if (failed(product))
+      return failure();
+    Value value = task.value;
+    value.replaceAllUsesExcept(*product, product->getDefiningOp());
+    return success();
+  }
+  // The first use is the op's own operand; a reader before may have restored it.
+  b.setInsertionPoint(task.uses.front()->getOwner());
+  Value value = task.uses.front()->get();
+  FailureOr<Value> product = makeProduct(b, value, task.exponents, ".scaled");
+  if (failed(product))
+    return failure();
+  for (OpOperand *use : task.uses)
+    use->set(*product);
+  return success();
+}
+
+/// A vector of the model's own, which nothing else uses, takes the factors itself.
+LogicalResult StreamScaler::scaleVector(Operation *norm, ArrayRef<int> exponents) {
+  Value vector = getPreAffine(norm);
+  if (!isWeight(vector))
+    return setPreAffine(norm, exponents, state->names);
+  OpOperand &use = *llvm::find_if(norm->getOpOperands(),
+                                  [&](OpOperand &operand) { return operand.get() == vector; });
+  WeightScale scale{vector, -1, Exponents(exponents)};
+  std::optional<RoleUses> uses = state->roles.find(use);
+  bool isOwn = uses && uses->size() ==
+                           static_cast<size_t>(std::distance(vector.use_begin(), vector.use_end()));
+  FailureOr<bool> fits = isOwn ? state->weights.canTake(scale) : FailureOr<bool>(false);
+  if (failed(fits))
+    return failure();
+  if (!*fits)
+    return setPreAffine(norm, exponents, state->names);
+  return state->weights.change(scale);
+}
+
+/// What a norm reads is divided: it takes that away in its eps or its vector.
+LogicalResult StreamScaler::readNorm(const Reader &r) {
+  Operation *norm = r.op;
+  return r.intoEpsilon ? scaleEpsilon(norm, -2 * r.exponents.front())
+                       : scaleVector(norm, r.exponents);
+}
+
+LogicalResult StreamScaler::restore(const Reader &r) {
+  OpBuilder b(r.op);
+  FailureOr<Value> product = makeProduct(b, r.use->get(), r.exponents, ".restored");
+  if (failed(product))
+    return failure();
+  r.use->set(*product);
+  return success();
+}
+
+/// Constants that cut the stream off are divided as it is; where they cannot be,
+/// the stream is restored for the op and divided again.
+LogicalResult StreamScaler::limit(const Limit &limit) {
+  Operation *op = limit.op;
+  OpOperand *passed = getPassedThrough(op);
+  OpBuilder b(op);
+  Exponents down = negate(limit.exponents);
+  SmallVector<std::pair<OpOperand *, Value>> bounds;
+  bool fits = llvm::all_equal(down) && !op->hasAttr("min") && !op->hasAttr("max");
+  for (OpOperand &operand : op->getOpOperands())
+    if (&operand != passed && fits && !isa<NoneType>(operand.get().getType())) {
+      Value bound = makeScaledScalar(b, operand.get(), ArrayRef(down).take_front());
+      fits = static_cast<bool>(bound);
+      bounds.push_back({&operand, bound});
+    }
+  if (fits) {
+    for (auto [operand, bound] : bounds) {
+      setValueName(cast<OpResult>(bound),
+                   state->names.make((getStreamValueName(op->getResult(0)) + ".limit").str()));
+      operand->set(bound);
+    }
+    return success();
+  }
+  for (auto [operand, bound] : bounds)
+    if (bound)
+      bound.getDefiningOp()->erase();
+  FailureOr<Value> restored = makeProduct(b, passed->get(), limit.exponents, ".restored");
+  if (failed(restored))
+    return failure();
+  passed->set(*restored);
+  b.setInsertionPointAfter(op);
+  Value result = op->getResult(0);
+  FailureOr<Value> product = makeProduct(b, result, down, ".scaled");
+  if (failed(product))
+    return failure();
+  result.replaceAllUsesExcept(*product, product->getDefiningOp());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Apply
+//===----------------------------------------------------------------------===//
+
+LogicalResult StreamScaler::apply() {
+  if (failed(chooseFolds()))
+    return failure();
+  for (const Reader &reader : state->readers)
+    if (failed(restore(reader)))
+      return failure();
+  for (const Writer &task : state->writers)
+    if (!task.folds && failed(write(task)))
+      return failure();
+  for (const Limit &each : state->limits)
+    if (failed(limit(each)))
+      return failure();
+  for (auto &[weight, entry] : state->folds) {
+    auto &[way, parts] = entry;
+    if (parts.empty() || way == Way::None)
+      continue;
+    if (failed(fold(weight, way, parts)))
+      return failure();
+    if (way == Way::Change)
+      for (const Head &head : state->heads.lookup(weight))
+        if (failed(compensate(head)))
+          return failure();
+  }
+  // A vector is a new operand, which moves the others: no use is good after it.
+  for (const Reader &norm : state->norms)
+    if (failed(readNorm(norm)))
+      return failure();
+  if (double error = state->weights.getLargestError(); error > 0)
+    state->module.emitWarning("weights were rounded: the largest relative error is ")
+        << error << ", in '" << state->weights.getLargestErrorName() << "'";
+  return success();
+}

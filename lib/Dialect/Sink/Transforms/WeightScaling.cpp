@@ -1,0 +1,187 @@
+//===- WeightScaling.cpp ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "WeightScaling.h"
+
+#include "PowerOfTwo.h"
+
+#include "basin/Dialect/ONNX/IR/Elements.h"
+#include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+using namespace basin::sink;
+
+/// Longest vector that is copied for some of its uses.
+static constexpr int64_t kMaxCopied = 1 << 20;
+
+/// The type of data that can be scaled: dense, real, of the weight's own type;
+/// null for others.
+static RankedTensorType getScalableType(const WeightScale &scale) {
+  Attribute value = getConstantAttr(scale.weight);
+  RankedTensorType type = value ? getElementsType(value) : RankedTensorType();
+  if (!type || isa<SparseAttr>(value) || !type.hasStaticShape() ||
+      !isScalable(type.getElementType()) ||
+      type.getElementType() != cast<TensorType>(scale.weight.getType()).getElementType())
+    return {};
+  if (scale.exponents.size() == 1)
+    return type;
+  int64_t axis = scale.axis < 0 ? scale.axis + type.getRank() : scale.axis;
+  bool fits = axis >= 0 && axis < type.getRank() &&
+              type.getDimSize(axis) == static_cast<int64_t>(scale.exponents.size());
+  return fits ? type : RankedTensorType();
+}
+
+static FailureOr<TensorBytes> getData(Value weight) {
+  FailureOr<TensorBytes> data = getTensorBytes(getConstantAttr(weight), weight.getDefiningOp());
+  if (failed(data))
+    return emitError(weight.getLoc(), "the data of weight '")
+           << getValueName(weight) << "' cannot be read";
+  return data;
+}
+
+WeightScaler::Known *WeightScaler::findKnown(const WeightScale &scale) {
+  for (Known &entry : known[scale.weight])
+    if (entry.scale.axis == scale.axis && entry.scale.exponents == scale.exponents)
+      return &entry;
+  return nullptr;
+}
+
+FailureOr<bool> WeightScaler::canTake(const WeightScale &scale) {
+  if (Known *entry = findKnown(scale))
+    return entry->canTake;
+  bool fits = false;
+  if (RankedTensorType type = getScalableType(scale)) {
+    FailureOr<TensorBytes> data = getData(scale.weight);
+    if (failed(data))
+      return failure();
+    fits = !findRangeLoss(data->bytes, type.getElementType(), type.getShape(), scale.axis,
+                          scale.exponents);
+    if (!fits && bound > 0) {
+      std::vector<char> bytes(data->bytes.begin(), data->bytes.end());
+      double error = roundByPowersOfTwo(bytes, type.getElementType(), type.getShape(), scale.axis,
+                                        scale.exponents);
+      StringRef name = getValueName(scale.weight);
+      if (!(error <= bound))
+        return emitError(scale.weight.getLoc(), "weight '")
+               << name << "' would take the scale with a relative error of " << error
+               << ", above the bound of " << bound;
+      if (error > largestError) {
+        largestError = error;
+        largestErrorName = name;
+      }
+      fits = true;
+    }
+  }
+  known[scale.weight].push_back({scale, fits, Value()});
+  return fits;
+}
+
+bool WeightScaler::isCopyable(const WeightScale &scale) {
+  RankedTensorType type = getScalableType(scale);
+  if (!type || type.getNumElements() > kMaxCopied)
+    return false;
+  return type.getRank() == 0 || type.getNumElements() == type.getShape().back();
+}
+
+FailureOr<TypedAttr> WeightScaler::makeScaled(const WeightScale &scale) {
+  RankedTensorType type = getScalableType(scale);
+  FailureOr<TensorBytes> data = getData(scale.weight);
+  if (failed(data))
+    return failure();
+  auto bytes = std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end());
+  Type element = type.getElementType();
+  if (findRangeLoss(*bytes, element, type.getShape(), scale.axis, scale.exponents))
+    roundByPowersOfTwo(*bytes, element, type.getShape(), scale.axis, scale.exponents);
+  else
+    scaleByPowersOfTwo(*bytes, element, type.getShape(), scale.axis, scale.exponents);
+  return makeElements(type, *bytes, bytes, getValueName(scale.weight));
+}
+
+/// The value of a Constant, in whatever attribute it was.
+static void setConstant(Operation *op, TypedAttr value) {
+  for (StringRef name : {"value_float", "value_floats", "value_int", "value_ints"})
+    op->removeAttr(name);
+  op->setAttr("value", value);
+}
+
+LogicalResult WeightScaler::change(const WeightScale &scale) {
+  Operation *op = scale.weight.getDefiningOp();
+  bool isExternal = isa<ExternalAttr>(getConstantAttr(scale.weight));
+  FailureOr<TypedAttr> scaled = makeScaled(scale);
+  if (failed(scaled))
+    return failure();
+  auto initializer = dyn_cast<InitializerOp>(op);
+  if (!initializer) {
+    setConstant(op, *scaled);
+    return success();
+  }
+  if (isExternal) {
+    // The new data goes into a file of its own, as the old was.
+    NamedAttrList info(initializer.getInfoAttr());
+    info.set("spill", UnitAttr::get(op->getContext()));
+    initializer.setInfoAttr(info.getDictionary(op->getContext()));
+  }
+  initializer.setValueAttr(*scaled);
+  return success();
+}
+
+FailureOr<Value> WeightScaler::copy(const WeightScale &scale) {
+  Known *entry = findKnown(scale);
+  assert(entry && entry->canTake && "asked before");
+  if (entry->copy)
+    return entry->copy;
+  FailureOr<TypedAttr> scaled = makeScaled(scale);
+  if (failed(scaled))
+    return failure();
+  OpBuilder b(scale.weight.getContext());
+  b.setInsertionPointAfterValue(scale.weight);
+  Operation *op = b.clone(*scale.weight.getDefiningOp());
+  std::string name = names.make((getValueName(scale.weight) + ".scaled").str());
+  if (auto initializer = dyn_cast<InitializerOp>(op)) {
+    initializer.setName(name);
+    initializer.setValueAttr(*scaled);
+    initializer.removeInfoAttr();
+  } else {
+    op->removeAttr(kNameAttr);
+    setConstant(op, *scaled);
+    setValueName(op->getResult(0), name);
+  }
+  entry->copy = op->getResult(0);
+  return entry->copy;
+}
+
+Value basin::sink::makeScaledScalar(OpBuilder &b, Value constant, ArrayRef<int> exponents) {
+  std::optional<double> number = getConstantScalar(constant);
+  auto type = dyn_cast<RankedTensorType>(constant.getType());
+  if (!number || !type || !type.hasStaticShape() || !isScalable(type.getElementType()))
+    return {};
+  auto element = cast<FloatType>(type.getElementType());
+  APFloat value(*number);
+  bool lossy;
+  value.convert(element.getFloatSemantics(), APFloat::rmNearestTiesToEven, &lossy);
+  uint64_t bits = value.bitcastToAPInt().getZExtValue();
+  auto bytes = std::make_shared<std::vector<char>>();
+  for (size_t i = 0; i < exponents.size(); ++i)
+    bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
+                  reinterpret_cast<char *>(&bits) + element.getWidth() / 8);
+  int64_t size = exponents.size();
+  if (scaleByPowersOfTwo(*bytes, element, {size}, -1, exponents))
+    return {};
+  SmallVector<int64_t> shape(type.getShape());
+  if (exponents.size() > 1) {
+    if (shape.empty())
+      shape.push_back(1);
+    shape.back() = size;
+  }
+  auto scaledType = RankedTensorType::get(shape, element);
+  NamedAttribute attr = b.getNamedAttr("value", makeElements(scaledType, *bytes, bytes, "scaled"));
+  return ConstantOp::create(b, constant.getLoc(), scaledType, ValueRange(), attr)->getResult(0);
+}
