@@ -30,6 +30,14 @@ static bool hasRankOfMatrix(Value value) {
 
 Results basin::applyMatMulRule(const NodePair &node) {
   Value b = node.after->getOperand(1);
+  // A tied head's: the table, turned around.
+  if (Value table = node.operands[1] ? Value() : getTransposed(b)) {
+    std::optional<Scale> left = node.scaleOf(0);
+    std::optional<Scale> out = left ? compareMatrices(getTransposed(node.before->getOperand(1)),
+                                                      table, *left, /*transposed=*/true)
+                                    : std::nullopt;
+    return out ? Results(SmallVector<Scale>{*out}) : std::nullopt;
+  }
   std::optional<Scale> left = node.scaleOf(0);
   if (!left)
     return std::nullopt;

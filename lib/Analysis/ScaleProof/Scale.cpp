@@ -88,6 +88,15 @@ bool basin::isConstantOp(Value value) {
   return op && isa<InitializerOp, ConstantOp, sink::ParameterOp>(op);
 }
 
+Value basin::getTransposed(Value value) {
+  auto transpose = value.getDefiningOp<TransposeOp>();
+  if (!transpose || !isConstantOp(transpose.getData()))
+    return {};
+  auto type = dyn_cast<RankedTensorType>(transpose.getData().getType());
+  bool turns = !transpose.getPerm() || *transpose.getPerm() == ArrayRef<int64_t>{1, 0};
+  return type && type.getRank() == 2 && turns ? transpose.getData() : Value();
+}
+
 static Attribute getData(Value constant) {
   Operation *op = constant.getDefiningOp();
   if (auto initializer = dyn_cast_or_null<InitializerOp>(op))

@@ -65,6 +65,9 @@ bool isZero(mlir::Value value);
 
 bool isConstantOp(mlir::Value value);
 
+/// The constant of rank 2 that `value` is the transpose of; null if it is none.
+mlir::Value getTransposed(mlir::Value value);
+
 } // namespace basin
 
 #endif // BASIN_LIB_ANALYSIS_SCALEPROOF_SCALE_H

@@ -32,8 +32,10 @@ namespace {
 struct Standing {
   Value origin;
   Scale scale;
-  /// Instead of `origin`: the sum inside of this Skip operator.
+  /// The sum inside of this Skip operator, of which `origin` is the output if it
+  /// gives one; still without the operator's bias where it lacks that.
   Operation *sumOf = nullptr;
+  bool lacksBias = false;
 };
 
 class ScaleProof {
@@ -43,7 +45,8 @@ public:
 private:
   using Why = std::optional<std::string>;
   Why proveBlocks(Block &before, Block &after);
-  Why proveNode(Operation *after);
+  void proveNode(Operation *after);
+  std::string explain(Value after, StringRef otherwise) const;
   Why proveSame(Operation *before, Operation *after);
   Why proveRegions(Operation *before, Operation *after);
   Why proveOutputs(Operation *before, Operation *after);
@@ -55,6 +58,8 @@ private:
   std::optional<Scale> relate(Value before, Value after) const;
 
   DenseMap<Value, Standing> known;
+  /// Why a value stands for nothing, where a node of both models is the reason.
+  DenseMap<Value, std::string> reasons;
   /// Values of the original, by name: those of the graphs around the one at hand.
   llvm::StringMap<Value> originals;
   DenseMap<std::pair<Value, Value>, Operation *> skips;
@@ -66,6 +71,10 @@ static std::string quote(StringRef name) { return ("'" + name + "'").str(); }
 
 static bool isSkip(Operation *op) {
   return isa<MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(op);
+}
+
+static unsigned getSkipBiasIndex(Operation *skip) {
+  return isa<MSSkipLayerNormalizationOp>(skip) ? 4 : 3;
 }
 
 /// What `after` stands for; a constant for the original's of its name.
@@ -123,34 +132,39 @@ void ScaleProof::takeProduct(MulOp mul) {
         value && factor ? Scale::combine(value->scale, *factor) : std::nullopt;
     if (!product || !keepsShape(mul->getOperand(i), mul->getResult(0), *factor))
       continue;
-    known.insert({mul->getResult(0), {value->origin, *product, value->sumOf}});
+    known.insert({mul->getResult(0), {value->origin, *product, value->sumOf, value->lacksBias}});
     return;
   }
 }
 
 void ScaleProof::takeSum(AddOp add) {
   std::optional<Standing> a = standing(add.getA()), b = standing(add.getB());
-  if (!a || !b)
+  std::optional<Scale> both = a && b ? Scale::meet(a->scale, b->scale) : std::nullopt;
+  if (!both)
     return;
-  std::optional<Scale> both = Scale::meet(a->scale, b->scale);
-  // x + skip, then the operator's bias.
-  if (a->sumOf && both) {
-    unsigned bias = isa<MSSkipLayerNormalizationOp>(a->sumOf) ? 4 : 3;
-    if (getInputOrNull(a->sumOf, bias) == b->origin)
-      known.insert({add->getResult(0), {Value(), *both, a->sumOf}});
-    return;
+  Operation *skip = nullptr;
+  bool lacksBias = false;
+  if (a->sumOf && a->lacksBias) {
+    if (getInputOrNull(a->sumOf, getSkipBiasIndex(a->sumOf)) == b->origin)
+      skip = a->sumOf;
+  } else {
+    skip = skips.lookup({a->origin, b->origin});
+    lacksBias = skip && getInputOrNull(skip, getSkipBiasIndex(skip));
   }
-  if (Operation *skip = skips.lookup({a->origin, b->origin}); skip && both)
-    known.insert({add->getResult(0), {Value(), *both, skip}});
+  if (!skip)
+    return;
+  constexpr unsigned kSum = 3;
+  Value origin = lacksBias ? Value() : getOutputOrNull(skip, kSum);
+  known.insert({add->getResult(0), {origin, *both, skip, lacksBias}});
 }
 
 /// A Skip operator that got its own sum for x, and zeros for its skip and bias.
 bool ScaleProof::isSkipOfSum(Operation *before, Operation *after) {
   auto it = known.find(after->getOperand(0));
-  if (it == known.end() || it->second.sumOf != before || !it->second.scale.isNone() ||
-      !isZero(after->getOperand(1)))
+  if (it == known.end() || it->second.sumOf != before || it->second.lacksBias ||
+      !it->second.scale.isNone() || !isZero(after->getOperand(1)))
     return false;
-  unsigned bias = isa<MSSkipLayerNormalizationOp>(before) ? 4 : 3;
+  unsigned bias = getSkipBiasIndex(before);
   if (getInputOrNull(after, bias))
     return false;
   for (unsigned i = 2; i < bias; ++i) {
@@ -175,14 +189,16 @@ ScaleProof::Why ScaleProof::proveSame(Operation *before, Operation *after) {
     bool isAbsent = !getInputOrNull(before, i);
     if (isAbsent != !getInputOrNull(after, i))
       return "operand " + std::to_string(i) + " of node " + name + " is absent in one of the two";
-    if (isAbsent || (isConstantOp(a) && isConstantOp(b))) {
+    // A rule compares what is in a constant, of a matrix in either direction.
+    bool isMatrix = i == 1 && isa<MatMulOp>(after) && getTransposed(a) && getTransposed(b);
+    if (isAbsent || (isConstantOp(a) && isConstantOp(b)) || isMatrix) {
       pair.operands.push_back(std::nullopt);
       continue;
     }
     std::optional<Scale> scale = relate(a, b);
     if (!scale)
-      return "operand " + std::to_string(i) + " of node " + name +
-             " is not proven to stand for what it was";
+      return explain(b, "operand " + std::to_string(i) + " of node " + name +
+                            " is not proven to stand for what it was");
     pair.operands.push_back(scale);
   }
   ScaleResults results = applyRule(pair);
@@ -205,22 +221,29 @@ ScaleProof::Why ScaleProof::proveRegions(Operation *before, Operation *after) {
   return std::nullopt;
 }
 
-/// A node that stands for nothing is a reason only where it is read as if it did.
-ScaleProof::Why ScaleProof::proveNode(Operation *after) {
+std::string ScaleProof::explain(Value after, StringRef otherwise) const {
+  auto it = reasons.find(after);
+  return it != reasons.end() ? it->second : otherwise.str();
+}
+
+/// A node that stands for nothing matters only where an output depends on it.
+void ScaleProof::proveNode(Operation *after) {
   if (!isa<NodeInterface>(after) || isa<ConstantOp>(after))
-    return std::nullopt;
+    return;
   if (Operation *before = findPartner(after)) {
     if (isSkip(before) && isSkipOfSum(before, after)) {
       known.insert({after->getResult(0), {before->getResult(0), Scale()}});
-      return std::nullopt;
+      return;
     }
-    return proveSame(before, after);
+    if (Why why = proveSame(before, after))
+      for (Value result : after->getResults())
+        reasons[result] = *why;
+    return;
   }
   if (auto mul = dyn_cast<MulOp>(after))
     takeProduct(mul);
   else if (auto add = dyn_cast<AddOp>(after))
     takeSum(add);
-  return std::nullopt;
 }
 
 ScaleProof::Why ScaleProof::proveOutputs(Operation *before, Operation *after) {
@@ -228,14 +251,9 @@ ScaleProof::Why ScaleProof::proveOutputs(Operation *before, Operation *after) {
     return std::string("there are other outputs than before");
   for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
     std::optional<Scale> scale = relate(a, b);
-    // The sum that a Skip operator gave is an Add now.
-    if (auto it = known.find(b); !scale && it != known.end() && it->second.sumOf &&
-                                 a.getDefiningOp() == it->second.sumOf &&
-                                 cast<OpResult>(a).getResultNumber() == 3)
-      scale = it->second.scale;
     std::string name = quote(getValueName(a));
     if (!scale)
-      return "output " + name + " is not proven to stand for what it was";
+      return explain(b, "output " + name + " is not proven to stand for what it was");
     if (!scale->isNone())
       return "output " + name + " is scaled";
   }
@@ -260,8 +278,8 @@ ScaleProof::Why ScaleProof::proveBlocks(Block &before, Block &after) {
   for (Operation &op : after)
     if (isa<ReturnOp>(op))
       why = proveOutputs(before.getTerminator(), &op);
-    else if ((why = proveNode(&op)))
-      break;
+    else
+      proveNode(&op);
   for (auto [name, value] : llvm::reverse(hidden))
     originals[name] = value;
   return why;

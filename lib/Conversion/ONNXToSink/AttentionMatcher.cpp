@@ -449,6 +449,8 @@ std::variant<AttentionMatch, Miss> AttentionWalk::match() {
                     &AttentionWalk::checkShapes})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
+  if (hasNarrowerCast(m.idiom.inside, m.query))
+    return miss("it is computed in a narrower type than its query's");
   AttentionMatch plain = m;
   std::string rows = takeSinkRows();
   if (rows.empty() && m.sinkKey)

@@ -115,6 +115,8 @@ std::optional<std::variant<DyTMatch, Miss>> basin::onnx::matchDyT(Operation *op)
   m.gamma = gamma;
   inside.insert(product);
   matchTail(m, product->getResult(0));
+  if (hasNarrowerCast(inside, m.x))
+    return Result(miss("it is computed in a narrower type than its input's"));
   m.idiom.arguments = {m.x};
   m.idiom.captured = {m.alpha, m.gamma, m.beta};
   if (StringRef why = checkIdiom(m.idiom, /*allowExtraResults=*/false); !why.empty())

@@ -151,6 +151,8 @@ static std::optional<std::variant<GateMatch, Miss>> matchScores(Operation *produ
     return Result(miss("one of its projections has a factor or a transposed operand"));
   m.wDown = down->weight;
   m.wUp = up->weight;
+  if (hasNarrowerCast(inside, m.x))
+    return Result(miss("it is computed in a narrower type than what it scales"));
   if (std::optional<Miss> why = checkSizes(m))
     return Result(*why);
   inside.insert(product);

@@ -18,7 +18,7 @@ using basin::sink::Layout;
 /// Moves over constant factors and casts.
 static void skipScales(HeadPath &path) {
   while (true) {
-    path.value = skipCasts(path.value, &path.ops);
+    path.value = skipWidenings(path.value, &path.ops);
     std::optional<Scaled> scaled = matchScaled(path.value, path.ops);
     if (!scaled)
       return;
@@ -144,8 +144,8 @@ std::optional<std::string> basin::onnx::walkKey(Value operand, HeadPath &path) {
 std::optional<std::string> basin::onnx::walkValue(Value operand, HeadPath &path) {
   path.value = operand;
   // A scale of the values is none of attention's: stop before it.
-  path.value = skipCasts(path.value, &path.ops);
+  path.value = skipWidenings(path.value, &path.ops);
   if (Value source = matchRepeatedHeads(path.value, path.ops))
-    path.value = skipCasts(source, &path.ops);
+    path.value = skipWidenings(source, &path.ops);
   return std::nullopt;
 }

@@ -53,9 +53,28 @@ bool basin::onnx::isFlagCast(Operation *op) {
   return (from.isInteger(32) || from.isInteger(64)) && isWide;
 }
 
-Value basin::onnx::skipCasts(Value value, Ops *ops) {
+bool basin::onnx::isNarrower(Type type, Type than) {
+  if (!isRealType(type) || !isRealType(than))
+    return false;
+  const llvm::fltSemantics &a = cast<FloatType>(type).getFloatSemantics(),
+                           &b = cast<FloatType>(than).getFloatSemantics();
+  return APFloat::semanticsPrecision(a) < APFloat::semanticsPrecision(b) ||
+         APFloat::semanticsMaxExponent(a) < APFloat::semanticsMaxExponent(b);
+}
+
+bool basin::onnx::hasNarrowerCast(const Ops &ops, Value x) {
+  Type type = getElementTypeOf(x);
+  return llvm::any_of(ops, [&](Operation *op) {
+    return isa<CastOp, CastLikeOp>(op) && isNarrower(getElementTypeOf(op->getResult(0)), type);
+  });
+}
+
+/// Up over Casts between reals; not over those to a narrower type where `wide`.
+static Value skipCastsOf(Value value, Ops *ops, bool wide) {
   while (Operation *op = value ? value.getDefiningOp() : nullptr) {
-    if (!isFloatCast(op))
+    bool narrows = isa<CastOp, CastLikeOp>(op) && isNarrower(getElementTypeOf(op->getResult(0)),
+                                                             getElementTypeOf(op->getOperand(0)));
+    if (!isFloatCast(op) || (wide && narrows))
       break;
     if (ops)
       ops->insert(op);
@@ -63,6 +82,10 @@ Value basin::onnx::skipCasts(Value value, Ops *ops) {
   }
   return value;
 }
+
+Value basin::onnx::skipCasts(Value value, Ops *ops) { return skipCastsOf(value, ops, false); }
+
+Value basin::onnx::skipWidenings(Value value, Ops *ops) { return skipCastsOf(value, ops, true); }
 
 Type basin::onnx::getElementTypeOf(Value value) {
   auto type = value ? dyn_cast<TensorType>(value.getType()) : TensorType();
@@ -164,7 +187,7 @@ bool basin::onnx::isInferenceDropout(Operation *op) {
 }
 
 Value basin::onnx::matchSquare(Value value, Ops &ops) {
-  Operation *op = skipCasts(value, &ops).getDefiningOp();
+  Operation *op = skipWidenings(value, &ops).getDefiningOp();
   if (auto mul = dyn_cast_or_null<MulOp>(op); mul && mul.getA() == mul.getB()) {
     ops.insert(mul);
     return mul.getA();

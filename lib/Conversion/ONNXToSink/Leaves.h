@@ -35,8 +35,18 @@ bool isFloatCast(mlir::Operation *op);
 bool isIndexCast(mlir::Operation *op);
 bool isFlagCast(mlir::Operation *op);
 
-/// The value before any such Cast or Identity; those ops are added to `ops`.
+/// Whether `type` has less precision or range than `than`.
+bool isNarrower(mlir::Type type, mlir::Type than);
+
+/// Whether one of `ops` casts to a type narrower than x's: then they compute less
+/// than an op on x does, however wide what they hand out.
+bool hasNarrowerCast(const Ops &ops, mlir::Value x);
+
+/// The value before any Cast between reals and any Identity; those ops are added to
+/// `ops`. skipWidenings stops at a Cast to a narrower type, before which the value is
+/// another.
 mlir::Value skipCasts(mlir::Value value, Ops *ops = nullptr);
+mlir::Value skipWidenings(mlir::Value value, Ops *ops = nullptr);
 
 /// Elements' type; null if unknown.
 mlir::Type getElementTypeOf(mlir::Value value);

@@ -135,21 +135,22 @@ void NormWalk::matchCentering() {
     auto sub = value.getDefiningOp<SubOp>();
     if (!sub)
       return {};
-    auto mean = skipCasts(sub.getB()).getDefiningOp<ReduceMeanOp>();
-    if (!mean || !isLastAxisMean(mean) || skipCasts(mean.getData()) != skipCasts(sub.getA()))
+    auto mean = skipWidenings(sub.getB()).getDefiningOp<ReduceMeanOp>();
+    if (!mean || !isLastAxisMean(mean) ||
+        skipWidenings(mean.getData()) != skipWidenings(sub.getA()))
       return {};
     return {sub, mean};
   };
   // Some exporters write the subtraction twice.
-  auto [first, firstMean] = center(skipCasts(squared));
-  auto [second, secondMean] = center(skipCasts(scaled));
-  if (!first || !second || skipCasts(first.getA()) != skipCasts(second.getA()))
+  auto [first, firstMean] = center(skipWidenings(squared));
+  auto [second, secondMean] = center(skipWidenings(scaled));
+  if (!first || !second || skipWidenings(first.getA()) != skipWidenings(second.getA()))
     return;
   Ops ops;
-  skipCasts(squared, &ops);
-  skipCasts(scaled, &ops);
+  skipWidenings(squared, &ops);
+  skipWidenings(scaled, &ops);
   for (auto [sub, mean] : {std::pair(first, firstMean), std::pair(second, secondMean)}) {
-    skipCasts(sub.getB(), &ops);
+    skipWidenings(sub.getB(), &ops);
     ops.insert(sub);
     ops.insert(mean);
   }
@@ -185,7 +186,7 @@ PreAffine basin::onnx::matchPreAffine(Value input, Operation *reader) {
 
 /// The norm's input: what is squared and what is scaled, before their casts.
 std::optional<Miss> NormWalk::findInput() {
-  if (skipCasts(squared) != skipCasts(scaled)) {
+  if (skipWidenings(squared) != skipWidenings(scaled)) {
     matchCentering();
     if (!match_.isLayer)
       return miss("what is squared is not what is scaled");
@@ -194,8 +195,8 @@ std::optional<Miss> NormWalk::findInput() {
   }
   // The casts go inside unless somebody else reads them too.
   Ops casts;
-  Value x = skipCasts(squared, &casts);
-  skipCasts(scaled, &casts);
+  Value x = skipWidenings(squared, &casts);
+  skipWidenings(scaled, &casts);
   bool shared = llvm::any_of(casts, [&](Operation *cast) {
     return llvm::any_of(cast->getUsers(), [&](Operation *user) {
       return !casts.contains(user) && !match_.idiom.inside.contains(user);
@@ -263,21 +264,22 @@ void NormWalk::matchTail() {
   match_.idiom.results = {cur};
 }
 
-/// A square that went through a quantized type.
-static bool hasQuantizedSquare(Value value) {
-  auto dequantize = value.getDefiningOp<DequantizeLinearOp>();
-  auto quantize =
-      dequantize ? dequantize->getOperand(0).getDefiningOp<QuantizeLinearOp>() : QuantizeLinearOp();
+/// A square that went through a quantized type, or was cast to a narrower one.
+static bool hasRoundedSquare(Value value) {
+  Operation *op = skipWidenings(value).getDefiningOp();
+  auto dequantize = dyn_cast_or_null<DequantizeLinearOp>(op);
+  Operation *rounding = dequantize ? dequantize->getOperand(0).getDefiningOp() : op;
   Ops ops;
-  return quantize && matchSquare(quantize->getOperand(0), ops);
+  return isa_and_nonnull<QuantizeLinearOp, CastOp>(rounding) &&
+         matchSquare(rounding->getOperand(0), ops);
 }
 
 std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
   auto reduce = dyn_cast<ReduceMeanOp>(mean);
   Ops square;
   using Result = std::variant<NormMatch, Miss>;
-  if (reduce && hasQuantizedSquare(reduce.getData()))
-    return Result(miss("its squares are quantized before their mean"));
+  if (reduce && hasRoundedSquare(reduce.getData()))
+    return Result(miss("its squares are quantized, or cast to a narrower type, before their mean"));
   if (!reduce || !(squared = matchSquare(reduce.getData(), square)))
     return std::nullopt;
   if (!isLastAxisMean(mean))
@@ -290,6 +292,8 @@ std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
     return Result(*why);
   if (auto why = findInput())
     return Result(*why);
+  if (hasNarrowerCast(match_.idiom.inside, match_.x))
+    return Result(miss("it is computed in a narrower type than its input's"));
   matchTail();
   if (Type type = getElementTypeOf(match_.x); type && !isRealType(type))
     return Result(miss("its input is not of f16, bf16, f32 or f64"));

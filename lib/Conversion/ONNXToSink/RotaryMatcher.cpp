@@ -275,6 +275,8 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
     match.idiom.captured = {match.cos, match.sin};
     if (std::optional<Miss> why = checkLayout(match))
       return *why;
+    if (hasNarrowerCast(match.idiom.inside, match.x))
+      return miss("it is computed in a narrower type than its input's");
     // Tables that x is broadcast to, or pairs put together in another shape.
     Type from = match.x.getType(), to = match.idiom.results.front().getType();
     if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))

@@ -43,6 +43,25 @@ onnx.graph @mean_to_double #g {
   onnx.return
 }
 
+// The mean ends at 65504.
+// CHECK-LABEL: onnx.graph @mean_to_half
+// CHECK-NOT: = sink.
+onnx.graph @mean_to_half #g {
+  %x = onnx.node "Source" () {} : () -> !x
+  %w = onnx.node "Source" () {} : () -> tensor<8xf32>
+  %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
+  %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
+  // expected-remark@+1 {{norm '' not raised: it is computed in a narrower type than its input}}
+  %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
+  %d = onnx.Cast(%m) {to = 10} : (!u) -> !u
+  %m1 = onnx.Cast(%d) {to = 1} : (!u) -> !u
+  %a = onnx.Add(%m1, %eps) : (!u, !u) -> !u
+  %r = onnx.Sqrt(%a) : (!u) -> !u
+  %n = onnx.Div(%x, %r) : (!x, !u) -> !u
+  %y = onnx.Mul(%n, %w) : (!u, tensor<8xf32>) -> !u
+  onnx.return
+}
+
 // The mean loses its fraction.
 // CHECK-LABEL: onnx.graph @mean_to_int
 // CHECK-NOT: = sink.
@@ -131,14 +150,29 @@ onnx.graph @attention #g {
   onnx.return
 }
 
-// Scores in f16.
+// Scores in f16, which end at 65504.
 // CHECK-LABEL: onnx.graph @scores_to_half
-// CHECK: sink.attention
+// CHECK-NOT: = sink.
 onnx.graph @scores_to_half #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %h = onnx.Cast(%s) {to = 10} : (!u) -> !u
+  %t = onnx.Cast(%h) {to = 1} : (!u) -> !u
+  // expected-remark@+1 {{attention '' not raised: it is computed in a narrower type than its query}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  onnx.return
+}
+
+// Scores in f64.
+// CHECK-LABEL: onnx.graph @scores_to_double
+// CHECK: sink.attention
+onnx.graph @scores_to_double #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %h = onnx.Cast(%s) {to = 11} : (!u) -> !u
   %t = onnx.Cast(%h) {to = 1} : (!u) -> !u
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u

@@ -118,7 +118,7 @@ onnx.graph @quantized_square #g {
   %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
   %c = onnx.QuantizeLinear(%sq, %s, %z) : (!u, tensor<f32>, tensor<ui8>) -> !u
   %d = onnx.DequantizeLinear(%c, %s, %z) : (!u, tensor<f32>, tensor<ui8>) -> !u
-  // expected-remark@+1 {{norm '' not raised: its squares are quantized before their mean}}
+  // expected-remark@+1 {{norm '' not raised: its squares are quantized, or cast to a narrower type, before their mean}}
   %m = onnx.ReduceMean(%d) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u

@@ -9,7 +9,7 @@
 // CHECK-SAME: \22kind\22:\22rms_norm\22
 // CHECK-SAME: \22meaning\22:[\22basin.meaning.0.0\22]
 // CHECK-SAME: \22name\22:\22y\22
-// CHECK: onnx.graph @main #onnx.graph_info<{{.*}}outputs = [#onnx.value<"y", tensor<?x8xf32>, {}>, #onnx.value<"basin.form.0.0", !onnx.unknown, {}>, #onnx.value<"basin.meaning.0.0", !onnx.unknown, {}>, #onnx.value<"basin.exact.0.0", !onnx.unknown, {}>]
+// CHECK: onnx.graph @main <{{.*}}outputs = [#onnx.value<"y", tensor<?x8xf32>, {}>, #onnx.value<"basin.form.0.0", !onnx.unknown, {}>, #onnx.value<"basin.meaning.0.0", !onnx.unknown, {}>, #onnx.value<"basin.exact.0.0", !onnx.unknown, {}>]
 // CHECK: ^bb0(%[[X:[^:]*]]: tensor<?x8xf32>
 // CHECK: onnx.Mul(%[[X]], %[[X]])
 // CHECK: %[[MEANING:.*]] = onnx.Mul({{.*}}) {{.*}}: (tensor<?x8xf32>, tensor<8xf32>)
