@@ -15,6 +15,7 @@ basin = pytest.importorskip("basin")
 
 DIM, LAYERS, SINK = 32, 3, 5
 LARGEST = 65504.0
+ABSORB = "sink-absorb-residual-sinks"
 ATTN, MLP = 2e5, 2e5
 
 
@@ -181,3 +182,22 @@ def test_rounding_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(basin.BasinError, match="relative error of .*above the bound of"):
         rewrite(source, target, "sink-rescale-residual{k=5 inexact=1e-9}")
     assert not target.exists()
+
+
+@pytest.mark.parametrize("passes", ["sink-insert-pre-affine", f"{ABSORB}{{scale-dims=1:4,3:2}}"])
+@pytest.mark.parametrize("op", ["SkipSimplifiedLayerNormalization", "SkipLayerNormalization"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_skip_operators_normalize_the_unrounded_sum(
+    bias: bool, op: str, passes: str, tmp_path: Path
+) -> None:
+    """In ONNX Runtime, the sum used too."""
+    from test_rewrite_soundness import assert_same
+
+    g = Graph(4, np.float16)
+    vectors = [g.weight(4) for _ in range((op == "SkipLayerNormalization") + 1 + bias)]
+    y = g(op, g.project("x"), "x", *vectors, outputs=4, domain="com.microsoft", epsilon=1e-5)
+    source = g.save(tmp_path / "in.onnx", y, g("Neg", f"{y}_3"))
+    target = tmp_path / "out.onnx"
+    rewrite(source, target, passes)
+    x = np.random.default_rng(2).standard_normal((2, 3, 4)).astype(np.float16)
+    assert_same(source, target, {"x": x})
