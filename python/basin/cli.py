@@ -17,6 +17,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from basin.analysis import commands
+from basin.files import find_clash
+from basin.printable import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -56,7 +58,7 @@ class ExternalDataMode(str, Enum):
 
 def fail(message: str) -> NoReturn:
     """End with exit status 1 and `message` on one line of stderr."""
-    print("basin: error: " + "; ".join(message.split("\n")), file=sys.stderr)
+    print("basin: error: " + printable("; ".join(message.split("\n"))), file=sys.stderr)
     raise typer.Exit(1)
 
 
@@ -78,14 +80,10 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def quoted(value: str) -> str:
-    """`value` as an option's value in a textual pipeline."""
-    if re.fullmatch(r"[\w./+-]+", value):
+    """The path `value` as an option's value in a textual pipeline; a URI where it is not plain."""
+    if re.fullmatch(r"[A-Za-z0-9_./+-]+", value):
         return value
-    if "'" not in value:
-        return f"'{value}'"
-    if '"' not in value:
-        return f'"{value}"'
-    fail(f"a file name with both kinds of quotes: {value}")
+    return Path(value).absolute().as_uri()
 
 
 def rewrite_pipeline(
@@ -96,9 +94,11 @@ def rewrite_pipeline(
     insert: Insert | None = None,
     form: Form = Form.standard,
     bound: float | None = None,
+    strict: bool = False,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
-    passes = ["onnx-infer-shapes", "convert-onnx-to-sink"]
+    shapes = "onnx-infer-shapes{strict=true}" if strict else "onnx-infer-shapes"
+    passes = [shapes, "convert-onnx-to-sink"]
     if rescale is not None or absorb is not None or insert is not None:
         # A residual stream may run through a model's functions.
         passes.insert(0, "onnx-inline-functions")
@@ -159,7 +159,9 @@ def inspect(
     """Show what the compiler recognizes in MODEL."""
     from basin.model import load
 
-    found = load(model).inspect()
+    loaded = load(model)
+    found = loaded.inspect()
+    print_remarks(loaded.remarks)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -175,7 +177,7 @@ def print_inspection(found: dict[str, Any]) -> None:
     for key, value in found.items():
         if not (isinstance(value, list) and value and isinstance(value[0], dict)):
             shown = json.dumps(value) if isinstance(value, list | dict) else value
-            console.print(f"{key}: {shown}", markup=False, highlight=False)
+            console.print(printable(f"{key}: {shown}"), markup=False, highlight=False)
             continue
         table = Table(title=f"{key} ({len(value)})", title_justify="left")
         columns = list(dict.fromkeys(name for row in value for name in row))
@@ -196,7 +198,13 @@ def show_cell(value: Any) -> str:
         return "\n".join(show_cell(one) for one in value)
     if isinstance(value, dict):
         return " ".join(show_cell(one) for one in value.values())
-    return escape(value if isinstance(value, str) else json.dumps(value))
+    return escape(printable(value) if isinstance(value, str) else json.dumps(value))
+
+
+def print_remarks(lines: list[str]) -> None:
+    """Warnings and remarks on stderr, one line each."""
+    for line in lines:
+        print(printable("; ".join(line.split("\n"))), file=sys.stderr)
 
 
 @app.command()
@@ -234,17 +242,21 @@ def rewrite(
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse shapes that the model states wrongly.")
+    ] = False,
 ) -> None:
     """Rewrite the model IN and write it to OUT."""
     from basin.model import load
 
     check_rewrite_options(absorb, rescale, stats, scale_dims, bound)
-    if target.exists() and source.exists() and target.samefile(source):
-        fail(f"the output is the input: {target}")
+    clash = find_clash({"OUT": target}, [one for one in (source, stats) if one is not None])
+    if clash is not None:
+        fail(clash)
     model = load(source)
-    pipeline = rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form, bound)
-    for line in model.run(pipeline):
-        print("; ".join(line.split("\n")), file=sys.stderr)
+    print_remarks(model.remarks)
+    pipeline = rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form, bound, strict)
+    print_remarks(model.run(pipeline))
     model.save(target, external_data.value)
 
 
@@ -278,7 +290,7 @@ def verify(
         except (ValueError, OSError) as error:
             fail(f"--inputs: {error}")
     report = compare(a, b, inputs=values, random=random, tolerance=tolerance, optimize=optimize)
-    print(format_report(report))
+    print(printable(format_report(report)))
     if not report.passed:
         raise typer.Exit(1)
 
