@@ -16,6 +16,9 @@
 #include "basin/API/Model.h"
 #include "basin/Analysis/Inspect.h"
 #include "basin/Analysis/ScaleProof.h"
+#include "basin/Dialect/ONNX/IR/ExternalData.h"
+#include "basin/Dialect/ONNX/IR/MappedFile.h"
+#include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/InitAll.h"
 #include "basin/Target/ONNX/Import.h"
@@ -27,6 +30,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -67,9 +71,15 @@ static std::string makePrintable(std::string text) {
   if (isCut)
     text.resize(kLongest);
   text = llvm::json::fixUTF8(text);
-  for (char &c : text)
-    if (static_cast<unsigned char>(c) < 32 || c == 127)
-      c = '?';
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are C2 80 to C2 9F: terminals obey them, too.
+    bool isControl = byte == 0xc2 && i + 1 < text.size() && (text[i + 1] & 0xe0) == 0x80;
+    if (isControl)
+      text.erase(i, 1);
+    if (isControl || byte < 32 || byte == 127)
+      text[i] = '?';
+  }
   return isCut ? text + "..." : text;
 }
 
@@ -108,19 +118,39 @@ private:
   ScopedDiagnosticHandler handler;
 };
 
-Model::Model(llvm::StringRef path)
-    : path(path), context(getRegistry(), MLIRContext::Threading::DISABLED) {
+Model::Model() : context(getRegistry(), MLIRContext::Threading::DISABLED) {
   context.printOpOnDiagnostic(false);
 }
 
 Model::~Model() = default;
 
+/// The model's file and its data files, by paths that hold when the process
+/// goes to another folder.
+static std::vector<std::string> listFiles(llvm::StringRef path, ModuleOp module) {
+  std::vector<std::string> out;
+  auto add = [&](llvm::SmallString<128> file) {
+    if (!llvm::sys::fs::make_absolute(file))
+      out.push_back(std::string(file));
+  };
+  add(path);
+  auto base = module->getAttrOfType<StringAttr>(onnx::kBaseDirAttr);
+  auto data = module->getAttrOfType<ArrayAttr>(onnx::kDataFilesAttr);
+  if (base && data)
+    for (auto name : data.getAsRange<StringAttr>()) {
+      llvm::SmallString<128> file(base.getValue());
+      llvm::sys::path::append(file, name.getValue());
+      add(file);
+    }
+  return out;
+}
+
 llvm::Expected<std::unique_ptr<Model>> Model::load(llvm::StringRef path) {
-  std::unique_ptr<Model> model(new Model(path));
+  std::unique_ptr<Model> model(new Model);
   Capture capture(*model);
   model->module = onnx::importModel(path, &model->context);
   if (!model->module)
     return capture.error("the model could not be read");
+  model->inputFiles = listFiles(path, *model->module);
   return model;
 }
 
@@ -146,9 +176,12 @@ llvm::Error Model::run(llvm::StringRef pipeline) {
   } else if (failed(parsePassPipeline(pipeline, manager, os))) {
     return pipelineError(reason);
   }
+  onnx::MappedFileCheck intact;
   OwningOpRef<ModuleOp> copy = module->clone();
   if (failed(manager.run(*copy)))
     return capture.error("the pipeline failed");
+  if (llvm::Error error = intact.check())
+    return error;
   if (!original)
     original = std::move(module);
   module = std::move(copy);
@@ -172,10 +205,8 @@ llvm::Expected<std::optional<std::string>> Model::findScaleMismatch() {
 
 llvm::Error Model::save(llvm::StringRef to, onnx::ExternalData externalData) {
   std::lock_guard<std::mutex> lock(mutex);
-  if (llvm::sys::fs::equivalent(path, to))
-    return llvm::createStringError("'" + to.str() + "' is the model's own input");
   Capture capture(*this);
-  if (failed(onnx::exportModel(*module, to, {externalData})))
+  if (failed(onnx::exportModel(*module, to, {externalData, inputFiles})))
     return capture.error("the model could not be written");
   return llvm::Error::success();
 }
@@ -186,9 +217,12 @@ llvm::Expected<std::string> Model::inspectJSON() {
   PassManager manager(&context);
   if (failed(parsePassPipeline(kRaisePipeline, manager)))
     return llvm::createStringError("the recognition pipeline is not registered");
+  onnx::MappedFileCheck intact;
   OwningOpRef<ModuleOp> copy = module->clone();
   if (failed(manager.run(*copy)))
     return capture.error("recognition failed");
+  if (llvm::Error error = intact.check())
+    return error;
   std::string text;
   llvm::raw_string_ostream os(text);
   os << llvm::json::Value(inspectModule(*copy));

@@ -24,6 +24,13 @@ static json::Value orNull(std::optional<int64_t> value) {
   return value ? json::Value(*value) : json::Value(nullptr);
 }
 
+/// JSON has no number that is not finite: "nan", "inf" or "-inf".
+static json::Value number(const APFloat &value) {
+  if (value.isFinite())
+    return value.convertToDouble();
+  return value.isNaN() ? "nan" : value.isNegative() ? "-inf" : "inf";
+}
+
 static std::optional<int64_t> lastDim(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
@@ -52,7 +59,7 @@ template <typename NormOp> static json::Object describeNorm(NormOp op, StringRef
       {"output", nameOf(op.getResult())},
       {"kind", kind},
       {"dim", orNull(lastDim(op.getX()))},
-      {"eps", op.getEpsilon().convertToDouble()},
+      {"eps", number(op.getEpsilon())},
       {"pre_affine", static_cast<bool>(op.getPreAffine())},
       {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
       {"residual", static_cast<bool>(op.getResidual())},
@@ -82,8 +89,8 @@ static json::Object describeDyT(sink::DyTOp op) {
 }
 
 static json::Object describeAttention(sink::AttentionOp op) {
-  auto number = [](std::optional<APFloat> value) {
-    return value ? json::Value(value->convertToDouble()) : json::Value(nullptr);
+  auto numberOrNull = [](std::optional<APFloat> value) {
+    return value ? number(*value) : json::Value(nullptr);
   };
   StringRef mask = "none", hiddenRows = op.getHiddenRows();
   if (op.getMaskKind())
@@ -97,8 +104,8 @@ static json::Object describeAttention(sink::AttentionOp op) {
       {"mask", mask},
       {"hidden_rows", hiddenRows.empty() ? json::Value(nullptr) : json::Value(hiddenRows)},
       {"own_lengths", static_cast<bool>(op.getLastKey())},
-      {"scale", number(op.getScale())},
-      {"softcap", number(op.getSoftcap())},
+      {"scale", numberOrNull(op.getScale())},
+      {"softcap", numberOrNull(op.getSoftcap())},
       {"window", orNull(op.getWindow())},
       {"rotary", isRotated(op)},
       {"kv_cache", hasCache(op)},

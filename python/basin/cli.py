@@ -17,6 +17,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from basin.analysis import commands
+from basin.files import find_clash
+from basin.printable import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -56,7 +58,7 @@ class ExternalDataMode(str, Enum):
 
 def fail(message: str) -> NoReturn:
     """End with exit status 1 and `message` on one line of stderr."""
-    print("basin: error: " + "; ".join(message.split("\n")), file=sys.stderr)
+    print("basin: error: " + printable("; ".join(message.split("\n"))), file=sys.stderr)
     raise typer.Exit(1)
 
 
@@ -78,14 +80,10 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def quoted(value: str) -> str:
-    """`value` as an option's value in a textual pipeline."""
-    if re.fullmatch(r"[\w./+-]+", value):
+    """The path `value` as an option's value in a textual pipeline; a URI where it is not plain."""
+    if re.fullmatch(r"[A-Za-z0-9_./+-]+", value):
         return value
-    if "'" not in value:
-        return f"'{value}'"
-    if '"' not in value:
-        return f'"{value}"'
-    fail(f"a file name with both kinds of quotes: {value}")
+    return Path(value).absolute().as_uri()
 
 
 def rewrite_pipeline(
@@ -96,26 +94,30 @@ def rewrite_pipeline(
     insert: Insert | None = None,
     form: Form = Form.standard,
     bound: float | None = None,
+    strict: bool = False,
+    inexact: float | None = None,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
-    passes = ["onnx-infer-shapes", "convert-onnx-to-sink"]
+    shapes = "onnx-infer-shapes{strict=true}" if strict else "onnx-infer-shapes"
+    passes = [shapes, "convert-onnx-to-sink"]
     if rescale is not None or absorb is not None or insert is not None:
         # A residual stream may run through a model's functions.
         passes.insert(0, "onnx-inline-functions")
+    rounding = f" inexact={inexact!r}" if inexact is not None else ""
     if rescale is not None:
         options = f"k={rescale}"
         if rescale == "auto" and stats is not None:
             options += f" stats={quoted(str(stats))}"
         elif rescale == "auto" and bound is not None:
             options += f" bound={bound}"
-        passes.append(f"sink-rescale-residual{{{options}}}")
+        passes.append(f"sink-rescale-residual{{{options}{rounding}}}")
     if absorb is not None:
         options = ""
         if stats is not None:
-            options = f"{{stats={quoted(str(stats))}}}"
+            options = f"stats={quoted(str(stats))}"
         elif scale_dims is not None:
-            options = f"{{scale-dims={scale_dims}}}"
-        passes.append("sink-absorb-residual-sinks" + options)
+            options = f"scale-dims={scale_dims}"
+        passes.append(f"sink-absorb-residual-sinks{{{(options + rounding).strip()}}}")
     if insert is not None:
         passes.append("sink-insert-pre-affine")
     passes.append(f"convert-sink-to-onnx{{form={form.value}}}")
@@ -128,6 +130,7 @@ def check_rewrite_options(
     stats: Path | None,
     scale_dims: str | None,
     bound: float | None,
+    inexact: float | None,
 ) -> None:
     """Refuse what the pipeline's own parser would refuse less clearly."""
     if rescale is not None and not re.fullmatch(r"auto|-?\d{1,3}", rescale):
@@ -142,6 +145,10 @@ def check_rewrite_options(
         fail("--bound belongs to --rescale-residual auto")
     if bound is not None and not 0 < bound < float("inf"):
         fail(f"--bound: expected a positive number, but got {bound}")
+    if inexact is not None and absorb is None and rescale is None:
+        fail("--inexact belongs to --absorb residual or --rescale-residual")
+    if inexact is not None and not 0 < inexact < 1:
+        fail(f"--inexact: expected an error between 0 and 1, but got {inexact}")
     if rescale == "auto" and stats is None and bound is None:
         fail("--rescale-residual auto needs --bound or --stats")
     if stats is not None and not stats.is_file():
@@ -159,7 +166,9 @@ def inspect(
     """Show what the compiler recognizes in MODEL."""
     from basin.model import load
 
-    found = load(model).inspect()
+    loaded = load(model)
+    found = loaded.inspect()
+    print_remarks(loaded.remarks)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -175,7 +184,7 @@ def print_inspection(found: dict[str, Any]) -> None:
     for key, value in found.items():
         if not (isinstance(value, list) and value and isinstance(value[0], dict)):
             shown = json.dumps(value) if isinstance(value, list | dict) else value
-            console.print(f"{key}: {shown}", markup=False, highlight=False)
+            console.print(printable(f"{key}: {shown}"), markup=False, highlight=False)
             continue
         table = Table(title=f"{key} ({len(value)})", title_justify="left")
         columns = list(dict.fromkeys(name for row in value for name in row))
@@ -196,7 +205,13 @@ def show_cell(value: Any) -> str:
         return "\n".join(show_cell(one) for one in value)
     if isinstance(value, dict):
         return " ".join(show_cell(one) for one in value.values())
-    return escape(value if isinstance(value, str) else json.dumps(value))
+    return escape(printable(value) if isinstance(value, str) else json.dumps(value))
+
+
+def print_remarks(lines: list[str]) -> None:
+    """Warnings and remarks on stderr, one line each."""
+    for line in lines:
+        print(printable("; ".join(line.split("\n"))), file=sys.stderr)
 
 
 @app.command()
@@ -234,24 +249,42 @@ def rewrite(
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
+    inexact: Annotated[
+        float | None,
+        typer.Option(metavar="E", help="Round weights where a scale is not exact, by at most E."),
+    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Keep the result without running both models.")
     ] = False,
     verify_limit: Annotated[
         float, typer.Option(metavar="GB", help="The largest model that is run for the proof.")
     ] = 2.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse shapes that the model states wrongly.")
+    ] = False,
 ) -> None:
     """Rewrite the model IN and write it to OUT, if both give the same bits on drawn inputs."""
     from basin.rewriting import rewrite as run_rewrite
 
-    check_rewrite_options(absorb, rescale, stats, scale_dims, bound)
-    if target.exists() and source.exists() and target.samefile(source):
-        fail(f"the output is the input: {target}")
-    pipeline = rewrite_pipeline(absorb, rescale, stats, scale_dims, insert, form, bound)
+    check_rewrite_options(absorb, rescale, stats, scale_dims, bound, inexact)
+    clash = find_clash({"OUT": target}, [one for one in (source, stats) if one is not None])
+    if clash is not None:
+        fail(clash)
+    pipeline = rewrite_pipeline(
+        absorb, rescale, stats, scale_dims, insert, form, bound, strict, inexact
+    )
     limit = int(verify_limit * 2**30)
-    said = run_rewrite(source, target, pipeline, external_data.value, not no_verify, limit)
-    for line in said:
-        print("; ".join(line.split("\n")), file=sys.stderr)
+    print_remarks(
+        run_rewrite(
+            source,
+            target,
+            pipeline,
+            external_data.value,
+            not no_verify,
+            limit,
+            exact=inexact is None,
+        )
+    )
 
 
 @app.command()
@@ -292,7 +325,7 @@ def verify(
     if b is None:
         fail("expected two models, or --recognition")
     report = compare(a, b, inputs=values, random=random, tolerance=tolerance, optimize=optimize)
-    print(format_report(report))
+    print(printable(format_report(report)))
     if not report.passed:
         raise typer.Exit(1)
 

@@ -1,15 +1,17 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and never onto one that the input needs."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` to `path` by a temporary file beside it, with the usual permissions."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # A short name of its own: one made from a long name could be too long.
+    handle, name = tempfile.mkstemp(prefix=".basin-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
@@ -20,3 +22,34 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def find_clash(targets: Mapping[str, Path | None], inputs: Iterable[Path]) -> str | None:
+    """Why a target must not be written: it is an input, or another target; None where all may be.
+
+    `targets` are named by their options. Files are compared by what they are, not by name: links
+    of both kinds are seen through.
+    """
+    needed = list(inputs)
+    given = [(option, path) for option, path in targets.items() if path is not None]
+    for at, (option, path) in enumerate(given):
+        for one in needed:
+            if is_same_file(path, one):
+                return f"{option}: {path} is an input: {one}"
+        for other, earlier in given[:at]:
+            if is_same_file(path, earlier):
+                return f"{option} and {other} are one file: {path}"
+    return None
+
+
+def is_same_file(a: Path, b: Path) -> bool:
+    """Whether two paths lead to one file, which need not be there yet."""
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return os.path.realpath(a) == os.path.realpath(b)
+
+
+def refers_to(model: Path, names: Iterable[str]) -> list[Path]:
+    """The model and the files `names` beside it."""
+    return [model, *(model.parent / name for name in names)]

@@ -20,6 +20,8 @@ class Model:
 
     def __init__(self, handle: _basin.Model) -> None:
         self._handle = handle
+        # Warnings and remarks of reading and inspecting the model.
+        self.remarks: list[str] = handle.take_diagnostics()
 
     def run(self, pipeline: str) -> list[str]:
         """Run a textual pass pipeline and return its warnings and remarks.
@@ -31,8 +33,14 @@ class Model:
         return self._handle.take_diagnostics()
 
     def inspect(self) -> dict[str, Any]:
-        """What recognition finds in the model; the model stays as it is."""
-        return json.loads(self._handle.inspect_json())
+        """What recognition finds in the model; the model stays as it is.
+
+        A number that is not finite is a string: "nan", "inf" or "-inf".
+        """
+        self._handle.take_diagnostics()
+        found = json.loads(self._handle.inspect_json())
+        self.remarks += self._handle.take_diagnostics()
+        return found
 
     def find_scale_mismatch(self) -> str | None:
         """None where the rewritten model is proven to compute what the loaded one did.

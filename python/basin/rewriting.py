@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from basin.model import BasinError, ExternalData, load
+from basin.model import BasinError, ExternalData, Model, load
 from basin.proof import DEFAULT_LIMIT, Proof, prove
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
@@ -19,26 +19,44 @@ def rewrite(
     external_data: ExternalData = "auto",
     verify: bool = True,
     limit: int = DEFAULT_LIMIT,
+    exact: bool = True,
 ) -> list[str]:
     """Run a pipeline of passes on the model at `source` and write the result to `target`.
 
     With `verify` both models run on drawn inputs first, and nothing is written where an output has
-    other bits: a BasinError names the output, the difference and the case. Returns warnings and
-    remarks; one of them says why a promise was not checked.
+    other bits: a BasinError names the output, the difference and the case. A model that cannot be
+    run, or is too large, is kept if `Model.find_scale_mismatch` proves it. A rewrite that is not
+    `exact` is not compared. Returns warnings and remarks; one of them says what was not checked.
     """
     model = load(source)
-    said = model.run(pipeline)
-    if verify:
-        proof = _prove_before_saving(model, Path(source), Path(target), limit)
-        if proof.broken:
-            raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
-        if proof.skipped:
-            said.append(f"remark: the rewrite's promise was not checked: {proof.skipped}")
+    said = [*model.remarks, *model.run(pipeline)]
+    if verify and not exact:
+        said.append("remark: a rewrite that rounds weights promises no bits: not compared")
+    elif verify:
+        said += _check(model, Path(source), Path(target), limit)
     model.save(target, external_data)
     return said
 
 
-def _prove_before_saving(model, source: Path, target: Path, limit: int) -> Proof:
+def _check(model: Model, source: Path, target: Path, limit: int) -> list[str]:
+    """Remarks on what was checked, by runs or else by the static proof; raises BasinError."""
+    proof = _prove_before_saving(model, source, target, limit)
+    if proof.broken:
+        raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
+    if not proof.skipped:
+        return []
+    why = model.find_scale_mismatch()
+    if why is None:
+        return [
+            f"remark: bits were not compared ({proof.skipped}); the scales are proven to cancel"
+        ]
+    raise BasinError(
+        f"the rewrite's promise could be checked neither by runs ({proof.skipped}) nor by its scales "
+        f"({why}); nothing was written; --no-verify writes it unchecked"
+    )
+
+
+def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -> Proof:
     """By a copy in a folder of its own beside the target, which is removed in any case."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=".basin-proof-", dir=target.parent)

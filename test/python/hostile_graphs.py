@@ -27,15 +27,24 @@ graph_case("own_output", lambda: model([relu("y", "y")]), "node 'n' (Relu)", "'y
 graph_case(
     "cycle",
     lambda: model([relu("b", "a"), relu("a", "b", "m")], outputs=[value("b")]),
-    "node 'n' (Relu)",
-    "'b'",
+    "node 'm' (Relu)",
+    "'a'",
     UNDEFINED,
 )
 graph_case(
-    "wrong_order",
-    lambda: model([relu("h", "y", "late"), relu("x", "h")]),
-    "node 'late' (Relu)",
-    "'h'",
+    "cycle_after_wrong_order",
+    lambda: model(
+        [relu("h", "y", "late"), relu("x", "h"), relu("b", "a", "c1"), relu("a", "b", "c2")]
+    ),
+    "node 'c2' (Relu)",
+    "'a'",
+    UNDEFINED,
+)
+graph_case(
+    "undefined_after_wrong_order",
+    lambda: model([relu("h", "y", "late"), relu("nothing", "h", "bad")]),
+    "node 'bad' (Relu)",
+    "'nothing'",
     UNDEFINED,
 )
 graph_case("value_twice", lambda: model([relu(), relu(name="m")]), "node 'm'", "'y'", "twice")

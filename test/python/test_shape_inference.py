@@ -220,3 +220,39 @@ def test_node_agrees_with_onnx(name, tmp_path):
     ours, theirs = infer_both(NODES[name], tmp_path)
     assert ours["z"] == theirs["z"]
     assert None not in ours["z"].dims
+
+
+@pytest.mark.skipif(not (BIN / "basin-opt").exists(), reason="basin-opt is not built")
+@pytest.mark.parametrize("kind", ["node", "pytorch-operator", "pytorch-converted"])
+def test_agrees_on_the_standards_own_models(kind, tmp_path, capsys):
+    """Rules for operators without a typed op included: no contradiction, and few say less."""
+    basin = pytest.importorskip("basin")
+    from conformance import load_cases
+
+    less, total = collections.Counter(), 0
+    for case in load_cases(kind):
+        model = onnx.ModelProto.FromString(case.model.SerializeToString())
+        drop_statements(model.graph)
+        for output in model.graph.output:
+            output.ClearField("type")
+        path = tmp_path / "m.onnx"
+        path.write_bytes(model.SerializeToString())
+        try:
+            peer = onnx.shape_inference.infer_shapes(model, data_prop=True)
+            loaded = basin.load(path)
+            loaded.run("onnx-infer-shapes")
+        except (onnx.shape_inference.InferenceError, basin.BasinError):
+            continue
+        ours = types_of_ir(loaded.text())
+        theirs = {name: one for name, one in types_of_onnx(peer.graph).items() if name in ours}
+        wrong = [name for name in theirs if ours[name] and contradicts(ours[name], theirs[name])]
+        assert not wrong, (case.name, [(name, ours[name], theirs[name]) for name in wrong])
+        total += len(theirs)
+        for name in theirs:
+            if not at_least_as_precise(ours[name], theirs[name]):
+                (node,) = [n for n in model.graph.node if name in n.output][:1] or [None]
+                less[node.op_type if node else "?"] += 1
+    with capsys.disabled():
+        print(f"\n{kind}: {sum(less.values())} of {total} values less precise:", dict(less))
+    assert total > 10
+    assert sum(less.values()) <= 0.1 * total

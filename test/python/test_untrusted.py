@@ -89,7 +89,7 @@ def test_refused(case, folder):
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("name", ["truncated", "wrong_order", "bad_name_in_refusal"])
+@pytest.mark.parametrize("name", ["truncated", "cycle", "bad_name_in_refusal"])
 def test_refused_by_translate(name, folder):
     case = next(case for case in REFUSED if case.name == name)
     make(case, folder)

@@ -41,7 +41,7 @@ public:
   /// error the model is as it was before.
   llvm::Error run(llvm::StringRef pipeline);
 
-  /// Writes the model; see onnx::exportModel. The file it came from is refused.
+  /// Writes the model; see onnx::exportModel. The files it came from are refused.
   llvm::Error save(llvm::StringRef path,
                    onnx::ExternalData externalData = onnx::ExternalData::Auto);
 
@@ -59,14 +59,15 @@ public:
   std::vector<std::string> takeDiagnostics();
 
 private:
-  explicit Model(llvm::StringRef path);
+  Model();
 
   /// The first error of `captured` as an llvm::Error; the rest is kept for
   /// takeDiagnostics.
   class Capture;
 
   std::mutex mutex;
-  std::string path;
+  /// What save must not write.
+  std::vector<std::string> inputFiles;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// As it was before the first pipeline; null until then.

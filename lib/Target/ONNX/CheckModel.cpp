@@ -43,12 +43,16 @@ StringRef basin::onnx::canonicalDomain(const wire::Text &domain) {
 
 static std::optional<Refusal> checkOpsets(const std::vector<wire::Opset> &opsets,
                                           const std::string &where) {
-  llvm::StringSet<> seen;
+  llvm::StringMap<int64_t> seen;
   for (const wire::Opset &opset : opsets) {
     StringRef domain = canonicalDomain(opset.domain);
-    if (!seen.insert(domain).second)
-      return Refusal{where, "the opset of domain " + quoteName(domain) + " is imported twice"};
     int64_t version = opset.version.value_or(0);
+    // Exporters import '' and 'ai.onnx', which are one.
+    auto [known, isNew] = seen.try_emplace(domain, version);
+    if (!isNew && known->second != version)
+      return Refusal{where, "the opset of domain " + quoteName(domain) +
+                                " is imported twice, as version " + std::to_string(known->second) +
+                                " and " + std::to_string(version)};
     // Runtimes keep it in 32 bits.
     if (version < 0 || version > INT32_MAX)
       return Refusal{where, "expected an opset version from 0 to 2147483647 for domain " +

@@ -7,22 +7,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A module to a ModelProto, and that to files: both the model and its data
-// file appear under their names only when all of them is written.
+// A module to a ModelProto. ExportFiles.cpp writes that to files.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Exporter.h"
 
-#include "llvm/ADT/StringSet.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
-
 using namespace mlir;
 using namespace basin::onnx;
 using wire::Rope;
-
-namespace fs = llvm::sys::fs;
 
 void Exporter::entries(Rope &out, uint32_t tag, ArrayAttr entries) {
   for (auto entry : entries.getAsRange<ArrayAttr>()) {
@@ -131,111 +124,4 @@ LogicalResult basin::onnx::exportModel(ModuleOp module, llvm::raw_ostream &os) {
     return failure();
   rope->write(os);
   return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Files
-//===----------------------------------------------------------------------===//
-
-/// Files the model refers to, relative to its folder.
-static llvm::StringSet<> externalLocations(ModuleOp module, bool &spills) {
-  llvm::StringSet<> out;
-  module.walk([&](InitializerOp op) {
-    if (auto external = dyn_cast<ExternalAttr>(op.getValue()))
-      out.insert(external.getLocation());
-    spills |= op.getInfo() && op.getInfo()->contains("spill");
-  });
-  return out;
-}
-
-/// Whether external files are where a model in `outputDir` would look for them.
-static bool canShare(ModuleOp module, StringRef outputDir) {
-  auto base = module->getAttrOfType<StringAttr>(kBaseDirAttr);
-  return base && fs::equivalent(base.getValue(), outputDir.empty() ? "." : outputDir);
-}
-
-namespace {
-/// A file under a temporary name beside its final one; gone unless kept.
-class PendingFile {
-public:
-  LogicalResult open(ModuleOp module, StringRef path) {
-    final = path.str();
-    // Renaming onto a device or a pipe would replace it.
-    fs::file_status status;
-    if (!fs::status(path, status) && status.type() != fs::file_type::regular_file)
-      return module.emitError("cannot write '")
-             << path << "': expected a regular file or none, but got "
-             << (status.type() == fs::file_type::directory_file ? "a directory" : "a special file");
-    auto file = fs::TempFile::create(path + ".tmp-%%%%%%%%");
-    if (!file)
-      return module.emitError("cannot write '")
-             << path << "': " << llvm::toString(file.takeError());
-    temp.emplace(std::move(*file));
-    os = std::make_unique<llvm::raw_fd_ostream>(temp->FD, /*shouldClose=*/false);
-    return success();
-  }
-  LogicalResult keep(ModuleOp module) {
-    os->flush();
-    if (os->has_error()) {
-      auto diag = module.emitError("cannot write '") << final << "': " << os->error().message();
-      os->clear_error();
-      return diag;
-    }
-    // TempFile makes private files; give them what the umask allows.
-    (void)fs::setPermissions(temp->FD, fs::perms(0666 & ~fs::getUmask()));
-    os.reset();
-    if (llvm::Error error = temp->keep(final))
-      return module.emitError("cannot write '")
-             << final << "': " << llvm::toString(std::move(error));
-    temp.reset();
-    return success();
-  }
-  ~PendingFile() {
-    if (os)
-      os->clear_error();
-    os.reset();
-    if (temp)
-      llvm::consumeError(temp->discard());
-  }
-  std::unique_ptr<llvm::raw_fd_ostream> os;
-
-private:
-  std::string final;
-  std::optional<fs::TempFile> temp;
-};
-} // namespace
-
-LogicalResult basin::onnx::exportModel(ModuleOp module, StringRef path,
-                                       const ExportOptions &options) {
-  StringRef dir = llvm::sys::path::parent_path(path);
-  bool spills = false;
-  llvm::StringSet<> locations = externalLocations(module, spills);
-  DataPolicy data;
-  data.mode = options.externalData;
-  data.fileName = (llvm::sys::path::filename(path) + ".data").str();
-  if (data.mode == ExternalData::Auto)
-    data.mode = canShare(module, dir) ? ExternalData::Share : ExternalData::Copy;
-  if (data.mode == ExternalData::Share && !locations.empty() && !canShare(module, dir))
-    return module.emitError("cannot share external data: '")
-           << path
-           << "' does not stand in the folder of the input's data files; use "
-              "external data 'copy'";
-  bool writesData = data.mode != ExternalData::Embed &&
-                    (spills || (data.mode == ExternalData::Copy && !locations.empty()));
-  if (writesData && locations.contains(data.fileName) && canShare(module, dir))
-    return module.emitError("the new data file '")
-           << data.fileName << "' would replace the input's; choose another output name";
-  PendingFile dataFile, modelFile;
-  SmallString<128> dataPath(dir);
-  llvm::sys::path::append(dataPath, data.fileName);
-  if (writesData && failed(dataFile.open(module, dataPath)))
-    return failure();
-  data.os = dataFile.os.get();
-  FailureOr<Rope> rope = Exporter(module, data).model();
-  if (failed(rope) || failed(modelFile.open(module, path)))
-    return failure();
-  rope->write(*modelFile.os);
-  if (writesData && failed(dataFile.keep(module)))
-    return failure();
-  return modelFile.keep(module);
 }

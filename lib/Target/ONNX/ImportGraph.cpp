@@ -137,7 +137,7 @@ LogicalResult Importer::body(const wire::Graph &g, GraphInfoAttr info, Block &bl
       return failure();
   }
   std::string where = "graph " + quoteName(g.name.value_or(""));
-  if (failed(initializers(g, scope)) || failed(nodes(g.nodes, scope)))
+  if (failed(initializers(g, scope)) || failed(nodes(g.nodes, scope, where)))
     return failure();
   b.setInsertionPointToEnd(&block);
   return finish(llvm::map_to_vector(g.outputs, [](const auto &v) { return v.name.value_or(""); }),

@@ -13,6 +13,8 @@
 
 #include "Importer.h"
 
+#include "basin/Dialect/ONNX/IR/ExternalData.h"
+#include "basin/Dialect/ONNX/IR/MappedFile.h"
 #include "basin/Target/ONNX/Import.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -135,7 +137,7 @@ LogicalResult Importer::function(const wire::Function &f) {
     if (failed(
             define(scope, name, block.addArgument(UnknownType::get(ctx), loc), where + ": input")))
       return failure();
-  if (failed(nodes(f.nodes, scope)))
+  if (failed(nodes(f.nodes, scope, where)))
     return failure();
   b.setInsertionPointToEnd(&block);
   return finish(f.outputs, scope, where);
@@ -170,12 +172,15 @@ OwningOpRef<ModuleOp> Importer::import() {
     if (failed(function(f)))
       return {};
   }
+  if (!dataFiles.empty())
+    module->setAttr(kDataFilesAttr, b.getArrayAttr(dataFiles.getArrayRef()));
   return owned;
 }
 
 OwningOpRef<ModuleOp> basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
                                                MLIRContext *context, const ImportOptions &options) {
   context->loadDialect<ONNXDialect>();
+  MappedFileCheck intact;
   std::shared_ptr<llvm::MemoryBuffer> shared = std::move(buffer);
   std::string baseDir = options.baseDir;
   if (baseDir.empty())
@@ -184,31 +189,36 @@ OwningOpRef<ModuleOp> basin::onnx::importModel(std::unique_ptr<llvm::MemoryBuffe
     baseDir = ".";
   wire::Limits limits;
   limits.maxDepth = options.maxDepth;
-  auto model = wire::decodeModel(shared->getBuffer(), limits);
-  if (!model) {
+  auto refuse = [&](llvm::Error error) {
     emitError(FileLineColLoc::get(context, shared->getBufferIdentifier(), 0, 0))
-        << llvm::toString(model.takeError());
-    return {};
+        << llvm::toString(std::move(error));
+    return OwningOpRef<ModuleOp>();
+  };
+  auto model = wire::decodeModel(shared->getBuffer(), limits);
+  if (!model)
+    return refuse(model.takeError());
+  OwningOpRef<ModuleOp> module = Importer(context, *model, shared, std::move(baseDir)).import();
+  if (llvm::Error error = intact.check()) {
+    if (module)
+      return refuse(std::move(error));
+    llvm::consumeError(std::move(error));
   }
-  return Importer(context, *model, shared, std::move(baseDir)).import();
+  return module;
 }
 
 OwningOpRef<ModuleOp> basin::onnx::importModel(StringRef path, MLIRContext *context,
                                                const ImportOptions &options) {
+  auto refuse = [&](const Twine &why) {
+    emitError(UnknownLoc::get(context)) << "cannot read " << quoteName(path) << ": " << why.str();
+    return OwningOpRef<ModuleOp>();
+  };
   // A device may never end, and a pipe cannot be mapped.
   llvm::sys::fs::file_status status;
   if (!llvm::sys::fs::status(path, status) &&
-      status.type() != llvm::sys::fs::file_type::regular_file) {
-    emitError(UnknownLoc::get(context))
-        << "cannot read " << quoteName(path) << ": expected a regular file";
-    return {};
-  }
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                            /*RequiresNullTerminator=*/false);
-  if (!buffer) {
-    emitError(UnknownLoc::get(context))
-        << "cannot read " << quoteName(path) << ": " << buffer.getError().message();
-    return {};
-  }
+      status.type() != llvm::sys::fs::file_type::regular_file)
+    return refuse("expected a regular file");
+  auto buffer = mapFile(path);
+  if (!buffer)
+    return refuse(buffer.getError().message());
   return importModel(std::move(*buffer), context, options);
 }

@@ -15,15 +15,21 @@
 
 #include "Importer.h"
 
+#include "basin/Dialect/ONNX/IR/TypedOps.h"
+
 using namespace mlir;
 using namespace basin::onnx;
 
 /// A node's attributes are kept sorted: a bound on the time that takes.
 static constexpr size_t kMaxAttributes = 10000;
 
-LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope) {
-  for (const wire::Node &n : nodes)
-    if (failed(node(n, scope)))
+LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope, const Twine &where) {
+  bool hasCycle = false;
+  std::optional<std::vector<unsigned>> order = sortNodes(nodes, scope, hasCycle);
+  if (order && !hasCycle)
+    emitRemark(loc) << where.str() << ": its nodes are not in topological order: sorted";
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (failed(node(nodes[order ? (*order)[i] : i], scope)))
       return failure();
   return success();
 }
@@ -43,8 +49,7 @@ LogicalResult Importer::operands(const wire::Node &n, Scope &scope, SmallVectorI
     if (!value)
       return error(describe(n)) << "input " << quoteName(name)
                                 << " is not defined before it: the graph is "
-                                   "cyclic, not in topological "
-                                   "order, or incomplete";
+                                   "cyclic or incomplete";
     out.push_back(value);
   }
   return success();
@@ -87,14 +92,11 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
 }
 
 bool Importer::isTypedUse(RegisteredOperationName name, const NodeSchema &schema,
-                          const wire::Node &n, const Attrs &attrs, ArrayRef<Attribute> graphNames) {
-  // What a typed op requires it has: passes need not ask.
-  for (auto [input, what] : llvm::zip(n.inputs, schema.inputs))
-    if (input.empty() && !what.ends_with("?") && !what.ends_with("*"))
-      return false;
-  return !n.overload &&
+                          const wire::Node &n, ValueRange operands, const Attrs &attrs,
+                          ArrayRef<Attribute> graphNames) {
+  return !n.overload && !findAbsentInput(schema, operands) &&
          !functionNames.contains((canonicalDomain(n.domain) + "/" + *n.opType).str()) &&
-         fitsTypedOp(name, schema, n.inputs.size(), n.outputs.size(), attrs, graphNames);
+         fitsTypedOp(name, schema, operands.size(), n.outputs.size(), attrs, graphNames);
 }
 
 /// Refuses a known attribute of the wrong kind. Before opset 13 some attributes
@@ -128,7 +130,7 @@ Operation *Importer::createNode(const wire::Node &n, OperationState &state, cons
   const NodeSchema *schema = nullptr;
   std::optional<RegisteredOperationName> typed =
       lookupTypedOp(ctx, canonicalDomain(n.domain), *n.opType, schema);
-  if (typed && isTypedUse(*typed, *schema, n, attrs, graphNames)) {
+  if (typed && isTypedUse(*typed, *schema, n, state.operands, attrs, graphNames)) {
     state.name = *typed;
     state.addAttributes(attrs);
     // The domain's form where it is not the plain one.

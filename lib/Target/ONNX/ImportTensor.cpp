@@ -15,7 +15,11 @@
 #include "Importer.h"
 #include "TypeCodec.h"
 
+#include "basin/Dialect/ONNX/IR/ExternalData.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -75,6 +79,14 @@ static std::optional<int64_t> parseCount(StringRef text) {
   return value;
 }
 
+/// Whether no file, and no link to one, has the name.
+static bool isMissing(StringRef baseDir, StringRef location) {
+  SmallString<128> path(baseDir);
+  llvm::sys::path::append(path, location);
+  llvm::sys::fs::file_status status;
+  return llvm::sys::fs::status(path, status) == std::errc::no_such_file_or_directory;
+}
+
 FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTensorType type,
                                                 const Twine &what) {
   StringRef location;
@@ -102,6 +114,18 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTen
   if (length >= 0 && static_cast<uint64_t>(length) != *expected)
     return error(what) << "expected " << *expected << " bytes of external data for " << type
                        << ", but got length " << length;
+  if (llvm::Error bad = checkExternalName(location))
+    return error(what) << llvm::toString(std::move(bad));
+  auto made = TypedAttr(ExternalAttr::get(ctx, type, location, offset, length,
+                                          canonical ? ArrayAttr() : entries(t.external)));
+  bool isFirst = dataFiles.insert(b.getStringAttr(location));
+  if (isMissing(baseDir, location)) {
+    // A graph can be looked at without its weights; what reads them will fail.
+    if (isFirst)
+      emitWarning(loc) << "external data " << quoteName(location)
+                       << " cannot be found: its tensors cannot be read";
+    return made;
+  }
   std::string path;
   uint64_t size = 0;
   if (llvm::Error bad = resolveExternalFile(baseDir, location, path, size))
@@ -111,8 +135,7 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTen
     return error(what) << "external data " << quoteName(location) << " has " << size
                        << " bytes, but offset " << offset << " and " << type << " need "
                        << *expected << " more";
-  return TypedAttr(ExternalAttr::get(ctx, type, location, offset, length,
-                                     canonical ? ArrayAttr() : entries(t.external)));
+  return made;
 }
 
 FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t, const Twine &what) {

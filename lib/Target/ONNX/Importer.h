@@ -21,6 +21,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -51,6 +52,11 @@ struct Refusal {
 /// What can be refused before any IR is made: opset imports, and functions that
 /// are defined twice, call themselves or are called with too much.
 std::optional<Refusal> checkModel(const wire::Model &model);
+
+/// An order in which each node comes after those whose results it needs;
+/// nothing where the nodes are in one. `scope` has the inputs and initializers.
+std::optional<std::vector<unsigned>> sortNodes(llvm::ArrayRef<wire::Node> nodes, const Scope &scope,
+                                               bool &hasCycle);
 
 class Importer {
 public:
@@ -88,7 +94,8 @@ private:
                              const llvm::Twine &where);
 
   // ImportNode.cpp
-  llvm::LogicalResult nodes(llvm::ArrayRef<wire::Node> nodes, Scope &scope);
+  llvm::LogicalResult nodes(llvm::ArrayRef<wire::Node> nodes, Scope &scope,
+                            const llvm::Twine &where);
   llvm::LogicalResult node(const wire::Node &n, Scope &scope);
   llvm::LogicalResult operands(const wire::Node &n, Scope &scope,
                                llvm::SmallVectorImpl<mlir::Value> &out);
@@ -104,7 +111,8 @@ private:
   llvm::LogicalResult subgraphs(mlir::Operation *op, llvm::ArrayRef<const wire::Graph *> graphs,
                                 Scope &scope);
   bool isTypedUse(mlir::RegisteredOperationName name, const NodeSchema &schema, const wire::Node &n,
-                  const Attrs &attrs, llvm::ArrayRef<mlir::Attribute> graphNames);
+                  mlir::ValueRange operands, const Attrs &attrs,
+                  llvm::ArrayRef<mlir::Attribute> graphNames);
 
   // ImportTensor.cpp
   llvm::FailureOr<mlir::Attribute> attribute(const wire::Attribute &a, const llvm::Twine &where);
@@ -133,6 +141,8 @@ private:
   /// `domain/name` of the model-local functions, which shadow operators.
   llvm::StringSet<> functionNames;
   llvm::StringSet<> functionSymbols;
+  /// Locations of external data, in the order in which they are met.
+  llvm::SetVector<mlir::Attribute> dataFiles;
   /// Of ai.onnx, in the graph or function at hand; 0 if it imports none.
   int64_t opsetVersion = 0;
 };

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from basin.analysis import AnalysisError
+from basin.files import find_clash, refers_to
+from basin.printable import printable
 
 
 class Device(str, Enum):
@@ -67,6 +69,12 @@ def analyze(
     if not model.is_file():
         raise AnalysisError(f"no such file: {model}")
     facts = read_facts(model)
+    inputs = refers_to(model, facts.files)
+    if data is not None:
+        inputs.append(data)
+    if tokenizer is not None and tokenizer != "bytes":
+        inputs.append(Path(tokenizer))
+    _check_inputs(stats, report, figures, inputs)
     size = vocabulary(facts)
     model_bos = _bos_of(facts.metadata)
     dataset: Dataset
@@ -106,6 +114,7 @@ def merge_stats(
     from basin.analysis import stats
 
     _check_targets(out, report)
+    _check_inputs(out, report, figures, files)
     _finish(stats.merge_stats(files).document(), out, report, figures)
 
 
@@ -124,6 +133,20 @@ def _check_targets(*paths: Path | None) -> None:
             raise AnalysisError(f"a folder, not a file: {path}")
 
 
+def _check_inputs(
+    stats: Path | None, report: Path | None, figures: Path | None, inputs: list[Path]
+) -> None:
+    """Refuse, before a long run, to write a file that is read, or one file twice."""
+    from basin.report.figures import figure_paths
+
+    targets: dict[str, Path | None] = {"--stats": stats, "--report": report}
+    if figures is not None:
+        targets |= {f"--figures ({path.name})": path for path in figure_paths(figures)}
+    clash = find_clash(targets, inputs)
+    if clash is not None:
+        raise AnalysisError(clash)
+
+
 def _finish(
     document: dict[str, Any], stats: Path | None, report: Path | None, figures: Path | None
 ) -> None:
@@ -132,7 +155,7 @@ def _finish(
     from basin.analysis.stats import write
 
     for note in document["notes"]:
-        print(f"basin: warning: {note}", file=sys.stderr)
+        print(printable(f"basin: warning: {note}"), file=sys.stderr)
     if stats is not None:
         write(document, stats)
     if report is not None:

@@ -96,8 +96,8 @@ def _instrumented(
         f"sink-instrument-outliers{{sink-length={sink_length}}}",
         "convert-sink-to-onnx",
     ]
-    remarks = model.run(f"builtin.module({','.join(passes)})")
-    target = folder / f"instrumented-{path.name}"
+    remarks = model.remarks + model.run(f"builtin.module({','.join(passes)})")
+    target = _free_name(folder, "instrumented", ".onnx")
     model.save(target)
     options = ort.SessionOptions()
     options.log_severity_level = 4
@@ -108,6 +108,13 @@ def _instrumented(
     except Exception as error:  # ONNX Runtime's own exceptions share no other base.
         raise AnalysisError(f"{path}: ONNX Runtime does not load it: {error}") from None
     return session, ["; ".join(line.split("\n")) for line in remarks]
+
+
+def _free_name(folder: Path, stem: str, end: str) -> Path:
+    """A path in `folder` that nothing has; the model's own name could be too long to add to."""
+    while os.path.lexists(folder / (stem + end)):
+        stem += "_"
+    return folder / (stem + end)
 
 
 def _links(path: Path, names: list[str]) -> tuple[Path, tempfile.TemporaryDirectory[str]]:

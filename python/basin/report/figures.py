@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from basin.files import write_whole
 from basin.report import axes as ticks
 from basin.report import values as v
 from basin.report.charts import all_charts
@@ -32,23 +34,24 @@ CHART_FILES = {
 }  # fmt: skip
 
 
+def figure_paths(folder: Path) -> list[Path]:
+    """Every file that write_figures may write."""
+    return [folder / name for name in (*GRID_FILES.values(), *CHART_FILES)]
+
+
 def literal(text: str) -> str:
     """`text` that matplotlib does not take for mathematics."""
     return text.replace("$", r"\$")
 
 
-def save(figure: Any, path: Path) -> Path:
-    """Write a figure by way of a file beside it; without metadata, so that bytes repeat."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with warnings.catch_warnings():
-            # A name in a script that matplotlib's font lacks shows as boxes; that is no news.
-            warnings.filterwarnings("ignore", message="Glyph .* missing")
-            figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+def encode(figure: Any) -> bytes:
+    """A figure as PNG; without metadata, so that bytes repeat."""
+    out = io.BytesIO()
+    with warnings.catch_warnings():
+        # A name in a script that matplotlib's font lacks shows as boxes; that is no news.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
+    return out.getvalue()
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -145,21 +148,26 @@ def draw_charts(charts: list[Chart]) -> Any:
 
 
 def write_figures(stats: dict[str, Any], folder: Path | str) -> list[Path]:
-    """Write every figure that there is data for; the paths written, in a fixed order."""
+    """Write every figure that there is data for; the paths written, in a fixed order.
+
+    All are drawn before the first is written.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     stats = v.clean(stats)
     metrics, data = v.mapping(stats, "metrics"), v.mapping(stats, "data")
     grids = {grid.id: grid for grid in all_grids(metrics)}
-    written = [
-        save(draw_grid(grids[ident]), folder / name)
+    drawn = {
+        folder / name: encode(draw_grid(grids[ident]))
         for ident, name in GRID_FILES.items()
         if ident in grids
-    ]
+    }
     sections = all_charts(metrics, v.whole(data.get("length")))
     charts = {chart.id: chart for section in sections.values() for chart in section}
     for name, wanted in CHART_FILES.items():
         found = [charts[ident] for ident in wanted if ident in charts]
         if found:
-            written.append(save(draw_charts(found), folder / name))
-    return written
+            drawn[folder / name] = encode(draw_charts(found))
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, data in drawn.items():
+        write_whole(path, data)
+    return list(drawn)

@@ -1,4 +1,4 @@
-// RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false -split-input-file -verify-diagnostics
+// RUN: basin-opt %s "--onnx-infer-shapes=strict=true name-unknown-dims=false" -split-input-file -verify-diagnostics
 
 // A broadcast needs equal sizes or a 1.
 module attributes {onnx.model = {opset_import = [{domain = "", version = 21}, {domain = "com.microsoft", version = 1}]}} {

@@ -1,4 +1,4 @@
-// RUN: basin-opt %s "--onnx-infer-shapes=on-conflict=warn name-unknown-dims=false" -verify-diagnostics | FileCheck %s
+// RUN: basin-opt %s "--onnx-infer-shapes=on-conflict=warn strict=true name-unknown-dims=false" -verify-diagnostics | FileCheck %s
 
 // A model that contradicts itself can still be read: what it states stays, and
 // results of contradictory operands keep the types they have.

@@ -37,3 +37,21 @@ onnx.function @f #xy attributes {name = "F", domain = "d", attr_names = [], attr
   onnx.return %y : !u
 }
 }
+
+// -----
+
+// Nothing stands for what a call leaves out and the function returns.
+!u = !onnx.unknown
+#none = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+#xy = #onnx.graph_info<inputs = [#onnx.value<"x", !u, {}>], outputs = [#onnx.value<"x", !u, {}>], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 21}, {domain = "d", version = 1}]}} {
+onnx.graph @returned #none {
+  // expected-error@+1 {{function 'F' returns an input that the call leaves out}}
+  %r = onnx.node "F" domain "d" () {} : () -> !u
+  onnx.return
+}
+onnx.function @f #xy attributes {name = "F", domain = "d", attr_names = [], attr_defaults = [], opsets = [{domain = "", version = 21}]} {
+^bb0(%x: !u):
+  onnx.return %x : !u
+}
+}

@@ -263,3 +263,38 @@ onnx.function @fneg #xy attributes {name = "F", domain = "d", overload = "neg", 
   onnx.return %y : !u
 }
 }
+
+// -----
+
+// What a call leaves out a node of the body may require: that node is no typed
+// op any more, in a branch neither, and keeps its names. One that it does not
+// require stays what it was.
+// CHECK-LABEL: onnx.graph @left_out
+// CHECK: %[[X:.*]] = onnx.node "Source"
+// CHECK: %[[NONE:.*]] = onnx.absent
+// CHECK-NEXT: onnx.node "Mul"(%[[X]], %[[NONE]]) {} attributes {onnx.name = "call/mul", onnx.outs = ["call/t"]}
+// CHECK-NEXT: onnx.Gemm(%[[X]], %[[X]], %[[NONE]])
+// CHECK-NEXT: onnx.If
+// CHECK-NEXT: onnx.node "Relu"(%[[NONE]]) {}
+!u = !onnx.unknown
+#none = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+#xy = #onnx.graph_info<inputs = [#onnx.value<"x", !u, {}>, #onnx.value<"b", !u, {}>], outputs = [#onnx.value<"y", !u, {}>], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 21}, {domain = "d", version = 1}]}} {
+onnx.graph @left_out #none {
+  %x = onnx.node "Source" () {} : () -> tensor<2xf32>
+  %r = onnx.node "F" domain "d" (%x) {} attributes {onnx.name = "call", onnx.outs = ["r"]} : (tensor<2xf32>) -> !u
+  onnx.return
+}
+onnx.function @f #xy attributes {name = "F", domain = "d", attr_names = [], attr_defaults = [], opsets = [{domain = "", version = 21}]} {
+^bb0(%x: !u, %b: !u):
+  %t = onnx.Mul(%x, %b) {onnx.name = "mul", onnx.outs = ["t"]} : (!u, !u) -> !u
+  %g = onnx.Gemm(%x, %x, %b) : (!u, !u, !u) -> !u
+  %y = onnx.If(%t) {
+    %z = onnx.Relu(%b) : (!u) -> !u
+    onnx.return %z : !u
+  }, {
+    onnx.return %g : !u
+  } : (!u) -> !u
+  onnx.return %y : !u
+}
+}

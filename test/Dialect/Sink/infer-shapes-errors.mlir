@@ -1,4 +1,4 @@
-// RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false -split-input-file -verify-diagnostics
+// RUN: basin-opt %s "--onnx-infer-shapes=strict=true name-unknown-dims=false" -split-input-file -verify-diagnostics
 
 // What is stated of a result against a shape that the pass has just found.
 module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} {

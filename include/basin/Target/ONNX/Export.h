@@ -12,6 +12,9 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <string>
+#include <vector>
+
 namespace basin::onnx {
 
 /// Where the tensors go that the input keeps in files of their own.
@@ -21,7 +24,8 @@ enum class ExternalData {
   /// Refer to the input's own data files; the output must stand in their
   /// folder.
   Share,
-  /// One file OUTPUT.data beside the output.
+  /// One file OUTPUT.data beside the output (OUTPUT.1.data, ... where a file of
+  /// that name is there).
   Copy,
   /// Inside the model file; refused above protobuf's limit of 2 GiB.
   Embed
@@ -29,11 +33,14 @@ enum class ExternalData {
 
 struct ExportOptions {
   ExternalData externalData = ExternalData::Auto;
+  /// Files that must not be written, besides those that the module knows it
+  /// came from.
+  std::vector<std::string> inputFiles;
 };
 
-/// Writes `module` as an ONNX model. The file (and its data file) is written
-/// under a temporary name and renamed when complete; a failure emits one
-/// diagnostic and leaves nothing behind.
+/// Writes `module` as an ONNX model. Model and data file become visible by one
+/// rename when both are complete; a failure emits one diagnostic and leaves
+/// everything as it was. The files of the input are refused as outputs.
 llvm::LogicalResult exportModel(mlir::ModuleOp module, llvm::StringRef path,
                                 const ExportOptions &options = {});
 

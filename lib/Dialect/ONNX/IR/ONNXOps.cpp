@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Dialect/ONNX/IR/ONNX.h"
+#include "basin/Dialect/ONNX/IR/TypedOps.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -27,15 +28,31 @@ NodeSchema::NodeSchema(StringRef opType, StringRef domain, std::initializer_list
     else if (!name.ends_with("?"))
       ++minInputs;
   }
+  // No operator takes a list of nothing as all of its operands.
+  if (variadicInputs && this->inputs.size() == 1)
+    minInputs = 1;
   variadicOutputs = !this->outputs.empty() && this->outputs.back().ends_with("*");
+}
+
+/// Results that an op must have; a list is never empty.
+static size_t countRequiredOutputs(const NodeSchema &schema) {
+  return llvm::count_if(schema.outputs, [](StringRef name) { return !name.ends_with("?"); });
 }
 
 bool NodeSchema::acceptsCounts(size_t numInputs, size_t numOutputs) const {
   if (numInputs < minInputs || (!variadicInputs && numInputs > inputs.size()))
     return false;
-  if (variadicOutputs)
-    return true;
-  return outputs.size() == 1 ? numOutputs == 1 : numOutputs <= outputs.size();
+  return numOutputs >= countRequiredOutputs(*this) &&
+         (variadicOutputs || numOutputs <= outputs.size());
+}
+
+std::optional<size_t> basin::onnx::findAbsentInput(const NodeSchema &schema, ValueRange operands) {
+  for (size_t i = 0, e = std::min(schema.inputs.size(), operands.size()); i < e; ++i) {
+    bool isRequired = !schema.inputs[i].ends_with("?") && !schema.inputs[i].ends_with("*");
+    if (isRequired && isa<NoneType>(operands[i].getType()))
+      return i;
+  }
+  return std::nullopt;
 }
 
 bool basin::onnx::fitsTypedOp(RegisteredOperationName name, const NodeSchema &schema,
@@ -96,12 +113,25 @@ static LogicalResult verifySubgraphs(Operation *op) {
   return success();
 }
 
+/// "2", "3 to 5", "1 or more".
+static std::string describeCount(size_t least, size_t most, bool isOpen) {
+  std::string text = std::to_string(least);
+  if (isOpen)
+    return text + " or more";
+  return least == most ? text : text + " to " + std::to_string(most);
+}
+
 LogicalResult basin::onnx::verifyNode(Operation *op, const NodeSchema &schema) {
   if (!schema.acceptsCounts(op->getNumOperands(), op->getNumResults()))
     return op->emitOpError("expected ")
-           << schema.minInputs << (schema.variadicInputs ? " or more" : "") << " to "
-           << schema.inputs.size() << " operands and up to " << schema.outputs.size()
+           << describeCount(schema.minInputs, schema.inputs.size(), schema.variadicInputs)
+           << " operands and "
+           << describeCount(countRequiredOutputs(schema), schema.outputs.size(),
+                            schema.variadicOutputs)
            << " results, but got " << op->getNumOperands() << " and " << op->getNumResults();
+  if (std::optional<size_t> absent = findAbsentInput(schema, op->getOperands()))
+    return op->emitOpError("expected operand '")
+           << schema.inputs[*absent] << "' to be there, but it is absent";
   if (op->getNumRegions() != schema.regions.size())
     return op->emitOpError("expected ")
            << schema.regions.size() << " subgraphs, but got " << op->getNumRegions();
@@ -261,7 +291,9 @@ void basin::onnx::toTypedOp(NodeOp node) {
   ArrayRef<Attribute> regions =
       node.getRegionNames() ? node.getRegionNames()->getValue() : ArrayRef<Attribute>();
   if (!typed || node.getOverloadName() ||
-      !fitsTypedOp(*typed, *schema, node->getNumOperands(), node->getNumResults(), attrs, regions))
+      !fitsTypedOp(*typed, *schema, node->getNumOperands(), node->getNumResults(), attrs,
+                   regions) ||
+      findAbsentInput(*schema, node->getOperands()))
     return;
   OpBuilder b(node);
   OperationState state(node.getLoc(), *typed);
@@ -276,6 +308,37 @@ void basin::onnx::toTypedOp(NodeOp node) {
   Operation *op = b.create(state);
   node->replaceAllUsesWith(op);
   node.erase();
+}
+
+Operation *basin::onnx::toGenericOpIfIncomplete(Operation *op) {
+  auto node = dyn_cast<NodeInterface>(op);
+  const NodeSchema *schema = nullptr;
+  if (!node || isa<NodeOp>(op) ||
+      !lookupTypedOp(op->getContext(), node.getOpDomain(), node.getOpType(), schema) ||
+      !findAbsentInput(*schema, op->getOperands()))
+    return op;
+  OpBuilder b(op);
+  OperationState state(op->getLoc(), NodeOp::getOperationName());
+  state.addOperands(op->getOperands());
+  state.addTypes(op->getResultTypes());
+  state.addAttribute("type_name", b.getStringAttr(node.getOpType()));
+  NamedAttrList kept(op->getDiscardableAttrDictionary());
+  if (Attribute given = kept.erase(kDomainAttr))
+    state.addAttribute("domain", given);
+  else if (!node.getOpDomain().empty())
+    state.addAttribute("domain", b.getStringAttr(node.getOpDomain()));
+  state.addAttribute("attrs", node.getNodeAttrs());
+  SmallVector<StringAttr> names = node.getRegionAttrNames();
+  if (!names.empty())
+    state.addAttribute("region_names",
+                       b.getArrayAttr(SmallVector<Attribute>(names.begin(), names.end())));
+  state.addAttributes(kept);
+  for (Region &region : op->getRegions())
+    state.addRegion()->takeBody(region);
+  Operation *made = b.create(state);
+  op->replaceAllUsesWith(made);
+  op->erase();
+  return made;
 }
 
 #include "basin/Dialect/ONNX/IR/ONNXInterfaces.cpp.inc"

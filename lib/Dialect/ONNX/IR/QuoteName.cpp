@@ -22,12 +22,16 @@ std::string basin::onnx::quoteName(StringRef name) {
     --shown;
   std::string out = "'";
   llvm::raw_string_ostream os(out);
-  for (char c : name.take_front(shown)) {
-    auto byte = static_cast<uint8_t>(c);
-    if (byte < 32 || byte == 127 || (byte > 127 && !isText))
+  for (size_t i = 0; i < shown; ++i) {
+    auto byte = static_cast<uint8_t>(name[i]);
+    // U+0080 to U+009F, which terminals obey like those below 32, are two bytes.
+    bool isControl = byte == 0xc2 && i + 1 < shown && (name[i + 1] & 0xe0) == 0x80;
+    if (isControl)
+      byte = static_cast<uint8_t>(name[++i]);
+    if (isControl || byte < 32 || byte == 127 || (byte > 127 && !isText))
       os << llvm::format("\\x%02x", byte);
     else
-      os << c;
+      os << name[i];
   }
   os << (shown < name.size() ? "...'" : "'");
   return out;

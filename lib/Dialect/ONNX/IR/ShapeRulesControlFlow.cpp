@@ -21,11 +21,6 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-LogicalResult infer::unknown(Operation *op, Types &types) {
-  types.assign(op->getNumResults(), Type());
-  return success();
-}
-
 static OperandRange getYields(Operation *op, unsigned region = 0) {
   return op->getRegion(region).front().getTerminator()->getOperands();
 }

@@ -14,6 +14,8 @@
 
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 
+#include "basin/Dialect/ONNX/IR/ExternalData.h"
+#include "basin/Dialect/ONNX/IR/MappedFile.h"
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
 
 #include "mlir/IR/Builders.h"
@@ -140,20 +142,29 @@ std::optional<uint64_t> basin::onnx::getRawByteSize(ArrayRef<int64_t> shape, Typ
 // Files
 //===----------------------------------------------------------------------===//
 
+static llvm::Error refuseExternal(StringRef location, const Twine &why) {
+  return llvm::createStringError("external data " + quoteName(location) + " " + why);
+}
+
+llvm::Error basin::onnx::checkExternalName(StringRef location) {
+  namespace paths = llvm::sys::path;
+  if (location.empty() || location.contains('\0'))
+    return refuseExternal(location, "is not a file name");
+  if (paths::is_absolute(location))
+    return refuseExternal(location, "is an absolute path; expected one inside the model's folder");
+  for (auto it = paths::begin(location), end = paths::end(location); it != end; ++it)
+    if (*it == "..")
+      return refuseExternal(location, "leaves the model's folder");
+  return llvm::Error::success();
+}
+
 llvm::Error basin::onnx::resolveExternalFile(StringRef baseDir, StringRef location,
                                              std::string &path, uint64_t &size) {
   namespace fs = llvm::sys::fs;
   namespace paths = llvm::sys::path;
-  auto refuse = [&](const Twine &why) {
-    return llvm::createStringError("external data " + quoteName(location) + " " + why);
-  };
-  if (location.empty() || location.contains('\0'))
-    return refuse("is not a file name");
-  if (paths::is_absolute(location))
-    return refuse("is an absolute path; expected one inside the model's folder");
-  for (auto it = paths::begin(location), end = paths::end(location); it != end; ++it)
-    if (*it == "..")
-      return refuse("leaves the model's folder");
+  auto refuse = [&](const Twine &why) { return refuseExternal(location, why); };
+  if (llvm::Error error = checkExternalName(location))
+    return error;
   SmallString<256> joined(baseDir.empty() ? "." : baseDir), real, realBase;
   paths::append(joined, location);
   if (std::error_code error = fs::real_path(joined, real))
@@ -189,7 +200,7 @@ static FailureOr<TensorBytes> mapExternal(ExternalAttr value, Operation *from) {
     return from->emitError("external data ")
            << quoteName(value.getLocation()) << " has " << size << " bytes, but offset " << offset
            << " and type " << type << " need more";
-  auto buffer = llvm::MemoryBuffer::getFileSlice(path, *length, offset);
+  auto buffer = mapFile(path, offset, *length);
   if (!buffer)
     return from->emitError("external data ")
            << quoteName(value.getLocation()) << " cannot be read: " << buffer.getError().message();

@@ -19,7 +19,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "DimNames.h"
+
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/Dialect/ONNX/Utils/Functions.h"
@@ -49,11 +50,12 @@ private:
   LogicalResult inferResults(InferTypesInterface op);
   LogicalResult inferCall(FunctionOp function, NodeInterface call, SmallVectorImpl<Type> &types);
   void noteCall(FunctionOp function, TypeRange arguments);
-  void countNames();
   Type nameDims(Type type);
   LogicalResult inferResultTypes(InferTypesInterface op, SmallVectorImpl<Type> &types);
   LogicalResult refine(OpResult value, Type inferred);
   LogicalResult checkOutputs(Block &block, GraphInfoAttr info);
+  bool isStale(Type inferred, Type stated);
+  Type dropStatement(OpResult value, Type inferred, Type stated, StringRef source);
   InFlightDiagnostic report(Operation *op);
 
   /// Declared types of values that graphs return.
@@ -70,12 +72,18 @@ private:
   /// The bodies themselves are inferred: no call is new.
   bool isFinal = false;
   unsigned copiesLeft = 0, nextName = 0;
+  /// Values of which the model states a wrong shape.
+  unsigned numDropped = 0;
 };
 } // namespace
 
 /// Bodies inferred for one list of types each, at most: a model of n functions
 /// can make 2^n calls.
 static constexpr unsigned kMaxCopies = 4096;
+
+/// Warnings about wrong statements that are shown; a changed model can have one
+/// for each of its values.
+static constexpr unsigned kShown = 10;
 
 void InferShapesPass::runOnOperation() {
   declared.clear();
@@ -84,11 +92,15 @@ void InferShapesPass::runOnOperation() {
   functions.reset();
   isFinal = false;
   copiesLeft = kMaxCopies;
-  countNames();
+  numDropped = 0;
+  nextName = getFirstFreeNumber(getOperation());
   if (auto module = dyn_cast<ModuleOp>(getOperation()))
     functions.emplace(module);
   if (failed(inferGraphs()) || failed(inferFunctions()))
-    signalPassFailure();
+    return signalPassFailure();
+  if (numDropped > kShown)
+    getOperation()->emitWarning("the shapes of ")
+        << numDropped - kShown << " more values are not as the model states, and are dropped";
 }
 
 LogicalResult InferShapesPass::inferGraphs() {
@@ -124,57 +136,13 @@ LogicalResult InferShapesPass::inferFunctions() {
 // Names of dims
 //===----------------------------------------------------------------------===//
 
-/// Calls `fn` for each type of a value below `root`.
-static void walkTypes(Operation *root, function_ref<void(Type)> fn) {
-  root->walk([&](Operation *op) {
-    llvm::for_each(op->getResultTypes(), fn);
-    for (Region &region : op->getRegions())
-      for (Block &block : region)
-        llvm::for_each(block.getArgumentTypes(), fn);
-  });
-}
-
-/// The number of a name that this pass made.
-static std::optional<unsigned> getNumber(const Dim &dim) {
-  StringRef name = dim.name ? dim.name.getValue() : StringRef();
-  unsigned number;
-  if (!name.consume_front("?") || name.getAsInteger(10, number))
-    return std::nullopt;
-  return number;
-}
-
-/// The first number that names no dim yet, from an earlier run or the model.
-void InferShapesPass::countNames() {
-  nextName = 0;
-  llvm::SmallPtrSet<Type, 16> seen;
-  walkTypes(getOperation(), [&](Type type) {
-    if (!isa<RankedTensorType>(type) || !seen.insert(type).second)
-      return;
-    TensorInfo info = getTensorInfo(type);
-    for (const Dim &dim : *info.dims)
-      if (std::optional<unsigned> number = getNumber(dim))
-        nextName = std::max(nextName, *number + 1);
-  });
-}
-
 Type InferShapesPass::nameDims(Type type) {
   TensorInfo info = getTensorInfo(type);
   if (!nameUnknownDims || !info.hasRank())
     return type;
   for (Dim &dim : *info.dims)
     if (dim.isUnknown())
-      dim = Dim(StringAttr::get(&getContext(), "?" + Twine(nextName++)));
-  return makeTensorType(info);
-}
-
-/// Without the names from `first` on: another call may have other sizes there.
-static Type forgetNames(Type type, unsigned first) {
-  TensorInfo info = getTensorInfo(type);
-  if (!info.hasRank())
-    return type;
-  for (Dim &dim : *info.dims)
-    if (std::optional<unsigned> number = getNumber(dim); number && *number >= first)
-      dim = Dim();
+      dim = makeNumberedDim(&getContext(), nextName++);
   return makeTensorType(info);
 }
 
@@ -342,6 +310,25 @@ static std::string describe(OpResult value, Operation *op) {
   return text;
 }
 
+/// Whether `stated` may be dropped: it differs in its shape alone. Runtimes do
+/// so, too.
+bool InferShapesPass::isStale(Type inferred, Type stated) {
+  auto a = dyn_cast<TensorType>(inferred), b = dyn_cast<TensorType>(stated);
+  return !strict && a && b && a.getElementType() == b.getElementType() &&
+         !mergeTypes(inferred, stated);
+}
+
+/// The inferred type, after a warning; inside a subgraph, the stated one.
+Type InferShapesPass::dropStatement(OpResult value, Type inferred, Type stated, StringRef source) {
+  Operation *op = value.getOwner();
+  if (isConditional(op))
+    return stated;
+  if (callStack.empty() && ++numDropped <= kShown)
+    op->emitWarning("expected ") << describe(value, op) << " to be " << stated << " as " << source
+                                 << ", but it is " << inferred << ": the statement is dropped";
+  return inferred;
+}
+
 LogicalResult InferShapesPass::refine(OpResult value, Type inferred) {
   Type stated = value.getType();
   if (isa<NoneType>(stated)) // an output that the model leaves out
@@ -358,11 +345,17 @@ LogicalResult InferShapesPass::refine(OpResult value, Type inferred) {
       return failure();
     return other;
   };
-  FailureOr<Type> type = inferred ? merge(inferred, stated, "the model states") : stated;
+  FailureOr<Type> type = stated;
+  if (inferred && isStale(inferred, stated))
+    type = dropStatement(value, inferred, stated, "the model states");
+  else if (inferred)
+    type = merge(inferred, stated, "the model states");
   if (failed(type))
     return failure();
   if (Type output = declared.lookup(value)) {
-    type = merge(*type, output, "the output is declared");
+    type = inferred && isStale(*type, output)
+               ? dropStatement(value, *type, output, "the output is declared")
+               : merge(*type, output, "the output is declared");
     if (failed(type))
       return failure();
   }
@@ -387,6 +380,13 @@ LogicalResult InferShapesPass::checkOutputs(Block &block, GraphInfoAttr info) {
     if (!output || isa<NoneType>(value.getType()) || mergeTypes(value.getType(), output.getType()))
       continue;
     Operation *owner = value.getDefiningOp();
+    if (isStale(value.getType(), output.getType())) {
+      if (!isa_and_nonnull<InferTypesInterface>(owner)) // else `refine` has warned
+        terminator->emitWarning("expected output ")
+            << quoteName(output.getName()) << " to be " << output.getType()
+            << " as declared, but it is " << value.getType();
+      continue;
+    }
     if (onConflict == ConflictAction::Warn && isa_and_nonnull<NodeInterface>(owner))
       continue; // `refine` has warned
     report(terminator) << "expected output " << quoteName(output.getName()) << " to be "

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "basin/Dialect/ONNX/IR/TypedOps.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/Dialect/ONNX/Utils/Functions.h"
 
@@ -127,6 +128,23 @@ static void bindAttrs(Operation *root, NodeOp call, FunctionOp function) {
     toTypedOp(node);
 }
 
+/// A body's nodes may require an input that the call leaves out; they are no
+/// typed ops then. The op that `root` is now.
+static Operation *dropIncompleteTypes(Operation *root) {
+  SmallVector<Operation *> incomplete;
+  root->walk([&](Operation *op) {
+    if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<NoneType>))
+      incomplete.push_back(op);
+  });
+  Operation *last = root;
+  for (Operation *op : incomplete) {
+    Operation *made = toGenericOpIfIncomplete(op);
+    if (op == root)
+      last = made;
+  }
+  return last;
+}
+
 /// "call/name" for all that has a name; results of the body take the call's.
 static void renameBody(Operation *root, StringRef prefix) {
   Builder b(root->getContext());
@@ -190,13 +208,18 @@ LogicalResult InlineFunctionsPass::inlineCall(NodeOp call, FunctionOp function) 
   SmallVector<Value> results;
   for (Value result : call.getResults()) {
     Value inner = mapping.lookup(body.getTerminator()->getOperand(results.size()));
+    if (isa<NoneType>(inner.getType()))
+      return call.emitError("function '")
+             << function.getName() << "' returns an input that the call leaves out";
     if (auto made = dyn_cast<OpResult>(inner);
         made && llvm::is_contained(cloned, made.getOwner()) && !getValueName(result).empty())
       setValueName(made, getValueName(result));
     results.push_back(inner);
   }
   call->replaceAllUsesWith(results);
-  // Last, since a bound node may become another op.
+  // Last, since nodes may become other ops.
+  for (Operation *&op : cloned)
+    op = dropIncompleteTypes(op);
   for (Operation *op : cloned)
     bindAttrs(op, call, function);
   call.erase();

@@ -8,25 +8,72 @@
 
 #include "Statistics.h"
 
+#include "basin/Dialect/ONNX/IR/MappedFile.h"
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
+
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
 
 #include <cmath>
 
+using namespace basin;
 using namespace basin::sink;
 using llvm::StringRef;
 namespace json = llvm::json;
 
-llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef path) {
+/// A path as the options of a pass give it: "file:///a%20b" is a URI, since a
+/// pipeline's text has no way to write each character.
+static std::string decodePath(StringRef path) {
+  if (!path.consume_front("file://"))
+    return path.str();
+  std::string out;
+  while (!path.empty()) {
+    uint8_t byte;
+    if (path.size() > 2 && path[0] == '%' && !path.substr(1, 2).getAsInteger(16, byte)) {
+      out += static_cast<char>(byte);
+      path = path.drop_front(3);
+    } else {
+      out += path.front();
+      path = path.drop_front();
+    }
+  }
+  return out;
+}
+
+/// Whether lists and objects nest deeper than `most`; LLVM's parser recurses.
+static bool nestsDeeper(StringRef text, unsigned most) {
+  unsigned depth = 0;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (inString && c == '\\')
+      ++i;
+    else if (c == '"')
+      inString = !inString;
+    else if (!inString && (c == '[' || c == '{') && ++depth > most)
+      return true;
+    else if (!inString && (c == ']' || c == '}') && depth > 0)
+      --depth;
+  }
+  return false;
+}
+
+llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef given) {
+  constexpr unsigned kMaxDepth = 64;
+  std::string path = decodePath(given);
   auto fail = [&](const llvm::Twine &why) {
-    return llvm::createStringError("statistics '" + path + "': " + why);
+    return llvm::createStringError("statistics " + onnx::quoteName(path) + ": " + why);
   };
-  auto buffer = llvm::MemoryBuffer::getFile(path);
+  onnx::MappedFileCheck intact;
+  auto buffer = onnx::mapFile(path);
   if (!buffer)
     return fail(buffer.getError().message());
+  if (nestsDeeper((*buffer)->getBuffer(), kMaxDepth))
+    return fail("nests deeper than " + llvm::Twine(kMaxDepth));
   auto value = json::parse((*buffer)->getBuffer());
   if (!value)
     return fail(llvm::toString(value.takeError()));
+  if (llvm::Error error = intact.check())
+    return error;
   const json::Object *root = value->getAsObject();
   if (!root || root->getInteger("version") != 1)
     return fail("expected an object of version 1");

@@ -28,6 +28,7 @@ struct ResidualStatistics {
   std::vector<std::vector<double>> maxAbs;
 };
 
+/// `path` may be a URI, file:///..., with percent-encoded characters.
 llvm::Expected<ResidualStatistics> readResidualStatistics(llvm::StringRef path);
 
 } // namespace basin::sink

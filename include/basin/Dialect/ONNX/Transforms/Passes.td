@@ -26,9 +26,11 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
     %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x64xf32, #onnx.dims<"n", "">>) -> tensor<64x?xf32, #onnx.dims<"", "n">>
     ```
 
-    Contradictions (operands that do not fit each other, or the model's
-    statements) are errors; inside a subgraph, which may be a branch never taken,
-    they leave the types as they are.
+    Operands that do not fit each other are errors; inside a subgraph, which may
+    be a branch never taken, they leave the types as they are. A shape that the
+    model states and that is not what its node gives is warned of and dropped: it
+    is left over from before some tool changed the model. With `strict` it is an
+    error; an element type that is not the node's is one always.
 
     A call of a model-local function has the result types of the function's
     body with the call's operand types; the body's own values get what holds in
@@ -50,6 +52,8 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
              clEnumValN(::basin::onnx::ConflictAction::Error, "error", "Fail"),
              clEnumValN(::basin::onnx::ConflictAction::Warn, "warn",
                         "Warn and keep what the model states"))}]>,
+    Option<"strict", "strict", "bool", /*default=*/"false",
+           "Refuse shapes that the model states wrongly, rather than drop them">,
     Option<"nameUnknownDims", "name-unknown-dims", "bool", /*default=*/"true",
            "Give each dynamic dim without a name one of its own">,
   ];
