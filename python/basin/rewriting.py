@@ -51,8 +51,8 @@ def _check(model: Model, source: Path, target: Path, limit: int) -> list[str]:
             f"remark: bits were not compared ({proof.skipped}); the scales are proven to cancel"
         ]
     raise BasinError(
-        f"the rewrite's promise could be checked neither by runs ({proof.skipped}) nor by its scales "
-        f"({why}); nothing was written; --no-verify writes it unchecked"
+        f"the promise could be checked neither by runs ({proof.skipped}) nor by scales ({why}); "
+        "nothing was written; --no-verify writes it unchecked"
     )
 
 

@@ -1,7 +1,7 @@
 """The static proof of rewrites: right ones are accepted, each planted wrong one is refused.
 
-The models are written here by hand, before and after: the proof must not depend on what the rewrites
-happen to write.
+The models are written here by hand, before and after: the proof must not depend on what the
+rewrites happen to write.
 """
 
 from __future__ import annotations
@@ -117,10 +117,15 @@ def test_absorbed_block(tmp_path: Path) -> None:
 
 E = with_eps(BLOCK, SMALL)
 CLIP = [*BLOCK[:5], node("Clip", "h2 low high", "c"), rms("c", "gamma2", "y")]
-SKIP = [node("Gather", "table ids", "h"), node("SkipSimplifiedLayerNormalization", "h h gamma", "y")]
+SKIP = [
+    node("Gather", "table ids", "h"),
+    node("SkipSimplifiedLayerNormalization", "h h gamma", "y"),
+]
 SHARED = [
     *SKIP[:1],
-    node("SkipSimplifiedLayerNormalization", "h h gamma gamma", "y", epsilon=float(np.float32(1e-5))),
+    node(
+        "SkipSimplifiedLayerNormalization", "h h gamma gamma", "y", epsilon=float(np.float32(1e-5))
+    ),
 ]
 VECTOR = [*BLOCK[:5], node("MatMul", "h2 vector", "y")]
 TIED = [
@@ -129,7 +134,11 @@ TIED = [
     node("Transpose", "table", "t", perm=[1, 0]),
     node("MatMul", "n2 t", "y"),
 ]
-INT = [*BLOCK[:5], helper.make_node("Cast", ["h2"], ["i"], name="i", to=TensorProto.INT32), rms("i", "gamma2", "y")]
+INT = [
+    *BLOCK[:5],
+    helper.make_node("Cast", ["h2"], ["i"], name="i", to=TensorProto.INT32),
+    rms("i", "gamma2", "y"),
+]
 FLOAT8 = [
     *BLOCK[:5],
     helper.make_node("Cast", ["h2"], ["e"], name="e", to=TensorProto.FLOAT8E4M3FN),
