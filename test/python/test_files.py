@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -29,6 +30,16 @@ def basin(folder: Path, *args: str | Path, preload: str = "") -> subprocess.Comp
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env=environment, check=False
     )
+
+
+def inside(folder: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process, for the long tables."""
+    from basin.cli import app
+    from typer.testing import CliRunner
+
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(app, [*map(str, args)])
+    return subprocess.CompletedProcess(args, result.exit_code, result.stdout, result.stderr)
 
 
 def python(folder: Path, script: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -127,7 +138,7 @@ def test_output_is_an_input(tmp_path, of, to, mode):
     target = to(tmp_path, of)
     before = contents(tmp_path)
     options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
-    result = basin(tmp_path, "rewrite", "m.onnx", target, *options)
+    result = inside(tmp_path, "rewrite", "m.onnx", target, *options)
     check_refused(tmp_path, result, before, of)
 
 
@@ -179,6 +190,7 @@ def test_data_file_name_is_a_link_to_the_inputs(tmp_path, link):
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", "--external-data", "copy")
     assert (result.returncode, result.stderr) == (0, "")
     assert (tmp_path / "w.bin").read_bytes() == data
+    (tmp_path / "out.onnx.data").unlink()  # The peer reads no file that has two names.
     assert same_weights(tmp_path / "m.onnx", tmp_path / "out.onnx")
 
 
@@ -202,7 +214,7 @@ def test_analysis_onto_its_input(tmp_path, option, of, to):
     target = to(tmp_path, of)
     before = contents(tmp_path)
     options = ["--data", "text.txt", "--tokenizer", "tokenizer.json"]
-    result = basin(tmp_path, "analyze", "m.onnx", *options, option, target)
+    result = inside(tmp_path, "analyze", "m.onnx", *options, option, target)
     check_refused(tmp_path, result, before, option, of)
 
 
@@ -471,7 +483,8 @@ def test_any_character_in_stats(tmp_path, name):
     result = basin(tmp_path, "rewrite", "m.onnx", "out2.onnx", *options)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert name.replace("\x1b", "\\x1b")[:100] in result.stderr
+    # A long path is cut.
+    assert name.replace("\x1b", "\\x1b")[:12] in result.stderr
     assert "\x1b" not in result.stderr
 
 
