@@ -1,101 +1,17 @@
-"""Files: what the input needs is never written, outputs appear whole or not at all."""
+"""Files: what the input needs is never written, and a model appears with its data or not at all."""
 
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-package = pytest.importorskip("basin", reason="the extension is not built")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin import BasinError, load  # noqa: E402
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
-WIDTH = 160  # of the square weights: 100 kB, which is mapped, not read
-
-
-def basin(folder: Path, *args: str | Path, preload: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, in `folder`."""
-    environment = ENVIRONMENT | ({"LD_PRELOAD": preload} if preload else {})
-    command = [sys.executable, "-m", "basin", *map(str, args)]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=environment, check=False
-    )
-
-
-def python(folder: Path, script: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with the package, in `folder`."""
-    command = [sys.executable, "-c", script, *args]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
-
-
-def make_model(path: Path, data: str | None = "w.bin", seed: int = 0) -> None:
-    """A residual block, y = x + RMSNorm(x) W; with `data`, W's file beside it."""
-    rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((WIDTH, WIDTH)).astype(np.float32)
-    nodes = [
-        helper.make_node("RMSNormalization", ["x0", "g"], ["n"], epsilon=1e-5),
-        helper.make_node("MatMul", ["n", "w"], ["p"]),
-        helper.make_node("Add", ["x0", "p"], ["h"]),
-        helper.make_node("RMSNormalization", ["h", "g"], ["y"], epsilon=1e-5),
-    ]
-    nodes.insert(0, helper.make_node("Gather", ["table", "ids"], ["x0"]))
-    table = rng.standard_normal((50, WIDTH)).astype(np.float32)
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", WIDTH])],
-        [
-            numpy_helper.from_array(weight, "w"),
-            numpy_helper.from_array(table, "table"),
-            numpy_helper.from_array(np.ones(WIDTH, np.float32), "g"),
-        ],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)])
-    made.ir_version = 10
-    if data is None:
-        onnx.save(made, path)
-    else:
-        onnx.save(made, path, save_as_external_data=True, location=data, size_threshold=1000)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All files below a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def check_refused(folder: Path, result: subprocess.CompletedProcess[str], before, *words) -> None:
-    """One line, exit status 1, every file as it was and none more."""
-    assert result.returncode == 1, result.stderr
-    assert result.stderr.count("\n") == 1, result.stderr
-    for word in words:
-        assert word in result.stderr
-    assert contents(folder) == before
-
-
-def same_weights(a: Path, b: Path) -> bool:
-    """Whether two models hold the same tensors."""
-    left, right = ({t.name: t for t in onnx.load(path).graph.initializer} for path in (a, b))
-    return left.keys() == right.keys() and all(
-        np.array_equal(numpy_helper.to_array(left[name]), numpy_helper.to_array(right[name]))
-        for name in left
-    )
-
+from model_files import basin, check_refused, contents, inside, make_model, same_weights  # noqa: E402
 
 # What the input needs.
 
@@ -127,7 +43,7 @@ def test_output_is_an_input(tmp_path, of, to, mode):
     target = to(tmp_path, of)
     before = contents(tmp_path)
     options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
-    result = basin(tmp_path, "rewrite", "m.onnx", target, *options)
+    result = inside(tmp_path, "rewrite", "m.onnx", target, *options)
     check_refused(tmp_path, result, before, of)
 
 
@@ -179,6 +95,7 @@ def test_data_file_name_is_a_link_to_the_inputs(tmp_path, link):
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", "--external-data", "copy")
     assert (result.returncode, result.stderr) == (0, "")
     assert (tmp_path / "w.bin").read_bytes() == data
+    (tmp_path / "out.onnx.data").unlink()  # The peer reads no file that has two names.
     assert same_weights(tmp_path / "m.onnx", tmp_path / "out.onnx")
 
 
@@ -202,7 +119,7 @@ def test_analysis_onto_its_input(tmp_path, option, of, to):
     target = to(tmp_path, of)
     before = contents(tmp_path)
     options = ["--data", "text.txt", "--tokenizer", "tokenizer.json"]
-    result = basin(tmp_path, "analyze", "m.onnx", *options, option, target)
+    result = inside(tmp_path, "analyze", "m.onnx", *options, option, target)
     check_refused(tmp_path, result, before, option, of)
 
 
@@ -300,191 +217,3 @@ def test_crash_before_the_rename_leaves_the_old_pair(tmp_path, crash_at_rename):
     after = contents(tmp_path)
     for name in ("out.onnx", "out.onnx.data"):
         assert after[name] == before[name]
-
-
-# Disks, permissions, files that change.
-
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-sys.argv[:2] = ["basin"]
-from basin.cli import main
-main()
-"""
-
-
-@pytest.mark.parametrize("limit", [0, 1, 500, 5000, 50_000, 120_000])
-@pytest.mark.parametrize("mode", ["share", "copy", "embed"])
-def test_full_disk(tmp_path, mode, limit):
-    """A limit on the size of files stands in for the disk; the old pair stays."""
-    make_model(tmp_path / "m.onnx")
-    make_model(tmp_path / "out.onnx", "out.onnx.data", seed=1)
-    before = contents(tmp_path)
-    options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
-    result = python(tmp_path, LIMITED, str(limit), "rewrite", "m.onnx", "out.onnx", *options)
-    check_refused(tmp_path, result, before, "cannot write", "File too large")
-
-
-def test_full_file_system(tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    try:
-        make_model(tmp_path / "m.onnx")
-        for mode in ("copy", "embed"):
-            result = basin(tmp_path, "rewrite", "m.onnx", "small/out.onnx", "--external-data", mode)
-            assert result.returncode == 1
-            assert result.stderr.count("\n") == 1
-            assert "No space left on device" in result.stderr
-            assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
-
-
-@pytest.mark.parametrize("target", ["/dev/full", "/proc/out.onnx", "no-such-folder/out.onnx", "."])
-def test_output_that_cannot_be_written(tmp_path, target):
-    make_model(tmp_path / "m.onnx")
-    before = contents(tmp_path)
-    check_refused(tmp_path, basin(tmp_path, "rewrite", "m.onnx", target), before, "cannot write")
-
-
-@pytest.mark.parametrize("data", [None, "w.bin"])
-@pytest.mark.parametrize("mode", ["copy", "embed"])
-def test_input_truncated_while_mapped(tmp_path, data, mode):
-    """A page that its file no longer backs raises SIGBUS; nothing may be made of it."""
-    make_model(tmp_path / "m.onnx", data)
-    (tmp_path / "out").mkdir()
-    model = load(tmp_path / "m.onnx")
-    os.truncate(tmp_path / (data or "m.onnx"), 100)
-    with pytest.raises(BasinError, match=r"shrank|need more"):
-        model.save(tmp_path / "out" / "out.onnx", mode)
-    assert list((tmp_path / "out").iterdir()) == []
-    with pytest.raises(BasinError, match=r"shrank|need more"):
-        model.run(
-            "builtin.module(onnx-infer-shapes,convert-onnx-to-sink,"
-            "sink-absorb-residual-sinks{scale-dims=3:4},convert-sink-to-onnx)"
-        )
-    del model
-    # Another model is none the worse for it.
-    make_model(tmp_path / "other.onnx", None)
-    load(tmp_path / "other.onnx").save(tmp_path / "out" / "out.onnx")
-
-
-def test_weights_that_are_not_there(tmp_path):
-    """A graph can be looked at without them, and rewritten where no weight is read."""
-    make_model(tmp_path / "m.onnx")
-    (tmp_path / "w.bin").unlink()
-    before = contents(tmp_path)
-    result = basin(tmp_path, "inspect", "m.onnx", "--json")
-    assert result.returncode == 0
-    assert "'w.bin' cannot be found" in result.stderr
-    assert result.stderr.count("\n") == 1
-    model = load(tmp_path / "m.onnx")
-    assert len(model.inspect()["norms"]) == 2
-    for needing in ("copy", "embed"):
-        with pytest.raises(BasinError, match="'w.bin' cannot be found"):
-            model.save(tmp_path / "out.onnx", needing)
-    with pytest.raises(BasinError, match="'w.bin' cannot be found"):
-        model.run(
-            "builtin.module(onnx-infer-shapes,convert-onnx-to-sink,"
-            "sink-absorb-residual-sinks{scale-dims=3:4},convert-sink-to-onnx)"
-        )
-    assert contents(tmp_path) == before
-    model.save(tmp_path / "out.onnx", "share")
-    assert len(load(tmp_path / "out.onnx").inspect()["norms"]) == 2
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_files_that_may_not_be_read(tmp_path):
-    make_model(tmp_path / "m.onnx")
-    (tmp_path / "out").mkdir(mode=0o777)
-    os.chmod(tmp_path / "out", 0o777)
-    os.chmod(tmp_path / "w.bin", 0)
-    script = """
-import os
-from basin.model import BasinError, load
-model = load("m.onnx")
-os.seteuid(65534)
-for name, mode in (("m.onnx", "copy"), ("w.bin", "embed")):
-    try:
-        model.save("out/out.onnx", mode)
-    except BasinError as error:
-        print(error)
-"""
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        os.chmod(folder, 0o755)
-    result = python(tmp_path, script)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.count("Permission denied") == 2
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-# Names.
-
-
-@pytest.mark.parametrize("name", ["o" * 250 + ".onnx", "ä" * 125 + ".onnx"])
-def test_name_of_the_longest_size(tmp_path, name):
-    (tmp_path / "in").mkdir()
-    make_model(tmp_path / "in" / "m.onnx")
-    for _ in range(2):
-        result = basin(tmp_path, "rewrite", "in/m.onnx", name)
-        assert (result.returncode, result.stderr) == (0, "")
-        assert same_weights(tmp_path / "in" / "m.onnx", tmp_path / name)
-        assert len(list(tmp_path.iterdir())) == 3
-    os.link(tmp_path / "in" / "m.onnx", tmp_path / "in" / name)
-    assert basin(tmp_path, "inspect", f"in/{name}").returncode == 0
-
-
-STATISTICS = '{"version": 1, "residual_streams": [{"max_abs": [%s]}]}'
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "it's",
-        'a "b"',
-        "'\"",
-        "a b",
-        "ünï",
-        "{a}",
-        "a,b=c",
-        "a%41",
-        "-x",
-        "a\\b",
-        "é" * 120,
-        "\x1b[1m",
-    ],
-)
-def test_any_character_in_stats(tmp_path, name):
-    make_model(tmp_path / "m.onnx")
-    values = ["1"] * WIDTH
-    values[7] = "4096"
-    (tmp_path / name).write_text(STATISTICS % ",".join(values))
-    options = ["--absorb", "residual", f"--stats=./{name}"]
-    result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", *options)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert not same_weights(tmp_path / "m.onnx", tmp_path / "out.onnx")
-    # The name reaches the pass whole, and no terminal raw.
-    (tmp_path / name).write_text("[")
-    result = basin(tmp_path, "rewrite", "m.onnx", "out2.onnx", *options)
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert name.replace("\x1b", "\\x1b")[:100] in result.stderr
-    assert "\x1b" not in result.stderr
-
-
-@pytest.mark.parametrize("text", ["[" * 60_000, '{"a":' * 60_000, '"\\"[' + "[" * 60_000])
-def test_statistics_that_nest_deep(tmp_path, text):
-    make_model(tmp_path / "m.onnx")
-    (tmp_path / "s.json").write_text(text)
-    before = contents(tmp_path)
-    options = ["--absorb", "residual", "--stats", "s.json"]
-    result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", *options)
-    check_refused(tmp_path, result, before, "s.json")
-
-
-def test_limits_are_ours():
-    """The tests above rely on a child's limits, not on those of this process."""
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY

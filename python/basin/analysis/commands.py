@@ -74,7 +74,7 @@ def analyze(
         inputs.append(data)
     if tokenizer is not None and tokenizer != "bytes":
         inputs.append(Path(tokenizer))
-    _check_inputs(stats, report, figures, inputs)
+    _check_inputs({"--stats": stats, "--report": report}, figures, inputs)
     size = vocabulary(facts)
     model_bos = _bos_of(facts.metadata)
     dataset: Dataset
@@ -114,7 +114,7 @@ def merge_stats(
     from basin.analysis import stats
 
     _check_targets(out, report)
-    _check_inputs(out, report, figures, files)
+    _check_inputs({"--out": out, "--report": report}, figures, files)
     _finish(stats.merge_stats(files).document(), out, report, figures)
 
 
@@ -134,12 +134,11 @@ def _check_targets(*paths: Path | None) -> None:
 
 
 def _check_inputs(
-    stats: Path | None, report: Path | None, figures: Path | None, inputs: list[Path]
+    targets: dict[str, Path | None], figures: Path | None, inputs: list[Path]
 ) -> None:
     """Refuse, before a long run, to write a file that is read, or one file twice."""
     from basin.report.figures import figure_paths
 
-    targets: dict[str, Path | None] = {"--stats": stats, "--report": report}
     if figures is not None:
         targets |= {f"--figures ({path.name})": path for path in figure_paths(figures)}
     clash = find_clash(targets, inputs)
