@@ -53,6 +53,7 @@ RECIPES = (
     Recipe("one token", SizePlan(seq=1, past=3, other=2)),
     Recipe("large values", SizePlan(seq=4, past=2, other=3), magnitude="large"),
     Recipe("tiny values", SizePlan(seq=3, past=2, other=5), magnitude="tiny"),
+    Recipe("sizes of one", SizePlan(batch=1, seq=3, past=1, other=1)),
     Recipe("two sequences", SizePlan(batch=2, seq=3, past=5, other=4), padding="right"),
     Recipe("rows all hidden", padding="hidden", fill=_LOWEST),
     Recipe("rows all hidden by -inf", padding="hidden"),
@@ -63,7 +64,7 @@ RECIPES = (
     Recipe("small values", SizePlan(seq=7, past=1, other=6), magnitude="small"),
 )
 # Enough for a rewrite of the residual stream, in which no head axis or mask changes its meaning.
-FEW = RECIPES[:7]
+FEW = RECIPES[:8]
 
 
 def draw_cases(
