@@ -38,11 +38,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Case:
-    """One input set and the name of its recipe; scores of `large` ones are badly conditioned."""
+    """One input set and the name of its recipe.
+
+    Scores of `large` ones are badly conditioned; `scaled` ones may leave a narrower type's range.
+    """
 
     name: str
     values: dict[str, np.ndarray]
     large: bool = False
+    scaled: bool = False
 
 
 # Half of the lowest value: ONNX Runtime's Attention takes the lowest itself for minus infinity.
@@ -100,7 +104,7 @@ def draw_cases(
         _follow_padding(values)
         if not any(_same(values, other) for other in seen):
             seen.append(values)
-            yield Case(recipe.name, values, recipe.magnitude == "large")
+            yield Case(recipe.name, values, recipe.magnitude == "large", bool(recipe.magnitude))
 
 
 def _applies(recipe: Recipe, signature: list[ort.NodeArg], dynamic: bool) -> bool:

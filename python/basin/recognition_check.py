@@ -271,8 +271,9 @@ def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case
     for name_form, name_meaning, name_exact in zip(outputs.form, outputs.meaning, exact):
         form, meaning = (np.asarray(results[n]) for n in (name_form, name_meaning))
         precise = None if name_exact is None else np.asarray(results[name_exact])
+        lost = _lost_digits(outputs, results)
         absolute, ratio, why = compare_sides(
-            form, meaning, precise, case.large, outputs.precision, _lost_digits(outputs, results)
+            form, meaning, precise, case.large, outputs.precision, lost, case.scaled
         )
         if report.differs is None and (why is not None or ratio > report.ratio):
             report = replace(report, max_abs=absolute, ratio=ratio, case=case.name, differs=why)
