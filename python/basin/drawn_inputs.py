@@ -77,9 +77,11 @@ def draw_cases(
     session: ort.InferenceSession,
     recipes: tuple[Recipe, ...] = RECIPES,
     seed: int = 0,
+    narrow: bool = False,
 ) -> Iterator[Case]:
     """Yield the cases of the model at `path`, open as `session`, that differ from each other.
 
+    Magnitudes are those of f16 for a model that is `narrow`, whatever its inputs' types.
     A case whose sizes the model has no room for (a table of positions ends) is left out. Raises
     VerifyError where an input is of a type that nothing can be drawn for.
     """
@@ -100,7 +102,7 @@ def draw_cases(
                 raise
             continue
         rng = np.random.default_rng(seed + 1000 + number)
-        values = {name: _vary(name, value, recipe, rng) for name, value in values.items()}
+        values = {name: _vary(name, value, recipe, rng, narrow) for name, value in values.items()}
         _follow_padding(values)
         if not any(_same(values, other) for other in seen):
             seen.append(values)
@@ -138,7 +140,9 @@ def _same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
     )
 
 
-def _vary(name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+def _vary(
+    name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator, narrow: bool
+) -> np.ndarray:
     """One input as the recipe wants it."""
     if is_mask(name, value.dtype):
         return _mask(value, recipe, rng)
@@ -146,7 +150,8 @@ def _vary(name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator
         steps = np.arange(value.size).reshape(value.shape)
         return np.maximum(value - steps, 0).astype(value.dtype)
     if is_float(value.dtype) and recipe.magnitude:
-        scale = (_WIDE if value.dtype.itemsize >= 4 else _NARROW)[recipe.magnitude]
+        wide = value.dtype.itemsize >= 4 and not narrow
+        scale = (_WIDE if wide else _NARROW)[recipe.magnitude]
         return (value.astype(np.float64) * scale).astype(value.dtype)
     return value
 

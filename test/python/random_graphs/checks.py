@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from basin.drawn_inputs import Case, draw_cases
+from basin.proof import is_narrow
 from basin.recognition_check import check_recognition
 from basin.signature import VerifyError
 from basin.verify import open_session, run_session
@@ -100,7 +101,7 @@ class Subject:
         try:
             session = open_session(self.path)
             self.names = [o.name for o in session.get_outputs()]
-            for case in draw_cases(self.path, session):
+            for case in draw_cases(self.path, session, narrow=is_narrow(self.path)):
                 try:
                     self.results.append(run_session(session, case.values, self.path))
                     self.cases.append(case)
