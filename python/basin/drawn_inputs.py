@@ -38,14 +38,19 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Case:
-    """One input set and the name of its recipe; scores of `large` ones are badly conditioned."""
+    """One input set and the name of its recipe.
+
+    Scores of `large` ones are badly conditioned; `scaled` ones may leave a narrower type's range.
+    """
 
     name: str
     values: dict[str, np.ndarray]
     large: bool = False
+    scaled: bool = False
 
 
-_LOWEST = float(np.finfo(np.float32).min)
+# Half of the lowest value: ONNX Runtime's Attention takes the lowest itself for minus infinity.
+_LOWEST = float(np.finfo(np.float32).min) / 2
 RECIPES = (
     Recipe("plain"),
     Recipe("padding left", padding="left", fill=_LOWEST, uneven=True),
@@ -53,6 +58,7 @@ RECIPES = (
     Recipe("one token", SizePlan(seq=1, past=3, other=2)),
     Recipe("large values", SizePlan(seq=4, past=2, other=3), magnitude="large"),
     Recipe("tiny values", SizePlan(seq=3, past=2, other=5), magnitude="tiny"),
+    Recipe("sizes of one", SizePlan(batch=1, seq=3, past=1, other=1)),
     Recipe("two sequences", SizePlan(batch=2, seq=3, past=5, other=4), padding="right"),
     Recipe("rows all hidden", padding="hidden", fill=_LOWEST),
     Recipe("rows all hidden by -inf", padding="hidden"),
@@ -63,7 +69,7 @@ RECIPES = (
     Recipe("small values", SizePlan(seq=7, past=1, other=6), magnitude="small"),
 )
 # Enough for a rewrite of the residual stream, in which no head axis or mask changes its meaning.
-FEW = RECIPES[:7]
+FEW = RECIPES[:8]
 
 
 def draw_cases(
@@ -71,9 +77,11 @@ def draw_cases(
     session: ort.InferenceSession,
     recipes: tuple[Recipe, ...] = RECIPES,
     seed: int = 0,
+    narrow: bool = False,
 ) -> Iterator[Case]:
     """Yield the cases of the model at `path`, open as `session`, that differ from each other.
 
+    Magnitudes are those of f16 for a model that is `narrow`, whatever its inputs' types.
     A case whose sizes the model has no room for (a table of positions ends) is left out. Raises
     VerifyError where an input is of a type that nothing can be drawn for.
     """
@@ -94,11 +102,11 @@ def draw_cases(
                 raise
             continue
         rng = np.random.default_rng(seed + 1000 + number)
-        values = {name: _vary(name, value, recipe, rng) for name, value in values.items()}
+        values = {name: _vary(name, value, recipe, rng, narrow) for name, value in values.items()}
         _follow_padding(values)
         if not any(_same(values, other) for other in seen):
             seen.append(values)
-            yield Case(recipe.name, values, recipe.magnitude == "large")
+            yield Case(recipe.name, values, recipe.magnitude == "large", bool(recipe.magnitude))
 
 
 def _applies(recipe: Recipe, signature: list[ort.NodeArg], dynamic: bool) -> bool:
@@ -132,7 +140,9 @@ def _same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
     )
 
 
-def _vary(name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+def _vary(
+    name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator, narrow: bool
+) -> np.ndarray:
     """One input as the recipe wants it."""
     if is_mask(name, value.dtype):
         return _mask(value, recipe, rng)
@@ -140,7 +150,8 @@ def _vary(name: str, value: np.ndarray, recipe: Recipe, rng: np.random.Generator
         steps = np.arange(value.size).reshape(value.shape)
         return np.maximum(value - steps, 0).astype(value.dtype)
     if is_float(value.dtype) and recipe.magnitude:
-        scale = (_WIDE if value.dtype.itemsize >= 4 else _NARROW)[recipe.magnitude]
+        wide = value.dtype.itemsize >= 4 and not narrow
+        scale = (_WIDE if wide else _NARROW)[recipe.magnitude]
         return (value.astype(np.float64) * scale).astype(value.dtype)
     return value
 
@@ -178,7 +189,7 @@ def _mask(value: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.nda
         return keep.astype(value.dtype)
     fill = recipe.fill
     if fill == _LOWEST and value.dtype == np.float16:
-        fill = float(np.finfo(np.float16).min)
+        fill = float(np.finfo(np.float16).min) / 2
     return np.where(keep, 0.0, fill).astype(value.dtype)
 
 

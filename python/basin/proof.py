@@ -58,12 +58,12 @@ def prove(
     except VerifyError as error:
         return Proof(skipped=str(error))
     if narrow and facts.parameters <= _REFERENCE_LIMIT:
-        proof = _compare(before, after, ReferenceRunner, recipes, _different_bits)
+        proof = _compare(before, after, ReferenceRunner, recipes, _different_bits, narrow)
         if proof.skipped is None:
             return proof
     if not narrow:
         return _compare(before, after, RuntimeRunner, recipes, _different_bits)
-    proof = _compare(before, after, RuntimeRunner, recipes, _more_than_rounding)
+    proof = _compare(before, after, RuntimeRunner, recipes, _more_than_rounding, narrow)
     if proof.broken or proof.skipped:
         return proof
     return Proof(skipped="ONNX Runtime does not round to f16 between nodes; as far as it tells, "
@@ -117,13 +117,14 @@ def _compare(
     runner: Runner,
     recipes: tuple[Recipe, ...],
     differ: Differ,
+    narrow: bool = False,
 ) -> Proof:
     """One model after the other, so that one at a time is in memory."""
     kept: list[tuple[Case, dict[str, object]]] = []
     refused = "no inputs could be drawn"
     try:
         first = runner(before)
-        for case in draw_cases(before, first.session, recipes):
+        for case in draw_cases(before, first.session, recipes, narrow=narrow):
             try:
                 kept.append((case, first.run(case.values)))
             except VerifyError as error:

@@ -77,7 +77,8 @@ def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
     Lowers every raised op by its form, and beside it, over the same operands, by
     its decomposition: what recognition says that the form computes. Both become
     graph outputs, `basin.form.<op>.<result>` and `basin.meaning.<op>.<result>`;
-    with `exact` the decomposition in f64, too: `basin.exact.<op>.<result>`. The
+    with `exact` the decomposition in f64, too: `basin.exact.<op>.<result>`, and what
+    a layer norm centres, `basin.centred.<op>.0`, with its `epsilon`. The
     model's metadata (`basin.forms`) is a JSON list with an op's `name`, `kind`, the
     `precision` that its form computes in and the names of these outputs, or the `reason` why it has none (it stands in a
     subgraph or function, or its layout or mask has no decomposition), or the

@@ -104,10 +104,23 @@ static StringRef findPrecision(Region &form) {
   return name;
 }
 
-/// Results that the decomposition has: without inner values of the form.
+/// What a layer norm centres, in f64. A runtime's operator may take the variance
+/// from the mean of squares, which loses the digits that the mean's square takes.
+static Value makeCentred(sink::LayerNormOp op, OpBuilder &b) {
+  NodeBuilder n(b, op.getLoc());
+  Type wide = b.getF64Type();
+  Value sum = n.cast(op.getX(), wide);
+  for (Value more : {op.getResidual(), op.getResidualBias()})
+    if (more)
+      sum = n.node<AddOp>({sum, n.cast(more, wide)});
+  return op.getPreAffine() ? n.node<MulOp>({sum, n.cast(op.getPreAffine(), wide)}) : sum;
+}
+
+/// Results that the decomposition has: without inner values of the form, and
+/// without present keys whose rows `last_key` counts.
 static unsigned countResults(Operation *op) {
   if (auto attention = dyn_cast<sink::AttentionOp>(op))
-    return attention.getHasPresent() ? 3 : 1;
+    return attention.getHasPresent() && !attention.getLastKey() ? 3 : 1;
   return op->getNumResults();
 }
 
@@ -120,7 +133,10 @@ static Operation *createBare(Operation *op, ValueRange operands, TypeRange resul
   state.propertiesAttr = op->getPropertiesAsAttribute();
   for (unsigned i = 0; i < op->getNumRegions(); ++i)
     state.addRegion();
-  return b.create(state);
+  Operation *bare = b.create(state);
+  if (auto attention = dyn_cast<sink::AttentionOp>(bare))
+    attention.setHasPresent(results.size() > 1);
+  return bare;
 }
 
 /// Erases what was put before `op` after `last` (from the block's start if null).
@@ -206,6 +222,10 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
     entry[reason.isContradiction ? "contradiction" : "reason"] = json::fixUTF8(reason.text);
     descriptions.push_back(std::move(entry));
     return replaceInline(op, b);
+  }
+  if (auto norm = dyn_cast<sink::LayerNormOp>(op); norm && succeeded(precise)) {
+    entry["centred"] = publish(makeCentred(norm, b), id, "centred", b);
+    entry["epsilon"] = norm.getEpsilon().convertToDouble();
   }
   entry["precision"] = findPrecision(cast<sink::RaisedInterface>(op).getFormRegion());
   FailureOr<SmallVector<Value>> form = lowerSinkOp(op, b);

@@ -1,0 +1,113 @@
+"""How far a form may be from its meaning: bounds by type, conditioning, and what rounding loses.
+
+Shared by the comparison of one op's two sides and its tests; NaN equals NaN, infinity itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from basin.compare import is_float
+
+# Largest difference of a form from its decomposition, of the row's largest value.
+TOLERANCE = {
+    "float64": 1e-11,  # some 10^4 roundings of 2^-53
+    "float32": 2e-5,  # some 300 roundings of 2^-24: sums of a few hundred terms in another order
+    "float16": 2e-2,  # forms in f16 round each node to 2^-11, sums and squares among them
+    "bfloat16": 1e-1,  # the same with 2^-8
+}
+# How much further from the decomposition than that is from its f64 values a form may be: both
+# round, at other places. It counts up to MAX_NOISE of a row's largest value, but where inputs are
+# large: else a mask of -1e9, which rounds scores away in f32, would excuse every other meaning.
+NOISE, MAX_NOISE = 32.0, 0.02
+
+
+def compare_sides(
+    form: np.ndarray,
+    meaning: np.ndarray,
+    exact: np.ndarray | None = None,
+    large: bool = False,
+    precision: str = "",
+    lost: np.ndarray | float = 0.0,
+    scaled: bool = False,
+) -> tuple[float, float, str | None]:
+    """Largest difference, the same in units of what is allowed there, and what is wrong, if it is.
+
+    NaN equals NaN, infinity itself; a row is an innermost vector. A form that rounds to a narrower
+    type inside (`precision`) may lose any row to that: it differs where a quarter of them do.
+    Inputs that are `scaled` may leave that type's range and tell nothing then. `lost` is allowed on
+    top, of a row's largest value.
+    """
+    if form.dtype != meaning.dtype:
+        return np.inf, np.inf, f"type {form.dtype} against {meaning.dtype}"
+    if form.shape != meaning.shape:
+        return np.inf, np.inf, f"shape {list(form.shape)} against {list(meaning.shape)}"
+    if not form.size:
+        return 0.0, 0.0, None
+    if not is_float(form.dtype):
+        same = bool(np.array_equal(form, meaning))
+        return (0.0, 0.0, None) if same else (np.inf, np.inf, "other integers")
+    narrower = np.dtype(form.dtype).itemsize > 2 and precision in ("float16", "bfloat16")
+    with np.errstate(all="ignore"):
+        a, b = (rows_of(x) for x in (form, meaning))
+        if narrower and scaled:
+            return 0.0, 0.0, None
+        if narrower:
+            return _compare_most(a, b, TOLERANCE[precision])
+        unequal = (np.isfinite(a) | np.isfinite(b)) & ~(np.isfinite(a) & np.isfinite(b))
+        unequal |= np.isinf(a) & np.isinf(b) & (a != b) | (np.isnan(a) != np.isnan(b))
+        if unequal.any():
+            at = tuple(np.argwhere(unequal)[0])
+            return np.inf, np.inf, f"{a[at]:g} against {b[at]:g} at row {at[0]}, element {at[1]}"
+        finite = np.isfinite(a)
+        difference = np.where(finite, np.abs(a - b), 0.0).max(axis=1)
+        noise = 0.0 if exact is None or exact.shape != form.shape else _noise(b, rows_of(exact))
+        allowed = _allowed(
+            form.dtype.name, b, (noise if large else min(noise, MAX_NOISE)) + _per_row(lost, a)
+        )
+    ratio = np.where(difference == 0, 0.0, difference / np.maximum(allowed, 1e-300))
+    row = int(np.argmax(ratio))
+    worst = float(difference[row])
+    why = f"{worst:.3g} in row {row}, {allowed[row]:.3g} allowed" if ratio[row] > 1 else None
+    return float(difference.max()), float(ratio[row]), why
+
+
+def _compare_most(
+    a: np.ndarray, b: np.ndarray, tolerance: float
+) -> tuple[float, float, str | None]:
+    """The upper quartile of rows, those left out that the narrower type's range ends in."""
+    finite = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    if not finite.any():
+        return 0.0, 0.0, None
+    difference = np.abs(a - b)[finite].max(axis=1)
+    ratio = difference / np.maximum(tolerance * np.abs(b[finite]).max(axis=1), 1e-300)
+    ratio = np.where(difference == 0, 0.0, ratio)
+    most = float(np.quantile(ratio, 0.75, method="lower"))
+    why = f"most rows by over {most:.3g} times what is allowed" if most > 1 else None
+    return float(difference.max()), most, why
+
+
+def rows_of(x: np.ndarray) -> np.ndarray:
+    x = x.astype(np.float64)
+    return x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1)
+
+
+def _per_row(lost: np.ndarray | float, rows: np.ndarray) -> np.ndarray | float:
+    """One figure a row; the largest where an operand was broadcast to the result."""
+    fits = np.ndim(lost) == 0 or np.shape(lost) == rows.shape[:1]
+    return lost if fits else float(np.max(lost, initial=0.0))
+
+
+def _noise(meaning: np.ndarray, exact: np.ndarray) -> float:
+    """How far rounding moved the decomposition, of a row's largest value."""
+    size = np.where(np.isfinite(exact), np.abs(exact), 0.0).max(axis=1)
+    distance = np.abs(meaning - exact)
+    distance = np.where(np.isfinite(distance), distance, 0.0).max(axis=1)
+    return float((NOISE * distance / np.maximum(size, 1e-300)).max())
+
+
+def _allowed(dtype: str, meaning: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
+    """A bound a row, of its largest value."""
+    size = np.where(np.isfinite(meaning), np.abs(meaning), 0.0).max(axis=1)
+    tiny = float(np.finfo(np.float16).tiny) if dtype == "float16" else 1e-37
+    return (TOLERANCE.get(dtype, TOLERANCE["bfloat16"]) + noise) * np.maximum(size, tiny)
