@@ -31,7 +31,7 @@ namespace {
 struct AttentionParts {
   Value query, key, value, mask, pastKey, pastValue, sinkLogit, lastKey = Value();
   std::optional<MaskKind> maskKind = std::nullopt;
-  std::optional<double> scale = std::nullopt, softcap = std::nullopt;
+  std::optional<double> scale = std::nullopt, softcap = std::nullopt, maskFill = std::nullopt;
   std::optional<int64_t> window = std::nullopt, heads = std::nullopt, kvHeads = std::nullopt,
                          headDim = std::nullopt;
   bool causal = false, causalInMask = false, zeroHiddenRows = false, hasPresent = false;
@@ -80,7 +80,7 @@ FusedResult FusedAttentionRaiser::raise(const AttentionParts &p) {
         b, loc, types[0], types.drop_front(), p.query, p.key, p.value, p.mask, p.pastKey,
         p.pastValue, p.sinkLogit, Value(), Value(), Value(), p.lastKey, number(p.scale), p.causal,
         integer(p.window), number(p.softcap), integer(p.heads), integer(p.kvHeads),
-        integer(p.headDim), kind, p.causalInMask, /*mask_fill=*/FloatAttr(), p.zeroHiddenRows,
+        integer(p.headDim), kind, p.causalInMask, number(p.maskFill), p.zeroHiddenRows,
         p.hasPresent, p.queryLayout, p.keyLayout, p.keyLayout, p.resultLayout);
   };
   return raiseOperator(op, b, arguments, {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.lastKey},
@@ -252,6 +252,9 @@ FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
     p.mask = a.getKeyPaddingMask();
     p.maskKind = MaskKind::lengths;
   }
+  // Beside a mask that hides all else, later keys are what is left.
+  if (p.causal && p.mask)
+    p.maskFill = std::numeric_limits<float>::lowest();
   if (getRank(p.key) == 4 && p.keyLayout != Layout::packed)
     p.keyLayout = Layout::bhsd;
   p.heads = p.kvHeads = a.getNumHeads();

@@ -444,7 +444,7 @@ func.func @attention_c10(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xi1>) {
 
 // attention_c11: a summand has its own numbers
 func.func @attention_c11(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
-  // expected-error@+1 {{expected a finite mask_fill only with a mask of kind keep or drop}}
+  // expected-error@+1 {{expected a finite mask_fill only with a mask of kind keep or drop, or beside causal or window with a mask}}
   %0 = sink.attention %q, %q, %q mask %m {mask_fill = -1.0e4 : f64, mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
   return
 }

@@ -286,7 +286,7 @@ static LogicalResult verifyGate(AttentionOp op) {
 StringRef AttentionOp::getHiddenRows() {
   if (!getMask() || getSinkLogit() || getSinkKey() || getMaskKind() == MaskKind::lengths)
     return "";
-  if (getMaskKind() != MaskKind::additive && getMaskFill())
+  if (getMaskFill())
     return "uniform";
   if (getMaskKind() == MaskKind::additive && !getZeroHiddenRows())
     return "";
@@ -313,8 +313,10 @@ LogicalResult AttentionOp::verify() {
   if (getCausalInMask() && !(getCausal() && getMask()))
     return emitOpError("expected causal_in_mask only with causal and a mask");
   bool isBoolean = getMaskKind() == MaskKind::keep || getMaskKind() == MaskKind::drop;
-  if (getMaskFill() && (!isBoolean || !getMaskFill()->isFinite()))
-    return emitOpError("expected a finite mask_fill only with a mask of kind keep or drop");
+  bool hides = isBoolean || (getMask() && (appliesCausal() || getWindow()));
+  if (getMaskFill() && (!hides || !getMaskFill()->isFinite()))
+    return emitOpError("expected a finite mask_fill only with a mask of kind keep or drop, or beside "
+                       "causal or window with a mask");
   if (getHasPresent() && getNumResults() < 3)
     return emitOpError("expected a present key and value after the output, but got ")
            << getNumResults() - 1 << " more results";

@@ -135,6 +135,12 @@ bool StreamScaler::scaleFactor(Value value, ArrayRef<int> exponents) {
   return true;
 }
 
+/// A graph's input that is an output of it, too, goes through as it came: an output
+/// has its name.
+static bool goesThrough(OpOperand &use) {
+  return isa<ReturnOp>(use.getOwner()) && isa<BlockArgument>(use.get());
+}
+
 /// value' = value 2^exponents for all of its uses, or for some.
 LogicalResult StreamScaler::write(const Writer &task) {
   OpBuilder b(task.value.getContext());
@@ -146,7 +152,9 @@ LogicalResult StreamScaler::write(const Writer &task) {
     if (failed(product))
       return failure();
     Value value = task.value;
-    value.replaceAllUsesExcept(*product, product->getDefiningOp());
+    value.replaceUsesWithIf(*product, [&](OpOperand &use) {
+      return use.getOwner() != product->getDefiningOp() && !goesThrough(use);
+    });
     return success();
   }
   // The first use is the op's own operand; a reader before may have restored it.
@@ -242,7 +250,7 @@ LogicalResult StreamScaler::apply() {
   if (failed(chooseFolds()))
     return failure();
   for (const Reader &reader : state->readers)
-    if (failed(restore(reader)))
+    if (!goesThrough(*reader.use) && failed(restore(reader)))
       return failure();
   for (const Writer &task : state->writers)
     if (!task.folds && failed(write(task)))

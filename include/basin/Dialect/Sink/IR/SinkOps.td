@@ -323,7 +323,8 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     - (attention_c8) the gate is broadcast to the result, not the result to it
     - (attention_c9) a form that holds the product with a gate comes with one
     - (attention_c10) `causal_in_mask` is given only with `causal` and a mask
-    - (attention_c11) `mask_fill` is finite and given only with a boolean mask
+    - (attention_c11) `mask_fill` is finite and given only with a mask, which is
+      boolean unless `causal` or `window` hide something besides it
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
                        Optional<AnyType>:$mask, Optional<AnyType>:$past_key,
