@@ -129,6 +129,8 @@ def attention(
     scores = _scores(parts, query, key)
     if parts.get("mask") == "bias":
         scores = scores + t["mask"].double()
+    if "mask_fill" in parts:
+        scores = torch.where(t["mask"] != 0, scores, parts["mask_fill"])
     scores = torch.where(visible(parts, t, window), scores, -math.inf)
     if "sink_kv" in parts:
         first = t["sink_key"].double().repeat_interleave(group, 0)
@@ -140,12 +142,13 @@ def attention(
         sink = t["sink_logit"].double()
     sink = sink[None, :, None, None].expand(*scores.shape[:3], 1)
     highest = torch.cat([scores, sink], -1).amax(-1, keepdim=True)  # NaN where one is
-    # Nothing to see: 0, not NaN.
+    # Nothing to see: 0, or NaN.
     empty = highest == -math.inf
+    nothing = math.nan if "nan_hidden_rows" in parts else 0.0
     base = torch.where(empty, 0.0, highest)
     weights, extra = torch.exp(scores - base), torch.exp(sink - base)
     total = weights.sum(-1, keepdim=True) + extra
-    factor = torch.where(empty, 0.0, 1 / total)
+    factor = torch.where(empty, nothing, 1 / total)
     if "gate" in parts:
         gate = t["gate"].double()
         factor = factor * (torch.sigmoid(gate) if parts["gate"] == "sigmoid" else gate)

@@ -186,6 +186,29 @@ def test_attention_to_nothing_is_zero(spec, backend):
     assert (case.tensors["result"][0] != 0).any()
 
 
+@pytest.mark.parametrize("spec", specs.HIDDEN_ROWS, ids=str)
+def test_rows_that_see_nothing(spec, backend):
+    """What a row gives that hides every key, of one batch element the whole."""
+    case = attention_case(spec, Sizes(66, 65, batch=2), backend.device)
+    hidden = -math.inf if spec.parts["mask"] == "bias" else 0
+    case.tensors["mask"][1] = hidden
+    check(case, backend)
+    result = case.tensors["result"][1]
+    if "nan_hidden_rows" in spec.parts:
+        assert result.isnan().all()
+    else:
+        assert result.isfinite().all() and (result != 0).any()
+
+
+def test_summands_of_the_lowest_number_leave_each_key_its_share(backend):
+    """In f32, where that times log2(e) would be -inf."""
+    spec = specs.HIDDEN_ROWS[-1]
+    case = attention_case(spec, Sizes(17, 30), backend.device)
+    case.tensors["mask"].fill_(torch.finfo(torch.float32).min)
+    check(case, backend)
+    assert case.tensors["result"].isfinite().all() and (case.tensors["result"] != 0).any()
+
+
 def test_attention_to_sink_rows_alone(backend):
     """Without keys, and where all of them are masked."""
     check(attention_case(specs.LENGTHS_ATTENTION, Sizes(17, 0), backend.device), backend)

@@ -16,8 +16,6 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
-#include "mlir/IR/TypeUtilities.h"
-
 using namespace mlir;
 using namespace basin::onnx;
 namespace sink = basin::sink;
@@ -130,6 +128,17 @@ FusedResult FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
   return norm(layer, x, weight, bias, widen(norm_.getEpsilon(), 1e-5f));
 }
 
+/// Whether both have the same sizes for certain.
+static bool haveOneShape(Value a, Value b) {
+  TensorInfo x = getTensorInfo(a), y = getTensorInfo(b);
+  if (!x.hasRank() || !y.hasRank() || x.rank() != y.rank())
+    return a == b;
+  for (int64_t i = 0; i < x.rank(); ++i)
+    if (a != b && !x[i].provablyEquals(y[i]))
+      return false;
+  return true;
+}
+
 FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
   constexpr unsigned kSum = 3;
   Value x = op->getOperand(0);
@@ -137,9 +146,8 @@ FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value 
           checkVectors({{"weight", weight}, {"beta", beta}, {"bias", bias}}, x))
     return *why;
   // The operator repeats a skip of fewer elements.
-  if (isa<ShapedType>(x.getType()) && isa<ShapedType>(skip.getType()) &&
-      failed(verifyCompatibleShape(x.getType(), skip.getType())))
-    return miss("its skip has another shape than its input");
+  if (!haveOneShape(x, skip))
+    return miss("its skip is not proven to have the shape of its input");
   bool hasSum = isGiven(op, kSum);
   auto epsilon = op->getAttrOfType<FloatAttr>("epsilon");
   FloatAttr eps = b.getF64FloatAttr(epsilon ? epsilon.getValue().convertToFloat() : 1e-12f);

@@ -125,8 +125,18 @@ onnx.graph @weight_of_higher_rank #g {
 // CHECK-NOT: sink.layer_norm
 onnx.graph @broadcast_skip #g {
   %x, %s, %w = onnx.node "Source" () {} : () -> (!x, tensor<5x32xf32>, tensor<32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its skip has another shape than its input}}
+  // expected-remark@+1 {{norm '' not raised: its skip is not proven to have the shape of its input}}
   %y = onnx.ms.SkipLayerNormalization(%x, %s, %w) : (!x, tensor<5x32xf32>, tensor<32xf32>) -> !u
+  onnx.return
+}
+
+// A batch of two may be more than x has.
+// CHECK-LABEL: onnx.graph @larger_skip
+// CHECK-NOT: = sink.
+onnx.graph @larger_skip #g {
+  %x, %s, %w = onnx.node "Source" () {} : () -> (tensor<?x5x32xf32, #onnx.dims<"B", "", "">>, tensor<2x5x32xf32>, tensor<32xf32>)
+  // expected-remark@+1 {{norm '' not raised: its skip is not proven to have the shape of its input}}
+  %y = onnx.ms.SkipLayerNormalization(%x, %s, %w) : (tensor<?x5x32xf32, #onnx.dims<"B", "", "">>, tensor<2x5x32xf32>, tensor<32xf32>) -> !u
   onnx.return
 }
 

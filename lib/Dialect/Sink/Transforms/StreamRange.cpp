@@ -57,6 +57,8 @@ struct Limit {
   /// The limit for the value's own elements, and for writers' elements, as
   /// exponents; where elements of writers are lost without a division, too.
   double own, exponent, lost;
+  /// The elements are lost without the division, and not with it.
+  bool isOld = false;
   Severity severity() const;
 };
 
@@ -168,6 +170,10 @@ void RangeCheck::limitPlace(Value value, Operation *norm, Type type, double lowe
   if (down > 0)
     keep({value, norm, type, /*isLow=*/true, lowest + down, lowest + down - gain,
           lowest - subnormal - gain});
+  // What fell below the range before does so no more.
+  if (up < 0)
+    keep({value, norm, type, /*isLow=*/true, lowest, lowest - gain, lowest + up - subnormal - gain,
+          /*isOld=*/true});
   if (up < 0)
     keep({value, norm, type, /*isLow=*/false, highest + up, highest + up - gain, highest - gain});
 }
@@ -218,9 +224,14 @@ InFlightDiagnostic RangeCheck::describe(const Limit &limit) const {
        << (limit.norm ? "squares in " : "is stored in ") << limit.type;
   llvm::SmallString<16> magnitude;
   llvm::raw_svector_ostream(magnitude) << llvm::format("%.2g", std::exp2(limit.own));
-  diag << ": scaled by 2^" << (limit.isLow ? -down : -up) << ", elements "
-       << (limit.isLow ? "below " : "above ") << magnitude << " in magnitude "
-       << (limit.isLow ? "fall below" : "leave") << " its normal range";
+  int scale = limit.isLow && !limit.isOld ? -down : -up;
+  if (limit.isOld)
+    return std::move(diag << ": elements below " << magnitude
+                          << " in magnitude fall below its normal "
+                          << "range, and no more when scaled by 2^" << scale);
+  diag << ": scaled by 2^" << scale << ", elements " << (limit.isLow ? "below " : "above ")
+       << magnitude << " in magnitude " << (limit.isLow ? "fall below" : "leave")
+       << " its normal range";
   return diag;
 }
 
