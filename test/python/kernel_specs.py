@@ -142,8 +142,8 @@ BIAS_ATTENTION = Spec("attention", "head_dim=64,type=f16,mask=bias,sink_kv")
 # What a row gives that sees nothing: NaN, a share of each key, and, of sums, either.
 HIDDEN_ROWS = (
     Spec("attention", "head_dim=64,type=bf16,mask=keep,nan_hidden_rows"),
-    Spec("attention", "head_dim=32,type=f16,mask=keep,mask_fill=-1e9,scale=0.2"),
-    Spec("attention", "head_dim=64,type=bf16,mask=keep,mask_fill=-10000,softcap=30"),
+    Spec("attention", "head_dim=32,type=f16,mask=keep,mask_fill=-1.0e9,scale=0.2"),
+    Spec("attention", "head_dim=64,type=bf16,mask=keep,mask_fill=-10000.0,softcap=30"),
     Spec("attention", "head_dim=64,type=bf16,mask=bias,mask_type=f32,nan_hidden_rows"),
 )
 SPECIAL = (
