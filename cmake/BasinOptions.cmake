@@ -27,6 +27,12 @@ if(BASIN_ENABLE_PRECOMPILED_HEADERS AND NOT BASIN_SANITIZE)
   add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 endif()
 
+# A precompiled header holds the paths of its checkout: a compiler cache that gave it
+# to another one would have that read the first one's files.
+function(basin_no_cache name)
+  set_target_properties(${name} PROPERTIES CXX_COMPILER_LAUNCHER "")
+endfunction()
+
 # Compiles the target's sources after the common header. An executable's are compiled
 # another way (PIE), and few.
 function(basin_precompile name)
