@@ -1,0 +1,63 @@
+"""Models that recognition once took for what they are not, or passed over in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+basin = pytest.importorskip("basin")
+from basin.recognition_check import check_recognition  # noqa: E402
+
+FOLDER = Path(__file__).resolve().parents[1] / "models" / "failing"
+# What is raised now: the list and its only entry's facts; nothing where the list is empty.
+RAISED = {
+    # A cast that is no rounding.
+    "att_fp8_scores": ("attention", None),
+    "att_scale_int_cast": ("attention", {"scale": 0.25}),
+    "norm_eps_int_cast": ("norms", {"eps": 2.0}),
+    "norm_mean_cast_int": ("norms", None),
+    "norm_result_cast_int": ("norms", {"weight": None}),
+    # Shapes.
+    "norm_high_rank_w": ("norms", {"weight": None}),
+    "att_mask_rank5": ("attention", None),
+    "rotary_bshd_S1D": ("rotary", None),
+    "rotary_bshd_S1D_sq": ("rotary", None),
+    "msrot_offset1": ("rotary", None),
+    # Causality.
+    "att_range_cast_bool": ("attention", {"causal": False, "hidden_rows": "nan"}),
+    "att_slice_col_step": ("attention", {"causal": False}),
+    "att_trilu_more_queries": ("attention", {"causal": False}),
+    "mha_uni_cross": ("attention", None),
+    # Rows that hide every key, and lengths.
+    "att_leftpad_bool": ("attention", {"causal": False, "hidden_rows": "uniform"}),
+    "att_leftpad_causal_add": ("attention", {"causal": True, "hidden_rows": None}),
+    "satt_fullmask": ("attention", {"hidden_rows": "zero"}),
+    "gqa_padded_prompt": ("attention", {"causal": True, "own_lengths": True}),
+}
+# What is listed, with a word of the reason.
+LISTED = {
+    "layernorm_with_qdq_inside_silent": "quantized",
+    "mha_uni_cross": "unidirectional",
+    "msrot_offset1": "offset",
+    "att_mask_rank5": "no larger than its scores",
+    "rotary_bshd_S1D_sq": "same for all heads",
+}
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_is_what_it_is_said_to_be(name: str) -> None:
+    path = FOLDER / f"{name}.onnx"
+    key, facts = RAISED[name]
+    found = basin.load(path).inspect()[key]
+    assert len(found) == (facts is not None)
+    if facts is not None:
+        assert {what: found[0][what] for what in facts} == facts
+    for op in check_recognition(path).ops:
+        assert not op.differs, op.differs
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_is_listed(name: str) -> None:
+    unrecognized = basin.load(FOLDER / f"{name}.onnx").inspect()["unrecognized"]
+    assert any(LISTED[name] in entry["reason"] for entry in unrecognized), unrecognized
