@@ -58,7 +58,7 @@ def analyze(
     from basin.analysis import run
     from basin.analysis.data import Dataset, load, random_tokens
     from basin.analysis.feed import vocabulary
-    from basin.analysis.tokenizer import make_tokenizer
+    from basin.analysis.tokenizer import make_tokenizer, tokenizer_files
     from basin.signature import read_facts
 
     if (data is None) == (random is None):
@@ -73,7 +73,7 @@ def analyze(
     if data is not None:
         inputs.append(data)
     if tokenizer is not None and tokenizer != "bytes":
-        inputs.append(Path(tokenizer))
+        inputs += tokenizer_files(Path(tokenizer))
     _check_inputs(stats, report, figures, inputs)
     size = vocabulary(facts)
     model_bos = _bos_of(facts.metadata)

@@ -93,6 +93,9 @@ def load(
     out = Dataset(sequences, path.name, "text" if raw.is_text else "tokens")
     out.length, out.tokenizer = max(map(len, sequences)), tokenizer
     out.bos = known if known is not None else model_bos
+    out.notes += tokenizer.notes if tokenizer and bos is None else []
+    if out.bos is None and tokenizer is not None:
+        out.bos = tokenizer.named_bos
     _guess_bos(out)
     return out
 
