@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from basin.analysis.batches import plan
 from basin.analysis.data import Dataset
 from basin.analysis.feed import Feeder
 from basin.analysis.metrics import known_ids
+from basin.analysis.progress import steps
 from basin.analysis.stats import Stats
 from basin.signature import Facts, read_facts
 from basin.verify import run_session
@@ -41,7 +41,7 @@ def analyze(
     """Measure the model at `path` on `data`, at most `batch` sequences at a time.
 
     `sink_length` is the number of first tokens that sink importance is taken over; `progress`
-    shows a bar on stderr. Raises AnalysisError, BasinError or VerifyError.
+    shows how far it is on stderr. Raises AnalysisError, BasinError or VerifyError.
     """
     facts = facts or read_facts(path)
     source, folder = _links(path, facts.files)
@@ -63,7 +63,7 @@ def analyze(
         batches = plan(data.sequences, feeder, batch, pad)
         accumulators = by_tap(instrumentation)
         ran: list[np.ndarray] = []
-        for index in _bar(len(batches.batches), progress):
+        for index in steps(len(batches.batches), progress):
             one = batches.make(index)
             outputs = run_session(session, feeder.feed(one), path)
             for accumulator in accumulators:
@@ -167,20 +167,3 @@ def _describe_data(data: Dataset, ran: list[np.ndarray], sink_length: int) -> di
         "short": sum(len(one) < sink_length for one in ran),
         "texts": {},
     }
-
-
-def _bar(total: int, shown: bool) -> Iterator[int]:
-    """Indices of batches, with a progress bar on stderr where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return iter(
-        track(
-            range(total),
-            "measuring",
-            console=console,
-            disable=not (shown and console.is_terminal),
-            transient=True,
-        )
-    )
