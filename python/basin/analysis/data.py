@@ -21,12 +21,18 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basin.analysis import AnalysisError
 from basin.analysis.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+    from basin.analysis.runs import Runs
+    from basin.signature import Facts
 
 # Length of windows and of random sequences where none is asked for.
 WINDOW, RANDOM_LENGTH = 512, 128
@@ -47,6 +53,14 @@ class Dataset:
     bos: int | None = None
     tokenizer: Tokenizer | None = None
     notes: list[str] = field(default_factory=list)
+
+    def runs(
+        self, signature: list[ort.NodeArg], facts: Facts, instrumentation: dict[str, Any], size: int
+    ) -> Runs:
+        """Runs of at most `size` sequences. Raises AnalysisError where none can be run."""
+        from basin.analysis.runs import TokenRuns
+
+        return TokenRuns(self, signature, facts, instrumentation, size)
 
 
 @dataclass
