@@ -297,6 +297,10 @@ def verify(
         typer.Option(help="Inputs by name, as an .npz file."),
     ] = None,
     random: Annotated[int, typer.Option(help="How many sets of random inputs.")] = 1,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=N,...", help="Sizes of symbolic dimensions of random inputs."),
+    ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(help="The largest difference allowed; without it only equal bits pass."),
@@ -318,16 +322,39 @@ def verify(
 
     values = None if inputs is None else read_inputs(inputs)
     if recognition:
-        if b is not None or optimize or tolerance is not None:
-            fail("--recognition takes one model, and no --optimize or --tolerance")
+        if b is not None or optimize or tolerance is not None or size is not None:
+            fail("--recognition takes one model, and no --optimize, --tolerance or --size")
         verify_recognition(a, values)
         return
     if b is None:
         fail("expected two models, or --recognition")
-    report = compare(a, b, inputs=values, random=random, tolerance=tolerance, optimize=optimize)
+    if inputs is not None and size is not None:
+        fail("--size belongs to random inputs, not to --inputs")
+    report = compare(
+        a,
+        b,
+        inputs=values,
+        random=random,
+        tolerance=tolerance,
+        optimize=optimize,
+        sizes=read_sizes(size),
+    )
     print(printable(format_report(report)))
     if not report.passed:
         raise typer.Exit(1)
+
+
+def read_sizes(text: str | None) -> dict[str, int]:
+    """Sizes by name from "batch=2,seq=16"."""
+    sizes: dict[str, int] = {}
+    for part in [] if text is None else text.split(","):
+        name, equals, value = part.rpartition("=")
+        if not equals or not name.strip() or not re.fullmatch(r"[0-9]{1,9}", value.strip()):
+            fail(f"--size: expected NAME=N,..., but got '{text}'")
+        if name.strip() in sizes:
+            fail(f"--size: '{name.strip()}' has two sizes")
+        sizes[name.strip()] = int(value)
+    return sizes
 
 
 def read_inputs(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ count on from the past. Weights are never loaded.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,12 +19,16 @@ from basin.signature import Facts, VerifyError, input_dtype, is_past, lengths_of
 
 @dataclass(frozen=True)
 class SizePlan:
-    """The sizes that dynamic dimensions get; `batch` is left to the graph where it is None."""
+    """The sizes that dynamic dimensions get; `batch` is left to the graph where it is None.
+
+    `named` are sizes of symbolic dimensions by name, which go before all that names of inputs tell.
+    """
 
     batch: int | None = None
     seq: int = 5
     past: int = 3
     other: int = 4
+    named: Mapping[str, int] = field(default_factory=dict)
 
 
 # Bound of integers whose table is not found: small, because any table has at least two rows.
@@ -53,13 +58,24 @@ def make_inputs(
     facts = facts or read_facts(path)
     rng = np.random.default_rng(seed)
     signature = session.get_inputs()
-    sizes = _Sizes(signature, facts, plan or SizePlan())
+    plan = plan or SizePlan()
+    _check_names(signature, plan.named)
+    sizes = _Sizes(signature, facts, plan)
     result = InputSet({})
     for item in signature:
         dtype = input_dtype(item)
         shape = [sizes.of(item, axis) for axis in range(len(item.shape))]
         result.values[item.name] = _fill(item.name, dtype, shape, sizes, facts, rng, result.notes)
     return result
+
+
+def _check_names(signature: list[ort.NodeArg], named: Mapping[str, int]) -> None:
+    """Refuse sizes of names that no input has."""
+    symbols = list(dict.fromkeys(s for i in signature for s in i.shape if isinstance(s, str)))
+    for name in named:
+        if name not in symbols:
+            known = f"its inputs have {', '.join(map(repr, symbols))}" if symbols else "it has none"
+            raise VerifyError(f"no dimension of the model is named '{name}': {known}")
 
 
 class _Sizes:
@@ -71,7 +87,7 @@ class _Sizes:
         self.seq = plan.seq
         self.other = plan.other
         self.batch = facts.batch if plan.batch is None else plan.batch
-        self._symbols: dict[str, int] = {}
+        self._symbols: dict[str, int] = dict(plan.named)
         for item in signature:
             self._fixed(item)
         # Symbols of inputs whose axes have a known role first, so that expressions see them.
@@ -87,12 +103,15 @@ class _Sizes:
         return self.past + self.seq
 
     def _fixed(self, item: ort.NodeArg) -> None:
-        """A model exported for fixed lengths decides them."""
-        if "ids" in item.name and len(item.shape) == 2:
-            self.batch = item.shape[0] if isinstance(item.shape[0], int) else self.batch
-            self.seq = item.shape[1] if isinstance(item.shape[1], int) else self.seq
-        if is_past(item.name) and len(item.shape) == 4 and isinstance(item.shape[2], int):
-            self.past = item.shape[2]
+        """A model exported for fixed lengths decides them, and so do sizes that have names."""
+        shape = [self._symbols.get(size, size) for size in item.shape]
+        if len(shape) > 1 and isinstance(item.shape[0], str) and isinstance(shape[0], int):
+            self.batch = shape[0]
+        if "ids" in item.name and len(shape) == 2:
+            self.batch = shape[0] if isinstance(shape[0], int) else self.batch
+            self.seq = shape[1] if isinstance(shape[1], int) else self.seq
+        if is_past(item.name) and len(shape) == 4 and isinstance(shape[2], int):
+            self.past = shape[2]
 
     def _role(self, item: ort.NodeArg, axis: int) -> int | None:
         """The value that an axis should have by the name of its input, or None."""

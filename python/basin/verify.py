@@ -19,7 +19,7 @@ import onnxruntime as ort
 from onnx import helper
 
 from basin.compare import OutputReport, compare_output
-from basin.inputs import make_inputs
+from basin.inputs import SizePlan, make_inputs
 from basin.signature import NARROW_TYPES, VerifyError
 
 __all__ = ["OutputReport", "VerifyError", "VerifyReport", "format_report", "verify"]
@@ -63,21 +63,24 @@ def verify(
     tolerance: float | None = None,
     providers: Sequence[str] = ("CPUExecutionProvider",),
     optimize: bool = False,
+    sizes: Mapping[str, int] | None = None,
 ) -> VerifyReport:
     """Compare models `a` and `b` (paths) output by output.
 
     `inputs` is one set or several (name -> array); without it `random` sets are made from the
-    signature of `a`, seeded 0, 1, ... `tolerance` is a largest absolute difference; without it only
-    bit-identical outputs pass. Outputs are matched by name; where the names differ throughout but
-    the counts agree, by position, which a note says. Raises VerifyError where a model does not
-    load or run, or where an input cannot be made.
+    signature of `a`, seeded 0, 1, ...; `sizes` are those of symbolic dimensions by name. `tolerance`
+    is a largest absolute difference; without it only bit-identical outputs pass. Outputs are
+    matched by name; where the names differ throughout but the counts agree, by position, which a
+    note says. Raises VerifyError where a model does not load or run, or where an input cannot be
+    made.
     """
     first, second = (open_session(path, providers, optimize) for path in (a, b))
     notes: list[str] = []
     if inputs is None:
         if random < 1:
             raise VerifyError(f"random: expected at least 1 input set, but got {random}")
-        made = [make_inputs(a, first, seed) for seed in range(random)]
+        plan = SizePlan(named=sizes or {})
+        made = [make_inputs(a, first, seed, plan) for seed in range(random)]
         sets = [one.values for one in made]
         notes = made[0].notes
     else:

@@ -201,3 +201,22 @@ def test_no_horizontal_overflow(pages, window, name, width):
         ".map((one) => one.outerHTML.slice(0, 80))"
     )
     assert beyond == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_tables_fit_their_column(pages, window, name):
+    """At 1280 pixels no table has to be scrolled sideways to be read."""
+    window.open(pages / f"{name}.html", 1280)
+    wide = window.run(
+        "Array.from(document.querySelectorAll('.scroll'))"
+        ".filter((one) => one.scrollWidth > one.clientWidth)"
+        ".map((one) => [one.closest('[id]').id, one.scrollWidth, one.clientWidth])"
+    )
+    assert wide == []
+    # Numbers stay on one line, and words keep a width in which they can be read.
+    broken = window.run(
+        "Array.from(document.querySelectorAll('.sortable td.number'))"
+        ".filter((one) => one.getBoundingClientRect().height > 0)"
+        ".filter((one) => getComputedStyle(one).whiteSpace !== 'nowrap').length"
+    )
+    assert broken == 0

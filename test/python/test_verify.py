@@ -8,9 +8,12 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
+from basin.cli import app
 from basin.compare import compare_arrays, compare_output, ulp_distance
-from basin.verify import VerifyError, format_report, verify
+from basin.inputs import SizePlan, make_inputs
+from basin.verify import VerifyError, format_report, open_session, verify
 from onnx import TensorProto, helper, numpy_helper
+from typer.testing import CliRunner
 
 MODELS = Path(__file__).resolve().parents[1] / "models" / "exported"
 FLOAT = TensorProto.FLOAT
@@ -223,3 +226,60 @@ def test_random_inputs_suit_every_test_model(path):
     assert report.bit_identical and not report.notes
     inputs = dict(np.load(path.with_name(f"{path.stem}.inputs.npz")))
     assert verify(path, path, inputs).bit_identical
+
+
+def symbolic(path: Path) -> Path:
+    """Two inputs whose symbols say nothing of their roles, and a mask of both lengths."""
+    nodes = [
+        helper.make_node("Shape", ["input_ids"], ["ids_shape"]),
+        helper.make_node("Shape", ["attention_mask"], ["mask_shape"]),
+        helper.make_node("Shape", ["position_ids"], ["positions_shape"]),
+    ]
+    inputs = [
+        ("input_ids", TensorProto.INT64, ["n", "t"]),
+        ("attention_mask", TensorProto.INT64, ["n", "total"]),
+        ("position_ids", TensorProto.INT64, ["n", "other"]),
+    ]
+    outputs = [
+        (name, TensorProto.INT64, [2]) for name in ("ids_shape", "mask_shape", "positions_shape")
+    ]
+    return save(path, nodes, inputs, outputs)
+
+
+def test_sizes_by_name(tmp_path):
+    """What stands for the ids' axes decides the others that have no size of their own."""
+    path = symbolic(tmp_path / "a.onnx")
+    session = open_session(path)
+
+    def shapes(**sizes: int) -> list[list[int]]:
+        values = make_inputs(path, session, 0, SizePlan(named=sizes)).values
+        return [list(value.shape) for value in values.values()]
+
+    assert shapes(n=3, t=16) == [[3, 16], [3, 16], [3, 16]]
+    assert shapes(t=16, total=20) == [[2, 16], [2, 20], [2, 16]]
+    assert shapes(n=1) == [[1, 5], [1, 5], [1, 5]]
+    assert verify(path, path, sizes={"n": 3, "t": 16}).bit_identical
+
+
+def test_sizes_of_unknown_names_are_refused(tmp_path):
+    path = symbolic(tmp_path / "a.onnx")
+    with pytest.raises(VerifyError, match="named 'batch': its inputs have 'n', 't', 'total'"):
+        verify(path, path, sizes={"batch": 2})
+
+
+@pytest.mark.parametrize("text", ["n", "n=", "=2", "n=-1", "n=2,", "n=2,n=3", "n=x"])
+def test_sizes_that_are_none(tmp_path, text):
+    path = symbolic(tmp_path / "a.onnx")
+    result = CliRunner().invoke(app, ["verify", str(path), str(path), "--size", text])
+    assert result.exit_code == 1 and "--size: " in result.stderr
+
+
+def test_sizes_on_the_command_line(tmp_path):
+    path = symbolic(tmp_path / "a.onnx")
+    options = ["verify", str(path), str(path)]
+    result = CliRunner().invoke(app, [*options, "--size", "n=2, t=16"])
+    assert result.exit_code == 0 and "bit-identical" in result.stdout
+    np.savez(tmp_path / "a.npz", x=np.zeros(1))
+    more = ["--size", "n=2", "--inputs", str(tmp_path / "a.npz")]
+    result = CliRunner().invoke(app, [*options, *more])
+    assert result.exit_code == 1 and "--size belongs to random inputs" in result.stderr

@@ -39,14 +39,17 @@ class Accumulator:
         except KeyError:
             raise AttributeError(name) from None
 
-    def update(self, outputs: dict[str, np.ndarray], batch: Batch) -> None:
+    def update(self, outputs: dict[str, np.ndarray], batch: Batch | None) -> None:
         """Take in one run: the model's outputs by name, of this batch.
 
-        Outputs without elements are those of an If's branch that did not run.
+        Outputs without elements are those of an If's branch that did not run. Without a batch, or
+        for a tap of another sequence (an encoder's, an image's), tokens have positions but no ids.
         """
         own = {key: np.asarray(outputs[name]) for key, name in self.tap["outputs"].items()}
         if any(value.size == 0 for value in own.values()):
             return
+        if batch is None or not self.tap.get("tokens", True):
+            batch = self._unlabelled(own)
         rows = tokens = batch
         if not self.tap["batched"]:
             rows, tokens = self._unbatched(own, batch)
@@ -60,6 +63,11 @@ class Accumulator:
         self.sequences.add(np.ones(len(rows.lengths)))
         self.tokens.add(rows.lengths)
         self._take(own, rows, tokens)
+
+    def _unlabelled(self, own: dict[str, np.ndarray]) -> Batch:
+        """The batch of a tap that sees other tokens than the run's, or none that are known."""
+        shaped = next(own[key] for key in (*self.by_token, "queries") if key in own)
+        return Batch.unlabelled(*shaped.shape[:2])
 
     def _unbatched(self, own: dict[str, np.ndarray], batch: Batch) -> tuple[Batch, Batch]:
         """Of a tap that sees rows, not sequences: the batch by rows, and by tokens.

@@ -33,6 +33,11 @@ class Batch:
         nothing = np.full((rows, length), UNKNOWN, np.int64)
         return cls(nothing, np.ones((rows, length), bool), nothing)
 
+    @classmethod
+    def unlabelled(cls, rows: int, length: int) -> Batch:
+        """So many sequences of so many tokens, in order, of which no id is known."""
+        return cls.of(np.full((rows, length), UNKNOWN, np.int64))
+
     @property
     def lengths(self) -> np.ndarray:
         """How many real tokens each sequence has, [B]."""

@@ -32,6 +32,10 @@ def analyze(
         Path | None,
         typer.Option(help="Token ids (.npz, .npy, .jsonl) or text.", show_default=False),
     ] = None,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Arrays by input name (.npz), for any model.", show_default=False),
+    ] = None,
     tokenizer: Annotated[
         str | None, typer.Option(metavar="FILE|bytes", help="tokenizer.json, or bytes as ids.")
     ] = None,
@@ -56,29 +60,34 @@ def analyze(
 ) -> None:
     """Measure the sinks and outliers of MODEL on your data."""
     from basin.analysis import run
-    from basin.analysis.data import Dataset, load, random_tokens
+    from basin.analysis.data import load, random_tokens
     from basin.analysis.feed import vocabulary
-    from basin.analysis.tokenizer import make_tokenizer
+    from basin.analysis.runs import Arrays, Source
+    from basin.analysis.tokenizer import make_tokenizer, tokenizer_files
     from basin.signature import read_facts
 
-    if (data is None) == (random is None):
-        raise AnalysisError("give --data FILE, or --random N to do without")
-    if random is not None and tokenizer is not None:
+    if sum(bool(one) for one in (data, random, inputs)) != 1:
+        raise AnalysisError("give --data FILE, --inputs FILE.npz, or --random N to do without")
+    if data is None and tokenizer is not None:
         raise AnalysisError("--tokenizer belongs to --data")
+    if inputs and any(one is not None for one in (bos, length, sequences)):
+        raise AnalysisError("--bos, --length and --sequences belong to --data and --random")
     _check_targets(stats, report)
     if not model.is_file():
         raise AnalysisError(f"no such file: {model}")
     facts = read_facts(model)
-    inputs = refers_to(model, facts.files)
+    read = refers_to(model, facts.files) + (inputs or [])
     if data is not None:
-        inputs.append(data)
+        read.append(data)
     if tokenizer is not None and tokenizer != "bytes":
-        inputs.append(Path(tokenizer))
-    _check_inputs({"--stats": stats, "--report": report}, figures, inputs)
+        read += tokenizer_files(Path(tokenizer))
+    _check_inputs({"--stats": stats, "--report": report}, figures, read)
     size = vocabulary(facts)
     model_bos = _bos_of(facts.metadata)
-    dataset: Dataset
-    if random is not None:
+    dataset: Source
+    if inputs:
+        dataset = Arrays.load(inputs)
+    elif random is not None:
         if size is None:
             raise AnalysisError("--random: the model's table of ids is not found; give --data")
         dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)

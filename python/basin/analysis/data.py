@@ -21,12 +21,18 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basin.analysis import AnalysisError
 from basin.analysis.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+    from basin.analysis.runs import Runs
+    from basin.signature import Facts
 
 # Length of windows and of random sequences where none is asked for.
 WINDOW, RANDOM_LENGTH = 512, 128
@@ -47,6 +53,14 @@ class Dataset:
     bos: int | None = None
     tokenizer: Tokenizer | None = None
     notes: list[str] = field(default_factory=list)
+
+    def runs(
+        self, signature: list[ort.NodeArg], facts: Facts, instrumentation: dict[str, Any], size: int
+    ) -> Runs:
+        """Runs of at most `size` sequences. Raises AnalysisError where none can be run."""
+        from basin.analysis.runs import TokenRuns
+
+        return TokenRuns(self, signature, facts, instrumentation, size)
 
 
 @dataclass
@@ -93,6 +107,9 @@ def load(
     out = Dataset(sequences, path.name, "text" if raw.is_text else "tokens")
     out.length, out.tokenizer = max(map(len, sequences)), tokenizer
     out.bos = known if known is not None else model_bos
+    out.notes += tokenizer.notes if tokenizer and bos is None else []
+    if out.bos is None and tokenizer is not None:
+        out.bos = tokenizer.named_bos
     _guess_bos(out)
     return out
 

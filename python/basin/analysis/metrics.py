@@ -15,6 +15,7 @@ from basin.analysis.accumulate import Accumulator
 from basin.analysis.accumulate_attention import SINK_EPS, Attention, often_seen
 from basin.analysis.accumulate_tokens import Norm, Projection, Residual
 from basin.analysis.cells import UNKNOWN
+from basin.analysis.coverage import coverage, nonfinite
 from basin.analysis.figures import Texts, number, numbers, token
 from basin.analysis.metrics_tokens import (
     massive_metrics,
@@ -46,6 +47,8 @@ def derive(accumulators: list[Accumulator], sink_length: int, texts: Texts) -> d
         "projections": [projection_metrics(one) for one in projections],
         "outlier_features": outlier_features(projections),
         "norms": [norm_metrics(one, streams) for one in norms],
+        "coverage": coverage(accumulators),
+        "nonfinite": nonfinite(accumulators),
     }
 
 

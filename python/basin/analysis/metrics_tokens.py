@@ -107,15 +107,16 @@ def projection_metrics(one: Projection) -> dict[str, Any]:
     }
 
 
-def outlier_features(projections: list[Projection]) -> list[dict[str, Any]]:
+def outlier_features(projections: list[Projection]) -> list[dict[str, Any]] | None:
     """LLM.int8's outlier features: dimensions of the hidden states that projections read.
 
     Hidden states are the inputs of the `qkv` and `up` matrices of the most common width. A layer
-    has the feature where any of its tokens does; positions are pooled over all hidden states.
+    has the feature where any of its tokens does; positions are pooled over all hidden states. None
+    where no such input was measured.
     """
     hidden = [one for one in projections if {"qkv", "up"} & set(one.tap["roles"])]
     if not hidden:
-        return []
+        return None
     widths = [one.tap["dim"] for one in hidden]
     width = max(sorted(set(widths)), key=widths.count)
     hidden = [one for one in hidden if one.tap["dim"] == width]

@@ -6,20 +6,17 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime as ort
 
 import basin
 from basin.analysis import AnalysisError
 from basin.analysis.accumulate import by_tap
-from basin.analysis.batches import plan
-from basin.analysis.data import Dataset
-from basin.analysis.feed import Feeder
 from basin.analysis.metrics import known_ids
+from basin.analysis.progress import steps
+from basin.analysis.runs import Source
 from basin.analysis.stats import Stats
 from basin.signature import Facts, read_facts
 from basin.verify import run_session
@@ -30,7 +27,7 @@ _METADATA = "basin.statistics"
 
 def analyze(
     path: Path,
-    data: Dataset,
+    data: Source,
     *,
     batch: int = 8,
     sink_length: int = 64,
@@ -38,10 +35,10 @@ def analyze(
     facts: Facts | None = None,
     progress: bool = False,
 ) -> Stats:
-    """Measure the model at `path` on `data`, at most `batch` sequences at a time.
+    """Measure the model at `path` on `data` (a Dataset, or Arrays), at most `batch` at a time.
 
     `sink_length` is the number of first tokens that sink importance is taken over; `progress`
-    shows a bar on stderr. Raises AnalysisError, BasinError or VerifyError.
+    shows how far it is on stderr. Raises AnalysisError, BasinError or VerifyError.
     """
     facts = facts or read_facts(path)
     source, folder = _links(path, facts.files)
@@ -56,28 +53,22 @@ def analyze(
         if not taps:
             reasons = "; ".join(dict.fromkeys(remarks)) or "no stream, norm or attention was found"
             raise AnalysisError(f"{path}: nothing in it can be measured: {reasons}")
-        feeder = Feeder(session.get_inputs(), facts)
-        # Without a mask that the statistics know, or of rows that are no tokens, padding counts.
-        pad = feeder.pads and instrumentation["token_mask"] is not None
-        pad = pad and all(tap["batched"] for tap in taps)
-        batches = plan(data.sequences, feeder, batch, pad)
+        runs = data.runs(session.get_inputs(), facts, instrumentation, batch)
         accumulators = by_tap(instrumentation)
-        ran: list[np.ndarray] = []
-        for index in _bar(len(batches.batches), progress):
-            one = batches.make(index)
-            outputs = run_session(session, feeder.feed(one), path)
+        for index in steps(runs.total, progress):
+            feed, tokens = runs.make(index)
+            outputs = run_session(session, feed, path)
             for accumulator in accumulators:
-                accumulator.update(outputs, one)
-            ran += batches.batches[index]
+                accumulator.update(outputs, tokens)
     stats = Stats(
         model=_describe(path, facts),
-        data=_describe_data(data, ran, sink_length),
+        data=runs.describe(sink_length),
         instrumentation=instrumentation,
         accumulators=accumulators,
-        notes=data.notes + batches.notes + list(dict.fromkeys(remarks)),
+        notes=runs.notes + list(dict.fromkeys(remarks)),
     )
-    if data.tokenizer is not None:
-        texts = {id: data.tokenizer.text(id) for id in sorted(known_ids(accumulators))}
+    if runs.tokenizer is not None:
+        texts = {id: runs.tokenizer.text(id) for id in sorted(known_ids(accumulators))}
         stats.data["texts"] = {str(id): text for id, text in texts.items() if text is not None}
     return stats
 
@@ -151,36 +142,3 @@ def _describe(path: Path, facts: Facts) -> dict[str, Any]:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return {"name": path.name, "sha256": digest.hexdigest(), "parameters": facts.parameters}
-
-
-def _describe_data(data: Dataset, ran: list[np.ndarray], sink_length: int) -> dict[str, Any]:
-    """The object `data` of the file, about the sequences that were run."""
-    starts = sum(int(one[0]) == data.bos for one in ran)
-    return {
-        "source": data.source,
-        "kind": data.kind,
-        "tokenizer": data.tokenizer.name if data.tokenizer else None,
-        "sequences": len(ran),
-        "tokens": sum(map(len, ran)),
-        "length": max(map(len, ran)),
-        "bos": {"id": data.bos, "starts": starts},
-        "short": sum(len(one) < sink_length for one in ran),
-        "texts": {},
-    }
-
-
-def _bar(total: int, shown: bool) -> Iterator[int]:
-    """Indices of batches, with a progress bar on stderr where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return iter(
-        track(
-            range(total),
-            "measuring",
-            console=console,
-            disable=not (shown and console.is_terminal),
-            transient=True,
-        )
-    )

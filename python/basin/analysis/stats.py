@@ -99,7 +99,9 @@ def _implied(stats: Stats) -> list[str]:
     out = []
     if data["kind"] == "random":
         out.append("random tokens: no text is like them, and its sinks and outliers may differ")
-    if bos["id"] is None:
+    if data["kind"] == "inputs":
+        out.append("the inputs were given as arrays: which tokens are BOS is not known")
+    elif bos["id"] is None:
         out.append("no BOS is known: if the model has one, give it (--bos), or its sinks are lost")
     elif bos["starts"] < count:
         out.append(

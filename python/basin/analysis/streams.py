@@ -20,6 +20,8 @@ from basin.analysis.figures import number, numbers, over
 # have a sink, at most 4.9 in those that have none.
 SINK_TO_MEDIAN, SINK_PRESENCE = 8.0, 0.5
 F16_LARGEST = 65504.0
+# The largest value whose square f16 holds.
+F16_ROOT = math.sqrt(F16_LARGEST)
 
 
 def stream_metrics(residual: list[Residual], norms: list[Norm]) -> list[dict[str, Any]]:
@@ -44,7 +46,12 @@ def stream_maxima(accumulators: list[Residual]) -> list[list[float]]:
 
 
 def _readers(n: int, taps: dict[int, list[Residual]], norms: list[Norm]) -> list[Norm]:
-    """The norms that read stream `n`: those that take a value which one of its taps is."""
+    """The norms that read stream `n`: the compiler says of which stream a norm's input is a value.
+
+    In files that do not say so, those that take a value which one of the stream's taps is.
+    """
+    if any("stream" in one.tap for one in norms):
+        return [one for one in norms if one.tap.get("stream") == n]
     sources = [one.tap.get("inputs", [one.tap["name"]]) for one in taps[n]]
     return [one for one in norms if one.tap["inputs"] in sources]
 
@@ -56,6 +63,7 @@ def _stream(n: int, taps: list[Residual], readers: list[Norm]) -> dict[str, Any]
     exponents = absorb_exponents(maxima)
     largest = float(maxima.max())
     after = float((maxima / 2.0**exponents).max())
+    narrow = sum(one.tap.get("squares") == "f16" for one in readers)
     return {
         "stream": n,
         "dim": taps[0].tap["dim"],
@@ -72,7 +80,17 @@ def _stream(n: int, taps: list[Residual], readers: list[Norm]) -> dict[str, Any]
         "factor": over(largest, after),
         "f16_headroom": over(F16_LARGEST, largest),
         "rescale": rescale_exponent(largest),
+        "type": stream_type(taps),
+        "f16_norms": narrow,
+        "square_headroom": over(F16_ROOT, largest) if narrow else None,
+        "rescale_squares": square_exponent(largest) if narrow else None,
     }
+
+
+def stream_type(taps: list[Residual]) -> str | None:
+    """The type that the stream is stored in, f16 where a part of it is; None where not known."""
+    types = [one.tap["type"] for one in taps if "type" in one.tap]
+    return "f16" if "f16" in types else next(iter(types), None)
 
 
 def absorb_exponents(maxima: np.ndarray) -> np.ndarray:
@@ -98,13 +116,19 @@ def rescale_exponent(largest: float) -> int:
     return 0 if largest <= target else math.ceil(math.log2(largest / target))
 
 
+def square_exponent(largest: float) -> int:
+    """The least k by which `--rescale-residual k` keeps the squares of f16 norms finite."""
+    return 0 if largest <= F16_ROOT else math.ceil(math.log2(largest / F16_ROOT))
+
+
 def _residual_sinks(
     taps: list[Residual], maxima: np.ndarray, havg: np.ndarray, readers: list[Norm]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, Any]] | None:
     """Dimensions that stand out at most tokens, largest first.
 
     `to_median` and `presence` leave out the largest token of each sequence; presence is that of
-    the tap where the dimension is largest.
+    the tap where the dimension is largest. None where nothing is left to compare: sequences of one
+    token, or a median dimension of zeros.
     """
     rest = np.nan_to_num(np.array([one.rest.value() for one in taps]))
     presence = np.nan_to_num(np.array([one.presence.value() for one in taps]))
@@ -112,7 +136,7 @@ def _residual_sinks(
     typical = float(np.median(mean))
     carried = np.take_along_axis(presence, rest.argmax(axis=0)[None], axis=0)[0]
     if not typical > 0:
-        return []
+        return None
     found = (mean >= SINK_TO_MEDIAN * typical) & (carried >= SINK_PRESENCE)
     dims = sorted(np.flatnonzero(found).tolist(), key=lambda dim: -mean[dim])
     return [

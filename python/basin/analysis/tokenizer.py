@@ -1,23 +1,37 @@
-"""Text to token ids: a tokenizer file of the `tokenizers` library, or the testbeds' bytes."""
+"""Text to token ids: a tokenizer file of the `tokenizers` library, or the testbeds' bytes.
+
+BOS is the special token that the tokenizer puts before a text. Many files leave that to the
+`tokenizer_config.json` beside them: its `bos_token` is put first where `add_bos_token` says so, and
+is only known as BOS elsewhere.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from basin.analysis import AnalysisError
+from basin.analysis.token_text import Decoder
 
 # The testbeds' ids: bytes, and BOS where the model has an id more (basin.testbed.data).
 BYTES = 256
+CONFIG = "tokenizer_config.json"
 
 
 class Tokenizer(Protocol):
-    """What data needs of a tokenizer."""
+    """What data needs of a tokenizer.
+
+    `bos` is what it puts before a text; `named_bos` is what is BOS without being put there, and
+    `notes` say so.
+    """
 
     name: str
     bos: int | None
+    named_bos: int | None
+    notes: list[str]
 
     def encode(self, text: str, whole: bool = False) -> np.ndarray:
         """Ids of a text, [T] i64: `whole` with the special tokens that belong around it."""
@@ -35,6 +49,8 @@ class ByteTokenizer:
 
     def __init__(self, vocabulary: int | None) -> None:
         self.bos = BYTES if vocabulary is not None and vocabulary > BYTES else None
+        self.named_bos: int | None = None
+        self.notes: list[str] = []
 
     def encode(self, text: str, whole: bool = False) -> np.ndarray:
         """Ids of a text, [T] i64; none belong around it but BOS, which is put there later."""
@@ -48,7 +64,7 @@ class ByteTokenizer:
 
 
 class FileTokenizer:
-    """A `tokenizer.json`. BOS is the special token that it puts before a text, if it does."""
+    """A `tokenizer.json`, with the `tokenizer_config.json` beside it where there is one."""
 
     def __init__(self, path: Path) -> None:
         import tokenizers
@@ -62,18 +78,61 @@ class FileTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.name = path.name
+        self._decoder = Decoder(json.loads(self._tokenizer.to_str()).get("decoder"))
         encoded = self._tokenizer.encode("a", add_special_tokens=True)
         special = encoded.ids and encoded.special_tokens_mask[0]
         self.bos = encoded.ids[0] if special else None
+        self.named_bos: int | None = None
+        self.notes: list[str] = []
+        if self.bos is None:
+            self._read_config(path.with_name(CONFIG))
+
+    def _read_config(self, path: Path) -> None:
+        """BOS as the configuration has it."""
+        config = _config(path)
+        token = config.get("bos_token")
+        token = token.get("content") if isinstance(token, dict) else token
+        id = self._tokenizer.token_to_id(token) if isinstance(token, str) else None
+        if id is None:
+            return
+        if config.get("add_bos_token") is True:
+            self.bos = id
+            return
+        self.named_bos = id
+        self.notes.append(
+            f"BOS is id {id} ('{token}', {CONFIG}), which this tokenizer does not put before a "
+            f"text: --bos {id} does"
+        )
 
     def encode(self, text: str, whole: bool = False) -> np.ndarray:
         """Ids of a text, [T] i64: `whole` with the special tokens that belong around it."""
         ids = self._tokenizer.encode(text, add_special_tokens=whole).ids
+        # The configuration's BOS is none of the file's special tokens around a text.
+        if whole and self.bos is not None and ids[:1] != [self.bos]:
+            ids = [self.bos, *ids]
         return np.array(ids, np.int64)
 
     def text(self, id: int) -> str | None:
-        """The token as the vocabulary has it."""
-        return self._tokenizer.id_to_token(id)
+        """The token's text: spaces and bytes, not the signs that the vocabulary has for them."""
+        token = self._tokenizer.id_to_token(id)
+        return None if token is None else self._decoder.text(token)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The configuration; empty without one."""
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise AnalysisError(f"{path}: not JSON: {getattr(error, 'msg', error)}") from None
+    return config if isinstance(config, dict) else {}
+
+
+def tokenizer_files(path: Path) -> list[Path]:
+    """The files that a tokenizer is read from."""
+    config = path.with_name(CONFIG)
+    return [path, config] if config.is_file() else [path]
 
 
 def make_tokenizer(name: str | None, vocabulary: int | None) -> Tokenizer | None:

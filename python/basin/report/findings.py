@@ -63,18 +63,20 @@ def unknown(ident: str, title: str, reason: str) -> Finding:
 
 def find(stats: dict[str, Any]) -> list[Finding]:
     """Every finding, in a fixed order; strings of `stats` need cleaning before (`values.clean`)."""
-    from basin.report import attention_findings, projection_findings, stream_findings
+    from basin.report import attention_findings, f16_findings, projection_findings, stream_findings
+    from basin.report.coverage import limited
 
     metrics, data = v.mapping(stats, "metrics"), v.mapping(stats, "data")
-    return [
+    found = [
         attention_findings.attention_sinks(metrics, data),
         attention_findings.value_drain(metrics),
         stream_findings.massive_activation(metrics),
         stream_findings.residual_sinks(metrics),
-        stream_findings.f16_headroom(metrics),
+        f16_findings.f16_headroom(metrics),
         projection_findings.outlier_features(metrics),
         projection_findings.outlier_tokens(metrics),
     ]
+    return [limited(one, metrics) for one in found]
 
 
 def warnings(stats: dict[str, Any]) -> list[str]:

@@ -1,17 +1,17 @@
-"""Findings of the residual stream: massive activations, residual sinks, room in f16."""
+"""Findings of the residual stream: massive activations and residual sinks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from basin.report import values as v
+from basin.report.f16_findings import RESCALE
 from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
 from basin.report.grids import place_name
 
 MASSIVE_ABS, MASSIVE_RATIO = 100.0, 1000.0  # arXiv 2402.17762, section 2
 MASSIVE_SOURCE = "arXiv 2402.17762, section 2"
 SINK_SOURCE = "Basin's mark: arXiv 2601.22966 has no threshold"
-HEADROOM_MARK = 2.0  # this report's own: one more doubling overflows
 SMALL_WEIGHT = 0.5  # this report's own, of a norm's median; arXiv 2601.22966 shows 0.004 to 0.06
 SHOWN = 6
 
@@ -33,12 +33,6 @@ PRE_AFFINE = Treatment(
     "basin rewrite IN.onnx OUT.onnx --insert pre-affine",
     "A place to train from: a learnable vector of ones before each norm. Bit-exact.",
     "A model as it is: nothing changes before training.",
-)
-RESCALE = Treatment(
-    "basin rewrite IN.onnx OUT.onnx --rescale-residual auto --stats stats.json",
-    "A residual stream stored in f16 that overflows: divided by a power of two throughout, without "
-    "a new node. Bit-exact.",
-    "INT8 or FP8 quantizers, which do not see a uniform scale; a model that stays in f32 or bf16.",
 )
 
 
@@ -98,7 +92,12 @@ def residual_sinks(metrics: dict[str, Any]) -> Finding:
     title, ident = "Residual sinks", "residual-sinks"
     streams = [one for one in v.table(metrics, "streams") if one.get("residual_sinks") is not None]
     if not streams:
-        return unknown(ident, title, "The streams' dimensions were not compared.")
+        return unknown(
+            ident,
+            title,
+            "No dimension could be held against the others: the sequences have one "
+            "token each, or the median dimension is zero.",
+        )
     found = [(one, sink) for one in streams for sink in v.table(one, "residual_sinks")]
     found.sort(key=lambda pair: -(v.number(pair[1].get("to_median")) or 0))
     if not found:
@@ -173,6 +172,8 @@ def sink_figures(
                "this report's mark; arXiv 2601.22966 shows 0.004 to 0.06"),
     ]  # fmt: skip
     details = []
+    if not weights:
+        details.append("No norm with weights that reads the stream was recognized.")
     if weights and min(weights) < SMALL_WEIGHT:
         low = sum(one < SMALL_WEIGHT for one in weights)
         details.append(
@@ -184,6 +185,7 @@ def sink_figures(
     for stream in {id(one): one for one, _ in found}.values():
         factor, moved = v.number(stream.get("factor")), v.table(stream, "absorb")
         if factor is not None and moved:
+            details.append(absorbed(v.table(stream, "residual_sinks"), moved))
             figures.append(
                 Figure("predicted largest abs(x) after absorption",
                        f"{v.show(stream.get('max_abs_after'))} of {v.show(stream.get('max_abs'))}",
@@ -192,29 +194,11 @@ def sink_figures(
     return figures, details
 
 
-def f16_headroom(metrics: dict[str, Any]) -> Finding:
-    """Found where the stream would overflow f16, weak where it is within a factor of two."""
-    title, ident = "Overflow in f16", "f16-headroom"
-    streams = having(v.table(metrics, "streams"), "f16_headroom")
-    if not streams:
-        return unknown(ident, title, "The streams' largest values were not measured.")
-    least = min(streams, key=lambda one: one["f16_headroom"])
-    room, peak = float(least["f16_headroom"]), v.show(least.get("max_abs"))
-    if room < 1:
-        verdict, headline = Verdict.FOUND, f"The stream overflows f16: it reaches {peak}."
-    elif room < HEADROOM_MARK:
-        verdict = Verdict.WEAK
-        headline = f"The stream is near the end of f16: it reaches {peak}."
-    else:
-        verdict, headline = Verdict.NONE, f"No overflow in f16 here: the stream reaches {peak}."
-    finding = Finding(ident, title, verdict, headline)
-    finding.figures = [
-        Figure("65504 / largest abs(x)", v.show(room), f"below 1 overflows; below "
-               f"{HEADROOM_MARK:.0f} is near", "f16's largest number; the second is this report's "
-               "mark"),
-        Figure("k of --rescale-residual auto", v.show(least.get("rescale")), "0: nothing to do"),
-    ]  # fmt: skip
-    finding.details = ["Measured on these sequences: others may be larger."]
-    if verdict is not Verdict.NONE:
-        finding.treatments = [RESCALE]
-    return finding
+def absorbed(sinks: list[dict[str, Any]], moved: list[dict[str, Any]]) -> str:
+    """Why absorption scales other dimensions than the sinks."""
+    found = "1 dimension is a sink" if len(sinks) == 1 else f"{len(sinks)} dimensions are sinks"
+    scaled = "1 is scaled" if len(moved) == 1 else f"{len(moved)} are scaled"
+    return (
+        f"{found}, {scaled}: --absorb divides every dimension whose largest abs(x) is above 1.41 "
+        "times the median dimension's by a power of two, be it large at most tokens or at one."
+    )

@@ -12,6 +12,7 @@ import unicodedata
 from typing import Any
 
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+SPACE = "\u2423"
 # Control, format (bidi, zero width), surrogate, private use, line and paragraph separators.
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
@@ -124,10 +125,19 @@ def token_name(token: Any) -> str:
         return "–"
     position, text, ident = whole(token.get("position")), token.get("text"), whole(token.get("id"))
     where = "" if position is None else f"position {position}"
-    what = f"“{clean_text(text, 40)}”" if isinstance(text, str) else ""
+    what = f"“{spaced(clean_text(text, 40))}”" if isinstance(text, str) else ""
     if ident is not None:
         what = f"{what} (id {ident})".strip() if what else f"id {ident}"
     return ", ".join(part for part in (where, what) if part) or "–"
+
+
+def spaced(text: str) -> str:
+    """`text` with its first and last spaces visible."""
+    inner = text.strip(" ")
+    if not inner:
+        return SPACE * len(text)
+    before = len(text) - len(text.lstrip(" "))
+    return SPACE * before + inner + SPACE * (len(text) - before - len(inner))
 
 
 def harmonic(count: int) -> float:

@@ -1,8 +1,8 @@
 // RUN: basin-opt %s --pass-pipeline='builtin.module(sink-instrument-outliers{token-mask=mask})' --split-input-file --verify-diagnostics
 
 // Its reductions take their axes and counts as this version's do.
-module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 12 : i64}]}} {
-  // expected-error @below {{expected opset 13 or later to be instrumented, but got 12}}
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 10 : i64}]}} {
+  // expected-error @below {{expected opset 11 or later to be instrumented, but got 10}}
   onnx.graph @main <inputs = [#onnx.value<"x", tensor<4xf32>, {}>], outputs = [#onnx.value<"x", tensor<4xf32>, {}>], valueInfo = [], info = {name = "g"}> {
   ^bb0(%x: tensor<4xf32>):
     onnx.return %x : tensor<4xf32>

@@ -105,3 +105,40 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
     onnx.return %y : tensor<2x5x4xf32>
   }
 }
+
+// -----
+
+// A norm that reads the stream through a Cast is a reader of it, and says what it squares in.
+// CHECK-LABEL: module attributes
+// CHECK-SAME: \22kind\22:\22norm\22,\22layer\22:1,\22name\22:\22h\22
+// CHECK-SAME: \22squares\22:\22f32\22,\22stream\22:0
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
+  onnx.graph @main <inputs = [#onnx.value<"ids", tensor<2x5xi64>, {}>], outputs = [#onnx.value<"y", tensor<2x5x4xf16>, {}>], valueInfo = [], info = {name = "g"}> {
+  ^bb0(%ids: tensor<2x5xi64>):
+    %table = onnx.initializer "table" : tensor<7x4xf16> = dense<1.0> : tensor<7x4xf16>
+    %w = onnx.initializer "w" : tensor<4x4xf16> = dense<1.0> : tensor<4x4xf16>
+    %x0 = onnx.Gather(%table, %ids) {axis = 0 : i64, onnx.outs = ["x0"]} : (tensor<7x4xf16>, tensor<2x5xi64>) -> tensor<2x5x4xf16>
+    %wide = onnx.Cast(%x0) {to = 1 : i64, onnx.outs = ["wide"]} : (tensor<2x5x4xf16>) -> tensor<2x5x4xf32>
+    %h = sink.rms_norm %wide {epsilon = 1.0e-5, onnx.outs = ["h"]} : (tensor<2x5x4xf32>) -> tensor<2x5x4xf32>
+    %n = onnx.Cast(%h) {to = 10 : i64, onnx.outs = ["n"]} : (tensor<2x5x4xf32>) -> tensor<2x5x4xf16>
+    %m = onnx.MatMul(%n, %w) {onnx.outs = ["m"]} : (tensor<2x5x4xf16>, tensor<4x4xf16>) -> tensor<2x5x4xf16>
+    %x1 = onnx.Add(%x0, %m) {onnx.outs = ["x1"]} : (tensor<2x5x4xf16>, tensor<2x5x4xf16>) -> tensor<2x5x4xf16>
+    onnx.return %x1 : tensor<2x5x4xf16>
+  }
+}
+
+// -----
+
+// Opset 11 has no GreaterOrEqual.
+// CHECK-LABEL: module attributes
+// CHECK: onnx.graph
+// CHECK-NOT: onnx.GreaterOrEqual
+// CHECK: onnx.Not
+module attributes {onnx.model = {ir_version = 6 : i64, opset_import = [{domain = "", version = 11 : i64}]}} {
+  onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x5x4xf32>, {}>], outputs = [#onnx.value<"m", tensor<2x5x4xf32>, {}>], valueInfo = [], info = {name = "g"}> {
+  ^bb0(%x: tensor<2x5x4xf32>):
+    %w = onnx.initializer "w" : tensor<4x4xf32> = dense<1.0> : tensor<4x4xf32>
+    %m = onnx.MatMul(%x, %w) {onnx.outs = ["m"]} : (tensor<2x5x4xf32>, tensor<4x4xf32>) -> tensor<2x5x4xf32>
+    onnx.return %m : tensor<2x5x4xf32>
+  }
+}

@@ -16,6 +16,7 @@
 #include "Decompose.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/OldOpsets.h"
 #include "basin/Dialect/Sink/IR/AttentionScores.h"
 
 #include <cmath>
@@ -231,7 +232,7 @@ Value AttentionBuilder::pastLength() {
     return n.node<SubOp>({n.dim(key, 2), queries});
   Value last = n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
   Value past = n.node<SubOp>({n.node<AddOp>({last, n.constant({1}, 0)}), queries});
-  return n.node<MaxOp>({past, n.constant({0}, 0)});
+  return largerInteger(n, past, n.constant({0}, 0));
 }
 
 /// The position of each key, [.., 1, keys]. Where a past of the longest element's
@@ -258,12 +259,12 @@ Value AttentionBuilder::positions() {
   if (o.lastKey) {
     // Padded queries see no more than the others.
     Value last = n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
-    Value ends = n.node<LessOrEqualOp>({j, last});
+    Value ends = lessOrEqual(n, j, last);
     seen = seen ? n.node<AndOp>({seen, ends}) : ends;
   }
   auto sees = [&](Value more) { seen = seen ? n.node<AndOp>({seen, more}) : more; };
   if (o.causal)
-    sees(n.node<LessOrEqualOp>({j, i}));
+    sees(lessOrEqual(n, j, i));
   if (o.window)
     sees(n.node<LessOp>({n.node<SubOp>({i, j}), n.constant({*o.window}, 0)}));
   return seen;

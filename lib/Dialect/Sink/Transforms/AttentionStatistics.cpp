@@ -149,8 +149,7 @@ std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &
     scores = buildAttentionScores(*operands, n, f32);
   }
   if (failed(scores)) {
-    op.emitRemark("attention '") << getResultName(op, 0) << "': not measured: "
-                                 << (why.empty() ? "its scores cannot be written out" : why);
+    reason = why.empty() ? "its scores cannot be written out" : why;
     return std::nullopt;
   }
   // Rows of unknown number count as one: they take part, whatever their number.
@@ -161,5 +160,8 @@ std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &
   }
   TensorInfo query = getTensorInfo(scores->query);
   batched = query.hasRank() && query.rank() == 4 && tokens.canBe(query[0], query[2]);
-  return AttentionMeter(n, *scores, batched ? tokens.mask : Value()).measure(options, learned);
+  bool areTokens = batched && tokens.are(query[0], query[2]);
+  TensorInfo key = getTensorInfo(scores->key);
+  ofTokens = tokens.alone || (key.hasRank() && key.rank() == 4 && tokens.are(key[0], key[2]));
+  return AttentionMeter(n, *scores, areTokens ? tokens.mask : Value()).measure(options, learned);
 }

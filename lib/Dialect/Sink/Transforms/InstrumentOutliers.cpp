@@ -15,6 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "StreamRange.h"
 #include "TapStatistics.h"
 
 #include "basin/Dialect/Sink/Transforms/Passes.h"
@@ -34,7 +35,7 @@ namespace basin::sink {
 using sink::Tap;
 using sink::TapStatistic;
 
-static constexpr int64_t kMinOpset = 13;
+static constexpr int64_t kMinOpset = 11;
 
 namespace {
 
@@ -54,11 +55,13 @@ public:
 
 private:
   LogicalResult findTokens(GraphOp graph);
+  bool isOtherSequence(Value input) const;
   Outputs instrument(Block &block, StringRef branch);
   Outputs measure(Block &block, ArrayRef<Tap> taps, StringRef branch);
   Outputs branchesOf(NodeInterface op);
-  json::Object describe(const Tap &tap, unsigned id, StringRef branch, bool batched,
-                        int64_t learned, const sink::Statistics &statistics);
+  json::Object describe(const Tap &tap, unsigned id, StringRef branch,
+                        const sink::StatisticsBuilder &builder, int64_t learned,
+                        const sink::Statistics &statistics);
   json::Object describeModel();
   void addOutputs(GraphOp graph, const Outputs &outputs);
   void addMetadata();
@@ -66,7 +69,7 @@ private:
   llvm::MapVector<Block *, SmallVector<Tap>> taps;
   sink::Tokens tokens;
   sink::StatisticsOptions statisticsOptions;
-  json::Array descriptions;
+  json::Array descriptions, unmeasured;
 };
 
 } // namespace
@@ -109,6 +112,19 @@ static Value findInput(GraphOp graph, StringRef name) {
   return {};
 }
 
+/// Whether a graph input beside the tokens has a length of its own: by its second
+/// axis, but for what its name says to be of the tokens or of their past.
+bool InstrumentOutliersPass::isOtherSequence(Value input) const {
+  TensorInfo info = getTensorInfo(input);
+  if (!info.hasRank() || info.rank() < 2 || tokens.dims.size() != 2)
+    return false;
+  std::string name = getValueName(input).lower();
+  for (StringRef part : {"mask", "past", "cache", "position", "token_type", "segment"})
+    if (StringRef(name).contains(part))
+      return false;
+  return !info[1].provablyEquals(tokens.dims[1]);
+}
+
 LogicalResult InstrumentOutliersPass::findTokens(GraphOp graph) {
   Block &body = graph.getBody().front();
   for (auto &[option, value] :
@@ -139,6 +155,9 @@ LogicalResult InstrumentOutliersPass::findTokens(GraphOp graph) {
   Value first = tokens.ids ? tokens.ids : findInput(graph, "inputs_embeds");
   if (TensorInfo info = getTensorInfo(first); info.hasRank() && info.rank() >= 2)
     tokens.dims = {info[0], info[1]};
+  tokens.alone = llvm::none_of(body.getArguments(), [&](BlockArgument argument) {
+    return argument != first && argument != tokens.maskInput && isOtherSequence(argument);
+  });
   if (!tokens.maskInput || tokens.dims.empty())
     return success();
   // Its last columns are those of the new tokens.
@@ -160,6 +179,8 @@ LogicalResult InstrumentOutliersPass::findTokens(GraphOp graph) {
 static json::Value orNull(const Dim &dim) {
   return dim.isStatic() ? json::Value(dim.size) : json::Value(nullptr);
 }
+
+static std::string nameOf(Type type) { return llvm::formatv("{0}", type); }
 
 /// The value that a norm takes, or those that it adds.
 static void describeInput(Operation *norm, json::Object &out) {
@@ -184,13 +205,11 @@ static void describeInput(Operation *norm, json::Object &out) {
 }
 
 json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, StringRef branch,
-                                              bool batched, int64_t learned,
-                                              const sink::Statistics &statistics) {
-  json::Object out{{"id", id},
-                   {"kind", toString(tap.kind)},
-                   {"name", nameOf(tap.value)},
-                   {"layer", tap.layer},
-                   {"batched", batched}};
+                                              const sink::StatisticsBuilder &builder,
+                                              int64_t learned, const sink::Statistics &statistics) {
+  json::Object out{
+      {"id", id},           {"kind", toString(tap.kind)},     {"name", nameOf(tap.value)},
+      {"layer", tap.layer}, {"batched", builder.isBatched()}, {"tokens", builder.isOfTokens()}};
   json::Object outputs;
   for (const TapStatistic &one : statistics)
     outputs[one.name] = llvm::formatv("basin.{0}.{1}", id, one.name).str();
@@ -213,6 +232,7 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
   switch (tap.kind) {
   case Tap::Residual:
     out["dim"] = dimOf("max_abs", 1);
+    out["type"] = nameOf(getTensorInfo(tap.op ? tap.op->getOperand(0) : tap.value).element);
     break;
   case Tap::Projection: {
     out["dim"] = dimOf("max_abs", 1);
@@ -231,6 +251,7 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
                                    : cast<sink::LayerNormOp>(tap.op).getPreAffine());
     TensorInfo info = getTensorInfo(tap.op->getOperand(0));
     out["dim"] = orNull(info[info.rank() - 1]);
+    out["squares"] = nameOf(sink::getSquareType(tap.op, info.element));
     break;
   }
   case Tap::Attention:
@@ -268,13 +289,15 @@ Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, String
       break;
     }
     if (!statistics) {
-      if (tap.kind != Tap::Attention)
-        emitRemark(tap.value.getLoc(), toString(tap.kind))
-            << " '" << nameOf(tap.value) << "': not measured: its rank or type is not known";
+      StringRef why = builder.getReason();
+      emitRemark(tap.value.getLoc(), toString(tap.kind))
+          << " '" << nameOf(tap.value) << "': not measured: " << why;
+      unmeasured.push_back(
+          json::Object{{"kind", toString(tap.kind)}, {"name", nameOf(tap.value)}, {"why", why}});
       continue;
     }
     ++numTaps;
-    descriptions.push_back(describe(tap, id, branch, builder.isBatched(), learned, *statistics));
+    descriptions.push_back(describe(tap, id, branch, builder, learned, *statistics));
     for (const TapStatistic &one : *statistics) {
       SmallVector<int64_t> shape(one.rank, ShapedType::kDynamic);
       out.push_back({llvm::formatv("{0}.{1}", prefix, one.name), one.value,
@@ -395,7 +418,8 @@ json::Object InstrumentOutliersPass::describeModel() {
       {"outlier", statisticsOptions.outlier},
       {"histogram",
        json::Object{{"first", bins.first}, {"octave", bins.octave}, {"bins", bins.count}}},
-      {"taps", std::move(descriptions)}};
+      {"taps", std::move(descriptions)},
+      {"unmeasured", std::move(unmeasured)}};
 }
 
 void InstrumentOutliersPass::addMetadata() {

@@ -186,9 +186,7 @@ void RangeCheck::limitValue(Value value) {
   limitPlace(value, nullptr, type, least, most, getPrecision(type));
 }
 
-/// The type in which a norm squares: that of its form's mean of squares, the last
-/// one; f32 in fused operators and without a form, or f64.
-static Type squareTypeOf(Operation *norm, Type valueType) {
+Type basin::sink::getSquareType(Operation *norm, Type valueType) {
   Type type;
   cast<RaisedInterface>(norm).getFormRegion().walk(
       [&](ReduceMeanOp mean) { type = elementTypeOf(mean.getData()); });
@@ -201,7 +199,7 @@ void RangeCheck::limitSquares(Operation *norm, Value value) {
   Type valueType = elementTypeOf(value);
   if (!hasRange(valueType))
     return;
-  Type type = squareTypeOf(norm, valueType);
+  Type type = getSquareType(norm, valueType);
   auto [least, most] = getNormalExponents(type);
   double size = std::log2(static_cast<double>(std::max<int64_t>(stream.dim.value_or(4096), 1)));
   limitPlace(value, norm, type, least / 2.0, (most - size) / 2, getPrecision(type) / 2.0);

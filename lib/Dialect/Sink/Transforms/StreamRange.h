@@ -24,6 +24,11 @@ namespace basin::sink {
 llvm::LogicalResult checkStreamRange(const ResidualStream &stream, llvm::ArrayRef<int> exponents,
                                      bool squares);
 
+/// The type in which a norm of a value of that type squares: that of its form's
+/// mean of squares, the last one; f32 in fused operators and without a form, or
+/// f64.
+mlir::Type getSquareType(mlir::Operation *norm, mlir::Type valueType);
+
 } // namespace basin::sink
 
 #endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_STREAMRANGE_H

@@ -20,6 +20,8 @@
 
 #include "StreamScaling.h"
 
+#include "basin/Dialect/ONNX/Utils/OldOpsets.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -45,7 +47,14 @@ bool Tokens::canBe(const Dim &batch, const Dim &sequence) const {
   auto contradicts = [](const Dim &a, const Dim &b) {
     return a.isStatic() && b.isStatic() && a.size != b.size;
   };
-  return dims.size() != 2 || (!contradicts(batch, dims[0]) && !contradicts(sequence, dims[1]));
+  return dims.size() != 2 || !alone ||
+         (!contradicts(batch, dims[0]) && !contradicts(sequence, dims[1]));
+}
+
+bool Tokens::are(const Dim &batch, const Dim &sequence) const {
+  if (alone || dims.size() != 2)
+    return canBe(batch, sequence);
+  return batch.provablyEquals(dims[0]) && sequence.provablyEquals(dims[1]);
 }
 
 bool StatisticsBuilder::view(Value value) {
@@ -58,7 +67,9 @@ bool StatisticsBuilder::view(Value value) {
     x = n.unsqueeze(x, {0});
   else if (!batched)
     x = n.reshape(x, n.concat({n.constant({1, -1}), n.dims(x, info.rank() - 1, info.rank())}, 0));
-  keep = batched && tokens.mask ? n.unsqueeze(tokens.mask, {2}) : Value();
+  // Rows without axes of their own are the tokens where nothing else could be.
+  ofTokens = batched ? tokens.are(info[0], info[1]) : tokens.alone;
+  keep = batched && ofTokens && tokens.mask ? n.unsqueeze(tokens.mask, {2}) : Value();
   return true;
 }
 
@@ -128,7 +139,7 @@ Value StatisticsBuilder::histogramByThresholds(Value a) {
   Value above = keep ? count(n.expand(keep, n.node<ShapeOp>({a}))) : count(all);
   for (int64_t b = 1; b < bins.count; ++b) {
     double edge = std::exp2(bins.first + double(b) / bins.octave - kEdgeShift);
-    Value next = count(n.node<GreaterOrEqualOp>({a, n.scalar(edge, f32)}));
+    Value next = count(greaterOrEqual(n, a, n.scalar(edge, f32)));
     counts.push_back(n.node<SubOp>({above, next}));
     above = next;
   }
@@ -164,13 +175,20 @@ std::optional<Statistics> StatisticsBuilder::residual(const Tap &tap) {
 }
 
 std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
+  Value value = tap.value;
+  if (tap.scale) {
+    SmallVector<Value> operands{value, n.reshape(tap.scale, ArrayRef<int64_t>())};
+    if (tap.zeroPoint)
+      operands.push_back(n.reshape(tap.zeroPoint, ArrayRef<int64_t>()));
+    value = n.node<DequantizeLinearOp>(operands);
+  }
   // Channels that are apart: heads.
-  TensorInfo info = getTensorInfo(tap.value);
+  TensorInfo info = getTensorInfo(value);
   bool isApart = info.hasRank() && info.rank() > 3;
-  if (!view(isApart ? n.reshape(widen(n, tap.value), {0, 0, -1}) : tap.value))
+  if (!view(isApart ? n.reshape(widen(n, value), {0, 0, -1}) : value))
     return std::nullopt;
   Value a = magnitude();
-  Value large = n.cast(n.node<GreaterOrEqualOp>({a, n.scalar(options.outlier, f32)}), f32);
+  Value large = n.cast(greaterOrEqual(n, a, n.scalar(options.outlier, f32)), f32);
   Statistics out;
   out.push_back({"max_abs", n.reduceMax(a, {1}, false), f32, 2});
   out.push_back({"outliers", n.reduceSum(large, {1}, false), f32, 2});

@@ -42,8 +42,15 @@ struct Tokens {
   /// Sizes of B and T; empty where nothing says them.
   onnx::Dims dims;
 
-  /// Whether axes of these sizes can be those of the tokens.
+  /// Whether the model has no other sequence: a second one of ids, an encoder's
+  /// states, an image. Then every axis that can be that of the tokens is.
+  bool alone = true;
+
+  /// Whether axes of these sizes can be those of some sequences.
   bool canBe(const onnx::Dim &batch, const onnx::Dim &sequence) const;
+  /// Whether they are those of the tokens: the sizes are proven to be the same,
+  /// unless there is nothing else that they could be.
+  bool are(const onnx::Dim &batch, const onnx::Dim &sequence) const;
 };
 
 struct TapStatistic {
@@ -67,8 +74,13 @@ public:
 
   /// Whether the leading axes of the last tap were [B, T].
   bool isBatched() const { return batched; }
+  /// Whether they (of an attention those of the keys) were those of the tokens.
+  bool isOfTokens() const { return ofTokens; }
 
-  /// Nothing where a tap's type is not known well enough.
+  /// Why the last tap gave no statistics.
+  llvm::StringRef getReason() const { return reason; }
+
+  /// Nothing where a tap cannot be measured; `getReason` says why.
   std::optional<Statistics> residual(const Tap &tap);
   std::optional<Statistics> projection(const Tap &tap);
   std::optional<Statistics> norm(const Tap &tap);
@@ -96,7 +108,8 @@ private:
   // Of the tap at hand: its tensor as [B, T, C] in f32, and which tokens count,
   // [B, T, 1], null where all do.
   mlir::Value x, keep;
-  bool batched = false;
+  bool batched = false, ofTokens = false;
+  llvm::StringRef reason = "its rank or type is not known";
 };
 
 } // namespace basin::sink

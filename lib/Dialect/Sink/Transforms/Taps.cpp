@@ -19,6 +19,8 @@
 
 #include "Taps.h"
 
+#include "MatrixProducts.h"
+
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -51,11 +53,6 @@ static Value getResidualOf(Operation *norm) {
   return cast<LayerNormOp>(norm).getResidual();
 }
 
-static int64_t lastDim(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && type.getRank() > 0 ? type.getShape().back() : ShapedType::kDynamic;
-}
-
 namespace {
 
 class TapFinder {
@@ -72,7 +69,7 @@ private:
   SmallVector<Value> findStarts(const ResidualStream &stream) const;
 
   void findOps();
-  Value seeThroughViews(Value value) const;
+  bool writesStream(Value result) const;
   void addProjection(Operation *op);
   StringRef roleOf(Operation *op, Value input) const;
   void addNorm(Operation *norm);
@@ -91,6 +88,8 @@ private:
   DenseMap<Value, unsigned> levels;
   /// Members of the residual streams, and the additions among them.
   DenseSet<Value> members, sums;
+  /// The stream that a norm reads, through what ties its members: casts, too.
+  DenseMap<Operation *, unsigned> streamOfNorm;
   SmallVector<Tap> residuals, projections, norms, attentions;
   llvm::MapVector<Value, unsigned> projectionOf;
 };
@@ -244,8 +243,10 @@ void TapFinder::findStream(const ResidualStream &stream, unsigned number) {
   for (Value value : stream.values)
     states.visit(value);
   for (const StreamReader &reader : stream.readers)
-    if (reader.kind == StreamReader::Norm)
+    if (reader.kind == StreamReader::Norm) {
+      streamOfNorm[reader.use->getOwner()] = number;
       states.visitNorm(reader.use->getOwner());
+    }
   states.finish();
 }
 
@@ -298,7 +299,7 @@ bool TapFinder::comesFromAttention(Value value) const {
     if (isa<sink::AttentionOp>(def))
       return true;
     if (isa<ReshapeOp, TransposeOp, CastOp, IdentityOp, SqueezeOp, UnsqueezeOp, FlattenOp,
-            DequantizeLinearOp, QuantizeLinearOp>(def))
+            DequantizeLinearOp, QuantizeLinearOp, DynamicQuantizeLinearOp>(def))
       work.push_back(def->getOperand(0));
     else if (isa<MulOp>(def))
       llvm::append_range(work, def->getOperands());
@@ -306,32 +307,37 @@ bool TapFinder::comesFromAttention(Value value) const {
   return false;
 }
 
-/// Elements of the axes from the third on; nothing where they are not known.
-static std::optional<int64_t> countChannels(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || type.getRank() < 3)
-    return std::nullopt;
-  ArrayRef<int64_t> channels = type.getShape().drop_front(2);
-  if (llvm::any_of(channels, ShapedType::isDynamic))
-    return std::nullopt;
-  return ShapedType::getNumElements(channels);
+/// Whether an operand of `op` other than `through` is one number or a constant.
+static bool hasPlainOthers(Operation *op, Value through) {
+  return llvm::all_of(op->getOperands(), [&](Value other) {
+    if (other == through || isConstant(other))
+      return true;
+    auto type = dyn_cast<RankedTensorType>(other.getType());
+    return type && type.hasStaticShape() && type.getNumElements() == 1;
+  });
 }
 
-/// The tensor with its two leading axes, before they were flattened for a Gemm.
-Value TapFinder::seeThroughViews(Value value) const {
-  while (Operation *def = value.getDefiningOp()) {
-    if (!isa<ReshapeOp, FlattenOp, IdentityOp>(def))
-      break;
-    Value source = def->getOperand(0);
-    auto from = dyn_cast<RankedTensorType>(source.getType());
-    auto to = dyn_cast<RankedTensorType>(value.getType());
-    bool isSame = from && to && from.getRank() == to.getRank() && lastDim(source) == lastDim(value);
-    bool isFlattened = to && to.getRank() == 2 && countChannels(source) == lastDim(value);
-    if (ShapedType::isDynamic(lastDim(value)) || !(isSame || isFlattened))
-      break;
-    value = source;
+/// Whether the product's result goes into the stream as it is, up to a bias,
+/// views, casts and the scales of a quantization.
+bool TapFinder::writesStream(Value result) const {
+  DenseSet<Value> seen;
+  SmallVector<Value> work{result};
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (members.contains(value))
+      return true;
+    for (Operation *user : value.getUsers()) {
+      bool isStep = isa<CastOp, IdentityOp, ReshapeOp, SqueezeOp, UnsqueezeOp, QuantizeLinearOp,
+                        DequantizeLinearOp>(user) ||
+                    (isa<AddOp, MulOp, DivOp>(user) && hasPlainOthers(user, value));
+      Value next = getOutputOrNull(user, 0);
+      if (next && isa<AddOp>(user) && members.contains(next))
+        return true;
+      if (next && isStep && seen.insert(next).second)
+        work.push_back(next);
+    }
   }
-  return value;
+  return false;
 }
 
 StringRef TapFinder::roleOf(Operation *op, Value input) const {
@@ -341,11 +347,7 @@ StringRef TapFinder::roleOf(Operation *op, Value input) const {
   Reach reached = reach(result);
   if (reached.attention)
     return "qkv";
-  // A bias comes between the product and the stream.
-  bool writes = members.contains(result);
-  for (Operation *user : result.getUsers())
-    writes |= user->getNumResults() > 0 && members.contains(user->getResult(0));
-  if (writes)
+  if (writesStream(result))
     return "down";
   if (reached.level)
     return "up";
@@ -353,25 +355,20 @@ StringRef TapFinder::roleOf(Operation *op, Value input) const {
 }
 
 void TapFinder::addProjection(Operation *op) {
-  if (!isa<MatMulOp, GemmOp, MSMatMulNBitsOp, MSFusedMatMulOp>(op) || op->getNumOperands() < 2)
+  std::optional<MatrixProduct> product = matchMatrixProduct(op);
+  if (!product)
     return;
-  Value input = op->getOperand(0), weight = op->getOperand(1);
-  if (!isConstant(weight) || isConstant(input))
-    return;
-  auto type = dyn_cast<RankedTensorType>(input.getType());
-  if (!type || !isa<FloatType>(type.getElementType()) || type.getRank() < 2)
-    return;
-  if (auto gemm = dyn_cast<GemmOp>(op); gemm && gemm.getTransA().value_or(0) != 0)
-    return;
-  Value value = seeThroughViews(input);
+  Value value = product->input;
   auto [it, isNew] = projectionOf.insert({value, projections.size()});
   if (isNew) {
     unsigned layer = reach(op->getResult(0)).level.value_or(levelOf(value));
     projections.push_back({Tap::Projection, value, op, layer, "", std::nullopt, {}, {}});
+    projections.back().scale = product->scale;
+    projections.back().zeroPoint = product->zeroPoint;
   }
   Tap &tap = projections[it->second];
   tap.roles.insert(roleOf(op, value));
-  tap.weights.push_back(weight);
+  tap.weights.push_back(product->weight);
 }
 
 StringRef TapFinder::placeOf(Operation *norm) const {
@@ -387,7 +384,10 @@ StringRef TapFinder::placeOf(Operation *norm) const {
 void TapFinder::addNorm(Operation *norm) {
   Value result = norm->getResult(0);
   unsigned layer = reach(result).level.value_or(levelOf(result));
-  norms.push_back({Tap::Norm, result, norm, layer, placeOf(norm), std::nullopt, {}, {}});
+  std::optional<unsigned> stream;
+  if (auto it = streamOfNorm.find(norm); it != streamOfNorm.end())
+    stream = it->second;
+  norms.push_back({Tap::Norm, result, norm, layer, placeOf(norm), stream, {}, {}});
 }
 
 void TapFinder::findOps() {

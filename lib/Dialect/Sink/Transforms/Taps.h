@@ -29,11 +29,13 @@ struct Tap {
   /// Number of the layer, the embedding's 0.
   unsigned layer = 0;
   llvm::StringRef place;
-  /// Of a residual stream: its number.
+  /// The number of the residual stream that is measured, or that the norm reads.
   std::optional<unsigned> stream;
   /// Of a projection: what reads it, and the matrices.
   llvm::SetVector<llvm::StringRef> roles;
   llvm::SmallVector<mlir::Value> weights;
+  /// Of a projection's input of integers: what makes floats of them.
+  mlir::Value scale = {}, zeroPoint = {};
 };
 
 llvm::StringRef toString(Tap::Kind kind);

@@ -16,6 +16,7 @@
 #include "UnpackAttention.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/OldOpsets.h"
 
 using namespace mlir;
 using namespace basin;
@@ -163,7 +164,7 @@ StringRef Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
     Value zero = n.constant({0}, 0), one = n.constant({1}, 0), queries = n.dim(o.query, 1);
     Value past = n.node<SubOp>({n.node<AddOp>({last, one}), queries});
     Value range = n.unsqueeze(n.node<RangeOp>({zero, queries, one}), {0});
-    positions = n.node<AddOp>({range, n.node<MaxOp>({past, zero})});
+    positions = n.node<AddOp>({range, largerInteger(n, past, zero)});
   }
   FailureOr<Value> query = rotate(inner, o.query, positions, *o.heads);
   FailureOr<Value> key = o.key;

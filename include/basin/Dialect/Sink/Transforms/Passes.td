@@ -156,7 +156,7 @@ def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"
     Attention's probabilities are computed once more, from query, key and mask, in
     whatever form the exporter wrote them. What cannot be measured (an operand of
     unknown rank, a fused operator's packed operands of unknown size, the body of a
-    Loop) gets a remark. Refuses opsets before 13.
+    Loop) gets a remark. Refuses opsets before 11.
 
     Does nothing to the nodes that are there.
 

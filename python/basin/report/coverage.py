@@ -1,0 +1,48 @@
+"""What was measured of what there is: a finding says "not found" of that alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from basin.report import values as v
+from basin.report.findings import Finding, Verdict
+
+NOUNS = {
+    "residual": "states of the residual stream",
+    "projection": "inputs of matrices",
+    "norm": "norms",
+    "attention": "attentions",
+}
+KIND_OF = {
+    "attention-sinks": "attention",
+    "value-drain": "attention",
+    "massive-activation": "residual",
+    "residual-sinks": "residual",
+    "f16-headroom": "residual",
+    "outlier-features": "projection",
+    "outlier-tokens": "projection",
+}
+MOST_REASONS = 3
+
+
+def limited(finding: Finding, metrics: dict[str, Any]) -> Finding:
+    """The finding with what its figures leave out; files that do not tell leave it as it is."""
+    kind = KIND_OF.get(finding.id, "")
+    counts = v.mapping(v.mapping(metrics, "coverage"), kind)
+    taps, measured = v.whole(counts.get("taps")), v.whole(counts.get("measured"))
+    if taps is None or measured is None:
+        return finding
+    reasons = counts.get("reasons")
+    reasons = [one for one in reasons if isinstance(one, str)] if isinstance(reasons, list) else []
+    why = f": {'; '.join(reasons[:MOST_REASONS])}" if reasons else ""
+    if finding.verdict is Verdict.UNKNOWN and measured == 0:
+        finding.headline = (
+            f"No {NOUNS[kind]} were recognized." if taps == 0 else f"None of {v.grouped(taps)} "
+            f"{NOUNS[kind]} could be measured{why}."
+        )  # fmt: skip
+    elif measured < taps:
+        part = f"{v.grouped(measured)} of {v.grouped(taps)} {NOUNS[kind]}"
+        if finding.verdict is Verdict.NONE:
+            finding.headline = finding.headline.rstrip(".") + f", in {part} that were measured."
+        finding.details.append(f"Measured: {part}{why}.")
+    return finding
