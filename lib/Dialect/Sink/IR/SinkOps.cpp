@@ -315,8 +315,9 @@ LogicalResult AttentionOp::verify() {
   bool isBoolean = getMaskKind() == MaskKind::keep || getMaskKind() == MaskKind::drop;
   bool hides = isBoolean || (getMask() && (appliesCausal() || getWindow()));
   if (getMaskFill() && (!hides || !getMaskFill()->isFinite()))
-    return emitOpError("expected a finite mask_fill only with a mask of kind keep or drop, or beside "
-                       "causal or window with a mask");
+    return emitOpError(
+        "expected a finite mask_fill only with a mask of kind keep or drop, or beside "
+        "causal or window with a mask");
   if (getHasPresent() && getNumResults() < 3)
     return emitOpError("expected a present key and value after the output, but got ")
            << getNumResults() - 1 << " more results";
