@@ -241,3 +241,15 @@ def test_numbers_out_of_bounds(stats):
     stats["metrics"]["streams"][0]["order"] = [10**9, -1, 0]
     stats["metrics"]["sinks"]["sink_rate"] = {"0.3": float("nan")}
     assert "<h2>Findings</h2>" in html.render(stats)
+
+
+def test_counts_of_sinks_and_of_scaled_dimensions_are_told_apart():
+    stats = make_stats.with_sinks()
+    stream = stats["metrics"]["streams"][0]
+    stream["absorb"] = [{"dim": dim, "exponent": 1} for dim in range(50)]
+    text = " ".join(finding(stats, "residual-sinks").details)
+    assert "3 dimensions are sinks, 50 are scaled: " in text and "1.41 times" in text
+    stream["absorb"], stream["residual_sinks"] = stream["absorb"][:1], stream["residual_sinks"][:1]
+    assert "1 dimension is a sink, 1 is scaled: " in " ".join(
+        finding(stats, "residual-sinks").details
+    )
