@@ -68,11 +68,11 @@ def verify(
     """Compare models `a` and `b` (paths) output by output.
 
     `inputs` is one set or several (name -> array); without it `random` sets are made from the
-    signature of `a`, seeded 0, 1, ...; `sizes` are those of symbolic dimensions by name. `tolerance`
-    is a largest absolute difference; without it only bit-identical outputs pass. Outputs are
-    matched by name; where the names differ throughout but the counts agree, by position, which a
-    note says. Raises VerifyError where a model does not load or run, or where an input cannot be
-    made.
+    signature of `a`, seeded 0, 1, ...; `sizes` are those of symbolic dimensions by name.
+    `tolerance` is a largest absolute difference; without it only bit-identical outputs pass.
+    Outputs are matched by name; where the names differ throughout but the counts agree, by
+    position, which a note says. Raises VerifyError where a model does not load or run, or where an
+    input cannot be made.
     """
     first, second = (open_session(path, providers, optimize) for path in (a, b))
     notes: list[str] = []
