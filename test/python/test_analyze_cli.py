@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from basin.analysis.stats import read
 from basin.analysis.streams import rescale_exponent
 from basin.testbed import measure
 from basin.testbed.bigram import BigramTask
@@ -47,7 +48,8 @@ def analyzed(model: Path, folder: Path, *options: str | Path) -> dict[str, Any]:
     result = basin("analyze", model, *options, "--stats", out)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
-    return json.loads(out.read_text(), parse_constant=lambda name: pytest.fail(name))
+    json.loads(out.read_text(), parse_constant=lambda name: pytest.fail(name))
+    return read(out)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +178,7 @@ def test_rewrite_does_what_the_statistics_predict(small, text, tmp_path):
     (after,) = analyzed(out, tmp_path, *options_of(text))["metrics"]["streams"]
     assert before["factor"] > 4
     assert after["max_abs"] == before["max_abs_after"] == before["max_abs"] / before["factor"]
-    absorbed = json.loads((tmp_path / "absorbed.json").read_text())
+    absorbed = read(tmp_path / "absorbed.json")
     maxima, scaled = (one["metrics"]["residual"] for one in (small, absorbed))
     exponents = {one["dim"]: one["exponent"] for one in before["absorb"]}
     for one, other in zip(maxima, scaled, strict=True):

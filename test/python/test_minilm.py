@@ -79,7 +79,9 @@ def stats(exported: Path) -> dict:
     command += ["--tokenizer", str(FOLDER / "tokenizer.json"), "--batch", "4"]
     done = subprocess.run([*command, "--stats", str(target)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return json.loads(target.read_text())
+    from basin.analysis.stats import read
+
+    return read(target)
 
 
 def test_a_line_of_text_has_its_special_tokens(stats: dict) -> None:

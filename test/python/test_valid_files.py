@@ -186,7 +186,7 @@ def test_many_stale_shapes_are_not_all_shown(tmp_path):
     made = model(nodes)
     made.graph.value_info.extend(value(f"v{i}", [3]) for i in range(1, 100))
     write(made, tmp_path / "m.onnx")
-    result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx")
+    result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", "--no-verify")
     assert result.returncode == 0
     assert result.stderr.count("\n") == 11
     assert "89 more" in result.stderr.splitlines()[-1]

@@ -19,6 +19,7 @@ from basin.analysis import AnalysisError
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import Residual
 from basin.analysis.metrics import derive, known_ids
+from basin.analysis.packing import pack, unpack
 from basin.analysis.streams import stream_maxima
 from basin.files import write_whole
 
@@ -165,7 +166,7 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         text = path.read_text("utf-8")
-        document = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        document = unpack(json.loads(text, parse_constant=_finite, parse_float=_finite))
     except (ValueError, RecursionError) as error:
         raise AnalysisError(f"{path}: not JSON: {error}") from None
     check(document, str(path))
@@ -207,6 +208,8 @@ def merge_stats(paths: Iterable[Path]) -> Stats:
 
 
 def write(document: dict[str, Any], path: Path) -> None:
-    """Write a document, whole or not at all."""
+    """Write a document, whole or not at all; long lists packed but those that rewrites read."""
+    packed = ("accumulators", "metrics")
+    document = {key: pack(one) if key in packed else one for key, one in document.items()}
     text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     write_whole(path, (text + "\n").encode("utf-8"))
