@@ -11,7 +11,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 23}, {d
 // Heads of a packed last axis, a bias of the scores.
 // CHECK-LABEL: onnx.graph @multi_head
 // CHECK: %[[S:.*]]:4 = onnx.node "Source"
-// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 mask %[[S]]#3 {causal, head_dim = 8 : i64, key_layout = #sink.layout<bsd>, kv_num_heads = 4 : i64, mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, query_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>, scale = 2.500000e-01 : f64, value_layout = #sink.layout<bsd>} :
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 mask %[[S]]#3 {causal, head_dim = 8 : i64, key_layout = #sink.layout<bsd>, kv_num_heads = 4 : i64, mask_fill = -3.4028{{.*}} : f64, mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, query_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>, scale = 2.500000e-01 : f64, value_layout = #sink.layout<bsd>} :
 // CHECK: onnx.ms.MultiHeadAttention
 // CHECK: sink.yield
 onnx.graph @multi_head #g {

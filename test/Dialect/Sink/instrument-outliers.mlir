@@ -110,7 +110,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
 
 // A norm that reads the stream through a Cast is a reader of it, and says what it squares in.
 // CHECK-LABEL: module attributes
-// CHECK-SAME: \22kind\22:\22norm\22,\22layer\22:1,\22name\22:\22h\22
+// CHECK-SAME: \22kind\22:\22norm\22,\22layer\22:0,\22name\22:\22h\22
 // CHECK-SAME: \22squares\22:\22f32\22,\22stream\22:0
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
   onnx.graph @main <inputs = [#onnx.value<"ids", tensor<2x5xi64>, {}>], outputs = [#onnx.value<"y", tensor<2x5x4xf16>, {}>], valueInfo = [], info = {name = "g"}> {
