@@ -281,13 +281,19 @@ def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case
 
 
 def _lost_digits(outputs: _Outputs, results: dict[str, object]) -> np.ndarray | float:
-    """What a variance taken from the mean of squares may lose, a row; up to a half of its value."""
+    """What rounding the mean, and a variance taken from the mean of squares, may lose.
+
+    One figure a row, of its largest value; up to a half of that.
+    """
     if outputs.centred is None:
         return 0.0
     rows = rows_of(np.asarray(results[outputs.centred[0]]))
     with np.errstate(all="ignore"):
         mean, variance = rows.mean(axis=1), rows.var(axis=1) + outputs.epsilon
-        lost = 4 * 2.0**-24 * mean**2 / variance
+        lost = mean**2 / variance
+        # The rounded mean moves every element by as much.
+        lost += np.abs(mean) / np.abs(rows - mean[:, None]).max(axis=1)
+        lost *= 8 * 2.0**-24  # as many roundings
     return np.minimum(np.where(np.isnan(lost), 0.0, lost), 0.5)
 
 

@@ -61,6 +61,19 @@ def test_a_causal_mask_is_not_applied_twice(tmp_path: Path) -> None:
     np.testing.assert_allclose(y[:, :, 2], v[:, :, 2], rtol=1e-5, atol=1e-6)
 
 
+def test_later_keys_are_what_a_mask_leaves(tmp_path: Path) -> None:
+    """MultiHeadAttention, unidirectional, adds the lowest number to the scores of later keys."""
+    q, k, v = (rand(1, 1, 3, 8) for _ in range(3))
+    for hidden, row0 in ((slice(0, 1), v[0, 0, 1:].mean(0)), (slice(0, 0), v[0, 0, 0])):
+        mask = np.zeros((1, 1, 3, 3), np.float32)
+        mask[..., hidden] = -np.inf
+        inputs = {n: (a, (0, 2)) for n, a in zip("qkv", (q, k, v))} | {"m": (mask, (2, 3))}
+        low = float(np.finfo(np.float32).min)
+        attrs = f"causal, mask_fill = {low!r} : f64, mask_kind = #sink.mask_kind<additive>, {LAYOUTS}"
+        (y,) = run(tmp_path, "attention", "%q, %k, %v mask %m", inputs, attrs=attrs)
+        np.testing.assert_allclose(y[0, 0, 0], row0, rtol=1e-5, atol=1e-6)
+
+
 def test_a_wide_mask_of_narrow_operands(tmp_path: Path) -> None:
     """The lowest f32 is -inf in f16: the scores are added to it in f32."""
     q, k, v = (rand(1, 2, 4, 8, dtype=np.float16) for _ in range(3))

@@ -252,7 +252,8 @@ FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
     p.mask = a.getKeyPaddingMask();
     p.maskKind = MaskKind::lengths;
   }
-  // Beside a mask that hides all else, later keys are what is left.
+  // The operator adds this to the scores of later keys: beside a mask of -inf they
+  // are what is left.
   if (p.causal && p.mask)
     p.maskFill = std::numeric_limits<float>::lowest();
   if (getRank(p.key) == 4 && p.keyLayout != Layout::packed)

@@ -274,6 +274,11 @@ Value AttentionBuilder::mask(Value scores) {
   scores = addMask(scores);
   if (!hidesByPosition())
     return scores;
+  // Beside summands the number is one of them: two that are the lowest are -inf.
+  if (o.maskKind == MaskKind::additive && o.maskFill) {
+    Value zero = n.scalar(0, scoreElement);
+    return n.node<AddOp>({scores, n.node<WhereOp>({positions(), zero, hiddenScore()})});
+  }
   return n.node<WhereOp>({positions(), scores, hiddenScore()});
 }
 

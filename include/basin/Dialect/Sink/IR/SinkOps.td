@@ -274,7 +274,8 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
     3. `s_ij = s_ij + mask_ij`, or `mask_fill` (-inf by default) where a boolean
        mask hides j; where `causal`, j > i + (keys - queries) is hidden, and with
-       `window` w, i + (keys - queries) - j >= w is: `s_ij` is `mask_fill` there, too
+       `window` w, i + (keys - queries) - j >= w is: `s_ij` is `mask_fill` there, too,
+       or `s_ij + mask_ij + mask_fill` where the mask is a summand
     4. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
        first summand when there is no sink logit
     5. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
