@@ -69,7 +69,9 @@ def test_later_keys_are_what_a_mask_leaves(tmp_path: Path) -> None:
         mask[..., hidden] = -np.inf
         inputs = {n: (a, (0, 2)) for n, a in zip("qkv", (q, k, v))} | {"m": (mask, (2, 3))}
         low = float(np.finfo(np.float32).min)
-        attrs = f"causal, mask_fill = {low!r} : f64, mask_kind = #sink.mask_kind<additive>, {LAYOUTS}"
+        attrs = (
+            f"causal, mask_fill = {low!r} : f64, mask_kind = #sink.mask_kind<additive>, {LAYOUTS}"
+        )
         (y,) = run(tmp_path, "attention", "%q, %k, %v mask %m", inputs, attrs=attrs)
         np.testing.assert_allclose(y[0, 0, 0], row0, rtol=1e-5, atol=1e-6)
 
