@@ -188,7 +188,11 @@ void AttentionBody::exponentiate(Fragments &scores, State &state) {
     Value minus = arith::NegFOp::create(b, against);
     Value sum = b.fmul(state.sum[line], rescale);
     for (Value *score : row) {
-      *score = b.exp2(b.fma(*score, factor, minus));
+      // A product of -1e9 that is rounded in the maximum and not here is off by more
+      // than a hundred.
+      Value power = spec.maskFill != 0 ? b.fsub(b.fmul(*score, factor), against)
+                                       : b.fma(*score, factor, minus);
+      *score = b.exp2(power);
       sum = b.fadd(sum, *score);
     }
     for (int64_t column = 0; column < valueTiles; ++column)

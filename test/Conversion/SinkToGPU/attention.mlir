@@ -39,11 +39,11 @@ func.func @rows(%q: tensor<2x4x5x32xf16>, %k: tensor<2x4x7x32xf16>, %v: tensor<2
 
 // Batch and heads on one axis are heads of one batch. A boolean mask keeps.
 // CHECK-LABEL: func.func @flat
-// CHECK: sink.launch @basin_kernels::@attention_64_f16_keep(
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_keep_nanrows(
 // CHECK-SAME: batch = [1], heads = [{of = "query", size = 0 : i64}]
 // CHECK-SAME: kv_heads = [{of = "key", size = 0 : i64}], mask_batch_stride = [0], mask_head_stride = [{of = "mask", stride = 0 : i64}], mask_row_stride = [{of = "mask", stride = 1 : i64}]
 // CHECK-SAME: query_batch_stride = [0], query_head_stride = [{of = "query", stride = 0 : i64}]
-// CHECK: gpu.func @attention_64_f16_keep
+// CHECK: gpu.func @attention_64_f16_keep_nanrows
 // CHECK-SAME: {align = 1 : i64, kind = "in", name = "mask", strided, type = i8}
 func.func @flat(%q: tensor<12x5x64xf16>, %k: tensor<12x7x64xf16>, %v: tensor<12x7x64xf16>, %m: tensor<1x1x7xi1>) -> tensor<12x5x64xf16> {
   %0 = sink.attention %q, %k, %v mask %m {num_heads = 6 : i64, mask_kind = #sink.mask_kind<keep>, query_layout = #sink.layout<hsd>, key_layout = #sink.layout<hsd>, value_layout = #sink.layout<hsd>, result_layout = #sink.layout<hsd>} : (tensor<12x5x64xf16>, tensor<12x7x64xf16>, tensor<12x7x64xf16>, tensor<1x1x7xi1>) -> tensor<12x5x64xf16>
@@ -74,4 +74,23 @@ func.func @gate_a_head(%q: tensor<1x5x2x64xf16>, %s: tensor<1x2x1x1xf16>, %g: te
   %a = onnx.Sigmoid(%g) : (tensor<1x5x2x1xf16>) -> tensor<1x5x2x1xf16>
   %0 = sink.attention %q, %q, %q sink_logit %s gate %a {query_layout = #sink.layout<bshd>, key_layout = #sink.layout<bshd>, value_layout = #sink.layout<bshd>, result_layout = #sink.layout<bshd>} : (tensor<1x5x2x64xf16>, tensor<1x5x2x64xf16>, tensor<1x5x2x64xf16>, tensor<1x2x1x1xf16>, tensor<1x5x2x1xf16>) -> tensor<1x5x2x64xf16>
   return %0 : tensor<1x5x2x64xf16>
+}
+
+// -----
+
+// What a row gives that hides every key is the kernel's, too; a mask that is causal itself
+// spares no tiles where hidden keys have their share.
+// CHECK-LABEL: func.func @hidden_rows
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_keep(
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_fillm10000_keep(
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_causal_keep_nanrows(
+// CHECK: sink.launch @basin_kernels::@attention_64_f16_biasf16_nanrows(
+#b = #sink.layout<bhsd>
+!q = tensor<2x4x8x64xf16>
+func.func @hidden_rows(%q: !q, %m: tensor<8x8xi1>, %a: tensor<8x8xf16>) -> (!q, !q, !q, !q) {
+  %0 = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<keep>, zero_hidden_rows, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!q, !q, !q, tensor<8x8xi1>) -> !q
+  %1 = sink.attention %q, %q, %q mask %m {causal, causal_in_mask, mask_fill = -1.0e4 : f64, mask_kind = #sink.mask_kind<keep>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!q, !q, !q, tensor<8x8xi1>) -> !q
+  %2 = sink.attention %q, %q, %q mask %m {causal, causal_in_mask, mask_kind = #sink.mask_kind<keep>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!q, !q, !q, tensor<8x8xi1>) -> !q
+  %3 = sink.attention %q, %q, %q mask %a {causal, causal_in_mask, mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!q, !q, !q, tensor<8x8xf16>) -> !q
+  return %0, %1, %2, %3 : !q, !q, !q, !q
 }
