@@ -40,7 +40,10 @@ void AttentionBody::finishRows(State &state) {
   for (int64_t line = 0; line < 2 * rowTiles; ++line) {
     Value sum = b.warpSum(state.sum[line], 4);
     Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, zero);
-    Value nothing = spec.nanHiddenRows ? b.f32(NAN) : zero;
+    // The sum over no keys at all is 0 in either case.
+    Value nothing = zero;
+    if (spec.nanHiddenRows)
+      nothing = b.select(b.lessS(b.i32(0), keys), b.f32(NAN), zero);
     Value inverse = b.select(isZero, nothing, b.reciprocal(sum));
     for (int64_t i = 0; i < 2 * valueTiles; ++i) {
       Value &output = state.output[line / 2 * valueTiles + i / 2][line % 2 * 2 + i % 2];
