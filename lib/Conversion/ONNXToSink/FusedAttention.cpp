@@ -110,7 +110,7 @@ static bool hasEqualLengths(Value query, Value key) {
   return getSequence(query).provablyEquals(getSequence(key));
 }
 
-/// Whether the mask hides the future, which is so whatever else is hidden.
+/// States that the mask hides the future, where it does; it may hide more.
 static void findCausalMask(AttentionParts &p, KeyCount keys) {
   if (p.causal || !p.mask || !isCausalMask(p.mask, *p.maskKind, keys))
     return;

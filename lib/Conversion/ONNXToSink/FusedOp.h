@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What raising one operator has in common, whatever it computes.
+// The steps that raising any operator takes.
 //
 //===----------------------------------------------------------------------===//
 
