@@ -139,6 +139,7 @@ fi
 if [ $sanitize = 0 ]; then
   check "clang-format" check_format
   check "ruff" "$python" -m ruff check -q .
+  check "licence headers" "$python" tools/check_headers.py
 fi
 check "build" check_build || finish
 mkdir -p "$results"

@@ -1,9 +1,8 @@
-//===- ShapeRulesAttention.cpp --------------------------------------*- C++
-//-*-===//
+//===- ShapeRulesAttention.cpp ----------------------------------*- C++ -*-===//
 //
-// Part of the Basin project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for license information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
