@@ -23,6 +23,7 @@ endif()
 # The sanitizers' build parses each source on its own: it finds missing includes.
 if(BASIN_ENABLE_PRECOMPILED_HEADERS AND NOT BASIN_SANITIZE)
   set(BASIN_PRECOMPILED_HEADER ${PROJECT_SOURCE_DIR}/lib/Precompiled/Precompiled.h)
+  set(BASIN_PRECOMPILED_KERNELS_HEADER ${PROJECT_SOURCE_DIR}/lib/Precompiled/PrecompiledKernels.h)
   # A header's time is no part of it: ccache goes by its contents.
   add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 endif()
@@ -33,24 +34,30 @@ function(basin_no_cache name)
   set_target_properties(${name} PROPERTIES CXX_COMPILER_LAUNCHER "")
 endfunction()
 
-# Compiles the target's sources after the common header. An executable's are compiled
-# another way (PIE), and few.
-function(basin_precompile name)
+# Compiles the target's sources after a precompiled header, made by the library
+# `from`. The target is a library: an executable's sources are compiled in another
+# way (PIE), which the header does not fit.
+function(basin_precompile name from)
   if(BASIN_PRECOMPILED_HEADER)
-    target_precompile_headers(${name} REUSE_FROM BasinPrecompiled)
+    target_precompile_headers(${name} REUSE_FROM ${from})
   endif()
 endfunction()
 
 # A Basin library: sources, the dylib-linked MLIR, exported for find_package(Basin).
-# One that is STANDALONE is not in every tool, and not in the fuzzers.
-#   basin_add_library(NAME sources... [STANDALONE] [DEPENDS ...] [LINK_LIBS ...])
+# One that is STANDALONE is not in every tool, and not in the fuzzers. One of the
+# KERNELS is compiled after the header that has the GPU's dialects, too.
+#   basin_add_library(NAME sources... [STANDALONE] [KERNELS] [DEPENDS ...] [LINK_LIBS ...])
 function(basin_add_library name)
-  cmake_parse_arguments(ARG "STANDALONE" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "STANDALONE;KERNELS" "" "DEPENDS;LINK_LIBS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
-  basin_precompile(${name})
+  if(ARG_KERNELS)
+    basin_precompile(${name} BasinPrecompiledKernels)
+  else()
+    basin_precompile(${name} BasinPrecompiled)
+  endif()
   target_include_directories(${name} INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
