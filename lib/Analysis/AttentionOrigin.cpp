@@ -87,7 +87,7 @@ bool basin::isRotated(sink::AttentionOp op) {
     // A rotated part stands beside one that is not.
     if (isa<ConcatOp>(def))
       llvm::append_range(open, def->getOperands());
-    else if ((isView(def) || isa<MulOp, DivOp, sink::RMSNormOp, sink::LayerNormOp>(def)) &&
+    else if ((isView(def) || isa<MulOp, DivOp, sink::NormInterface>(def)) &&
              def->getNumOperands() > 0)
       open.push_back(def->getOperand(0));
   }
@@ -123,8 +123,7 @@ std::optional<int64_t> basin::getKeyHeads(sink::AttentionOp op) {
       return *heads / repeats;
     if (isa<ConcatOp>(def))
       value = def->getOperands().back();
-    else if (isView(def) ||
-             isa<ExpandOp, TileOp, sink::RotaryOp, sink::RMSNormOp, sink::LayerNormOp>(def))
+    else if (isView(def) || isa<ExpandOp, TileOp, sink::RotaryOp, sink::NormInterface>(def))
       value = def->getOperand(0);
     else
       return heads;

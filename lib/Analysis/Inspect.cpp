@@ -12,6 +12,7 @@
 
 #include "basin/Analysis/ResidualStreams.h"
 #include "basin/Conversion/Passes.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin;
@@ -45,7 +46,7 @@ static std::string formOf(sink::RaisedInterface op) {
     return "canonical";
   Operation *first = &form.front().front();
   // The product with a pre-affine vector stands before the operator.
-  if (sink::hasRole(first, "pre_affine"))
+  if (sink::Form::getSlot(first) == sink::Slot::pre_affine)
     first = first->getNextNode();
   auto node = dyn_cast<NodeInterface>(first);
   if (!node || !isa<sink::YieldOp>(first->getNextNode()))
@@ -54,10 +55,10 @@ static std::string formOf(sink::RaisedInterface op) {
   return node.getOpDomain().empty() ? name : (node.getOpDomain() + "." + name).str();
 }
 
-template <typename NormOp> static json::Object describeNorm(NormOp op, StringRef kind) {
+static json::Object describeNorm(sink::NormInterface op) {
   return json::Object{
       {"output", nameOf(op.getResult())},
-      {"kind", kind},
+      {"kind", op.isCentring() ? "layer" : "rms"},
       {"dim", orNull(lastDim(op.getX()))},
       {"eps", number(op.getEpsilon())},
       {"pre_affine", static_cast<bool>(op.getPreAffine())},
@@ -147,10 +148,8 @@ static json::Object describeStream(const ResidualStream &stream) {
 json::Object basin::inspectModule(ModuleOp module) {
   json::Array attention, norms, dyts, rotary, gates, streams, unrecognized;
   module.walk([&](Operation *op) {
-    if (auto norm = dyn_cast<sink::RMSNormOp>(op)) {
-      norms.push_back(describeNorm(norm, "rms"));
-    } else if (auto norm = dyn_cast<sink::LayerNormOp>(op)) {
-      norms.push_back(describeNorm(norm, "layer"));
+    if (auto norm = dyn_cast<sink::NormInterface>(op)) {
+      norms.push_back(describeNorm(norm));
     } else if (auto a = dyn_cast<sink::AttentionOp>(op)) {
       attention.push_back(describeAttention(a));
     } else if (auto r = dyn_cast<sink::RotaryOp>(op)) {

@@ -72,22 +72,6 @@ std::optional<int64_t> rankOf(Value value) {
   return type ? std::optional(type.getRank()) : std::nullopt;
 }
 
-/// A norm's fused residual; null for other ops and norms without one.
-Value getResidual(Operation *op) {
-  if (auto norm = dyn_cast_or_null<sink::RMSNormOp>(op))
-    return norm.getResidual();
-  auto norm = dyn_cast_or_null<sink::LayerNormOp>(op);
-  return norm ? norm.getResidual() : Value();
-}
-
-/// The use of the bias that a norm adds to its residual; null without one.
-OpOperand *getResidualBias(Operation *op) {
-  MutableOperandRange range = isa<sink::RMSNormOp>(op)
-                                  ? cast<sink::RMSNormOp>(op).getResidualBiasMutable()
-                                  : cast<sink::LayerNormOp>(op).getResidualBiasMutable();
-  return range.empty() ? nullptr : &range[0];
-}
-
 /// A constant in any guise: it ties nothing to anything.
 bool isFixed(Value value) {
   return isConstant(value) || isa_and_nonnull<sink::ParameterOp>(value.getDefiningOp());
@@ -97,9 +81,10 @@ bool isFixed(Value value) {
 /// where one is a weight of the same norm, too: the form cannot tell the one from
 /// the other.
 MutableArrayRef<OpOperand> getNormalized(Operation *op) {
-  if (!isa_and_nonnull<sink::RMSNormOp, sink::LayerNormOp>(op))
+  auto norm = dyn_cast_or_null<sink::NormInterface>(op);
+  if (!norm)
     return {};
-  MutableArrayRef<OpOperand> uses = op->getOpOperands().take_front(getResidual(op) ? 2 : 1);
+  MutableArrayRef<OpOperand> uses = op->getOpOperands().take_front(norm.getResidual() ? 2 : 1);
   for (OpOperand &use : uses)
     if (llvm::is_contained(op->getOperands().drop_front(uses.size()), use.get()))
       return {};
@@ -118,8 +103,8 @@ OpOperand *getReadingUse(Operation *op) {
 /// The sum that a norm gives as its second result.
 bool isNormSum(Value value) {
   auto result = dyn_cast<OpResult>(value);
-  return result && result.getResultNumber() == 1 && getResidual(result.getOwner()) &&
-         getReadingUse(result.getOwner());
+  sink::NormInterface norm = result ? sink::getResidualNorm(result.getOwner()) : nullptr;
+  return norm && value == norm.getSum() && getReadingUse(norm);
 }
 
 /// An Add whose operands both run along the dimension axis; one that is
@@ -238,19 +223,19 @@ void StreamFinder::tieOp(Operation *op) {
   } else if (OpOperand *passed = getPassedThrough(op)) {
     tie(passed->get(), op->getResult(0));
     ties.insert(op);
-  } else if (OpOperand *reading = getResidual(op) ? getReadingUse(op) : nullptr) {
+  } else if (OpOperand *reading = sink::getResidualNorm(op) ? getReadingUse(op) : nullptr) {
     for (OpOperand &use : getNormalized(op))
       if (!isFixed(use.get()))
         tie(reading->get(), use.get());
-    if (op->getNumResults() > 1)
-      tie(reading->get(), op->getResult(1));
+    if (Value sum = cast<sink::NormInterface>(op).getSum())
+      tie(reading->get(), sum);
   }
 }
 
 /// Whether the use hands its value on to another member.
 bool StreamFinder::isTiedUse(OpOperand &use) const {
   Operation *op = use.getOwner();
-  if (getResidual(op))
+  if (sink::getResidualNorm(op))
     return llvm::any_of(getNormalized(op), [&](OpOperand &each) { return &each == &use; }) &&
            getReadingUse(op) != &use;
   return ties.contains(op) && (isMember(use) || getPassedThrough(op) == &use);
@@ -279,7 +264,7 @@ StreamWriter StreamFinder::classifyWriter(Value value) {
     return {StreamWriter::Projection, value, gemm.getB(),
             gemm.getTransB().value_or(0) != 0 ? 0 : -1};
   }
-  if (isa_and_nonnull<sink::RMSNormOp, sink::LayerNormOp>(op) && value == op->getResult(0))
+  if (auto norm = dyn_cast_or_null<sink::NormInterface>(op); norm && value == norm.getResult())
     return {StreamWriter::Norm, value, Value(), -1};
   return other;
 }
@@ -340,15 +325,15 @@ void StreamFinder::describe(ResidualStream &stream) {
   for (Value value : stream.values)
     describeValue(value, stream);
   for (const StreamReader &reader : stream.readers) {
-    Operation *norm = reader.use->getOwner();
-    if (reader.kind != StreamReader::Norm || !getResidual(norm))
+    sink::NormInterface norm = sink::getResidualNorm(reader.use->getOwner());
+    if (reader.kind != StreamReader::Norm || !norm)
       continue;
     ++stream.numAdds;
     for (OpOperand &use : getNormalized(norm))
       if (isFixed(use.get()))
         addUseWriter(use, stream);
-    if (OpOperand *bias = getResidualBias(norm))
-      addUseWriter(*bias, stream);
+    for (OpOperand &bias : norm.getResidualBiasMutable())
+      addUseWriter(bias, stream);
   }
 }
 

@@ -41,8 +41,10 @@ def test_models(path: Path) -> None:
         assert len(report.cases) >= 2
 
 
-def save(path: Path, nodes: list, inputs: list, constants: dict, output: str = "y") -> Path:
-    """A model of one graph, opset 17."""
+def save(
+    path: Path, nodes: list, inputs: list, constants: dict, output: str = "y", opset: int = 17
+) -> Path:
+    """A model of one graph."""
     graph = helper.make_graph(
         nodes,
         "g",
@@ -50,7 +52,7 @@ def save(path: Path, nodes: list, inputs: list, constants: dict, output: str = "
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.asarray(a), n) for n, a in constants.items()],
     )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
     return path
 
@@ -104,19 +106,60 @@ def test_a_wrong_meaning_is_found(tmp_path: Path, change: str) -> None:
 
 
 def test_what_cannot_be_decomposed_is_listed(tmp_path: Path) -> None:
-    """A key padding mask: integers that only the runtime's operator understands."""
-    node = helper.make_node(
-        "MultiHeadAttention", ["q", "k", "v", "", "attention_mask"], ["y"],
-        domain="com.microsoft", num_heads=2,
-    )  # fmt: skip
-    inputs = [(n, TensorProto.FLOAT, ["batch", "seq", 8]) for n in "qkv"]
-    inputs.append(("attention_mask", TensorProto.INT32, ["batch", "seq"]))
-    path = save(tmp_path / "m.onnx", [node], inputs, {})
+    """Softmax and bf16 were others in old opsets: there are no decompositions into them."""
+    node = helper.make_node("SimplifiedLayerNormalization", ["x", "w"], ["y"], axis=-1)
+    x = ("x", TensorProto.FLOAT, ["batch", "seq", 8])
+    path = save(tmp_path / "m.onnx", [node], [x], {"w": np.ones(8, np.float32)}, opset=12)
     report = check_recognition(path)
     (op,) = report.ops
-    assert not op.compared and "mask_kind lengths" in op.reason
+    assert not op.compared and "expected opset 13 or later" in op.reason
     text = format_recognition(report)
     assert "not compared: " in text and "0 of 1 ops compared" in text
+
+
+F32, I32 = TensorProto.FLOAT, TensorProto.INT32
+HIDDEN = ["batch", "seq", 16]
+MHA = {"query": HIDDEN, "key": HIDDEN, "value": HIDDEN}
+# Operator, attributes, floating inputs with their shapes, integer ones, shapes of constants.
+OPERATORS = {
+    "projected": ("Attention", {"num_heads": 2}, {"x": HIDDEN}, {}, {"w": (16, 48), "b": (48,)}),
+    "projected to other sizes": (
+        "Attention", {"num_heads": 2, "qkv_hidden_sizes": [8, 8, 24]}, {"x": HIDDEN}, {},
+        {"w": (16, 40), "b": (40,)},
+    ),
+    "projected, causal": (
+        "Attention", {"num_heads": 2, "unidirectional": 1}, {"x": HIDDEN}, {},
+        {"w": (16, 48), "b": (48,)},
+    ),
+    "projected, mask of keys": (
+        "Attention", {"num_heads": 2}, {"x": HIDDEN}, {"attention_mask": ["batch", "seq"]},
+        {"w": (16, 48), "b": (48,)},
+    ),
+    "mask of keys": (
+        "MultiHeadAttention", {"num_heads": 2}, MHA, {"attention_mask": ["batch", "seq"]}, {}
+    ),
+    "lengths": ("MultiHeadAttention", {"num_heads": 2}, MHA, {"lengths": ["batch"]}, {}),
+    "biased": ("MultiHeadAttention", {"num_heads": 2}, MHA, {}, {"b": (48,)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OPERATORS)
+def test_packed_operands_and_masks_that_operators_interpret(case: str, tmp_path: Path) -> None:
+    kind, attributes, floats, integers, constants = OPERATORS[case]
+    known = {**floats, **integers, **constants}
+    places = {"Attention": "x w b", "MultiHeadAttention": "query key value b"}[kind].split()
+    places.append(next(iter(integers), ""))
+    node = helper.make_node(
+        kind, [n if n in known else "" for n in places], ["y"],
+        domain="com.microsoft", **attributes,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    weights = {n: rng.standard_normal(size).astype(np.float32) for n, size in constants.items()}
+    inputs = [(name, F32, shape) for name, shape in floats.items()]
+    inputs += [(name, I32, shape) for name, shape in integers.items()]
+    report = check_recognition(save(tmp_path / "m.onnx", [node], inputs, weights))
+    assert report.passed and all(op.compared for op in report.ops), format_recognition(report)
+    assert len(report.ops) == 1 and len(report.cases) >= 2
 
 
 def test_rows_count_by_their_own_size() -> None:

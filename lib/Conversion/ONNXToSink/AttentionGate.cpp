@@ -20,6 +20,7 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -171,7 +172,7 @@ basin::onnx::matchAttentionGate(sink::AttentionOp op) {
 void basin::onnx::raiseAttentionGate(sink::AttentionOp op, AttentionGate &m) {
   Region &form = op.getForm();
   Operation *yield = form.front().getTerminator();
-  m.product->setAttr(sink::kRoleAttr, StringAttr::get(op.getContext(), "gate"));
+  sink::Form::mark(m.product, sink::Slot::gate);
   SmallVector<Operation *> sorted = llvm::to_vector(m.inside);
   llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   op->moveBefore(m.product);

@@ -39,7 +39,7 @@ namespace {
 
 class AttentionWalk {
 public:
-  explicit AttentionWalk(Operation *softmax) : softmax(softmax) {}
+  explicit AttentionWalk(Operation *softmax) : softmax(softmax) { m.parts.scale = 1; }
   std::variant<AttentionMatch, Miss> match();
 
 private:
@@ -94,10 +94,10 @@ static bool isNoLarger(Value mask, Value scores) {
 
 /// The mask and the scores, which `cur` is, have shapes that go together.
 std::optional<Miss> AttentionWalk::checkMask(Operation *op) const {
-  if (!isNoLarger(m.mask, cur))
+  if (!isNoLarger(m.parts.mask, cur))
     return Miss{"its mask is not proven to be no larger than its scores", op};
-  Type type = getElementTypeOf(m.mask);
-  if (m.maskKind == MaskKind::additive && type && !isRealType(type))
+  Type type = getElementTypeOf(m.parts.mask);
+  if (m.parts.maskKind == MaskKind::additive && type && !isRealType(type))
     return Miss{"its mask is not of f16, bf16, f32 or f64", op};
   return std::nullopt;
 }
@@ -108,24 +108,24 @@ std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
   if (!keeps && !isMaskedScore(where.getX()))
     return miss("its Where does not replace scores by a large negative constant");
   Value fill = keeps ? where.getY() : where.getX();
-  m.mask = where.getCondition();
-  m.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
+  m.parts.mask = where.getCondition();
+  m.parts.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
   cur = keeps ? where.getX() : where.getY();
   std::optional<double> number = evaluateFactor(fill, cur);
   if (!number)
     return miss("the constant that stands for hidden scores has more axes than they have");
   if (std::isfinite(*number))
-    m.maskFill = number;
+    m.parts.maskFill = number;
   return checkMask(where);
 }
 
 /// s + mask, or a Where.
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
-  if (m.mask)
+  if (m.parts.mask)
     return miss("it has two masks");
   if (sawScale)
     return miss("its scores are scaled after the mask");
-  if (m.softcap)
+  if (m.parts.softcap)
     return miss("its mask is added before the softcap");
   m.idiom.inside.insert(op);
   if (auto where = dyn_cast<WhereOp>(op))
@@ -154,8 +154,8 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (!isScores(op->getOperand(index)))
     return miss("neither summand of its mask comes from a product of queries and keys");
   cur = op->getOperand(index);
-  m.mask = op->getOperand(1 - index);
-  m.maskKind = MaskKind::additive;
+  m.parts.mask = op->getOperand(1 - index);
+  m.parts.maskKind = MaskKind::additive;
   return checkMask(op);
 }
 
@@ -163,13 +163,13 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
 std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
   if (column)
     return miss("it has two columns beside its scores");
-  if (sawScale || m.mask || m.softcap)
+  if (sawScale || m.parts.mask || m.parts.softcap)
     return miss("what stands beside its scores is scaled, masked or capped with them");
   auto found = matchSinkColumn(concat);
   if (auto *why = std::get_if<std::string>(&found))
     return miss(*why);
   column = std::move(std::get<SinkColumn>(found));
-  m.sinkLogit = column->logit;
+  m.parts.sinkLogit = column->logit;
   m.idiom.inside.insert(column->ops.begin(), column->ops.end());
   cur = column->scores;
   return std::nullopt;
@@ -187,7 +187,7 @@ bool AttentionWalk::takeSoftcap(Value &value) {
     return false;
   ops.insert(tanh);
   m.idiom.inside.insert(ops.begin(), ops.end());
-  m.softcap = outer->factor;
+  m.parts.softcap = outer->factor;
   value = inner->source;
   return true;
 }
@@ -207,13 +207,13 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     // What a row loses as a whole, its Softmax does not see; a cap, another
     // column or a scale between them does.
     Value source = matchRowMax(sub, m.idiom.inside);
-    if (!source || sawScale || m.mask || m.softcap || column)
+    if (!source || sawScale || m.parts.mask || m.parts.softcap || column)
       return miss("something other than their largest is subtracted from the scores");
     cur = source;
     return std::nullopt;
   }
   if (isa<MulOp, DivOp>(op)) {
-    bool hadCap = m.softcap.has_value();
+    bool hadCap = m.parts.softcap.has_value();
     if (takeSoftcap(cur)) {
       if (hadCap)
         return miss("it has two softcaps");
@@ -223,7 +223,7 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     }
     if (std::optional<Scaled> scaled = matchScaled(cur, m.idiom.inside)) {
       sawScale = true;
-      m.scale *= scaled->factor;
+      *m.parts.scale *= scaled->factor;
       cur = scaled->source;
       return std::nullopt;
     }
@@ -255,11 +255,11 @@ std::optional<Miss> AttentionWalk::toOperands() {
     return miss(*why);
   if (auto why = walkKey(matmul.getB(), key))
     return miss(*why);
-  m.query = query.value;
-  m.key = key.value;
-  m.queryLayout = query.layout;
-  m.keyLayout = key.layout;
-  m.scale *= query.scale * key.scale;
+  m.parts.query = query.value;
+  m.parts.key = key.value;
+  m.parts.queryLayout = query.layout;
+  m.parts.keyLayout = key.layout;
+  *m.parts.scale *= query.scale * key.scale;
   for (const HeadPath &path : {query, key})
     m.idiom.inside.insert(path.ops.begin(), path.ops.end());
   return std::nullopt;
@@ -303,8 +303,8 @@ std::optional<Miss> AttentionWalk::toResult() {
       HeadPath value;
       if (auto why = walkValue(matmul.getB(), value))
         return miss(*why);
-      m.value = value.value;
-      m.valueLayout = value.layout;
+      m.parts.value = value.value;
+      m.parts.valueLayout = value.layout;
       m.idiom.inside.insert(value.ops.begin(), value.ops.end());
       m.idiom.results = {matmul->getResult(0)};
       return std::nullopt;
@@ -315,7 +315,7 @@ std::optional<Miss> AttentionWalk::toResult() {
           evaluateScalar(where.getX()) != 0.0)
         return miss("its probabilities are selected by something that is not their "
                     "being NaN");
-      m.zeroHiddenRows = true;
+      m.parts.zeroHiddenRows = true;
     }
     probs = next->getResult(0);
   }
@@ -324,31 +324,31 @@ std::optional<Miss> AttentionWalk::toResult() {
 /// Learned rows before keys and values become operands of their own, if the mask
 /// leaves them visible. The reason if not; empty where there are none.
 std::string AttentionWalk::takeSinkRows() {
-  if (m.keyLayout != Layout::bhsd || m.valueLayout != Layout::bhsd)
+  if (m.parts.keyLayout != Layout::bhsd || m.parts.valueLayout != Layout::bhsd)
     return {};
-  std::optional<SinkRows> key = matchSinkRows(m.key), value = matchSinkRows(m.value);
+  std::optional<SinkRows> key = matchSinkRows(m.parts.key), value = matchSinkRows(m.parts.value);
   if (!key || !value)
     return {};
   if (key->count != value->count || key->heads != value->heads)
     return "there are not as many rows of keys as of values";
   bool owned = true;
-  if (m.mask) {
-    Value rest = matchVisibleColumns(m.mask, *m.maskKind, key->count);
+  if (m.parts.mask) {
+    Value rest = matchVisibleColumns(m.parts.mask, *m.parts.maskKind, key->count);
     if (!rest)
       return "the mask is not proven to leave them visible";
     // A mask that other layers read too stays outside, with what makes it.
-    owned = m.mask.hasOneUse();
+    owned = m.parts.mask.hasOneUse();
     if (owned)
-      m.idiom.inside.insert(m.mask.getDefiningOp());
-    m.mask = rest;
+      m.idiom.inside.insert(m.parts.mask.getDefiningOp());
+    m.parts.mask = rest;
   }
   for (const SinkRows &rows : {*key, *value})
     m.idiom.inside.insert(rows.ops.begin(), rows.ops.end());
-  m.key = key->rest;
-  m.value = value->rest;
-  m.sinkKey = key->rows;
-  m.sinkValue = value->rows;
-  m.kvHeads = key->heads;
+  m.parts.key = key->rest;
+  m.parts.value = value->rest;
+  m.parts.sinkKey = key->rows;
+  m.parts.sinkValue = value->rows;
+  m.parts.kvHeads = key->heads;
   StringRef why = finish(/*allArguments=*/owned);
   return why.str();
 }
@@ -359,35 +359,36 @@ std::optional<Miss> AttentionWalk::checkShapes() {
     std::optional<unsigned> axis = sink::getHeadAxis(layout);
     return axis ? getDim(value, *axis) : std::nullopt;
   };
-  std::optional<int64_t> rank = getRank(m.query);
+  std::optional<int64_t> rank = getRank(m.parts.query);
   if (!rank)
     return miss("the rank of its query is unknown");
   if (*rank != 4 && *rank != 3)
     return miss("its query has rank " + Twine(*rank) +
                 "; expected [batch, heads, "
                 "sequence, head dim]");
-  for (auto [what, value] : {std::pair("key", m.key), std::pair("value", m.value)})
+  for (auto [what, value] : {std::pair("key", m.parts.key), std::pair("value", m.parts.value)})
     if (std::optional<int64_t> other = getRank(value); other && *other != *rank)
       return miss("its query has rank " + Twine(*rank) + ", but its " + what + " has rank " +
                   Twine(*other));
   if (*rank == 3)
-    m.queryLayout = m.valueLayout = Layout::hsd;
-  m.heads = headsOf(m.query, m.queryLayout);
-  m.kvHeads = headsOf(m.key, m.keyLayout);
-  m.headDim = getDim(m.query, -1);
-  std::optional<int64_t> valueHeads = headsOf(m.value, m.valueLayout);
-  if (!m.heads && *rank == 4)
-    m.heads = getDim(scores->getResult(0), 1);
-  if (m.heads && m.kvHeads && *m.heads % *m.kvHeads != 0)
-    return miss("its " + Twine(*m.heads) + " query heads are no multiple of " + Twine(*m.kvHeads) +
-                " key heads");
-  if (column && (*rank != 4 || (m.heads && *m.heads != column->heads)))
+    m.parts.queryLayout = m.parts.valueLayout = Layout::hsd;
+  m.parts.resultLayout = m.parts.queryLayout;
+  m.parts.heads = headsOf(m.parts.query, m.parts.queryLayout);
+  m.parts.kvHeads = headsOf(m.parts.key, m.parts.keyLayout);
+  m.parts.headDim = getDim(m.parts.query, -1);
+  std::optional<int64_t> valueHeads = headsOf(m.parts.value, m.parts.valueLayout);
+  if (!m.parts.heads && *rank == 4)
+    m.parts.heads = getDim(scores->getResult(0), 1);
+  if (m.parts.heads && m.parts.kvHeads && *m.parts.heads % *m.parts.kvHeads != 0)
+    return miss("its " + Twine(*m.parts.heads) + " query heads are no multiple of " +
+                Twine(*m.parts.kvHeads) + " key heads");
+  if (column && (*rank != 4 || (m.parts.heads && *m.parts.heads != column->heads)))
     return miss("its column of logits has " + Twine(column->heads) +
                 " heads, but its query is of another shape");
   if (column)
-    m.heads = column->heads;
-  if (m.kvHeads && valueHeads && *m.kvHeads != *valueHeads)
-    return miss("it has " + Twine(*m.kvHeads) + " key heads but " + Twine(*valueHeads) +
+    m.parts.heads = column->heads;
+  if (m.parts.kvHeads && valueHeads && *m.parts.kvHeads != *valueHeads)
+    return miss("it has " + Twine(*m.parts.kvHeads) + " key heads but " + Twine(*valueHeads) +
                 " value heads");
   return std::nullopt;
 }
@@ -397,9 +398,9 @@ bool AttentionWalk::isSquare() const {
   TensorInfo info = getTensorInfo(scores->getResult(0));
   if (!info.hasRank() || info.rank() < 2)
     return false;
-  if (!m.sinkKey)
+  if (!m.parts.sinkKey)
     return info[info.rank() - 1].provablyEquals(info[info.rank() - 2]);
-  TensorInfo key = getTensorInfo(m.key);
+  TensorInfo key = getTensorInfo(m.parts.key);
   return key.hasRank() && key.rank() == 4 && key[2].provablyEquals(info[info.rank() - 2]);
 }
 
@@ -407,16 +408,16 @@ bool AttentionWalk::isSquare() const {
 /// before as many new ones as there are queries.
 bool AttentionWalk::hasAllKeys() const {
   TensorInfo info = getTensorInfo(scores->getResult(0));
-  if (!info.hasRank() || info.rank() < 2 || m.sinkKey)
+  if (!info.hasRank() || info.rank() < 2 || m.parts.sinkKey)
     return false;
   const Dim &queries = info[info.rank() - 2], &keys = info[info.rank() - 1];
   if (queries.isStatic() && keys.isStatic())
     return keys.size >= queries.size;
-  auto concat = m.key.getDefiningOp<ConcatOp>();
-  TensorInfo key = getTensorInfo(m.key);
+  auto concat = m.parts.key.getDefiningOp<ConcatOp>();
+  TensorInfo key = getTensorInfo(m.parts.key);
   if (!concat || !key.hasRank())
     return false;
-  int64_t sequence = sink::getSequenceAxis(m.keyLayout), axis = concat.getAxis().value_or(0);
+  int64_t sequence = sink::getSequenceAxis(m.parts.keyLayout), axis = concat.getAxis().value_or(0);
   if ((axis < 0 ? axis + key.rank() : axis) != sequence)
     return false;
   return llvm::any_of(concat->getOperands(), [&](Value part) {
@@ -431,9 +432,10 @@ StringRef AttentionWalk::finish(bool allArguments) {
   KeyCount keys = isSquare()     ? KeyCount::asQueries
                   : hasAllKeys() ? KeyCount::atLeast
                                  : KeyCount::any;
-  m.causal = m.mask && isCausalMask(m.mask, *m.maskKind, keys);
-  m.idiom.arguments = {m.query, m.key, m.value};
-  for (Value operand : {m.mask, m.sinkLogit, m.sinkKey, m.sinkValue})
+  m.parts.causal = m.parts.causalInMask =
+      m.parts.mask && isCausalMask(m.parts.mask, *m.parts.maskKind, keys);
+  m.idiom.arguments = {m.parts.query, m.parts.key, m.parts.value};
+  for (Value operand : {m.parts.mask, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})
     if (operand)
       (allArguments ? m.idiom.arguments : m.idiom.captured).push_back(operand);
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);
@@ -449,11 +451,11 @@ std::variant<AttentionMatch, Miss> AttentionWalk::match() {
                     &AttentionWalk::checkShapes})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
-  if (hasNarrowerCast(m.idiom.inside, m.query))
+  if (hasNarrowerCast(m.idiom.inside, m.parts.query))
     return miss("it is computed in a narrower type than its query's");
   AttentionMatch plain = m;
   std::string rows = takeSinkRows();
-  if (rows.empty() && m.sinkKey)
+  if (rows.empty() && m.parts.sinkKey)
     return std::move(m);
   m = std::move(plain);
   m.rowsMiss = std::move(rows);

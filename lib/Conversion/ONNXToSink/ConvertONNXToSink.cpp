@@ -16,6 +16,7 @@
 #include "Matchers.h"
 
 #include "basin/Conversion/Passes.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin;
@@ -60,17 +61,12 @@ void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
     return reportMiss(anchor, "norm", *why);
   NormMatch &m = std::get<NormMatch>(*result);
   if (m.epsilonOp)
-    m.epsilonOp->setAttr(sink::kRoleAttr, b.getStringAttr("epsilon"));
+    sink::Form::mark(m.epsilonOp, sink::Slot::epsilon);
   if (m.preAffineOp)
-    m.preAffineOp->setAttr(sink::kRoleAttr, b.getStringAttr("pre_affine"));
+    sink::Form::mark(m.preAffineOp, sink::Slot::pre_affine);
   ++numNorms;
   raise(m.idiom, b, [&](Location loc, TypeRange types) -> Operation * {
-    FloatAttr epsilon = b.getF64FloatAttr(m.epsilon);
-    if (m.isLayer)
-      return sink::LayerNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine,
-                                       m.weight, m.bias, Value(), epsilon);
-    return sink::RMSNormOp::create(b, loc, types[0], Type(), m.x, Value(), m.preAffine, m.weight,
-                                   Value(), epsilon);
+    return sink::createNorm(b, loc, m.parts, types[0]);
   });
 }
 
@@ -124,20 +120,9 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
   AttentionMatch &m = std::get<AttentionMatch>(*result);
   if (!m.rowsMiss.empty())
     reportMiss(anchor, "learned rows of attention", {m.rowsMiss});
-  auto integer = [&](std::optional<int64_t> value) {
-    return value ? b.getI64IntegerAttr(*value) : IntegerAttr();
-  };
   ++numAttention;
   raise(m.idiom, b, [&](Location loc, TypeRange types) {
-    sink::Layout out = m.queryLayout;
-    return sink::AttentionOp::create(
-        b, loc, types[0], types.drop_front(), m.query, m.key, m.value, m.mask, Value(), Value(),
-        m.sinkLogit, m.sinkKey, m.sinkValue, Value(), Value(), b.getF64FloatAttr(m.scale), m.causal,
-        IntegerAttr(), m.softcap ? b.getF64FloatAttr(*m.softcap) : FloatAttr(), integer(m.heads),
-        integer(m.kvHeads), integer(m.headDim),
-        m.maskKind ? sink::MaskKindAttr::get(&getContext(), *m.maskKind) : sink::MaskKindAttr(),
-        /*causal_in_mask=*/m.causal, m.maskFill ? b.getF64FloatAttr(*m.maskFill) : FloatAttr(),
-        m.zeroHiddenRows, /*has_present=*/false, m.queryLayout, m.keyLayout, m.valueLayout, out);
+    return sink::AttentionOp::create(b, loc, types, m.parts);
   });
 }
 
@@ -163,7 +148,7 @@ void ConvertONNXToSinkPass::raiseFused(Operation *op, OpBuilder &b) {
     return;
   if (!match->raised)
     return reportMiss(op, match->kind, match->miss);
-  numNorms += isa<sink::RMSNormOp, sink::LayerNormOp>(match->raised);
+  numNorms += isa<sink::NormInterface>(match->raised);
   numRotary += isa<sink::RotaryOp>(match->raised);
   numAttention += isa<sink::AttentionOp>(match->raised);
 }

@@ -17,10 +17,12 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 
 using namespace mlir;
 using namespace basin::onnx;
 namespace sink = basin::sink;
+using basin::sink::AttentionParts;
 using basin::sink::Layout;
 using basin::sink::MaskKind;
 
@@ -28,16 +30,16 @@ static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
 
 namespace {
 
-struct AttentionParts {
-  Value query, key, value, mask, pastKey, pastValue, sinkLogit, lastKey = Value();
-  std::optional<MaskKind> maskKind = std::nullopt;
-  std::optional<double> scale = std::nullopt, softcap = std::nullopt, maskFill = std::nullopt;
-  std::optional<int64_t> window = std::nullopt, heads = std::nullopt, kvHeads = std::nullopt,
-                         headDim = std::nullopt;
-  bool causal = false, causalInMask = false, zeroHiddenRows = false, hasPresent = false;
-  Layout queryLayout = Layout::bsd, keyLayout = Layout::bsd, resultLayout = Layout::bsd;
+/// The parts of an attention as an operator has them: in bsd by default.
+struct OperatorParts : AttentionParts {
+  OperatorParts(Value query, Value key, Value value) {
+    this->query = query;
+    this->key = key;
+    this->value = value;
+    queryLayout = keyLayout = resultLayout = Layout::bsd;
+  }
   /// Ops before the operator that repeat its key heads.
-  Ops repeats = {};
+  Ops repeats;
 };
 
 /// Raises one operator; a member function a kind.
@@ -50,7 +52,7 @@ public:
   FusedResult raise(MSGroupQueryAttentionOp attention);
 
 private:
-  FusedResult raise(const AttentionParts &parts);
+  FusedResult raise(OperatorParts &parts);
 
   Operation *op;
   OpBuilder &b;
@@ -58,7 +60,8 @@ private:
 
 } // namespace
 
-FusedResult FusedAttentionRaiser::raise(const AttentionParts &p) {
+FusedResult FusedAttentionRaiser::raise(OperatorParts &p) {
+  p.valueLayout = p.keyLayout;
   SmallVector<Value> results{op->getResult(0)};
   if (p.hasPresent)
     for (unsigned i : {1u, 2u})
@@ -67,21 +70,8 @@ FusedResult FusedAttentionRaiser::raise(const AttentionParts &p) {
   for (Value value : {p.key, p.value})
     if (p.queryLayout != Layout::packed)
       arguments.push_back(value);
-  auto integer = [&](std::optional<int64_t> value) {
-    return value ? b.getI64IntegerAttr(*value) : IntegerAttr();
-  };
-  auto number = [&](std::optional<double> value) {
-    return value ? b.getF64FloatAttr(*value) : FloatAttr();
-  };
-  auto kind =
-      p.maskKind ? sink::MaskKindAttr::get(b.getContext(), *p.maskKind) : sink::MaskKindAttr();
   auto create = [&](Location loc, TypeRange types) {
-    return sink::AttentionOp::create(
-        b, loc, types[0], types.drop_front(), p.query, p.key, p.value, p.mask, p.pastKey,
-        p.pastValue, p.sinkLogit, Value(), Value(), Value(), p.lastKey, number(p.scale), p.causal,
-        integer(p.window), number(p.softcap), integer(p.heads), integer(p.kvHeads),
-        integer(p.headDim), kind, p.causalInMask, number(p.maskFill), p.zeroHiddenRows,
-        p.hasPresent, p.queryLayout, p.keyLayout, p.keyLayout, p.resultLayout);
+    return sink::AttentionOp::create(b, loc, types, p);
   };
   return raiseOperator(op, b, arguments, {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.lastKey},
                        results, create, p.repeats);
@@ -111,7 +101,7 @@ static bool hasEqualLengths(Value query, Value key) {
 }
 
 /// States that the mask hides the future, where it does; it may hide more.
-static void findCausalMask(AttentionParts &p, KeyCount keys) {
+static void findCausalMask(OperatorParts &p, KeyCount keys) {
   if (p.causal || !p.mask || !isCausalMask(p.mask, *p.maskKind, keys))
     return;
   p.causal = p.causalInMask = true;
@@ -119,7 +109,7 @@ static void findCausalMask(AttentionParts &p, KeyCount keys) {
 
 /// The keys and values before their heads were repeated, if both were, if nobody
 /// else reads the repeated ones and no mask or cache is made for them.
-static void takeRepeats(AttentionParts &p) {
+static void takeRepeats(OperatorParts &p) {
   Ops ops;
   Value key = matchRepeatedHeads(p.key, ops);
   Value value = key ? matchRepeatedHeads(p.value, ops) : Value();
@@ -153,8 +143,10 @@ static std::optional<Miss> checkStandardMask(const AttentionParts &p) {
 
 FusedResult FusedAttentionRaiser::raise(AttentionOp a) {
   // Without heads of its own the operands are [batch, heads, sequence, dim].
-  AttentionParts p{a.getQ(),       a.getK(),         a.getV(), a.getAttnMask(),
-                   a.getPastKey(), a.getPastValue(), Value()};
+  OperatorParts p(a.getQ(), a.getK(), a.getV());
+  p.mask = a.getAttnMask();
+  p.pastKey = a.getPastKey();
+  p.pastValue = a.getPastValue();
   int64_t left = a.getLeftWindowSize().value_or(-1), right = a.getRightWindowSize().value_or(-1);
   if (a.getNonpadKvSeqlen())
     return miss("its keys have a number of their own in each element of the batch");
@@ -208,8 +200,8 @@ FusedResult FusedAttentionRaiser::raise(MSAttentionOp a) {
     return miss("its past keys and values are one tensor");
   if (a.getMaskIndex() && a.getAttentionBias())
     return miss("it has a mask and a bias");
-  AttentionParts p{a.getQuery(), a.getQuery(), a.getQuery(), a.getAttentionBias(),
-                   Value(),      Value(),      Value()};
+  OperatorParts p(a.getQuery(), a.getQuery(), a.getQuery());
+  p.mask = a.getAttentionBias();
   p.queryLayout = p.keyLayout = Layout::packed;
   if (p.mask)
     p.maskKind = MaskKind::additive;
@@ -233,8 +225,10 @@ FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
     return miss("its cache is indexed or longer than what it holds");
   if (a.getKeyPaddingMask() && a.getAttentionBias())
     return miss("it has a padding mask and a bias");
-  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(), a.getAttentionBias(),
-                   a.getPastKey(), a.getPastValue(), Value()};
+  OperatorParts p(a.getQuery(), a.getKey(), a.getValue());
+  p.mask = a.getAttentionBias();
+  p.pastKey = a.getPastKey();
+  p.pastValue = a.getPastValue();
   // From the past on, the operator hides keys after the query's own number.
   bool isSquare = !p.key || hasEqualLengths(p.query, p.key);
   p.causal = a.getUnidirectional().value_or(0) != 0;
@@ -289,8 +283,11 @@ FusedResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
     return miss("it has sinks of logit 0 (smooth_softmax) without an operand that says so");
   if (a.getSlidingWindowCache().value_or(0) != 0)
     return miss("its cache holds the last keys alone");
-  AttentionParts p{a.getQuery(),   a.getKey(),       a.getValue(),   a.getAttentionBias(),
-                   a.getPastKey(), a.getPastValue(), a.getHeadSink()};
+  OperatorParts p(a.getQuery(), a.getKey(), a.getValue());
+  p.mask = a.getAttentionBias();
+  p.pastKey = a.getPastKey();
+  p.pastValue = a.getPastValue();
+  p.sinkLogit = a.getHeadSink();
   if (a.getSeqlensK() && !hasAllKeys(a))
     p.lastKey = a.getSeqlensK();
   // Packed operands, rotation or normalization inside: the form's own.

@@ -15,6 +15,7 @@
 #include "FusedOp.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -100,13 +101,14 @@ FusedResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, d
   if (std::optional<Miss> why = checkVectors({{"weight", weight}, {"bias", bias}}, x))
     return *why;
   PreAffine pre = matchPreAffine(x, op);
+  sink::NormParts parts{.x = pre.x,
+                        .preAffine = pre.vector,
+                        .weight = weight,
+                        .bias = bias,
+                        .epsilon = epsilon,
+                        .centres = layer};
   auto create = [&](Location loc, TypeRange types) -> Operation * {
-    FloatAttr eps = b.getF64FloatAttr(epsilon);
-    if (layer)
-      return sink::LayerNormOp::create(b, loc, types[0], Type(), pre.x, Value(), pre.vector, weight,
-                                       bias, Value(), eps);
-    return sink::RMSNormOp::create(b, loc, types[0], Type(), pre.x, Value(), pre.vector, weight,
-                                   Value(), eps);
+    return sink::createNorm(b, loc, parts, types[0]);
   };
   Ops before;
   if (pre.product)
@@ -114,7 +116,7 @@ FusedResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, d
   FusedResult result =
       raiseOperator(op, b, {pre.x}, {weight, bias, pre.vector}, {op->getResult(0)}, create, before);
   if (pre.product && std::holds_alternative<Operation *>(result))
-    pre.product->setAttr(sink::kRoleAttr, b.getStringAttr("pre_affine"));
+    sink::Form::mark(pre.product, sink::Slot::pre_affine);
   return result;
 }
 
@@ -150,16 +152,18 @@ FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value 
     return miss("its skip is not proven to have the shape of its input");
   bool hasSum = isGiven(op, kSum);
   auto epsilon = op->getAttrOfType<FloatAttr>("epsilon");
-  FloatAttr eps = b.getF64FloatAttr(epsilon ? epsilon.getValue().convertToFloat() : 1e-12f);
+  sink::NormParts parts{.x = x,
+                        .residual = skip,
+                        .weight = weight,
+                        .bias = beta,
+                        .residualBias = bias,
+                        .epsilon = epsilon ? epsilon.getValue().convertToFloat() : 1e-12f,
+                        .centres = layer};
   SmallVector<Value> results{op->getResult(0)};
   if (hasSum)
     results.push_back(op->getResult(kSum));
   auto create = [&](Location loc, TypeRange types) -> Operation * {
-    Type sumType = hasSum ? types[1] : Type();
-    if (layer)
-      return sink::LayerNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, beta,
-                                       bias, eps);
-    return sink::RMSNormOp::create(b, loc, types[0], sumType, x, skip, Value(), weight, bias, eps);
+    return sink::createNorm(b, loc, parts, types[0], hasSum ? types[1] : Type());
   };
   return raiseOperator(op, b, {x, skip}, {weight, beta, bias}, results, create);
 }

@@ -16,7 +16,7 @@
 
 #include "Raise.h"
 
-#include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 
 #include <variant>
 
@@ -41,12 +41,10 @@ PreAffine matchPreAffine(mlir::Value input, llvm::function_ref<bool(mlir::Operat
 PreAffine matchPreAffine(mlir::Value input, mlir::Operation *reader);
 
 struct NormMatch {
-  bool isLayer = false;
-  mlir::Value x, preAffine, weight, bias;
-  double epsilon = 0;
+  sink::NormParts parts;
   /// The Add of epsilon; null if there is none.
   mlir::Operation *epsilonOp = nullptr;
-  /// The Mul by `preAffine`; null without one.
+  /// The Mul by the pre-affine vector; null without one.
   mlir::Operation *preAffineOp = nullptr;
   Idiom idiom;
 };
@@ -84,18 +82,7 @@ struct RotaryMatch {
 std::optional<std::variant<RotaryMatch, Miss>> matchRotary(mlir::Operation *concat);
 
 struct AttentionMatch {
-  mlir::Value query, key, value, mask, sinkLogit, sinkKey, sinkValue;
-  sink::Layout keyLayout = sink::Layout::bhsd, queryLayout = sink::Layout::bhsd,
-               valueLayout = sink::Layout::bhsd;
-  std::optional<sink::MaskKind> maskKind;
-  double scale = 1;
-  std::optional<double> softcap;
-  /// The score in place of one that a boolean mask hides; -inf without it.
-  std::optional<double> maskFill;
-  /// A row whose every score is -inf gives zeros.
-  bool zeroHiddenRows = false;
-  bool causal = false;
-  std::optional<int64_t> heads, kvHeads, headDim;
+  sink::AttentionParts parts;
   Idiom idiom;
   /// Why learned rows before the keys were left among them; empty otherwise.
   std::string rowsMiss;

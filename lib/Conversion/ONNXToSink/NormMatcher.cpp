@@ -79,7 +79,7 @@ std::optional<Miss> NormWalk::toRoot(Value &cur) {
       std::optional<double> eps = evaluateFactor(otherOperand(user, cur), cur);
       if (!eps)
         return miss("its epsilon is not a constant number");
-      match_.epsilon = *eps;
+      match_.parts.epsilon = *eps;
       match_.epsilonOp = user;
       cur = step(cur, user);
     } else {
@@ -161,8 +161,8 @@ void NormWalk::matchCentering() {
       if (!ops.contains(user) && !match_.idiom.inside.contains(user))
         return;
   match_.idiom.inside.insert(ops.begin(), ops.end());
-  match_.isLayer = true;
-  match_.x = squared = scaled = first.getA();
+  match_.parts.centres = true;
+  match_.parts.x = squared = scaled = first.getA();
 }
 
 PreAffine basin::onnx::matchPreAffine(Value input, function_ref<bool(Operation *)> isReader) {
@@ -188,7 +188,7 @@ PreAffine basin::onnx::matchPreAffine(Value input, Operation *reader) {
 std::optional<Miss> NormWalk::findInput() {
   if (skipWidenings(squared) != skipWidenings(scaled)) {
     matchCentering();
-    if (!match_.isLayer)
+    if (!match_.parts.centres)
       return miss("what is squared is not what is scaled");
   } else {
     matchCentering();
@@ -208,14 +208,14 @@ std::optional<Miss> NormWalk::findInput() {
         matchPreAffine(x, [&](Operation *user) { return match_.idiom.inside.contains(user); });
     if (pre.product)
       match_.idiom.inside.insert(pre.product);
-    match_.x = pre.x;
-    match_.preAffine = pre.vector;
+    match_.parts.x = pre.x;
+    match_.parts.preAffine = pre.vector;
     match_.preAffineOp = pre.product;
     return std::nullopt;
   }
   if (squared != scaled)
     return miss("its input is used in two element types, one of them elsewhere too");
-  match_.x = squared;
+  match_.parts.x = squared;
   return std::nullopt;
 }
 
@@ -225,10 +225,10 @@ bool NormWalk::takeVector(Value &cur, bool isBias) {
   if (!user || (isBias ? !isa<AddOp>(user) : !isa<MulOp>(user)))
     return false;
   Value vector = otherOperand(user, cur);
-  if (!vector || vector == cur || !isVector(vector, getDim(match_.x, -1)) ||
-      !keepsRank(vector, match_.x))
+  if (!vector || vector == cur || !isVector(vector, getDim(match_.parts.x, -1)) ||
+      !keepsRank(vector, match_.parts.x))
     return false;
-  (isBias ? match_.bias : match_.weight) = vector;
+  (isBias ? match_.parts.bias : match_.parts.weight) = vector;
   cur = step(cur, user);
   return true;
 }
@@ -241,7 +241,7 @@ void NormWalk::matchTail() {
   };
   // A cast before the weight belongs to the norm if the weight does, one at
   // the end if it gives back the input's type.
-  Type inputType = getElementTypeOf(match_.x);
+  Type inputType = getElementTypeOf(match_.parts.x);
   auto castToInput = [&] {
     Value next = cast(cur);
     if (next && inputType && getElementTypeOf(next) == inputType)
@@ -256,9 +256,9 @@ void NormWalk::matchTail() {
     else
       match_.idiom.inside = std::move(saved);
   }
-  if (!match_.weight)
+  if (!match_.parts.weight)
     takeVector(cur, /*isBias=*/false);
-  if (match_.isLayer)
+  if (match_.parts.centres)
     takeVector(cur, /*isBias=*/true);
   castToInput();
   match_.idiom.results = {cur};
@@ -292,16 +292,16 @@ std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
     return Result(*why);
   if (auto why = findInput())
     return Result(*why);
-  if (hasNarrowerCast(match_.idiom.inside, match_.x))
+  if (hasNarrowerCast(match_.idiom.inside, match_.parts.x))
     return Result(miss("it is computed in a narrower type than its input's"));
   matchTail();
-  if (Type type = getElementTypeOf(match_.x); type && !isRealType(type))
+  if (Type type = getElementTypeOf(match_.parts.x); type && !isRealType(type))
     return Result(miss("its input is not of f16, bf16, f32 or f64"));
-  Type from = match_.x.getType(), to = match_.idiom.results.front().getType();
+  Type from = match_.parts.x.getType(), to = match_.idiom.results.front().getType();
   if (isa<ShapedType>(from) && isa<ShapedType>(to) && failed(verifyCompatibleShape(from, to)))
     return Result(miss("its result has another shape than its input"));
-  match_.idiom.arguments = {match_.x};
-  match_.idiom.captured = {match_.preAffine, match_.weight, match_.bias};
+  match_.idiom.arguments = {match_.parts.x};
+  match_.idiom.captured = {match_.parts.preAffine, match_.parts.weight, match_.parts.bias};
   if (StringRef why = checkIdiom(match_.idiom, /*allowExtraResults=*/false); !why.empty())
     return Result(miss(why));
   return Result(std::move(match_));

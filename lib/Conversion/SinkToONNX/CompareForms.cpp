@@ -23,7 +23,9 @@
 #include "basin/Conversion/Passes.h"
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Dialect/Sink/IR/AttentionScores.h"
 
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -116,16 +118,22 @@ static Value makeCentred(sink::LayerNormOp op, OpBuilder &b) {
   return op.getPreAffine() ? n.node<MulOp>({sum, n.cast(op.getPreAffine(), wide)}) : sum;
 }
 
-/// Results that the decomposition has: without inner values of the form, and
-/// without present keys whose rows `last_key` counts.
+/// Results that the decomposition has: without inner values of the form.
 static unsigned countResults(Operation *op) {
   if (auto attention = dyn_cast<sink::AttentionOp>(op))
-    return attention.getHasPresent() && !attention.getLastKey() ? 3 : 1;
+    return attention.getHasPresent() ? 3 : 1;
   return op->getNumResults();
 }
 
-/// The op over `operands`, without a form and without names, which the form's
-/// values keep.
+/// Whether the op's meaning is to be read off its form's operator.
+static bool needsForm(Operation *op) {
+  auto attention = dyn_cast<sink::AttentionOp>(op);
+  return attention && (sink::AttentionParts(attention).isPacked() ||
+                       attention.getMaskKind() == sink::MaskKind::lengths);
+}
+
+/// The op over `operands`, without names, which the form's values keep, and without
+/// a form, if it can do without.
 static Operation *createBare(Operation *op, ValueRange operands, TypeRange results, OpBuilder &b) {
   OperationState state(op->getLoc(), op->getName(), operands, results,
                        llvm::to_vector(op->getDiscardableAttrs()));
@@ -134,9 +142,30 @@ static Operation *createBare(Operation *op, ValueRange operands, TypeRange resul
   for (unsigned i = 0; i < op->getNumRegions(); ++i)
     state.addRegion();
   Operation *bare = b.create(state);
-  if (auto attention = dyn_cast<sink::AttentionOp>(bare))
-    attention.setHasPresent(results.size() > 1);
+  if (!needsForm(op))
+    return bare;
+  IRMapping mapping;
+  for (auto [from, to] : llvm::zip_equal(op->getRegions(), bare->getRegions()))
+    from.cloneInto(&to, mapping);
+  // It yields inner values, too.
+  for (Region &form : bare->getRegions())
+    for (Block &block : form)
+      block.getTerminator()->eraseOperands(results.size(), block.getTerminator()->getNumOperands() -
+                                                               results.size());
   return bare;
+}
+
+/// Rows of present keys and values in which no key stands have no meaning, and their
+/// number is the operator's own: where the meaning has them, they are zeros.
+static void keepUsedRows(sink::AttentionOp op, MutableArrayRef<Value> values,
+                         ArrayRef<Value> meaning, OpBuilder &b) {
+  if (!op || !op.getHasPresent() || !op.getLastKey())
+    return;
+  NodeBuilder n(b, op.getLoc());
+  for (auto [present, meant] : llvm::zip_equal(values.slice(1, 2), meaning.slice(1, 2))) {
+    present = n.slice(present, 2, n.constant({0}), n.dims(meant, 2, 3));
+    present = sink::zeroUnusedRows(present, op.getLastKey(), n);
+  }
 }
 
 /// Erases what was put before `op` after `last` (from the block's start if null).
@@ -231,7 +260,9 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
   FailureOr<SmallVector<Value>> form = lowerSinkOp(op, b);
   if (failed(form))
     return failure();
-  entry["form"] = publish(ArrayRef(*form).take_front(count), id, "form", b);
+  SmallVector<Value> compared(ArrayRef(*form).take_front(count));
+  keepUsedRows(dyn_cast<sink::AttentionOp>(op), compared, *meaning, b);
+  entry["form"] = publish(compared, id, "form", b);
   entry["meaning"] = publish(*meaning, id, "meaning", b);
   if (succeeded(precise))
     entry["exact"] = publish(*precise, id, "exact", b);

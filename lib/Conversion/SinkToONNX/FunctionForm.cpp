@@ -74,51 +74,6 @@ static StringRef getStem(Operation *op) {
 // Inputs
 //===----------------------------------------------------------------------===//
 
-/// The op's operands by the names that the dialect gives them; null where
-/// absent.
-static SmallVector<std::pair<StringRef, Value>> getNamedOperands(Operation *op) {
-  using Named = SmallVector<std::pair<StringRef, Value>>;
-  return llvm::TypeSwitch<Operation *, Named>(op)
-      .Case([](sink::RMSNormOp o) {
-        return Named{{"x", o.getX()},
-                     {"residual", o.getResidual()},
-                     {"pre_affine", o.getPreAffine()},
-                     {"weight", o.getWeight()},
-                     {"residual_bias", o.getResidualBias()}};
-      })
-      .Case([](sink::LayerNormOp o) {
-        return Named{{"x", o.getX()},
-                     {"residual", o.getResidual()},
-                     {"pre_affine", o.getPreAffine()},
-                     {"weight", o.getWeight()},
-                     {"bias", o.getBias()},
-                     {"residual_bias", o.getResidualBias()}};
-      })
-      .Case([](sink::RotaryOp o) {
-        return Named{{"x", o.getX()},
-                     {"cos", o.getCos()},
-                     {"sin", o.getSin()},
-                     {"positions", o.getPositions()}};
-      })
-      .Case([](sink::AttentionOp o) {
-        return Named{{"query", o.getQuery()},          {"key", o.getKey()},
-                     {"value", o.getValue()},          {"mask", o.getMask()},
-                     {"past_key", o.getPastKey()},     {"past_value", o.getPastValue()},
-                     {"sink_logit", o.getSinkLogit()}, {"sink_key", o.getSinkKey()},
-                     {"sink_value", o.getSinkValue()}, {"gate", o.getGate()},
-                     {"last_key", o.getLastKey()}};
-      })
-      .Case([](sink::GateOp o) {
-        return Named{{"x", o.getX()}, {"w_down", o.getWDown()}, {"w_up", o.getWUp()}};
-      })
-      .Case([](sink::DyTOp o) {
-        return Named{{"x", o.getX()},
-                     {"alpha", o.getAlpha()},
-                     {"gamma", o.getGamma()},
-                     {"beta", o.getBeta()}};
-      });
-}
-
 /// Outer values that `body` uses: the op's operands first, then others in order
 /// of use. An absent operand is absent inside too, and no input.
 static SmallVector<Value> findInputs(Operation *op, Region &body) {
@@ -129,7 +84,7 @@ static SmallVector<Value> findInputs(Operation *op, Region &body) {
         used.insert(operand);
   });
   llvm::SetVector<Value> inputs;
-  for (auto [name, operand] : getNamedOperands(op))
+  for (auto [name, operand] : cast<sink::RaisedInterface>(op).getNamedOperands())
     if (operand && used.contains(operand))
       inputs.insert(operand);
   for (Value value : used)
@@ -146,7 +101,7 @@ static SmallVector<Value> findInputs(Operation *op, Region &body) {
 }
 
 static SmallVector<std::string> nameInputs(Operation *op, ArrayRef<Value> inputs) {
-  auto named = getNamedOperands(op);
+  sink::NamedOperands named = cast<sink::RaisedInterface>(op).getNamedOperands();
   SmallVector<std::string> names;
   unsigned captured = 0;
   for (Value input : inputs) {

@@ -6,61 +6,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A form is inlined as it stands: its arguments become the op's operands, a
-// norm's first one multiplied by the pre-affine vector before. Where the form
-// adds the residual itself, the vector has to come between the sum and the
-// norm:
-//
-//   Add, norm          the product takes the sum's place after the Add
-//   Skip operator      the sum (and the operator's bias) written out, the
-//                      operator given the product, and zeros for its skip
-//   the same in f16    the product of each summand in its place; where the sum
-//                      is used, a copy of the operator gives it
-//
-// The operator stays because its arithmetic is its own. In ONNX Runtime 1.32,
-// f32 on the CPU, Add + LayerNormalization or SimplifiedLayerNormalization
-// differs from the Skip operator in most elements, by some ulps, while the
-// operator applied to a product of powers of two and the sum gives each bit of
-// what it gives for scaled operands, and its sum output is (x + skip) + bias in
-// that order. The zeros are negative: x + -0 is x for every x, +0 included.
-//
-// In f16 that operator adds and normalizes in f32, and rounds the sum for its
-// output alone: a sum written out rounds before the norm, and a quarter of the
-// elements differ. Products of the summands by powers of two are exact, and so is
-// the sum of them, rounded or not.
-//
-// Any other form with a residual is dropped for the decomposition.
+// One op becomes the onnx ops of its form, or else of its decomposition.
 //
 //===----------------------------------------------------------------------===//
 
 #include "LowerOp.h"
 
-#include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
-
-static Region *getForm(Operation *op) {
-  auto raised = dyn_cast<sink::RaisedInterface>(op);
-  return raised && !raised.getFormRegion().empty() ? &raised.getFormRegion() : nullptr;
-}
-
-/// Moves the form's nodes to the insertion point and returns what they yield.
-static SmallVector<Value> inlineForm(Region &form, ValueRange operands, OpBuilder &b) {
-  Block &body = form.front();
-  for (auto [argument, operand] :
-       llvm::zip_equal(body.getArguments(), operands.take_front(body.getNumArguments())))
-    argument.replaceAllUsesWith(operand);
-  Operation *yield = body.getTerminator();
-  SmallVector<Value> values = llvm::to_vector_of<Value>(yield->getOperands());
-  yield->erase();
-  for (Operation &inner : llvm::make_early_inc_range(body)) {
-    inner.removeAttr(sink::kRoleAttr);
-    inner.moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
-  }
-  return values;
-}
 
 /// The decomposition, its results named as the op's.
 static FailureOr<SmallVector<Value>> decompose(Operation *op, OpBuilder &b) {
@@ -75,180 +31,12 @@ static FailureOr<SmallVector<Value>> decompose(Operation *op, OpBuilder &b) {
   return values;
 }
 
-//===----------------------------------------------------------------------===//
-// Norms with a pre-affine vector
-//===----------------------------------------------------------------------===//
-
-/// `x` times the vector, in x's type.
-static Value multiply(NodeBuilder &n, Value x, Value vector, StringRef suffix = "pre_affine") {
-  if (auto type = dyn_cast<TensorType>(x.getType()))
-    vector = n.cast(vector, type.getElementType());
-  return n.named(n.node<MulOp>({x, vector}), suffix);
-}
-
-/// The node of the form that adds the residual, and is the only one to read its
-/// two arguments: an Add or a Skip operator. Where both are the same value, the
-/// first argument may stand for both.
-static Operation *findSum(Block &form, bool isDoubled) {
-  if (form.getNumArguments() != 2)
-    return nullptr;
-  Value x = form.getArgument(0), residual = form.getArgument(1);
-  SmallVector<OpOperand *, 2> uses;
-  for (Value argument : {x, residual})
-    for (OpOperand &use : argument.getUses())
-      uses.push_back(&use);
-  if (uses.size() != 2 || !(isDoubled || x.hasOneUse()))
-    return nullptr;
-  Operation *sum = uses[0]->getOwner();
-  if (sum != uses[1]->getOwner() || sum->getBlock() != &form || uses[0]->getOperandNumber() > 1 ||
-      uses[1]->getOperandNumber() > 1)
-    return nullptr;
-  bool adds = isa<AddOp, MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(sum);
-  return adds ? sum : nullptr;
-}
-
-/// The Skip operator's bias; null for other ops.
-static Value getSkipBias(Operation *op) {
-  if (auto skip = dyn_cast<MSSkipLayerNormalizationOp>(op))
-    return skip.getBias();
-  if (auto skip = dyn_cast<MSSkipSimplifiedLayerNormalizationOp>(op))
-    return skip.getBias();
-  return {};
-}
-
-static Value makeNegativeZeros(NodeBuilder &n, Value like) {
-  auto type = RankedTensorType::get({1}, cast<TensorType>(like.getType()).getElementType());
-  APFloat zero = APFloat::getZero(cast<FloatType>(type.getElementType()).getFloatSemantics(),
-                                  /*Negative=*/true);
-  NamedAttribute value = n.getBuilder().getNamedAttr("value", DenseElementsAttr::get(type, zero));
-  return n.node<ConstantOfShapeOp>({n.node<ShapeOp>({like})}, value);
-}
-
-/// Gives the Skip operator `skip` the product of its own sum and the vector.
-/// `values` are the form's results.
-static void scaleSkipSum(Operation *skip, Value vector, NodeBuilder &n,
-                         MutableArrayRef<Value> values) {
-  OpBuilder::InsertionGuard guard(n.getBuilder());
-  n.getBuilder().setInsertionPoint(skip);
-  Value sum = n.named(n.node<AddOp>({skip->getOperand(0), skip->getOperand(1)}), "sum");
-  if (Value bias = getSkipBias(skip)) {
-    sum = n.node<AddOp>({sum, bias});
-    // The bias is the last operand of both operators.
-    skip->eraseOperand(skip->getNumOperands() - 1);
-  }
-  Value product = multiply(n, sum, vector);
-  skip->setOperands(0, 2, {product, makeNegativeZeros(n, product)});
-  constexpr unsigned kSumOutput = 3;
-  if (values.size() < 2 || skip->getNumResults() <= kSumOutput)
-    return;
-  OpResult given = skip->getResult(kSumOutput);
-  setValueName(cast<OpResult>(sum), getValueName(given));
-  setValueName(given, "");
-  values[1] = sum;
-}
-
-/// Gives the Skip operator products of its summands and the vector. Its sum, if
-/// used, comes from a copy that stays as it was.
-static void scaleSkipSummands(Operation *skip, Value vector, NodeBuilder &n,
-                              MutableArrayRef<Value> values, bool isSumUsed) {
-  OpBuilder &b = n.getBuilder();
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(skip);
-  constexpr unsigned kSumOutput = 3;
-  if (values.size() > 1 && isSumUsed) {
-    Operation *copy = b.clone(*skip);
-    std::string name = (getNodeName(skip) + "_sum").str();
-    copy->setAttr(kNameAttr, b.getStringAttr(name));
-    setValueName(copy->getResult(0), name + "_unused");
-    setValueName(skip->getResult(kSumOutput), "");
-    values[1] = copy->getResult(kSumOutput);
-  }
-  auto scale = [&](unsigned i, StringRef suffix) {
-    skip->setOperand(i, multiply(n, skip->getOperand(i), vector, suffix));
-  };
-  scale(0, "pre_affine");
-  scale(1, "pre_affine_skip");
-  if (getSkipBias(skip))
-    scale(skip->getNumOperands() - 1, "pre_affine_bias");
-}
-
-/// The same after an Add of x and the residual.
-static void scaleSum(Operation *add, Value vector, NodeBuilder &n) {
-  OpBuilder::InsertionGuard guard(n.getBuilder());
-  n.getBuilder().setInsertionPointAfter(add);
-  Value sum = add->getResult(0);
-  SmallPtrSet<OpOperand *, 4> uses;
-  for (OpOperand &use : sum.getUses())
-    uses.insert(&use);
-  Value product = multiply(n, sum, vector);
-  sum.replaceUsesWithIf(product, [&](OpOperand &use) { return uses.contains(&use); });
-}
-
-/// Gives the form's own product of that role `factor`, which comes from outside;
-/// false if there is none.
-static bool setFactor(Region &form, StringRef role, Value factor) {
-  auto product = dyn_cast_or_null<MulOp>(sink::findRole(form, role));
-  if (!product)
-    return false;
-  unsigned index = form.isAncestor(product.getA().getParentRegion()) ? 1 : 0;
-  product->setOperand(index, factor);
-  return true;
-}
-
-template <typename NormOp>
-static FailureOr<SmallVector<Value>> lowerScaledNorm(NormOp op, Region &form, OpBuilder &b) {
-  Value vector = op.getPreAffine();
-  if (setFactor(form, "pre_affine", vector))
-    return inlineForm(form, op->getOperands(), b);
-  NodeBuilder n(b, op.getLoc(), sink::getResultName(op, 0));
-  if (!op.getResidual())
-    return inlineForm(form, {multiply(n, op.getX(), vector)}, b);
-  Operation *sum = findSum(form.front(), op.getX() == op.getResidual());
-  bool isTyped = isa<TensorType>(op.getX().getType());
-  if (!sum || (!isTyped && !isa<AddOp>(sum)))
-    return decompose(op, b);
-  SmallVector<Value> values = inlineForm(form, {op.getX(), op.getResidual()}, b);
-  if (isa<AddOp>(sum))
-    scaleSum(sum, vector, n);
-  else if (cast<TensorType>(op.getX().getType()).getElementType().isF32())
-    scaleSkipSum(sum, vector, n, values);
-  else
-    scaleSkipSummands(sum, vector, n, values, op.getSum() && !op.getSum().use_empty());
-  return values;
-}
-
-//===----------------------------------------------------------------------===//
-// Any op
-//===----------------------------------------------------------------------===//
-
-/// The gate was put there after recognition.
-static Value applyGate(sink::AttentionOp op, Value result, OpBuilder &b) {
-  StringRef name = getValueName(result);
-  NodeBuilder n(b, op.getLoc(), name);
-  Value gated = n.node<MulOp>({result, op.getGate()});
-  if (!name.empty()) {
-    std::string kept = name.str();
-    setValueName(cast<OpResult>(result), kept + "_ungated");
-    setValueName(cast<OpResult>(gated), kept);
-  }
-  return gated;
-}
-
 FailureOr<SmallVector<Value>> basin::lowerSinkOp(Operation *op, OpBuilder &b) {
-  Region *form = getForm(op);
-  if (!form)
-    return decompose(op, b);
-  if (auto norm = dyn_cast<sink::RMSNormOp>(op); norm && norm.getPreAffine())
-    return lowerScaledNorm(norm, *form, b);
-  if (auto norm = dyn_cast<sink::LayerNormOp>(op); norm && norm.getPreAffine())
-    return lowerScaledNorm(norm, *form, b);
-  auto attention = dyn_cast<sink::AttentionOp>(op);
-  Value gate = attention ? attention.getGate() : Value();
-  bool isInside = gate && setFactor(*form, "gate", gate);
-  SmallVector<Value> values = inlineForm(*form, op->getOperands(), b);
-  if (gate && !isInside)
-    values[0] = applyGate(attention, values[0], b);
-  return values;
+  auto raised = dyn_cast<sink::RaisedInterface>(op);
+  if (raised && sink::Form(raised))
+    if (std::optional<SmallVector<Value>> values = sink::Form(raised).inlineAt(b))
+      return std::move(*values);
+  return decompose(op, b);
 }
 
 LogicalResult basin::replaceInline(Operation *op, OpBuilder &b) {

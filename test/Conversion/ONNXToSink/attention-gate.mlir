@@ -19,7 +19,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 // CHECK: %[[P:.*]] = onnx.Softmax
 // CHECK: %[[M:.*]] = onnx.MatMul(%[[P]],
 // CHECK-NEXT: %[[T:.*]] = onnx.Transpose(%[[M]])
-// CHECK-NEXT: %[[R:.*]] = onnx.Mul(%[[T]], %[[G]]) {sink.role = "gate"}
+// CHECK-NEXT: %[[R:.*]] = onnx.Mul(%[[T]], %[[G]]) {sink.slot = #sink.slot<gate>}
 // CHECK-NEXT: sink.yield %[[R]]
 // CHECK: onnx.Relu(%[[Y]])
 onnx.graph @head #g {

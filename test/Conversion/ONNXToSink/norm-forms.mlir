@@ -101,7 +101,7 @@ onnx.graph @no_epsilon #g {
 // The op that adds epsilon is marked: its constant may be rewritten.
 // CHECK-LABEL: onnx.graph @epsilon_role
 // CHECK: sink.rms_norm
-// CHECK: onnx.Add({{.*}} {sink.role = "epsilon"}
+// CHECK: onnx.Add({{.*}} {sink.slot = #sink.slot<epsilon>}
 onnx.graph @epsilon_role #g {
   %x = onnx.node "Source" () {} : () -> !x
   %w = onnx.initializer "w" : tensor<8xf32> = dense<0.5> : tensor<8xf32>

@@ -13,7 +13,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 23}]}} 
 // CHECK: %[[X:.*]] = onnx.node "Source"
 // CHECK: %[[V:.*]] = onnx.initializer "v"
 // CHECK: sink.rms_norm %[[X]] pre_affine %[[V]] weight %[[V]]
-// CHECK: onnx.Mul(%[[V]], %{{.*}}) {sink.role = "pre_affine"}
+// CHECK: onnx.Mul(%[[V]], %{{.*}}) {sink.slot = #sink.slot<pre_affine>}
 // CHECK: onnx.RMSNormalization
 onnx.graph @vector #g {
   %x = onnx.node "Source" () {} : () -> !x

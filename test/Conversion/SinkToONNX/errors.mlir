@@ -23,10 +23,10 @@ func.func @unknown_type(%x: !onnx.unknown) -> !onnx.unknown {
 // -----
 
 #b = #sink.layout<bhsd>
-// What only the runtime's operator understands has no decomposition.
+// An operator interprets such a mask, and there is none.
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @lengths(%q: tensor<?x4x?x8xf32>, %m: tensor<?xi32>) -> tensor<?x4x?x8xf32> {
-  // expected-error @below {{expected a mask of scores to be decomposed, but got mask_kind lengths}}
+  // expected-error @below {{cannot be decomposed: no operator in its form says what the integers of its mask mean}}
   %0 = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<lengths>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?xi32>) -> tensor<?x4x?x8xf32>
   return %0 : tensor<?x4x?x8xf32>
 }
@@ -37,7 +37,7 @@ func.func @lengths(%q: tensor<?x4x?x8xf32>, %m: tensor<?xi32>) -> tensor<?x4x?x8
 #p = #sink.layout<packed>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @packed(%q: tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
-  // expected-error @below {{expected query, key and value apart to be decomposed, but got layout packed}}
+  // expected-error @below {{cannot be decomposed: no operator in its form says how query, key and value are packed}}
   %0 = sink.attention %q, %q, %q {query_layout = #p, key_layout = #p, value_layout = #p, result_layout = #sink.layout<bsd>} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
   return %0 : tensor<?x?x8xf32>
 }

@@ -101,7 +101,7 @@ func.func @gate_in_form(%q: tensor<?x?x8xf32>, %old: tensor<?x?x8xf32>, %g: tens
   %0 = sink.attention %q, %q, %q gate %g {num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
   ^bb0(%a: tensor<?x?x8xf32>, %b: tensor<?x?x8xf32>, %c: tensor<?x?x8xf32>):
     %n = onnx.node "Attn" domain "x" (%a, %b, %c) {} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
-    %r = onnx.Mul(%old, %n) {sink.role = "gate", onnx.outs = ["o"]} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    %r = onnx.Mul(%old, %n) {sink.slot = #sink.slot<gate>, onnx.outs = ["o"]} : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
     sink.yield %r : tensor<?x?x8xf32>
   }
   return %0 : tensor<?x?x8xf32>

@@ -26,7 +26,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
   onnx.graph @main <inputs = [#onnx.value<"mask", tensor<2x5xi64>, {}>, #onnx.value<"q", tensor<2x5x?xf32>, {}>], outputs = [#onnx.value<"o", tensor<2x5x?xf32>, {}>], valueInfo = [], info = {name = "g"}> {
   ^bb0(%m: tensor<2x5xi64>, %q: tensor<2x5x?xf32>):
-    // expected-remark @below {{attention 'o': not measured: its operands are packed, and its form is no operator that is known}}
+    // expected-remark @below {{attention 'o': not measured: no operator in its form says how query, key and value are packed}}
     %o = sink.attention %q, %q, %q {query_layout = #p, key_layout = #p, value_layout = #p, result_layout = #sink.layout<bsd>, onnx.outs = ["o"]} : (tensor<2x5x?xf32>, tensor<2x5x?xf32>, tensor<2x5x?xf32>) -> tensor<2x5x?xf32>
     onnx.return %o : tensor<2x5x?xf32>
   }

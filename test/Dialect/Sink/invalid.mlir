@@ -545,11 +545,77 @@ func.func @attention_c8_size(%q: tensor<?x4x?x2xf32>, %g: tensor<?x4x?x4xf32>) {
 #b = #sink.layout<bhsd>
 // attention_c9: the form multiplies by what the op does not name
 func.func @attention_c9(%q: tensor<?x4x?x8xf32>, %g: tensor<?x4x?x8xf32>) {
-  // expected-error @below {{expected a gate operand with a form that multiplies by one}}
   %0 = sink.attention %q, %q, %q {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32> {
   ^bb0(%a: tensor<?x4x?x8xf32>):
-    %r = onnx.Mul(%a, %g) {sink.role = "gate"} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+    // expected-error @below {{has the attribute sink.slot = #sink.slot<gate>: expected an onnx.Mul in the form of attention with a gate operand}}
+    %r = onnx.Mul(%a, %g) {sink.slot = #sink.slot<gate>} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
     sink.yield %r : tensor<?x4x?x8xf32>
+  }
+  return
+}
+
+// -----
+
+// A slot of another kind of op.
+func.func @slot_of_another_op(%x: tensor<2x8xf32>, %w: tensor<8xf32>) {
+  %0 = sink.rms_norm %x pre_affine %w {epsilon = 1.0e-5 : f64} : (tensor<2x8xf32>, tensor<8xf32>) -> tensor<2x8xf32> {
+  ^bb0(%a: tensor<2x8xf32>):
+    // expected-error @below {{has the attribute sink.slot = #sink.slot<pre_affine>: expected an onnx.Mul in the form of a norm with a pre_affine operand}}
+    %r = onnx.Add(%a, %w) {sink.slot = #sink.slot<pre_affine>} : (tensor<2x8xf32>, tensor<8xf32>) -> tensor<2x8xf32>
+    sink.yield %r : tensor<2x8xf32>
+  }
+  return
+}
+
+// -----
+
+// The product with a vector that the op does not have.
+func.func @slot_without_operand(%x: tensor<2x8xf32>, %w: tensor<8xf32>) {
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5 : f64} : (tensor<2x8xf32>) -> tensor<2x8xf32> {
+  ^bb0(%a: tensor<2x8xf32>):
+    // expected-error @below {{expected an onnx.Mul in the form of a norm with a pre_affine operand}}
+    %r = onnx.Mul(%a, %w) {sink.slot = #sink.slot<pre_affine>} : (tensor<2x8xf32>, tensor<8xf32>) -> tensor<2x8xf32>
+    sink.yield %r : tensor<2x8xf32>
+  }
+  return
+}
+
+// -----
+
+// Two ops in one slot.
+func.func @slot_taken_twice(%x: tensor<2x8xf32>, %e: tensor<f32>) {
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5 : f64} : (tensor<2x8xf32>) -> tensor<2x8xf32> {
+  ^bb0(%a: tensor<2x8xf32>):
+    %s = onnx.Add(%a, %e) {sink.slot = #sink.slot<epsilon>} : (tensor<2x8xf32>, tensor<f32>) -> tensor<2x8xf32>
+    // expected-error @below {{expected one op in that slot}}
+    %r = onnx.Add(%s, %e) {sink.slot = #sink.slot<epsilon>} : (tensor<2x8xf32>, tensor<f32>) -> tensor<2x8xf32>
+    sink.yield %r : tensor<2x8xf32>
+  }
+  return
+}
+
+// -----
+
+// An epsilon of something that is no norm.
+func.func @slot_outside_norm(%x: tensor<2x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>) {
+  %0 = sink.gate %x down %d up %u : (tensor<2x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>) -> tensor<2x8xf32> {
+  ^bb0(%a: tensor<2x8xf32>):
+    // expected-error @below {{expected an onnx.Add in the form of a norm}}
+    %r = onnx.Add(%a, %a) {sink.slot = #sink.slot<epsilon>} : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
+    sink.yield %r : tensor<2x8xf32>
+  }
+  return
+}
+
+// -----
+
+// A slot that is none.
+func.func @slot_of_no_kind(%x: tensor<2x8xf32>) {
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5 : f64} : (tensor<2x8xf32>) -> tensor<2x8xf32> {
+  ^bb0(%a: tensor<2x8xf32>):
+    // expected-error @below {{has the attribute sink.slot = "epsilon": expected a slot}}
+    %r = onnx.Add(%a, %a) {sink.slot = "epsilon"} : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
+    sink.yield %r : tensor<2x8xf32>
   }
   return
 }

@@ -92,12 +92,12 @@ func.func @attention(%q: tensor<?x4x?x8xf32>, %k: tensor<?x2x?x8xf32>, %m: tenso
 // CHECK-LABEL: func.func @attention_gate
 func.func @attention_gate(%q: tensor<?x?x4x8xf32>, %g: tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32> {
   // CHECK: sink.attention %{{.*}}, %{{.*}}, %{{.*}} gate %[[G:[^ ]*]] {
-  // CHECK: onnx.Mul(%{{.*}}, %[[G]]) {sink.role = "gate"}
+  // CHECK: onnx.Mul(%{{.*}}, %[[G]]) {sink.slot = #sink.slot<gate>}
   // CHECK-NEXT: sink.yield
   %0 = sink.attention %q, %q, %q gate %g {query_layout = #sink.layout<bshd>, key_layout = #sink.layout<bshd>, value_layout = #sink.layout<bshd>, result_layout = #sink.layout<bshd>} : (tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32> {
   ^bb0(%a: tensor<?x?x4x8xf32>, %b: tensor<?x?x4x8xf32>, %c: tensor<?x?x4x8xf32>):
     %n = onnx.node "Attn" domain "x" (%a, %b, %c) {} : (tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>, tensor<?x?x4x8xf32>) -> tensor<?x?x4x8xf32>
-    %r = onnx.Mul(%n, %g) {sink.role = "gate"} : (tensor<?x?x4x8xf32>, tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32>
+    %r = onnx.Mul(%n, %g) {sink.slot = #sink.slot<gate>} : (tensor<?x?x4x8xf32>, tensor<?x?x4x1xf32>) -> tensor<?x?x4x8xf32>
     sink.yield %r : tensor<?x?x4x8xf32>
   }
   return %0 : tensor<?x?x4x8xf32>

@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Dialect/ONNX/Utils/Constants.h"
-#include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -22,13 +22,16 @@ using namespace basin::sink;
 static constexpr size_t kMaxElements = 1 << 20;
 
 /// Multiplying by ones changes nothing, NaN and signed zeros included.
-template <typename NormOp> static LogicalResult dropOnes(NormOp op, PatternRewriter &rewriter) {
+static LogicalResult dropOnes(NormInterface op, PatternRewriter &rewriter) {
   if (!op.getPreAffine())
     return failure();
   std::optional<SmallVector<double>> factors = getConstantFloats(op.getPreAffine(), kMaxElements);
   if (!factors || !llvm::all_of(*factors, [](double factor) { return factor == 1; }))
     return failure();
-  rewriter.modifyOpInPlace(op, [&] { op.getPreAffineMutable().clear(); });
+  rewriter.modifyOpInPlace(op, [&] {
+    Form(op).unmark(Slot::pre_affine);
+    op.getPreAffineMutable().clear();
+  });
   return success();
 }
 

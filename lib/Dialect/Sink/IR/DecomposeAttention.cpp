@@ -26,27 +26,11 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-AttentionOperands::AttentionOperands(sink::AttentionOp op)
-    : op(op), query(op.getQuery()), key(op.getKey()), value(op.getValue()), mask(op.getMask()),
-      pastKey(op.getPastKey()), pastValue(op.getPastValue()), sinkLogit(op.getSinkLogit()),
-      sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), lastKey(op.getLastKey()),
-      maskKind(op.getMaskKind()), queryLayout(op.getQueryLayout()), keyLayout(op.getKeyLayout()),
-      valueLayout(op.getValueLayout()), window(op.getWindow()), heads(op.getNumHeads()),
-      kvHeads(op.getKvNumHeads()), headDim(op.getHeadDim()), causal(op.appliesCausal()),
-      zeroHiddenRows(op.getZeroHiddenRows()) {
-  if (op.getScale())
-    scale = op.getScale()->convertToDouble();
-  if (op.getSoftcap())
-    softcap = op.getSoftcap()->convertToDouble();
-  if (op.getMaskFill())
-    maskFill = op.getMaskFill()->convertToDouble();
-}
-
 namespace {
 class AttentionBuilder {
 public:
-  AttentionBuilder(const AttentionOperands &o, NodeBuilder &n, Type element)
-      : o(o), n(n), element(element), scoreElement(findScoreElement()), heads(o.heads),
+  AttentionBuilder(sink::AttentionOp op, const AttentionParts &o, NodeBuilder &n, Type element)
+      : op(op), o(o), n(n), element(element), scoreElement(findScoreElement()), heads(o.heads),
         kvHeads(o.kvHeads) {}
 
   LogicalResult check();
@@ -57,8 +41,8 @@ public:
   Value allProbabilities();
   Value fromHeads(Value x, Layout layout);
 
-  Value presentKey() const { return key; }
-  Value presentValue() const { return value; }
+  Value presentKey() { return present(key, o.pastKey); }
+  Value presentValue() { return present(value, o.pastValue); }
 
 private:
   LogicalResult findHeads();
@@ -75,12 +59,16 @@ private:
   Value rawScores();
   Value addMask(Value scores);
   Value mask(Value scores);
-  bool hidesByPosition() const { return o.causal || o.window || o.lastKey; }
+  Value lastKey();
+  Value present(Value all, Value past);
+  bool hidesByPosition() const { return o.appliesCausal() || o.window || o.lastKey; }
   Value maskScores(Value scores);
   Value keysOf(Value x);
   Value probabilities(Value scores);
 
-  const AttentionOperands &o;
+  /// For diagnostics.
+  sink::AttentionOp op;
+  const AttentionParts &o;
   NodeBuilder &n;
   /// Of the operands, and of the masked scores and their probabilities.
   Type element, scoreElement;
@@ -92,16 +80,11 @@ private:
 static int64_t getUpperEnd() { return std::numeric_limits<int64_t>::max(); }
 
 LogicalResult AttentionBuilder::check() {
-  for (Layout layout : {o.queryLayout, o.keyLayout, o.valueLayout})
-    if (layout == Layout::packed)
-      return o.op->emitOpError("expected query, key and value apart to be decomposed, but got "
-                               "layout packed");
-  if (o.maskKind == MaskKind::lengths)
-    return o.op->emitOpError("expected a mask of scores to be decomposed, but got mask_kind "
-                             "lengths");
-  if (o.lastKey && o.mask && o.pastKey)
-    return o.op->emitOpError("expected no mask to be decomposed: its columns follow last_key, "
-                             "the keys of the past and the new ones do not");
+  if (o.isPacked() || o.maskKind == MaskKind::lengths)
+    return op.emitOpError("expected query, key and value apart and a mask of scores");
+  if (o.lastKey && o.mask && o.pastKey && getRank(o.mask) != 4)
+    return op.emitOpError("expected a mask of rank 4 to be decomposed: its columns follow "
+                          "last_key, the keys of the past and the new ones do not");
   return findHeads();
 }
 
@@ -141,7 +124,7 @@ LogicalResult AttentionBuilder::findHeads() {
   // Equal counts are assumed only where neither is known.
   if (!heads &&
       (kvHeads || !getHeadAxis(o.queryLayout) || !getHeadAxis(o.keyLayout) || o.sinkLogit))
-    return o.op->emitOpError("expected num_heads to be decomposed");
+    return op.emitOpError("expected num_heads to be decomposed");
   return success();
 }
 
@@ -205,11 +188,21 @@ Value AttentionBuilder::scaleQuery(Value q) {
   return n.node<DivOp>({q, n.node<SqrtOp>({n.cast(n.dim(q, 3), element)})});
 }
 
-/// Where batch and heads are one axis, so they are in a mask of rank 3.
+/// The mask with a column for each key. Where batch and heads are one axis, so they
+/// are in a mask of rank 3. The columns of a mask beside `last_key` are positions:
+/// each key, of the past or new, takes that of its own.
 Value AttentionBuilder::prepareMask() {
-  if (o.queryLayout != Layout::hsd || getRank(o.mask) != 3)
+  if (o.queryLayout == Layout::hsd && getRank(o.mask) == 3)
+    return n.reshape(o.mask, n.concat({n.constant({-1, *heads}), n.dims(o.mask, 1, 3)}, 0));
+  if (!o.lastKey || !o.pastKey)
     return o.mask;
-  return n.reshape(o.mask, n.concat({n.constant({-1, *heads}), n.dims(o.mask, 1, 3)}, 0));
+  Value exists, position = keyPositions(pastLength(), exists);
+  Value last = n.node<SubOp>({n.dim(o.mask, 3), n.constant({1}, 0)});
+  position = n.node<MinOp>({position, last});
+  Value one = n.constant({1}), batch = n.dims(query, 0, 1), rows = n.dims(o.mask, 1, 3);
+  Value columns = n.expand(position, n.concat({batch, rows, n.dims(key, 2, 3)}, 0));
+  Value each = n.expand(o.mask, n.concat({batch, one, one, one}, 0));
+  return n.node<GatherElementsOp>({each, columns}, n.attr("axis", 3));
 }
 
 Value AttentionBuilder::addMask(Value scores) {
@@ -224,14 +217,18 @@ Value AttentionBuilder::addMask(Value scores) {
   return n.node<WhereOp>({mask, hidden, scores});
 }
 
+/// `last_key` as [batch, 1, 1, 1].
+Value AttentionBuilder::lastKey() {
+  return n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
+}
+
 /// Keys before the queries': one number, or [batch, 1, 1, 1] by `last_key`, which
 /// counts none where not all of the new keys are there.
 Value AttentionBuilder::pastLength() {
   Value queries = n.dim(query, 2);
   if (!o.lastKey)
     return n.node<SubOp>({n.dim(key, 2), queries});
-  Value last = n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
-  Value past = n.node<SubOp>({n.node<AddOp>({last, n.constant({1}, 0)}), queries});
+  Value past = n.node<SubOp>({n.node<AddOp>({lastKey(), n.constant({1}, 0)}), queries});
   return largerInteger(n, past, n.constant({0}, 0));
 }
 
@@ -258,12 +255,11 @@ Value AttentionBuilder::positions() {
   Value j = keyPositions(past, seen);
   if (o.lastKey) {
     // Padded queries see no more than the others.
-    Value last = n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
-    Value ends = lessOrEqual(n, j, last);
+    Value ends = lessOrEqual(n, j, lastKey());
     seen = seen ? n.node<AndOp>({seen, ends}) : ends;
   }
   auto sees = [&](Value more) { seen = seen ? n.node<AndOp>({seen, more}) : more; };
-  if (o.causal)
+  if (o.appliesCausal())
     sees(lessOrEqual(n, j, i));
   if (o.window)
     sees(n.node<LessOp>({n.node<SubOp>({i, j}), n.constant({*o.window}, 0)}));
@@ -365,9 +361,39 @@ AttentionScores AttentionBuilder::buildScores() {
   return out;
 }
 
-FailureOr<AttentionScores> basin::sink::buildAttentionScores(const AttentionOperands &operands,
+Value basin::sink::zeroUnusedRows(Value present, Value lastKey, NodeBuilder &n) {
+  Type type = getTensorInfo(present).element;
+  if (!type)
+    return present;
+  Value last = n.reshape(n.cast(lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
+  Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
+  Value row = n.unsqueeze(n.node<RangeOp>({zero, n.dim(present, 2), one}), {1});
+  return n.node<WhereOp>({lessOrEqual(n, row, last), present, n.scalar(0, type)});
+}
+
+/// Present keys or values of `all` (the past's, then the new ones). With `last_key`
+/// each element's new ones stand right after its own past, in as many rows as the
+/// longest element has or the past holds.
+Value AttentionBuilder::present(Value all, Value past) {
+  if (!o.lastKey)
+    return all;
+  Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
+  Value held = past ? n.dim(past, 2) : zero;
+  Value longest = n.node<AddOp>({n.reduceMax(lastKey(), {0, 1, 2, 3}, false), one});
+  Value row = n.unsqueeze(n.node<RangeOp>({zero, largerInteger(n, longest, held), one}), {1});
+  Value own = pastLength();
+  Value fresh = n.node<AddOp>({n.node<SubOp>({row, own}), held});
+  Value source = n.node<WhereOp>({n.node<LessOp>({row, own}), row, fresh});
+  source = n.node<MinOp>({source, n.node<SubOp>({n.dim(all, 2), one})});
+  Value shape = n.concat({n.dims(all, 0, 2), n.constant({1}), n.dims(all, 3, 4)}, 0);
+  Value gathered = n.node<GatherElementsOp>({all, n.expand(source, shape)}, n.attr("axis", 2));
+  return zeroUnusedRows(gathered, o.lastKey, n);
+}
+
+FailureOr<AttentionScores> basin::sink::buildAttentionScores(sink::AttentionOp op,
+                                                             const AttentionParts &parts,
                                                              NodeBuilder &n, Type element) {
-  AttentionBuilder builder(operands, n, element);
+  AttentionBuilder builder(op, parts, n, element);
   if (failed(builder.check()))
     return failure();
   builder.prepare();
@@ -383,17 +409,14 @@ FailureOr<SmallVector<Value>> sink::AttentionOp::decompose(OpBuilder &b) {
     return emitOpError("expected ")
            << expected << " results to be decomposed, but got " << getNumResults()
            << "; further ones are inner values of a form";
-  if (getResultLayout() == Layout::packed)
-    return emitOpError("expected query, key and value apart to be decomposed, but got "
-                       "layout packed");
-  if (getHasPresent() && getLastKey())
-    return emitOpError("expected no present keys and values to be decomposed: last_key says "
-                       "where in them the new ones stand");
   FailureOr<Type> element = requireElementType(*this, getQuery(), "a query");
   if (failed(element))
     return failure();
-  AttentionOperands operands(*this);
-  AttentionBuilder builder(operands, *n, *element);
+  std::string why;
+  std::optional<AttentionParts> parts = unpackAttention(*this, *n, /*usePresent=*/false, why);
+  if (!parts)
+    return emitOpError("cannot be decomposed: ") << why;
+  AttentionBuilder builder(*this, *parts, *n, *element);
   if (failed(builder.check()))
     return failure();
   builder.prepare();

@@ -32,7 +32,7 @@ static Type getComputeType(Type element) {
   return element.isF16() || element.isBF16() ? Float32Type::get(element.getContext()) : element;
 }
 
-template <typename NormOp> static FailureOr<NormInput> startNorm(NormOp op, NodeBuilder &n) {
+static FailureOr<NormInput> startNorm(NormInterface op, NodeBuilder &n) {
   FailureOr<Type> element = requireElementType(op, op.getX(), "an x");
   if (failed(element))
     return failure();
@@ -41,10 +41,8 @@ template <typename NormOp> static FailureOr<NormInput> startNorm(NormOp op, Node
   in.compute = getComputeType(*element);
   auto result = dyn_cast<TensorType>(op.getResult().getType());
   in.resultType = result ? result.getElementType() : *element;
-  if (op.getResidual())
-    in.sum = n.node<AddOp>({in.sum, op.getResidual()});
-  if (op.getResidualBias())
-    in.sum = n.node<AddOp>({in.sum, op.getResidualBias()});
+  for (Value more : ArrayRef(op.getSummands()).drop_front())
+    in.sum = n.node<AddOp>({in.sum, more});
   in.scaled = n.cast(in.sum, in.compute);
   if (op.getPreAffine())
     in.scaled = n.node<MulOp>({in.scaled, n.cast(op.getPreAffine(), in.compute)});
@@ -53,42 +51,39 @@ template <typename NormOp> static FailureOr<NormInput> startNorm(NormOp op, Node
 
 /// value / sqrt(mean(value^2) + epsilon) * weight + bias, rounded to the
 /// result's type.
-template <typename NormOp>
-static SmallVector<Value> finishNorm(NormOp op, NodeBuilder &n, const NormInput &in, Value value,
-                                     Value bias) {
+static SmallVector<Value> finishNorm(NormInterface op, NodeBuilder &n, const NormInput &in,
+                                     Value value) {
   Value square = n.node<MulOp>({value, value});
   Value epsilon = n.scalar(op.getEpsilon().convertToDouble(), in.compute);
   Value variance = n.node<AddOp>({n.reduceMean(square, {-1}), epsilon});
   Value result = n.node<DivOp>({value, n.node<SqrtOp>({variance})});
   if (op.getWeight())
     result = n.node<MulOp>({result, n.cast(op.getWeight(), in.compute)});
-  if (bias)
-    result = n.node<AddOp>({result, n.cast(bias, in.compute)});
+  if (op.getBias())
+    result = n.node<AddOp>({result, n.cast(op.getBias(), in.compute)});
   SmallVector<Value> results{n.cast(result, in.resultType)};
   if (op.getSum())
     results.push_back(in.sum);
   return results;
 }
 
-FailureOr<SmallVector<Value>> RMSNormOp::decompose(OpBuilder &b) {
-  FailureOr<NodeBuilder> n = startDecomposition(*this, b);
+static FailureOr<SmallVector<Value>> decomposeNorm(NormInterface op, OpBuilder &b) {
+  FailureOr<NodeBuilder> n = startDecomposition(op, b);
   if (failed(n))
     return failure();
-  FailureOr<NormInput> in = startNorm(*this, *n);
+  FailureOr<NormInput> in = startNorm(op, *n);
   if (failed(in))
     return failure();
-  return finishNorm(*this, *n, *in, in->scaled, Value());
+  Value value = in->scaled;
+  if (op.isCentring())
+    value = n->node<SubOp>({value, n->reduceMean(value, {-1})});
+  return finishNorm(op, *n, *in, value);
 }
 
+FailureOr<SmallVector<Value>> RMSNormOp::decompose(OpBuilder &b) { return decomposeNorm(*this, b); }
+
 FailureOr<SmallVector<Value>> LayerNormOp::decompose(OpBuilder &b) {
-  FailureOr<NodeBuilder> n = startDecomposition(*this, b);
-  if (failed(n))
-    return failure();
-  FailureOr<NormInput> in = startNorm(*this, *n);
-  if (failed(in))
-    return failure();
-  Value centred = n->node<SubOp>({in->scaled, n->reduceMean(in->scaled, {-1})});
-  return finishNorm(*this, *n, *in, centred, getBias());
+  return decomposeNorm(*this, b);
 }
 
 /// `value` in the element type of `type`, where both are known.

@@ -66,7 +66,7 @@ static void getArgumentTypes(RaisedInterface op, Types &types) {
 // Norms and pointwise ops
 //===----------------------------------------------------------------------===//
 
-template <typename NormOp> static void inferNorm(NormOp op, Types &types) {
+static void inferNorm(NormInterface op, Types &types) {
   TensorInfo x = getTensorInfo(op.getX()), residual = getTensorInfo(op.getResidual());
   std::optional<Dims> dims = x.hasRank() ? x.dims : residual.dims;
   if (x.hasRank() && residual.hasRank() && x.rank() == residual.rank())

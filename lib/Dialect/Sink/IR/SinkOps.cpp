@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Dialect/Sink/IR/Form.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
@@ -120,7 +121,9 @@ static LogicalResult verifyForm(Operation *op, Region &form) {
   TypeRange operands = op->getOperands().take_front(form.getNumArguments()).getTypes();
   if (failed(verifyFormTypes(op, operands, form.getArgumentTypes(), "argument")))
     return failure();
-  return verifyFormTypes(op, op->getResultTypes(), yield.getOperandTypes(), "value");
+  if (failed(verifyFormTypes(op, op->getResultTypes(), yield.getOperandTypes(), "value")))
+    return failure();
+  return Form(cast<RaisedInterface>(op)).verifySlots();
 }
 
 static LogicalResult verifyLayout(Operation *op, Value x, Layout layout, StringRef what) {
@@ -144,17 +147,9 @@ static LogicalResult verifyInferred(basin::onnx::InferTypesInterface op) {
   return success();
 }
 
-bool basin::sink::hasRole(Operation *op, StringRef role) {
-  auto attr = op->getAttrOfType<StringAttr>(kRoleAttr);
-  return attr && attr.getValue() == role;
-}
-
-Operation *basin::sink::findRole(Region &form, StringRef role) {
-  for (Block &block : form)
-    for (Operation &op : block)
-      if (hasRole(&op, role))
-        return &op;
-  return nullptr;
+NormInterface basin::sink::getResidualNorm(Operation *op) {
+  auto norm = dyn_cast_or_null<NormInterface>(op);
+  return norm && norm.getResidual() ? norm : NormInterface();
 }
 
 /// A form whose arguments are the op's first `count` operands.
@@ -165,11 +160,11 @@ static LogicalResult verifyFormOf(Operation *op, Region &form, unsigned count) {
   return verifyForm(op, form);
 }
 
-template <typename NormOp> static LogicalResult verifyNorm(NormOp op) {
+static LogicalResult verifyNorm(NormInterface op) {
   if (op.getSum() && !op.getResidual())
-    return op.emitOpError("expected a residual operand with a sum result");
+    return op->emitOpError("expected a residual operand with a sum result");
   if (op.getResidualBias() && !op.getResidual())
-    return op.emitOpError("expected a residual operand with a residual_bias");
+    return op->emitOpError("expected a residual operand with a residual_bias");
   if (failed(verifySameShape(op, op.getX(), op.getResult(), "a result")) ||
       (op.getResidual() &&
        failed(verifySameShape(op, op.getX(), op.getResidual(), "a residual"))) ||
@@ -178,7 +173,7 @@ template <typename NormOp> static LogicalResult verifyNorm(NormOp op) {
       failed(verifyVector(op, op.getWeight(), op.getX(), "a weight")) ||
       failed(verifyVector(op, op.getResidualBias(), op.getX(), "a residual_bias")))
     return failure();
-  return verifyFormOf(op, op.getForm(), op.getResidual() ? 2 : 1);
+  return verifyFormOf(op, op.getFormRegion(), op.getResidual() ? 2 : 1);
 }
 
 LogicalResult RMSNormOp::verify() { return verifyNorm(*this); }
@@ -262,11 +257,8 @@ static LogicalResult verifyShapes(AttentionOp op) {
 
 /// A gate that the result is broadcast to would be no gate.
 static LogicalResult verifyGate(AttentionOp op) {
-  if (!op.getGate()) {
-    if (findRole(op.getForm(), "gate"))
-      return op.emitOpError("expected a gate operand with a form that multiplies by one");
+  if (!op.getGate())
     return success();
-  }
   auto gate = dyn_cast<RankedTensorType>(op.getGate().getType());
   auto result = dyn_cast<RankedTensorType>(op.getResult().getType());
   if (!gate || !result)

@@ -12,12 +12,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PowerOfTwo.h"
 #include "Statistics.h"
 #include "StreamScaling.h"
 
 #include "basin/Dialect/ONNX/IR/Elements.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include <cmath>
@@ -122,12 +122,12 @@ static bool visitWeight(Value weight, int64_t axis,
                         llvm::function_ref<void(double, int64_t)> visit) {
   Attribute value = onnx::getConstantAttr(weight);
   RankedTensorType type = value ? onnx::getElementsType(value) : RankedTensorType();
-  if (!type || isa<onnx::SparseAttr>(value) || !sink::isScalable(type.getElementType()))
+  if (!type || isa<onnx::SparseAttr>(value) || !onnx::isScalable(type.getElementType()))
     return false;
   FailureOr<onnx::TensorBytes> data = onnx::getTensorBytes(value, weight.getDefiningOp());
   if (failed(data))
     return false;
-  sink::visitElements(data->bytes, type.getElementType(), type.getShape(), axis, visit);
+  onnx::visitElements(data->bytes, type.getElementType(), type.getShape(), axis, visit);
   return true;
 }
 
@@ -139,7 +139,7 @@ static std::vector<double> readerWeights(const ResidualStream &stream) {
   for (const StreamReader &reader : stream.readers) {
     if (reader.kind != StreamReader::Norm)
       continue;
-    Value weight = sink::getNormWeight(reader.use->getOwner());
+    Value weight = cast<sink::NormInterface>(reader.use->getOwner()).getWeight();
     std::vector<double> magnitudes;
     // Thousands of norms may share a weight.
     if (!seen.insert(weight).second || countElements(weight) != stream.dim ||

@@ -11,11 +11,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PowerOfTwo.h"
 #include "StreamScalingState.h"
 
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 
 using namespace mlir;
 using namespace basin;
@@ -43,10 +43,9 @@ LogicalResult StreamScaler::fold(Value weight, Way way, ArrayRef<Part *> parts) 
 /// only reader, else by a multiplication.
 LogicalResult StreamScaler::compensate(const Head &head) {
   Value h = head.input->get();
-  Operation *norm = h.getDefiningOp();
+  auto norm = h.getDefiningOp<NormInterface>();
   SmallVector<Part, 0> parts;
-  bool folds = isa_and_nonnull<RMSNormOp, LayerNormOp>(norm) && h == norm->getResult(0) &&
-               h.hasOneUse() && getNormWeight(norm);
+  bool folds = norm && h == norm.getResult() && h.hasOneUse() && norm.getWeight();
   if (folds) {
     // Uses have changed since the plan.
     WeightRoles roles;
@@ -169,12 +168,11 @@ LogicalResult StreamScaler::write(const Writer &task) {
 }
 
 /// A vector of the model's own, which nothing else uses, takes the factors itself.
-LogicalResult StreamScaler::scaleVector(Operation *norm, ArrayRef<int> exponents) {
-  Value vector = getPreAffine(norm);
+LogicalResult StreamScaler::scaleVector(NormInterface norm, ArrayRef<int> exponents) {
+  Value vector = norm.getPreAffine();
   if (!isWeight(vector))
     return setPreAffine(norm, exponents, state->names);
-  OpOperand &use = *llvm::find_if(norm->getOpOperands(),
-                                  [&](OpOperand &operand) { return operand.get() == vector; });
+  OpOperand &use = norm.getPreAffineMutable()[0];
   WeightScale scale{vector, -1, Exponents(exponents)};
   std::optional<RoleUses> uses = state->roles.find(use);
   bool isOwn = uses && uses->size() ==
@@ -189,7 +187,7 @@ LogicalResult StreamScaler::scaleVector(Operation *norm, ArrayRef<int> exponents
 
 /// What a norm reads is divided: it takes that away in its eps or its vector.
 LogicalResult StreamScaler::readNorm(const Reader &r) {
-  Operation *norm = r.op;
+  auto norm = cast<NormInterface>(r.op);
   return r.intoEpsilon ? scaleEpsilon(norm, -2 * r.exponents.front())
                        : scaleVector(norm, r.exponents);
 }

@@ -14,7 +14,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "TapStatistics.h"
-#include "UnpackAttention.h"
+
+#include "basin/Dialect/Sink/IR/AttentionScores.h"
 
 #include <cmath>
 
@@ -138,15 +139,15 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t lea
 
 std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &learned) {
   auto op = cast<sink::AttentionOp>(tap.op);
-  StringRef why;
-  std::optional<AttentionOperands> operands = unpackAttention(op, n, why);
+  std::string why;
+  std::optional<AttentionParts> operands = unpackAttention(op, n, /*usePresent=*/true, why);
   FailureOr<AttentionScores> scores = failure();
   if (operands) {
     for (Value *value : {&operands->query, &operands->key, &operands->value, &operands->pastKey,
                          &operands->pastValue, &operands->mask})
       if (*value && isa_and_nonnull<FloatType>(getTensorInfo(*value).element))
         *value = widen(n, *value);
-    scores = buildAttentionScores(*operands, n, f32);
+    scores = buildAttentionScores(op, *operands, n, f32);
   }
   if (failed(scores)) {
     reason = why.empty() ? "its scores cannot be written out" : why;

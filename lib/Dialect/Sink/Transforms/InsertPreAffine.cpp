@@ -26,19 +26,19 @@ class InsertPreAffinePass : public basin::sink::impl::InsertPreAffinePassBase<In
 
 void InsertPreAffinePass::runOnOperation() {
   sink::ParameterNames names(getOperation());
-  WalkResult result = getOperation().walk([&](Operation *op) {
-    if (!isa<sink::RMSNormOp, sink::LayerNormOp>(op) || sink::getPreAffine(op))
+  WalkResult result = getOperation().walk([&](sink::NormInterface norm) {
+    if (norm.getPreAffine())
       return WalkResult::advance();
-    std::optional<int64_t> dim = sink::getNormDim(op);
+    std::optional<int64_t> dim = sink::getNormDim(norm);
     if (!dim) {
-      op->emitError("norm '") << getStreamValueName(op->getResult(0))
-                              << "': expected a static last axis to insert a pre-affine "
-                                 "vector, but got "
-                              << op->getOperand(0).getType();
+      norm->emitError("norm '") << getStreamValueName(norm.getResult())
+                                << "': expected a static last axis to insert a pre-affine "
+                                   "vector, but got "
+                                << norm.getX().getType();
       return WalkResult::interrupt();
     }
     SmallVector<int> ones(*dim, 0);
-    if (failed(sink::setPreAffine(op, ones, names)))
+    if (failed(sink::setPreAffine(norm, ones, names)))
       return WalkResult::interrupt();
     ++numInserted;
     return WalkResult::advance();

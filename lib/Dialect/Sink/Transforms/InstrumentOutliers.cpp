@@ -183,21 +183,10 @@ static json::Value orNull(const Dim &dim) {
 static std::string nameOf(Type type) { return llvm::formatv("{0}", type); }
 
 /// The value that a norm takes, or those that it adds.
-static void describeInput(Operation *norm, json::Object &out) {
-  SmallVector<Value> parts{norm->getOperand(0)};
-  if (norm->getNumResults() > 1) {
-    parts = {norm->getResult(1)};
-  } else {
-    auto add = [&](auto op) {
-      for (Value value : {op.getResidual(), op.getResidualBias()})
-        if (value)
-          parts.push_back(value);
-    };
-    if (auto rms = dyn_cast<sink::RMSNormOp>(norm))
-      add(rms);
-    else
-      add(cast<sink::LayerNormOp>(norm));
-  }
+static void describeInput(sink::NormInterface norm, json::Object &out) {
+  SmallVector<Value, 3> parts = norm.getSummands();
+  if (norm.getSum())
+    parts = {norm.getSum()};
   json::Array names;
   for (Value value : parts)
     names.push_back(nameOf(value));
@@ -228,7 +217,7 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
     out["stream"] = *tap.stream;
   // What the tensor is made of, where the graph has no value for it.
   if (tap.op && tap.kind != Tap::Attention && tap.kind != Tap::Projection)
-    describeInput(tap.op, out);
+    describeInput(cast<sink::NormInterface>(tap.op), out);
   switch (tap.kind) {
   case Tap::Residual:
     out["dim"] = dimOf("max_abs", 1);
@@ -244,11 +233,10 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
     break;
   }
   case Tap::Norm: {
-    bool isRMS = isa<sink::RMSNormOp>(tap.op);
-    out["norm"] = isRMS ? "rms_norm" : "layer_norm";
-    out["epsilon"] = tap.op->getAttrOfType<FloatAttr>("epsilon").getValueAsDouble();
-    out["pre_affine"] = bool(isRMS ? cast<sink::RMSNormOp>(tap.op).getPreAffine()
-                                   : cast<sink::LayerNormOp>(tap.op).getPreAffine());
+    auto norm = cast<sink::NormInterface>(tap.op);
+    out["norm"] = norm.isCentring() ? "layer_norm" : "rms_norm";
+    out["epsilon"] = norm.getEpsilon().convertToDouble();
+    out["pre_affine"] = static_cast<bool>(norm.getPreAffine());
     TensorInfo info = getTensorInfo(tap.op->getOperand(0));
     out["dim"] = orNull(info[info.rank() - 1]);
     out["squares"] = nameOf(sink::getSquareType(tap.op, info.element));

@@ -77,20 +77,12 @@ bool StreamScaler::addPart(Writer &task, OpOperand &use, int64_t axis) {
   return true;
 }
 
-template <typename NormOp> static SmallVector<OpOperand *, 2> getScaleUsesOf(NormOp norm) {
+SmallVector<OpOperand *, 2> basin::sink::getScaleUses(NormInterface norm) {
   SmallVector<OpOperand *, 2> uses;
-  for (OpOperand &use : norm.getWeightMutable())
-    uses.push_back(&use);
-  if constexpr (std::is_same_v<NormOp, LayerNormOp>)
-    for (OpOperand &use : norm.getBiasMutable())
+  for (MutableOperandRange range : {norm.getWeightMutable(), norm.getBiasMutable()})
+    for (OpOperand &use : range)
       uses.push_back(&use);
   return uses;
-}
-
-SmallVector<OpOperand *, 2> basin::sink::getScaleUses(Operation *norm) {
-  if (auto rms = dyn_cast<RMSNormOp>(norm))
-    return getScaleUsesOf(rms);
-  return getScaleUsesOf(cast<LayerNormOp>(norm));
 }
 
 /// What the writer would change; false where it cannot be had in weights.
@@ -107,9 +99,11 @@ bool StreamScaler::addParts(Writer &task, const StreamWriter &writer) {
     return !gemm || !gemm.getC() || addPart(task, op->getOpOperand(2), -1);
   }
   case StreamWriter::Norm: {
-    if (!getNormWeight(op))
+    auto norm = cast<NormInterface>(op);
+    if (!norm.getWeight())
       return false;
-    return llvm::all_of(getScaleUses(op), [&](OpOperand *use) { return addPart(task, *use, -1); });
+    return llvm::all_of(getScaleUses(norm),
+                        [&](OpOperand *use) { return addPart(task, *use, -1); });
   }
   case StreamWriter::Constant:
     return addPart(task, *writer.use, -1);

@@ -13,42 +13,13 @@
 #ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_STREAMSCALING_H
 #define BASIN_LIB_DIALECT_SINK_TRANSFORMS_STREAMSCALING_H
 
-#include "basin/Analysis/ResidualStreams.h"
+#include "NormRewrites.h"
 
-#include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
+#include "basin/Analysis/ResidualStreams.h"
 
 #include <memory>
 
 namespace basin::sink {
-
-/// Names for new parameters, unique among the names of the module's values.
-class ParameterNames {
-public:
-  explicit ParameterNames(mlir::ModuleOp module);
-  std::string make(llvm::StringRef wanted);
-
-private:
-  llvm::StringSet<> used;
-  /// The last number that made a name unique.
-  llvm::StringMap<unsigned> counts;
-};
-
-/// A norm's pre-affine operand, null without one; its weight and bias.
-mlir::Value getPreAffine(mlir::Operation *norm);
-mlir::Value getNormWeight(mlir::Operation *norm);
-mlir::Value getNormBias(mlir::Operation *norm);
-/// Size of the normalized axis; nothing if it is not static.
-std::optional<int64_t> getNormDim(mlir::Operation *norm);
-
-/// Gives the norm the pre-affine vector 2^exponents, a new parameter, or
-/// multiplies the one it has.
-llvm::LogicalResult setPreAffine(mlir::Operation *norm, llvm::ArrayRef<int> exponents,
-                                 ParameterNames &names);
-
-/// Multiplies the norm's eps by 2^exponent, in the op and in its form; refuses,
-/// with a diagnostic, where it would leave its type's normal range.
-llvm::LogicalResult scaleEpsilon(mlir::Operation *norm, int exponent);
 
 /// Plans, then does, the division of streams by 2^exponents.
 class StreamScaler {
@@ -85,7 +56,7 @@ private:
   llvm::LogicalResult compensate(const Head &head);
   llvm::LogicalResult write(const Writer &task);
   bool scaleFactor(mlir::Value value, llvm::ArrayRef<int> exponents);
-  llvm::LogicalResult scaleVector(mlir::Operation *norm, llvm::ArrayRef<int> exponents);
+  llvm::LogicalResult scaleVector(NormInterface norm, llvm::ArrayRef<int> exponents);
   llvm::LogicalResult readNorm(const Reader &reader);
   llvm::LogicalResult restore(const Reader &reader);
   llvm::LogicalResult limit(const Limit &limit);

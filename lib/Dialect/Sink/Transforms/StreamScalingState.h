@@ -78,7 +78,7 @@ inline llvm::SmallVector<int> negate(llvm::ArrayRef<int> exponents) {
 }
 
 /// The uses of what scales a norm's result: its weight and its bias.
-llvm::SmallVector<mlir::OpOperand *, 2> getScaleUses(mlir::Operation *norm);
+llvm::SmallVector<mlir::OpOperand *, 2> getScaleUses(NormInterface norm);
 
 } // namespace basin::sink
 

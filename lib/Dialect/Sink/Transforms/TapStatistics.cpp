@@ -156,7 +156,7 @@ Value StatisticsBuilder::histogram(Value a) {
 //===----------------------------------------------------------------------===//
 
 std::optional<Statistics> StatisticsBuilder::residual(const Tap &tap) {
-  if (!view(tap.op ? normInput(tap.op) : tap.value))
+  if (!view(tap.op ? normInput(cast<NormInterface>(tap.op)) : tap.value))
     return std::nullopt;
   Type i64 = n.getBuilder().getI64Type();
   Value a = magnitude(), square = n.node<MulOp>({a, a});
@@ -198,25 +198,19 @@ std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
 }
 
 /// What the norm takes: with its residual and bias, without pre-affine vector.
-Value StatisticsBuilder::normInput(Operation *norm) {
-  Value h = norm->getOperand(0), residual, bias;
-  if (norm->getNumResults() > 1)
-    return norm->getResult(1);
-  if (auto rms = dyn_cast<RMSNormOp>(norm)) {
-    residual = rms.getResidual();
-    bias = rms.getResidualBias();
-  } else {
-    residual = cast<LayerNormOp>(norm).getResidual();
-    bias = cast<LayerNormOp>(norm).getResidualBias();
-  }
-  if (residual)
-    h = n.node<AddOp>({h, residual});
-  return bias ? n.node<AddOp>({h, bias}) : h;
+Value StatisticsBuilder::normInput(NormInterface norm) {
+  if (norm.getSum())
+    return norm.getSum();
+  SmallVector<Value, 3> parts = norm.getSummands();
+  Value h = parts.front();
+  for (Value part : ArrayRef(parts).drop_front())
+    h = n.node<AddOp>({h, part});
+  return h;
 }
 
 /// arXiv 2601.22966, appendix A.1, with the dimension d of each token's largest
 /// entry: rms(norm(h)) <= max|gamma| sqrt((1 - r^2) + e^2 r^2), r = |u_d| / ||u||.
-void StatisticsBuilder::addBound(Operation *norm, Value u, Statistics &out) {
+void StatisticsBuilder::addBound(NormInterface norm, Value u, Statistics &out) {
   Value a = n.node<AbsOp>({u});
   Value square = n.reduceSum(n.node<MulOp>({a, a}), {2});
   Value length = n.node<SqrtOp>({n.node<MaxOp>({square, n.scalar(1e-37, f32)})});
@@ -224,7 +218,7 @@ void StatisticsBuilder::addBound(Operation *norm, Value u, Statistics &out) {
   Value r2 = n.node<MulOp>({r, r});
   Value rest = n.node<MaxOp>({n.node<SubOp>({n.scalar(1, f32), r2}), n.scalar(0, f32)});
   Value bound;
-  if (Value weight = getNormWeight(norm)) {
+  if (Value weight = norm.getWeight()) {
     Value gamma = n.reshape(widen(n, weight), {-1});
     out.push_back({"weight", gamma, f32, 1});
     Value g = n.node<AbsOp>({gamma});
@@ -244,20 +238,21 @@ void StatisticsBuilder::addBound(Operation *norm, Value u, Statistics &out) {
 }
 
 std::optional<Statistics> StatisticsBuilder::norm(const Tap &tap) {
-  if (!getTensorInfo(tap.op->getOperand(0)).hasRank() || !view(normInput(tap.op)))
+  auto norm = cast<NormInterface>(tap.op);
+  if (!getTensorInfo(norm.getX()).hasRank() || !view(normInput(norm)))
     return std::nullopt;
   Value u = x;
-  if (Value pre = getPreAffine(tap.op))
+  if (Value pre = norm.getPreAffine())
     u = n.node<MulOp>({u, widen(n, pre)});
-  if (isa<LayerNormOp>(tap.op))
+  if (norm.isCentring())
     u = n.node<SubOp>({u, n.reduceMean(u, {2})});
   Statistics out;
-  addBound(tap.op, u, out);
+  addBound(norm, u, out);
   bool wasBatched = batched;
   if (!view(tap.value) || batched != wasBatched)
     return std::nullopt;
   Value y = x;
-  if (Value bias = getNormBias(tap.op))
+  if (Value bias = norm.getBias())
     y = n.node<SubOp>({y, widen(n, bias)});
   Value rms = n.node<SqrtOp>({n.reduceMean(n.node<MulOp>({y, y}), {2})});
   out.push_back({"output_rms", n.squeeze(atTokens(rms), {2}), f32, 2});

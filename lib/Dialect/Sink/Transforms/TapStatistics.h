@@ -96,8 +96,8 @@ private:
   mlir::Value histogram(mlir::Value magnitude);
   mlir::Value histogramByScatter(mlir::Value magnitude);
   mlir::Value histogramByThresholds(mlir::Value magnitude);
-  mlir::Value normInput(mlir::Operation *norm);
-  void addBound(mlir::Operation *norm, mlir::Value input, Statistics &out);
+  mlir::Value normInput(NormInterface norm);
+  void addBound(NormInterface norm, mlir::Value input, Statistics &out);
   mlir::Value ratio(mlir::Value sum, mlir::Value count);
 
   onnx::NodeBuilder &n;
@@ -109,7 +109,7 @@ private:
   // [B, T, 1], null where all do.
   mlir::Value x, keep;
   bool batched = false, ofTokens = false;
-  llvm::StringRef reason = "its rank or type is not known";
+  std::string reason = "its rank or type is not known";
 };
 
 } // namespace basin::sink

@@ -44,14 +44,7 @@ StringRef basin::sink::toString(Tap::Kind kind) {
   llvm_unreachable("a tap of no kind");
 }
 
-static bool isNorm(Operation *op) { return isa_and_nonnull<RMSNormOp, LayerNormOp>(op); }
-
-/// A norm's own residual operand; null without one.
-static Value getResidualOf(Operation *norm) {
-  if (auto rms = dyn_cast<RMSNormOp>(norm))
-    return rms.getResidual();
-  return cast<LayerNormOp>(norm).getResidual();
-}
+static bool isNorm(Operation *op) { return isa_and_nonnull<NormInterface>(op); }
 
 namespace {
 
@@ -152,7 +145,7 @@ class TapFinder::States {
 public:
   States(TapFinder &finder, const ResidualStream &stream, unsigned number);
   void visit(Value value);
-  void visitNorm(Operation *norm);
+  void visitNorm(NormInterface norm);
   /// The start is a tap where nothing was added to it, too.
   void finish();
 
@@ -218,9 +211,9 @@ void TapFinder::States::visit(Value value) {
   if (isa<AddOp, SubOp, SumOp>(def)) {
     finder.sums.insert(value);
     addSum(value, nullptr, def->getOperands(), finder.levelOf(value));
-  } else if (isNorm(def) && value != def->getResult(0)) {
+  } else if (auto norm = getResidualNorm(def); norm && value == norm.getSum()) {
     finder.sums.insert(value);
-    addSum(value, nullptr, {def->getOperand(0), getResidualOf(def)}, finder.levelOf(value));
+    addSum(value, nullptr, {norm.getX(), norm.getResidual()}, finder.levelOf(value));
   } else if (!isNorm(def) &&
              llvm::any_of(def->getOperands(), [&](Value v) { return isState(v); })) {
     states.insert(value);
@@ -230,10 +223,9 @@ void TapFinder::States::visit(Value value) {
 }
 
 /// A norm that adds a residual and does not give the sum.
-void TapFinder::States::visitNorm(Operation *norm) {
-  if (getResidualOf(norm) && norm->getNumResults() == 1)
-    addSum(Value(), norm, {norm->getOperand(0), getResidualOf(norm)},
-           finder.levelOf(norm->getResult(0)));
+void TapFinder::States::visitNorm(NormInterface norm) {
+  if (norm.getResidual() && !norm.getSum())
+    addSum(Value(), norm, {norm.getX(), norm.getResidual()}, finder.levelOf(norm.getResult()));
 }
 
 void TapFinder::findStream(const ResidualStream &stream, unsigned number) {
@@ -245,7 +237,7 @@ void TapFinder::findStream(const ResidualStream &stream, unsigned number) {
   for (const StreamReader &reader : stream.readers)
     if (reader.kind == StreamReader::Norm) {
       streamOfNorm[reader.use->getOwner()] = number;
-      states.visitNorm(reader.use->getOwner());
+      states.visitNorm(cast<NormInterface>(reader.use->getOwner()));
     }
   states.finish();
 }
@@ -266,7 +258,7 @@ TapFinder::Reach TapFinder::reach(Value from) const {
         out.attention |= use.getOperandNumber() < 3;
       if (isa<ReturnOp>(user))
         out.output = true;
-      if (isNorm(user) && getResidualOf(user)) {
+      if (getResidualNorm(user)) {
         unsigned level = levelOf(user->getResult(0));
         out.level = std::min(out.level.value_or(level), level);
         continue;

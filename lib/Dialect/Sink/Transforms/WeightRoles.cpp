@@ -8,6 +8,8 @@
 
 #include "WeightRoles.h"
 
+#include "basin/Dialect/Sink/IR/Form.h"
+
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
@@ -17,26 +19,16 @@ namespace {
 enum class Role { PreAffine, Weight, Bias, ResidualBias, Unknown };
 } // namespace
 
-template <typename NormOp> static Role roleOfOperand(NormOp norm, unsigned number) {
-  auto has = [&](MutableOperandRange range) {
-    return !range.empty() && range[0].getOperandNumber() == number;
-  };
+static Role roleOfOperand(OpOperand &use) {
+  auto norm = cast<NormInterface>(use.getOwner());
+  auto has = [&](MutableOperandRange range) { return !range.empty() && &range[0] == &use; };
   if (has(norm.getPreAffineMutable()))
     return Role::PreAffine;
   if (has(norm.getWeightMutable()))
     return Role::Weight;
   if (has(norm.getResidualBiasMutable()))
     return Role::ResidualBias;
-  if constexpr (std::is_same_v<NormOp, LayerNormOp>)
-    if (has(norm.getBiasMutable()))
-      return Role::Bias;
-  return Role::Unknown;
-}
-
-static Role roleOfOperand(OpOperand &use) {
-  if (auto norm = dyn_cast<RMSNormOp>(use.getOwner()))
-    return roleOfOperand(norm, use.getOperandNumber());
-  return roleOfOperand(cast<LayerNormOp>(use.getOwner()), use.getOperandNumber());
+  return has(norm.getBiasMutable()) ? Role::Bias : Role::Unknown;
 }
 
 /// The vectors of an operator, in the order of its operands from `first` on.
@@ -64,8 +56,8 @@ static Role roleInside(OpOperand &use, Operation *norm) {
   if (other.getParentRegion() != use.getOwner()->getParentRegion())
     return Role::Unknown;
   if (isa<MulOp>(op))
-    return hasRole(op, "pre_affine") ? Role::PreAffine : Role::Weight;
-  if (hasRole(op, "epsilon"))
+    return Form::getSlot(op) == Slot::pre_affine ? Role::PreAffine : Role::Weight;
+  if (Form::getSlot(op) == Slot::epsilon)
     return Role::Unknown;
   bool isBias = false, isResidualBias = false;
   for (OpOperand &operand : norm->getOpOperands())
@@ -83,7 +75,7 @@ std::optional<RoleUses> WeightRoles::find(OpOperand &use) {
   if (!isa<RaisedInterface>(op))
     return RoleUses{&use};
   // What a norm normalizes is an argument of its form: no use inside.
-  if (!isa<RMSNormOp, LayerNormOp>(op))
+  if (!isa<NormInterface>(op))
     return std::nullopt;
   auto [entry, isNew] = inside.try_emplace(use.get());
   if (isNew)

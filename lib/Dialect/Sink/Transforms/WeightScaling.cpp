@@ -8,11 +8,10 @@
 
 #include "WeightScaling.h"
 
-#include "PowerOfTwo.h"
-
 #include "basin/Dialect/ONNX/IR/Elements.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 
 using namespace mlir;
 using namespace basin;
@@ -156,32 +155,4 @@ FailureOr<Value> WeightScaler::copy(const WeightScale &scale) {
   }
   entry->copy = op->getResult(0);
   return entry->copy;
-}
-
-Value basin::sink::makeScaledScalar(OpBuilder &b, Value constant, ArrayRef<int> exponents) {
-  std::optional<double> number = getConstantScalar(constant);
-  auto type = dyn_cast<RankedTensorType>(constant.getType());
-  if (!number || !type || !type.hasStaticShape() || !isScalable(type.getElementType()))
-    return {};
-  auto element = cast<FloatType>(type.getElementType());
-  APFloat value(*number);
-  bool lossy;
-  value.convert(element.getFloatSemantics(), APFloat::rmNearestTiesToEven, &lossy);
-  uint64_t bits = value.bitcastToAPInt().getZExtValue();
-  auto bytes = std::make_shared<std::vector<char>>();
-  for (size_t i = 0; i < exponents.size(); ++i)
-    bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
-                  reinterpret_cast<char *>(&bits) + element.getWidth() / 8);
-  int64_t size = exponents.size();
-  if (scaleByPowersOfTwo(*bytes, element, {size}, -1, exponents))
-    return {};
-  SmallVector<int64_t> shape(type.getShape());
-  if (exponents.size() > 1) {
-    if (shape.empty())
-      shape.push_back(1);
-    shape.back() = size;
-  }
-  auto scaledType = RankedTensorType::get(shape, element);
-  NamedAttribute attr = b.getNamedAttr("value", makeElements(scaledType, *bytes, bytes, "scaled"));
-  return ConstantOp::create(b, constant.getLoc(), scaledType, ValueRange(), attr)->getResult(0);
 }

@@ -63,12 +63,6 @@ private:
   llvm::DenseMap<mlir::Value, llvm::SmallVector<Known, 1>> known;
 };
 
-/// A constant of one element times 2^exponents as a new constant at `b`, whose
-/// last axis takes the exponents where they differ; null where that would not be
-/// exact. Infinities stay.
-mlir::Value makeScaledScalar(mlir::OpBuilder &b, mlir::Value constant,
-                             llvm::ArrayRef<int> exponents);
-
 } // namespace basin::sink
 
 #endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_WEIGHTSCALING_H

@@ -15,26 +15,9 @@
 #define BASIN_DIALECT_SINK_IR_ATTENTIONSCORES_H
 
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
-#include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 
 namespace basin::sink {
-
-/// The operands and attributes of a `sink.attention`; null or absent as there.
-/// Those of an op in layout `packed` have to be replaced before use.
-struct AttentionOperands {
-  explicit AttentionOperands(AttentionOp op);
-
-  /// For diagnostics.
-  mlir::Operation *op;
-  mlir::Value query, key, value, mask, pastKey, pastValue, sinkLogit, sinkKey, sinkValue, lastKey;
-  std::optional<MaskKind> maskKind;
-  Layout queryLayout, keyLayout, valueLayout;
-  std::optional<double> scale, softcap, maskFill;
-  std::optional<int64_t> window, heads, kvHeads, headDim;
-  /// Whether later keys are to be hidden, besides what the mask hides.
-  bool causal;
-  bool zeroHiddenRows;
-};
 
 /// B the batch, H heads, G key heads, T queries, S keys with the past ones and
 /// without sink rows, d the head dim.
@@ -50,10 +33,22 @@ struct AttentionScores {
   mlir::Value visible;
 };
 
-/// Appends the nodes, which compute in `element`. Fails, with a diagnostic, for
-/// layout `packed`, for a mask of kind `lengths` and for an unknown number of heads.
-llvm::FailureOr<AttentionScores> buildAttentionScores(const AttentionOperands &operands,
+/// The op's parts with query, key and value apart, rotated where the form's operator
+/// rotates them, and with a mask of scores. Appends the nodes that this takes. With
+/// `usePresent`, the op's own present keys and values stand for the past and the
+/// new ones, where it gives them. Where the form does something that this does not
+/// follow there are no parts, and `why` says what.
+std::optional<AttentionParts> unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
+                                              std::string &why);
+
+/// Appends the nodes, which compute in `element`. Fails, with a diagnostic at `op`,
+/// for parts that are not unpacked and for an unknown number of heads.
+llvm::FailureOr<AttentionScores> buildAttentionScores(AttentionOp op, const AttentionParts &parts,
                                                       onnx::NodeBuilder &n, mlir::Type element);
+
+/// Present keys or values [B, G, S, d], with zeros in the rows after each element's
+/// `lastKey` [B], whose content nothing says; `present` itself where its type is unknown.
+mlir::Value zeroUnusedRows(mlir::Value present, mlir::Value lastKey, onnx::NodeBuilder &n);
 
 } // namespace basin::sink
 

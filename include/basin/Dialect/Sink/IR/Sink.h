@@ -16,6 +16,16 @@
 
 #include "basin/Dialect/Sink/IR/SinkDialect.h.inc"
 #include "basin/Dialect/Sink/IR/SinkEnums.h.inc"
+
+namespace basin::sink {
+
+/// Operands by the names that their op's definition gives them; null where absent.
+using NamedOperands = llvm::SmallVector<std::pair<llvm::StringRef, mlir::Value>>;
+
+struct AttentionParts;
+
+} // namespace basin::sink
+
 #include "basin/Dialect/Sink/IR/SinkInterfaces.h.inc"
 
 #define GET_ATTRDEF_CLASSES
@@ -25,6 +35,9 @@
 #include "basin/Dialect/Sink/IR/SinkOps.h.inc"
 
 namespace basin::sink {
+
+/// `op` as a norm that adds a residual; null for other ops, and for a null one.
+NormInterface getResidualNorm(mlir::Operation *op);
 
 /// Axis of heads and of the sequence in a layout; nothing where the layout has
 /// no such axis of its own.
@@ -38,20 +51,6 @@ std::optional<int64_t> getRankOf(Layout layout);
 /// there is none.
 llvm::StringRef getResultName(mlir::Operation *op, unsigned index);
 
-} // namespace basin::sink
-
-namespace basin::sink {
-/// Marks, inside a form, the op that adds a norm's epsilon ("epsilon") or
-/// multiplies by its pre-affine vector ("pre_affine") or by attention's gate
-/// ("gate").
-inline constexpr llvm::StringLiteral kRoleAttr = "sink.role";
-
-/// Whether `op` has that role.
-bool hasRole(mlir::Operation *op, llvm::StringRef role);
-
-/// The op of that role at the top level of a form; null without one, or without
-/// a form.
-mlir::Operation *findRole(mlir::Region &form, llvm::StringRef role);
 } // namespace basin::sink
 
 #endif // BASIN_DIALECT_SINK_IR_SINK_H

@@ -44,7 +44,51 @@ def Sink_RaisedInterface : OpInterface<"RaisedInterface",
   }];
   let methods = [
     InterfaceMethod<"The region.", "::mlir::Region &", "getFormRegion">,
+    InterfaceMethod<[{
+        The operands by the names that the op's definition gives them, in its
+        order; null where an optional one is absent.
+      }], "::basin::sink::NamedOperands", "getNamedOperands">,
   ];
+}
+
+def Sink_NormInterface : OpInterface<"NormInterface", [Sink_RaisedInterface]> {
+  let cppNamespace = "::basin::sink";
+  let description = [{
+    The parts that RMSNorm and LayerNorm have in common. They normalize
+    `h = (x + residual) + residual_bias`, multiplied by `pre_affine`, over the last
+    axis; `sum` is `h`, where it is a result. A part that is absent is null.
+  }];
+  let methods = [
+    InterfaceMethod<"The normalized value, or its first summand.", "::mlir::Value", "getX">,
+    InterfaceMethod<"The second summand.", "::mlir::Value", "getResidual">,
+    InterfaceMethod<"The third summand, a vector.", "::mlir::Value", "getResidualBias">,
+    InterfaceMethod<"The vector that multiplies the sum.", "::mlir::Value", "getPreAffine">,
+    InterfaceMethod<"The vector that multiplies the normalized value.", "::mlir::Value",
+                    "getWeight">,
+    InterfaceMethod<"The vector that is added last; an RMSNorm has none.", "::mlir::Value",
+                    "getBias">,
+    InterfaceMethod<"The uses of the parts: an empty range where absent.",
+                    "::mlir::MutableOperandRange", "getResidualMutable">,
+    InterfaceMethod<"", "::mlir::MutableOperandRange", "getResidualBiasMutable">,
+    InterfaceMethod<"", "::mlir::MutableOperandRange", "getPreAffineMutable">,
+    InterfaceMethod<"", "::mlir::MutableOperandRange", "getWeightMutable">,
+    InterfaceMethod<"", "::mlir::MutableOperandRange", "getBiasMutable">,
+    InterfaceMethod<"What is added to the mean of squares.", "::llvm::APFloat", "getEpsilon">,
+    InterfaceMethod<"", "void", "setEpsilon", (ins "::llvm::APFloat":$value)>,
+    InterfaceMethod<"The normalized value.", "::mlir::Value", "getResult">,
+    InterfaceMethod<"The sum, a result; null without one.", "::mlir::Value", "getSum">,
+    InterfaceMethod<"Whether it subtracts the mean first: a LayerNorm.", "bool", "isCentring">,
+  ];
+  let extraSharedClassDeclaration = [{
+    /// The summands of what is normalized, in the order in which they are added.
+    ::llvm::SmallVector<::mlir::Value, 3> getSummands() {
+      ::llvm::SmallVector<::mlir::Value, 3> parts{$_op.getX()};
+      for (::mlir::Value part : {$_op.getResidual(), $_op.getResidualBias()})
+        if (part)
+          parts.push_back(part);
+      return parts;
+    }
+  }];
 }
 
 #endif // BASIN_DIALECT_SINK_IR_SINKINTERFACES_TD

@@ -40,8 +40,22 @@ class Sink_RaisedOp<string mnemonic, list<Trait> traits = []>
         DeclareOpInterfaceMethods<Sink_RaisedInterface>,
         DeclareOpInterfaceMethods<ONNX_InferTypesInterface, ["inferArgumentTypes"]>])> {
   let hasVerifier = 1;
+  // The operands' groups of ODS, in order, are those of the arguments that are no
+  // attributes.
   let extraClassDefinition = [{
     ::mlir::Region &$cppClass::getFormRegion() { return getForm(); }
+    ::basin::sink::NamedOperands $cppClass::getNamedOperands() {
+      ::basin::sink::NamedOperands named;
+      unsigned group = 0;
+      for (::llvm::StringLiteral name : }] # "{" # !interleave(!foldl([]<string>, !range(!size(arguments)),
+          names, i, !if(!initialized(!getdagarg<TypeConstraint>(arguments, i)),
+            names # ["::llvm::StringLiteral(\"" # !getdagname(arguments, i) # "\")"], names)),
+          ", ") # "}" # [{) {
+        auto range = getODSOperands(group++);
+        named.emplace_back(name, range.empty() ? ::mlir::Value() : *range.begin());
+      }
+      return named;
+    }
   }];
 }
 
@@ -73,6 +87,19 @@ def Sink_MaskKind : I32EnumAttr<"MaskKind", "what a mask's elements mean", [
   let genSpecializedAttr = 0;
 }
 def Sink_MaskKindAttr : EnumAttr<Sink_Dialect, Sink_MaskKind, "mask_kind"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+// A place in a form that rewrites can change; `sink.slot` marks the op there.
+def Sink_Slot : I32EnumAttr<"Slot", "place in a form that rewrites can change", [
+    I32EnumAttrCase<"epsilon", 0>,    // the Add of a norm's epsilon
+    I32EnumAttrCase<"pre_affine", 1>, // the Mul by a norm's pre-affine vector
+    I32EnumAttrCase<"gate", 2>        // the Mul by attention's gate
+  ]> {
+  let cppNamespace = "::basin::sink";
+  let genSpecializedAttr = 0;
+}
+def Sink_SlotAttr : EnumAttr<Sink_Dialect, Sink_Slot, "slot"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
@@ -121,7 +148,7 @@ def Sink_YieldOp : Sink_Op<"yield", [Terminator, Pure]> {
 //===----------------------------------------------------------------------===//
 
 class Sink_NormOp<string mnemonic, dag more> : Sink_RaisedOp<mnemonic,
-    [AttrSizedOperandSegments]> {
+    [AttrSizedOperandSegments, Sink_NormInterface]> {
   let arguments = !con((ins AnyType:$x, Optional<AnyType>:$residual,
                             Optional<AnyType>:$pre_affine,
                             Optional<AnyType>:$weight), more,
@@ -142,13 +169,18 @@ def Sink_RMSNormOp : Sink_NormOp<"rms_norm", (ins)> {
 
     Shapes: x, residual and result [..., d]; pre_affine, weight and
     residual_bias [d]. A form may hold the product with pre_affine: the Mul whose
-    `sink.role` is "pre_affine".
+    `sink.slot` is `pre_affine`.
 
     Constraints:
     - (rms_norm_c1) x, residual, result and sum have the same shape
     - (rms_norm_c2) pre_affine, weight and residual_bias have d elements, or one
     - (rms_norm_c3) sum is a result, and residual_bias an operand, only with
       residual
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::Value getBias() { return {}; }
+    ::mlir::MutableOperandRange getBiasMutable() { return {getOperation(), 0, 0}; }
+    bool isCentring() { return false; }
   }];
   let assemblyFormat = [{
     $x (`residual` $residual^)? (`pre_affine` $pre_affine^)? (`weight` $weight^)?
@@ -173,6 +205,7 @@ def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> 
     - (layer_norm_c3) sum is a result, and residual_bias an operand, only with
       residual
   }];
+  let extraClassDeclaration = "bool isCentring() { return true; }";
   let assemblyFormat = [{
     $x (`residual` $residual^)? (`pre_affine` $pre_affine^)? (`weight` $weight^)?
     (`bias` $bias^)? (`residual_bias` $residual_bias^)? attr-dict `:` functional-type(operands, results) ($form^)?
@@ -289,7 +322,8 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     element b has last_key_b + 1, of which the last are the new ones, as many as
     there are queries, or fewer where the element's queries are padded at the end.
     So `keys - queries` above is max(last_key_b + 1 - queries, 0), past keys beyond
-    that are hidden, and present keys and values hold the new ones right after it.
+    that are hidden, and present keys and values hold the new ones right after it,
+    in at least as many rows as the longest element has keys.
     `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. With
     `causal_in_mask` the mask already hides what `causal` says: nothing is done
     besides, and `causal` is a fact about the result.
@@ -302,7 +336,7 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     The
     gate is broadcast to the result in its layout, as a Mul does: one score an
     element, or one a head ([batch, sequence, heads, 1] in bshd). A form may hold
-    the product with the gate: the Mul whose `sink.role` is "gate".
+    the product with the gate: the Mul whose `sink.slot` is `gate`.
 
     Shapes: query, key, value and result as their layouts say, with the query's
     batch, heads and sequence and the value's head dim in the result.
@@ -345,6 +379,12 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
                        Sink_LayoutAttr:$query_layout, Sink_LayoutAttr:$key_layout,
                        Sink_LayoutAttr:$value_layout, Sink_LayoutAttr:$result_layout);
   let results = (outs AnyType:$result, Variadic<AnyType>:$more);
+  let skipDefaultBuilders = 1;
+  let builders = [
+    /// Results: the output, then the present key and value and inner values.
+    OpBuilder<(ins "::mlir::TypeRange":$results,
+                   "const ::basin::sink::AttentionParts &":$parts)>
+  ];
   let extraClassDeclaration = [{
     /// Whether the later keys are to be hidden besides what the mask hides.
     bool appliesCausal() { return getCausal() && !getCausalInMask(); }

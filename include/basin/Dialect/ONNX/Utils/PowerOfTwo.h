@@ -10,14 +10,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_POWEROFTWO_H
-#define BASIN_LIB_DIALECT_SINK_TRANSFORMS_POWEROFTWO_H
+#ifndef BASIN_DIALECT_ONNX_UTILS_POWEROFTWO_H
+#define BASIN_DIALECT_ONNX_UTILS_POWEROFTWO_H
 
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 #include <vector>
 
-namespace basin::sink {
+namespace basin::onnx {
 
 /// Where a scaling is not exact.
 struct RangeLoss {
@@ -58,6 +59,12 @@ void visitElements(llvm::ArrayRef<char> bytes, mlir::Type type, llvm::ArrayRef<i
 /// where a power is no normal number.
 std::optional<std::vector<char>> makePowersOfTwo(mlir::Type element, llvm::ArrayRef<int> exponents);
 
-} // namespace basin::sink
+/// A constant of one element times 2^exponents as a new constant at `b`, whose
+/// last axis takes the exponents where they differ; null where that would not be
+/// exact. Infinities stay.
+mlir::Value makeScaledScalar(mlir::OpBuilder &b, mlir::Value constant,
+                             llvm::ArrayRef<int> exponents);
 
-#endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_POWEROFTWO_H
+} // namespace basin::onnx
+
+#endif // BASIN_DIALECT_ONNX_UTILS_POWEROFTWO_H

@@ -13,33 +13,24 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "UnpackAttention.h"
+#include "Decompose.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/OldOpsets.h"
+#include "basin/Dialect/Sink/IR/AttentionScores.h"
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// Counted from the back where negative.
-static std::optional<int64_t> getStaticDim(Value value, int64_t axis) {
-  TensorInfo info = getTensorInfo(value);
-  if (!info.hasRank())
-    return std::nullopt;
-  axis = axis < 0 ? axis + info.rank() : axis;
-  if (axis < 0 || axis >= info.rank() || !info[axis].isStatic())
-    return std::nullopt;
-  return info[axis].size;
-}
-
 namespace {
 
 class Unpacker {
 public:
-  Unpacker(sink::AttentionOp op, NodeBuilder &n) : op(op), n(n), o(op) {}
-  std::optional<AttentionOperands> unpack(StringRef &why);
+  Unpacker(sink::AttentionOp op, NodeBuilder &n, bool usePresent)
+      : op(op), n(n), o(op), usePresent(usePresent && o.hasPresent) {}
+  std::optional<AttentionParts> unpack(std::string &why);
 
 private:
   StringRef unpackMask(Operation *inner);
@@ -56,7 +47,8 @@ private:
 
   sink::AttentionOp op;
   NodeBuilder &n;
-  AttentionOperands o;
+  AttentionParts o;
+  bool usePresent;
 };
 
 } // namespace
@@ -196,7 +188,7 @@ StringRef Unpacker::unpack(MSGroupQueryAttentionOp inner) {
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
   if (inner.getDoRotary().value_or(0) == 0)
     return {};
-  return rotate(inner, /*rotateKey=*/!op.getHasPresent());
+  return rotate(inner, /*rotateKey=*/!usePresent);
 }
 
 StringRef Unpacker::unpackOperands(Operation *inner) {
@@ -206,7 +198,7 @@ StringRef Unpacker::unpackOperands(Operation *inner) {
     return unpack(a);
   if (auto a = dyn_cast_or_null<MSGroupQueryAttentionOp>(inner))
     return unpack(a);
-  return "its operands are packed, and its form is no operator that is known";
+  return "no operator in its form says how query, key and value are packed";
 }
 
 /// The operators add a number to the scores that they hide, so that a row without
@@ -247,25 +239,24 @@ StringRef Unpacker::unpackMask(Operation *inner) {
 
 /// The op's own present keys and values stand for the past and the new.
 void Unpacker::takePresent() {
-  if (!op.getHasPresent())
-    return;
   o.key = op->getResult(1);
   o.value = op->getResult(2);
   o.keyLayout = o.valueLayout = Layout::bhsd;
   o.pastKey = o.pastValue = Value();
 }
 
-std::optional<AttentionOperands> Unpacker::unpack(StringRef &why) {
+std::optional<AttentionParts> Unpacker::unpack(std::string &why) {
   Operation *inner = findOperator(op);
-  bool isPacked = o.queryLayout == Layout::packed || o.keyLayout == Layout::packed;
-  why = isPacked ? unpackOperands(inner) : StringRef();
-  takePresent();
-  if (why.empty() && o.maskKind == MaskKind::lengths)
-    why = unpackMask(inner);
+  StringRef reason = o.isPacked() ? unpackOperands(inner) : StringRef();
+  if (usePresent)
+    takePresent();
+  if (reason.empty() && o.maskKind == MaskKind::lengths)
+    reason = inner ? unpackMask(inner) : "no operator in its form says what the integers of its mask mean";
+  why = reason.str();
   return why.empty() ? std::optional(o) : std::nullopt;
 }
 
-std::optional<AttentionOperands> basin::sink::unpackAttention(sink::AttentionOp op, NodeBuilder &n,
-                                                              StringRef &why) {
-  return Unpacker(op, n).unpack(why);
+std::optional<AttentionParts> basin::sink::unpackAttention(sink::AttentionOp op, NodeBuilder &n,
+                                                           bool usePresent, std::string &why) {
+  return Unpacker(op, n, usePresent).unpack(why);
 }

@@ -6,7 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PowerOfTwo.h"
+#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
+
+#include "basin/Dialect/ONNX/IR/Elements.h"
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+#include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
 
 #include "llvm/ADT/APFloat.h"
 
@@ -14,9 +19,9 @@
 #include <cstring>
 
 using namespace mlir;
-using namespace basin::sink;
+using namespace basin::onnx;
 
-bool basin::sink::isScalable(Type type) {
+bool basin::onnx::isScalable(Type type) {
   return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
 }
 
@@ -127,13 +132,13 @@ static std::optional<RangeLoss> scale(ArrayRef<char> bytes, char *out, Type type
   return scaleAll<uint64_t, 52, 11>(bytes, out, layout, exponents);
 }
 
-std::optional<RangeLoss> basin::sink::scaleByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
+std::optional<RangeLoss> basin::onnx::scaleByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
                                                          ArrayRef<int64_t> shape, int64_t axis,
                                                          ArrayRef<int> exponents) {
   return scale(bytes, bytes.data(), type, shape, axis, exponents);
 }
 
-std::optional<RangeLoss> basin::sink::findRangeLoss(ArrayRef<char> bytes, Type type,
+std::optional<RangeLoss> basin::onnx::findRangeLoss(ArrayRef<char> bytes, Type type,
                                                     ArrayRef<int64_t> shape, int64_t axis,
                                                     ArrayRef<int> exponents) {
   return scale(bytes, nullptr, type, shape, axis, exponents);
@@ -155,7 +160,7 @@ static double toDouble(APFloat value) {
   return value.convertToDouble();
 }
 
-double basin::sink::roundByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
+double basin::onnx::roundByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
                                        ArrayRef<int64_t> shape, int64_t axis,
                                        ArrayRef<int> exponents) {
   auto element = cast<FloatType>(type);
@@ -184,7 +189,7 @@ double basin::sink::roundByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
   return worst;
 }
 
-void basin::sink::visitElements(ArrayRef<char> bytes, Type type, ArrayRef<int64_t> shape,
+void basin::onnx::visitElements(ArrayRef<char> bytes, Type type, ArrayRef<int64_t> shape,
                                 int64_t axis, llvm::function_ref<void(double, int64_t)> visit) {
   auto element = cast<FloatType>(type);
   unsigned width = element.getWidth() / 8;
@@ -206,7 +211,7 @@ void basin::sink::visitElements(ArrayRef<char> bytes, Type type, ArrayRef<int64_
   }
 }
 
-std::optional<std::vector<char>> basin::sink::makePowersOfTwo(Type element,
+std::optional<std::vector<char>> basin::onnx::makePowersOfTwo(Type element,
                                                               ArrayRef<int> exponents) {
   APFloat one(cast<FloatType>(element).getFloatSemantics(), 1);
   uint64_t bits = one.bitcastToAPInt().getZExtValue();
@@ -219,4 +224,32 @@ std::optional<std::vector<char>> basin::sink::makePowersOfTwo(Type element,
   if (scaleByPowersOfTwo(bytes, element, {size}, -1, exponents))
     return std::nullopt;
   return bytes;
+}
+
+Value basin::onnx::makeScaledScalar(OpBuilder &b, Value constant, ArrayRef<int> exponents) {
+  std::optional<double> number = getConstantScalar(constant);
+  auto type = dyn_cast<RankedTensorType>(constant.getType());
+  if (!number || !type || !type.hasStaticShape() || !isScalable(type.getElementType()))
+    return {};
+  auto element = cast<FloatType>(type.getElementType());
+  APFloat value(*number);
+  bool lossy;
+  value.convert(element.getFloatSemantics(), APFloat::rmNearestTiesToEven, &lossy);
+  uint64_t bits = value.bitcastToAPInt().getZExtValue();
+  auto bytes = std::make_shared<std::vector<char>>();
+  for (size_t i = 0; i < exponents.size(); ++i)
+    bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
+                  reinterpret_cast<char *>(&bits) + element.getWidth() / 8);
+  int64_t size = exponents.size();
+  if (scaleByPowersOfTwo(*bytes, element, {size}, -1, exponents))
+    return {};
+  SmallVector<int64_t> shape(type.getShape());
+  if (exponents.size() > 1) {
+    if (shape.empty())
+      shape.push_back(1);
+    shape.back() = size;
+  }
+  auto scaledType = RankedTensorType::get(shape, element);
+  NamedAttribute attr = b.getNamedAttr("value", makeElements(scaledType, *bytes, bytes, "scaled"));
+  return ConstantOp::create(b, constant.getLoc(), scaledType, ValueRange(), attr)->getResult(0);
 }
