@@ -251,7 +251,8 @@ std::optional<AttentionParts> Unpacker::unpack(std::string &why) {
   if (usePresent)
     takePresent();
   if (reason.empty() && o.maskKind == MaskKind::lengths)
-    reason = inner ? unpackMask(inner) : "no operator in its form says what the integers of its mask mean";
+    reason = inner ? unpackMask(inner)
+                   : "no operator in its form says what the integers of its mask mean";
   why = reason.str();
   return why.empty() ? std::optional(o) : std::nullopt;
 }
