@@ -174,6 +174,21 @@ def test_explicit_products_are_exact(tmp_path: Path) -> None:
         assert any(np.any(f == np.float16(3 / (8 if "rescale" in passes else 4))) for f in factors)
 
 
+def test_a_product_that_overflows_is_divided_before(tmp_path: Path) -> None:
+    """Its matrix keeps an element that no scale can halve: the input takes the scale instead."""
+    wide = [Graph(4, dtype, keep_f16=True) for dtype in (np.float16, np.float32)]
+    for g in wide:
+        w = np.full((4, 4), 2.0)
+        w[0, 1] = 2.0**-24
+        h = g("MatMul", "x", g.weight(value=w))
+        g.output = norm(g, g("Add", h, g("MatMul", "x", g.weight(value=np.eye(4)))))
+    narrow, reference = (g.save_output(tmp_path / f"{i}.onnx") for i, g in enumerate(wide))
+    x = np.full((1, 2, 4), 16384.0)
+    assert np.isnan(evaluate(onnx.load(narrow), x)).any()
+    cured = rewrite(narrow, tmp_path / "out.onnx", "sink-rescale-residual{k=3}")
+    assert close(evaluate(cured, x), evaluate(onnx.load(reference), x))
+
+
 def test_rounding_is_bounded(tmp_path: Path) -> None:
     source = llama(np.float16, clip=False).save_output(tmp_path / "in.onnx")
     rounded = rewrite(source, tmp_path / "out.onnx", "sink-rescale-residual{k=5 inexact=0.01}")

