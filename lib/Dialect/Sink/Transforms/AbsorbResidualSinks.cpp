@@ -227,9 +227,13 @@ void AbsorbResidualSinksPass::runOnOperation() {
   sink::ParameterNames names(getOperation());
   sink::StreamScaler scaler(getOperation(), names, inexact);
   for (auto [stream, list] : llvm::zip_equal(streams, *exponents))
-    if (llvm::any_of(list, [](int e) { return e != 0; }) &&
-        failed(scaler.plan(stream, list, /*intoEpsilon=*/false)))
-      return signalPassFailure();
+    if (llvm::any_of(list, [](int e) { return e != 0; })) {
+      if (failed(scaler.plan(stream, list, /*intoEpsilon=*/false)))
+        return signalPassFailure();
+      ++numStreams;
+    }
   if (failed(scaler.apply()))
-    signalPassFailure();
+    return signalPassFailure();
+  numWeights += scaler.getNumWeights();
+  numProducts += scaler.getNumProducts();
 }

@@ -27,6 +27,7 @@ using namespace basin::sink;
 //===----------------------------------------------------------------------===//
 
 LogicalResult StreamScaler::fold(Value weight, Way way, ArrayRef<Part *> parts) {
+  ++state->numWeights;
   if (way == Way::Change)
     return state->weights.change(parts.front()->scale);
   for (Part *part : parts) {
@@ -110,6 +111,7 @@ FailureOr<Value> StreamScaler::makeProduct(OpBuilder &b, Value value, ArrayRef<i
   if (uniform)
     product.setType(value.getType());
   setValueName(cast<OpResult>(product), state->names.make(stem));
+  ++state->numProducts;
   return product;
 }
 

@@ -406,8 +406,8 @@ json::Object InstrumentOutliersPass::describeModel() {
       {"outlier", statisticsOptions.outlier},
       {"histogram",
        json::Object{{"first", bins.first}, {"octave", bins.octave}, {"bins", bins.count}}},
-      {"taps", std::move(descriptions)},
-      {"unmeasured", std::move(unmeasured)}};
+      {"taps", std::exchange(descriptions, {})},
+      {"unmeasured", std::exchange(unmeasured, {})}};
 }
 
 void InstrumentOutliersPass::addMetadata() {
@@ -427,6 +427,11 @@ void InstrumentOutliersPass::runOnOperation() {
   auto graphs = getOperation().getOps<GraphOp>();
   if (!llvm::hasSingleElement(graphs))
     return;
+  // A pass manager may run the pass on several modules.
+  tokens = {};
+  statisticsOptions = {};
+  descriptions.clear();
+  unmeasured.clear();
   GraphOp graph = *graphs.begin();
   Operation *inside = &graph.getBody().front().front();
   if (int64_t opset = getOpsetVersion(inside); opset < kMinOpset) {

@@ -79,8 +79,13 @@ void RescaleResidualPass::runOnOperation() {
   sink::ParameterNames names(getOperation());
   sink::StreamScaler scaler(getOperation(), names, inexact);
   for (auto [stream, exponent] : llvm::zip_equal(streams, *exponents))
-    if (exponent != 0 && failed(scaler.plan(stream, {exponent}, /*intoEpsilon=*/true)))
-      return signalPassFailure();
+    if (exponent != 0) {
+      if (failed(scaler.plan(stream, {exponent}, /*intoEpsilon=*/true)))
+        return signalPassFailure();
+      ++numStreams;
+    }
   if (failed(scaler.apply()))
-    signalPassFailure();
+    return signalPassFailure();
+  numWeights += scaler.getNumWeights();
+  numProducts += scaler.getNumProducts();
 }

@@ -34,6 +34,9 @@ StreamScaler::StreamScaler(ModuleOp module, ParameterNames &names, double bound)
 
 StreamScaler::~StreamScaler() = default;
 
+unsigned StreamScaler::getNumWeights() const { return state->numWeights; }
+unsigned StreamScaler::getNumProducts() const { return state->numProducts; }
+
 //===----------------------------------------------------------------------===//
 // Plan
 //===----------------------------------------------------------------------===//

@@ -37,6 +37,11 @@ public:
 
   llvm::LogicalResult apply();
 
+  /// How many weights took a factor, themselves or as a copy, and how many
+  /// multiplications were inserted.
+  unsigned getNumWeights() const;
+  unsigned getNumProducts() const;
+
 private:
   struct Part;
   struct Writer;

@@ -70,6 +70,7 @@ struct StreamScaler::State {
   llvm::SmallVector<Reader> readers, norms;
   llvm::SmallVector<Limit> limits;
   llvm::MapVector<mlir::Value, llvm::SmallVector<Head, 1>> heads;
+  unsigned numWeights = 0, numProducts = 0;
   llvm::MapVector<mlir::Value, std::pair<Way, llvm::SmallVector<Part *>>> folds;
 };
 

@@ -83,6 +83,24 @@ onnx.graph @factor #g {
   onnx.return
 }
 
+// Without such a factor the input of the product is divided: the product itself may
+// pass f16's largest number.
+// CHECK-LABEL: onnx.graph @divided_input
+// CHECK: %[[W:.*]] = onnx.initializer "divided_input.w" : {{.*}} = dense<5.960460e-08>
+// CHECK: %[[C:.*]] = onnx.Constant() {{.*}}value = dense<1.250000e-01> : tensor<f16>
+// CHECK: %[[D:.*]] = onnx.Mul(%{{.*}}, %[[C]])
+// CHECK: %[[P:.*]] = onnx.MatMul(%[[D]], %[[W]])
+// CHECK: onnx.Add(%{{.*}}, %[[P]])
+onnx.graph @divided_input #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!h, !h)
+  %w = onnx.initializer "divided_input.w" : tensor<4x4xf16> = dense<5.9604645e-08> : tensor<4x4xf16>
+  %p = onnx.MatMul(%z, %w) : (!h, tensor<4x4xf16>) -> !h
+  %0 = onnx.Add(%x, %p) : (!h, !h) -> !h
+  %y = sink.rms_norm %0 {epsilon = 1.0} : (!h) -> !h
+  onnx.node "Sink" (%y) {} : (!h) -> ()
+  onnx.return
+}
+
 // Constant bounds are divided as the stream is; infinity stays.
 // CHECK-LABEL: onnx.graph @limits
 // CHECK: %[[LOW:.*]] = onnx.Constant() {{.*}}value = dense<0xFF800000>

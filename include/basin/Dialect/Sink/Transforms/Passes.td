@@ -24,7 +24,8 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
     where it might overflow). A vector with other uses is copied. A matrix with
     other uses, a weight that cannot take the factor exactly, and what is not
     understood get an explicit multiplication of what they write, or, where a
-    constant factor follows, a change of that factor. Readers other than norms get
+    constant factor follows, a change of that factor. In f16, where a product by a
+    matrix may overflow before it is divided, its input is. Readers other than norms get
     the stream restored by a multiplication. So every stream can be rescaled.
 
     `inexact` = e above zero rounds weights that cannot take the factor exactly
@@ -59,6 +60,11 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
     Option<"bound", "bound", "double", "0", "largest |x| of the stream, for 'auto'">,
     Option<"inexact", "inexact", "double", "0",
            "largest relative error of a weight that is rounded; 0 rounds none">
+  ];
+  let statistics = [
+    Statistic<"numStreams", "streams", "residual streams divided">,
+    Statistic<"numWeights", "weights", "weights that take a factor, or a copy of theirs does">,
+    Statistic<"numProducts", "products", "multiplications inserted">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
@@ -98,6 +104,11 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
     Option<"stats", "stats", "std::string", "", "statistics file">,
     Option<"inexact", "inexact", "double", "0",
            "largest relative error of a weight that is rounded; 0 rounds none">
+  ];
+  let statistics = [
+    Statistic<"numStreams", "streams", "residual streams divided">,
+    Statistic<"numWeights", "weights", "weights that take a factor, or a copy of theirs does">,
+    Statistic<"numProducts", "products", "multiplications inserted">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
