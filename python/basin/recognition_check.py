@@ -280,10 +280,14 @@ def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case
     return report
 
 
+# Of a row's largest value: sums of a few such errors are as large as the row.
+_ALL_LOST = 0.25
+
+
 def _lost_digits(outputs: _Outputs, results: dict[str, object]) -> np.ndarray | float:
     """What rounding the mean, and a variance taken from the mean of squares, may lose.
 
-    One figure a row, of its largest value; up to a half of that.
+    One figure a row, of its largest value. A row that may lose a quarter of it tells nothing.
     """
     if outputs.centred is None:
         return 0.0
@@ -294,7 +298,7 @@ def _lost_digits(outputs: _Outputs, results: dict[str, object]) -> np.ndarray | 
         # The rounded mean moves every element by as much.
         lost += np.abs(mean) / np.abs(rows - mean[:, None]).max(axis=1)
         lost *= 8 * 2.0**-24  # as many roundings
-    return np.minimum(np.where(np.isnan(lost), 0.0, lost), 0.5)
+    return np.where(lost > _ALL_LOST, np.inf, np.where(np.isnan(lost), 0.0, lost))
 
 
 def format_recognition(report: RecognitionReport) -> str:
