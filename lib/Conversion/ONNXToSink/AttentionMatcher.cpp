@@ -71,12 +71,6 @@ private:
 
 static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
 
-/// A constant so low that a score which it stands for is meant to be hidden.
-static bool isMaskedScore(Value value) {
-  std::optional<double> constant = evaluateScalar(value);
-  return constant && *constant <= -1e4;
-}
-
 /// Whether a mask is broadcast to the scores, not the scores to the mask: where
 /// one of two sizes is dynamic, the other may be what grows it.
 static bool isNoLarger(Value mask, Value scores) {
@@ -104,8 +98,8 @@ std::optional<Miss> AttentionWalk::checkMask(Operation *op) const {
 
 /// where(keep, s, low); where(hide, low, s).
 std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
-  bool keeps = isMaskedScore(where.getY());
-  if (!keeps && !isMaskedScore(where.getX()))
+  bool keeps = isHiddenScore(where.getY());
+  if (!keeps && !isHiddenScore(where.getX()))
     return miss("its Where does not replace scores by a large negative constant");
   Value fill = keeps ? where.getY() : where.getX();
   m.parts.mask = where.getCondition();
@@ -141,7 +135,7 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
         return true;
       if (!isa<CastOp, IdentityOp, MulOp, DivOp, AddOp, WhereOp, TanhOp, ReshapeOp>(def))
         return false;
-      unsigned index = isa<WhereOp>(def) && isMaskedScore(def->getOperand(1)) ? 2 : 0;
+      unsigned index = isa<WhereOp>(def) && isHiddenScore(def->getOperand(1)) ? 2 : 0;
       if (isa<WhereOp>(def) && index == 0)
         index = 1;
       if (isa<MulOp>(def) && evaluateScalar(def->getOperand(0)))

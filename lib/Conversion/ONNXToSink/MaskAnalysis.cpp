@@ -20,6 +20,7 @@
 
 using namespace mlir;
 using namespace basin::onnx;
+namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
 namespace {
@@ -290,7 +291,7 @@ static Value matchTriangleSlices(Value value) {
   return value;
 }
 
-static bool isLow(Value value) {
+bool basin::onnx::isHiddenScore(Value value) {
   value = skipViews(value, MaskKind::additive);
   std::optional<double> constant = evaluateScalar(value);
   if (!constant)
@@ -299,7 +300,7 @@ static bool isLow(Value value) {
         if (auto dense = dyn_cast<DenseElementsAttr>(*attr);
             dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
           constant = dense.getSplatValue<APFloat>().convertToDouble();
-  return constant && *constant <= -1e4;
+  return constant && *constant <= sink::kHiddenScore;
 }
 
 static bool triangleHides(Value value, MaskKind kind) {
@@ -308,7 +309,7 @@ static bool triangleHides(Value value, MaskKind kind) {
     return false;
   // A constant is read through its Casts as they convert it.
   return isTriangle(table, [&](double element) {
-    return kind == MaskKind::additive ? element <= -1e4
+    return kind == MaskKind::additive ? element <= sink::kHiddenScore
            : kind == MaskKind::keep   ? element == 0
                                       : element >= 1;
   });
@@ -339,7 +340,7 @@ bool MaskProof::triluHides(TriluOp trilu, MaskKind kind) const {
   if (kind == MaskKind::keep)
     return !upper && k <= 0;
   if (kind == MaskKind::additive)
-    return upper && k <= 1 && isLow(trilu.getInput());
+    return upper && k <= 1 && isHiddenScore(trilu.getInput());
   return false;
 }
 
@@ -366,17 +367,19 @@ bool MaskProof::additiveHides(Operation *op, unsigned depth) {
     return hidesFuture(op->getOperand(0), MaskKind::additive, depth) ||
            hidesFuture(op->getOperand(1), MaskKind::additive, depth);
   if (auto where = dyn_cast<WhereOp>(op))
-    return (isLow(where.getY()) && hidesFuture(where.getCondition(), MaskKind::keep, depth)) ||
-           (isLow(where.getX()) && hidesFuture(where.getCondition(), MaskKind::drop, depth)) ||
+    return (isHiddenScore(where.getY()) &&
+            hidesFuture(where.getCondition(), MaskKind::keep, depth)) ||
+           (isHiddenScore(where.getX()) &&
+            hidesFuture(where.getCondition(), MaskKind::drop, depth)) ||
            (hidesFuture(where.getX(), MaskKind::additive, depth) &&
             hidesFuture(where.getY(), MaskKind::additive, depth)) ||
            // Padding written over a causal mask.
-           (isLow(where.getX()) && hidesFuture(where.getY(), MaskKind::additive, depth)) ||
-           (isLow(where.getY()) && hidesFuture(where.getX(), MaskKind::additive, depth));
+           (isHiddenScore(where.getX()) && hidesFuture(where.getY(), MaskKind::additive, depth)) ||
+           (isHiddenScore(where.getY()) && hidesFuture(where.getX(), MaskKind::additive, depth));
   if (isa<MulOp>(op))
     for (unsigned i : {0u, 1u}) {
       Value other = op->getOperand(1 - i);
-      if (!isLow(op->getOperand(i)))
+      if (!isHiddenScore(op->getOperand(i)))
         continue;
       if (auto sub = other.getDefiningOp<SubOp>(); sub && evaluateScalar(sub.getA()) == 1.0)
         return hidesFuture(sub.getB(), MaskKind::keep, depth);

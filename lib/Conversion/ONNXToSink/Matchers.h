@@ -116,6 +116,10 @@ std::optional<std::variant<AttentionGate, Miss>> matchAttentionGate(sink::Attent
 /// Moves the product, and the steps to it, into the form.
 void raiseAttentionGate(sink::AttentionOp op, AttentionGate &match);
 
+/// Whether `value` is one constant that hides the scores which it takes the place of,
+/// or which it is added to.
+bool isHiddenScore(mlir::Value value);
+
 /// What is known of how many keys there are.
 enum class KeyCount { any, atLeast /* as queries */, asQueries };
 

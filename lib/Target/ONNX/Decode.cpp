@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fields.h"
 #include "Wire.h"
 
 #include <stdexcept>
@@ -119,10 +120,10 @@ std::pair<StringRef, StringRef> Decoder::entry(Reader r) {
   std::pair<StringRef, StringRef> out;
   fields(r, sizeof(out), nullptr, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Entry::key:
       out.first = view(r);
       return true;
-    case 2:
+    case field::Entry::value:
       out.second = view(r);
       return true;
     default:
@@ -136,46 +137,46 @@ Tensor Decoder::tensor(Reader r) {
   Tensor t;
   fields(r, sizeof(t), &t.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Tensor::dims:
       int64s(r, t.dims);
       return true;
-    case 2:
+    case field::Tensor::data_type:
       t.dataType = r.get_int32();
       return true;
-    case 4:
+    case field::Tensor::float_data:
       floats(r, t.floats);
       return true;
-    case 5:
+    case field::Tensor::int32_data:
       numbers(r, t.int32s, [&] { return r.get_packed_int32(); }, [&] { return r.get_int32(); });
       return true;
-    case 6:
+    case field::Tensor::string_data:
       t.strings.push_back(view(r));
       return true;
-    case 7:
+    case field::Tensor::int64_data:
       int64s(r, t.int64s);
       return true;
-    case 8:
+    case field::Tensor::name:
       t.name = view(r);
       return true;
-    case 9:
+    case field::Tensor::raw_data:
       t.raw = view(r);
       return true;
-    case 10:
+    case field::Tensor::double_data:
       numbers(r, t.doubles, [&] { return r.get_packed_double(); }, [&] { return r.get_double(); });
       return true;
-    case 11:
+    case field::Tensor::uint64_data:
       numbers(r, t.uint64s, [&] { return r.get_packed_uint64(); }, [&] { return r.get_uint64(); });
       return true;
-    case 12:
+    case field::Tensor::doc_string:
       t.doc = view(r);
       return true;
-    case 13:
+    case field::Tensor::external_data:
       t.external.push_back(entry(r.get_message()));
       return true;
-    case 14:
+    case field::Tensor::data_location:
       t.location = r.get_int32();
       return true;
-    case 16:
+    case field::Tensor::metadata_props:
       t.meta.push_back(entry(r.get_message()));
       return true;
     default:
@@ -189,13 +190,13 @@ SparseTensor Decoder::sparse(Reader r) {
   SparseTensor s;
   fields(r, sizeof(s), &s.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::SparseTensor::values:
       s.values = tensor(r.get_message());
       return true;
-    case 2:
+    case field::SparseTensor::indices:
       s.indices = tensor(r.get_message());
       return true;
-    case 3:
+    case field::SparseTensor::dims:
       int64s(r, s.dims);
       return true;
     default:
@@ -212,16 +213,16 @@ SparseTensor Decoder::sparse(Reader r) {
 void Decoder::shape(Reader r, Type &out) {
   out.hasShape = true;
   fields(r, 0, nullptr, [&](Reader &r) {
-    if (r.tag() != 1)
+    if (r.tag() != field::TensorShape::dim)
       return false;
     Reader dimReader = r.get_message();
     Dim dim;
     fields(dimReader, sizeof(dim), nullptr, [&](Reader &r) {
       switch (r.tag()) {
-      case 1:
+      case field::Dimension::dim_value:
         dim = {r.get_int64(), std::nullopt};
         return true;
-      case 2:
+      case field::Dimension::dim_param:
         dim = {std::nullopt, view(r)};
         return true;
       default:
@@ -236,10 +237,10 @@ void Decoder::shape(Reader r, Type &out) {
 void Decoder::tensorType(Reader r, Type &out) {
   fields(r, 0, nullptr, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::TensorType::elem_type:
       out.elementType = r.get_int32();
       return true;
-    case 2:
+    case field::TensorType::shape:
       shape(r.get_message(), out);
       return true;
     default:
@@ -258,7 +259,7 @@ Type Decoder::type(Reader r) {
         t.inner = std::make_unique<Type>(type(r.get_message()));
         return true;
       }
-      if (kind == Type::Map && r.tag() == 1) {
+      if (kind == Type::Map && r.tag() == field::MapType::key_type) {
         t.elementType = r.get_int32();
         return true;
       }
@@ -267,27 +268,27 @@ Type Decoder::type(Reader r) {
   };
   fields(r, sizeof(t), nullptr, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Type::tensor_type:
       t.kind = Type::Tensor;
       tensorType(r.get_message(), t);
       return true;
-    case 4:
-      nested(r.get_message(), Type::Sequence, 1);
+    case field::Type::sequence_type:
+      nested(r.get_message(), Type::Sequence, field::ListType::elem_type);
       return true;
-    case 5:
-      nested(r.get_message(), Type::Map, 2);
+    case field::Type::map_type:
+      nested(r.get_message(), Type::Map, field::MapType::value_type);
       return true;
-    case 7: {
+    case field::Type::opaque_type: {
       t.kind = Type::Opaque;
       std::tie(t.domain, t.name) = entry(r.get_message());
       return true;
     }
-    case 8:
+    case field::Type::sparse_tensor_type:
       t.kind = Type::Sparse;
       tensorType(r.get_message(), t);
       return true;
-    case 9:
-      nested(r.get_message(), Type::Optional, 1);
+    case field::Type::optional_type:
+      nested(r.get_message(), Type::Optional, field::ListType::elem_type);
       return true;
     default:
       return false;
@@ -300,16 +301,16 @@ ValueInfo Decoder::valueInfo(Reader r) {
   ValueInfo v;
   fields(r, sizeof(v), &v.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::ValueInfo::name:
       v.name = view(r);
       return true;
-    case 2:
+    case field::ValueInfo::type:
       v.type = type(r.get_message());
       return true;
-    case 3:
+    case field::ValueInfo::doc_string:
       v.doc = view(r);
       return true;
-    case 4:
+    case field::ValueInfo::metadata_props:
       v.meta.push_back(entry(r.get_message()));
       return true;
     default:
@@ -325,25 +326,25 @@ ValueInfo Decoder::valueInfo(Reader r) {
 
 bool Decoder::attributeList(Reader &r, Attribute &a) {
   switch (r.tag()) {
-  case 7:
+  case field::Attribute::floats:
     floats(r, a.floats);
     return true;
-  case 8:
+  case field::Attribute::ints:
     int64s(r, a.ints);
     return true;
-  case 9:
+  case field::Attribute::strings:
     a.strings.push_back(view(r));
     return true;
-  case 10:
+  case field::Attribute::tensors:
     a.tensors.push_back(tensor(r.get_message()));
     return true;
-  case 11:
+  case field::Attribute::graphs:
     a.graphs.push_back(graph(r.get_message()));
     return true;
-  case 15:
+  case field::Attribute::type_protos:
     a.types.push_back(type(r.get_message()));
     return true;
-  case 23:
+  case field::Attribute::sparse_tensors:
     a.sparses.push_back(sparse(r.get_message()));
     return true;
   default:
@@ -357,37 +358,37 @@ Attribute Decoder::attribute(Reader r) {
   std::string unknown;
   fields(r, sizeof(a), &unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Attribute::name:
       a.name = view(r);
       return true;
-    case 2:
+    case field::Attribute::f:
       a.f = r.get_float();
       return true;
-    case 3:
+    case field::Attribute::i:
       a.i = r.get_int64();
       return true;
-    case 4:
+    case field::Attribute::s:
       a.s = view(r);
       return true;
-    case 5:
+    case field::Attribute::t:
       a.t = std::make_unique<Tensor>(tensor(r.get_message()));
       return true;
-    case 6:
+    case field::Attribute::g:
       a.g = std::make_unique<Graph>(graph(r.get_message()));
       return true;
-    case 13:
+    case field::Attribute::doc_string:
       a.doc = view(r);
       return true;
-    case 14:
+    case field::Attribute::tp:
       a.tp = std::make_unique<Type>(type(r.get_message()));
       return true;
-    case 20:
+    case field::Attribute::type:
       a.type = r.get_int32();
       return true;
-    case 21:
+    case field::Attribute::ref_attr_name:
       a.ref = view(r);
       return true;
-    case 22:
+    case field::Attribute::sparse_tensor:
       a.sparse = std::make_unique<SparseTensor>(sparse(r.get_message()));
       return true;
     default:
@@ -402,31 +403,31 @@ Node Decoder::node(Reader r) {
   Node n;
   fields(r, sizeof(n), &n.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Node::input:
       n.inputs.push_back(view(r));
       return true;
-    case 2:
+    case field::Node::output:
       n.outputs.push_back(view(r));
       return true;
-    case 3:
+    case field::Node::name:
       n.name = view(r);
       return true;
-    case 4:
+    case field::Node::op_type:
       n.opType = view(r);
       return true;
-    case 5:
+    case field::Node::attribute:
       n.attributes.push_back(attribute(r.get_message()));
       return true;
-    case 6:
+    case field::Node::doc_string:
       n.doc = view(r);
       return true;
-    case 7:
+    case field::Node::domain:
       n.domain = view(r);
       return true;
-    case 8:
+    case field::Node::overload:
       n.overload = view(r);
       return true;
-    case 9:
+    case field::Node::metadata_props:
       n.meta.push_back(entry(r.get_message()));
       return true;
     default:
@@ -440,31 +441,31 @@ Graph Decoder::graph(Reader r) {
   Graph g;
   fields(r, sizeof(g), &g.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Graph::node:
       g.nodes.push_back(node(r.get_message()));
       return true;
-    case 2:
+    case field::Graph::name:
       g.name = view(r);
       return true;
-    case 5:
+    case field::Graph::initializer:
       g.initializers.push_back(tensor(r.get_message()));
       return true;
-    case 10:
+    case field::Graph::doc_string:
       g.doc = view(r);
       return true;
-    case 11:
+    case field::Graph::input:
       g.inputs.push_back(valueInfo(r.get_message()));
       return true;
-    case 12:
+    case field::Graph::output:
       g.outputs.push_back(valueInfo(r.get_message()));
       return true;
-    case 13:
+    case field::Graph::value_info:
       g.valueInfo.push_back(valueInfo(r.get_message()));
       return true;
-    case 15:
+    case field::Graph::sparse_initializer:
       g.sparseInitializers.push_back(sparse(r.get_message()));
       return true;
-    case 16:
+    case field::Graph::metadata_props:
       g.meta.push_back(entry(r.get_message()));
       return true;
     default:
@@ -478,10 +479,10 @@ Opset Decoder::opset(Reader r) {
   Opset o;
   fields(r, sizeof(o), nullptr, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::OperatorSetId::domain:
       o.domain = view(r);
       return true;
-    case 2:
+    case field::OperatorSetId::version:
       o.version = r.get_int64();
       return true;
     default:
@@ -495,40 +496,40 @@ Function Decoder::function(Reader r) {
   Function f;
   fields(r, sizeof(f), &f.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Function::name:
       f.name = view(r);
       return true;
-    case 4:
+    case field::Function::input:
       f.inputs.push_back(view(r));
       return true;
-    case 5:
+    case field::Function::output:
       f.outputs.push_back(view(r));
       return true;
-    case 6:
+    case field::Function::attribute:
       f.attributes.push_back(view(r));
       return true;
-    case 7:
+    case field::Function::node:
       f.nodes.push_back(node(r.get_message()));
       return true;
-    case 8:
+    case field::Function::doc_string:
       f.doc = view(r);
       return true;
-    case 9:
+    case field::Function::opset_import:
       f.opsets.push_back(opset(r.get_message()));
       return true;
-    case 10:
+    case field::Function::domain:
       f.domain = view(r);
       return true;
-    case 11:
+    case field::Function::attribute_proto:
       f.attributeDefaults.push_back(attribute(r.get_message()));
       return true;
-    case 12:
+    case field::Function::value_info:
       f.valueInfo.push_back(valueInfo(r.get_message()));
       return true;
-    case 13:
+    case field::Function::overload:
       f.overload = view(r);
       return true;
-    case 14:
+    case field::Function::metadata_props:
       f.meta.push_back(entry(r.get_message()));
       return true;
     default:
@@ -542,34 +543,34 @@ Model Decoder::model(Reader r) {
   Model m;
   fields(r, sizeof(m), &m.unknown, [&](Reader &r) {
     switch (r.tag()) {
-    case 1:
+    case field::Model::ir_version:
       m.irVersion = r.get_int64();
       return true;
-    case 2:
+    case field::Model::producer_name:
       m.producerName = view(r);
       return true;
-    case 3:
+    case field::Model::producer_version:
       m.producerVersion = view(r);
       return true;
-    case 4:
+    case field::Model::domain:
       m.domain = view(r);
       return true;
-    case 5:
+    case field::Model::model_version:
       m.modelVersion = r.get_int64();
       return true;
-    case 6:
+    case field::Model::doc_string:
       m.doc = view(r);
       return true;
-    case 7:
+    case field::Model::graph:
       m.graph = graph(r.get_message());
       return true;
-    case 8:
+    case field::Model::opset_import:
       m.opsets.push_back(opset(r.get_message()));
       return true;
-    case 14:
+    case field::Model::metadata_props:
       m.meta.push_back(entry(r.get_message()));
       return true;
-    case 25:
+    case field::Model::functions:
       m.functions.push_back(function(r.get_message()));
       return true;
     default:

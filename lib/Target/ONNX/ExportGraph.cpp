@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Exporter.h"
+#include "Fields.h"
 #include "TypeCodec.h"
 
 #include "mlir/IR/TypeUtilities.h"
@@ -19,6 +20,7 @@
 using namespace mlir;
 using namespace basin::onnx;
 using wire::Rope;
+namespace field = basin::onnx::wire::field;
 
 /// Whether a stated type is still true of a value whose type was inferred or
 /// changed since: nothing static in one differs in the other.
@@ -35,14 +37,14 @@ static bool agrees(Type stated, Type actual) {
 
 Rope Exporter::valueInfo(ValueInfoAttr info, Type actual) {
   Rope out;
-  out.bytes(1, info.getName());
+  out.bytes(field::ValueInfo::name, info.getName());
   auto verbatim = info.getInfo().getAs<VerbatimAttr>("verbatim");
   bool keep = !actual || agrees(info.getType(), actual);
   if (keep && verbatim)
-    out.bytes(2, verbatim.getBytes());
+    out.bytes(field::ValueInfo::type, verbatim.getBytes());
   else if (Rope type = wire::encodeType(keep ? info.getType() : actual); type.size() > 0)
-    out.message(2, std::move(type));
-  common(out, info.getInfo(), /*docTag=*/3, /*metaTag=*/4);
+    out.message(field::ValueInfo::type, std::move(type));
+  common(out, info.getInfo(), field::ValueInfo::doc_string, field::ValueInfo::metadata_props);
   return out;
 }
 
@@ -52,13 +54,13 @@ LogicalResult Exporter::initializer(InitializerOp op, Rope &out) {
     FailureOr<Rope> rope = sparse(op, value);
     if (failed(rope))
       return failure();
-    out.message(15, std::move(*rope));
+    out.message(field::Graph::sparse_initializer, std::move(*rope));
     return success();
   }
   FailureOr<Rope> rope = tensor(op, op.getValue(), info, nameOf(op.getResult()));
   if (failed(rope))
     return failure();
-  out.message(5, std::move(*rope));
+  out.message(field::Graph::initializer, std::move(*rope));
   return success();
 }
 
@@ -66,14 +68,14 @@ LogicalResult Exporter::node(Operation *op, Rope &out) {
   auto iface = cast<NodeInterface>(op);
   Rope n;
   for (Value operand : op->getOperands())
-    n.bytes(1, nameOf(operand));
+    n.bytes(field::Node::input, nameOf(operand));
   for (Value result : op->getResults())
-    n.bytes(2, nameOf(result));
+    n.bytes(field::Node::output, nameOf(result));
   if (auto name = op->getAttrOfType<StringAttr>(kNameAttr))
-    n.bytes(3, name);
-  n.bytes(4, iface.getOpType());
+    n.bytes(field::Node::name, name);
+  n.bytes(field::Node::op_type, iface.getOpType());
   for (NamedAttribute attr : iface.getNodeAttrs())
-    if (failed(attribute(op, attr.getName(), attr.getValue(), 5, n)))
+    if (failed(attribute(op, attr.getName(), attr.getValue(), field::Node::attribute, n)))
       return failure();
   auto infos = op->getAttrOfType<ArrayAttr>(kSubgraphsAttr);
   SmallVector<StringAttr> names = iface.getRegionAttrNames();
@@ -88,30 +90,31 @@ LogicalResult Exporter::node(Operation *op, Rope &out) {
     // The graphs of one GRAPHS attribute are named name#0, name#1, ...
     auto [base, index] = names[i].getValue().rsplit('#');
     if (!index.empty() && llvm::all_of(index, [](char c) { return c >= '0' && c <= '9'; })) {
-      lists[base].message(11, std::move(*sub));
+      lists[base].message(field::Attribute::graphs, std::move(*sub));
       continue;
     }
     Rope a;
-    a.bytes(1, names[i]);
-    a.message(6, std::move(*sub));
-    a.integer(20, 5);
-    n.message(5, std::move(a));
+    a.bytes(field::Attribute::name, names[i]);
+    a.message(field::Attribute::g, std::move(*sub));
+    a.integer(field::Attribute::type, field::AttributeType::GRAPH);
+    n.message(field::Node::attribute, std::move(a));
   }
   for (auto &[name, graphs] : lists) {
-    graphs.bytes(1, name);
-    graphs.integer(20, 10);
-    n.message(5, std::move(graphs));
+    graphs.bytes(field::Attribute::name, name);
+    graphs.integer(field::Attribute::type, field::AttributeType::GRAPHS);
+    n.message(field::Node::attribute, std::move(graphs));
   }
-  common(n, op->getDiscardableAttrDictionary(), /*docTag=*/6, /*metaTag=*/9, "onnx.");
+  common(n, op->getDiscardableAttrDictionary(), field::Node::doc_string,
+         field::Node::metadata_props, "onnx.");
   if (auto generic = dyn_cast<NodeOp>(op)) {
     if (auto domain = generic.getDomainAttr())
-      n.bytes(7, domain);
+      n.bytes(field::Node::domain, domain);
     if (auto overload = generic.getOverloadNameAttr())
-      n.bytes(8, overload);
+      n.bytes(field::Node::overload, overload);
   } else if (auto domain = op->getAttrOfType<StringAttr>(kDomainAttr)) {
-    n.bytes(7, domain);
+    n.bytes(field::Node::domain, domain);
   } else if (!iface.getOpDomain().empty()) {
-    n.bytes(7, iface.getOpDomain());
+    n.bytes(field::Node::domain, iface.getOpDomain());
   }
   out = std::move(n);
   return success();
@@ -119,9 +122,9 @@ LogicalResult Exporter::node(Operation *op, Rope &out) {
 
 void Exporter::identity(Value from, StringRef to, uint32_t tag, Rope &out) {
   Rope n;
-  n.bytes(1, nameOf(from));
-  n.bytes(2, to);
-  n.bytes(4, "Identity");
+  n.bytes(field::Node::input, nameOf(from));
+  n.bytes(field::Node::output, to);
+  n.bytes(field::Node::op_type, "Identity");
   out.message(tag, std::move(n));
 }
 
@@ -148,23 +151,23 @@ LogicalResult Exporter::nodes(Block &block, GraphInfoAttr info, uint32_t tag, Ro
 FailureOr<Rope> Exporter::graph(Block &block, GraphInfoAttr info) {
   nameValues(block, info);
   Rope out;
-  if (failed(nodes(block, info, 1, out)))
+  if (failed(nodes(block, info, field::Graph::node, out)))
     return failure();
   if (auto name = info.getInfo().getAs<StringAttr>("name"))
-    out.bytes(2, name);
+    out.bytes(field::Graph::name, name);
   for (auto op : block.getOps<InitializerOp>())
     if (failed(initializer(op, out)))
       return failure();
   for (auto input : info.getInputs().getAsRange<ValueInfoAttr>())
-    out.message(11, valueInfo(input));
+    out.message(field::Graph::input, valueInfo(input));
   for (auto output : info.getOutputs().getAsRange<ValueInfoAttr>())
-    out.message(12, valueInfo(output));
+    out.message(field::Graph::output, valueInfo(output));
   for (auto value : info.getValueInfo().getAsRange<ValueInfoAttr>()) {
     auto it = scopes.back().names.find(value.getName());
     if (it != scopes.back().names.end())
-      out.message(13, valueInfo(value, it->second.getType()));
+      out.message(field::Graph::value_info, valueInfo(value, it->second.getType()));
   }
-  common(out, info.getInfo(), /*docTag=*/10, /*metaTag=*/16);
+  common(out, info.getInfo(), field::Graph::doc_string, field::Graph::metadata_props);
   scopes.pop_back();
   return out;
 }

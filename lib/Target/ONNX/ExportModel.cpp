@@ -11,16 +11,18 @@
 //===----------------------------------------------------------------------===//
 
 #include "Exporter.h"
+#include "Fields.h"
 
 using namespace mlir;
 using namespace basin::onnx;
 using wire::Rope;
+namespace field = basin::onnx::wire::field;
 
 void Exporter::entries(Rope &out, uint32_t tag, ArrayAttr entries) {
   for (auto entry : entries.getAsRange<ArrayAttr>()) {
     Rope e;
-    e.bytes(1, cast<StringAttr>(entry[0]).getValue());
-    e.bytes(2, cast<StringAttr>(entry[1]).getValue());
+    e.bytes(field::Entry::key, cast<StringAttr>(entry[0]).getValue());
+    e.bytes(field::Entry::value, cast<StringAttr>(entry[1]).getValue());
     out.message(tag, std::move(e));
   }
 }
@@ -39,9 +41,9 @@ void Exporter::opsets(Rope &out, uint32_t tag, ArrayAttr opsets) {
   for (auto opset : opsets.getAsRange<DictionaryAttr>()) {
     Rope entry;
     if (auto domain = opset.getAs<StringAttr>("domain"))
-      entry.bytes(1, domain);
+      entry.bytes(field::OperatorSetId::domain, domain);
     if (auto version = opset.getAs<IntegerAttr>("version"))
-      entry.integer(2, version.getInt());
+      entry.integer(field::OperatorSetId::version, version.getInt());
     out.message(tag, std::move(entry));
   }
 }
@@ -50,26 +52,27 @@ LogicalResult Exporter::function(FunctionOp op, Rope &out) {
   Block &block = op.getBody().front();
   GraphInfoAttr info = op.getInfo();
   nameValues(block, info);
-  out.bytes(1, op.getName());
+  out.bytes(field::Function::name, op.getName());
   for (auto input : info.getInputs().getAsRange<ValueInfoAttr>())
-    out.bytes(4, input.getName());
+    out.bytes(field::Function::input, input.getName());
   for (auto output : info.getOutputs().getAsRange<ValueInfoAttr>())
-    out.bytes(5, output.getName());
+    out.bytes(field::Function::output, output.getName());
   for (auto name : op.getAttrNames().getAsRange<StringAttr>())
-    out.bytes(6, name);
-  if (failed(nodes(block, info, 7, out)))
+    out.bytes(field::Function::attribute, name);
+  if (failed(nodes(block, info, field::Function::node, out)))
     return failure();
-  opsets(out, 9, op.getOpsets());
+  opsets(out, field::Function::opset_import, op.getOpsets());
   if (auto domain = op.getDomainAttr())
-    out.bytes(10, domain);
+    out.bytes(field::Function::domain, domain);
   for (auto entry : op.getAttrDefaults().getAsRange<DictionaryAttr>())
-    if (failed(attribute(op, entry.getAs<StringAttr>("name"), entry.get("value"), 11, out)))
+    if (failed(attribute(op, entry.getAs<StringAttr>("name"), entry.get("value"),
+                         field::Function::attribute_proto, out)))
       return failure();
   for (auto value : info.getValueInfo().getAsRange<ValueInfoAttr>())
-    out.message(12, valueInfo(value));
+    out.message(field::Function::value_info, valueInfo(value));
   if (auto overload = op.getOverloadAttr())
-    out.bytes(13, overload);
-  common(out, info.getInfo(), /*docTag=*/8, /*metaTag=*/14);
+    out.bytes(field::Function::overload, overload);
+  common(out, info.getInfo(), field::Function::doc_string, field::Function::metadata_props);
   scopes.pop_back();
   return success();
 }
@@ -88,25 +91,25 @@ FailureOr<Rope> Exporter::model() {
     if (auto value = attrs.getAs<StringAttr>(name))
       out.bytes(tag, value);
   };
-  number(1, "ir_version");
-  text(2, "producer_name");
-  text(3, "producer_version");
-  text(4, "domain");
-  number(5, "model_version");
+  number(field::Model::ir_version, "ir_version");
+  text(field::Model::producer_name, "producer_name");
+  text(field::Model::producer_version, "producer_version");
+  text(field::Model::domain, "domain");
+  number(field::Model::model_version, "model_version");
   GraphOp main = *graphs.begin();
   FailureOr<Rope> body = graph(main.getBody().front(), main.getInfo());
   if (failed(body))
     return failure();
-  out.message(7, std::move(*body));
+  out.message(field::Model::graph, std::move(*body));
   if (auto imports = attrs.getAs<ArrayAttr>("opset_import"))
-    opsets(out, 8, imports);
+    opsets(out, field::Model::opset_import, imports);
   for (FunctionOp op : module.getOps<FunctionOp>()) {
     Rope f;
     if (failed(function(op, f)))
       return failure();
-    out.message(25, std::move(f));
+    out.message(field::Model::functions, std::move(f));
   }
-  common(out, attrs, /*docTag=*/6, /*metaTag=*/14);
+  common(out, attrs, field::Model::doc_string, field::Model::metadata_props);
   constexpr uint64_t kProtobufLimit = (uint64_t(1) << 31) - 1;
   if (out.size() > kProtobufLimit)
     return module.emitError("the model file would have ")

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Exporter.h"
+#include "Fields.h"
 #include "TypeCodec.h"
 
 #include "mlir/IR/Builders.h"
@@ -20,6 +21,7 @@
 using namespace mlir;
 using namespace basin::onnx;
 using wire::Rope;
+namespace field = basin::onnx::wire::field;
 
 //===----------------------------------------------------------------------===//
 // Tensors
@@ -44,19 +46,19 @@ static void typedData(Rope &out, ArrayRef<char> bytes, Type element) {
   if (bytes.empty())
     return;
   if (element.isF32() || (isa<ComplexType>(element) && bits == 64))
-    return out.bytes(4, packed);
+    return out.bytes(field::Tensor::float_data, packed);
   if (element.isF64() || isa<ComplexType>(element))
-    return out.bytes(10, packed);
+    return out.bytes(field::Tensor::double_data, packed);
   if (bits == 64 && isSigned) {
     forEach<int64_t>(bytes, push);
-    return out.packedIntegers(7, values);
+    return out.packedIntegers(field::Tensor::int64_data, values);
   }
   if (element.isUnsignedInteger(64) || element.isUnsignedInteger(32)) {
     if (bits == 64)
       forEach<uint64_t>(bytes, push);
     else
       forEach<uint32_t>(bytes, push);
-    return out.packedIntegers(11, values);
+    return out.packedIntegers(field::Tensor::uint64_data, values);
   }
   if (bits == 6) {
     uint32_t pending = 0, count = 0;
@@ -76,7 +78,7 @@ static void typedData(Rope &out, ArrayRef<char> bytes, Type element) {
   } else {
     forEach<uint8_t>(bytes, push);
   }
-  out.packedIntegers(5, values);
+  out.packedIntegers(field::Tensor::int32_data, values);
 }
 
 LogicalResult Exporter::writeData(Operation *op, ArrayRef<char> bytes, Rope &out) {
@@ -88,14 +90,14 @@ LogicalResult Exporter::writeData(Operation *op, ArrayRef<char> bytes, Rope &out
   }
   auto entry = [&](StringRef key, const std::string &value) {
     Rope e;
-    e.bytes(1, key);
-    e.bytes(2, value);
-    out.message(13, std::move(e));
+    e.bytes(field::Entry::key, key);
+    e.bytes(field::Entry::value, value);
+    out.message(field::Tensor::external_data, std::move(e));
   };
   entry("location", data.fileName);
   entry("offset", std::to_string(data.written));
   entry("length", std::to_string(bytes.size()));
-  out.integer(14, 1);
+  out.integer(field::Tensor::data_location, field::DataLocation::EXTERNAL);
   data.os->write(bytes.data(), bytes.size());
   data.written += bytes.size();
   return success();
@@ -109,15 +111,15 @@ LogicalResult Exporter::externalData(Operation *op, ExternalAttr attr, Rope &out
       list = b.getArrayAttr({b.getStrArrayAttr({"location", attr.getLocation()}),
                              b.getStrArrayAttr({"offset", std::to_string(attr.getOffset())}),
                              b.getStrArrayAttr({"length", std::to_string(attr.getLength())})});
-    entries(out, 13, list);
-    out.integer(14, 1);
+    entries(out, field::Tensor::external_data, list);
+    out.integer(field::Tensor::data_location, field::DataLocation::EXTERNAL);
     return success();
   }
   FailureOr<TensorBytes> bytes = getTensorBytes(attr, op);
   if (failed(bytes))
     return failure();
   if (data.mode == ExternalData::Embed) {
-    out.borrowed(9, bytes->bytes, bytes->owner);
+    out.borrowed(field::Tensor::raw_data, bytes->bytes, bytes->owner);
     return success();
   }
   return writeData(op, bytes->bytes, out);
@@ -133,14 +135,14 @@ FailureOr<Rope> Exporter::tensor(Operation *op, Attribute elements, DictionaryAt
   }
   Rope out;
   for (int64_t dim : type.getShape())
-    out.integer(1, dim);
-  out.integer(2, getElementTypeCode(type.getElementType()));
+    out.integer(field::Tensor::dims, dim);
+  out.integer(field::Tensor::data_type, getElementTypeCode(type.getElementType()));
   if (name)
-    out.bytes(8, *name);
+    out.bytes(field::Tensor::name, *name);
   auto flag = [&](StringRef key) { return info && info.contains(key); };
   if (auto strings = dyn_cast<StringsAttr>(elements)) {
     for (auto value : strings.getValues().getAsRange<StringAttr>())
-      out.bytes(6, value);
+      out.bytes(field::Tensor::string_data, value);
   } else if (auto external = dyn_cast<ExternalAttr>(elements)) {
     if (failed(externalData(op, external, out)))
       return failure();
@@ -154,16 +156,16 @@ FailureOr<Rope> Exporter::tensor(Operation *op, Attribute elements, DictionaryAt
     } else if (flag("typed")) {
       typedData(out, bytes->bytes, type.getElementType());
     } else {
-      out.borrowed(9, bytes->bytes, bytes->owner);
+      out.borrowed(field::Tensor::raw_data, bytes->bytes, bytes->owner);
     }
   }
   if (!info)
     return out;
   if (auto location = info.getAs<IntegerAttr>("location"))
-    out.integer(14, location.getInt());
+    out.integer(field::Tensor::data_location, location.getInt());
   if (auto external = info.getAs<ArrayAttr>("external"))
-    entries(out, 13, external);
-  common(out, info, /*docTag=*/12, /*metaTag=*/16);
+    entries(out, field::Tensor::external_data, external);
+  common(out, info, field::Tensor::doc_string, field::Tensor::metadata_props);
   return out;
 }
 
@@ -181,41 +183,21 @@ FailureOr<Rope> Exporter::sparse(Operation *op, SparseAttr attr) {
   FailureOr<Rope> values = tensor(op, attr.getValues());
   if (failed(values))
     return failure();
-  out.message(1, std::move(*values));
+  out.message(field::SparseTensor::values, std::move(*values));
   if (attr.getIndices()) {
     FailureOr<Rope> indices = tensor(op, attr.getIndices());
     if (failed(indices))
       return failure();
-    out.message(2, std::move(*indices));
+    out.message(field::SparseTensor::indices, std::move(*indices));
   }
   for (int64_t dim : attr.getDims().asArrayRef())
-    out.integer(3, dim);
+    out.integer(field::SparseTensor::dims, dim);
   return out;
 }
 
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//
-
-namespace {
-/// AttributeProto.AttributeType.
-enum Kind {
-  kFloat = 1,
-  kInt,
-  kString,
-  kTensor,
-  kGraph,
-  kFloats,
-  kInts,
-  kStrings,
-  kTensors,
-  kGraphs,
-  kSparse,
-  kSparses,
-  kType,
-  kTypes
-};
-} // namespace
 
 LogicalResult Exporter::attribute(Operation *op, StringRef name, Attribute attr, uint32_t tag,
                                   Rope &out) {
@@ -225,67 +207,74 @@ LogicalResult Exporter::attribute(Operation *op, StringRef name, Attribute attr,
     out.message(tag, std::move(a));
     return success();
   }
-  a.bytes(1, name);
+  a.bytes(field::Attribute::name, name);
   int64_t kind = 0;
-  auto message = [&](uint32_t field, Kind k, FailureOr<Rope> rope) {
+  auto message = [&](uint32_t number, int64_t k, FailureOr<Rope> rope) {
     kind = k;
     if (succeeded(rope))
-      a.message(field, std::move(*rope));
+      a.message(number, std::move(*rope));
     return LogicalResult(rope);
   };
   LogicalResult result = success();
   if (auto value = dyn_cast<IntegerAttr>(attr)) {
-    kind = kInt;
-    a.integer(3, value.getInt());
+    kind = field::AttributeType::INT;
+    a.integer(field::Attribute::i, value.getInt());
   } else if (auto value = dyn_cast<FloatAttr>(attr)) {
-    kind = kFloat;
-    a.number(2, value.getValue().convertToFloat());
+    kind = field::AttributeType::FLOAT;
+    a.number(field::Attribute::f, value.getValue().convertToFloat());
   } else if (auto value = dyn_cast<StringAttr>(attr)) {
-    kind = kString;
-    a.bytes(4, value);
+    kind = field::AttributeType::STRING;
+    a.bytes(field::Attribute::s, value);
   } else if (auto value = dyn_cast<DenseF32ArrayAttr>(attr)) {
-    kind = kFloats;
+    kind = field::AttributeType::FLOATS;
     for (float f : value.asArrayRef())
-      a.number(7, f);
+      a.number(field::Attribute::floats, f);
   } else if (auto value = dyn_cast<DenseI64ArrayAttr>(attr)) {
-    kind = kInts;
+    kind = field::AttributeType::INTS;
     for (int64_t i : value.asArrayRef())
-      a.integer(8, i);
+      a.integer(field::Attribute::ints, i);
   } else if (auto value = dyn_cast<ArrayAttr>(attr)) {
-    kind = kStrings;
+    kind = field::AttributeType::STRINGS;
     for (auto s : value.getAsRange<StringAttr>())
-      a.bytes(9, s);
+      a.bytes(field::Attribute::strings, s);
   } else if (auto value = dyn_cast<TypeAttr>(attr)) {
-    result = message(14, kType, wire::encodeType(value.getValue()));
+    result = message(field::Attribute::tp, field::AttributeType::TYPE_PROTO,
+                     wire::encodeType(value.getValue()));
   } else if (auto value = dyn_cast<SparseAttr>(attr)) {
-    result = message(22, kSparse, sparse(op, value));
+    result = message(field::Attribute::sparse_tensor, field::AttributeType::SPARSE_TENSOR,
+                     sparse(op, value));
   } else if (auto value = dyn_cast<RefAttr>(attr)) {
     kind = value.getKind();
-    a.bytes(21, value.getName());
+    a.bytes(field::Attribute::ref_attr_name, value.getName());
   } else if (auto value = dyn_cast<ListAttr>(attr)) {
     bool isType = value.getKind() == "type_protos";
     bool isSparse = value.getKind() == "sparse_tensors";
-    kind = isType ? kTypes : isSparse ? kSparses : kTensors;
+    kind = isType     ? field::AttributeType::TYPE_PROTOS
+           : isSparse ? field::AttributeType::SPARSE_TENSORS
+                      : field::AttributeType::TENSORS;
     for (Attribute item : value.getElements()) {
       if (auto bytes = dyn_cast<VerbatimAttr>(item)) {
-        a.bytes(15, bytes.getBytes());
+        a.bytes(field::Attribute::type_protos, bytes.getBytes());
         continue;
       }
       if (isType)
-        result = message(15, kTypes, wire::encodeType(cast<TypeAttr>(item).getValue()));
+        result = message(field::Attribute::type_protos, field::AttributeType::TYPE_PROTOS,
+                         wire::encodeType(cast<TypeAttr>(item).getValue()));
       else if (isSparse)
-        result = message(23, kSparses, sparse(op, cast<SparseAttr>(item)));
+        result = message(field::Attribute::sparse_tensors, field::AttributeType::SPARSE_TENSORS,
+                         sparse(op, cast<SparseAttr>(item)));
       else
-        result = message(10, kTensors, tensor(op, item));
+        result =
+            message(field::Attribute::tensors, field::AttributeType::TENSORS, tensor(op, item));
       if (failed(result))
         return failure();
     }
   } else {
-    result = message(5, kTensor, tensor(op, attr));
+    result = message(field::Attribute::t, field::AttributeType::TENSOR, tensor(op, attr));
   }
   if (failed(result))
     return failure();
-  a.integer(20, kind);
+  a.integer(field::Attribute::type, kind);
   out.message(tag, std::move(a));
   return success();
 }

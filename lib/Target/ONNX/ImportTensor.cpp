@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fields.h"
 #include "Importer.h"
 #include "TypeCodec.h"
 
@@ -22,6 +23,7 @@
 
 using namespace mlir;
 using namespace basin::onnx;
+namespace field = basin::onnx::wire::field;
 
 //===----------------------------------------------------------------------===//
 // Elements
@@ -153,7 +155,7 @@ FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t, const Twine &what
   auto type = RankedTensorType::get(t.dims, element);
   bool isTyped = !t.floats.empty() || !t.doubles.empty() || !t.int32s.empty() ||
                  !t.int64s.empty() || !t.uint64s.empty() || !t.strings.empty();
-  if (t.location.value_or(0) == 1) {
+  if (t.location.value_or(0) == field::DataLocation::EXTERNAL) {
     if (t.raw || isTyped)
       return error(what) << "has data both in the model and in a file";
     return externalElements(t, type, what);
@@ -178,7 +180,7 @@ DictionaryAttr Importer::tensorInfo(const wire::Tensor &t, bool withName) {
   Attrs info;
   if (withName && t.name)
     info.set("name", b.getStringAttr(*t.name));
-  bool external = t.location.value_or(0) == 1;
+  bool external = t.location.value_or(0) == field::DataLocation::EXTERNAL;
   bool isString = t.dataType.value_or(0) == 8;
   if (!t.raw && !external && !isString)
     info.set("typed", b.getUnitAttr());
@@ -207,23 +209,23 @@ static int32_t kindOf(const wire::Attribute &a) {
   if (a.type != 0)
     return a.type;
   if (a.f)
-    return 1;
+    return field::AttributeType::FLOAT;
   if (a.i)
-    return 2;
+    return field::AttributeType::INT;
   if (a.s)
-    return 3;
+    return field::AttributeType::STRING;
   if (a.t)
-    return 4;
+    return field::AttributeType::TENSOR;
   if (a.g)
-    return 5;
+    return field::AttributeType::GRAPH;
   if (!a.floats.empty())
-    return 6;
+    return field::AttributeType::FLOATS;
   if (!a.ints.empty())
-    return 7;
+    return field::AttributeType::INTS;
   if (!a.strings.empty())
-    return 8;
+    return field::AttributeType::STRINGS;
   if (!a.tensors.empty())
-    return 9;
+    return field::AttributeType::TENSORS;
   return 0;
 }
 
@@ -254,35 +256,35 @@ FailureOr<Attribute> Importer::attribute(const wire::Attribute &a, const Twine &
   if (a.ref)
     return Attribute(RefAttr::get(ctx, *a.ref, kind));
   switch (kind) {
-  case 1:
+  case field::AttributeType::FLOAT:
     return Attribute(b.getF32FloatAttr(a.f.value_or(0)));
-  case 2:
+  case field::AttributeType::INT:
     return Attribute(b.getI64IntegerAttr(a.i.value_or(0)));
-  case 3:
+  case field::AttributeType::STRING:
     return Attribute(b.getStringAttr(a.s.value_or("")));
-  case 4:
+  case field::AttributeType::TENSOR:
     if (!a.t)
       return error(what) << "has no tensor";
     return tensor(*a.t, what);
-  case 6:
+  case field::AttributeType::FLOATS:
     return Attribute(b.getDenseF32ArrayAttr(a.floats));
-  case 7:
+  case field::AttributeType::INTS:
     return Attribute(b.getDenseI64ArrayAttr(a.ints));
-  case 8:
+  case field::AttributeType::STRINGS:
     return Attribute(strings(a.strings));
-  case 9:
+  case field::AttributeType::TENSORS:
     return list("tensors", a.tensors, [&](const auto &t) { return tensor(t, what); });
-  case 11:
+  case field::AttributeType::SPARSE_TENSOR:
     if (!a.sparse)
       return error(what) << "has no sparse tensor";
     return sparse(*a.sparse, what);
-  case 12:
+  case field::AttributeType::SPARSE_TENSORS:
     return list("sparse_tensors", a.sparses, [&](const auto &s) { return sparse(s, what); });
-  case 13:
+  case field::AttributeType::TYPE_PROTO:
     if (!a.tp)
       return error(what) << "has no type";
     return typeProto(*a.tp);
-  case 14:
+  case field::AttributeType::TYPE_PROTOS:
     return list("type_protos", a.types, typeProto);
   default:
     return error(what) << "is of kind " << kind << ", which ONNX does not define";

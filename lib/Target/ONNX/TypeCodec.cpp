@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TypeCodec.h"
+#include "Fields.h"
 
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 
@@ -72,7 +73,7 @@ llvm::Expected<mlir::Type> wire::decodeType(MLIRContext *ctx, const Type &type) 
 
 static Rope encodeTensor(mlir::TensorType type) {
   Rope out;
-  out.integer(1, getElementTypeCode(type.getElementType()));
+  out.integer(field::TensorType::elem_type, getElementTypeCode(type.getElementType()));
   auto ranked = llvm::dyn_cast<RankedTensorType>(type);
   if (!ranked)
     return out;
@@ -81,12 +82,12 @@ static Rope encodeTensor(mlir::TensorType type) {
   for (auto [i, size] : llvm::enumerate(ranked.getShape())) {
     Rope dim;
     if (!ShapedType::isDynamic(size))
-      dim.integer(1, size);
+      dim.integer(field::Dimension::dim_value, size);
     else if (names && i < names.getNames().size() && !names.getNames()[i].empty())
-      dim.bytes(2, names.getNames()[i]);
-    shape.message(1, std::move(dim));
+      dim.bytes(field::Dimension::dim_param, names.getNames()[i]);
+    shape.message(field::TensorShape::dim, std::move(dim));
   }
-  out.message(2, std::move(shape));
+  out.message(field::TensorType::shape, std::move(shape));
   return out;
 }
 
@@ -94,28 +95,29 @@ Rope wire::encodeType(mlir::Type type) {
   Rope out;
   auto nested = [&](uint32_t tag, mlir::Type inner) {
     Rope body;
-    body.message(1, encodeType(inner));
+    body.message(field::ListType::elem_type, encodeType(inner));
     out.message(tag, std::move(body));
   };
   llvm::TypeSwitch<mlir::Type>(type)
-      .Case([&](mlir::TensorType t) { out.message(1, encodeTensor(t)); })
+      .Case([&](mlir::TensorType t) { out.message(field::Type::tensor_type, encodeTensor(t)); })
       .Case([&](SparseTensorType t) {
-        out.message(8, encodeTensor(llvm::cast<mlir::TensorType>(t.getTensorType())));
+        out.message(field::Type::sparse_tensor_type,
+                    encodeTensor(llvm::cast<mlir::TensorType>(t.getTensorType())));
       })
-      .Case([&](SequenceType t) { nested(4, t.getElementType()); })
-      .Case([&](OptionalType t) { nested(9, t.getElementType()); })
+      .Case([&](SequenceType t) { nested(field::Type::sequence_type, t.getElementType()); })
+      .Case([&](OptionalType t) { nested(field::Type::optional_type, t.getElementType()); })
       .Case([&](MapType t) {
         Rope body;
-        body.integer(1, getElementTypeCode(t.getKeyType()));
-        body.message(2, encodeType(t.getValueType()));
-        out.message(5, std::move(body));
+        body.integer(field::MapType::key_type, getElementTypeCode(t.getKeyType()));
+        body.message(field::MapType::value_type, encodeType(t.getValueType()));
+        out.message(field::Type::map_type, std::move(body));
       })
       .Case([&](OpaqueType t) {
         Rope body;
         if (!t.getDomain().empty())
-          body.bytes(1, t.getDomain());
-        body.bytes(2, t.getName());
-        out.message(7, std::move(body));
+          body.bytes(field::OpaqueType::domain, t.getDomain());
+        body.bytes(field::OpaqueType::name, t.getName());
+        out.message(field::Type::opaque_type, std::move(body));
       })
       .Default([](mlir::Type) {});
   return out;

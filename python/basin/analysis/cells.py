@@ -75,10 +75,6 @@ class Mean:
         self.sum.add(rows)
         self.count.add(counts)
 
-    def add_where(self, rows: np.ndarray, where: np.ndarray) -> None:
-        """Add the values [N, *shape] for which `where`, [N, *counted], holds."""
-        self.add(np.where(where, rows, 0.0), where.astype(np.int64))
-
     def value(self) -> np.ndarray:
         """The means, [*shape]; NaN where there is no value."""
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -2,8 +2,8 @@
 
 A graph counts as valid where ONNX Runtime loads it and runs it on some drawn inputs. A refusal is
 one clear error; it is counted by its reason. Where ONNX Runtime's CPU provider has no kernels (for
-f16), it computes in f32 between nodes, so that a rewrite's bits are compared as `basin rewrite` does
-it: in onnx's reference evaluator.
+f16), it computes in f32 between nodes, so that a rewrite's bits are compared in onnx's reference
+evaluator, as `basin rewrite` does it.
 """
 
 from __future__ import annotations

@@ -335,15 +335,14 @@ Value AttentionBuilder::weightedValues(Value probabilities) {
 }
 
 /// Which keys a query sees, broadcast to the scores; null where it sees all. A
-/// summand is a bias, as ALiBi's, above kHidden, and a mask at or below it.
+/// summand above kHiddenScore is a bias, as ALiBi's is.
 Value AttentionBuilder::visible() {
-  static constexpr double kHidden = -9999;
   Value seen = hidesByPosition() ? positions() : Value();
   if (!o.mask)
     return seen;
   Value mask = prepareMask();
   if (o.maskKind == MaskKind::additive)
-    mask = n.node<GreaterOp>({n.cast(mask, scoreElement), n.scalar(kHidden, scoreElement)});
+    mask = n.node<GreaterOp>({n.cast(mask, scoreElement), n.scalar(kHiddenScore, scoreElement)});
   else if (o.maskKind == MaskKind::drop)
     mask = n.node<NotOp>({mask});
   return seen ? n.node<AndOp>({mask, seen}) : mask;

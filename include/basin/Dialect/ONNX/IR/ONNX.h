@@ -77,11 +77,8 @@ llvm::LogicalResult verifyNode(mlir::Operation *op, const NodeSchema &schema);
 // Names of the discardable attributes that mirror a NodeProto.
 inline constexpr llvm::StringLiteral kNameAttr = "onnx.name";
 inline constexpr llvm::StringLiteral kOutsAttr = "onnx.outs";
-inline constexpr llvm::StringLiteral kDocAttr = "onnx.doc";
 inline constexpr llvm::StringLiteral kDomainAttr = "onnx.domain";
-inline constexpr llvm::StringLiteral kMetaAttr = "onnx.meta";
 inline constexpr llvm::StringLiteral kSubgraphsAttr = "onnx.subgraphs";
-inline constexpr llvm::StringLiteral kUnknownAttr = "onnx.unknown";
 // Of the module.
 inline constexpr llvm::StringLiteral kModelAttr = "onnx.model";
 inline constexpr llvm::StringLiteral kBaseDirAttr = "onnx.base_dir";

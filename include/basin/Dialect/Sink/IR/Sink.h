@@ -36,6 +36,11 @@ struct AttentionParts;
 
 namespace basin::sink {
 
+/// A score, or a summand of one, that is at or below this number hides its key.
+/// Models write -1e4 and lower numbers for that, which bf16 rounds to this one; no
+/// bias that means something else comes near it.
+inline constexpr double kHiddenScore = -9984;
+
 /// `op` as a norm that adds a residual; null for other ops, and for a null one.
 NormInterface getResidualNorm(mlir::Operation *op);
 
