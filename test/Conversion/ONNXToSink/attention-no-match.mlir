@@ -116,6 +116,22 @@ onnx.graph @where_not_low_enough #g {
   onnx.return
 }
 
+// One above the least that hides a score.
+// CHECK-LABEL: onnx.graph @where_almost_low_enough
+// CHECK-NOT: sink.attention
+onnx.graph @where_almost_low_enough #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %low = onnx.Constant() {value_float = -9983.0 : f32} : () -> !u
+  %t = onnx.Where(%b, %low, %s) : (tensor<5x7xi1>, !u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its Where does not replace scores by a large negative constant}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
 // A value from outside may be any.
 // CHECK-LABEL: onnx.graph @where_computed
 // CHECK-NOT: sink.attention

@@ -198,6 +198,21 @@ onnx.graph @where_keep #g {
   onnx.return
 }
 
+// -1e4 as bf16 has it: the least that hides a score.
+// CHECK-LABEL: onnx.graph @where_bf16
+// CHECK: sink.attention {{.*}} mask_fill = -9.984000e+03
+onnx.graph @where_bf16 #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x4x5x8xbf16>, tensor<2x4x7x8xbf16>, tensor<2x4x7x16xbf16>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x4x7x8xbf16>) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x5x8xbf16>, !u) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %low = onnx.initializer "low" : tensor<bf16> = dense<-1.0e4> : tensor<bf16>
+  %t = onnx.Where(%b, %s, %low) : (tensor<5x7xi1>, !u, tensor<bf16>) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x7x16xbf16>) -> !u
+  onnx.return
+}
+
 // True where a score goes.
 // CHECK-LABEL: onnx.graph @where_drop
 // CHECK: %[[B:.*]] = onnx.node "Source"{{.*}} -> tensor<5x7xi1>
