@@ -50,8 +50,7 @@ Results basin::applyMatMulRule(const NodePair &node) {
     // A vector is summed up: it has no columns.
     std::optional<Scale> right = node.scaleOf(1);
     std::optional<Scale> sum = right ? Scale::combine(*left, *right) : std::nullopt;
-    return sum && sum->isUniform() ? Results(SmallVector<Scale>{Scale(sum->value())})
-                                   : std::nullopt;
+    return sum && sum->isUniform() ? Results(SmallVector<Scale>{*sum}) : std::nullopt;
   }
   // The columns of a computed matrix are its last axis, its rows another.
   std::optional<Scale> right = node.scaleOf(1);

@@ -92,8 +92,9 @@ static Results powRule(const NodePair &node) {
   std::optional<double> power = getConstantScalar(node.after->getOperand(1));
   if (!exponent || !exponent->isNone())
     return std::nullopt;
+  // A positive power of 0 is 0, to which any exponent fits.
   if (std::optional<Scale> base = node.scaleOf(0); base && base->isNone())
-    return each(node, Scale());
+    return each(node, power && *power > 0 ? *base : Scale());
   double twice = power ? *power * 2 : 0.5;
   if (twice != std::trunc(twice) || std::abs(twice) > 64)
     return std::nullopt;

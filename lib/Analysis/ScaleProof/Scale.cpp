@@ -186,7 +186,7 @@ std::optional<Scale> basin::compareConstants(Value before, Value after) {
 std::optional<Scale> basin::compareMatrices(Value before, Value after, const Scale &rows,
                                             bool transposed) {
   if (isSameData(before, after))
-    return rows.isUniform() ? std::optional(Scale(rows.value())) : std::nullopt;
+    return rows.isUniform() ? std::optional(rows) : std::nullopt;
   std::optional<Numbers> a = Numbers::read(before), b = Numbers::read(after);
   if (!a || !b || a->type.getShape() != b->type.getShape() || a->type.getRank() < 2 ||
       a->type.getElementType() != b->type.getElementType())
