@@ -102,3 +102,26 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
     onnx.return %y : tensor<2x64xf16>
   }
 }
+
+// -----
+
+// Each activation of a gate is that of its kernel.
+// CHECK-LABEL: func.func @activations
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_sigmoid_eps3727c5ac(
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_tanh_eps3727c5ac(
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_silu_eps3727c5ac(
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_identity_eps3727c5ac(
+!x = tensor<2x64xf16>
+!d = tensor<64x8xf16>
+!u = tensor<8x64xf16>
+func.func @activations(%x: !x, %d: !d, %u: !u) -> (!x, !x, !x, !x) {
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %sigmoid = sink.gate %0 down %d up %u {activation = #sink.activation<sigmoid>} : (!x, !d, !u) -> !x
+  %1 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %tanh = sink.gate %1 down %d up %u {activation = #sink.activation<tanh>} : (!x, !d, !u) -> !x
+  %2 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %silu = sink.gate %2 down %d up %u {activation = #sink.activation<silu>} : (!x, !d, !u) -> !x
+  %3 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %identity = sink.gate %3 down %d up %u {activation = #sink.activation<identity>} : (!x, !d, !u) -> !x
+  return %sigmoid, %tanh, %silu, %identity : !x, !x, !x, !x
+}
