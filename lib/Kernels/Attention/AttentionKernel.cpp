@@ -100,9 +100,18 @@ void AttentionBody::locate() {
   thread = b.threadX();
   lane = b.lane();
   warp = b.warp();
-  head = b.blockY();
-  batch = b.blockZ();
-  keyHead = arith::DivUIOp::create(b, b.mul(head, b.arg("kv_heads")), b.arg("heads"));
+  // All blocks are on the x axis, tiles of one head side by side: the other axes of a
+  // grid end at 65535, which heads or batches may exceed.
+  Value lastTile = b.divU(b.sub(b.arg("queries"), b.i32(1)), schedule.queries);
+  Value tiles = b.add(lastTile, b.i32(1)), block = b.blockX();
+  Value ofHead = arith::DivUIOp::create(b, block, tiles);
+  Value tile = b.sub(block, b.mul(ofHead, tiles));
+  batch = arith::DivUIOp::create(b, ofHead, b.arg("heads"));
+  head = b.sub(ofHead, b.mul(batch, b.arg("heads")));
+  // The product of two numbers of heads needs 64 bits.
+  Value product = arith::MulIOp::create(b, b.extend(head), b.extend(b.arg("kv_heads")));
+  Value ofGroup = arith::DivUIOp::create(b, product, b.extend(b.arg("heads")));
+  keyHead = arith::TruncIOp::create(b, b.getI32Type(), ofGroup);
   queries = b.arg("queries");
   keys = b.arg("keys");
   sinkRows = b.arg("sink_rows");
@@ -115,12 +124,9 @@ void AttentionBody::locate() {
   // No row is further from a key; so the sums below cannot overflow.
   if (spec.window)
     window = minS(b.arg("window"), b.add(queries, keys));
-  Value tile = b.blockX();
-  if (spec.causal) {
-    // The longest rows first, that the short ones fill the end.
-    Value last = b.divU(b.sub(queries, b.i32(1)), schedule.queries);
-    tile = b.sub(last, tile);
-  }
+  // The longest rows come first, so that the short ones fill the end.
+  if (spec.causal)
+    tile = b.sub(lastTile, tile);
   firstQuery = b.mul(tile, b.i32(schedule.queries));
   warpQuery = b.add(firstQuery, b.mul(warp, b.i32(schedule.rowsPerWarp())));
 }
@@ -261,7 +267,7 @@ gpu::GPUFuncOp AttentionBody::build() {
   stageOutput(state);
   storeOutput();
   b.finish();
-  setGrid(b.getKernel(), {{"queries", schedule.queries}}, {{"heads", 1}}, {{"batch", 1}});
+  setGrid(b.getKernel(), {{"queries", schedule.queries}, {"heads", 1}, {"batch", 1}});
   return b.getKernel();
 }
 
