@@ -94,17 +94,6 @@ TEST(KernelObject, IsListed) {
   EXPECT_EQ(factor.per, 64);
 }
 
-TEST(KernelObject, HasConstants) {
-  Object good = read(goodObject());
-  const basin_rt_kernel *kernel = nullptr;
-  ASSERT_EQ(basin_rt_object_find_kernel(good.get(), "norm", &kernel), BASIN_RT_OK);
-  double value = 0;
-  EXPECT_EQ(basin_rt_kernel_constant(kernel, "epsilon", &value), BASIN_RT_OK);
-  EXPECT_EQ(value, 1e-6);
-  EXPECT_EQ(basin_rt_kernel_constant(kernel, "alpha", &value), BASIN_RT_NOT_FOUND);
-  EXPECT_SAYS(basin_rt_last_error(), "norm: no constant 'alpha'");
-}
-
 TEST(KernelObject, WhatIsNotThereIsSaid) {
   Object good = read(goodObject());
   const basin_rt_kernel *kernel = nullptr;
@@ -237,7 +226,6 @@ TEST(KernelObject, KernelsAreChecked) {
   EXPECT_SAYS(kernelRefusal("\"arg\": \"rows\"", "\"arg\": \"cols\""), "but got 'cols'");
   EXPECT_SAYS(kernelRefusal("\"per\": 4", "\"per\": 0"), "per: expected a number from 1");
   EXPECT_SAYS(kernelRefusal(", [], []]", ", []]"), "grid: expected three arrays");
-  EXPECT_SAYS(kernelRefusal("1e-6", "\"1e-6\""), "expected a number, but got a string");
   EXPECT_EQ(kernelRefusal("\"shared_bytes\"", "\"note\": [null], \"shared_bytes\""), "(accepted)");
   EXPECT_SAYS(
       refusal(object({{"ptx", "sm_80", "text"}}, std::string(kNormKernel) + ", " + kNormKernel)),

@@ -72,7 +72,7 @@ inline std::string object(const std::vector<SectionText> &sections, const std::s
 }
 
 inline const char *const kNormKernel = R"({"name": "norm", "block": [128, 1, 1], "shared_bytes": 0,
- "grid": [[{"arg": "rows", "per": 4}], [], []], "constants": {"epsilon": 1e-6},
+ "grid": [[{"arg": "rows", "per": 4}], [], []],
  "arguments": [{"name": "x", "kind": "in", "type": "bf16"}, {"name": "y", "kind": "out", "type": "bf16"},
                {"name": "rows", "kind": "scalar", "type": "i32"}]})";
 

@@ -223,14 +223,6 @@ static void readBlock(const Node &node, Kernel &out) {
               std::to_string(threads));
 }
 
-static void readConstants(const Node &node, Kernel &out) {
-  for (const std::string &key : node.keys()) {
-    if (const char *wrong = checkName(key))
-      return node.fail(wrong);
-    out.constants.emplace_back(key, node.member(key.c_str()).number());
-  }
-}
-
 static Kernel readKernel(const Node &node) {
   Kernel out;
   out.name = node.member("name").name();
@@ -244,8 +236,6 @@ static Kernel readKernel(const Node &node) {
   for (size_t axis = 0; axis < 3 && !node.failed(); ++axis)
     for (size_t i = 0, e = grid[axis].size(); i < e && !node.failed(); ++i)
       out.grid[axis].push_back(readFactor(grid[axis][i], out.arguments));
-  if (!node.failed() && node.has("constants"))
-    readConstants(node.member("constants"), out);
   return out;
 }
 

@@ -59,7 +59,6 @@ struct Kernel {
   bool isResident = false;
   std::array<std::vector<basin_rt_grid_factor>, 3> grid;
   std::vector<Argument> arguments;
-  std::vector<std::pair<std::string, double>> constants;
 };
 
 /// What the driver takes, so that no launch fails there for what a file says.

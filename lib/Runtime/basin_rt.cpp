@@ -223,20 +223,6 @@ basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t a
   });
 }
 
-basin_rt_status basin_rt_kernel_constant(const basin_rt_kernel *kernel, const char *name,
-                                         double *value) {
-  return guard([&]() -> Status {
-    if (!kernel || !name || !value)
-      return nullArgument(!kernel ? "kernel" : !name ? "name" : "value");
-    for (const auto &[key, number] : kernel->kernel->constants)
-      if (key == name) {
-        *value = number;
-        return {};
-      }
-    return {BASIN_RT_NOT_FOUND, kernel->kernel->name + ": no constant '" + std::string(name) + "'"};
-  });
-}
-
 /// The arguments, checked, and the grid that they make.
 static Status prepareLaunch(const basin_rt_kernel *kernel, const basin_rt_argument *arguments,
                             size_t count, std::array<uint32_t, 3> &grid) {

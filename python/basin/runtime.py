@@ -30,7 +30,7 @@ __all__ = [
     "load",
 ]
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 KINDS = ("in", "out", "inout", "scalar")
 TYPES = ("f32", "f16", "bf16", "i8", "i32", "i64")
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "i32": 4, "i64": 8}
@@ -94,7 +94,6 @@ _SIGNATURES = {
     "kernel_describe": [_P, _OUT(_KernelInfo)],
     "kernel_argument": [_P, _SIZE, _OUT(_ArgumentInfo)],
     "kernel_factor": [_P, ctypes.c_uint32, _SIZE, _OUT(_Factor)],
-    "kernel_constant": [_P, ctypes.c_char_p, _OUT(ctypes.c_double)],
     "kernel_grid": [_P, _OUT(_Argument), _SIZE, _OUT(ctypes.c_uint32)],
     "kernel_load": [_P, _I32],
     "launch": [_P, _I32, _P, _OUT(_Argument), _SIZE],
@@ -103,7 +102,7 @@ _SIGNATURES = {
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    path = Path(__file__).with_name("libbasin_rt.so.1")
+    path = Path(__file__).with_name("libbasin_rt.so.2")
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -199,17 +198,6 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(a.name for a in self.arguments)})>"
-
-    def constant(self, name: str) -> float | None:
-        """A number that is compiled into the kernel, such as "epsilon"; None without one."""
-        out = ctypes.c_double()
-        try:
-            _call("kernel_constant", self._use(), name.encode(), ctypes.byref(out))
-        except KernelError as error:
-            if error.status == "not found":
-                return None
-            raise
-        return out.value
 
     def grid(self, **scalars: int) -> tuple[int, int, int]:
         """The grid of a launch with these scalars; all 0 where there is nothing to do."""

@@ -21,7 +21,7 @@ def main() -> None:
     arguments = [argument(f"p{t}", "inout", t, align=1) for t in types]
     arguments += [argument(t, "scalar", t) for t in ("i32", "i64", "f32")]
     grid = [[{"arg": "i32", "per": 3}, {"arg": "i64", "per": 1 << 40}], [{"arg": "i64", "per": 7}]]
-    full = kernel("full", arguments, grid=[*grid, []], constants={"a": 1, "b": -2.5e-3})
+    full = kernel("full", arguments, grid=[*grid, []])
     write(out / "norm", [norm_kernel()])
     write(out / "empty", [])
     write(out / "full", [norm_kernel("é"), full])

@@ -32,14 +32,14 @@ extern "C" {
 #endif
 
 /** Goes up with each change that breaks a program that was compiled before. */
-#define BASIN_RT_ABI_VERSION 1
+#define BASIN_RT_ABI_VERSION 2
 
 typedef enum basin_rt_status {
   BASIN_RT_OK = 0,
   BASIN_RT_INVALID_ARGUMENT = 1,   /**< the call is wrong */
   BASIN_RT_IO_ERROR = 2,           /**< the file cannot be read */
   BASIN_RT_INVALID_OBJECT = 3,     /**< the bytes are no kernel object */
-  BASIN_RT_NOT_FOUND = 4,          /**< no kernel, argument or constant of that name */
+  BASIN_RT_NOT_FOUND = 4,          /**< no kernel of that name */
   BASIN_RT_NO_DRIVER = 5,          /**< no CUDA driver, or one that is too old */
   BASIN_RT_UNSUPPORTED_DEVICE = 6, /**< the object has nothing that the device runs */
   BASIN_RT_DRIVER_ERROR = 7,       /**< the driver refused; its error is in the text */
@@ -193,9 +193,6 @@ BASIN_RT_API basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *ker
 BASIN_RT_API size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, uint32_t axis);
 BASIN_RT_API basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t axis,
                                                     size_t index, basin_rt_grid_factor *factor);
-/** A number that is compiled into the kernel, such as "epsilon". */
-BASIN_RT_API basin_rt_status basin_rt_kernel_constant(const basin_rt_kernel *kernel,
-                                                      const char *name, double *value);
 
 /** The grid of a launch with these arguments, of which only scalars are looked at;
     all 0 where a size that it depends on is 0. */
