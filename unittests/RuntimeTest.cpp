@@ -164,6 +164,8 @@ TEST_F(Runtime, ArgumentsAreChecked) {
   EXPECT_EQ(launch(with(1, rt::pointer(BASIN_RT_BF16, nullptr))), "norm: argument 'y' is null");
   EXPECT_EQ(launch(with(1, rt::pointer(BASIN_RT_BF16, address(8)))),
             "norm: argument 'y': expected a pointer aligned to 16 bytes");
+  EXPECT_EQ(launch(with(1, rt::pointer(BASIN_RT_BF16, address(0x1000)))),
+            "norm: argument 'y' is written, but is the same pointer as 'x'");
   EXPECT_EQ(launch(normArguments(-1)), "norm: argument 'rows': expected a size, but got -1");
   EXPECT_EQ(log(), "");
 }

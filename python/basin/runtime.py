@@ -1,7 +1,7 @@
 """Kernel objects from Python: list their kernels, and launch them on tensors of any library.
 
     kernels = basin.runtime.load("norm.bko")
-    kernels["rms_norm_4096_bf16_weight"](x=x, weight=weight, y=y, rows=4096)
+    kernels["rms_norm_4096_bf16_weight_eps3727c5ac"](x=x, weight=weight, y=y, rows=4096)
 
 Over the C API of libbasin_rt, by ctypes: neither the compiler nor a CUDA toolkit is needed.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import operator
 import os
 import weakref
@@ -231,7 +232,8 @@ class Kernel:
         """The same with the arguments as a mapping, whatever they are called."""
         values, views = self._bind(arguments)
         device = self._device(views)
-        handle = _stream_handle(stream, arguments.values(), device)
+        given = arguments.values()
+        handle = _current_stream(given, device) if stream is None else stream_handle(stream)
         self._owner._used = True
         _call("launch", self._use(), device, handle, values, len(values))
 
@@ -242,7 +244,7 @@ class Kernel:
             if name not in names:
                 raise KernelError(f"{self.name}: no argument '{name}'; it has {', '.join(names)}")
         values = (_Argument * len(names))()
-        views = {}
+        views: dict[str, Any] = {}
         for value, argument in zip(values, self.arguments):
             if argument.name not in arguments:
                 raise KernelError(f"{self.name}: expected an argument '{argument.name}'")
@@ -253,7 +255,21 @@ class Kernel:
             else:
                 views[argument.name] = self._view(argument, given)
                 value.value.pointer = views[argument.name].pointer
+        self._check_apart(views)
         return values, views
+
+    def _check_apart(self, views: Mapping[str, Any]) -> None:
+        """Refuse that an argument is written and another one shares its memory.
+
+        Kernels read in any order, by the cache that no store updates.
+        """
+        for argument in self.arguments:
+            if argument.kind not in ("out", "inout"):
+                continue
+            for name, other in views.items():
+                if name != argument.name and overlap(views[argument.name], other):
+                    wrong = f"argument '{argument.name}' is written, but shares memory with"
+                    raise KernelError(f"{self.name}: {wrong} '{name}'")
 
     def _use(self) -> int:
         if self._owner._handle is None:
@@ -330,13 +346,61 @@ def check_strides(argument: Argument, where: str, tensor: TensorView) -> None:
             raise KernelError(f"{where}: expected {wanted}, but got {stride * bytes_}")
 
 
-def _stream_handle(stream: Any, tensors: Any, device: int) -> int:
-    if stream is None:
-        if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
-            import torch
+@dataclass(frozen=True)
+class _Layout:
+    """Where a tensor's elements are, in bytes: `begin` to `end`, in runs of `run` bytes.
 
-            return torch.cuda.current_stream(device).cuda_stream
-        return 0
+    Runs begin at multiples of `pitch` from the first one; it is 0 where there is one run.
+    """
+
+    begin: int
+    end: int
+    run: int
+    pitch: int
+
+
+def _layout(tensor: TensorView) -> _Layout:
+    axes = sorted((abs(n), n, size) for size, n in zip(tensor.shape, tensor.strides) if size > 1)
+    run, pitch, before, after = 1, 0, 0, 1
+    for distance, signed, size in axes:
+        if distance == run:
+            run *= size
+        else:
+            pitch = math.gcd(pitch, distance)
+        before += distance * (size - 1) * (signed < 0)
+        after += distance * (size - 1) * (signed > 0)
+    each = SIZES[tensor.type]
+    begin = tensor.pointer - before * each
+    return _Layout(begin, tensor.pointer + after * each, run * each, pitch * each)
+
+
+def overlap(a: TensorView, b: TensorView) -> bool:
+    """Whether two tensors may share bytes.
+
+    Where their extents overlap they do not if they are columns of one matrix: all their runs begin
+    at multiples of one distance, and within that distance they lie apart.
+    """
+    if 0 in a.shape or 0 in b.shape:
+        return False
+    first, second = sorted((_layout(a), _layout(b)), key=lambda layout: layout.begin)
+    if second.begin >= first.end:
+        return False
+    pitch = math.gcd(first.pitch, second.pitch)
+    between = (second.begin - first.begin) % pitch if pitch else 0
+    return not first.run <= between <= pitch - second.run
+
+
+def _current_stream(tensors: Any, device: int) -> int:
+    """torch's where a tensor is torch's, else the default stream."""
+    if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
+        import torch
+
+        return torch.cuda.current_stream(device).cuda_stream
+    return 0
+
+
+def stream_handle(stream: Any) -> int:
+    """The number of a stream: torch's, CuPy's, of a library with `__cuda_stream__`, or a number."""
     if hasattr(stream, "__cuda_stream__"):
         return stream.__cuda_stream__()[1]
     for name in ("cuda_stream", "ptr"):

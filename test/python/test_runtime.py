@@ -130,7 +130,7 @@ def test_example(tmp_path, driver):
         kernels["norm"](x=x, y=y, rows=x.shape[0])
 
     # [example]
-    x, y = torch_like(0x10), torch_like(0x20)
+    x, y = torch_like(0x10), torch_like(0x200)
     x.shape = (5, 8)
     runtime.load(write(tmp_path / "a.bko", [norm_kernel()]), driver=FAKE)
     run_norm(tmp_path / "a.bko", x, y)
@@ -147,10 +147,10 @@ def test_each_kind_of_tensor_arrives(kernels, driver):
         "launch norm on 1 grid 3 1 1 block 128 1 1 shared 0 stream 5 "
         "000000000000abc0,0000000000002030,00000009",
     ]  # fmt: skip
-    kernels["norm"](x=torch_like(0x10, index=1), y=torch_like(0x20, index=1), rows=1, stream=7)
+    kernels["norm"](x=torch_like(0x10, index=1), y=torch_like(0x200, index=1), rows=1, stream=7)
     assert driver.calls() == [
         "launch norm on 1 grid 1 1 1 block 128 1 1 shared 0 stream 7 "
-        "0000000000000010,0000000000000020,00000001"
+        "0000000000000010,0000000000000200,00000001"
     ]
 
 
@@ -177,6 +177,8 @@ def test_scalars_arrive(kernels, driver):
         ({"y": torch_like(16, index=1)}, "'y' is on device 1, but 'x' on device 0"),
         ({"x": torch_like(0x11)}, "argument 'x': expected a pointer aligned to 16 bytes"),
         ({"x": torch_like(0)}, "argument 'x' is null"),
+        ({"x": torch_like(0x200)}, "argument 'y' is written, but shares memory with 'x'"),
+        ({"x": torch_like(0x230)}, "argument 'y' is written, but shares memory with 'x'"),
         ({"rows": 1 << 31}, "argument 'rows': 2147483648 does not fit i32"),
         ({"rows": 1.5}, r"expected a number \(i32\), but got 1.5"),
         ({"rows": -1}, "expected a size, but got -1"),
@@ -186,7 +188,7 @@ def test_scalars_arrive(kernels, driver):
     ],
 )
 def test_refused(kernels, driver, changes, message):
-    arguments = {"x": torch_like(0x10), "y": torch_like(0x20), "rows": 4}
+    arguments = {"x": torch_like(0x10), "y": torch_like(0x200), "rows": 4}
     with pytest.raises(KernelError, match=message):
         kernels["norm"](**arguments | changes)
     assert not driver.calls()
@@ -235,6 +237,42 @@ def test_strided_rows(shape, strides, message):
         runtime.check_strides(rows, "x", view_of(shape, strides))
 
 
+@pytest.mark.parametrize(
+    "a, b, shared",
+    [
+        ((0, (4, 8), (8, 1)), (62, (4, 8), (8, 1)), True),
+        ((0, (4, 8), (8, 1)), (64, (4, 8), (8, 1)), False),
+        ((0, (4, 8), (8, 1)), (62, (0, 8), (8, 1)), False),
+        # Columns 0 to 7 and 8 to 15 of a matrix of 24, and 7 to 14.
+        ((0, (4, 8), (24, 1)), (16, (4, 8), (24, 1)), False),
+        ((0, (4, 8), (24, 1)), (14, (4, 8), (24, 1)), True),
+        ((32, (4, 8), (24, 1)), (0, (4, 8), (24, 1)), False),
+        # Rows of two heads, seen with heads first; the last of three tensors wraps around.
+        ((0, (2, 4, 8), (8, 48, 1)), (32, (2, 4, 8), (8, 48, 1)), False),
+        ((0, (2, 4, 8), (8, 48, 1)), (80, (2, 4, 8), (8, 48, 1)), True),
+        # Rows of another length meet; one element stands between them.
+        ((0, (4, 8), (24, 1)), (16, (4, 8), (16, 1)), True),
+        ((0, (4, 8), (24, 1)), (16, (1, 1), (1, 1)), False),
+        # Broadcast, and backwards from the last row.
+        ((0, (4, 8), (0, 1)), (16, (4, 8), (8, 1)), False),
+        ((144, (4, 8), (-24, 1)), (100, (1, 4), (4, 1)), True),
+        ((144, (4, 8), (-24, 1)), (112, (1, 4), (4, 1)), False),
+    ],
+)
+def test_overlap(a, b, shared):
+    """Elements of two bytes: the answer is that of their addresses."""
+    first, second = (package.tensors.TensorView(0x1000 + p, "f16", 0, *rest) for p, *rest in (a, b))
+    assert runtime.overlap(first, second) == runtime.overlap(second, first) == shared
+
+    def addresses(view):
+        places = {view.pointer + i for i in range(2)} if 0 not in view.shape else set()
+        for size, stride in zip(view.shape, view.strides):
+            places = {place + 2 * stride * i for place in places for i in range(size)}
+        return places
+
+    assert bool(addresses(first) & addresses(second)) == shared
+
+
 def test_strided_argument_of_an_object(tmp_path):
     arguments = [
         argument("x", "in", "bf16", strided=True), argument("m", "in", "i8", align=1),
@@ -256,7 +294,7 @@ def test_no_rows_is_no_launch(kernels, driver):
 def test_error_of_the_driver(kernels, driver):
     driver.library.fake_fail(b"launch", 2)
     with pytest.raises(KernelError, match="CUDA_ERROR_OUT_OF_MEMORY") as caught:
-        kernels["norm"](x=torch_like(0x10), y=torch_like(0x20), rows=4)
+        kernels["norm"](x=torch_like(0x10), y=torch_like(0x200), rows=4)
     assert caught.value.status == "driver error"
 
 
