@@ -124,8 +124,14 @@ llvm::Error Tensors::add(const basin_rt_argument_info &argument, const json::Val
   for (const auto &[key, member] : *object)
     if (!saysSomething(key, isFile))
       return wrong(argument.name, "'" + llvm::StringRef(key) + "' is no key of a tensor");
-  Part part{argument.name, "", 0, 0, argument.alignment, argument.kind != BASIN_RT_IN,
-            argument.is_strided != 0, {}};
+  Part part{argument.name,
+            "",
+            0,
+            0,
+            argument.alignment,
+            argument.kind != BASIN_RT_IN,
+            argument.is_strided != 0,
+            {}};
   return isFile ? addFile(std::move(part), *object)
                 : addElements(std::move(part), *object, argument.type);
 }
@@ -135,8 +141,8 @@ llvm::Error Tensors::join() {
   std::vector<Part *> order;
   for (Part &part : parts)
     order.push_back(&part);
-  llvm::stable_sort(order, [](const Part *a, const Part *b) {
-    return std::tie(a->file, a->offset) < std::tie(b->file, b->offset);
+  llvm::sort(order, [](const Part *a, const Part *b) {
+    return std::tie(a->file, a->offset, a) < std::tie(b->file, b->offset, b);
   });
   const Part *before = nullptr;
   for (Part *part : order) {
@@ -145,8 +151,8 @@ llvm::Error Tensors::join() {
     if (last && !part->file.empty() && last->file == part->file && part->bytes != 0 &&
         part->offset < last->offset + last->bytes) {
       if ((last->writable || part->writable) && !(before->isStrided && part->isStrided))
-        return wrong(part->argument, "overlaps '" + before->argument +
-                                         "', but the kernel writes one of them");
+        return wrong(part->argument,
+                     "overlaps '" + before->argument + "', but the kernel writes one of them");
       last->name += ", " + part->argument;
       last->bytes = std::max(last->offset + last->bytes, end) - last->offset;
       last->writable |= part->writable;

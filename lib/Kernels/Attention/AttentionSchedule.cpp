@@ -8,6 +8,7 @@
 
 #include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Kernels/SpecParts.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -63,23 +64,17 @@ static std::string spell(double number) {
   return out;
 }
 
-static std::string typeName(Type type) {
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return name;
-}
-
 std::string basin::kernels::getName(const AttentionSpec &spec) {
   std::string name = "attention_" + std::to_string(spec.headDim);
   if (spec.getValueDim() != spec.headDim)
     name += "x" + std::to_string(spec.getValueDim());
-  name += "_" + typeName(spec.type);
+  name += "_" + getTypeName(spec.type);
   if (spec.scale != 0)
     name += "_scale" + spell(spec.scale);
   if (spec.softcap != 0)
     name += "_softcap" + spell(spec.softcap);
   if (spec.mask == AttentionSpec::Bias)
-    name += "_bias" + typeName(spec.maskType);
+    name += "_bias" + getTypeName(spec.maskType);
   if (spec.maskFill != 0)
     name += "_fill" + spell(spec.maskFill);
   for (auto [has, part] : std::initializer_list<std::pair<bool, const char *>>{
@@ -113,6 +108,15 @@ int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
   int64_t keyValue = stages * keys * (head + value);
   int64_t loop = queryInRegisters ? std::max(query, keyValue) : query + keyValue;
   return std::max(loop, result) * kElementBytes;
+}
+
+ScheduleParts AttentionSchedule::getParts() {
+  return {{"attention.queries", &queries},
+          {"attention.keys", &keys},
+          {"attention.warps", &warps},
+          {"attention.stages", &stages},
+          {"attention.query_in_registers", &queryInRegisters},
+          {"attention.wants_registers", &wantsRegisters}};
 }
 
 std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
