@@ -43,9 +43,7 @@ Status basin::rt::checkArguments(const Kernel &kernel, Arguments arguments) {
   return {};
 }
 
-static bool isWritten(basin_rt_kind kind) {
-  return kind == BASIN_RT_OUT || kind == BASIN_RT_INOUT;
-}
+static bool isWritten(basin_rt_kind kind) { return kind == BASIN_RT_OUT || kind == BASIN_RT_INOUT; }
 
 /// Kernels read through the cache that no store updates, and in any order.
 static Status checkApart(const Kernel &kernel, Arguments arguments, size_t written) {

@@ -52,7 +52,27 @@ class _KernelInfo(ctypes.Structure):
         ("shared_bytes", ctypes.c_uint32),
         ("argument_count", ctypes.c_size_t),
         ("is_resident", ctypes.c_int32),
+        ("family", ctypes.c_char_p),
+        ("part_count", ctypes.c_size_t),
     ]
+
+
+class _PartInfo(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("kind", ctypes.c_int),
+        ("number", ctypes.c_double),
+        ("text", ctypes.c_char_p),
+    ]
+
+    @property
+    def value(self) -> bool | float | str:
+        """A truth value, a number or a text."""
+        if self.kind == 2:
+            return self.text.decode()
+        if self.kind == 0:
+            return bool(self.number)
+        return int(self.number) if self.number.is_integer() else self.number
 
 
 class _ArgumentInfo(ctypes.Structure):
@@ -94,6 +114,7 @@ _SIGNATURES = {
     "object_kernel": [_P, _SIZE, _OUT(_P)],
     "kernel_describe": [_P, _OUT(_KernelInfo)],
     "kernel_argument": [_P, _SIZE, _OUT(_ArgumentInfo)],
+    "kernel_part": [_P, _SIZE, _OUT(_PartInfo)],
     "kernel_factor": [_P, ctypes.c_uint32, _SIZE, _OUT(_Factor)],
     "kernel_grid": [_P, _OUT(_Argument), _SIZE, _OUT(ctypes.c_uint32)],
     "kernel_load": [_P, _I32],
@@ -161,7 +182,12 @@ class Argument:
 
 
 class Kernel:
-    """A kernel of an object, to be called with its arguments by name."""
+    """A kernel of an object, to be called with its arguments by name.
+
+    `family` and `spec` say what it computes, in the words of basin-compile's options: "norm" and
+    {"dim": 4096, "type": "bf16", "weight": True, "eps": ..}. What is so by default is no part of
+    the spec. A kernel that somebody wrote by hand has the family "".
+    """
 
     _look_at = staticmethod(view)
 
@@ -173,6 +199,12 @@ class Kernel:
         self.block: tuple[int, int, int] = tuple(info.block)
         self.shared_bytes: int = info.shared_bytes
         self.is_resident: bool = bool(info.is_resident)
+        self.family: str = info.family.decode()
+        self.spec: dict[str, bool | float | str] = {}
+        part = _PartInfo()
+        for i in range(info.part_count):
+            _call("kernel_part", handle, i, ctypes.byref(part))
+            self.spec[part.name.decode()] = part.value
         arguments = []
         for i in range(info.argument_count):
             _call("kernel_argument", handle, i, ctypes.byref(argument))
@@ -380,7 +412,7 @@ def overlap(a: TensorView, b: TensorView) -> bool:
     Where their extents overlap they do not if they are columns of one matrix: all their runs begin
     at multiples of one distance, and within that distance they lie apart.
     """
-    if 0 in a.shape or 0 in b.shape:
+    if 0 in a.shape or 0 in b.shape or not (a.pointer and b.pointer):
         return False
     first, second = sorted((_layout(a), _layout(b)), key=lambda layout: layout.begin)
     if second.begin >= first.end:
@@ -434,6 +466,7 @@ class Object(Mapping):
             _call("object_kernel", self._handle, i, ctypes.byref(handle_ := _P()))
             kernel = self._kernel_class(self, handle_.value)
             self._kernels[kernel.name] = kernel
+        self._by_spec = {_key(k.family, k.spec): k for k in self._kernels.values() if k.family}
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -442,6 +475,10 @@ class Object(Mapping):
 
     def __getitem__(self, name: str) -> Kernel:
         return self._kernels[name]
+
+    def find(self, family: str, spec: Mapping[str, bool | float | str]) -> Kernel | None:
+        """The kernel that was made from this spec; None if there is none."""
+        return self._by_spec.get(_key(family, spec))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kernels)
@@ -469,6 +506,10 @@ class Object(Mapping):
     @_used.setter
     def _used(self, value: bool) -> None:
         self._state["used"] = value
+
+
+def _key(family: str, spec: Mapping[str, bool | float | str]) -> tuple[str, frozenset[Any]]:
+    return family, frozenset(spec.items())
 
 
 def _drop(handle: int, state: Mapping[str, bool]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -56,7 +57,8 @@ def driver():
 
 @pytest.fixture
 def kernels(tmp_path, driver):
-    entries = [norm_kernel(), kernel("scalars", SCALARS)]
+    made = {"family": "norm", "spec": {"dim": 8, "type": "bf16", "weight": True, "eps": 1.5e-6}}
+    entries = [norm_kernel(**made), kernel("scalars", SCALARS)]
     with runtime.load(write(tmp_path / "a.bko", entries), driver=FAKE) as opened:
         yield opened
 
@@ -107,6 +109,17 @@ def test_listing(kernels):
     assert (norm.block, norm.shared_bytes) == ((128, 1, 1), 0)
     assert norm.grid_factors == ((("rows", 4),), (), ())
     assert kernels.kernels == (norm, kernels["scalars"])
+
+
+def test_kernels_by_what_they_were_made_from(kernels):
+    spec = {"dim": 8, "type": "bf16", "weight": True, "eps": 1.5e-6}
+    norm = kernels["norm"]
+    assert (norm.family, norm.spec) == ("norm", spec)
+    assert (kernels["scalars"].family, kernels["scalars"].spec) == ("", {})
+    assert kernels.find("norm", spec) is norm
+    assert kernels.find("norm", dict(reversed(spec.items())) | {"dim": 8.0}) is norm
+    assert kernels.find("dyt", spec) is None and kernels.find("", {}) is None
+    assert kernels.find("norm", spec | {"bias": True}) is None
 
 
 def test_grid(kernels):
@@ -174,7 +187,7 @@ def test_scalars_arrive(kernels, driver):
         ({"x": Array(strides=(32, 2))}, "expected a contiguous tensor"),
         ({"x": DLPack(16, 4, 16, (4, 8), (1, 4))}, "expected a contiguous tensor"),
         ({"y": Array(read_only=True)}, "'y': the kernel writes it, but it is read-only"),
-        ({"y": torch_like(16, index=1)}, "'y' is on device 1, but 'x' on device 0"),
+        ({"y": torch_like(0x200, index=1)}, "'y' is on device 1, but 'x' on device 0"),
         ({"x": torch_like(0x11)}, "argument 'x': expected a pointer aligned to 16 bytes"),
         ({"x": torch_like(0)}, "argument 'x' is null"),
         ({"x": torch_like(0x200)}, "argument 'y' is written, but shares memory with 'x'"),
@@ -371,10 +384,28 @@ def test_needs_no_llvm():
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("source", ["unittests/RuntimeExample.c", "test/python/test_runtime.py"])
-def test_documentation_has_the_examples(source):
+@pytest.mark.parametrize(
+    ("source", "mark"),
+    [
+        ("unittests/RuntimeExample.c", "[example]"),
+        ("unittests/RuntimeExample.c", "[function]"),
+        ("test/python/test_runtime.py", "[example]"),
+    ],
+)
+def test_documentation_has_the_examples(source, mark):
     """docs/runtime.md shows what tests compile and run."""
     text = (ROOT / source).read_text()
-    lines = text.split("[example]")[1].splitlines()[1:-1]
+    lines = text.split(mark)[1].splitlines()[1:-1]
     example = textwrap.dedent("\n".join(lines)).strip()
     assert len(example) > 80 and example in (ROOT / "docs" / "runtime.md").read_text()
+
+
+def test_documentation_names_kernels_that_there_are():
+    """A norm's name ends in the bits of its epsilon."""
+    pages = [*(ROOT / "docs").rglob("*.md"), *Path(package.__file__).parent.rglob("*.py")]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"\b(?:rms|layer)_norm_\d+_\w+", page.read_text())
+    }
+    assert named and not [name for name in named if not re.search(r"_eps[0-9a-f]+$", name)]
