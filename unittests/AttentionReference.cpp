@@ -153,7 +153,7 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
   if (spec.mask != AttentionSpec::NoMask)
     makeMask();
   if (spec.sinkKeyValue) {
-    // [key heads, rows, columns], whatever the layout of the others.
+    // [key heads, rows, columns], independent of the layout of the others.
     Layout layout = std::exchange(p.layout, Layout::HeadsFirst);
     int64_t batch = std::exchange(p.batch, 1);
     sinkKey = make(spec.type, p.keyHeads, p.sinkRows, spec.headDim, p.spread);

@@ -261,7 +261,7 @@ class Kernel:
         self.launch(arguments, stream)
 
     def launch(self, arguments: Mapping[str, Any], stream: Any = None) -> None:
-        """The same with the arguments as a mapping, whatever they are called."""
+        """The same with the arguments as a mapping, which may have any names."""
         values, views = self._bind(arguments)
         device = self._device(views)
         given = arguments.values()

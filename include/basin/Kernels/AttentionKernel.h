@@ -70,8 +70,8 @@ struct AttentionSpec {
 /// Elements of shared memory for a row of `dim`.
 int64_t getTileColumns(int64_t dim);
 
-/// How it is done: a block takes `queries` rows of one head, `keys` rows of key
-/// and value at a time, of which `stages` tiles are in shared memory.
+/// How it is done: a block takes `queries` rows of one head, and `keys` rows of key and
+/// value at a time. Shared memory holds `stages` such tiles.
 struct AttentionSchedule {
   int64_t queries = 64, keys = 64, warps = 4, stages = 1;
   /// The queries' fragments stay in registers and their shared memory is used

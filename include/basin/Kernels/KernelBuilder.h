@@ -52,8 +52,8 @@ int64_t getSharedMemoryLimit(llvm::StringRef chip);
 /// Says in the contract of `kernel` how many blocks a launch has.
 void setGrid(mlir::gpu::GPUFuncOp kernel, GridAxis x, GridAxis y = {}, GridAxis z = {});
 
-/// Says in the contract that the kernel's blocks share out the x axis whatever their
-/// number, so that a launch needs only as many as the device runs at once.
+/// Says in the contract that the kernel's blocks share out the x axis for any number of
+/// blocks, so that a launch needs only as many as the device runs at once.
 void setResident(mlir::gpu::GPUFuncOp kernel);
 
 /// Makes a `gpu.module` named `name` at the end of `module`, with the symbol of

@@ -89,7 +89,7 @@ typedef struct basin_rt_kernel_info {
   uint32_t block[3];
   uint32_t shared_bytes; /**< of dynamic shared memory */
   size_t argument_count;
-  int32_t is_resident; /**< blocks share out the x axis whatever their number: a launch has
+  int32_t is_resident; /**< blocks share out the x axis for any number of blocks: a launch has
                             at most those that the device runs at once */
   const char *family;  /**< "norm"; "" where the object does not say what the kernel computes */
   size_t part_count;   /**< of the spec that the kernel was made from */
@@ -185,9 +185,9 @@ typedef struct basin_rt_function_info {
 typedef struct basin_rt_value_info {
   const char *name;
   basin_rt_type type;
-  int32_t is_transposed; /**< an input of which a kernel takes the matrix with its last two
-                              axes exchanged: it must be contiguous then, which a weight can be
-                              made once. Sizes and strides are those of the input itself */
+  int32_t is_transposed; /**< a kernel takes this input with its last two axes exchanged, and
+                              it must be contiguous in that form. A weight is brought into it
+                              once. Sizes and strides are those of the input itself */
 } basin_rt_value_info;
 
 /** A tensor whose rows lie side by side. `rank` is at most BASIN_RT_MAX_RANK. */
@@ -256,8 +256,8 @@ BASIN_RT_API size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, 
 BASIN_RT_API basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t axis,
                                                     size_t index, basin_rt_grid_factor *factor);
 
-/** The grid of a launch with these arguments, of which only scalars are looked at;
-    all 0 where a size that it depends on is 0. */
+/** The grid of a launch with these arguments. Only scalars are looked at. The grid is all 0
+    where a size that it depends on is 0. */
 BASIN_RT_API basin_rt_status basin_rt_kernel_grid(const basin_rt_kernel *kernel,
                                                   const basin_rt_argument *arguments, size_t count,
                                                   uint32_t grid[3]);

@@ -141,12 +141,11 @@ struct Row {
   AttentionSchedule schedule;
 };
 
-// No row lets the assembler spill, whatever the options, with what
-// chooseAttentionSchedule makes of it (docs/kernels-attention.md has the
-// registers). 32 queries a warp read each key from shared memory half as
-// often as 16 do, but their accumulators leave registers for that up to dim 64.
-// Two blocks of four warps are some percent faster than one of eight, as they do
-// not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
+// With none of these rows does the assembler spill, for any options, after what
+// chooseAttentionSchedule changes (docs/kernels-attention.md has the registers). 32 queries a warp
+// read each key from shared memory half as often as 16 do, but their accumulators leave registers
+// for that up to dim 64. Two blocks of four warps are some percent faster than one of eight, as
+// they do not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
 static constexpr Row kLargeMemory[] = {
     {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 2, true}},   {128, {64, 128, 4, 1, true}},
     {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},

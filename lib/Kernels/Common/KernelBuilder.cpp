@@ -202,8 +202,8 @@ static Type withElement(Type like, Type element) {
   return vector ? Type(vector.clone(element)) : element;
 }
 
-/// A bf16 is the upper half of an f32: one instruction an element where two lie in a
-/// register, of which the compiler would take two to get the upper one.
+/// Widens pairs of bf16, two in a register. A bf16 is the upper half of an f32, so that each
+/// element takes one instruction; the compiler would take two for the upper one.
 static Value widenPairs(KernelBuilder &b, Value x, int64_t width) {
   Type i32 = b.getI32Type();
   Value pairs = LLVM::BitcastOp::create(b, VectorType::get({width / 2}, i32), x);
