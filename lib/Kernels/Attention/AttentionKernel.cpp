@@ -96,23 +96,38 @@ Value AttentionBody::rowOf(int64_t rowTile, int64_t half) {
 // The block's place
 //===----------------------------------------------------------------------===//
 
+/// Finds the batch and the head of block `block`, and returns its tile. All blocks are on
+/// the x axis, the tiles of one head side by side: the other axes of a grid end at 65535,
+/// which heads or batches may exceed.
+Value AttentionBody::findHead(Value block, Value tiles) {
+  Value heads = b.arg("heads");
+  Value ofHead = arith::DivUIOp::create(b, block, tiles);
+  batch = arith::DivUIOp::create(b, ofHead, heads);
+  head = b.sub(ofHead, b.mul(batch, heads));
+  return b.sub(block, b.mul(ofHead, tiles));
+}
+
+/// Finds batch and head once more, for the end of the kernel: two divisions are cheaper than
+/// two registers during the loop. The compiler would see that the numbers are the same and
+/// keep them, so we add a number that is always 0, as `queries` is not negative, but that
+/// the compiler does not know.
+void AttentionBody::findHeadAgain() {
+  Value unknown = arith::ShRSIOp::create(b, queries, b.i32(31));
+  Value last = b.add(b.sub(queries, b.i32(1)), unknown);
+  findHead(b.add(b.blockX(), unknown), b.add(b.divU(last, schedule.queries), b.i32(1)));
+}
+
 void AttentionBody::locate() {
   thread = b.threadX();
   lane = b.lane();
   warp = b.warp();
-  // All blocks are on the x axis, tiles of one head side by side: the other axes of a
-  // grid end at 65535, which heads or batches may exceed.
-  Value lastTile = b.divU(b.sub(b.arg("queries"), b.i32(1)), schedule.queries);
-  Value tiles = b.add(lastTile, b.i32(1)), block = b.blockX();
-  Value ofHead = arith::DivUIOp::create(b, block, tiles);
-  Value tile = b.sub(block, b.mul(ofHead, tiles));
-  batch = arith::DivUIOp::create(b, ofHead, b.arg("heads"));
-  head = b.sub(ofHead, b.mul(batch, b.arg("heads")));
+  queries = b.arg("queries");
+  Value lastTile = b.divU(b.sub(queries, b.i32(1)), schedule.queries);
+  Value tile = findHead(b.blockX(), b.add(lastTile, b.i32(1)));
   // The product of two numbers of heads needs 64 bits.
   Value product = arith::MulIOp::create(b, b.extend(head), b.extend(b.arg("kv_heads")));
   Value ofGroup = arith::DivUIOp::create(b, product, b.extend(b.arg("heads")));
   keyHead = arith::TruncIOp::create(b, b.getI32Type(), ofGroup);
-  queries = b.arg("queries");
   keys = b.arg("keys");
   sinkRows = b.arg("sink_rows");
   diagonal = spec.topLeft ? b.i32(0) : b.sub(keys, queries);
@@ -263,6 +278,7 @@ gpu::GPUFuncOp AttentionBody::build() {
   loadQueries();
   prefetch();
   State state = loop(seed());
+  findHeadAgain();
   finishRows(state);
   stageOutput(state);
   storeOutput();

@@ -141,8 +141,8 @@ struct Row {
   AttentionSchedule schedule;
 };
 
-// With none of these rows does the assembler spill, for any options, after what
-// chooseAttentionSchedule changes (docs/kernels-attention.md has the registers). 32 queries a warp
+// With these rows, after what chooseAttentionSchedule changes, the assembler spills for no
+// options at multiples of 32 (docs/kernels-attention.md has the registers). 32 queries a warp
 // read each key from shared memory half as often as 16 do, but their accumulators leave registers
 // for that up to dim 64. Two blocks of four warps are some percent faster than one of eight, as
 // they do not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
