@@ -55,11 +55,13 @@ static bool countElements(const basin_rt_tensor &tensor, int64_t &count) {
   return isRight && count <= kMaxTensorBytes / static_cast<int64_t>(sizeOf(tensor.type));
 }
 
+/// Where an axis has no elements the others may be of any size: a stride may wrap around
+/// then, and nobody uses it.
 static void makeContiguous(basin_rt_tensor &tensor) {
-  int64_t count = 1;
+  uint64_t count = 1;
   for (uint32_t axis = tensor.rank; axis-- > 0;) {
-    tensor.strides[axis] = count;
-    count *= std::max<int64_t>(tensor.sizes[axis], 1);
+    tensor.strides[axis] = static_cast<int64_t>(count);
+    count *= static_cast<uint64_t>(std::max<int64_t>(tensor.sizes[axis], 1));
   }
 }
 
@@ -253,24 +255,6 @@ static Status bindScalar(const Function &function, const Argument &argument, con
   return {};
 }
 
-/// What a step writes is apart from all else that it gets.
-static Status checkApart(const Function &function, const Step &step, const Kernel &kernel,
-                         const Plan &plan) {
-  for (size_t i = 0; i < step.bindings.size(); ++i) {
-    basin_rt_kind kind = kernel.arguments[i].kind;
-    if (kind != BASIN_RT_OUT && kind != BASIN_RT_INOUT)
-      continue;
-    size_t written = step.bindings[i].value;
-    for (size_t j = 0; j < step.bindings.size(); ++j) {
-      size_t other = step.bindings[j].value;
-      if (i != j && other != SIZE_MAX && overlap(plan.values[written], plan.values[other]))
-        return wrong(function, function.values[written],
-                     "is written, but shares memory with '" + function.values[other].name + "'");
-    }
-  }
-  return {};
-}
-
 Status basin::rt::bindStep(const Function &function, const Step &step, const Kernel &kernel,
                            const Plan &plan, void *workspace,
                            std::vector<basin_rt_argument> &arguments) {
@@ -284,5 +268,31 @@ Status basin::rt::bindStep(const Function &function, const Step &step, const Ker
     if (status.failed())
       return status;
   }
-  return checkApart(function, step, kernel, plan);
+  return {};
+}
+
+Status basin::rt::checkApart(const Function &function, const Plan &plan) {
+  struct Place {
+    Extent extent;
+    size_t value;
+  };
+  std::vector<Place> places, open;
+  for (size_t i = 0; i < plan.values.size(); ++i)
+    if (!isEmpty(plan.values[i]))
+      places.push_back({extentOf(plan.values[i]), i});
+  std::sort(places.begin(), places.end(), [](const Place &a, const Place &b) {
+    return std::pair(a.extent.begin, a.value) < std::pair(b.extent.begin, b.value);
+  });
+  for (const Place &place : places) {
+    std::erase_if(open, [&](const Place &o) { return o.extent.end <= place.extent.begin; });
+    for (const Place &other : open) {
+      // The later of the two values is the one that is written, if any is.
+      auto [first, last] = std::minmax(place.value, other.value);
+      if (last >= function.inputCount && overlap(plan.values[first], plan.values[last]))
+        return wrong(function, function.values[last],
+                     "is written, but shares memory with '" + function.values[first].name + "'");
+    }
+    open.push_back(place);
+  }
+  return {};
 }

@@ -86,6 +86,10 @@ Status place(const Function &function, Tensors outputs, void *workspace, uint64_
 Status bindStep(const Function &function, const Step &step, const Kernel &kernel, const Plan &plan,
                 void *workspace, std::vector<basin_rt_argument> &arguments);
 
+/// Checks that what steps make shares memory with no input and with nothing else that they
+/// make, although some of that would do no harm.
+Status checkApart(const Function &function, const Plan &plan);
+
 uint64_t sizeOf(basin_rt_type type);
 
 } // namespace basin::rt

@@ -45,6 +45,11 @@ static Layout layoutOf(const basin_rt_tensor &tensor) {
   return {begin, begin + (last + 1) * each, run * each, pitch * each};
 }
 
+Extent basin::rt::extentOf(const basin_rt_tensor &tensor) {
+  Layout layout = layoutOf(tensor);
+  return {layout.begin, layout.end};
+}
+
 static bool hasElements(const basin_rt_tensor &tensor) {
   return std::find(tensor.sizes, tensor.sizes + tensor.rank, 0) == tensor.sizes + tensor.rank;
 }

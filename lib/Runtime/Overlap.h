@@ -17,6 +17,12 @@
 
 namespace basin::rt {
 
+/// The addresses from a tensor's first byte to behind its last. It has elements.
+struct Extent {
+  uint64_t begin, end;
+};
+Extent extentOf(const basin_rt_tensor &tensor);
+
 /// Where their extents overlap they do not share memory if they are columns of one matrix:
 /// all their runs of neighbours begin at multiples of one distance, and within that distance
 /// they lie apart. Says true where it is unsure. Takes strides that are not negative.

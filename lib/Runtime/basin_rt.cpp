@@ -476,7 +476,7 @@ static Status prepareSteps(const basin_rt_function &function, const Plan &plan, 
     if (ready.grid[0] != 0)
       out.push_back(std::move(ready));
   }
-  return {};
+  return checkApart(*function.function, plan);
 }
 
 basin_rt_status basin_rt_function_launch(const basin_rt_function *function, int32_t device,

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // libFuzzer's target: the runtime refuses the bytes with a text, or reads an object, and
-// then all of its parts can be listed. The object's own numbers serve as the scalars of a launch, and
-// tensors of a few sizes as the inputs of its functions.
+// then all of its parts can be listed. The object's own numbers serve as the scalars of a launch,
+// and tensors of a few sizes as the inputs of its functions.
 //
 //===----------------------------------------------------------------------===//
 

@@ -16,6 +16,7 @@
 
 #include "basin/Kernels/KernelFamily.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CommandLine.h"
 
 #include <memory>

@@ -20,6 +20,8 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace basin::kernels {
 

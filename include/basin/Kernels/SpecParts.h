@@ -16,9 +16,12 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Error.h"
 
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace basin::kernels {
 

@@ -316,9 +316,9 @@ BASIN_RT_API basin_rt_status basin_rt_function_load(const basin_rt_function *fun
                                                     int32_t device);
 
 /** Launches all that the function does, in order, on one stream. Outputs are as the plan
-    says, with pointers. The workspace is memory of the device, aligned to 256 bytes, that
-    nothing else uses until the stream has come this far. Nothing is launched where an argument
-    of any step is wrong. */
+    says, with pointers; they share memory with no input and not with each other. The workspace is
+   memory of the device, aligned to 256 bytes, that nothing else uses until the stream has come this
+   far. Nothing is launched where an argument of any step is wrong. */
 BASIN_RT_API basin_rt_status basin_rt_function_launch(
     const basin_rt_function *function, int32_t device, void *stream, const basin_rt_tensor *inputs,
     size_t input_count, const basin_rt_tensor *outputs, size_t output_count, void *workspace,
