@@ -15,6 +15,7 @@
 #include "basin/InitAll.h"
 
 #include "basin/Conversion/Passes.h"
+#include "basin/Dialect/Kernel/IR/Kernel.h"
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
@@ -25,7 +26,7 @@
 #include "mlir/Pass/PassRegistry.h"
 
 void basin::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<onnx::ONNXDialect, sink::SinkDialect>();
+  registry.insert<kernels::KernelDialect, onnx::ONNXDialect, sink::SinkDialect>();
 }
 
 void basin::registerAllPasses() {

@@ -90,6 +90,17 @@ TEST_F(AttentionNumbers, Plain) {
   expectRightAroundEdges(problem);
 }
 
+// Blocks find their head and batch where the product of the numbers of heads takes more
+// than 32 bits.
+TEST_F(AttentionNumbers, CountsHeadsBeyond32Bits) {
+  Problem problem{spec(32)};
+  compile(problem.spec);
+  problem.heads = problem.keyHeads = 5;
+  problem.queries = problem.keys = 3;
+  problem.saidHeads = INT32_MAX;
+  expectRight(problem);
+}
+
 TEST_F(AttentionNumbers, Causal) {
   for (bool topLeft : {false, true}) {
     Problem problem{spec()};

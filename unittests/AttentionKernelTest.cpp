@@ -29,6 +29,16 @@ using namespace basin::kernels;
 namespace {
 constexpr StringLiteral kChips[] = {"sm_80", "sm_86", "sm_89", "sm_90a"};
 
+/// The registers of a thread that ptxas may take, by the head dim in the kernel's name: some
+/// more than docs/kernels-attention.md has. It is 0 for head dims above 96, which may take as
+/// many as there are: the test is that they do not spill.
+unsigned mostRegisters(StringRef name) {
+  int64_t dim = 0;
+  name.consume_front("attention_");
+  EXPECT_FALSE(name.consumeInteger(10, dim));
+  return dim <= 32 ? 192 : dim <= 64 ? 248 : dim <= 96 ? 184 : 0;
+}
+
 struct AttentionKernels : testing::Test {
   AttentionKernels() {
     nvptx::registerDialects(registry);
@@ -103,7 +113,9 @@ struct AttentionKernels : testing::Test {
     for (const nvptx::KernelResources &kernel : done->kernels) {
       EXPECT_EQ(kernel.spillBytes + kernel.stackBytes, 0u) << kernel.name << ", " << chip.str();
       EXPECT_EQ(kernel.staticSharedBytes, 0u) << kernel.name << ", " << chip.str();
-      EXPECT_LE(kernel.registers, 255u) << kernel.name << ", " << chip.str();
+      unsigned most = mostRegisters(kernel.name);
+      if (most != 0 && assembler.getKind() == nvptx::Assembler::Kind::Ptxas)
+        EXPECT_LE(kernel.registers, most) << kernel.name << ", " << chip.str();
     }
   }
 

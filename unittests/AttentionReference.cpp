@@ -153,7 +153,7 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
   if (spec.mask != AttentionSpec::NoMask)
     makeMask();
   if (spec.sinkKeyValue) {
-    // [key heads, rows, columns], whatever the layout of the others.
+    // [key heads, rows, columns], independent of the layout of the others.
     Layout layout = std::exchange(p.layout, Layout::HeadsFirst);
     int64_t batch = std::exchange(p.batch, 1);
     sinkKey = make(spec.type, p.keyHeads, p.sinkRows, spec.headDim, p.spread);
@@ -220,14 +220,16 @@ emulator::Report AttentionCase::run(emulator::Emulator &emulator, const Attentio
     launch.arguments.push_back(tensor.headStride);
     launch.arguments.push_back(int32_t(tensor.rowStride));
   }
-  for (int64_t scalar : {p.heads, p.keyHeads, p.batch, p.queries, p.keys})
+  int64_t heads = p.saidHeads ? p.saidHeads : p.heads;
+  int64_t keyHeads = p.saidHeads ? p.saidHeads : p.keyHeads;
+  for (int64_t scalar : {heads, keyHeads, p.batch, p.queries, p.keys})
     launch.arguments.push_back(int32_t(scalar));
   if (spec.sinkKeyValue)
     launch.arguments.push_back(int32_t(p.sinkRows));
   if (spec.window)
     launch.arguments.push_back(int32_t(p.window));
   unsigned tiles = (p.queries + schedule.queries - 1) / schedule.queries;
-  launch.grid = {tiles, unsigned(p.heads), unsigned(p.batch)};
+  launch.grid = {tiles * unsigned(p.heads) * unsigned(p.batch), 1, 1};
   launch.block = {unsigned(schedule.blockSize()), 1, 1};
   launch.sharedBytes = schedule.sharedBytes(spec);
   launch.threadOrder = launch.blockOrder = order;

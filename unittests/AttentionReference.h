@@ -50,6 +50,8 @@ struct Problem {
   AttentionSpec spec;
   int64_t batch = 1, heads = 1, keyHeads = 1, queries = 1, keys = 1;
   int64_t sinkRows = 0, window = 0;
+  /// What a launch says of heads and key heads where it is not 0; only those above exist.
+  int64_t saidHeads = 0;
   Layout layout = Layout::HeadsFirst;
   /// One mask for all batches and heads.
   bool isMaskShared = false;

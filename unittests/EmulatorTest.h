@@ -69,7 +69,7 @@ struct EmulatorTest : testing::Test {
     return text;
   }
 
-  /// The first finding; one that says nothing if there is none.
+  /// The first finding, or an empty one if there is none.
   static const Finding &first(const Report &report) {
     static const Finding none{};
     return report.findings.empty() ? none : report.findings[0];

@@ -94,15 +94,74 @@ TEST(KernelObject, IsListed) {
   EXPECT_EQ(factor.per, 64);
 }
 
-TEST(KernelObject, HasConstants) {
+TEST(KernelObject, SaysWhatAKernelWasMadeFrom) {
   Object good = read(goodObject());
   const basin_rt_kernel *kernel = nullptr;
   ASSERT_EQ(basin_rt_object_find_kernel(good.get(), "norm", &kernel), BASIN_RT_OK);
-  double value = 0;
-  EXPECT_EQ(basin_rt_kernel_constant(kernel, "epsilon", &value), BASIN_RT_OK);
-  EXPECT_EQ(value, 1e-6);
-  EXPECT_EQ(basin_rt_kernel_constant(kernel, "alpha", &value), BASIN_RT_NOT_FOUND);
-  EXPECT_SAYS(basin_rt_last_error(), "norm: no constant 'alpha'");
+  basin_rt_kernel_info info;
+  ASSERT_EQ(basin_rt_kernel_describe(kernel, &info), BASIN_RT_OK);
+  EXPECT_STREQ(info.family, "norm");
+  ASSERT_EQ(info.part_count, 4u);
+  std::string text;
+  for (size_t i = 0; i < info.part_count; ++i) {
+    basin_rt_part_info part;
+    ASSERT_EQ(basin_rt_kernel_part(kernel, i, &part), BASIN_RT_OK);
+    text += std::string(part.name) + " " + std::to_string(part.kind) + " " +
+            std::to_string(part.number * 1e6) + part.text + "\n";
+  }
+  EXPECT_EQ(text, "dim 1 64000000.000000\ntype 2 0.000000bf16\nweight 0 1000000.000000\n"
+                  "eps 1 1.500000\n");
+  basin_rt_part_info part;
+  EXPECT_EQ(basin_rt_kernel_part(kernel, 4, &part), BASIN_RT_INVALID_ARGUMENT);
+  EXPECT_STREQ(basin_rt_last_error(), "no part 4: there are 4");
+  ASSERT_EQ(basin_rt_object_find_kernel(good.get(), "wide", &kernel), BASIN_RT_OK);
+  ASSERT_EQ(basin_rt_kernel_describe(kernel, &info), BASIN_RT_OK);
+  EXPECT_STREQ(info.family, "");
+  EXPECT_EQ(info.part_count, 0u);
+}
+
+TEST(KernelObject, FunctionsAreChecked) {
+  auto refused = [](const std::string &from, const std::string &to) {
+    return refusal(functionObject(replaced(kFunction, from, to)));
+  };
+  EXPECT_EQ(refusal(functionObject()), "(accepted)");
+  EXPECT_EQ(refused("\"name\": \"block\"", "\"note\": 1, \"name\": \"block\""), "(accepted)");
+  EXPECT_SAYS(refused("\"kernel\": \"add\"", "\"kernel\": \"sub\""),
+              "functions[0].steps[0].kernel: there is no kernel 'sub'");
+  EXPECT_SAYS(refused("\"value\": \"h\"}", "\"value\": \"g\"}"), "nothing makes 'g' before");
+  EXPECT_SAYS(refused("\"value\": \"h\", \"type\"", "\"value\": \"x\", \"type\""),
+              "'x' is there already");
+  EXPECT_SAYS(refused("{\"value\": \"w\", \"type\"", "{\"value\": \"x\", \"type\""),
+              "'x' is there already");
+  EXPECT_SAYS(refused("[\"sum\"]", "[\"x\"]"), "expected a value that a step makes, each once");
+  EXPECT_SAYS(refused("[\"sum\"]", "[\"sum\", \"sum\"]"), "each once");
+  EXPECT_SAYS(refused("[\"sum\"]", "[\"s\"]"), "nothing makes 's' before");
+  EXPECT_SAYS(refused("\"argument\": \"a\"", "\"argument\": \"b\""),
+              "expected a tensor of add, each once, but got 'b'");
+  EXPECT_SAYS(refused("\"argument\": \"a\"", "\"argument\": \"rows\""), "but got 'rows'");
+  EXPECT_SAYS(refused("\"stride\": [", "\"strides\": ["), "but got 'strides'");
+  EXPECT_SAYS(refused(", \"stride\": [{\"value\": \"h\", \"stride\": 0}]", ""),
+              "steps[1]: expected the argument 'stride' of add");
+  EXPECT_SAYS(
+      refused("{\"value\": \"x\", \"type\": \"bf16\"}", "{\"value\": \"x\", \"type\": \"f16\"}"),
+      "expected an input of the type of 'a'");
+  EXPECT_SAYS(refused("\"h\", \"type\": \"bf16\"", "\"h\", \"type\": \"f32\""),
+              "expected an output of the type of 'c'");
+  EXPECT_SAYS(refused("\"size\": 0", "\"size\": 8"), "expected a number from 0 to 7");
+  EXPECT_SAYS(refused("[[2, ", "[[-2, "), "expected a number from 0 to");
+  EXPECT_SAYS(refusal(functionObject(std::string(kFunction) + ", " + kFunction)),
+              "functions[1]: two functions 'block'");
+}
+
+// As that of whole objects, for what only functions have.
+TEST(KernelObject, ChangedBytesOfFunctionsAreHarmless) {
+  std::string good = functionObject();
+  for (size_t at = 0; at < good.size(); ++at)
+    for (int bit : {1, 2, 16, 128}) {
+      std::string bytes = good;
+      bytes[at] = static_cast<char>(bytes[at] ^ bit);
+      EXPECT_FALSE(refusal(bytes).empty());
+    }
 }
 
 TEST(KernelObject, WhatIsNotThereIsSaid) {
@@ -229,7 +288,8 @@ TEST(KernelObject, KernelsAreChecked) {
   EXPECT_SAYS(kernelRefusal("\"shared_bytes\": 0", "\"shared_bytes\": -1"), "shared_bytes");
   EXPECT_SAYS(kernelRefusal("\"shared_bytes\": 0,", ""), "expected a member 'shared_bytes'");
   EXPECT_SAYS(kernelRefusal("\"in\"", "\"input\""), "expected one of in, out, inout, scalar");
-  EXPECT_SAYS(kernelRefusal("\"bf16\"", "\"fp8\""), "expected one of f32");
+  EXPECT_SAYS(kernelRefusal("\"in\", \"type\": \"bf16\"", "\"in\", \"type\": \"fp8\""),
+              "expected one of f32");
   EXPECT_SAYS(kernelRefusal("\"y\"", "\"x\""), "two arguments 'x'");
   EXPECT_SAYS(kernelRefusal("\"i32\"", "\"bf16\""), "expected a scalar of type i32, i64 or f32");
   EXPECT_SAYS(kernelRefusal("\"i32\"", "\"f32\""), "expected a scalar argument of type i32 or i64");
@@ -237,8 +297,16 @@ TEST(KernelObject, KernelsAreChecked) {
   EXPECT_SAYS(kernelRefusal("\"arg\": \"rows\"", "\"arg\": \"cols\""), "but got 'cols'");
   EXPECT_SAYS(kernelRefusal("\"per\": 4", "\"per\": 0"), "per: expected a number from 1");
   EXPECT_SAYS(kernelRefusal(", [], []]", ", []]"), "grid: expected three arrays");
-  EXPECT_SAYS(kernelRefusal("1e-6", "\"1e-6\""), "expected a number, but got a string");
   EXPECT_EQ(kernelRefusal("\"shared_bytes\"", "\"note\": [null], \"shared_bytes\""), "(accepted)");
+  EXPECT_SAYS(kernelRefusal("\"family\": \"norm\"", "\"family\": 1"), "family: expected a string");
+  EXPECT_SAYS(kernelRefusal("\"dim\": 64", "\"dim\": [64]"), "spec.dim: expected a number");
+  EXPECT_SAYS(kernelRefusal("\"dim\": 64", "\"di\\u0000m\": 64"), "without control characters");
+  EXPECT_SAYS(kernelRefusal("\"type\": \"bf16\", \"weight\"", "\"type\": \"\", \"weight\""),
+              "spec.type: expected a name");
+  std::string many;
+  for (int i = 0; i < 65; ++i)
+    many += "\"p" + std::to_string(i) + "\": 1, ";
+  EXPECT_SAYS(kernelRefusal("\"dim\": 64", many + "\"dim\": 64"), "expected at most 64 members");
   EXPECT_SAYS(
       refusal(object({{"ptx", "sm_80", "text"}}, std::string(kNormKernel) + ", " + kNormKernel)),
       "two kernels 'norm'");

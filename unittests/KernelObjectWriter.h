@@ -47,8 +47,10 @@ inline std::string frame(const std::string &json, const std::string &rest = "") 
   return "BASINKO1" + littleEndian64(json.size()) + json + rest;
 }
 
-/// A whole object. `kernels` is what stands in the brackets after "kernels".
-inline std::string object(const std::vector<SectionText> &sections, const std::string &kernels) {
+/// A whole object. `kernels` is what stands in the brackets after "kernels", `functions`
+/// that after "functions".
+inline std::string object(const std::vector<SectionText> &sections, const std::string &kernels,
+                          const std::string &functions = "") {
   auto align = [](uint64_t at) { return (at + 15) / 16 * 16; };
   // Offsets of a fixed width, so that the JSON's length is known before them.
   std::string json, content;
@@ -64,7 +66,8 @@ inline std::string object(const std::vector<SectionText> &sections, const std::s
               ", \"size\": " + std::to_string(section.bytes.size()) + "}";
       content += section.bytes;
     }
-    json = "{\"version\": 1, \"sections\": [" + list + "], \"kernels\": [" + kernels + "]}";
+    json = "{\"version\": 1, \"sections\": [" + list + "], \"kernels\": [" + kernels + "]" +
+           (functions.empty() ? "" : ", \"functions\": [" + functions + "]") + "}";
   }
   std::string out = frame(json);
   out.resize(align(out.size()));
@@ -72,9 +75,27 @@ inline std::string object(const std::vector<SectionText> &sections, const std::s
 }
 
 inline const char *const kNormKernel = R"({"name": "norm", "block": [128, 1, 1], "shared_bytes": 0,
- "grid": [[{"arg": "rows", "per": 4}], [], []], "constants": {"epsilon": 1e-6},
+ "family": "norm", "spec": {"dim": 64, "type": "bf16", "weight": true, "eps": 1.5e-6},
+ "grid": [[{"arg": "rows", "per": 4}], [], []],
  "arguments": [{"name": "x", "kind": "in", "type": "bf16"}, {"name": "y", "kind": "out", "type": "bf16"},
                {"name": "rows", "kind": "scalar", "type": "i32"}]})";
+
+/// A function of two launches of a kernel: h = add(x, w), sum = add(h, w). It returns the
+/// second result, and takes w transposed.
+inline const char *const kAddKernel = R"({"name": "add", "block": [32, 1, 1], "shared_bytes": 0,
+ "grid": [[{"arg": "rows", "per": 1}], [], []],
+ "arguments": [{"name": "a", "kind": "in", "type": "bf16", "strided": true}, {"name": "b", "kind": "in", "type": "bf16"},
+               {"name": "c", "kind": "out", "type": "bf16"}, {"name": "rows", "kind": "scalar", "type": "i32"},
+               {"name": "stride", "kind": "scalar", "type": "i64"}]})";
+inline const char *const kFunction =
+    R"({"name": "block", "inputs": [{"value": "x", "type": "bf16"}, {"value": "w", "type": "bf16"}],
+ "outputs": ["sum"],
+ "steps": [{"kernel": "add", "inputs": [{"argument": "a", "value": "x"}, {"argument": "b", "value": "w", "transposed": true}],
+            "outputs": [{"argument": "c", "value": "h", "type": "bf16", "shape": [[{"value": "x", "size": 0}], [{"value": "x", "size": 1}]]}],
+            "scalars": {"rows": [{"value": "x", "size": 0}], "stride": [{"value": "x", "stride": 0}]}},
+           {"kernel": "add", "inputs": [{"argument": "a", "value": "h"}, {"argument": "b", "value": "w", "transposed": true}],
+            "outputs": [{"argument": "c", "value": "sum", "type": "bf16", "shape": [[2, {"value": "x", "size": 0}], [{"value": "w", "size": 1}]]}],
+            "scalars": {"rows": [{"value": "x", "size": 0}, 2], "stride": [{"value": "h", "stride": 0}]}}]})";
 
 /// Takes each kind of scalar, has a grid of three axes and much shared memory.
 inline const char *const kWideKernel =
@@ -89,6 +110,10 @@ inline std::string goodObject() {
                  {"cubin", "sm_80", cubin("for sm_80")},
                  {"ptx", "sm_80", "ptx of sm_80"}},
                 std::string(kNormKernel) + ", " + kWideKernel);
+}
+
+inline std::string functionObject(const std::string &function = kFunction) {
+  return object({{"ptx", "sm_80", "ptx of sm_80"}}, kAddKernel, function);
 }
 
 } // namespace basin::test

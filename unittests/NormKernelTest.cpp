@@ -42,11 +42,11 @@ struct NormKernels : testing::Test {
     return out;
   }
 
-  /// Lowers and assembles what was built: `count` kernels.
+  /// Lowers and assembles what was built: `count` kernels. Without an assembler the PTX is
+  /// looked at, and the test counts as skipped.
   void expectToCompile(size_t count, unsigned registers) {
     auto assembler = nvptx::Assembler::find();
-    if (!assembler) // PTX is looked at all the same
-      llvm::consumeError(assembler.takeError());
+    std::string missing = assembler ? "" : llvm::toString(assembler.takeError());
     ASSERT_TRUE(succeeded(verify(*module)));
     PassManager pm(&context);
     nvptx::buildLowerKernelsPipeline(pm);
@@ -55,7 +55,7 @@ struct NormKernels : testing::Test {
       FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, chip);
       ASSERT_TRUE(succeeded(ptx)) << chip.str();
       EXPECT_NE(ptx->find("ld.global.nc.v4.b32"), std::string::npos);
-      if (!assembler)
+      if (!missing.empty())
         continue;
       llvm::Expected<nvptx::Assembled> done = (*assembler)->assemble(*ptx, chip);
       ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
@@ -68,6 +68,8 @@ struct NormKernels : testing::Test {
           EXPECT_LE(kernel.registers, registers) << chip.str() << " " << kernel.name;
       }
     }
+    if (!missing.empty())
+      GTEST_SKIP() << missing;
   }
 
   Type bf16() { return BFloat16Type::get(&context); }

@@ -6,7 +6,7 @@
 |*
 |*===----------------------------------------------------------------------===*|
 |*
-|* The example of docs/runtime.md, which a test compiles as C11 and runs.
+|* The examples of docs/runtime.md, which tests compile as C11 and run.
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -15,6 +15,9 @@
 #include <stdio.h>
 
 int run_norm(const char *path, int32_t device, void *stream, const void *x, void *y, int32_t rows);
+int run_block(const basin_rt_object *object, int32_t device, void *stream,
+              const basin_rt_tensor *inputs, size_t count, void *(*allocate)(uint64_t bytes),
+              basin_rt_tensor *output);
 
 /* [example] */
 int run_norm(const char *path, int32_t device, void *stream, const void *x, void *y, int32_t rows) {
@@ -31,3 +34,23 @@ int run_norm(const char *path, int32_t device, void *stream, const void *x, void
   return good;
 }
 /* [example] */
+
+/* [function] */
+int run_block(const basin_rt_object *object, int32_t device, void *stream,
+              const basin_rt_tensor *inputs, size_t count, void *(*allocate)(uint64_t bytes),
+              basin_rt_tensor *output) {
+  const basin_rt_function *function = NULL;
+  uint64_t size = 0;
+  int good = basin_rt_object_find_function(object, "block", &function) == BASIN_RT_OK &&
+             basin_rt_function_plan(function, inputs, count, output, 1, &size) == BASIN_RT_OK;
+  if (good) {
+    /* [rows, dim] of bf16 */
+    output->pointer = allocate(2 * (uint64_t)(output->sizes[0] * output->sizes[1]));
+    good = basin_rt_function_launch(function, device, stream, inputs, count, output, 1,
+                                    allocate(size), size) == BASIN_RT_OK;
+  }
+  if (!good)
+    fprintf(stderr, "%s\n", basin_rt_last_error());
+  return good;
+}
+/* [function] */

@@ -23,6 +23,10 @@
 extern "C" int run_norm(const char *path, int32_t device, void *stream, const void *x, void *y,
                         int32_t rows);
 
+extern "C" int run_block(const basin_rt_object *object, int32_t device, void *stream,
+                         const basin_rt_tensor *inputs, size_t count,
+                         void *(*allocate)(uint64_t bytes), basin_rt_tensor *output);
+
 using namespace basin;
 using rt::Error;
 using rt::Kernel;
@@ -164,6 +168,8 @@ TEST_F(Runtime, ArgumentsAreChecked) {
   EXPECT_EQ(launch(with(1, rt::pointer(BASIN_RT_BF16, nullptr))), "norm: argument 'y' is null");
   EXPECT_EQ(launch(with(1, rt::pointer(BASIN_RT_BF16, address(8)))),
             "norm: argument 'y': expected a pointer aligned to 16 bytes");
+  EXPECT_EQ(launch(with(1, rt::pointer(BASIN_RT_BF16, address(0x1000)))),
+            "norm: argument 'y' is written, but is the same pointer as 'x'");
   EXPECT_EQ(launch(normArguments(-1)), "norm: argument 'rows': expected a size, but got -1");
   EXPECT_EQ(log(), "");
 }
@@ -190,6 +196,178 @@ TEST_F(Runtime, ResidentBlocksAreNoMoreThanRunAtOnce) {
                    "launch norm on 0 grid 6 1 1 block 128 1 1 shared 0 stream 0 \n");
   kernel("norm").launch(0, nullptr, normArguments(8));
   EXPECT_EQ(log(), "launch norm on 0 grid 2 1 1 block 128 1 1 shared 0 stream 0 \n");
+}
+
+namespace {
+/// The function of functionObject(): h = add(x, w) in the workspace, sum = add(h, w).
+class RuntimeFunction : public Runtime {
+protected:
+  void SetUp() override {
+    Runtime::SetUp();
+    bytes = test::functionObject();
+    object.emplace(Object::fromMemory(bytes.data(), bytes.size()));
+    function.emplace(object->findFunction("block"));
+    int64_t ofX[] = {5, 64}, ofW[] = {64, 16};
+    inputs = {basin_rt_contiguous(BASIN_RT_BF16, address(0x10000), 2, ofX),
+              basin_rt_contiguous(BASIN_RT_BF16, address(0x20000), 2, ofW)};
+    // The matrix lies in memory transposed.
+    inputs[1].strides[0] = 1;
+    inputs[1].strides[1] = 64;
+  }
+  /// The message with which these inputs are refused, by the plan or the launch.
+  std::string refusal(std::vector<basin_rt_tensor> given) {
+    return messageOf([&] {
+      auto [outputs, size] = function->plan(given);
+      outputs[0].pointer = address(0x30000);
+      function->launch(0, nullptr, given, outputs, const_cast<void *>(address(0x40000)), size);
+    });
+  }
+
+  std::optional<rt::Function> function;
+  std::vector<basin_rt_tensor> inputs;
+};
+} // namespace
+
+TEST_F(RuntimeFunction, IsDescribed) {
+  EXPECT_EQ(basin_rt_object_function_count(object->get()), 1u);
+  basin_rt_function_info info = function->describe();
+  EXPECT_STREQ(info.name, "block");
+  EXPECT_EQ(info.input_count, 2u);
+  EXPECT_EQ(info.output_count, 1u);
+  EXPECT_EQ(info.step_count, 2u);
+  EXPECT_STREQ(function->input(1).name, "w");
+  EXPECT_EQ(function->input(1).type, BASIN_RT_BF16);
+  EXPECT_TRUE(function->input(1).is_transposed);
+  EXPECT_FALSE(function->input(0).is_transposed);
+  EXPECT_STREQ(function->output(0).name, "sum");
+  EXPECT_EQ(messageOf([&] { object->findFunction("blocks"); }),
+            "the object has no function 'blocks'");
+  EXPECT_EQ(messageOf([&] { function->input(2); }), "no input 2: there are 2");
+}
+
+TEST_F(RuntimeFunction, LaunchesItsStepsInOrder) {
+  auto [outputs, size] = function->plan(inputs);
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_EQ(outputs[0].rank, 2u);
+  EXPECT_EQ(outputs[0].sizes[0], 10);
+  EXPECT_EQ(outputs[0].sizes[1], 16);
+  EXPECT_EQ(outputs[0].strides[0], 16);
+  // 256 bytes for tensors without elements, then h, [5, 64] of two bytes.
+  EXPECT_EQ(size, 256u + 768u);
+  EXPECT_EQ(log(), "");
+  function->load(0);
+  EXPECT_EQ(log(), "retain 0\nload 0 ptx of sm_80\nfunction add\n");
+  int sizes[] = {8, 8, 8, 4, 8};
+  fake_set_parameter_sizes(sizes, 5);
+  outputs[0].pointer = address(0x30000);
+  function->launch(0, address(0x77), inputs, outputs, const_cast<void *>(address(0x40000)), size);
+  EXPECT_EQ(log(),
+            "launch add on 0 grid 5 1 1 block 32 1 1 shared 0 stream 119 "
+            "0000000000010000,0000000000020000,0000000000040100,00000005,0000000000000040\n"
+            "launch add on 0 grid 10 1 1 block 32 1 1 shared 0 stream 119 "
+            "0000000000040100,0000000000020000,0000000000030000,0000000a,0000000000000040\n");
+  // Rows need not be neighbours; the stride of an axis of size 1 is said to be 0.
+  inputs[0].strides[0] = 72;
+  function->launch(0, nullptr, inputs, outputs, const_cast<void *>(address(0x40000)), size);
+  EXPECT_NE(log().find("0000000000040100,00000005,0000000000000048\n"), std::string::npos);
+  inputs[0].sizes[0] = 1;
+  outputs = function->plan(inputs).first;
+  outputs[0].pointer = address(0x30000);
+  function->launch(0, nullptr, inputs, outputs, const_cast<void *>(address(0x40000)), size);
+  EXPECT_NE(log().find("0000000000040100,00000001,0000000000000000\n"), std::string::npos);
+}
+
+TEST_F(RuntimeFunction, ExampleInC) {
+  static std::vector<uint64_t> asked;
+  asked.clear();
+  auto allocate = [](uint64_t bytes) {
+    asked.push_back(bytes);
+    return const_cast<void *>(address(0x100000 * asked.size()));
+  };
+  basin_rt_tensor output;
+  EXPECT_TRUE(
+      run_block(object->get(), 0, nullptr, inputs.data(), inputs.size(), allocate, &output));
+  EXPECT_EQ(asked, (std::vector<uint64_t>{10 * 16 * 2, 1024}));
+  EXPECT_EQ(output.pointer, address(0x100000));
+  EXPECT_NE(log().find("launch add on 0 grid 10 1 1"), std::string::npos);
+  EXPECT_FALSE(run_block(object->get(), 0, nullptr, inputs.data(), 1, allocate, &output));
+}
+
+TEST_F(RuntimeFunction, OfNothingLaunchesNothing) {
+  inputs[0].sizes[0] = 0;
+  inputs[0].pointer = nullptr;
+  EXPECT_EQ(refusal(inputs), "(no error)");
+  EXPECT_EQ(log(), "");
+}
+
+TEST_F(RuntimeFunction, TensorsAreChecked) {
+  auto with = [&](size_t input, auto change) {
+    std::vector<basin_rt_tensor> out = inputs;
+    change(out[input]);
+    return refusal(out);
+  };
+  EXPECT_EQ(refusal({inputs[0]}), "block: expected 2 inputs, but got 1");
+  EXPECT_EQ(with(0, [](auto &x) { x.type = BASIN_RT_F16; }),
+            "block: 'x': expected a tensor of the input's type");
+  EXPECT_EQ(with(0, [](auto &x) { x.rank = 9; }), "block: 'x': expected at most 8 axes, but got 9");
+  EXPECT_EQ(with(0, [](auto &x) { x.rank = 1; }),
+            "block: 'x': expected an axis 1, but its rank is 1");
+  EXPECT_EQ(with(0, [](auto &x) { x.sizes[0] = -1; }),
+            "block: 'x': expected sizes of a tensor that fits into memory");
+  EXPECT_EQ(with(0, [](auto &x) { x.sizes[0] = INT64_MAX / 2; }),
+            "block: 'x': expected sizes of a tensor that fits into memory");
+  EXPECT_EQ(with(0, [](auto &x) { x.strides[0] = INT64_MAX / 2; }),
+            "block: 'x': expected strides that are not negative and stay in memory");
+  EXPECT_EQ(with(0, [](auto &x) { x.strides[0] = 65; }),
+            "block: 'x': expected rows side by side that begin at multiples of 16 bytes");
+  EXPECT_EQ(with(0, [](auto &x) { x.strides[0] = 1, x.strides[1] = 8; }),
+            "block: 'x': expected rows side by side that begin at multiples of 16 bytes");
+  EXPECT_EQ(
+      with(1, [](auto &w) { w.strides[0] = 16, w.strides[1] = 1; }),
+      "block: 'w': expected a matrix that is contiguous when its last two axes are exchanged");
+  EXPECT_EQ(with(0, [](auto &x) { x.pointer = nullptr; }), "add: argument 'a' is null");
+  EXPECT_EQ(with(1, [](auto &w) { w.pointer = address(0x20008); }),
+            "add: argument 'b': expected a pointer aligned to 16 bytes");
+  // Two rows more than there are until `sum` begins, and a matrix in the workspace.
+  EXPECT_EQ(with(1, [](auto &w) { w.pointer = address(0x30000 - 2048 + 16); }),
+            "block: 'sum': is written, but shares memory with 'w'");
+  EXPECT_EQ(with(0, [](auto &x) { x.pointer = address(0x40120); }),
+            "block: 'h': is written, but shares memory with 'x'");
+  // The first step reads x, the second one writes sum: it would do no harm.
+  EXPECT_EQ(with(0, [](auto &x) { x.pointer = address(0x30000); }),
+            "block: 'sum': is written, but shares memory with 'x'");
+  // Inputs may be the same.
+  EXPECT_EQ(with(0, [](auto &x) { x.strides[0] = 128, x.pointer = address(0x20000); }),
+            "(no error)");
+  EXPECT_NE(log(), "");
+  // Rows beyond what an i32 counts.
+  EXPECT_EQ(with(0, [](auto &x) { x.sizes[0] = int64_t(1) << 31; }),
+            "block: 'rows': 2147483648 does not fit i32");
+  EXPECT_EQ(log(), "");
+}
+
+TEST_F(RuntimeFunction, OutputsAndWorkspaceAreChecked) {
+  auto [outputs, size] = function->plan(inputs);
+  outputs[0].pointer = address(0x30000);
+  auto launch = [&](std::vector<basin_rt_tensor> out, uint64_t workspace, uint64_t bytes) {
+    return messageOf([&] {
+      function->launch(0, nullptr, inputs, out, const_cast<void *>(address(workspace)), bytes);
+    });
+  };
+  EXPECT_EQ(launch({}, 0x40000, size), "block: expected 1 outputs, but got 0");
+  std::string workspace = "block: expected a workspace of 1024 bytes, aligned to 256";
+  EXPECT_EQ(launch(outputs, 0x40000, size - 1), workspace);
+  EXPECT_EQ(launch(outputs, 0x40010, size), workspace);
+  EXPECT_EQ(launch(outputs, 0, size), workspace);
+  std::vector<basin_rt_tensor> other = outputs;
+  other[0].sizes[0] = 9;
+  std::string sum =
+      "block: 'sum': expected a contiguous tensor of the type and sizes that the plan says";
+  EXPECT_EQ(launch(other, 0x40000, size), sum);
+  other = outputs;
+  other[0].strides[0] = 17;
+  EXPECT_EQ(launch(other, 0x40000, size), sum);
+  EXPECT_EQ(log(), "");
 }
 
 TEST_F(Runtime, GridHasLimits) {

@@ -18,7 +18,7 @@ namespace basin {
 /// Named pipeline: shapes inferred, then raised to the sink dialect.
 inline constexpr const char *kRaisePipeline = "basin-raise";
 
-/// Adds the onnx and sink dialects.
+/// Adds the kernel, onnx and sink dialects.
 void registerAllDialects(mlir::DialectRegistry &registry);
 /// Registers Basin's passes with the global pass registry.
 void registerAllPasses();

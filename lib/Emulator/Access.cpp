@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Checks of single accesses, and how findings are kept.
+// Checks each access to memory, and keeps what is found.
 //
 //===----------------------------------------------------------------------===//
 
@@ -103,7 +103,7 @@ bool Machine::checkShared(const void *pointer, size_t bytes, AccessKind kind, ui
   if (!shared.isInside(offset, bytes)) {
     find(FindingKind::OutOfBounds, site, offset,
          verbOf(kind) + llvm::Twine(bytes) + " bytes at " + llvm::Twine(offset) +
-             " of shared memory, of which the launch has " + llvm::Twine(shared.size()));
+             " of shared memory, but the launch has " + llvm::Twine(shared.size()));
     return false;
   }
   if (uint32_t copy = shared.findPending(offset, bytes))

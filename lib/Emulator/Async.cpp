@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// cp.async. A copy is made as late as it may be: when its thread waits for it.
-// Until then its destination holds NaNs, and whoever touches it is told.
+// cp.async. The emulator makes a copy as late as the GPU may make it: when its thread
+// waits for it. Until then the destination holds NaNs, and an access to it is a finding.
 //
 //===----------------------------------------------------------------------===//
 
@@ -56,7 +56,8 @@ void Machine::finish(const AsyncCopy &copy) {
     std::memcpy(copy.destination, copy.source, copy.sourceBytes);
     std::memset(copy.destination + copy.sourceBytes, 0, copy.bytes - copy.sourceBytes);
   }
-  // Written by this thread, now: others need a barrier after this.
+  // The copy counts as a write of this thread at this time: other threads need a barrier
+  // after it.
   Access access{clocks.now(running), uint16_t(running), uint16_t(copy.site)};
   shared.touch(offset, copy.bytes, access, AccessKind::Store, clocks, sites, [](Access) {});
 }

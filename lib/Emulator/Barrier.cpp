@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The sixteen barriers of a block, and mbarriers.
+// The sixteen barriers of a block, and the mbarriers in its shared memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,7 +42,7 @@ bool Machine::arrive(uint32_t id, uint32_t given, bool waits, uint32_t site) {
   return true;
 }
 
-/// A warp comes to a barrier as one, at one place.
+/// All lanes of a warp must come to a barrier together, at one op of the kernel.
 void Machine::checkAligned(const Barrier &barrier) {
   std::vector<const Barrier::Arrival *> first(warps.size());
   std::vector<uint32_t> came(warps.size());
@@ -124,8 +124,8 @@ void Machine::barrierArrive(uint32_t id, uint32_t given, uint32_t site) {
 }
 
 //===----------------------------------------------------------------------===//
-// mbarriers. Their state is kept here, under the object's offset; its bytes in
-// shared memory say nothing.
+// mbarriers. The machine keeps the state of each one, by its offset in shared memory. It
+// does not read the bytes that are there.
 //===----------------------------------------------------------------------===//
 
 MBarrier *Machine::findMBarrier(char *object, uint32_t site) {
@@ -166,7 +166,8 @@ uint64_t Machine::mbarrierArrive(char *object, uint32_t count, uint32_t site) {
   MBarrier *barrier = findMBarrier(object, site);
   if (!barrier)
     return 0;
-  // Its making must be known to whoever uses it.
+  // Counts as a read of the object, so that a thread is found which does not wait until
+  // the mbarrier was made.
   touchShared(shared.offsetOf(object), 8, AccessKind::Load, site);
   uint64_t phase = barrier->phase;
   clocks.release(running, barrier->released);
@@ -207,7 +208,7 @@ void Machine::mbarrierWaitParity(char *object, uint32_t parity, uint32_t site) {
   if (!barrier)
     return;
   touchShared(shared.offsetOf(object), 8, AccessKind::Load, site);
-  // The phase of that parity is over when the one that goes on has the other.
+  // A phase is over as soon as the current phase has the other parity.
   while ((barrier->phase & 1) == (parity & 1)) {
     barrier->waiting.push_back(running);
     wait();

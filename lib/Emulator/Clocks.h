@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Vector clocks: which of two threads' accesses came before the other, by
-// barriers alone, whatever the order they happened to run in.
+// Vector clocks. They tell which of two threads' accesses comes before the other because of
+// barriers. The order in which the emulator happened to run the threads does not count.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,13 +33,12 @@ public:
 
   uint32_t now(unsigned thread) const { return of(thread)[thread]; }
 
-  /// Whether what `thread` did at its time `then` came before what `other` does
-  /// now.
+  /// Whether all that `thread` did until its time `then` comes before what `other` does now.
   bool isBefore(unsigned thread, uint32_t then, unsigned other) const {
     return thread == other || of(other)[thread] >= then;
   }
 
-  /// What the thread did up to now goes into `into`; it starts anew.
+  /// Adds what the thread did until now to `into`, and begins a new time of the thread.
   void release(unsigned thread, Vector &into) {
     into.resize(count, 0);
     const uint32_t *mine = of(thread);
@@ -48,7 +47,7 @@ public:
     tick(thread);
   }
 
-  /// What was released into `from` came before all that the thread does next.
+  /// Puts what was released into `from` before all that the thread does from now on.
   void acquire(unsigned thread, const Vector &from) {
     uint32_t *mine = of(thread);
     for (unsigned i = 0; i < from.size(); ++i)

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From the lowered module to host code, and launches of it.
+// Compiles a lowered module to host code, and launches its kernels.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +34,7 @@ using namespace basin::emulator;
 namespace {
 struct Kernel {
   KernelFunction function = nullptr;
-  /// Of each argument: the index of what `Argument` must hold.
+  /// For each argument the alternative of `Argument` that a launch must hold.
   std::vector<size_t> arguments;
 };
 } // namespace
@@ -80,8 +80,8 @@ static llvm::Error collectKernels(ModuleOp module, llvm::StringMap<Kernel> &kern
   return error;
 }
 
-/// The host, less instructions that convert to bf16 in their own way: they take
-/// subnormals for zero.
+/// Compiles for the host, but without its instructions that convert to bf16: they treat
+/// subnormals as zero, which the GPU does not.
 static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine() {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
@@ -94,8 +94,8 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine() 
   return builder->createTargetMachine();
 }
 
-/// What pays for itself in a kernel that runs a few blocks: no vectorizers, which
-/// mlir::makeOptimizingTransformer has at every level.
+/// Runs the passes that pay for themselves in a kernel of a few blocks. That excludes the
+/// vectorizers, which mlir::makeOptimizingTransformer runs at every level.
 static void runPasses(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -116,9 +116,9 @@ static llvm::Expected<std::unique_ptr<ExecutionEngine>> compile(ModuleOp module)
     return machine.takeError();
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
-  // The engine has the machine by then.
+  // The engine owns the target machine when it calls this.
   llvm::TargetMachine &target = **machine;
-  // Held here: the options refer to it.
+  // Kept in a variable, because the options only refer to it.
   std::function<llvm::Error(llvm::Module *)> optimize = [&](llvm::Module *module) {
     runPasses(*module, target);
     return llvm::Error::success();

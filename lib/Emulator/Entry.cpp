@@ -12,7 +12,7 @@
 
 using namespace basin::emulator;
 
-/// A function of plain arguments that calls `method` of the machine that runs.
+/// A function of plain arguments that calls `method` of the machine which runs now.
 template <auto method> struct Entry;
 template <typename Result, typename... Args, Result (Machine::*method)(Args...)>
 struct Entry<method> {
@@ -23,7 +23,7 @@ struct Entry<method> {
   static Result call(Args... args) { return (Machine::current->*method)(args...); }
 };
 
-// Kernels pass and take truth values as 32 bits.
+// Kernels pass truth values as 32 bits, in both directions.
 static void moveMatrix(char *row, uint32_t *words, uint32_t count, uint32_t transposed,
                        uint32_t site) {
   Machine::current->moveMatrix(row, words, count, transposed != 0, site);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A switch of some ten instructions on x86-64, glibc's contexts elsewhere. Below
-// each stack lies a page that cannot be touched.
+// Switches between stacks: by some ten instructions on x86-64, by glibc's contexts on
+// other machines. The page below each stack is inaccessible, so that an overflow faults.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,7 +68,8 @@ struct FiberPool::Fiber : FiberPool::Context {
 };
 
 #ifndef BASIN_FIBER_UCONTEXT
-// void basin_switch_stack(void **from, void *to): saves what a call preserves.
+// void basin_switch_stack(void **from, void *to): saves the registers that a call preserves
+// on the current stack, stores its pointer to `from`, and goes on at `to`.
 asm(R"(
 .text
 .p2align 4
@@ -96,7 +97,7 @@ basin_switch_stack:
 extern "C" void basin_switch_stack(void **from, void *to);
 #endif
 
-/// `last`: the one that is left does not come back.
+/// `last` says that the fiber which is left will not be resumed.
 template <typename Context> static void switchTo(Context &from, Context &to, bool last = false) {
 #ifdef BASIN_FIBER_ASAN
   __sanitizer_start_switch_fiber(last ? nullptr : &from.fakeStack, to.bottom, to.bytes);
@@ -111,7 +112,7 @@ template <typename Context> static void switchTo(Context &from, Context &to, boo
 #endif
 }
 
-/// The pool whose fiber runs; a fiber begins without arguments.
+/// The pool whose fiber runs. A fiber begins without arguments, and finds its own here.
 static thread_local FiberPool *activePool = nullptr;
 
 FiberPool::FiberPool() : scheduler(std::make_unique<Context>()) {}
@@ -138,8 +139,8 @@ void FiberPool::prepare(Fiber &fiber) {
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, &FiberPool::run, 0);
 #else
-  // Six registers, where to begin, and a word so that the stack is aligned there
-  // as it is after a call.
+  // A new stack holds six registers, the address to begin at, and one word more, which
+  // aligns the stack there as it is aligned after a call.
   auto *top = reinterpret_cast<uint64_t *>(fiber.stack + kStackBytes);
   *--top = 0;
   *--top = reinterpret_cast<uint64_t>(&FiberPool::run);

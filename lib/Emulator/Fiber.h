@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Stacks that take turns on one OS thread.
+// Fibers: stacks that take turns on one thread of the operating system.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,17 +25,17 @@ public:
   ~FiberPool();
   FiberPool(const FiberPool &) = delete;
 
-  /// Makes ready fibers 0 to `count` - 1, each to call `entry(argument, index)`.
-  /// What ran on their stacks before is forgotten, without being unwound.
+  /// Prepares fibers 0 to `count` - 1: each will call `entry(argument, index)`. What ran on
+  /// their stacks before is dropped without being unwound.
   void reset(unsigned count, void (*entry)(void *, unsigned), void *argument);
 
-  /// Runs a fiber until it yields or ends; says whether it ended.
+  /// Runs a fiber until it yields or ends. Returns whether it ended.
   bool resume(unsigned index);
 
-  /// Back to whoever resumed this fiber; returns when it is resumed.
+  /// Goes back to the caller of `resume`. Returns when the fiber is resumed.
   void yield();
 
-  /// Whether `pointer` is on the stack of that fiber.
+  /// Whether `pointer` is on the stack of fiber `index`.
   bool isOnStack(unsigned index, const void *pointer) const;
 
 private:

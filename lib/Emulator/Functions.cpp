@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each function is computed in double precision and rounded to as many bits as
-// the PTX ISA promises of the instruction, so that a kernel which needs more of
-// them is seen. The bits themselves are not the hardware's.
+// Computes each function in double precision and rounds it to as many bits as the PTX ISA
+// promises for the instruction. So a kernel that needs more bits gives wrong results here,
+// too. The bits themselves may differ from the hardware's.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +25,7 @@ using namespace basin::emulator;
 // Rounding
 //===----------------------------------------------------------------------===//
 
-/// Rounds to `bits` significant bits: a relative error of 2^-bits at most.
+/// Rounds to `bits` significant bits, with a relative error of at most 2^-bits.
 static float toBits(double x, int bits) {
   if (x == 0 || !std::isfinite(x))
     return float(x);
@@ -34,7 +34,7 @@ static float toBits(double x, int bits) {
   return float(std::ldexp(std::nearbyint(std::ldexp(fraction, bits)), exponent - bits));
 }
 
-/// Rounds to a multiple of 2^-bits: an absolute error of half of that.
+/// Rounds to a multiple of 2^-bits, with an absolute error of at most half of it.
 static float toStep(double x, int bits) {
   return std::isfinite(x) ? float(std::ldexp(std::nearbyint(std::ldexp(x, bits)), -bits))
                           : float(x);
@@ -45,7 +45,7 @@ static float flush(float x) {
 }
 
 //===----------------------------------------------------------------------===//
-// Functions, by the names of LLVM's intrinsics. Errors as PTX ISA 8 gives them.
+// Functions, by the names of LLVM's intrinsics. Their errors are those of PTX ISA 8.
 //===----------------------------------------------------------------------===//
 
 static float ex2(float x) { return toBits(std::exp2(double(x)), 22); }              // 2^-22
@@ -60,7 +60,7 @@ static float lg2(float x) { // absolute 2^-22 in (0.5, 2), relative elsewhere
   return x > 0.5f && x < 2 ? toStep(exact, 21) : toBits(exact, 22);
 }
 
-// Absolute 2^-20.5 in [-2 pi, 2 pi], which is all that is promised.
+// The error is at most 2^-20.5 in [-2 pi, 2 pi]. Beyond that range nothing is promised.
 static float sine(float x) { return toStep(std::sin(double(x)), 20); }
 static float cosine(float x) { return toStep(std::cos(double(x)), 20); }
 
@@ -127,7 +127,7 @@ static std::string symbolOf(llvm::StringRef name) {
 std::string basin::emulator::getFunctionSymbol(llvm::StringRef intrinsic) {
   if (!intrinsic.consume_front("llvm.nvvm."))
     return {};
-  // LLVM writes the type of an overloaded one as f32.
+  // The name of an overloaded intrinsic ends in its type, which is f32 for these.
   std::string name = intrinsic.str();
   if (intrinsic.ends_with(".f32"))
     name.resize(name.size() - 2);
@@ -173,7 +173,7 @@ static float truncateToBF16(float x) { return llvm::bit_cast<float>(uint32_t(toB
 static float truncateToF16(float x) { return llvm::bit_cast<float>(uint32_t(toF16(x))); }
 static float extendF16(float x) { return fromF16(uint16_t(llvm::bit_cast<uint32_t>(x))); }
 
-/// To nearest, ties away from zero: of 23 bits of the fraction 10 are left.
+/// Rounds to nearest, ties away from zero, and leaves 10 of the 23 bits of the fraction.
 static uint32_t toTF32(float x) {
   uint32_t bits = llvm::bit_cast<uint32_t>(x);
   if (std::isnan(x))

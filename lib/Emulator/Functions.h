@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The GPU's approximate functions, as far as the PTX ISA promises them.
+// The GPU's approximate functions, as exact as the PTX ISA promises and no more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,14 +21,14 @@
 
 namespace basin::emulator {
 
-/// The runtime's function for `llvm.nvvm.NAME` of f32 operands; empty if there is
-/// none.
+/// The name of the runtime's function for `llvm.nvvm.NAME` on f32 operands. It is empty if
+/// the emulator does not know the intrinsic.
 std::string getFunctionSymbol(llvm::StringRef intrinsic);
 
-/// All of them, and the conversions that LLVM calls by name.
+/// Calls `use` with each of them, and with the conversions that LLVM calls by name.
 void forEachFunction(llvm::function_ref<void(llvm::StringRef symbol, void *address)> use);
 
-// Conversions of one element, as the host's compiler need not have the types.
+// Conversions of one element. The host's compiler need not have these types.
 float fromF16(uint16_t bits);
 float fromBF16(uint16_t bits);
 uint16_t toF16(float value);  // to nearest even

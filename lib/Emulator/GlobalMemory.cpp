@@ -45,8 +45,8 @@ bool Mapping::makeUsable(char *from, size_t size) {
 // GlobalMemory
 //===----------------------------------------------------------------------===//
 
-/// Before, between and behind buffers: an overrun of less stays attributed to
-/// the buffer that it left.
+/// The gap before, between and behind buffers. An overrun by less than this is reported
+/// for the buffer that it left.
 static constexpr size_t kGap = size_t(64) << 20;
 
 static size_t roundUp(size_t bytes) {

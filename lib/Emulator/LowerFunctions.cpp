@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Approximate functions and conversions, by the intrinsic's name. What the host
-// computes as the GPU does stays as it is.
+// Lowers approximate functions and conversions, by the name of the intrinsic. Functions
+// that the host computes as the GPU does stay as they are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ FailureOr<bool> HostLowering::lowerFunctions(Operation *op) {
     replace(op, call("basin_emu_f2tf32_rna", b.getI32Type(), convert.getSrc()));
     return true;
   }
-  // An approximation where the op allows it: on the GPU one instruction.
+  // The op allows an approximation, which is one instruction on the GPU.
   if (auto tanh = dyn_cast<LLVM::TanhOp>(op); tanh && tanh.getType().isF32()) {
     if (bitEnumContainsAll(tanh.getFastmathFlags(), LLVM::FastmathFlags::afn)) {
       replace(op, call("basin_emu_tanh_approx_f", b.getF32Type(), tanh.getIn()));

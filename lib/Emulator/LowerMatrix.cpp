@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ldmatrix, stmatrix and mma.sync: registers go through memory of the thread,
-// word by word.
+// Lowers ldmatrix, stmatrix and mma.sync. Their registers are passed to the runtime through
+// memory of the thread, one word after the other.
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Accesses of memory: each goes through `basin_emu_access`, which gives back the
-// address to use.
+// Lowers accesses to memory. Each one first calls `basin_emu_access`, which checks the
+// address and returns the one to use.
 //
 //===----------------------------------------------------------------------===//
 

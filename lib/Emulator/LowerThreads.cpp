@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Special registers, and what threads do together: shuffles, votes, reductions,
-// barriers.
+// Lowers special registers and the ops that threads execute together: shuffles, votes,
+// reductions and barriers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,7 +46,7 @@ static std::optional<Special> getSpecial(StringRef name) {
       .Default(std::nullopt);
 }
 
-/// The lane's value and whether its source lane was in range, as the op wants it.
+/// The result of a shuffle: the value alone, or with whether the source lane was in range.
 static Value shuffled(ImplicitLocOpBuilder &b, Type type, Value value, Value valid) {
   auto pair = dyn_cast<LLVM::LLVMStructType>(type);
   if (!pair)
@@ -110,7 +110,8 @@ FailureOr<bool> HostLowering::lowerBarriers(Operation *op) {
     call("basin_emu_barrier_arrive", {}, {id, arrive.getNumberOfThreads(), site(op)});
     replace(op);
   } else if (isa<NVVM::MembarOp, LLVM::FenceOp>(op)) {
-    // Order of memory alone orders no threads; here each sees all that was done.
+    // A fence orders memory, but no threads. Nothing is to be done, since each thread here
+    // sees all earlier stores.
     replace(op);
   } else {
     return false;

@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// lower-nvvm-to-emulator: the pass, what all its parts need, and the ops that
-// stay as they are. An op stays only if it is known to mean the same on the
-// host: of the llvm dialect, not of memory through a pointer, no assembly, no
-// call out of the module.
+// The pass lower-nvvm-to-emulator, what its parts share, and the ops that stay as they
+// are. An op stays only if it means the same on the host: it is of the llvm dialect,
+// accesses no memory through a pointer, is no assembly, and calls nothing outside the
+// module.
 //
 //===----------------------------------------------------------------------===//
 
@@ -140,8 +140,8 @@ LogicalResult HostLowering::lowerFunction(LLVM::LLVMFuncOp function) {
   for (Operation *op : ops)
     if (failed(lower(op)))
       return failure();
-  // The checks give back other addresses than they are given, so that nothing is
-  // promised of arguments any more; the rest is of the GPU.
+  // The checks return other addresses than they are given, so that what the attributes
+  // promise about arguments is no longer true. The other attributes concern the GPU.
   function.removeArgAttrsAttr();
   SmallVector<StringAttr> drop;
   for (NamedAttribute attribute : function->getDiscardableAttrs())

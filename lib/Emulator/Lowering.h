@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the parts of lower-nvvm-to-emulator share.
+// Shared by the parts of lower-nvvm-to-emulator.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +25,7 @@ namespace basin::emulator {
 
 inline constexpr llvm::StringLiteral kSharedName = "basin_shared";
 
-/// Which special register `basin_emu_special` reads.
+/// Says which special register `basin_emu_special` reads.
 enum class Special : int32_t {
   TidX,
   TidY,
@@ -50,17 +50,17 @@ enum class Special : int32_t {
   LaneMaskGt,
 };
 
-/// 32-bit words of the fragments that `basin_emu_mma` takes and gives: A, B, C, D.
+/// The 32-bit words of the fragments A, B, C and D of `basin_emu_mma`.
 enum MmaSlots { kMmaA = 0, kMmaB = 4, kMmaC = 6, kMmaD = 10, kMmaWords = 14 };
 enum class MmaType : int32_t { F16, BF16, TF32 };
 
-/// Lowers the ops of one kernel after the other, each in place.
+/// Lowers one kernel after the other. Each op is replaced where it stands.
 class HostLowering {
 public:
   explicit HostLowering(mlir::ModuleOp module)
       : module(module), layout(module), b(module.getLoc(), module.getContext()) {}
 
-  /// Everything in `function`; fails with a diagnostic at the first op that it
+  /// Lowers all ops of `function`. Fails with a diagnostic at the first op that the emulator
   /// does not know.
   mlir::LogicalResult lowerFunction(mlir::LLVM::LLVMFuncOp function);
   /// Puts the table of sites onto the module.
@@ -68,7 +68,8 @@ public:
 
 private:
   mlir::LogicalResult lower(mlir::Operation *op);
-  // Each of these says whether the op is one of its own; `failed` is an error.
+  // Each of these lowers the ops of one kind. Returns whether the op was of that kind, or
+  // fails after a diagnostic.
   mlir::FailureOr<bool> lowerMemory(mlir::Operation *op);
   mlir::FailureOr<bool> lowerThreads(mlir::Operation *op);
   mlir::FailureOr<bool> lowerBarriers(mlir::Operation *op);
@@ -81,7 +82,7 @@ private:
                     std::optional<uint64_t> alignment);
   mlir::LogicalResult lowerMma(mlir::NVVM::MmaOp op);
 
-  // Pieces of calls.
+  // Helpers to build calls.
   mlir::Value i32(int64_t value);
   mlir::Value toI32(mlir::Value value); // of an i1 or of 32 bits
   mlir::Value fromI32(mlir::Value value, mlir::Type type);
@@ -92,7 +93,7 @@ private:
   /// Memory of the thread for `kMmaWords` words.
   mlir::Value scratch(mlir::Operation *op);
   mlir::Value wordAt(mlir::Value base, int64_t index);
-  /// A value of `type`, a struct of 32-bit things or one, from words at `base`.
+  /// Loads a value of `type` from the words at `base`: 32 bits, or a struct of such values.
   mlir::Value loadWords(mlir::Type type, mlir::Value base, int64_t index);
   void replace(mlir::Operation *op, mlir::Value value = {});
 

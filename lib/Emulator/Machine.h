@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One launch: the block that runs, its threads, what they wait for.
+// The state of one launch: the block that runs, its threads, and what they wait for.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,7 @@ namespace basin::emulator {
 
 using KernelFunction = void (*)(void **);
 
-/// A copy of cp.async; it is made when it is waited for, not before.
+/// A copy of cp.async. It is made when its thread waits for it, not before.
 struct AsyncCopy {
   uint32_t number, site;
   char *destination;
@@ -41,19 +41,19 @@ struct Thread {
   State state = Ready;
   unsigned index = 0, warp = 0, lane = 0;
   std::array<unsigned, 3> id = {};
-  /// Of the op it waits at.
+  /// The site of the op that the thread waits at.
   uint32_t site = 0;
-  // What it brought to a collective op, and what that gave it.
+  // The operands that the thread brought to a collective op, and the op's result for it.
   uint32_t operands[3] = {};
   uint64_t result = 0;
   char *pointer = nullptr;
   uint32_t *words = nullptr;
-  // Copies not committed, and committed groups, oldest first.
+  // Copies that are not committed yet, and the committed groups, oldest first.
   llvm::SmallVector<AsyncCopy, 0> uncommitted;
   llvm::SmallVector<llvm::SmallVector<AsyncCopy, 0>, 0> groups;
 };
 
-/// Lanes that have come to one op, of those in its mask.
+/// The lanes of the mask that have come to an op so far.
 struct Meeting {
   uint32_t site, mask, arrived;
 };
@@ -78,7 +78,7 @@ struct Barrier {
 struct MBarrier {
   uint32_t expected = 0, pending = 0;
   uint64_t phase = 0;
-  /// Of the phase that goes on, and of the one before.
+  /// What threads released in the current phase, and in the one before.
   Clocks::Vector released, completed;
   llvm::SmallVector<unsigned, 0> waiting;
 };
@@ -89,7 +89,7 @@ public:
 
   llvm::Error run(KernelFunction kernel, std::vector<void *> arguments);
 
-  /// The one that runs on this thread.
+  /// The machine that runs on this thread of the operating system.
   static thread_local Machine *current;
 
   // What kernels call; the names are those of basin_emu_*.
@@ -131,8 +131,8 @@ private:
 
   // Warps (Warp.cpp).
   static constexpr uint32_t kAnySite = ~0u;
-  /// Waits until all lanes of `mask` have come to the op; the last one does
-  /// `work`. False if the thread is not for it.
+  /// Waits until all lanes of `mask` have come to the op. The last one does `work`. Returns
+  /// false if the thread itself is not in the mask.
   bool meet(uint32_t mask, uint32_t site, llvm::function_ref<void(Warp &, uint32_t lanes)> work,
             bool anySite = false);
   void flushIfTogether(Warp &warp, uint32_t lanes);
@@ -169,11 +169,11 @@ private:
   std::mt19937_64 random;
   KernelFunction kernel = nullptr;
   std::vector<void *> arguments;
-  /// Findings by kind and places, so that each is reported once; ~0 if it was
-  /// over the limit.
+  /// The index of each finding by its kind and its two sites, so that it is reported once.
+  /// It is ~0 for findings over the limit.
   std::map<std::tuple<FindingKind, uint32_t, uint32_t>, size_t> seen;
 
-  // Of the block that runs.
+  // The state of the block that runs.
   std::array<unsigned, 3> blockId = {};
   unsigned running = 0;
   std::vector<Thread> threads;

@@ -6,9 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ldmatrix, stmatrix and mma.sync. Fragments lie as in the PTX ISA: with g the
-// lane's four-lane group and t its place in it, A holds rows g and g+8, B column
-// g, C and D rows g and g+8 in columns 2t and 2t+1.
+// ldmatrix, stmatrix and mma.sync. Fragments lie in the lanes as the PTX ISA says. Let g
+// be the number of the lane's group of four lanes and t the lane's place in it: the lane
+// holds rows g and g+8 of A, column g of B, and columns 2t and 2t+1 of rows g and g+8 of C
+// and D.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,12 +23,13 @@
 using namespace basin::emulator;
 
 //===----------------------------------------------------------------------===//
-// ldmatrix, stmatrix: lane 8m + r has the address of row r of matrix m; lane
-// 4r + t gets (transposed: gives column r of) elements 2t and 2t+1 of row r.
+// ldmatrix, stmatrix. Lane 8m + r has the address of row r of matrix m. Lane 4r + t holds
+// elements 2t and 2t+1 of row r, or where the matrix is transposed, of column r.
 //===----------------------------------------------------------------------===//
 
-/// Calls `move` with the address of each piece of a lane's word, its bytes, and
-/// how far up in the word it goes: of one row, or of two where transposed.
+/// Calls `move` for each piece of a lane's word, with the piece's address, its bytes and
+/// its place in the word. A word has one piece, or two from different rows where the matrix
+/// is transposed.
 template <typename RowOf, typename Move>
 static void forEachPiece(unsigned lane, bool transposed, RowOf rowOf, Move move) {
   unsigned g = lane / 4, t = lane % 4;
@@ -110,7 +112,8 @@ static float elementOf(uint32_t word, unsigned half, MmaType type) {
   llvm_unreachable("no such type");
 }
 
-/// A and B of one lane: words of two elements side by side in k, or of one.
+/// The parts of A and B that one lane holds. A word has two neighbours along k, or one
+/// element of tf32.
 static void gather(Tiles &tiles, const uint32_t *words, unsigned lane, MmaType type, unsigned k) {
   unsigned g = lane / 4, t = lane % 4, perWord = type == MmaType::TF32 ? 1 : 2;
   unsigned step = 4 * perWord; // of k, from one word to the next
@@ -123,7 +126,8 @@ static void gather(Tiles &tiles, const uint32_t *words, unsigned lane, MmaType t
       tiles.b[step * word + perWord * t + i][g] = elementOf(words[kMmaB + word], i, type);
 }
 
-/// One accumulator: row g or g+8, column 2t or 2t+1, in f32 words or f16 pairs.
+/// One accumulator, of row g or g+8 and column 2t or 2t+1, in a word of f32 or half a word
+/// of f16.
 static void gatherC(Tiles &tiles, const uint32_t *words, unsigned lane, bool half) {
   for (unsigned i = 0; i < 4; ++i)
     tiles.c[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2] =
@@ -142,7 +146,7 @@ static void scatterD(const Tiles &tiles, uint32_t *words, unsigned lane, bool ha
   }
 }
 
-/// Sums in f32, in order of k; the hardware's order and rounding are its own.
+/// Adds in f32, in the order of k. The hardware's order and rounding may differ.
 static void multiply(Tiles &tiles, unsigned k) {
   for (unsigned i = 0; i < 16; ++i)
     for (unsigned kk = 0; kk < k; ++kk)

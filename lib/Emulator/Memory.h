@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The memory of a launch: copies of its buffers, far apart, and shared memory
-// with what is known of each of its bytes.
+// The memory of a launch: copies of its buffers, far apart, and its shared memory with the
+// accesses to each byte.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,13 +23,14 @@
 
 namespace basin::emulator {
 
-/// An address range that only this maps; unmapped at the end.
+/// Owns a range of addresses, and unmaps it at the end.
 class Mapping {
 public:
   Mapping() = default;
   ~Mapping();
   Mapping(const Mapping &) = delete;
-  /// Reserves addresses; below 2 GiB if `low` and the system can. Not yet usable.
+  /// Reserves addresses, below 2 GiB if `low` is set and the system has some there. They
+  /// cannot be accessed yet.
   bool reserve(size_t bytes, bool low);
   bool makeUsable(char *from, size_t bytes);
   bool contains(const void *p) const { return p >= base && p < base + bytes; }
@@ -42,12 +43,12 @@ private:
 
 class GlobalMemory {
 public:
-  /// Copies the buffers in.
+  /// Makes the copies of the buffers.
   llvm::Error create(llvm::ArrayRef<Buffer> buffers);
-  /// Copies the writable ones back.
+  /// Copies the contents of writable buffers back.
   void writeBack() const;
 
-  /// Where the copy has what the launch has at `p`; `p` if that is in no buffer.
+  /// The address in the copy for an address `p` of the launch; `p` itself if no buffer has it.
   void *translate(void *p) const;
 
   bool contains(const void *p) const { return mapping.contains(p); }
@@ -57,7 +58,7 @@ public:
     bool isInside(size_t bytes) const {
       return buffer && offset >= 0 && size_t(offset) + bytes <= buffer->bytes;
     }
-    /// As the launch has it.
+    /// The address in the buffer of the launch.
     uint64_t address() const { return reinterpret_cast<uint64_t>(buffer->pointer) + offset; }
   };
   Place find(const void *p) const;
@@ -80,30 +81,30 @@ public:
   llvm::Error create(size_t bytes);
   char *get() const { return base; }
   size_t size() const { return bytes; }
-  /// Near it, be it inside or not.
+  /// Whether the address is in shared memory or in the gap around it.
   bool isNear(const void *p) const { return mapping.contains(p); }
   int64_t offsetOf(const void *p) const { return static_cast<const char *>(p) - base; }
   bool isInside(int64_t offset, size_t size) const {
     return offset >= 0 && size_t(offset) + size <= bytes;
   }
 
-  /// What a new block finds: bytes that make a NaN in every format.
+  /// Fills shared memory for a new block with bytes that are a NaN in every format.
   void poison();
 
-  /// Calls `race` with an earlier access that nothing orders before this one.
+  /// Notes an access. Calls `race` with an earlier one that nothing orders before it.
   void touch(int64_t offset, size_t size, Access access, AccessKind kind, const Clocks &clocks,
              llvm::ArrayRef<Site> sites, llvm::function_ref<void(Access)> race);
-  /// The first byte there that was not written; -1 if all were.
+  /// The offset of the first byte that was not written, or -1 if all were.
   int64_t findUndefined(int64_t offset, size_t size) const;
   void define(int64_t offset, size_t size);
 
-  // Copies on their way, by numbers from 1 on.
+  // Copies that were not waited for yet. They are numbered from 1.
   void setPending(int64_t offset, size_t size, uint32_t copy);
   void clearPending(int64_t offset, size_t size, uint32_t copy);
   uint32_t findPending(int64_t offset, size_t size) const;
 
 private:
-  /// Readers that are not known to be before each other; the last few of them.
+  /// How many readers of a byte are kept that are not known to be ordered.
   static constexpr unsigned kReaders = 4;
   struct Cell {
     Access write;

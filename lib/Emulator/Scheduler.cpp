@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Blocks one after the other; in a block, passes over its threads: each runs
-// until it has to wait. When a pass runs none, and some are left, the block is
-// stuck: why is looked for, and the block is given up.
+// Runs blocks one after the other. In a block it goes over the threads again and again,
+// and each thread runs until it has to wait. If a pass runs no thread and some have not
+// ended, the block is stuck: the scheduler reports why, and gives the block up.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,7 @@ using namespace basin::emulator;
 
 thread_local Machine *Machine::current = nullptr;
 
-/// Passes in which threads do nothing but ask whether they may go on.
+/// The number of passes in a row in which threads only ask whether they may go on.
 static constexpr unsigned kSpinLimit = 1000;
 
 Machine::Machine(llvm::ArrayRef<Site> sites, const Launch &launch, FiberPool &fibers,
@@ -54,7 +54,7 @@ llvm::Error Machine::run(KernelFunction function, std::vector<void *> given) {
   if (llvm::Error error = shared.create(launch.sharedBytes))
     return error;
   arguments = std::move(given);
-  // Pointers among the arguments follow their buffers.
+  // Arguments that point into a buffer point into its copy.
   std::vector<void *> moved(launch.arguments.size());
   for (auto [i, argument] : llvm::enumerate(launch.arguments))
     if (auto *pointer = std::get_if<void *>(&argument)) {
@@ -182,7 +182,7 @@ void Machine::reportStuckBarriers() {
   for (const Thread &thread : threads)
     if (thread.state == Thread::Done || thread.site != waits->site)
       other = other ? other : &thread;
-  // In one warp, a barrier is one instruction.
+  // Lanes of one warp come to a barrier by one instruction.
   bool sameWarp = other && other->warp == waits->warp && other->state != Thread::Done;
   std::string text = llvm::utostr(waiting) + " threads wait, " + llvm::utostr(ended) + " ended";
   if (other)

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What is known of each byte: the last write and the reads since, as in
-// FastTrack (Flanagan and Freund, PLDI 2009), with a few readers instead of all.
+// Remembers the last write of each byte and the reads since then, as FastTrack does
+// (Flanagan and Freund, PLDI 2009), but a few readers instead of all.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,14 +17,14 @@
 
 using namespace basin::emulator;
 
-/// Around it: an overrun of less is known for one of shared memory.
+/// The gap around shared memory. An overrun by less than this is reported for it.
 static constexpr size_t kGap = 1 << 20;
 
 llvm::Error SharedMemory::create(size_t newBytes) {
   bytes = newBytes;
   size_t usable = (bytes + 0xffff) & ~size_t(0xffff);
-  // Below 2 GiB, so that kernels may keep an address in 32 bits, as the GPU's
-  // fit there.
+  // The addresses are below 2 GiB, because kernels may keep them in 32 bits, as they may
+  // on the GPU.
   if (!mapping.reserve(usable + 2 * kGap, /*low=*/true))
     return llvm::createStringError("no addresses for shared memory");
   base = mapping.get() + kGap;
@@ -44,8 +44,9 @@ void SharedMemory::poison() {
   std::fill(pending.begin(), pending.end(), 0);
 }
 
-/// Of four readers that say nothing of each other, those of different warps say
-/// most: a warp's own order cannot hide them from a write.
+/// Keeps four readers that are not known to be ordered. When all are taken, it replaces one
+/// of the same warp: a later write is more often unordered with reads of other warps, and
+/// these reveal more races.
 void SharedMemory::addReader(Cell &cell, Access access, const Clocks &clocks) {
   Access *free = nullptr, *sameWarp = nullptr;
   for (Access &read : cell.reads) {

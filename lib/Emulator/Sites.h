@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The places of a kernel that the runtime is told of, in `basin.sites` on the
-// lowered module.
+// Sites: the ops of a kernel that findings and counters name. The lowered module lists them
+// in `basin.sites`, and kernels pass a site's index to the runtime.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@ namespace basin::emulator {
 
 enum class AccessKind : uint8_t { None, Load, Store, Atomic };
 
-/// Where the op says that its address is.
+/// The memory that the op says its address is in.
 enum class Space : uint8_t { Any = 0, Global = 1, Shared = 3 };
 
 struct Site {
@@ -36,8 +36,8 @@ inline constexpr llvm::StringLiteral kSitesAttr = "basin.sites";
 mlir::Attribute toAttribute(mlir::MLIRContext *context, const Site &site);
 std::vector<Site> readSites(mlir::ModuleOp module);
 
-/// The name, or file:line:column; of a call the callee's, of fused ones the
-/// first that says something.
+/// The location as text: its name, or file:line:column. For a call it is the callee's, for
+/// fused locations the first that has a text.
 std::string describe(mlir::Location location);
 
 } // namespace basin::emulator

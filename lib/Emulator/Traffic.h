@@ -6,9 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Groups lanes' accesses into the warp instructions that the hardware would
-// issue, and counts what each moves: the n-th access of a lane at a place, since
-// its warp was last together, goes with the other lanes' n-th.
+// Groups the accesses of lanes into the warp instructions that the hardware would issue, and
+// counts what each one moves. Lanes of a warp run one after the other here, so that the n-th
+// access of a lane at an op is grouped with the n-th access of the other lanes, counted from
+// the last time that the warp was together.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,14 +32,14 @@ public:
   void reset(unsigned warps);
   void record(unsigned warp, unsigned lane, uint32_t site, uint64_t address, uint32_t bytes,
               bool shared, bool store);
-  /// The warp is together: what was recorded of it is counted.
+  /// Counts what was recorded for a warp, which is together now.
   void flush(unsigned warp);
 
-  /// Rows of 16 bytes that one phase of ldmatrix or stmatrix takes.
+  /// Records the rows of 16 bytes that one phase of ldmatrix or stmatrix accesses.
   void countRows(llvm::ArrayRef<uint64_t> addresses, uint32_t site, bool store);
   void countMatrixInstruction(uint64_t bytes, uint32_t site, bool store);
 
-  /// Each place's counters, and their sums.
+  /// Writes the counters of each op, and their sums.
   void report(Report &to) const;
 
 private:
@@ -47,12 +48,12 @@ private:
     uint32_t bytes[32];
     uint64_t addresses[32];
   };
-  /// Of one place and one memory, in one warp.
+  /// The accesses of a warp at one op to one of the memories.
   struct Place {
     std::vector<std::unique_ptr<Group>> groups;
     uint32_t counts[32] = {};
   };
-  /// Of one memory, in one warp.
+  /// The accesses of a warp to one of the memories.
   struct Accesses {
     std::vector<std::unique_ptr<Place>> ofSite;
     std::vector<uint32_t> touched;

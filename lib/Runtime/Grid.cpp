@@ -43,6 +43,19 @@ Status basin::rt::checkArguments(const Kernel &kernel, Arguments arguments) {
   return {};
 }
 
+static bool isWritten(basin_rt_kind kind) { return kind == BASIN_RT_OUT || kind == BASIN_RT_INOUT; }
+
+/// Kernels read through the cache that no store updates, and in any order.
+static Status checkApart(const Kernel &kernel, Arguments arguments, size_t written) {
+  for (size_t i = 0; i < arguments.size(); ++i)
+    if (i != written && kernel.arguments[i].kind != BASIN_RT_SCALAR &&
+        arguments[i].value.pointer == arguments[written].value.pointer)
+      return wrong(kernel, "argument '" + kernel.arguments[written].name +
+                               "' is written, but is the same pointer as '" +
+                               kernel.arguments[i].name + "'");
+  return {};
+}
+
 Status basin::rt::checkPointers(const Kernel &kernel, Arguments arguments) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Argument &expected = kernel.arguments[i];
@@ -54,6 +67,10 @@ Status basin::rt::checkPointers(const Kernel &kernel, Arguments arguments) {
     if (address % expected.alignment != 0)
       return wrong(kernel, "argument '" + expected.name + "': expected a pointer aligned to " +
                                std::to_string(expected.alignment) + " bytes");
+    if (!isWritten(expected.kind))
+      continue;
+    if (Status status = checkApart(kernel, arguments, i); status.failed())
+      return status;
   }
   return {};
 }

@@ -22,7 +22,8 @@ using Arguments = std::span<const basin_rt_argument>;
 /// Their count, kinds and types.
 Status checkArguments(const Kernel &kernel, Arguments arguments);
 
-/// Pointers that a kernel may follow: not null, aligned.
+/// Checks that a kernel may follow the pointers: none is null, each is aligned, and what
+/// the kernel writes is no other argument, too. How far a tensor reaches is not known here.
 Status checkPointers(const Kernel &kernel, Arguments arguments);
 
 /// All 0 where a size that the grid depends on is 0. Takes checked arguments.

@@ -11,115 +11,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "JSON.h"
 #include "KernelObject.h"
+#include "Node.h"
 
 #include <algorithm>
 #include <unordered_set>
 
 using namespace basin::rt;
 using json::Value;
-
-namespace {
-/// One value with its place in the file, "kernels[2].block", for messages. Everything
-/// returns something usable once an error is set, and the first error stays.
-class Node {
-public:
-  Node(const Value &value, std::string path, std::string &error)
-      : value(value), path(std::move(path)), error(error) {}
-
-  Node member(const char *name) const {
-    static const Value kNone;
-    if (!expect(Value::Object, "an object"))
-      return {kNone, path, error};
-    const Value *found = value.find(name);
-    if (!found)
-      fail("expected a member '" + std::string(name) + "'");
-    return {found ? *found : kNone, (path.empty() ? "" : path + ".") + name, error};
-  }
-  bool has(const char *name) const { return value.find(name) != nullptr; }
-  size_t size() const {
-    return expect(Value::Array, "an array") ? value.elements.size() : size_t(0);
-  }
-  Node operator[](size_t i) const {
-    return {value.elements[i], path + "[" + std::to_string(i) + "]", error};
-  }
-  int64_t integer(int64_t min, int64_t max) const;
-  double number() const;
-  bool boolean() const;
-  std::string name() const;
-  template <typename T, size_t N> T oneOf(const std::pair<const char *, T> (&choices)[N]) const;
-  const std::vector<std::string> &keys() const {
-    expect(Value::Object, "an object");
-    return value.keys;
-  }
-
-  void fail(const std::string &what) const {
-    if (error.empty())
-      error = (path.empty() ? "" : path + ": ") + what;
-  }
-  bool failed() const { return !error.empty(); }
-
-private:
-  bool expect(Value::Kind kind, const char *what) const {
-    if (value.kind == kind)
-      return true;
-    fail("expected " + std::string(what) + ", but got " + value.describe());
-    return false;
-  }
-
-  const Value &value;
-  std::string path;
-  std::string &error;
-};
-} // namespace
-
-int64_t Node::integer(int64_t min, int64_t max) const {
-  if (!expect(Value::Integer, "an integer"))
-    return min;
-  if (value.integer < min || value.integer > max)
-    fail("expected a number from " + std::to_string(min) + " to " + std::to_string(max) +
-         ", but got " + std::to_string(value.integer));
-  return std::clamp(value.integer, min, max);
-}
-
-double Node::number() const {
-  if (value.kind == Value::Integer)
-    return static_cast<double>(value.integer);
-  return expect(Value::Real, "a number") ? value.real : 0;
-}
-
-bool Node::boolean() const { return expect(Value::Bool, "true or false") && value.boolean; }
-
-/// Names reach C strings and terminals.
-static const char *checkName(std::string_view text) {
-  if (text.empty() || text.size() > kMaxNameBytes)
-    return "expected a name of 1 to 256 bytes";
-  for (char c : text)
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F)
-      return "expected a name without control characters";
-  return nullptr;
-}
-
-std::string Node::name() const {
-  if (!expect(Value::String, "a string"))
-    return "";
-  if (const char *wrong = checkName(value.string))
-    fail(wrong);
-  return value.string;
-}
-
-template <typename T, size_t N>
-T Node::oneOf(const std::pair<const char *, T> (&choices)[N]) const {
-  std::string text = name(), known;
-  for (const auto &[name, choice] : choices) {
-    if (text == name)
-      return choice;
-    known += (known.empty() ? "" : ", ") + std::string(name);
-  }
-  fail("expected one of " + known + ", but got '" + text + "'");
-  return choices[0].second;
-}
 
 static Section readSection(const Node &node, uint64_t headerSize, uint64_t fileSize) {
   static constexpr std::pair<const char *, basin_rt_section_kind> kKinds[] = {
@@ -162,18 +61,22 @@ static std::string checkSections(const std::vector<Section> &sections) {
   return "";
 }
 
+basin_rt_type basin::rt::readType(const Node &node) {
+  static constexpr std::pair<const char *, basin_rt_type> kTypes[] = {
+      {"f32", BASIN_RT_F32}, {"f16", BASIN_RT_F16}, {"bf16", BASIN_RT_BF16},
+      {"i8", BASIN_RT_I8},   {"i32", BASIN_RT_I32}, {"i64", BASIN_RT_I64}};
+  return node.oneOf(kTypes);
+}
+
 static Argument readArgument(const Node &node) {
   static constexpr std::pair<const char *, basin_rt_kind> kKinds[] = {{"in", BASIN_RT_IN},
                                                                       {"out", BASIN_RT_OUT},
                                                                       {"inout", BASIN_RT_INOUT},
                                                                       {"scalar", BASIN_RT_SCALAR}};
-  static constexpr std::pair<const char *, basin_rt_type> kTypes[] = {
-      {"f32", BASIN_RT_F32}, {"f16", BASIN_RT_F16}, {"bf16", BASIN_RT_BF16},
-      {"i8", BASIN_RT_I8},   {"i32", BASIN_RT_I32}, {"i64", BASIN_RT_I64}};
   Argument out;
   out.name = node.member("name").name();
   out.kind = node.member("kind").oneOf(kKinds);
-  out.type = node.member("type").oneOf(kTypes);
+  out.type = readType(node.member("type"));
   bool asScalar = out.type == BASIN_RT_I32 || out.type == BASIN_RT_I64 || out.type == BASIN_RT_F32;
   if (out.kind == BASIN_RT_SCALAR && !asScalar)
     node.member("type").fail("expected a scalar of type i32, i64 or f32");
@@ -223,11 +126,23 @@ static void readBlock(const Node &node, Kernel &out) {
               std::to_string(threads));
 }
 
-static void readConstants(const Node &node, Kernel &out) {
+/// What the kernel was made from: flags, numbers and texts by name.
+static void readSpec(const Node &node, std::vector<SpecPart> &out) {
   for (const std::string &key : node.keys()) {
-    if (const char *wrong = checkName(key))
-      return node.fail(wrong);
-    out.constants.emplace_back(key, node.member(key.c_str()).number());
+    Node value = node.member(key);
+    if (out.size() == kMaxSpecParts)
+      return node.fail("expected at most " + std::to_string(kMaxSpecParts) + " members");
+    SpecPart part{key, BASIN_RT_NUMBER, 0, ""};
+    if (value.kind() == Value::Bool) {
+      part.kind = BASIN_RT_FLAG;
+      part.number = value.boolean();
+    } else if (value.kind() == Value::String) {
+      part.kind = BASIN_RT_TEXT;
+      part.text = value.name();
+    } else {
+      part.number = value.number();
+    }
+    out.push_back(std::move(part));
   }
 }
 
@@ -244,13 +159,16 @@ static Kernel readKernel(const Node &node) {
   for (size_t axis = 0; axis < 3 && !node.failed(); ++axis)
     for (size_t i = 0, e = grid[axis].size(); i < e && !node.failed(); ++i)
       out.grid[axis].push_back(readFactor(grid[axis][i], out.arguments));
-  if (!node.failed() && node.has("constants"))
-    readConstants(node.member("constants"), out);
+  if (node.has("family"))
+    out.family = node.member("family").name();
+  if (node.has("spec"))
+    readSpec(node.member("spec"), out.spec);
   return out;
 }
 
 std::string basin::rt::readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
-                                  std::vector<Section> &sections, std::vector<Kernel> &kernels) {
+                                  std::vector<Section> &sections, std::vector<Kernel> &kernels,
+                                  std::vector<Function> &functions) {
   Value value;
   std::string error = json::parse(text, value);
   if (!error.empty())
@@ -273,5 +191,7 @@ std::string basin::rt::readHeader(std::string_view text, uint64_t headerSize, ui
     if (!seen.insert(kernels.back().name).second)
       kernelList[i].fail("two kernels '" + kernels.back().name + "'");
   }
+  if (!root.failed() && root.has("functions"))
+    readFunctions(root.member("functions"), kernels, functions);
   return error;
 }

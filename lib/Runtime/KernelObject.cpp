@@ -54,7 +54,7 @@ Status KernelObject::parse(std::string bytes, KernelObject &out) {
                    " are there at most");
   KernelObject made;
   std::string error = readHeader(view.substr(kFrameBytes, length), kFrameBytes + length,
-                                 view.size(), made.sections, made.kernels);
+                                 view.size(), made.sections, made.kernels, made.functions);
   if (!error.empty())
     return invalid(std::move(error));
   made.bytes = std::move(bytes);

@@ -6,14 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A kernel object in memory, valid by construction: whatever parse() accepted needs
-// no more checks. docs/kernels.md describes the file.
+// A kernel object in memory, valid by construction: what parse() accepted needs no
+// more checks. docs/kernels.md describes the file.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef BASIN_LIB_RUNTIME_KERNELOBJECT_H
 #define BASIN_LIB_RUNTIME_KERNELOBJECT_H
 
+#include "Function.h"
 #include "Status.h"
 
 #include <array>
@@ -52,6 +53,14 @@ struct Argument {
   bool isStrided = false;
 };
 
+/// A part of what a kernel was made from.
+struct SpecPart {
+  std::string name;
+  basin_rt_part_kind kind;
+  double number; // 1 or 0 of a flag
+  std::string text;
+};
+
 struct Kernel {
   std::string name;
   std::array<uint32_t, 3> block = {};
@@ -59,7 +68,9 @@ struct Kernel {
   bool isResident = false;
   std::array<std::vector<basin_rt_grid_factor>, 3> grid;
   std::vector<Argument> arguments;
-  std::vector<std::pair<std::string, double>> constants;
+  /// Empty where the object does not say what the kernel was made from.
+  std::string family;
+  std::vector<SpecPart> spec;
 };
 
 /// What the driver takes, so that no launch fails there for what a file says.
@@ -70,6 +81,7 @@ constexpr size_t kMaxParameterBytes = 4096;
 constexpr uint64_t kMaxFileBytes = uint64_t(1) << 30;
 constexpr uint64_t kMaxJSONBytes = uint64_t(1) << 23;
 constexpr size_t kMaxNameBytes = 256;
+constexpr size_t kMaxSpecParts = 64;
 
 class KernelObject {
 public:
@@ -78,6 +90,7 @@ public:
 
   const std::vector<Section> &getSections() const { return sections; }
   const std::vector<Kernel> &getKernels() const { return kernels; }
+  const std::vector<Function> &getFunctions() const { return functions; }
   std::string_view getBytes(const Section &section) const {
     return std::string_view(bytes).substr(section.offset, section.size);
   }
@@ -89,12 +102,20 @@ private:
   std::string bytes;
   std::vector<Section> sections;
   std::vector<Kernel> kernels;
+  std::vector<Function> functions;
 };
 
 /// Reads the JSON of an object of `fileSize` bytes whose sections begin no earlier
 /// than `headerSize`. Returns what is wrong with it; empty if nothing is.
 std::string readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
-                       std::vector<Section> &sections, std::vector<Kernel> &kernels);
+                       std::vector<Section> &sections, std::vector<Kernel> &kernels,
+                       std::vector<Function> &functions);
+
+class Node;
+basin_rt_type readType(const Node &node);
+/// The member "functions": what each launches, checked against the kernels.
+void readFunctions(const Node &node, const std::vector<Kernel> &kernels,
+                   std::vector<Function> &functions);
 
 /// What is wrong with the bytes of a cubin: an ELF file for a GPU, of whose parts none
 /// reaches beyond its end. The driver is given no length, and would read on.

@@ -13,6 +13,7 @@
 
 #include "basin/Runtime/basin_rt.h"
 
+#include "Function.h"
 #include "Loader.h"
 
 #include <algorithm>
@@ -27,9 +28,15 @@ struct basin_rt_kernel {
   const Kernel *kernel;
 };
 
+struct basin_rt_function {
+  basin_rt_object *object;
+  const Function *function;
+};
+
 struct basin_rt_object {
   KernelObject object;
   std::vector<basin_rt_kernel> kernels;
+  std::vector<basin_rt_function> functions;
   std::unordered_map<std::string_view, size_t> byName;
   Loader loader{object};
 };
@@ -87,6 +94,8 @@ template <typename Read> static Status make(basin_rt_object **out, Read read) {
     made->byName.emplace(kernel.name, made->kernels.size());
     made->kernels.push_back({made.get(), &kernel});
   }
+  for (const Function &function : made->object.getFunctions())
+    made->functions.push_back({made.get(), &function});
   *out = made.release();
   return {};
 }
@@ -182,11 +191,10 @@ basin_rt_status basin_rt_kernel_describe(const basin_rt_kernel *kernel,
     if (!kernel || !info)
       return nullArgument(kernel ? "info" : "kernel");
     const Kernel &k = *kernel->kernel;
-    *info = {k.name.c_str(),
-             {k.block[0], k.block[1], k.block[2]},
-             k.sharedBytes,
-             k.arguments.size(),
-             k.isResident};
+    *info = {k.name.c_str(), {k.block[0], k.block[1], k.block[2]},
+             k.sharedBytes,  k.arguments.size(),
+             k.isResident,   k.family.c_str(),
+             k.spec.size()};
     return {};
   });
 }
@@ -206,6 +214,20 @@ basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *kernel, size_t i
   });
 }
 
+basin_rt_status basin_rt_kernel_part(const basin_rt_kernel *kernel, size_t index,
+                                     basin_rt_part_info *info) {
+  return guard([&]() -> Status {
+    if (!kernel || !info)
+      return nullArgument(kernel ? "info" : "kernel");
+    const auto &spec = kernel->kernel->spec;
+    if (index >= spec.size())
+      return outOfRange("part", index, spec.size());
+    const SpecPart &part = spec[index];
+    *info = {part.name.c_str(), part.kind, part.number, part.text.c_str()};
+    return {};
+  });
+}
+
 size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, uint32_t axis) {
   return kernel && axis < 3 ? kernel->kernel->grid[axis].size() : 0;
 }
@@ -220,20 +242,6 @@ basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t a
       return outOfRange("factor", index, count);
     *factor = kernel->kernel->grid[axis][index];
     return {};
-  });
-}
-
-basin_rt_status basin_rt_kernel_constant(const basin_rt_kernel *kernel, const char *name,
-                                         double *value) {
-  return guard([&]() -> Status {
-    if (!kernel || !name || !value)
-      return nullArgument(!kernel ? "kernel" : !name ? "name" : "value");
-    for (const auto &[key, number] : kernel->kernel->constants)
-      if (key == name) {
-        *value = number;
-        return {};
-      }
-    return {BASIN_RT_NOT_FOUND, kernel->kernel->name + ": no constant '" + std::string(name) + "'"};
   });
 }
 
@@ -326,5 +334,171 @@ basin_rt_status basin_rt_launch(const basin_rt_kernel *kernel, int32_t device, v
       return status;
     return kernel->object->loader.launch(*kernel->kernel, device, static_cast<cuda::Stream>(stream),
                                          {arguments, count}, grid);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+size_t basin_rt_object_function_count(const basin_rt_object *object) {
+  return object ? object->functions.size() : 0;
+}
+
+basin_rt_status basin_rt_object_function(const basin_rt_object *object, size_t index,
+                                         const basin_rt_function **function) {
+  return guard([&]() -> Status {
+    if (!object || !function)
+      return nullArgument(object ? "function" : "object");
+    if (index >= object->functions.size())
+      return outOfRange("function", index, object->functions.size());
+    *function = &object->functions[index];
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_object_find_function(const basin_rt_object *object, const char *name,
+                                              const basin_rt_function **function) {
+  return guard([&]() -> Status {
+    if (!object || !name || !function)
+      return nullArgument(!object ? "object" : !name ? "name" : "function");
+    for (const basin_rt_function &one : object->functions)
+      if (one.function->name == name) {
+        *function = &one;
+        return {};
+      }
+    return {BASIN_RT_NOT_FOUND, "the object has no function '" + std::string(name) + "'"};
+  });
+}
+
+basin_rt_status basin_rt_function_describe(const basin_rt_function *function,
+                                           basin_rt_function_info *info) {
+  return guard([&]() -> Status {
+    if (!function || !info)
+      return nullArgument(function ? "info" : "function");
+    const Function &f = *function->function;
+    *info = {f.name.c_str(), f.inputCount, f.outputs.size(), f.steps.size()};
+    return {};
+  });
+}
+
+static void describe(const FunctionValue &value, basin_rt_value_info &info) {
+  info = {value.name.c_str(), value.type, value.isTransposed};
+}
+
+basin_rt_status basin_rt_function_input(const basin_rt_function *function, size_t index,
+                                        basin_rt_value_info *info) {
+  return guard([&]() -> Status {
+    if (!function || !info)
+      return nullArgument(function ? "info" : "function");
+    const Function &f = *function->function;
+    if (index >= f.inputCount)
+      return outOfRange("input", index, f.inputCount);
+    describe(f.values[index], *info);
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_function_output(const basin_rt_function *function, size_t index,
+                                         basin_rt_value_info *info) {
+  return guard([&]() -> Status {
+    if (!function || !info)
+      return nullArgument(function ? "info" : "function");
+    const Function &f = *function->function;
+    if (index >= f.outputs.size())
+      return outOfRange("output", index, f.outputs.size());
+    describe(f.values[f.outputs[index]], *info);
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_function_plan(const basin_rt_function *function,
+                                       const basin_rt_tensor *inputs, size_t input_count,
+                                       basin_rt_tensor *outputs, size_t output_count,
+                                       uint64_t *workspace_bytes) {
+  return guard([&]() -> Status {
+    if (!function || (!inputs && input_count != 0) || (!outputs && output_count != 0) ||
+        !workspace_bytes)
+      return nullArgument(!function          ? "function"
+                          : !workspace_bytes ? "workspace_bytes"
+                                             : "tensors");
+    const Function &f = *function->function;
+    if (output_count != f.outputs.size())
+      return {BASIN_RT_INVALID_ARGUMENT, f.name + ": expected " + std::to_string(f.outputs.size()) +
+                                             " outputs, but got " + std::to_string(output_count)};
+    Plan plan;
+    if (Status status = makePlan(f, {inputs, input_count}, plan); status.failed())
+      return status;
+    for (size_t i = 0; i < output_count; ++i) {
+      const void *pointer = outputs[i].pointer;
+      outputs[i] = plan.values[f.outputs[i]];
+      outputs[i].pointer = pointer;
+    }
+    *workspace_bytes = plan.workspaceBytes;
+    return {};
+  });
+}
+
+basin_rt_status basin_rt_function_load(const basin_rt_function *function, int32_t device) {
+  return guard([&]() -> Status {
+    if (!function)
+      return nullArgument("function");
+    for (const Step &step : function->function->steps) {
+      const Kernel &kernel = function->object->object.getKernels()[step.kernel];
+      if (Status status = function->object->loader.load(kernel, device); status.failed())
+        return status;
+    }
+    return {};
+  });
+}
+
+namespace {
+/// A step that is checked and has something to do.
+struct Ready {
+  const Kernel *kernel;
+  std::vector<basin_rt_argument> arguments;
+  std::array<uint32_t, 3> grid;
+};
+} // namespace
+
+static Status prepareSteps(const basin_rt_function &function, const Plan &plan, void *workspace,
+                           std::vector<Ready> &out) {
+  for (const Step &step : function.function->steps) {
+    Ready ready{&function.object->object.getKernels()[step.kernel], {}, {}};
+    Status status =
+        bindStep(*function.function, step, *ready.kernel, plan, workspace, ready.arguments);
+    if (!status.failed())
+      status = computeGrid(*ready.kernel, ready.arguments, ready.grid);
+    if (!status.failed() && ready.grid[0] != 0)
+      status = checkPointers(*ready.kernel, ready.arguments);
+    if (status.failed())
+      return status;
+    if (ready.grid[0] != 0)
+      out.push_back(std::move(ready));
+  }
+  return checkApart(*function.function, plan);
+}
+
+basin_rt_status basin_rt_function_launch(const basin_rt_function *function, int32_t device,
+                                         void *stream, const basin_rt_tensor *inputs,
+                                         size_t input_count, const basin_rt_tensor *outputs,
+                                         size_t output_count, void *workspace,
+                                         uint64_t workspace_bytes) {
+  return guard([&]() -> Status {
+    if (!function || (!inputs && input_count != 0) || (!outputs && output_count != 0))
+      return nullArgument(!function ? "function" : "tensors");
+    Plan plan;
+    Status status = makePlan(*function->function, {inputs, input_count}, plan);
+    if (!status.failed())
+      status =
+          place(*function->function, {outputs, output_count}, workspace, workspace_bytes, plan);
+    std::vector<Ready> steps;
+    if (!status.failed())
+      status = prepareSteps(*function, plan, workspace, steps);
+    for (size_t i = 0; i < steps.size() && !status.failed(); ++i)
+      status = function->object->loader.launch(*steps[i].kernel, device,
+                                               static_cast<cuda::Stream>(stream),
+                                               steps[i].arguments, steps[i].grid);
+    return status;
   });
 }

@@ -106,7 +106,7 @@ _TYPES = {
 
 
 class _HostView:
-    """What `runtime.Kernel` looks at in a tensor; `array` has its memory, of whatever type."""
+    """What `runtime.Kernel` looks at in a tensor. `array` has its memory, in any type."""
 
     device = None
 

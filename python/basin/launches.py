@@ -2,17 +2,21 @@
 
     block = basin.launches.load("block.bko")["block"]
     y, = block(x, weight)
+    block = block.bind({"weight": weight})    # once
+    y, = block(x)
 
-`basin-compile` writes them for a module or a model whose ops all have kernels; with `--partial`,
-for those that have, between which other code runs. Results are made by torch on the inputs' device.
+`basin-compile` writes functions for a module or a model whose ops all have kernels; with
+`--partial`, for those ops that have, and other code runs between them. torch makes the results, on
+the inputs' device and on the stream of the launches.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +65,9 @@ class Function:
     ) -> None:
         self.name, self.inputs, self.outputs, self.steps = name, inputs, outputs, steps
         self._kernels = kernels
+        self._bound: dict[str, Any] = {}
+        # Of bound matrices that steps take transposed.
+        self._transposed: dict[str, Any] = {}
         for step in steps:
             if step.kernel not in kernels:
                 raise LaunchError(f"{name}: there is no kernel {step.kernel}")
@@ -69,8 +76,32 @@ class Function:
         given = ", ".join(value for value, _ in self.inputs)
         return f"<function {self.name}({given}) -> {', '.join(self.outputs)}>"
 
+    def bind(self, tensors: Mapping[str, Any]) -> Function:
+        """This function with some inputs given by name: weights, which stay as they are.
+
+        Matrices that kernels take transposed are transposed here, once; the function itself does so
+        at each call. What changes a bound tensor later does not change the transposed copy.
+        """
+        for value in tensors:
+            if value not in dict(self.inputs):
+                raise LaunchError(f"{self.name}: there is no input '{value}'")
+        rest = tuple((value, type_) for value, type_ in self.inputs if value not in tensors)
+        out = Function(self.name, rest, self.outputs, self.steps, self._kernels)
+        out._bound = {**self._bound, **tensors}
+        out._transposed = dict(self._transposed)
+        for step in self.steps:
+            for _, value, transposed in step.inputs:
+                if transposed and value in tensors:
+                    out._transposed[value] = _transpose(tensors[value])
+        _wait(out._transposed.values())
+        return out
+
     def __call__(self, *tensors: Any, stream: Any = None) -> tuple[Any, ...]:
-        """Launch all of it on tensors in the order of `inputs`."""
+        """Launch all of it on tensors in the order of `inputs`.
+
+        Results belong to the stream: work on another one must wait for it, and tell torch that it
+        uses them (`Tensor.record_stream`).
+        """
         if len(tensors) != len(self.inputs):
             wanted = f"expected {len(self.inputs)} tensors"
             raise LaunchError(f"{self.name}: {wanted}, but got {len(tensors)}")
@@ -82,28 +113,70 @@ class Function:
         for value, _ in self.inputs:
             if value not in tensors:
                 raise LaunchError(f"{self.name}: expected a tensor for '{value}'")
-        values = dict(tensors)
-        for step in self.steps:
-            _run(step, values, self._kernels[step.kernel], stream)
+        values = {**tensors, **self._bound}
+        with _as_current(stream, values.values()):
+            for step in self.steps:
+                self._run(step, values, stream)
         return tuple(values[name] for name in self.outputs)
 
+    def _run(self, step: Step, values: dict[str, Any], stream: Any) -> None:
+        given: dict[str, Any] = {}
+        for argument, value, transposed in step.inputs:
+            given[argument] = values[value]
+            if transposed and value in self._transposed:
+                given[argument] = self._transposed[value]
+            elif transposed:
+                given[argument] = _transpose(values[value])
+        _make_outputs(step, values, given)
+        for name, factors in step.scalars.items():
+            given[name] = _product(factors, values, step)
+        arguments = {name: _as_given(value) for name, value in given.items()}
+        self._kernels[step.kernel].launch(arguments, stream)
 
-def _run(step: Step, values: dict[str, Any], kernel: Any, stream: Any) -> None:
+
+def _transpose(matrix: Any) -> Any:
+    """With rows side by side; no copy where the matrix is itself the transpose of such a one."""
+    return matrix.mT.contiguous()
+
+
+def _wait(tensors: Any) -> None:
+    """Until they are made, so that any stream may read them."""
     import torch
 
-    given: dict[str, Any] = {}
-    for argument, value, transposed in step.inputs:
-        tensor = values[value]
-        given[argument] = tensor.mT.contiguous() if transposed else tensor
+    for device in {tensor.device for tensor in tensors if tensor.is_cuda}:
+        torch.cuda.current_stream(device).synchronize()
+
+
+@contextlib.contextmanager
+def _as_current(stream: Any, tensors: Any) -> Iterator[None]:
+    """Makes `stream` torch's current one, so that what torch makes and copies is in its order."""
+    devices = [tensor.device for tensor in tensors if getattr(tensor, "is_cuda", False)]
+    if stream is None or not devices:
+        yield
+        return
+    import torch
+
+    if not isinstance(stream, torch.cuda.Stream):
+        handle = runtime.stream_handle(stream)
+        stream = (
+            torch.cuda.ExternalStream(handle, devices[0])
+            if handle
+            else torch.cuda.default_stream(devices[0])
+        )
+    with torch.cuda.stream(stream):
+        yield
+
+
+def _make_outputs(step: Step, values: dict[str, Any], given: dict[str, Any]) -> None:
+    """The step's results, not yet computed, among the values and the kernel's arguments."""
+    import torch
+
     like = next(iter(given.values()))
     for output in step.outputs:
         shape = [_product(factors, values, step) for factors in output.shape]
         dtype = getattr(torch, _DTYPES[output.type])
         made = torch.empty(shape, dtype=dtype, device=like.device)
         given[output.argument] = values[output.value] = made
-    for name, factors in step.scalars.items():
-        given[name] = _product(factors, values, step)
-    kernel.launch({name: _as_given(value) for name, value in given.items()}, stream)
 
 
 def _as_given(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Kernel objects from Python: list their kernels, and launch them on tensors of any library.
 
     kernels = basin.runtime.load("norm.bko")
-    kernels["rms_norm_4096_bf16_weight"](x=x, weight=weight, y=y, rows=4096)
+    kernels["rms_norm_4096_bf16_weight_eps3727c5ac"](x=x, weight=weight, y=y, rows=4096)
 
 Over the C API of libbasin_rt, by ctypes: neither the compiler nor a CUDA toolkit is needed.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import operator
 import os
 import weakref
@@ -30,7 +31,7 @@ __all__ = [
     "load",
 ]
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 KINDS = ("in", "out", "inout", "scalar")
 TYPES = ("f32", "f16", "bf16", "i8", "i32", "i64")
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "i32": 4, "i64": 8}
@@ -51,7 +52,27 @@ class _KernelInfo(ctypes.Structure):
         ("shared_bytes", ctypes.c_uint32),
         ("argument_count", ctypes.c_size_t),
         ("is_resident", ctypes.c_int32),
+        ("family", ctypes.c_char_p),
+        ("part_count", ctypes.c_size_t),
     ]
+
+
+class _PartInfo(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("kind", ctypes.c_int),
+        ("number", ctypes.c_double),
+        ("text", ctypes.c_char_p),
+    ]
+
+    @property
+    def value(self) -> bool | float | str:
+        """A truth value, a number or a text."""
+        if self.kind == 2:
+            return self.text.decode()
+        if self.kind == 0:
+            return bool(self.number)
+        return int(self.number) if self.number.is_integer() else self.number
 
 
 class _ArgumentInfo(ctypes.Structure):
@@ -93,8 +114,8 @@ _SIGNATURES = {
     "object_kernel": [_P, _SIZE, _OUT(_P)],
     "kernel_describe": [_P, _OUT(_KernelInfo)],
     "kernel_argument": [_P, _SIZE, _OUT(_ArgumentInfo)],
+    "kernel_part": [_P, _SIZE, _OUT(_PartInfo)],
     "kernel_factor": [_P, ctypes.c_uint32, _SIZE, _OUT(_Factor)],
-    "kernel_constant": [_P, ctypes.c_char_p, _OUT(ctypes.c_double)],
     "kernel_grid": [_P, _OUT(_Argument), _SIZE, _OUT(ctypes.c_uint32)],
     "kernel_load": [_P, _I32],
     "launch": [_P, _I32, _P, _OUT(_Argument), _SIZE],
@@ -103,7 +124,7 @@ _SIGNATURES = {
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    path = Path(__file__).with_name("libbasin_rt.so.1")
+    path = Path(__file__).with_name("libbasin_rt.so.2")
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -161,7 +182,12 @@ class Argument:
 
 
 class Kernel:
-    """A kernel of an object, to be called with its arguments by name."""
+    """A kernel of an object, to be called with its arguments by name.
+
+    `family` and `spec` say what it computes, in the words of basin-compile's options: "norm" and
+    {"dim": 4096, "type": "bf16", "weight": True, "eps": ..}. What is so by default is no part of
+    the spec. A kernel that somebody wrote by hand has the family "".
+    """
 
     _look_at = staticmethod(view)
 
@@ -173,6 +199,12 @@ class Kernel:
         self.block: tuple[int, int, int] = tuple(info.block)
         self.shared_bytes: int = info.shared_bytes
         self.is_resident: bool = bool(info.is_resident)
+        self.family: str = info.family.decode()
+        self.spec: dict[str, bool | float | str] = {}
+        part = _PartInfo()
+        for i in range(info.part_count):
+            _call("kernel_part", handle, i, ctypes.byref(part))
+            self.spec[part.name.decode()] = part.value
         arguments = []
         for i in range(info.argument_count):
             _call("kernel_argument", handle, i, ctypes.byref(argument))
@@ -199,17 +231,6 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(a.name for a in self.arguments)})>"
-
-    def constant(self, name: str) -> float | None:
-        """A number that is compiled into the kernel, such as "epsilon"; None without one."""
-        out = ctypes.c_double()
-        try:
-            _call("kernel_constant", self._use(), name.encode(), ctypes.byref(out))
-        except KernelError as error:
-            if error.status == "not found":
-                return None
-            raise
-        return out.value
 
     def grid(self, **scalars: int) -> tuple[int, int, int]:
         """The grid of a launch with these scalars; all 0 where there is nothing to do."""
@@ -240,10 +261,11 @@ class Kernel:
         self.launch(arguments, stream)
 
     def launch(self, arguments: Mapping[str, Any], stream: Any = None) -> None:
-        """The same with the arguments as a mapping, whatever they are called."""
+        """The same with the arguments as a mapping, which may have any names."""
         values, views = self._bind(arguments)
         device = self._device(views)
-        handle = _stream_handle(stream, arguments.values(), device)
+        given = arguments.values()
+        handle = _current_stream(given, device) if stream is None else stream_handle(stream)
         self._owner._used = True
         _call("launch", self._use(), device, handle, values, len(values))
 
@@ -254,7 +276,7 @@ class Kernel:
             if name not in names:
                 raise KernelError(f"{self.name}: no argument '{name}'; it has {', '.join(names)}")
         values = (_Argument * len(names))()
-        views = {}
+        views: dict[str, Any] = {}
         for value, argument in zip(values, self.arguments):
             if argument.name not in arguments:
                 raise KernelError(f"{self.name}: expected an argument '{argument.name}'")
@@ -265,7 +287,21 @@ class Kernel:
             else:
                 views[argument.name] = self._view(argument, given)
                 value.value.pointer = views[argument.name].pointer
+        self._check_apart(views)
         return values, views
+
+    def _check_apart(self, views: Mapping[str, Any]) -> None:
+        """Refuse that an argument is written and another one shares its memory.
+
+        Kernels read in any order, by the cache that no store updates.
+        """
+        for argument in self.arguments:
+            if argument.kind not in ("out", "inout"):
+                continue
+            for name, other in views.items():
+                if name != argument.name and overlap(views[argument.name], other):
+                    wrong = f"argument '{argument.name}' is written, but shares memory with"
+                    raise KernelError(f"{self.name}: {wrong} '{name}'")
 
     def _use(self) -> int:
         if self._owner._handle is None:
@@ -342,13 +378,61 @@ def check_strides(argument: Argument, where: str, tensor: TensorView) -> None:
             raise KernelError(f"{where}: expected {wanted}, but got {stride * bytes_}")
 
 
-def _stream_handle(stream: Any, tensors: Any, device: int) -> int:
-    if stream is None:
-        if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
-            import torch
+@dataclass(frozen=True)
+class _Layout:
+    """Where a tensor's elements are, in bytes: `begin` to `end`, in runs of `run` bytes.
 
-            return torch.cuda.current_stream(device).cuda_stream
-        return 0
+    Runs begin at multiples of `pitch` from the first one; it is 0 where there is one run.
+    """
+
+    begin: int
+    end: int
+    run: int
+    pitch: int
+
+
+def _layout(tensor: TensorView) -> _Layout:
+    axes = sorted((abs(n), n, size) for size, n in zip(tensor.shape, tensor.strides) if size > 1)
+    run, pitch, before, after = 1, 0, 0, 1
+    for distance, signed, size in axes:
+        if distance == run:
+            run *= size
+        else:
+            pitch = math.gcd(pitch, distance)
+        before += distance * (size - 1) * (signed < 0)
+        after += distance * (size - 1) * (signed > 0)
+    each = SIZES[tensor.type]
+    begin = tensor.pointer - before * each
+    return _Layout(begin, tensor.pointer + after * each, run * each, pitch * each)
+
+
+def overlap(a: TensorView, b: TensorView) -> bool:
+    """Whether two tensors may share bytes.
+
+    Where their extents overlap they do not if they are columns of one matrix: all their runs begin
+    at multiples of one distance, and within that distance they lie apart.
+    """
+    if 0 in a.shape or 0 in b.shape or not (a.pointer and b.pointer):
+        return False
+    first, second = sorted((_layout(a), _layout(b)), key=lambda layout: layout.begin)
+    if second.begin >= first.end:
+        return False
+    pitch = math.gcd(first.pitch, second.pitch)
+    between = (second.begin - first.begin) % pitch if pitch else 0
+    return not first.run <= between <= pitch - second.run
+
+
+def _current_stream(tensors: Any, device: int) -> int:
+    """torch's where a tensor is torch's, else the default stream."""
+    if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
+        import torch
+
+        return torch.cuda.current_stream(device).cuda_stream
+    return 0
+
+
+def stream_handle(stream: Any) -> int:
+    """The number of a stream: torch's, CuPy's, of a library with `__cuda_stream__`, or a number."""
     if hasattr(stream, "__cuda_stream__"):
         return stream.__cuda_stream__()[1]
     for name in ("cuda_stream", "ptr"):
@@ -382,6 +466,7 @@ class Object(Mapping):
             _call("object_kernel", self._handle, i, ctypes.byref(handle_ := _P()))
             kernel = self._kernel_class(self, handle_.value)
             self._kernels[kernel.name] = kernel
+        self._by_spec = {_key(k.family, k.spec): k for k in self._kernels.values() if k.family}
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -390,6 +475,10 @@ class Object(Mapping):
 
     def __getitem__(self, name: str) -> Kernel:
         return self._kernels[name]
+
+    def find(self, family: str, spec: Mapping[str, bool | float | str]) -> Kernel | None:
+        """The kernel that was made from this spec; None if there is none."""
+        return self._by_spec.get(_key(family, spec))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kernels)
@@ -417,6 +506,10 @@ class Object(Mapping):
     @_used.setter
     def _used(self, value: bool) -> None:
         self._state["used"] = value
+
+
+def _key(family: str, spec: Mapping[str, bool | float | str]) -> tuple[str, frozenset[Any]]:
+    return family, frozenset(spec.items())
 
 
 def _drop(handle: int, state: Mapping[str, bool]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import struct
 import subprocess
 from pathlib import Path
@@ -71,10 +70,28 @@ def basin_compile(*options: str | Path) -> str:
     return done.stdout
 
 
-def compiled_names(*options: str) -> list[str]:
-    """The kernels that basin-compile makes, in its order."""
-    text = basin_compile(*options, "--emit=mlir", "-o", "-")
-    return re.findall(r"gpu\.func @(\w+)", text)
+def compiled_specs(path: Path, *options: str) -> list[tuple[str, dict[str, Any]]]:
+    """The families and specs of the kernels that basin-compile makes, in its order."""
+    path.write_text(basin_compile(*options, "--emit=mlir", "-o", "-"))
+    if not (BIN / "basin-emulate").exists():
+        pytest.skip("basin-emulate is not built")
+    from basin import emulator
+
+    with emulator.load(path) as loaded:
+        return [(kernel.family, kernel.spec) for kernel in loaded.kernels]
+
+
+class OneKernel:
+    """An object of one kernel, which notes the arguments of its launches."""
+
+    def __init__(self, family: str, spec: dict[str, Any]) -> None:
+        self.family, self.spec, self.launched = family, spec, []
+
+    def find(self, family: str, spec: dict[str, Any]) -> OneKernel | None:
+        return self if (family, dict(spec)) == (self.family, self.spec) else None
+
+    def launch(self, arguments: dict[str, Any]) -> None:
+        self.launched.append(arguments)
 
 
 def compile_object(source: Path, target: Path, *options: str, chip: str = "sm_80") -> Path:

@@ -93,12 +93,36 @@ def test_runs_on_torch(kernels):
     np.testing.assert_allclose(on_torch["y"].float().numpy(), want, rtol=1 / 200)
 
 
-def test_tensors_may_share_memory(kernels):
-    """In place: x and y are the same bytes, here and in the emulator."""
+def test_inputs_may_share_memory(tmp_path, kernels):
+    """One tensor as two inputs: x + x."""
+    source = tmp_path / "residual.mlir"
+    options = ["--norm", "dim=64,type=bf16,residual", "--emit", "mlir"]
+    subprocess.run([find_tool("basin-compile"), *options, "-o", source], check=True)
     given = tensors()
-    want = expected(given["x"])
-    kernels[NORM](**given | {"y": given["x"]})
-    np.testing.assert_allclose(given["x"].astype(float), want, rtol=1 / 200)
+    with emulator.load(source) as loaded:
+        (kernel,) = loaded.kernels
+        kernel(x=given["x"], residual=given["x"], y=given["y"], rows=10)
+    want = expected(given["x"] + given["x"])
+    np.testing.assert_allclose(given["y"].astype(float), want, rtol=1 / 200)
+
+
+@pytest.mark.parametrize("rows", [0, 9])
+def test_what_is_written_is_no_other_argument(kernels, rows):
+    """y is x, or begins in its last row."""
+    both = np.zeros((20, 64), ml_dtypes.bfloat16)
+    with pytest.raises(runtime.KernelError, match="'y' is written, but shares memory with 'x'"):
+        kernels[NORM](**tensors() | {"x": both[:10], "y": both[rows : rows + 10]})
+
+
+def test_attention_of_more_heads_than_an_axis_has(tmp_path):
+    """All blocks are on the x axis."""
+    source = tmp_path / "attention.mlir"
+    options = ["--attention", "head_dim=64,type=bf16", "--emit", "mlir"]
+    subprocess.run([find_tool("basin-compile"), *options, "-o", source], check=True)
+    with emulator.load(source) as loaded:
+        (kernel,) = loaded.kernels
+        assert kernel.grid(queries=129, heads=70000, batch=3) == (2 * 70000 * 3, 1, 1)
+        assert kernel.grid(queries=1, heads=1, batch=65536) == (65536, 1, 1)
 
 
 def test_parts_of_one_array(kernels):

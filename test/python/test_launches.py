@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kernel_objects import basin_compile, compile_object, norm_kernel, write
@@ -79,6 +81,96 @@ def test_launches(block):
         "mask_batch_stride": 7, "mask_head_stride": 0, "mask_row_stride": 0,
         "result_batch_stride": 320, "result_head_stride": 32, "result_row_stride": 64,
     }  # fmt: skip
+
+
+class OnCuda(torch.Tensor):
+    """A CPU tensor that says it is a GPU's."""
+
+    is_cuda = True
+
+
+class Streams:
+    """Stands for torch.cuda: notes which stream is current when torch makes something."""
+
+    def __init__(self, monkeypatch):
+        self.current, self.made, self.waited = None, [], 0
+        for name, patch in {
+            "stream": self.enter, "ExternalStream": lambda handle, device: handle,
+            "default_stream": lambda device: "default", "current_stream": lambda device: self,
+        }.items():  # fmt: skip
+            monkeypatch.setattr(torch.cuda, name, patch)
+        for owner, name in ((torch, "empty"), (launches, "_transpose")):
+            monkeypatch.setattr(owner, name, self.noting(getattr(owner, name)))
+
+    @contextlib.contextmanager
+    def enter(self, stream):
+        before, self.current = self.current, stream
+        yield
+        self.current = before
+
+    def noting(self, make):
+        def made(*arguments, **options):
+            self.made.append(self.current)
+            return make(*arguments, **options)
+
+        return made
+
+    def synchronize(self):
+        self.waited += 1
+
+
+def block_inputs():
+    shapes = ((2, 5, 64), (2, 5, 64), (2, 1, 1, 7), (2, 7, 2, 32), (64, 8), (8, 64))
+    x, r, mask, kv, down, up = (torch.zeros(shape).half() for shape in shapes)
+    return x, r, mask.bool(), kv, down, up
+
+
+@pytest.mark.parametrize(
+    ("stream", "current"),
+    [(3, 3), (0, "default"), (SimpleNamespace(cuda_stream=7), 7), (None, None)],
+)
+def test_all_is_made_on_the_stream_of_the_launches(block, monkeypatch, stream, current):
+    (function,) = launches.read_functions(block, Recorder()).values()
+    inputs = [tensor.as_subclass(OnCuda) for tensor in block_inputs()]
+    streams = Streams(monkeypatch)
+    function(*inputs, stream=stream)
+    # y, sum and the attention's result; the gate's two matrices.
+    assert streams.made == [current] * 5 and streams.current is None
+
+
+def test_bound_matrices_are_transposed_once(block, monkeypatch):
+    kernels = Recorder()
+    (function,) = launches.read_functions(block, kernels).values()
+    *rest, down, up = (tensor.as_subclass(OnCuda) for tensor in block_inputs())
+    names = [value for value, _ in function.inputs]
+    streams = Streams(monkeypatch)
+    bound = function.bind({names[4]: down, names[5]: up})
+    assert bound.inputs == function.inputs[:4] and len(streams.made) == 2 and streams.waited == 1
+    for _ in range(2):
+        bound(*rest, stream=3)
+    assert streams.made[2:] == [3] * 6  # results alone
+    norm = next(iter(kernels.values()))
+    (first, _), (second, _) = norm.calls
+    assert first["gate_down"] is second["gate_down"] and first["gate_down"].shape == (8, 64)
+    function(*rest, down, up)
+    assert len(streams.made) == 2 + 6 + 5
+    with pytest.raises(LaunchError, match="block: there is no input 'weight'"):
+        function.bind({"weight": up})
+    with pytest.raises(LaunchError, match=f"block: there is no input '{names[4]}'"):
+        bound.bind({names[4]: down})
+
+
+def test_a_transposed_matrix_is_not_copied(block):
+    kernels = Recorder()
+    (function,) = launches.read_functions(block, kernels).values()
+    *rest, down, up = block_inputs()
+    function(*rest, down.mT.contiguous().mT, up)
+    (given, _) = next(iter(kernels.values())).calls[0]
+    assert given["gate_down"].is_contiguous()
+    stored = down.mT.contiguous()
+    function(*rest, stored.mT, up)
+    (given, _) = next(iter(kernels.values())).calls[1]
+    assert given["gate_down"].data_ptr() == stored.data_ptr()
 
 
 @pytest.mark.parametrize(("batch", "queries", "keys"), [(2, 5, 7), (1, 130, 67), (1, 1, 0)])

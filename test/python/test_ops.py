@@ -1,11 +1,9 @@
-"""basin.ops on the CPU against the formulas in f64; names of kernels; what is refused."""
+"""basin.ops on the CPU against the formulas in f64; specs of kernels; what is refused."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
-from kernel_objects import compiled_names
+from kernel_objects import OneKernel, compiled_specs
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("basin.ops", reason="the package is not there")
@@ -111,44 +109,51 @@ def test_refused(call, message):
         call(draw(4, 8, dtype=torch.float32))
 
 
-# How basin-compile names a norm, and what makes it.
-NAMES = {
-    "dim=4096,type=bf16,eps=1e-6": (4096, torch.bfloat16, (), None, 1e-6),
+# What basin-compile makes a norm from, and what the operators look for.
+SPECS = {
+    "dim=4096,type=bf16,eps=1e-6": (4096, torch.bfloat16, {}, None, 1e-6),
     "dim=64,type=f16,parameters=f32,residual,sum,weight,eps=1e-5": (
-        64, torch.float16, ("residual", "sum", "weight"), torch.float32, 1e-5,
+        64, torch.float16, {"residual": True, "sum": True, "weight": True, "pre_affine": False},
+        torch.float32, 1e-5,
     ),
     "dim=8,type=f16,pre_affine,weight,gate=16,tensorwise,activation=silu,eps=0.25": (
-        8, torch.float16, ("preaffine", "weight", "gate16t", "silu"), None, 0.25,
+        8, torch.float16,
+        {"pre_affine": True, "weight": True, "gate": 16, "tensorwise": True, "activation": "silu"},
+        None, 0.25,
+    ),
+    "dim=8,type=f32,parameters=f32,result=f32,gate=8,activation=sigmoid,eps=0": (
+        8, torch.float32, {"gate": 8, "activation": "sigmoid"}, torch.float32, 0,
     ),
 }  # fmt: skip
 
 
-def test_kernel_names():
-    """The names that are looked for are those that basin-compile gives."""
-    options = [f"--norm={text}" for text in NAMES]
-    assert compiled_names(*options) == [norms.kernel_name(*parts) for parts in NAMES.values()]
+def test_kernel_specs(tmp_path):
+    """The specs that are looked for are those of the kernels that basin-compile makes."""
+    options = [f"--norm={text}" for text in SPECS]
+    wanted = [("norm", norms.kernel_spec(*parts)) for parts in SPECS.values()]
+    assert compiled_specs(tmp_path / "norms.mlir", *options) == wanted
 
 
 def test_missing_kernel(monkeypatch):
-    monkeypatch.setattr(kernels, "_objects", [{"k": 1}, {"k": 2, "other": 3}])
-    assert kernels.find("k") == 1 and kernels.find("other") == 3
-    with pytest.raises(ops.MissingKernel, match="no kernel third: .*basin-compile"):
-        kernels.find("third")
+    first, second = (OneKernel("norm", {"dim": dim}) for dim in (1, 2))
+    monkeypatch.setattr(kernels, "_objects", [first, second])
+    assert kernels.find("norm", {"dim": 1}) is first
+    assert kernels.find("norm", {"dim": 2}) is second
+    message = "no kernel --norm dim=3,weight: .* `basin-compile --norm dim=3,weight`"
+    with pytest.raises(ops.MissingKernel, match=message):
+        kernels.find("norm", {"dim": 3, "weight": True})
 
 
 def test_what_a_kernel_is_given(monkeypatch):
     """The launch's arguments, with a kernel that only notes them."""
-    launched = []
-    kernel = SimpleNamespace(launch=launched.append)
-    name = "rms_norm_8_f32_residual_sum_weight_eps358637bd"
-    monkeypatch.setattr(kernels, "_objects", [{name: kernel}])
+    parts = {"residual": True, "sum": True, "weight": True}
+    kernel = OneKernel("norm", norms.kernel_spec(8, torch.float32, parts, None, 1e-6))
+    monkeypatch.setattr(kernels, "_objects", [kernel])
     x = draw(3, 5, 8, dtype=torch.float32)
     residual = draw(8, 3, 3, dtype=torch.float32).permute(2, 1, 0)
     operands = {"residual": residual, "pre_affine": None, "weight": x[0, 0]}
-    y, total = norms._launch(
-        x[:, ::2], 1e-6, ("residual", "sum", "weight"), x.dtype, operands, with_sum=True
-    )
-    (given,) = launched
+    y, total = norms._launch(x[:, ::2], 1e-6, parts, x.dtype, operands, with_sum=True)
+    (given,) = kernel.launched
     assert list(given) == ["x", "y", "residual", "weight", "sum", "rows"]
     assert given["rows"] == 9 and given["y"] is y and given["sum"] is total
     assert all(t.is_contiguous() for t in given.values() if isinstance(t, torch.Tensor))

@@ -1,12 +1,18 @@
-"""basin.ops.attention on the CPU against its formulas in f64; names of kernels; what is refused."""
+"""basin.ops.attention on the CPU against its formulas in f64; specs of kernels; what is refused."""
 
 from __future__ import annotations
 
 import inspect
-from types import SimpleNamespace
 
 import pytest
-from kernel_objects import ROOT, basin_compile, compiled_names, norm_kernel, write
+from kernel_objects import (
+    ROOT,
+    OneKernel,
+    basin_compile,
+    compiled_specs,
+    norm_kernel,
+    write,
+)
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("basin.ops", reason="the package is not there")
@@ -99,13 +105,16 @@ def test_torch_knows_the_operator():
         torch.library.opcheck(module._attention, arguments, test_utils=checks)
 
 
-NAMES = {
+SPECS = {
     "head_dim=32,value_dim=64,type=bf16,causal,sink_logit": {
         "causal": True, "sink_logit": torch.zeros(HEADS),
     },
     "head_dim=32,value_dim=64,type=bf16,window,mask=keep,key_lengths,log_sum_exp": {
         "window": 3, "mask": some_mask(), "key_lengths": torch.zeros(2, dtype=torch.int32),
         "with_lse": True,
+    },
+    "head_dim=32,value_dim=64,type=bf16,mask=bias": {
+        "mask": torch.zeros(QUERIES, KEYS, dtype=torch.bfloat16),
     },
     "head_dim=32,value_dim=64,type=bf16,mask=bias,mask_type=f32,softcap=50,scale=0.001": {
         "mask": torch.zeros(QUERIES, KEYS), "softcap": 50.0, "scale": 0.001,
@@ -122,12 +131,15 @@ NAMES = {
 }  # fmt: skip
 
 
-def test_kernel_names():
-    """The names that are looked for are those that basin-compile gives."""
+def test_kernel_specs(tmp_path):
+    """The specs that are looked for are those of the kernels that basin-compile makes."""
     query, _, value = tensors(torch.bfloat16)
     default = module._OPTIONS | {"with_lse": False}
-    wanted = [module.kernel_name(query, value, default | given) for given in NAMES.values()]
-    assert compiled_names(*(f"--attention={text}" for text in NAMES)) == wanted
+    wanted = [
+        ("attention", module.kernel_spec(query, value, default | given)) for given in SPECS.values()
+    ]
+    options = [f"--attention={text}" for text in SPECS]
+    assert compiled_specs(tmp_path / "attention.mlir", *options) == wanted
 
 
 REFUSED = [
@@ -164,10 +176,9 @@ def test_refused_operands():
 
 def test_what_a_kernel_is_given(monkeypatch):
     """Strides as they are, 0 where something is broadcast, copies where rows do not fit."""
-    launched = []
-    kernel = SimpleNamespace(launch=launched.append)
-    name = "attention_32x64_f16_keep_gateperhead"
-    monkeypatch.setattr(kernels, "_objects", [{name: kernel}])
+    parts = {"head_dim": 32, "value_dim": 64, "type": "f16", "mask": "keep"}
+    kernel = OneKernel("attention", parts | {"gate": "plain", "gate_per_head": True})
+    monkeypatch.setattr(kernels, "_objects", [kernel])
     packed = draw(BATCH, KEYS, 12, 32, dtype=torch.float16)
     query, key = packed[:, :QUERIES, :HEADS].transpose(1, 2), packed[:, :, 6:8].transpose(1, 2)
     value = draw(BATCH, KV_HEADS, KEYS, 65, dtype=torch.float16)[..., :64]
@@ -177,7 +188,7 @@ def test_what_a_kernel_is_given(monkeypatch):
         "with_lse": False,
     }
     result, _ = module._launch(query, key, value, **given)
-    (arguments,) = launched
+    (arguments,) = kernel.launched
     assert arguments["query"] is query and arguments["key"] is key
     assert arguments["value"].is_contiguous() and torch.equal(arguments["value"], value)
     assert arguments["result"] is result and result.shape == (BATCH, HEADS, QUERIES, 64)
@@ -192,7 +203,7 @@ def test_what_a_kernel_is_given(monkeypatch):
     assert arguments["mask"].dtype == torch.int8
 
 
-# What makes the kernels of OPTIONS, by the same names.
+# What makes the kernels of OPTIONS.
 COMPILED = {
     "plain": "", "causal": ",causal", "window": ",window", "causal-window": ",causal,window",
     "keep": ",mask=keep", "bias": ",mask=bias,mask_type=f32",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -19,7 +20,7 @@ package = pytest.importorskip("basin")
 pytest.importorskip("basin.tensors")
 PACKAGE = Path(package.__file__).parent
 FAKE = PACKAGE.parents[1] / "lib" / "fake-driver" / "libcuda.so.1"
-if not (PACKAGE / "libbasin_rt.so.1").exists() or not FAKE.exists():
+if not (PACKAGE / "libbasin_rt.so.2").exists() or not FAKE.exists():
     pytest.skip("the runtime is not built", allow_module_level=True)
 
 from basin import runtime  # noqa: E402
@@ -56,7 +57,8 @@ def driver():
 
 @pytest.fixture
 def kernels(tmp_path, driver):
-    entries = [norm_kernel(constants={"epsilon": 1e-6}), kernel("scalars", SCALARS)]
+    made = {"family": "norm", "spec": {"dim": 8, "type": "bf16", "weight": True, "eps": 1.5e-6}}
+    entries = [norm_kernel(**made), kernel("scalars", SCALARS)]
     with runtime.load(write(tmp_path / "a.bko", entries), driver=FAKE) as opened:
         yield opened
 
@@ -106,8 +108,18 @@ def test_listing(kernels):
     assert norm.arguments[0] == runtime.Argument("x", "in", "bf16", 16)
     assert (norm.block, norm.shared_bytes) == ((128, 1, 1), 0)
     assert norm.grid_factors == ((("rows", 4),), (), ())
-    assert (norm.constant("epsilon"), norm.constant("alpha")) == (1e-6, None)
     assert kernels.kernels == (norm, kernels["scalars"])
+
+
+def test_kernels_by_what_they_were_made_from(kernels):
+    spec = {"dim": 8, "type": "bf16", "weight": True, "eps": 1.5e-6}
+    norm = kernels["norm"]
+    assert (norm.family, norm.spec) == ("norm", spec)
+    assert (kernels["scalars"].family, kernels["scalars"].spec) == ("", {})
+    assert kernels.find("norm", spec) is norm
+    assert kernels.find("norm", dict(reversed(spec.items())) | {"dim": 8.0}) is norm
+    assert kernels.find("dyt", spec) is None and kernels.find("", {}) is None
+    assert kernels.find("norm", spec | {"bias": True}) is None
 
 
 def test_grid(kernels):
@@ -131,7 +143,7 @@ def test_example(tmp_path, driver):
         kernels["norm"](x=x, y=y, rows=x.shape[0])
 
     # [example]
-    x, y = torch_like(0x10), torch_like(0x20)
+    x, y = torch_like(0x10), torch_like(0x200)
     x.shape = (5, 8)
     runtime.load(write(tmp_path / "a.bko", [norm_kernel()]), driver=FAKE)
     run_norm(tmp_path / "a.bko", x, y)
@@ -148,10 +160,10 @@ def test_each_kind_of_tensor_arrives(kernels, driver):
         "launch norm on 1 grid 3 1 1 block 128 1 1 shared 0 stream 5 "
         "000000000000abc0,0000000000002030,00000009",
     ]  # fmt: skip
-    kernels["norm"](x=torch_like(0x10, index=1), y=torch_like(0x20, index=1), rows=1, stream=7)
+    kernels["norm"](x=torch_like(0x10, index=1), y=torch_like(0x200, index=1), rows=1, stream=7)
     assert driver.calls() == [
         "launch norm on 1 grid 1 1 1 block 128 1 1 shared 0 stream 7 "
-        "0000000000000010,0000000000000020,00000001"
+        "0000000000000010,0000000000000200,00000001"
     ]
 
 
@@ -175,9 +187,11 @@ def test_scalars_arrive(kernels, driver):
         ({"x": Array(strides=(32, 2))}, "expected a contiguous tensor"),
         ({"x": DLPack(16, 4, 16, (4, 8), (1, 4))}, "expected a contiguous tensor"),
         ({"y": Array(read_only=True)}, "'y': the kernel writes it, but it is read-only"),
-        ({"y": torch_like(16, index=1)}, "'y' is on device 1, but 'x' on device 0"),
+        ({"y": torch_like(0x200, index=1)}, "'y' is on device 1, but 'x' on device 0"),
         ({"x": torch_like(0x11)}, "argument 'x': expected a pointer aligned to 16 bytes"),
         ({"x": torch_like(0)}, "argument 'x' is null"),
+        ({"x": torch_like(0x200)}, "argument 'y' is written, but shares memory with 'x'"),
+        ({"x": torch_like(0x230)}, "argument 'y' is written, but shares memory with 'x'"),
         ({"rows": 1 << 31}, "argument 'rows': 2147483648 does not fit i32"),
         ({"rows": 1.5}, r"expected a number \(i32\), but got 1.5"),
         ({"rows": -1}, "expected a size, but got -1"),
@@ -187,7 +201,7 @@ def test_scalars_arrive(kernels, driver):
     ],
 )
 def test_refused(kernels, driver, changes, message):
-    arguments = {"x": torch_like(0x10), "y": torch_like(0x20), "rows": 4}
+    arguments = {"x": torch_like(0x10), "y": torch_like(0x200), "rows": 4}
     with pytest.raises(KernelError, match=message):
         kernels["norm"](**arguments | changes)
     assert not driver.calls()
@@ -236,6 +250,42 @@ def test_strided_rows(shape, strides, message):
         runtime.check_strides(rows, "x", view_of(shape, strides))
 
 
+@pytest.mark.parametrize(
+    "a, b, shared",
+    [
+        ((0, (4, 8), (8, 1)), (62, (4, 8), (8, 1)), True),
+        ((0, (4, 8), (8, 1)), (64, (4, 8), (8, 1)), False),
+        ((0, (4, 8), (8, 1)), (62, (0, 8), (8, 1)), False),
+        # Columns 0 to 7 and 8 to 15 of a matrix of 24, and 7 to 14.
+        ((0, (4, 8), (24, 1)), (16, (4, 8), (24, 1)), False),
+        ((0, (4, 8), (24, 1)), (14, (4, 8), (24, 1)), True),
+        ((32, (4, 8), (24, 1)), (0, (4, 8), (24, 1)), False),
+        # Rows of two heads, seen with heads first; the last of three tensors wraps around.
+        ((0, (2, 4, 8), (8, 48, 1)), (32, (2, 4, 8), (8, 48, 1)), False),
+        ((0, (2, 4, 8), (8, 48, 1)), (80, (2, 4, 8), (8, 48, 1)), True),
+        # Rows of another length meet; one element stands between them.
+        ((0, (4, 8), (24, 1)), (16, (4, 8), (16, 1)), True),
+        ((0, (4, 8), (24, 1)), (16, (1, 1), (1, 1)), False),
+        # Broadcast, and backwards from the last row.
+        ((0, (4, 8), (0, 1)), (16, (4, 8), (8, 1)), False),
+        ((144, (4, 8), (-24, 1)), (100, (1, 4), (4, 1)), True),
+        ((144, (4, 8), (-24, 1)), (112, (1, 4), (4, 1)), False),
+    ],
+)
+def test_overlap(a, b, shared):
+    """Elements of two bytes: the answer is that of their addresses."""
+    first, second = (package.tensors.TensorView(0x1000 + p, "f16", 0, *rest) for p, *rest in (a, b))
+    assert runtime.overlap(first, second) == runtime.overlap(second, first) == shared
+
+    def addresses(view):
+        places = {view.pointer + i for i in range(2)} if 0 not in view.shape else set()
+        for size, stride in zip(view.shape, view.strides):
+            places = {place + 2 * stride * i for place in places for i in range(size)}
+        return places
+
+    assert bool(addresses(first) & addresses(second)) == shared
+
+
 def test_strided_argument_of_an_object(tmp_path):
     arguments = [
         argument("x", "in", "bf16", strided=True), argument("m", "in", "i8", align=1),
@@ -257,7 +307,7 @@ def test_no_rows_is_no_launch(kernels, driver):
 def test_error_of_the_driver(kernels, driver):
     driver.library.fake_fail(b"launch", 2)
     with pytest.raises(KernelError, match="CUDA_ERROR_OUT_OF_MEMORY") as caught:
-        kernels["norm"](x=torch_like(0x10), y=torch_like(0x20), rows=4)
+        kernels["norm"](x=torch_like(0x10), y=torch_like(0x200), rows=4)
     assert caught.value.status == "driver error"
 
 
@@ -317,14 +367,14 @@ def test_without_a_driver(tmp_path):
     missing = str(tmp_path / "libcuda.so.1")
     assert say(missing).startswith(f"no driver: no CUDA driver ({missing}): {missing}: cannot open")
     # A library that is none.
-    other = str(PACKAGE / "libbasin_rt.so.1")
+    other = str(PACKAGE / "libbasin_rt.so.2")
     assert say(other) == f"no driver: no CUDA driver ({other}): it has no function cuInit"
 
 
 def test_needs_no_llvm():
     """Whatever the library needs is part of any system."""
     text = subprocess.run(
-        ["readelf", "-d", PACKAGE / "libbasin_rt.so.1"], capture_output=True, text=True, check=True
+        ["readelf", "-d", PACKAGE / "libbasin_rt.so.2"], capture_output=True, text=True, check=True
     ).stdout
     needed = [line.split("[")[1].split("]")[0] for line in text.splitlines() if "NEEDED" in line]
     system = "libstdc++ libm. libgcc_s libc. libpthread libdl ld-linux libclang_rt".split()
@@ -334,10 +384,28 @@ def test_needs_no_llvm():
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("source", ["unittests/RuntimeExample.c", "test/python/test_runtime.py"])
-def test_documentation_has_the_examples(source):
+@pytest.mark.parametrize(
+    ("source", "mark"),
+    [
+        ("unittests/RuntimeExample.c", "[example]"),
+        ("unittests/RuntimeExample.c", "[function]"),
+        ("test/python/test_runtime.py", "[example]"),
+    ],
+)
+def test_documentation_has_the_examples(source, mark):
     """docs/runtime.md shows what tests compile and run."""
     text = (ROOT / source).read_text()
-    lines = text.split("[example]")[1].splitlines()[1:-1]
+    lines = text.split(mark)[1].splitlines()[1:-1]
     example = textwrap.dedent("\n".join(lines)).strip()
     assert len(example) > 80 and example in (ROOT / "docs" / "runtime.md").read_text()
+
+
+def test_documentation_names_kernels_that_there_are():
+    """A norm's name ends in the bits of its epsilon."""
+    pages = [*(ROOT / "docs").rglob("*.md"), *Path(package.__file__).parent.rglob("*.py")]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"\b(?:rms|layer)_norm_\d+_\w+", page.read_text())
+    }
+    assert named and not [name for name in named if not re.search(r"_eps[0-9a-f]+$", name)]

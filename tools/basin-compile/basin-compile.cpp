@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// GPU kernels for a model, a function of sink ops, or what the command line
-// names:
+// Makes GPU kernels for a model, for a function of sink ops, or by the specs that the
+// command line names. The table of kernel families says which options there are:
 //
 //   basin-compile MODEL.onnx --target sm_90a -o model.bko
 //   basin-compile IN.mlir --target sm_80 --emit ptx -o -
@@ -16,20 +16,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelOptions.h"
-
-#include "basin/Conversion/SinkToGPU/SinkToGPU.h"
+#include "basin/Compiler/FamilyOptions.h"
+#include "basin/Compiler/KernelCompiler.h"
 #include "basin/InitAll.h"
-#include "basin/Kernels/AddKernel.h"
-#include "basin/Target/NVPTX/Assembler.h"
-#include "basin/Target/NVPTX/Compile.h"
-#include "basin/Target/NVPTX/KernelObject.h"
-#include "basin/Target/ONNX/Import.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -39,7 +30,7 @@
 using namespace mlir;
 using namespace basin;
 namespace cl = llvm::cl;
-namespace json = llvm::json;
+using kernels::AnySpec;
 
 enum class Emit { Object, Cubin, PTX, MLIR };
 
@@ -57,26 +48,9 @@ static cl::opt<Emit> emit("emit", cl::desc("what to write"), cl::init(Emit::Obje
                                      clEnumValN(Emit::MLIR, "mlir", "the kernels as MLIR")),
                           cl::cat(category));
 static cl::opt<bool> partial("partial",
-                             cl::desc("leave ops alone that have no kernel, for whoever runs "
-                                      "the rest"),
+                             cl::desc("leave ops that have no kernel as they are: other code "
+                                      "runs them"),
                              cl::cat(category));
-static cl::list<std::string>
-    norms("norm",
-          cl::desc("a norm by its parts: dim=N,type=bf16[,result=T][,parameters=T]"
-                   "[,layer][,residual][,sum][,pre_affine][,weight][,bias][,gate=R]"
-                   "[,tensorwise][,activation=A][,eps=X]"),
-          cl::cat(category));
-static cl::list<std::string> dyts("dyt",
-                                  cl::desc("dynamic tanh: dim=N,type=T[,result=T][,parameters=T]"
-                                           "[,bias]"),
-                                  cl::cat(category));
-static cl::list<std::string>
-    attentions("attention",
-               cl::desc("attention by its parts: head_dim=N[,value_dim=N],type=bf16[,causal]"
-                        "[,window][,top_left][,mask=bias|keep][,mask_type=T][,scale=X]"
-                        "[,softcap=X][,key_lengths][,sink_logit][,sink_type=T][,sink_kv]"
-                        "[,gate=plain|sigmoid][,gate_per_head][,log_sum_exp]"),
-               cl::cat(category));
 static cl::list<std::string>
     schedule("schedule", cl::CommaSeparated,
              cl::desc("parts of schedules in place of what is chosen, such as "
@@ -100,49 +74,16 @@ static LogicalResult fail(const llvm::Twine &message) {
   return failure();
 }
 
-/// The model, or a module of sink ops, raised.
-static OwningOpRef<ModuleOp> read(MLIRContext &context) {
-  if (input.empty())
-    return ModuleOp::create(UnknownLoc::get(&context));
-  if (!StringRef(input).ends_with(".onnx"))
-    return parseSourceFile<ModuleOp>(input, &context);
-  OwningOpRef<ModuleOp> module = onnx::importModel(input, &context);
-  if (!module)
-    return {};
-  PassManager pm(&context);
-  if (failed(parsePassPipeline("basin-raise", pm)) || failed(pm.run(*module)))
-    return {};
-  return module;
-}
-
-static LogicalResult checkTarget() {
-  for (StringRef known : {"sm_80", "sm_86", "sm_89", "sm_90a"})
-    if (target == known)
-      return success();
-  return fail("--target: expected sm_80, sm_86, sm_89 or sm_90a, but got '" + target + "'");
-}
-
-/// Kernels that the option `option` names, each text read by `parse`.
-template <typename Spec>
-static LogicalResult addNamed(gpu::GPUModuleOp kernels, const kernels::KernelTarget &made,
-                              StringRef option, ArrayRef<std::string> texts,
-                              llvm::Expected<Spec> (*parse)(StringRef, MLIRContext *)) {
-  for (const std::string &text : texts) {
-    llvm::Expected<Spec> spec = parse(text, kernels.getContext());
-    llvm::Error error = spec.takeError();
-    if (!error)
-      error = kernels::addKernel(kernels, *spec, made).takeError();
+static LogicalResult addNamed(const FamilyOption &option, KernelCompiler &compiler,
+                              MLIRContext &context) {
+  for (const std::string &text : option.texts) {
+    llvm::Expected<std::unique_ptr<AnySpec>> spec = option.family.parse(text, &context);
+    llvm::Error error = spec ? compiler.add(**spec) : spec.takeError();
     if (error)
-      return fail("--" + option + " " + text + ": " + llvm::toString(std::move(error)));
+      return fail("--" + option.family.getName() + " " + text + ": " +
+                  llvm::toString(std::move(error)));
   }
   return success();
-}
-
-static LogicalResult addNamedKernels(gpu::GPUModuleOp kernels, const kernels::KernelTarget &made) {
-  if (failed(addNamed(kernels, made, "norm", norms, parseNorm)) ||
-      failed(addNamed(kernels, made, "dyt", dyts, parseDyT)))
-    return failure();
-  return addNamed(kernels, made, "attention", attentions, parseAttention);
 }
 
 /// Machine code; prints what the assembler says of it.
@@ -177,69 +118,61 @@ static LogicalResult write(StringRef bytes) {
   return success();
 }
 
-static FailureOr<std::string> compile(gpu::GPUModuleOp kernels, json::Array functions) {
-  if (emit == Emit::MLIR) {
-    std::string text;
-    llvm::raw_string_ostream(text) << *kernels << "\n";
-    return text;
-  }
-  FailureOr<json::Array> described = nvptx::describeKernels(kernels);
-  PassManager pm(kernels->getParentOp()->getName());
-  nvptx::buildLowerKernelsPipeline(pm);
-  if (failed(described) || failed(pm.run(kernels->getParentOp())))
-    return failure();
-  FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, target);
+static FailureOr<std::string> make(KernelCompiler &compiler) {
+  if (emit == Emit::MLIR)
+    return compiler.toMLIR();
+  FailureOr<std::string> ptx = compiler.toPTX();
   if (failed(ptx) || emit == Emit::PTX)
     return ptx;
   FailureOr<std::string> cubin = assemble(*ptx);
   if (failed(cubin) || emit == Emit::Cubin)
     return cubin;
-  json::Object more;
-  if (!functions.empty())
-    more["functions"] = std::move(functions);
-  return nvptx::makeObject(std::move(*described),
-                           {{"cubin", target, *cubin}, {"ptx", target, *ptx}}, std::move(more));
+  return compiler.toObject(*ptx, *cubin);
 }
 
-static LogicalResult run(MLIRContext &context) {
-  if (input.empty() && norms.empty() && dyts.empty() && attentions.empty())
-    return fail("expected a model, a module, --norm, --dyt or --attention");
-  if (failed(checkTarget()))
+static LogicalResult checkOptions(const FamilyOptions &options) {
+  if (input.empty() && options.empty())
+    return fail("expected a model, a module, or one of " + options.getNames());
+  if (!llvm::is_contained(KernelCompiler::getChips(), StringRef(target)))
+    return fail("--target: expected one of " + llvm::join(KernelCompiler::getChips(), ", ") +
+                ", but got '" + target + "'");
+  return success();
+}
+
+static LogicalResult run(const FamilyOptions &options, MLIRContext &context) {
+  if (failed(checkOptions(options)))
     return failure();
-  OwningOpRef<ModuleOp> module = read(context);
-  if (!module)
-    return failure();
-  // Kernels stand in a module of their own: the model's ops are not lowered.
-  OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
-  gpu::GPUModuleOp kernels = kernels::createKernelModule(*holder, "basin_kernels");
-  llvm::Expected<kernels::ScheduleOverrides> overrides =
-      kernels::ScheduleOverrides::parse(schedule);
+  auto overrides = kernels::ScheduleOverrides::parse(schedule);
   if (!overrides)
     return fail("--schedule: " + llvm::toString(overrides.takeError()));
-  kernels::KernelTarget made{target, *overrides};
-  if (failed(convertSinkToGPU(*module, kernels, made, partial)) ||
-      failed(addNamedKernels(kernels, made)))
-    return failure();
-  if (kernels.getOps<gpu::GPUFuncOp>().empty())
-    return fail(input + ": no op of it has a kernel");
-  FailureOr<std::string> bytes = compile(kernels, describeFunctions(*module));
+  KernelCompiler compiler(&context, target, *overrides);
+  if (!input.empty()) {
+    OwningOpRef<ModuleOp> module = readForKernels(input, &context);
+    if (!module || failed(compiler.addOps(*module, partial)))
+      return failure();
+  }
+  for (const auto &option : options)
+    if (failed(addNamed(*option, compiler, context)))
+      return failure();
+  if (compiler.isEmpty())
+    return fail(input + ": expected an op that has a kernel, but there is none");
+  FailureOr<std::string> bytes = make(compiler);
   return failed(bytes) ? failure() : write(*bytes);
 }
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  FamilyOptions options(category);
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv, "Basin's compiler of GPU kernels\n");
   DialectRegistry registry;
-  basin::registerAllDialects(registry);
+  registerCompilerDialects(registry);
   basin::registerAllPasses();
   basin::registerAllPipelines();
-  nvptx::registerDialects(registry);
-  registry.insert<func::FuncDialect>();
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false);
   context.loadAllAvailableDialects();
   llvm::SourceMgr sources;
   SourceMgrDiagnosticHandler handler(sources, &context);
-  return failed(run(context));
+  return failed(run(options, context));
 }

@@ -123,25 +123,36 @@ llvm::Error Tensors::add(const basin_rt_argument_info &argument, const json::Val
     return wrong(argument.name, "expected a tensor, an object with 'file' or 'elements'");
   for (const auto &[key, member] : *object)
     if (!saysSomething(key, isFile))
-      return wrong(argument.name, "'" + llvm::StringRef(key) + "' says nothing of a tensor");
-  Part part{argument.name, "", 0, 0, argument.alignment, argument.kind != BASIN_RT_IN, {}};
+      return wrong(argument.name, "'" + llvm::StringRef(key) + "' is no key of a tensor");
+  Part part{argument.name,
+            "",
+            0,
+            0,
+            argument.alignment,
+            argument.kind != BASIN_RT_IN,
+            argument.is_strided != 0,
+            {}};
   return isFile ? addFile(std::move(part), *object)
                 : addElements(std::move(part), *object, argument.type);
 }
 
-/// Parts to regions: those that overlap are in one.
-void Tensors::join() {
+/// Puts parts that overlap into one region.
+llvm::Error Tensors::join() {
   std::vector<Part *> order;
   for (Part &part : parts)
     order.push_back(&part);
-  llvm::stable_sort(order, [](const Part *a, const Part *b) {
-    return std::tie(a->file, a->offset) < std::tie(b->file, b->offset);
+  llvm::sort(order, [](const Part *a, const Part *b) {
+    return std::tie(a->file, a->offset, a) < std::tie(b->file, b->offset, b);
   });
+  const Part *before = nullptr;
   for (Part *part : order) {
     Region *last = regions.empty() ? nullptr : &regions.back();
     uint64_t end = part->offset + part->bytes;
     if (last && !part->file.empty() && last->file == part->file && part->bytes != 0 &&
         part->offset < last->offset + last->bytes) {
+      if ((last->writable || part->writable) && !(before->isStrided && part->isStrided))
+        return wrong(part->argument,
+                     "overlaps '" + before->argument + "', but the kernel writes one of them");
       last->name += ", " + part->argument;
       last->bytes = std::max(last->offset + last->bytes, end) - last->offset;
       last->writable |= part->writable;
@@ -151,11 +162,14 @@ void Tensors::join() {
                          part->writable, std::move(part->data)});
     }
     part->region = regions.size() - 1;
+    before = part;
   }
+  return llvm::Error::success();
 }
 
 llvm::Error Tensors::read() {
-  join();
+  if (llvm::Error error = join())
+    return error;
   for (const Part &part : parts)
     if ((part.offset - regions[part.region].offset) % part.alignment != 0)
       return wrong(part.argument, "expected a distance of a multiple of " +

@@ -29,7 +29,8 @@ public:
 
   /// Notes what `value` says of an argument; an error says what is wrong with it.
   llvm::Error add(const basin_rt_argument_info &argument, const llvm::json::Value &value);
-  /// Reads the files. Arguments whose bytes overlap in a file share them.
+  /// Reads the files. Arguments whose bytes overlap in a file share them; where a kernel
+  /// writes one of them that is an error, unless their rows may lie between each other.
   llvm::Error read();
   /// The argument's first byte.
   void *pointer(llvm::StringRef argument) const;
@@ -41,7 +42,7 @@ private:
   struct Part {
     std::string argument, file;
     uint64_t offset, bytes, alignment;
-    bool writable;
+    bool writable, isStrided;
     /// Of a part that is in no file.
     std::vector<char> data;
     size_t region = 0;
@@ -54,7 +55,7 @@ private:
   };
   llvm::Error addFile(Part part, const llvm::json::Object &object);
   llvm::Error addElements(Part part, const llvm::json::Object &object, basin_rt_type type);
-  void join();
+  llvm::Error join();
 
   std::mt19937_64 random;
   std::vector<Part> parts;

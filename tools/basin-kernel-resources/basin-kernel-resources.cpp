@@ -6,134 +6,132 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Prints what NVIDIA's assembler says of attention kernels, as the rows of a
-// table in Markdown: those of the schedules that are chosen, or of one that the
-// command line gives.
+// Prints what NVIDIA's assembler says of kernels of any family, as a table in
+// Markdown. An option may list values, and each combination is a row:
+//
+//   basin-kernel-resources --attention 'head_dim=64|128,type=bf16,causal' --chips sm_80,sm_90a
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Kernels/AttentionKernel.h"
-#include "basin/Kernels/KernelBuilder.h"
-#include "basin/Target/NVPTX/Assembler.h"
-#include "basin/Target/NVPTX/Compile.h"
+#include "basin/Compiler/FamilyOptions.h"
+#include "basin/Compiler/KernelCompiler.h"
 
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Verifier.h"
-#include "llvm/Support/CommandLine.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/InitLLVM.h"
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::kernels;
-
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("basin-kernel-resources");
-static cl::list<std::string> chips("chips", cl::CommaSeparated, cl::desc("such as sm_80"),
+static cl::list<std::string> chips("chips", cl::CommaSeparated,
+                                   cl::desc("sm_80, sm_86 and sm_90a by default"),
                                    cl::cat(category));
-static cl::list<int64_t> dims("dims", cl::CommaSeparated, cl::desc("head dims"), cl::cat(category));
-static cl::opt<std::string> type("type", cl::init("bf16"), cl::desc("bf16 or f16"),
-                                 cl::cat(category));
-static cl::list<std::string> options(
-    "options", cl::CommaSeparated,
-    cl::desc("of the spec: causal, window, sink, sinkkv, gate, lse, lengths, bias, keep, softcap"),
-    cl::cat(category));
-static cl::opt<std::string>
-    tiles("schedule", cl::desc("queries,keys,warps,stages,queryInRegisters instead of the chosen"),
-          cl::cat(category));
+static cl::list<std::string> schedule("schedule", cl::CommaSeparated,
+                                      cl::desc("parts of schedules in place of what is chosen"),
+                                      cl::cat(category));
 static cl::opt<bool> printPTX("ptx", cl::desc("print the PTX of the kernels, too"),
                               cl::cat(category));
 
-static AttentionSpec makeSpec(MLIRContext *ctx, int64_t dim) {
-  AttentionSpec spec;
-  spec.type = type == "f16" ? Type(Float16Type::get(ctx)) : Type(BFloat16Type::get(ctx));
-  spec.headDim = dim;
-  spec.causal = llvm::is_contained(options, "causal");
-  spec.window = llvm::is_contained(options, "window");
-  spec.sinkLogit = llvm::is_contained(options, "sink");
-  spec.sinkKeyValue = llvm::is_contained(options, "sinkkv");
-  spec.logSumExp = llvm::is_contained(options, "lse");
-  spec.keyLengths = llvm::is_contained(options, "lengths");
-  if (llvm::is_contained(options, "gate"))
-    spec.gate = AttentionSpec::Sigmoid;
-  if (llvm::is_contained(options, "keep"))
-    spec.mask = AttentionSpec::Keep;
-  if (llvm::is_contained(options, "bias")) {
-    spec.mask = AttentionSpec::Bias;
-    spec.maskType = spec.type;
+/// Texts with one value in place of each list: "dim=1|2,weight" is two of them.
+static std::vector<std::string> expand(StringRef text) {
+  std::vector<std::string> out = {""};
+  SmallVector<StringRef> options;
+  text.split(options, ',');
+  for (StringRef option : options) {
+    auto [key, list] = option.split('=');
+    SmallVector<StringRef> values;
+    list.split(values, '|');
+    std::vector<std::string> longer;
+    for (const std::string &before : out)
+      for (StringRef value : values) {
+        std::string one = key.str() + (value.empty() ? "" : "=" + value.str());
+        longer.push_back(before + (before.empty() ? "" : ",") + one);
+      }
+    out = std::move(longer);
   }
-  if (llvm::is_contained(options, "softcap"))
-    spec.softcap = 50;
-  return spec;
+  return out;
 }
 
-static AttentionSchedule makeSchedule(const AttentionSpec &spec, StringRef chip) {
-  AttentionSchedule schedule = chooseAttentionSchedule(spec, chip);
-  SmallVector<StringRef> parts;
-  StringRef(tiles).split(parts, ',');
-  if (parts.size() != 5)
-    return schedule;
-  parts[0].getAsInteger(10, schedule.queries);
-  parts[1].getAsInteger(10, schedule.keys);
-  parts[2].getAsInteger(10, schedule.warps);
-  parts[3].getAsInteger(10, schedule.stages);
-  schedule.queryInRegisters = parts[4] == "1";
-  return schedule;
+/// "keys=64, warps=4": the family is in the kernel's name.
+static std::string describe(ArrayRef<std::pair<std::string, int64_t>> parts) {
+  SmallVector<std::string> texts;
+  for (const auto &[name, value] : parts)
+    texts.push_back(StringRef(name).split('.').second.str() + "=" + std::to_string(value));
+  return llvm::join(texts, ", ");
 }
 
-static LogicalResult printRow(MLIRContext &context, int64_t dim, StringRef chip) {
-  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
-  gpu::GPUModuleOp kernels = createKernelModule(*module, "kernels");
-  AttentionSpec spec = makeSpec(&context, dim);
-  AttentionSchedule schedule = makeSchedule(spec, chip);
-  std::string miss = schedule.check(spec, chip);
-  if (!miss.empty())
-    return emitError(module->getLoc(), miss);
-  buildAttentionKernel(kernels, spec, schedule);
-  PassManager pm(&context);
-  nvptx::buildLowerKernelsPipeline(pm);
-  if (failed(verify(*module)) || failed(pm.run(*module)))
-    return failure();
-  FailureOr<std::string> ptx = nvptx::translateToPTX(kernels, chip);
+static llvm::Error printRow(const AnySpec &spec, const KernelTarget &target,
+                            const nvptx::Assembler &assembler, MLIRContext &context) {
+  KernelCompiler compiler(&context, target.chip, target.overrides);
+  if (llvm::Error error = compiler.add(spec))
+    return error;
+  FailureOr<std::string> ptx = compiler.toPTX();
   if (failed(ptx))
-    return failure();
+    return llvm::createStringError("no PTX was made");
   if (printPTX)
     llvm::outs() << *ptx;
-  auto assembler = nvptx::Assembler::find();
-  if (!assembler)
-    return emitError(module->getLoc(), llvm::toString(assembler.takeError()));
-  auto done = (*assembler)->assemble(*ptx, chip);
+  llvm::Expected<nvptx::Assembled> done = assembler.assemble(*ptx, target.chip);
   if (!done)
-    return emitError(module->getLoc(), llvm::toString(done.takeError()));
+    return done.takeError();
   const nvptx::KernelResources &is = done->kernels.front();
-  llvm::outs() << llvm::formatv("| {0} | {1} | {2} x {3} | {4} | {5} | {6} | {7} | {8} | {9} |\n",
-                                getName(spec), chip, schedule.queries, schedule.keys,
-                                schedule.warps, schedule.stages,
-                                schedule.queryInRegisters ? "yes" : "no", is.registers,
-                                is.spillBytes, schedule.sharedBytes(spec));
+  llvm::outs() << llvm::formatv("| {0} | {1} | {2} | {3} | {4} | {5} |\n", is.name, target.chip,
+                                describe(spec.getSchedule(target)), is.registers, is.spillBytes,
+                                compiler.getSharedBytes(is.name));
   for (const std::string &warning : done->warnings)
     llvm::outs() << warning << "\n";
-  return success();
+  return llvm::Error::success();
+}
+
+static llvm::Error printRows(const FamilyOption &option, const ScheduleOverrides &overrides,
+                             const nvptx::Assembler &assembler, MLIRContext &context) {
+  for (const std::string &text : option.texts)
+    for (const std::string &one : expand(text)) {
+      llvm::Expected<std::unique_ptr<AnySpec>> spec = option.family.parse(one, &context);
+      if (!spec)
+        return spec.takeError();
+      for (const std::string &chip : chips)
+        if (llvm::Error error = printRow(**spec, {chip, overrides}, assembler, context))
+          return llvm::createStringError(one + ", " + chip + ": " +
+                                         llvm::toString(std::move(error)));
+    }
+  return llvm::Error::success();
+}
+
+static llvm::Error run(const FamilyOptions &options, MLIRContext &context) {
+  if (options.empty())
+    return llvm::createStringError("expected one of " + options.getNames());
+  auto overrides = ScheduleOverrides::parse(schedule);
+  if (!overrides)
+    return overrides.takeError();
+  auto assembler = nvptx::Assembler::find();
+  if (!assembler)
+    return assembler.takeError();
+  llvm::outs() << "| kernel | chip | schedule | registers | spilled bytes | shared bytes |\n"
+                  "|---|---|---|---|---|---|\n";
+  for (const auto &option : options)
+    if (llvm::Error error = printRows(*option, *overrides, **assembler, context))
+      return error;
+  return llvm::Error::success();
 }
 
 int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  FamilyOptions options(category);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "registers and shared memory of attention kernels\n");
-  DialectRegistry registry;
-  nvptx::registerDialects(registry);
-  MLIRContext context(registry);
-  context.loadAllAvailableDialects();
+  cl::ParseCommandLineOptions(argc, argv, "registers and shared memory of kernels\n");
   if (chips.empty())
     for (const char *chip : {"sm_80", "sm_86", "sm_90a"})
       chips.push_back(chip);
-  if (dims.empty())
-    for (int64_t dim : {32, 64, 96, 128, 192, 256})
-      dims.push_back(dim);
-  llvm::outs() << "| kernel | chip | tile | warps | stages | query in registers | registers | "
-                  "spilled bytes | shared bytes |\n|---|---|---|---|---|---|---|---|---|\n";
-  bool failedOne = false;
-  for (int64_t dim : dims)
-    for (StringRef chip : chips)
-      failedOne |= failed(printRow(context, dim, chip));
-  return failedOne;
+  DialectRegistry registry;
+  registerCompilerDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  llvm::Error error = run(options, context);
+  if (!error)
+    return 0;
+  llvm::errs() << "basin-kernel-resources: error: " << llvm::toString(std::move(error)) << "\n";
+  return 1;
 }

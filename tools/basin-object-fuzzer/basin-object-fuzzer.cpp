@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// libFuzzer's target: whatever the bytes are, the runtime refuses them with a text, or
-// reads an object of which everything can be listed. The object's own numbers serve
-// as the scalars of a launch.
+// libFuzzer's target: the runtime refuses the bytes with a text, or reads an object, and
+// then all of its parts can be listed. The object's own numbers serve as the scalars of a launch,
+// and tensors of a few sizes as the inputs of its functions.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,10 +23,18 @@ static void require(bool condition) {
     std::abort();
 }
 
+static void visitParts(const basin_rt_kernel *kernel, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    basin_rt_part_info part;
+    require(basin_rt_kernel_part(kernel, i, &part) == BASIN_RT_OK && *part.name && part.text);
+  }
+}
+
 static void visitKernel(const basin_rt_kernel *kernel) {
   basin_rt_kernel_info info;
   require(basin_rt_kernel_describe(kernel, &info) == BASIN_RT_OK && *info.name);
   require(info.block[0] * info.block[1] * info.block[2] - 1 < 1024);
+  visitParts(kernel, info.part_count);
   int64_t size = 1;
   for (uint32_t axis = 0; axis < 3; ++axis)
     for (size_t i = 0; i < basin_rt_kernel_factor_count(kernel, axis); ++i) {
@@ -52,6 +60,46 @@ static void visitKernel(const basin_rt_kernel *kernel) {
     require(*basin_rt_last_error());
 }
 
+/// Plans and launches the function on tensors whose sizes are `size`: there is no driver, so
+/// that the launch ends before one is asked for, or there.
+static void callFunction(const basin_rt_function *function, const basin_rt_function_info &info,
+                         uint32_t rank, int64_t size) {
+  int64_t sizes[BASIN_RT_MAX_RANK];
+  for (int64_t &one : sizes)
+    one = size;
+  std::vector<basin_rt_tensor> inputs, outputs(info.output_count);
+  for (size_t i = 0; i < info.input_count; ++i) {
+    basin_rt_value_info value;
+    require(basin_rt_function_input(function, i, &value) == BASIN_RT_OK && *value.name);
+    auto address = reinterpret_cast<const void *>((i + 1) << 40);
+    inputs.push_back(basin_rt_contiguous(value.type, address, rank, sizes));
+  }
+  uint64_t bytes = 0;
+  if (basin_rt_function_plan(function, inputs.data(), inputs.size(), outputs.data(), outputs.size(),
+                             &bytes) != BASIN_RT_OK)
+    return require(*basin_rt_last_error());
+  require(bytes >= 256);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    require(outputs[i].rank <= BASIN_RT_MAX_RANK);
+    outputs[i].pointer = reinterpret_cast<const void *>((i + 1 + inputs.size()) << 40);
+  }
+  auto workspace = reinterpret_cast<void *>(uint64_t(256));
+  (void)basin_rt_function_launch(function, 0, nullptr, inputs.data(), inputs.size(), outputs.data(),
+                                 outputs.size(), workspace, bytes);
+}
+
+static void visitFunction(const basin_rt_function *function) {
+  basin_rt_function_info info;
+  require(basin_rt_function_describe(function, &info) == BASIN_RT_OK && *info.name);
+  for (size_t i = 0; i < info.output_count; ++i) {
+    basin_rt_value_info value;
+    require(basin_rt_function_output(function, i, &value) == BASIN_RT_OK && *value.name);
+  }
+  for (int64_t size : {int64_t(0), int64_t(1), int64_t(64), int64_t(1) << 20, INT64_MAX})
+    for (uint32_t rank : {1u, 2u, 4u})
+      callFunction(function, info, rank, size);
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   basin_rt_object *object = nullptr;
   if (basin_rt_object_create(data, size, &object) != BASIN_RT_OK) {
@@ -70,6 +118,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const basin_rt_kernel *kernel = nullptr;
     require(basin_rt_object_kernel(object, i, &kernel) == BASIN_RT_OK);
     visitKernel(kernel);
+  }
+  for (size_t i = 0; i < basin_rt_object_function_count(object); ++i) {
+    const basin_rt_function *function = nullptr;
+    require(basin_rt_object_function(object, i, &function) == BASIN_RT_OK);
+    visitFunction(function);
   }
   basin_rt_object_free(object);
   return 0;

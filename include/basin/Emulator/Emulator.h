@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Runs GPU kernels on the CPU: the module that PTX is made from, compiled for the
-// host, blocks one after the other, each thread of a block on a fiber. Checks
-// every access and every collective op on the way. See docs/emulator.md.
+// Runs GPU kernels on the CPU. It compiles the module that PTX is made from for the host,
+// runs blocks one after the other and each thread of a block on a fiber, and checks every
+// access to memory and every op that threads execute together. See docs/emulator.md.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,18 +25,18 @@
 
 namespace basin::emulator {
 
-/// Memory that kernels may reach. They run on a copy with wide gaps around it,
-/// so that no overrun lands in another buffer; writable ones are copied back.
+/// Memory that kernels may access. They run on a copy with wide gaps around it, so that no
+/// overrun lands in another buffer. The contents of a writable buffer are copied back.
 struct Buffer {
   std::string name;
   void *pointer;
   size_t bytes;
   bool writable;
-  /// Of the copy, from the beginning of a page.
+  /// How many bytes behind the beginning of a page the copy begins.
   size_t shift = 0;
 };
 
-/// A pointer (into a buffer; others may be passed, not followed) or a scalar.
+/// A scalar or a pointer. The kernel may follow a pointer only if it points into a buffer.
 using Argument = std::variant<void *, int32_t, int64_t, float>;
 
 enum class Order { Forward, Reverse, Random };
@@ -55,12 +55,12 @@ struct Launch {
 class Emulator {
 public:
   /// Compiles the kernels of `lowered`, a module with one gpu.module after
-  /// `nvptx::buildLowerKernelsPipeline`. The module stays as it is and is not
-  /// needed afterwards. What cannot be run is a diagnostic and an error.
+  /// `nvptx::buildLowerKernelsPipeline`. The module stays as it is and is not needed
+  /// afterwards. An op that the emulator cannot run is a diagnostic and an error.
   static llvm::Expected<Emulator> create(mlir::ModuleOp lowered);
 
-  /// Runs a grid. The error is of the launch itself: no such kernel, arguments of
-  /// other types; what the kernel does wrong is in the report.
+  /// Runs a grid. An error says what is wrong with the launch itself, such as arguments of
+  /// other types. What the kernel does wrong is in the report.
   llvm::Expected<Report> launch(llvm::StringRef kernel, const Launch &launch);
 
   Emulator(Emulator &&);

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What one emulated launch found and counted.
+// What the emulator found and counted in one launch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,23 +28,23 @@ enum class FindingKind {
   OutOfBounds,
   /// An address that is not a multiple of what the op states.
   Misaligned,
-  /// A write to a buffer that the launch gave for reading.
+  /// A write to a buffer that is not writable.
   ReadOnlyWrite,
-  /// Two accesses of different threads to one byte of shared memory, one of
-  /// them a write, with nothing that orders them.
+  /// Two threads access one byte of shared memory, one of them writes, and nothing orders
+  /// the accesses.
   Race,
-  /// A read of shared memory that nothing wrote in this block.
+  /// A read of shared memory that nothing in this block wrote before.
   Uninitialized,
-  /// An access to bytes that an asynchronous copy has not been waited for.
+  /// An access to bytes of an asynchronous copy that was not waited for.
   AsyncNotWaited,
-  /// Threads that an op is for did not all come to it.
+  /// Not all threads that must execute an op together came to it.
   Divergence,
-  /// A shuffle that reads a lane which takes no part.
+  /// A shuffle reads a lane that does not execute it.
   InactiveLane,
-  /// Every thread waits, or some ended while others wait.
+  /// All threads wait, or some have ended while others wait for them.
   Deadlock,
-  /// An operand that the op does not take: a barrier's id or count, an object
-  /// that is no mbarrier.
+  /// An operand has a value that the op does not allow, such as a barrier's id or count, or
+  /// an object that is no mbarrier.
   BadOperand,
 };
 
@@ -55,26 +55,26 @@ struct Finding {
   std::string op;       // its name, and which of that name in the kernel
   std::string location; // MLIR's: a name, or file:line
   std::array<unsigned, 3> block, thread;
-  /// Of global memory the launch's own address, of shared memory the offset; 0
-  /// where the finding is of no access.
+  /// The launch's own address for global memory, the offset for shared memory, and 0 where
+  /// the finding is about no access.
   uint64_t address = 0;
   std::string message;
-  /// The other place of a race or of a divergence; empty if there is none.
+  /// The other op of a race or a divergence, and empty for other findings.
   std::string otherOp, otherLocation;
-  /// How often it was found; the rest is of the first time.
+  /// How often it was found. The other members describe the first time.
   uint64_t count = 1;
 };
 
-/// Of warp instructions: lanes' accesses grouped as the hardware would.
+/// Counters of warp instructions: lanes' accesses are grouped as the hardware groups them.
 struct MemoryCounters {
   uint64_t instructions = 0;
   uint64_t bytes = 0; // that lanes asked for
-  /// Global memory: sectors of 32 bytes, and distinct bytes in them.
+  /// For global memory: sectors of 32 bytes, and the distinct bytes accessed in them.
   uint64_t sectors = 0, distinctBytes = 0;
-  /// Shared memory: passes over its banks beyond the one that each phase needs.
+  /// For shared memory: passes over its banks beyond the first one of each phase.
   uint64_t extraWavefronts = 0;
 
-  /// Of the sectors' bytes, those that were asked for; 1 where there are none.
+  /// The share of the sectors' bytes that was accessed, and 1 without any sector.
   double efficiency() const { return sectors == 0 ? 1 : double(distinctBytes) / (32.0 * sectors); }
 
   MemoryCounters &operator+=(const MemoryCounters &other);
@@ -82,7 +82,7 @@ struct MemoryCounters {
 
 struct Counters {
   MemoryCounters globalLoads, globalStores, sharedLoads, sharedStores;
-  /// Per block, per warp, per warp, per thread.
+  /// Barriers are counted per block, collective ops and mma per warp, copies per thread.
   uint64_t barriers = 0, warpCollectives = 0, mma = 0, asyncCopies = 0;
 };
 
@@ -94,16 +94,15 @@ struct AccessCounters {
 };
 
 struct Report {
-  /// The first of them, each place once.
+  /// The first findings, one for each place.
   std::vector<Finding> findings;
-  /// All of them, those beyond the limit too.
+  /// The number of all findings, with repetitions and those beyond the limit.
   uint64_t totalFindings = 0;
   Counters counters;
-  /// Whose sums are the counters of memory: of each op that accessed any, in the
-  /// order of the kernel. An op that copies has two, of its source and of its
-  /// destination.
+  /// The counters of each op that accessed memory, in the order of the kernel. `counters`
+  /// has their sums. An op that copies has two entries, for its source and destination.
   std::vector<AccessCounters> accesses;
-  /// Blocks that were given up: their threads could not go on.
+  /// The number of blocks that were given up because their threads could not go on.
   uint64_t abandonedBlocks = 0;
 
   bool clean() const { return totalFindings == 0; }

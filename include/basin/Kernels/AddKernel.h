@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernels by what they compute: each takes the schedule that its family chooses, or
+// Kernels by what they compute, each by the schedule that its family chooses, with
 // what a user sets of it.
 //
 //===----------------------------------------------------------------------===//
@@ -14,25 +14,23 @@
 #ifndef BASIN_KERNELS_ADDKERNEL_H
 #define BASIN_KERNELS_ADDKERNEL_H
 
+#include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/DyTKernel.h"
-#include "basin/Kernels/ScheduleOverrides.h"
+#include "basin/Kernels/NormKernel.h"
 
 namespace basin::kernels {
 
-/// What kernels are made for: a chip ("sm_80"), and what a user sets.
-struct KernelTarget {
-  llvm::StringRef chip;
-  ScheduleOverrides overrides = {};
-};
-
 /// Appends the kernel of `spec` unless `module` has it, and gives its name. The error says why no
 /// kernel can do the spec.
-llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const NormSpec &spec,
+llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const AnySpec &spec,
                                       const KernelTarget &target);
-llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const DyTSpec &spec,
-                                      const KernelTarget &target);
-llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const AttentionSpec &spec,
-                                      const KernelTarget &target);
+
+/// The same for a spec of one family.
+template <typename Spec>
+llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const Spec &spec,
+                                      const KernelTarget &target) {
+  return addKernel(module, *toAnySpec(spec), target);
+}
 
 } // namespace basin::kernels
 

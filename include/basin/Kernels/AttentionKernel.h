@@ -15,7 +15,7 @@
 #ifndef BASIN_KERNELS_ATTENTIONKERNEL_H
 #define BASIN_KERNELS_ATTENTIONKERNEL_H
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "basin/Kernels/KernelFamily.h"
 
 namespace basin::kernels {
 
@@ -70,8 +70,8 @@ struct AttentionSpec {
 /// Elements of shared memory for a row of `dim`.
 int64_t getTileColumns(int64_t dim);
 
-/// How it is done: a block takes `queries` rows of one head, `keys` rows of key
-/// and value at a time, of which `stages` tiles are in shared memory.
+/// How it is done: a block takes `queries` rows of one head, and `keys` rows of key and
+/// value at a time. Shared memory holds `stages` such tiles.
 struct AttentionSchedule {
   int64_t queries = 64, keys = 64, warps = 4, stages = 1;
   /// The queries' fragments stay in registers and their shared memory is used
@@ -83,6 +83,7 @@ struct AttentionSchedule {
   int64_t blockSize() const { return warps * 32; }
   int64_t rowsPerWarp() const { return queries / warps; }
   int64_t sharedBytes(const AttentionSpec &spec) const;
+  ScheduleParts getParts();
   /// Why the schedule cannot do `spec` on `chip`; empty where it can.
   std::string check(const AttentionSpec &spec, llvm::StringRef chip) const;
 };
@@ -95,9 +96,11 @@ std::string check(const AttentionSpec &spec);
 
 /// "attention_128_bf16_causal_sinklogit", unique to the spec.
 std::string getName(const AttentionSpec &spec);
+std::unique_ptr<AnySpec> toAnySpec(const AttentionSpec &spec);
 
-/// Appends the kernel; its grid is (ceil(queries / schedule.queries), heads,
-/// batch). `name` instead of the spec's where that is not empty.
+/// Appends the kernel; its grid is (ceil(queries / schedule.queries) * heads * batch,
+/// 1, 1), with the tiles of one head side by side. The kernel is called `name`, or as
+/// `getName` says where that is empty.
 mlir::gpu::GPUFuncOp buildAttentionKernel(mlir::gpu::GPUModuleOp module, const AttentionSpec &spec,
                                           const AttentionSchedule &schedule,
                                           llvm::StringRef name = {});

@@ -14,6 +14,7 @@
 #define BASIN_KERNELS_DYTKERNEL_H
 
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Kernels/KernelFamily.h"
 
 namespace basin::kernels {
 
@@ -30,6 +31,7 @@ struct DyTSpec {
 
 /// "dyt_4096_bf16_bias", unique to the spec.
 std::string getName(const DyTSpec &spec);
+std::unique_ptr<AnySpec> toAnySpec(const DyTSpec &spec);
 
 /// Appends the kernel; a block has 128 threads and a row, its grid is (rows, 1, 1).
 mlir::gpu::GPUFuncOp buildDyTKernel(mlir::gpu::GPUModuleOp module, const DyTSpec &spec);

@@ -15,6 +15,8 @@
 #ifndef BASIN_KERNELS_KERNELBUILDER_H
 #define BASIN_KERNELS_KERNELBUILDER_H
 
+#include "basin/Dialect/Kernel/IR/Kernel.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -26,7 +28,8 @@ namespace basin::kernels {
 /// One argument of a kernel: a pointer to global memory of elements `type`, or
 /// a scalar of that type.
 struct KernelArgument {
-  enum Kind { In, Out, InOut, Scalar };
+  using Kind = ArgumentKind;
+  using enum ArgumentKind;
   std::string name;
   Kind kind;
   mlir::Type type;
@@ -46,11 +49,11 @@ using GridAxis = llvm::SmallVector<GridFactor, 2>;
 /// Bytes of shared memory that one block may have on `chip` ("sm_80").
 int64_t getSharedMemoryLimit(llvm::StringRef chip);
 
-/// Says how many blocks a launch of `kernel` has (`basin.grid`).
+/// Says in the contract of `kernel` how many blocks a launch has.
 void setGrid(mlir::gpu::GPUFuncOp kernel, GridAxis x, GridAxis y = {}, GridAxis z = {});
 
-/// Says that the kernel's blocks share out the x axis whatever their number, so that
-/// a launch needs only as many as the device runs at once (`basin.resident`).
+/// Says in the contract that the kernel's blocks share out the x axis for any number of
+/// blocks, so that a launch needs only as many as the device runs at once.
 void setResident(mlir::gpu::GPUFuncOp kernel);
 
 /// Makes a `gpu.module` named `name` at the end of `module`, with the symbol of

@@ -15,6 +15,7 @@
 #define BASIN_KERNELS_NORMKERNEL_H
 
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Kernels/KernelFamily.h"
 
 namespace basin::kernels {
 
@@ -60,6 +61,7 @@ struct NormSchedule {
     return (dim + each - 1) / each;
   }
   int64_t sharedBytes() const;
+  ScheduleParts getParts();
   /// Why the schedule cannot do `spec`; empty where it can.
   std::string check(const NormSpec &spec) const;
 };
@@ -91,6 +93,7 @@ struct GatedNormSchedule {
   int64_t slotBytes(const NormSpec &spec) const;
   int64_t weightBytes(const NormSpec &spec) const;
   int64_t sharedBytes(const NormSpec &spec) const;
+  ScheduleParts getParts();
   /// Why the schedule cannot do `spec` on a block's shared memory of `chip`; empty
   /// where it can.
   std::string check(const NormSpec &spec, llvm::StringRef chip) const;
@@ -101,6 +104,7 @@ GatedNormSchedule chooseGatedNormSchedule(const NormSpec &spec, llvm::StringRef 
 /// "rms_norm_4096_bf16_residual_sum_weight_eps3727c5ac", unique to the spec: what it
 /// computes, with the bits of eps as f32.
 std::string getName(const NormSpec &spec);
+std::unique_ptr<AnySpec> toAnySpec(const NormSpec &spec);
 
 /// What the kernel takes.
 llvm::SmallVector<KernelArgument> getArguments(const NormSpec &spec);

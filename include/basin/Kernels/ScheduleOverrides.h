@@ -13,35 +13,38 @@
 #ifndef BASIN_KERNELS_SCHEDULEOVERRIDES_H
 #define BASIN_KERNELS_SCHEDULEOVERRIDES_H
 
-#include "basin/Kernels/AttentionKernel.h"
-#include "basin/Kernels/NormKernel.h"
-
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 
+#include <variant>
+
 namespace basin::kernels {
 
-/// Numbers by the names of a schedule's parts:
-///
-///   norm.threads_per_row  norm.rows_per_block  norm.vector
-///   gate.warps  gate.slots  gate.ahead
-///   attention.queries  attention.keys  attention.warps  attention.stages
-///   attention.query_in_registers  attention.wants_registers
-///
-/// They are for every kernel of their family; its schedule's `check` says what
-/// cannot be.
+/// A number or a truth value of a schedule, with the name that users have for it:
+/// "norm.vector".
+struct SchedulePart {
+  llvm::StringRef name;
+  std::variant<int64_t *, bool *> value;
+
+  int64_t get() const {
+    return std::visit([](auto *value) { return static_cast<int64_t>(*value); }, value);
+  }
+};
+/// Each schedule lists its parts, which point into it.
+using ScheduleParts = llvm::SmallVector<SchedulePart, 6>;
+
+/// Numbers by the names of schedules' parts. They are for every kernel whose schedule
+/// has such a part; the schedule's `check` says which numbers cannot be.
 class ScheduleOverrides {
 public:
-  /// Of "norm.vector=4" and the like; the error names the text that is none.
+  /// Reads texts like "norm.vector=4". The error names the first text that is wrong, or
+  /// whose part no family's schedules have.
   static llvm::Expected<ScheduleOverrides> parse(llvm::ArrayRef<std::string> texts);
 
-  void apply(NormSchedule &schedule) const;
-  void apply(GatedNormSchedule &schedule) const;
-  void apply(AttentionSchedule &schedule) const;
+  void apply(llvm::ArrayRef<SchedulePart> parts) const;
 
 private:
-  template <typename T> void set(llvm::StringRef name, T &part) const;
-
   llvm::StringMap<int64_t> numbers;
 };
 

@@ -73,7 +73,7 @@ mlir::Value toTF32(KernelBuilder &b, mlir::Value x);
 /// Two f32 rounded to `element` and packed into an i32, `low` first in memory.
 mlir::Value pack(KernelBuilder &b, mlir::Value low, mlir::Value high, mlir::Type element);
 
-/// 16 bytes to shared memory, of which `bytes` (i32) come from `source` and the
+/// Copies 16 bytes to shared memory: `bytes` (i32) of them come from `source` and the
 /// others are zeros.
 void copyAsync(KernelBuilder &b, mlir::Value target, mlir::Value source, mlir::Value bytes);
 /// 4, 8 or 16 bytes to shared memory.

@@ -43,7 +43,7 @@ inline basin_rt_argument scalar(int32_t value) { return basin_rt_i32(value); }
 inline basin_rt_argument scalar(int64_t value) { return basin_rt_i64(value); }
 inline basin_rt_argument scalar(float value) { return basin_rt_f32(value); }
 
-/// Valid as long as the object that it is of.
+/// Valid as long as its object.
 class Kernel {
 public:
   explicit Kernel(const basin_rt_kernel *handle) : handle(handle) {}
@@ -51,6 +51,11 @@ public:
   basin_rt_kernel_info describe() const {
     basin_rt_kernel_info out;
     check(basin_rt_kernel_describe(handle, &out));
+    return out;
+  }
+  basin_rt_part_info part(size_t index) const {
+    basin_rt_part_info out;
+    check(basin_rt_kernel_part(handle, index, &out));
     return out;
   }
   basin_rt_argument_info argument(size_t index) const {
@@ -73,6 +78,48 @@ public:
 
 private:
   const basin_rt_kernel *handle;
+};
+
+/// What an object launches together; valid as long as its object.
+class Function {
+public:
+  explicit Function(const basin_rt_function *handle) : handle(handle) {}
+
+  basin_rt_function_info describe() const {
+    basin_rt_function_info out;
+    check(basin_rt_function_describe(handle, &out));
+    return out;
+  }
+  basin_rt_value_info input(size_t index) const {
+    basin_rt_value_info out;
+    check(basin_rt_function_input(handle, index, &out));
+    return out;
+  }
+  basin_rt_value_info output(size_t index) const {
+    basin_rt_value_info out;
+    check(basin_rt_function_output(handle, index, &out));
+    return out;
+  }
+  /// The outputs, without pointers, and the bytes of the workspace.
+  std::pair<std::vector<basin_rt_tensor>, uint64_t>
+  plan(std::span<const basin_rt_tensor> inputs) const {
+    std::pair<std::vector<basin_rt_tensor>, uint64_t> out;
+    out.first.resize(describe().output_count);
+    check(basin_rt_function_plan(handle, inputs.data(), inputs.size(), out.first.data(),
+                                 out.first.size(), &out.second));
+    return out;
+  }
+  void load(int32_t device) const { check(basin_rt_function_load(handle, device)); }
+  void launch(int32_t device, const void *stream, std::span<const basin_rt_tensor> inputs,
+              std::span<const basin_rt_tensor> outputs, void *workspace, uint64_t bytes) const {
+    check(basin_rt_function_launch(handle, device, const_cast<void *>(stream), inputs.data(),
+                                   inputs.size(), outputs.data(), outputs.size(), workspace,
+                                   bytes));
+  }
+  const basin_rt_function *get() const { return handle; }
+
+private:
+  const basin_rt_function *handle;
 };
 
 class Object {
@@ -101,6 +148,11 @@ public:
     const basin_rt_kernel *out = nullptr;
     check(basin_rt_object_find_kernel(handle.get(), name.c_str(), &out));
     return Kernel(out);
+  }
+  Function findFunction(const std::string &name) const {
+    const basin_rt_function *out = nullptr;
+    check(basin_rt_object_find_function(handle.get(), name.c_str(), &out));
+    return Function(out);
   }
   basin_rt_object *get() const { return handle.get(); }
 

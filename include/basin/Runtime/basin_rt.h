@@ -32,14 +32,14 @@ extern "C" {
 #endif
 
 /** Goes up with each change that breaks a program that was compiled before. */
-#define BASIN_RT_ABI_VERSION 1
+#define BASIN_RT_ABI_VERSION 2
 
 typedef enum basin_rt_status {
   BASIN_RT_OK = 0,
   BASIN_RT_INVALID_ARGUMENT = 1,   /**< the call is wrong */
   BASIN_RT_IO_ERROR = 2,           /**< the file cannot be read */
   BASIN_RT_INVALID_OBJECT = 3,     /**< the bytes are no kernel object */
-  BASIN_RT_NOT_FOUND = 4,          /**< no kernel, argument or constant of that name */
+  BASIN_RT_NOT_FOUND = 4,          /**< no kernel or function of that name */
   BASIN_RT_NO_DRIVER = 5,          /**< no CUDA driver, or one that is too old */
   BASIN_RT_UNSUPPORTED_DEVICE = 6, /**< the object has nothing that the device runs */
   BASIN_RT_DRIVER_ERROR = 7,       /**< the driver refused; its error is in the text */
@@ -65,9 +65,17 @@ typedef enum basin_rt_type {
 
 typedef enum basin_rt_section_kind { BASIN_RT_CUBIN = 0, BASIN_RT_PTX = 1 } basin_rt_section_kind;
 
+typedef enum basin_rt_part_kind {
+  BASIN_RT_FLAG = 0,
+  BASIN_RT_NUMBER = 1,
+  BASIN_RT_TEXT = 2
+} basin_rt_part_kind;
+
 typedef struct basin_rt_object basin_rt_object;
 /** Belongs to its object. */
 typedef struct basin_rt_kernel basin_rt_kernel;
+/** What an object launches together; belongs to its object, too. */
+typedef struct basin_rt_function basin_rt_function;
 
 /** Texts in these belong to the object. */
 typedef struct basin_rt_section_info {
@@ -81,9 +89,20 @@ typedef struct basin_rt_kernel_info {
   uint32_t block[3];
   uint32_t shared_bytes; /**< of dynamic shared memory */
   size_t argument_count;
-  int32_t is_resident; /**< blocks share out the x axis whatever their number: a launch has
+  int32_t is_resident; /**< blocks share out the x axis for any number of blocks: a launch has
                             at most those that the device runs at once */
+  const char *family;  /**< "norm"; "" where the object does not say what the kernel computes */
+  size_t part_count;   /**< of the spec that the kernel was made from */
 } basin_rt_kernel_info;
+
+/** A part of a kernel's spec, by the name that basin-compile has for it. What is so by
+    default is no part of it. */
+typedef struct basin_rt_part_info {
+  const char *name;
+  basin_rt_part_kind kind;
+  double number;    /**< of a number; 1 or 0 of a flag */
+  const char *text; /**< of a text, else "" */
+} basin_rt_part_info;
 
 typedef struct basin_rt_argument_info {
   const char *name;
@@ -147,6 +166,47 @@ static inline basin_rt_argument basin_rt_f32(float value) {
   return out;
 }
 
+#define BASIN_RT_MAX_RANK 8
+
+/** A tensor of a function. Strides count elements. */
+typedef struct basin_rt_tensor {
+  basin_rt_type type;
+  uint32_t rank;
+  const void *pointer; /**< in global memory of the device */
+  int64_t sizes[BASIN_RT_MAX_RANK];
+  int64_t strides[BASIN_RT_MAX_RANK];
+} basin_rt_tensor;
+
+typedef struct basin_rt_function_info {
+  const char *name;
+  size_t input_count, output_count, step_count;
+} basin_rt_function_info;
+
+typedef struct basin_rt_value_info {
+  const char *name;
+  basin_rt_type type;
+  int32_t is_transposed; /**< a kernel takes this input with its last two axes exchanged, and
+                              it must be contiguous in that form. A weight is brought into it
+                              once. Sizes and strides are those of the input itself */
+} basin_rt_value_info;
+
+/** A tensor whose rows lie side by side. `rank` is at most BASIN_RT_MAX_RANK. */
+static inline basin_rt_tensor basin_rt_contiguous(basin_rt_type type, const void *pointer,
+                                                  uint32_t rank, const int64_t *sizes) {
+  basin_rt_tensor out;
+  uint64_t count = 1;
+  uint32_t axis;
+  out.type = type;
+  out.rank = rank;
+  out.pointer = pointer;
+  for (axis = BASIN_RT_MAX_RANK; axis-- > 0;) {
+    out.sizes[axis] = axis < rank ? sizes[axis] : 1;
+    out.strides[axis] = (int64_t)count;
+    count *= out.sizes[axis] > 1 ? (uint64_t)out.sizes[axis] : 1;
+  }
+  return out;
+}
+
 /** BASIN_RT_ABI_VERSION of the library; compare it with the header's. */
 BASIN_RT_API int32_t basin_rt_abi_version(void);
 
@@ -189,16 +249,15 @@ BASIN_RT_API basin_rt_status basin_rt_kernel_describe(const basin_rt_kernel *ker
                                                       basin_rt_kernel_info *info);
 BASIN_RT_API basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *kernel, size_t index,
                                                       basin_rt_argument_info *info);
+BASIN_RT_API basin_rt_status basin_rt_kernel_part(const basin_rt_kernel *kernel, size_t index,
+                                                  basin_rt_part_info *info);
 /** 0 where `axis` is none of 0, 1 and 2. */
 BASIN_RT_API size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, uint32_t axis);
 BASIN_RT_API basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t axis,
                                                     size_t index, basin_rt_grid_factor *factor);
-/** A number that is compiled into the kernel, such as "epsilon". */
-BASIN_RT_API basin_rt_status basin_rt_kernel_constant(const basin_rt_kernel *kernel,
-                                                      const char *name, double *value);
 
-/** The grid of a launch with these arguments, of which only scalars are looked at;
-    all 0 where a size that it depends on is 0. */
+/** The grid of a launch with these arguments. Only scalars are looked at. The grid is all 0
+    where a size that it depends on is 0. */
 BASIN_RT_API basin_rt_status basin_rt_kernel_grid(const basin_rt_kernel *kernel,
                                                   const basin_rt_argument *arguments, size_t count,
                                                   uint32_t grid[3]);
@@ -228,6 +287,42 @@ BASIN_RT_API basin_rt_status basin_rt_kernel_load(const basin_rt_kernel *kernel,
 BASIN_RT_API basin_rt_status basin_rt_launch(const basin_rt_kernel *kernel, int32_t device,
                                              void *stream, const basin_rt_argument *arguments,
                                              size_t count);
+
+/*--- Functions --------------------------------------------------------------*/
+
+BASIN_RT_API size_t basin_rt_object_function_count(const basin_rt_object *object);
+BASIN_RT_API basin_rt_status basin_rt_object_function(const basin_rt_object *object, size_t index,
+                                                      const basin_rt_function **function);
+BASIN_RT_API basin_rt_status basin_rt_object_find_function(const basin_rt_object *object,
+                                                           const char *name,
+                                                           const basin_rt_function **function);
+BASIN_RT_API basin_rt_status basin_rt_function_describe(const basin_rt_function *function,
+                                                        basin_rt_function_info *info);
+BASIN_RT_API basin_rt_status basin_rt_function_input(const basin_rt_function *function,
+                                                     size_t index, basin_rt_value_info *info);
+BASIN_RT_API basin_rt_status basin_rt_function_output(const basin_rt_function *function,
+                                                      size_t index, basin_rt_value_info *info);
+
+/** What a launch on these inputs needs: fills in the type, rank, sizes and strides of each
+    output, which is contiguous, leaves its pointer, and gives the size of the workspace.
+    Pointers of inputs are not looked at, and no driver is needed. */
+BASIN_RT_API basin_rt_status basin_rt_function_plan(const basin_rt_function *function,
+                                                    const basin_rt_tensor *inputs,
+                                                    size_t input_count, basin_rt_tensor *outputs,
+                                                    size_t output_count, uint64_t *workspace_bytes);
+
+/** Gets all kernels of the function ready on a device, as basin_rt_kernel_load does. */
+BASIN_RT_API basin_rt_status basin_rt_function_load(const basin_rt_function *function,
+                                                    int32_t device);
+
+/** Launches all that the function does, in order, on one stream. Outputs are as the plan
+    says, with pointers; they share memory with no input and not with each other. The workspace is
+   memory of the device, aligned to 256 bytes, that nothing else uses until the stream has come this
+   far. Nothing is launched where an argument of any step is wrong. */
+BASIN_RT_API basin_rt_status basin_rt_function_launch(
+    const basin_rt_function *function, int32_t device, void *stream, const basin_rt_tensor *inputs,
+    size_t input_count, const basin_rt_tensor *outputs, size_t output_count, void *workspace,
+    uint64_t workspace_bytes);
 
 #ifdef __cplusplus
 } /* extern "C" */

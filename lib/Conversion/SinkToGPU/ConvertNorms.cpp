@@ -17,7 +17,8 @@
 
 using namespace mlir;
 using namespace basin;
-using basin::kernels::NormSpec;
+using kernels::GateActivation;
+using kernels::NormSpec;
 
 /// Types and dim of a norm; why not where it has no kernel.
 static std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec) {
@@ -58,6 +59,21 @@ static sink::GateOp findGate(Value result) {
   return gate && gate.getX() == result ? gate : sink::GateOp();
 }
 
+/// The kernels' enum is theirs: its order may differ from that of the sink dialect.
+static GateActivation toKernel(sink::Activation activation) {
+  switch (activation) {
+  case sink::Activation::sigmoid:
+    return GateActivation::Sigmoid;
+  case sink::Activation::tanh:
+    return GateActivation::Tanh;
+  case sink::Activation::silu:
+    return GateActivation::Silu;
+  case sink::Activation::identity:
+    return GateActivation::Identity;
+  }
+  llvm_unreachable("an activation that the verifier of sink.gate refuses");
+}
+
 static std::string readGate(sink::GateOp gate, NormSpec &spec) {
   onnx::TensorInfo down = onnx::getTensorInfo(gate.getWDown());
   onnx::TensorInfo up = onnx::getTensorInfo(gate.getWUp());
@@ -72,7 +88,7 @@ static std::string readGate(sink::GateOp gate, NormSpec &spec) {
       return "expected matrices of a gate that are constants or arguments";
   spec.gateRank = down[1].size;
   spec.tensorwise = up[1].is(1);
-  spec.activation = static_cast<kernels::GateActivation>(gate.getActivation());
+  spec.activation = toKernel(gate.getActivation());
   spec.resultType = elementOf(gate.getResult());
   return {};
 }

@@ -47,8 +47,8 @@ public:
   /// Rows of a tensor [..., d].
   void rows(llvm::StringRef of, int64_t rank);
 
-  /// Adds the kernel of `spec` and replaces `ops`, of which the first is where the
-  /// launch stands. Why not where there is no kernel.
+  /// Adds the kernel of `spec` and replaces `ops` by its launch, which stands where the first
+  /// of them does. Returns why there is no kernel, or an empty text.
   template <typename Spec>
   std::string replace(llvm::ArrayRef<mlir::Operation *> ops, const Spec &spec,
                       const KernelModule &module) {

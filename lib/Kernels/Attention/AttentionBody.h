@@ -50,6 +50,8 @@ private:
   };
 
   // AttentionKernel.cpp: the block's place, the tiles it visits, the loop.
+  mlir::Value findHead(mlir::Value block, mlir::Value tiles);
+  void findHeadAgain();
   void locate();
   void locateLane();
   Value findRowEnd(Value row, Value from);

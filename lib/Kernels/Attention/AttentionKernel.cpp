@@ -96,14 +96,38 @@ Value AttentionBody::rowOf(int64_t rowTile, int64_t half) {
 // The block's place
 //===----------------------------------------------------------------------===//
 
+/// Finds the batch and the head of block `block`, and returns its tile. All blocks are on
+/// the x axis, the tiles of one head side by side: the other axes of a grid end at 65535,
+/// which heads or batches may exceed.
+Value AttentionBody::findHead(Value block, Value tiles) {
+  Value heads = b.arg("heads");
+  Value ofHead = arith::DivUIOp::create(b, block, tiles);
+  batch = arith::DivUIOp::create(b, ofHead, heads);
+  head = b.sub(ofHead, b.mul(batch, heads));
+  return b.sub(block, b.mul(ofHead, tiles));
+}
+
+/// Finds batch and head once more, for the end of the kernel: two divisions are cheaper than
+/// two registers during the loop. The compiler would see that the numbers are the same and
+/// keep them, so we add a number that is always 0, as `queries` is not negative, but that
+/// the compiler does not know.
+void AttentionBody::findHeadAgain() {
+  Value unknown = arith::ShRSIOp::create(b, queries, b.i32(31));
+  Value last = b.add(b.sub(queries, b.i32(1)), unknown);
+  findHead(b.add(b.blockX(), unknown), b.add(b.divU(last, schedule.queries), b.i32(1)));
+}
+
 void AttentionBody::locate() {
   thread = b.threadX();
   lane = b.lane();
   warp = b.warp();
-  head = b.blockY();
-  batch = b.blockZ();
-  keyHead = arith::DivUIOp::create(b, b.mul(head, b.arg("kv_heads")), b.arg("heads"));
   queries = b.arg("queries");
+  Value lastTile = b.divU(b.sub(queries, b.i32(1)), schedule.queries);
+  Value tile = findHead(b.blockX(), b.add(lastTile, b.i32(1)));
+  // The product of two numbers of heads needs 64 bits.
+  Value product = arith::MulIOp::create(b, b.extend(head), b.extend(b.arg("kv_heads")));
+  Value ofGroup = arith::DivUIOp::create(b, product, b.extend(b.arg("heads")));
+  keyHead = arith::TruncIOp::create(b, b.getI32Type(), ofGroup);
   keys = b.arg("keys");
   sinkRows = b.arg("sink_rows");
   diagonal = spec.topLeft ? b.i32(0) : b.sub(keys, queries);
@@ -115,12 +139,9 @@ void AttentionBody::locate() {
   // No row is further from a key; so the sums below cannot overflow.
   if (spec.window)
     window = minS(b.arg("window"), b.add(queries, keys));
-  Value tile = b.blockX();
-  if (spec.causal) {
-    // The longest rows first, that the short ones fill the end.
-    Value last = b.divU(b.sub(queries, b.i32(1)), schedule.queries);
-    tile = b.sub(last, tile);
-  }
+  // The longest rows come first, so that the short ones fill the end.
+  if (spec.causal)
+    tile = b.sub(lastTile, tile);
   firstQuery = b.mul(tile, b.i32(schedule.queries));
   warpQuery = b.add(firstQuery, b.mul(warp, b.i32(schedule.rowsPerWarp())));
 }
@@ -257,11 +278,12 @@ gpu::GPUFuncOp AttentionBody::build() {
   loadQueries();
   prefetch();
   State state = loop(seed());
+  findHeadAgain();
   finishRows(state);
   stageOutput(state);
   storeOutput();
   b.finish();
-  setGrid(b.getKernel(), {{"queries", schedule.queries}}, {{"heads", 1}}, {{"batch", 1}});
+  setGrid(b.getKernel(), {{"queries", schedule.queries}, {"heads", 1}, {"batch", 1}});
   return b.getKernel();
 }
 

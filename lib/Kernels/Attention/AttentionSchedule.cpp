@@ -8,6 +8,7 @@
 
 #include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Kernels/SpecParts.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -63,23 +64,17 @@ static std::string spell(double number) {
   return out;
 }
 
-static std::string typeName(Type type) {
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return name;
-}
-
 std::string basin::kernels::getName(const AttentionSpec &spec) {
   std::string name = "attention_" + std::to_string(spec.headDim);
   if (spec.getValueDim() != spec.headDim)
     name += "x" + std::to_string(spec.getValueDim());
-  name += "_" + typeName(spec.type);
+  name += "_" + getTypeName(spec.type);
   if (spec.scale != 0)
     name += "_scale" + spell(spec.scale);
   if (spec.softcap != 0)
     name += "_softcap" + spell(spec.softcap);
   if (spec.mask == AttentionSpec::Bias)
-    name += "_bias" + typeName(spec.maskType);
+    name += "_bias" + getTypeName(spec.maskType);
   if (spec.maskFill != 0)
     name += "_fill" + spell(spec.maskFill);
   for (auto [has, part] : std::initializer_list<std::pair<bool, const char *>>{
@@ -115,6 +110,15 @@ int64_t AttentionSchedule::sharedBytes(const AttentionSpec &spec) const {
   return std::max(loop, result) * kElementBytes;
 }
 
+ScheduleParts AttentionSchedule::getParts() {
+  return {{"attention.queries", &queries},
+          {"attention.keys", &keys},
+          {"attention.warps", &warps},
+          {"attention.stages", &stages},
+          {"attention.query_in_registers", &queryInRegisters},
+          {"attention.wants_registers", &wantsRegisters}};
+}
+
 std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
   // Copies of one thread are whole periods of the swizzle, 8 rows, apart.
   if (warps < 2 || warps > 8 || warps % 2 != 0)
@@ -137,12 +141,11 @@ struct Row {
   AttentionSchedule schedule;
 };
 
-// No row lets the assembler spill, whatever the options, with what
-// chooseAttentionSchedule makes of it (docs/kernels-attention.md has the
-// registers). 32 queries a warp read each key from shared memory half as
-// often as 16 do, but their accumulators leave registers for that up to dim 64.
-// Two blocks of four warps are some percent faster than one of eight, as they do
-// not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
+// With these rows, after what chooseAttentionSchedule changes, the assembler spills for no
+// options at multiples of 32 (docs/kernels-attention.md has the registers). 32 queries a warp
+// read each key from shared memory half as often as 16 do, but their accumulators leave registers
+// for that up to dim 64. Two blocks of four warps are some percent faster than one of eight, as
+// they do not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
 static constexpr Row kLargeMemory[] = {
     {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 2, true}},   {128, {64, 128, 4, 1, true}},
     {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},

@@ -18,6 +18,7 @@ static constexpr llvm::StringLiteral kSharedName = "basin_shared";
 
 gpu::GPUModuleOp basin::kernels::createKernelModule(ModuleOp module, StringRef name) {
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  module.getContext()->getOrLoadDialect<KernelDialect>();
   module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
   auto kernels = gpu::GPUModuleOp::create(b, module.getLoc(), name);
   b.setInsertionPointToStart(kernels.getBody());
@@ -27,16 +28,18 @@ gpu::GPUModuleOp basin::kernels::createKernelModule(ModuleOp module, StringRef n
   return kernels;
 }
 
+static AxisAttr toAttribute(MLIRContext *context, const GridAxis &axis) {
+  return AxisAttr::get(context, llvm::map_to_vector(axis, [&](const GridFactor &factor) {
+                         auto name = StringAttr::get(context, factor.argument);
+                         return GridFactorAttr::get(context, name, factor.per);
+                       }));
+}
+
 void basin::kernels::setGrid(gpu::GPUFuncOp kernel, GridAxis x, GridAxis y, GridAxis z) {
-  Builder b(kernel.getContext());
-  SmallVector<Attribute> axes;
-  for (const GridAxis *axis : {&x, &y, &z})
-    axes.push_back(b.getArrayAttr(llvm::map_to_vector(*axis, [&](const GridFactor &factor) {
-      return Attribute(
-          b.getDictionaryAttr({b.getNamedAttr("arg", b.getStringAttr(factor.argument)),
-                               b.getNamedAttr("per", b.getI64IntegerAttr(factor.per))}));
-    })));
-  kernel->setAttr("basin.grid", b.getArrayAttr(axes));
+  MLIRContext *context = kernel.getContext();
+  ContractAttr::of(kernel)
+      .withGrid(toAttribute(context, x), toAttribute(context, y), toAttribute(context, z))
+      .setOn(kernel);
 }
 
 int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
@@ -53,21 +56,7 @@ int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
 }
 
 void basin::kernels::setResident(gpu::GPUFuncOp kernel) {
-  kernel->setAttr("basin.resident", UnitAttr::get(kernel.getContext()));
-}
-
-static StringRef toString(KernelArgument::Kind kind) {
-  switch (kind) {
-  case KernelArgument::In:
-    return "in";
-  case KernelArgument::Out:
-    return "out";
-  case KernelArgument::InOut:
-    return "inout";
-  case KernelArgument::Scalar:
-    return "scalar";
-  }
-  llvm_unreachable("an argument of no kind");
+  ContractAttr::of(kernel).withResidentBlocks().setOn(kernel);
 }
 
 KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, StringRef name,
@@ -77,25 +66,21 @@ KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, StringRef name,
                            OpBuilder::atBlockEnd(module.getBody())) {
   auto global = LLVM::LLVMPointerType::get(getContext(), 1);
   SmallVector<Type> types;
-  SmallVector<Attribute> abi;
+  SmallVector<ArgumentAttr> contract;
   for (const KernelArgument &argument : arguments) {
     types.push_back(argument.kind == KernelArgument::Scalar ? argument.type : global);
     names.push_back(argument.name);
-    NamedAttrList entry({getNamedAttr("name", getStringAttr(argument.name)),
-                         getNamedAttr("kind", getStringAttr(toString(argument.kind))),
-                         getNamedAttr("type", TypeAttr::get(argument.type))});
-    if (argument.alignment != 16)
-      entry.set("align", getI64IntegerAttr(argument.alignment));
-    if (argument.isStrided)
-      entry.set("strided", getUnitAttr());
-    abi.push_back(entry.getDictionary(getContext()));
+    contract.push_back(ArgumentAttr::get(getContext(), getStringAttr(argument.name), argument.kind,
+                                         argument.type, argument.alignment, argument.isStrided));
   }
   kernel = gpu::GPUFuncOp::create(*this, name, getFunctionType(types, {}));
   kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), getUnitAttr());
   kernel->setAttr("known_block_size",
                   getDenseI32ArrayAttr({static_cast<int32_t>(blockSize), 1, 1}));
-  kernel->setAttr("basin.abi", getArrayAttr(abi));
-  kernel->setAttr("basin.shared_bytes", getI64IntegerAttr(sharedBytes));
+  auto one = AxisAttr::get(getContext(), {});
+  ContractAttr::get(getContext(), contract, one, one, one, sharedBytes, /*isResident=*/false,
+                    StringAttr(), DictionaryAttr())
+      .setOn(kernel);
   for (auto [i, argument] : llvm::enumerate(arguments)) {
     if (argument.kind == KernelArgument::Scalar)
       continue;
@@ -217,8 +202,8 @@ static Type withElement(Type like, Type element) {
   return vector ? Type(vector.clone(element)) : element;
 }
 
-/// A bf16 is the upper half of an f32: one instruction an element where two lie in a
-/// register, of which the compiler would take two to get the upper one.
+/// Widens pairs of bf16, two in a register. A bf16 is the upper half of an f32, so that each
+/// element takes one instruction; the compiler would take two for the upper one.
 static Value widenPairs(KernelBuilder &b, Value x, int64_t width) {
   Type i32 = b.getI32Type();
   Value pairs = LLVM::BitcastOp::create(b, VectorType::get({width / 2}, i32), x);

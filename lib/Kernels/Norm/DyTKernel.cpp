@@ -8,6 +8,8 @@
 
 #include "basin/Kernels/DyTKernel.h"
 
+#include "basin/Kernels/SpecParts.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -15,18 +17,12 @@ using namespace basin::kernels;
 
 static constexpr int64_t kThreads = 128, kAccessBytes = 16;
 
-static std::string typeName(Type type) {
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return name;
-}
-
 std::string basin::kernels::getName(const DyTSpec &spec) {
-  std::string name = "dyt_" + std::to_string(spec.dim) + "_" + typeName(spec.type);
+  std::string name = "dyt_" + std::to_string(spec.dim) + "_" + getTypeName(spec.type);
   if (spec.resultType != spec.type)
-    name += "_to_" + typeName(spec.resultType);
+    name += "_to_" + getTypeName(spec.resultType);
   if (spec.parameterType != spec.type)
-    name += "_by_" + typeName(spec.parameterType);
+    name += "_by_" + getTypeName(spec.parameterType);
   return name + (spec.bias ? "_bias" : "");
 }
 

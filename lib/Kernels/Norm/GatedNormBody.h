@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The kernel of one spec and schedule while it is built; its steps are in
-// GatedNormRows.cpp, GatedNormSlots.cpp and GatedNormKernel.cpp. Private to the
-// family.
+// Builds the kernel of a gated norm for one spec and one schedule. Its steps are in
+// GatedNormRows.cpp, GatedNormSlots.cpp and GatedNormKernel.cpp. Private to the family.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,33 +24,35 @@ namespace basin::kernels {
 
 constexpr int64_t kGateRows = 16, kGateGroup = 32, kWidth = 8, kSlotBytes = 16;
 
-/// A lane's part of a group: rows g and g + 8.
+/// A lane's values for the two rows that it has in a tile, g and g + 8.
 using Pair = std::array<mlir::Value, 2>;
 
-/// Where a group of a warp's columns is.
+/// A group of 32 columns that one warp has, as one lane sees it.
 struct Group {
-  /// The group's first column, and that of each of the lane's accesses: 8 columns,
-  /// or fewer where the dim is no multiple of 8. All are inside the row.
+  /// The group's first column, and the first column of each of the lane's accesses. One
+  /// access has 8 columns, or fewer where the dim is no multiple of 8. All are inside the
+  /// row.
   mlir::Value base;
   llvm::SmallVector<mlir::Value, 1> columns;
-  /// Whether there are such columns; empty where there always are.
+  /// Whether each access is to columns that exist. Empty where they always do.
   llvm::SmallVector<mlir::Value, 1> inside;
-  /// Where the rows have slots: the group's number, and how far its columns lie behind
-  /// those above.
+  /// If the rows have slots: the group's number, and how many columns it lies behind the
+  /// columns above.
   std::optional<int64_t> step;
   int64_t distance = 0;
 };
 
-/// Where a lane's two of a tile of 16 rows begin in a tensor. Beyond the last row it is
-/// the last one, computed once more and not stored.
+/// The two rows of a lane in a tile of 16, by the offsets at which they begin in a tensor. A
+/// lane beyond the last row computes the last row once more and does not store it.
 struct TileRows {
   Pair isRow, offsets;
-  /// Whether all 16 are rows; whether one is.
+  /// Whether all 16 rows of the tile exist, and whether the first one does.
   mlir::Value all, any;
 };
 
-/// The ways through a tile's columns: a LayerNorm's mean or the squares, its squares, the
-/// products.
+/// The passes over a tile's columns. `Statistics` finds the mean of a LayerNorm, or the
+/// squares of an RMSNorm; `Deviations` the squares of a LayerNorm; `Down` and `Up` are the
+/// products with the gate's matrices.
 enum class GatePass { Statistics, Deviations, Down, Up };
 
 inline bool isStatistics(GatePass pass) { return pass < GatePass::Down; }
@@ -139,19 +140,20 @@ private:
 
   const NormSpec &spec;
   const GatedNormSchedule &schedule;
-  /// Of 8 columns of h; of the lane's 8 columns an access.
+  /// The number of n-tiles, 8 columns of h each, and the columns of one access.
   int64_t tiles, width;
   KernelBuilder b;
 
   mlir::Value g, t, warp;
   TileRows rows;
-  /// The tile of rows; blocks of the grid, the first of the tile's slots and the rows of
-  /// the block's next tiles where it has several.
+  /// The number of the tile. If a block has several tiles: the blocks of the grid, the first
+  /// slot of this tile, and the rows of the block's next tiles.
   mlir::Value tile, grid, firstSlot;
   llvm::SmallVector<std::optional<TileRows>> next;
-  /// Of rows g and g + 8.
+  /// The statistics of rows g and g + 8.
   Pair mean, factor;
-  /// A operands of the up product, a k-step each; or a gate a row.
+  /// The A operands of the up product, one for each k-step; if tensorwise, the gate of each
+  /// row instead.
   llvm::SmallVector<Fragment> hiddenOperands;
   Pair rowGates;
 };

@@ -8,29 +8,30 @@
 //
 // A norm and its low-rank gate, act(swish(y W_down) W_up) * y, in one kernel.
 //
-// A block has 16 rows, a warp groups of 32 of their columns. Lane 4g + t holds the
-// eight columns 8t to 8t + 7 of a group in rows g and g + 8, one 16-byte access
-// each: the products' dimensions are permuted so that these are its fragments.
+// A block has 16 rows, and each of its warps has groups of 32 columns. Lane 4g + t holds
+// columns 8t to 8t + 7 of a group in rows g and g + 8, and loads them by one access of 16
+// bytes a row. The inner and outer dimensions of both products are permuted, so that these
+// columns are the lane's fragments as they are:
 //
-//   down   A = y [16, columns], B = W_down^T: k-step s of a group takes the lane's
-//          columns 4s to 4s + 3, so 16 bytes of a row of W_down are two B operands
-//   up     A = swish(h) [16, rank], B = W_up^T: n-tile m of a group gives the
-//          lane's columns 2m and 2m + 1, in the registers that hold them
-//   f32    the same with k-steps of 8 of tf32, two where one of 16 is: a lane's
-//          neighbours are one after the other what they are in pairs there
-//   rank   the down product's columns are permuted so that a lane's accumulators
-//          of two n-tiles are four neighbours of h, 8 bytes of a row of W_up
+//   down   A is y [16, columns], B is W_down^T. K-step s of a group takes the lane's columns
+//          4s to 4s + 3, so that 16 bytes of a row of W_down are two B operands.
+//   up     A is swish(h) [16, rank], B is W_up^T. N-tile m of a group gives the lane's
+//          columns 2m and 2m + 1, in the lane that holds them.
+//   f32    Products are of tf32, whose k-steps have 8 columns: two of them take the place of
+//          one step of 16, and take one element where that takes two neighbours.
+//   rank   The columns of the down product are permuted, too: a lane's accumulators of two
+//          n-tiles are four neighbours of h, which meet 8 bytes of a row of W_up.
 //
-// Passes: sums of squares -> barrier -> down product -> barrier -> up product and
-// store. An RMSNorm of bf16 or f32 takes the first two together: its factor is the row's
-// own, so that h = factor * ((weight u) W_down), of which bf16 holds the operand
-// whatever its size, as does tf32. f16 does not where u is large, and a LayerNorm needs its mean
-// before.
+// The passes are: sums of squares -> barrier -> down product -> barrier -> up product and
+// store. An RMSNorm of bf16 or f32 takes the first two passes together: the factor 1/rms is
+// one number a row, so that h = factor * ((weight u) W_down). The operand weight * u fits
+// bf16 and tf32 for all sizes of u, but it may overflow f16. A LayerNorm needs its mean
+// before the product.
 //
-// Later passes read the rows again, from shared memory or, where they are too long for
-// that, from a cache: in registers they would be as f32, since the compiler finds that
-// both passes widen the same values, and spill. GatedNormRows.cpp has the rows,
-// GatedNormSlots.cpp those in shared memory.
+// Later passes read the rows again: from shared memory, or from a cache where rows are too
+// long for that. They do not stay in registers, because the compiler finds that both passes
+// widen the same values, would keep them as f32, and spill. GatedNormRows.cpp loads and
+// stores rows, GatedNormSlots.cpp keeps them in shared memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,7 +46,7 @@ using namespace basin::kernels;
 // The down product
 //===----------------------------------------------------------------------===//
 
-/// The element of h that column `n` of an n-tile holds.
+/// The element of h that column `n` of an n-tile of the down product is.
 Value GatedNormBody::hiddenDim(int64_t tile, Value n) {
   int64_t step = tile / 2;
   if (2 * step + 1 == tiles)
@@ -54,8 +55,8 @@ Value GatedNormBody::hiddenDim(int64_t tile, Value n) {
   return b.add(b.add(pair, b.remU(n, 2)), b.i32(16 * step + 2 * (tile % 2)));
 }
 
-/// Four neighbours of rows g and g + 8, or two and zeros, as registers: an A of 16
-/// columns, or of tf32 those of 8 one after the other.
+/// The registers of an A operand of 16 columns, from four neighbours each of rows g and
+/// g + 8. With two neighbours the rest is zeros. For tf32 it is two operands of 8 columns.
 Fragment GatedNormBody::operand(ArrayRef<Value> upper, ArrayRef<Value> lower) {
   Fragment out;
   if (spec.type.isF32()) {
@@ -70,7 +71,7 @@ Fragment GatedNormBody::operand(ArrayRef<Value> upper, ArrayRef<Value> lower) {
   return out;
 }
 
-/// c and the products of what `operand` gave with as many `weights` of a column.
+/// Adds to c the product of what `operand` gave with as many `weights` of a column.
 Fragment GatedNormBody::multiply(ArrayRef<Value> a, Value weights, ArrayRef<Value> c) {
   Fragment sums(c);
   int64_t pairs = cast<VectorType>(weights.getType()).getNumElements() / 2;
@@ -86,7 +87,7 @@ Fragment GatedNormBody::multiply(ArrayRef<Value> a, Value weights, ArrayRef<Valu
                      {b.extract(cast, 0), pairs == 2 ? b.extract(cast, 1) : b.i32(0)}, sums);
 }
 
-/// Elements `first` to `first + count` of a vector.
+/// `count` elements of a vector from `first` on.
 static SmallVector<Value> slice(KernelBuilder &b, Value vector, int64_t first, int64_t count) {
   SmallVector<Value> out;
   for (int64_t i = 0; i < count; ++i)
@@ -94,13 +95,13 @@ static SmallVector<Value> slice(KernelBuilder &b, Value vector, int64_t first, i
   return out;
 }
 
-/// The row of W_down that the lane has for an n-tile of h.
+/// Points to the row of W_down that the lane takes for an n-tile of h.
 Value GatedNormBody::downPointer(int64_t tile) {
   Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
   return b.at(b.arg("gate_down"), spec.type, row);
 }
 
-/// The lane's columns of W_down, for each n-tile of h.
+/// The lane's weights of W_down for a group: a vector for each n-tile of h.
 SmallVector<Value> GatedNormBody::downWeights(const Group &group) {
   SmallVector<Value> out;
   if (hasSlots())
@@ -115,7 +116,7 @@ SmallVector<Value> GatedNormBody::downWeights(const Group &group) {
   return out;
 }
 
-/// The sums with one more group's products, of operands `y`.
+/// Adds the products of one more group, whose normalized values are `y`, to the sums.
 SmallVector<Value> GatedNormBody::addProducts(const Group &group, Pair y, ValueRange sums) {
   SmallVector<Value> next;
   for (Value &one : y)
@@ -160,10 +161,10 @@ static Value sigmoid(KernelBuilder &b, Value x) {
   return b.reciprocal(b.fadd(e, b.f32(1)));
 }
 
-/// From a warp's sums of products to the swish of all warps': each number is made by
-/// one thread, as all threads together would read `warps` times as much as there is.
-/// In shared memory lie, behind two sums a row and warp: the warps' accumulators, lane
-/// by lane; the results in the same order; the rows' factors where they are deferred.
+/// Adds up the sums of products of all warps, and makes swish(h). One thread makes each
+/// number and shares it: if every thread made its own, all would read each warp's sums. Shared
+/// memory holds, behind two sums for each row and warp: the warps' accumulators, lane by
+/// lane; the results in the same order; the rows' factors where they are deferred.
 void GatedNormBody::exchange(SmallVectorImpl<Fragment> &hidden) {
   Type f32 = b.getF32Type();
   int64_t count = tiles * 32 * 4;
@@ -180,7 +181,7 @@ void GatedNormBody::exchange(SmallVectorImpl<Fragment> &hidden) {
       sum = sum ? b.fadd(sum, part) : part;
     }
     if (isDeferred()) {
-      // Four neighbours are a lane's: two of row g, two of row g + 8.
+      // Four neighbouring numbers are those of a lane: two of row g, then two of row g + 8.
       Value row =
           b.add(b.divU(b.remU(number, 128), 16), b.mul(b.divU(b.remU(number, 4), 2), b.i32(8)));
       sum = b.fmul(sum, factorOf(totalOf(row, 0)));
@@ -229,14 +230,14 @@ void GatedNormBody::finishHidden(ArrayRef<Fragment> hidden) {
 // The gate
 //===----------------------------------------------------------------------===//
 
-/// Whether h is halved, and with it the scores: what a sigmoid wants, once a row's h
-/// in place of once a score. Halving rounds nothing but subnormals.
+/// Whether h is halved, and with it all scores. A sigmoid takes half the score, and it is
+/// cheaper to halve the few elements of h. Halving is exact except for subnormals.
 bool GatedNormBody::isHalved() const {
   return spec.activation == GateActivation::Sigmoid || spec.activation == GateActivation::Silu;
 }
 
-/// A sigmoid by one instruction: 1/2 + tanh(x / 2) / 2, to 2^-12. Takes the score, or
-/// its half where that `isHalved`.
+/// The gate for a score, or for half the score where `isHalved` says so. A sigmoid is
+/// 1/2 + tanh(x / 2) / 2, by one instruction, with an error of 2^-12.
 Value GatedNormBody::activate(Value score) {
   Value half = b.f32(0.5);
   switch (spec.activation) {
@@ -252,7 +253,8 @@ Value GatedNormBody::activate(Value score) {
   llvm_unreachable("a gate of no activation");
 }
 
-/// One score a row: each lane has four columns of h in both rows a pair of tiles.
+/// The gates of a tensorwise gate, one for each row. Four lanes share a row of h, and add up
+/// their products by shuffles.
 void GatedNormBody::findRowGates(ArrayRef<Fragment> hidden) {
   Pair sums;
   for (auto [tile, c] : llvm::enumerate(hidden))
@@ -260,7 +262,7 @@ void GatedNormBody::findRowGates(ArrayRef<Fragment> hidden) {
       Value n = b.add(b.mul(t, b.i32(2)), b.i32(k));
       Value weight = b.toF32(b.load(b.arg("gate_up"), spec.type, hiddenDim(tile, n)));
       for (int64_t i = 0; i < 2; ++i) {
-        // Rounded as the elementwise form's operands are.
+        // h is rounded to the type, as the operands of the elementwise gate are.
         Value h = b.toF32(b.fromF32(c[2 * i + k], spec.type));
         sums[i] = sums[i] ? b.fma(h, weight, sums[i]) : b.fmul(h, weight);
       }
@@ -269,7 +271,7 @@ void GatedNormBody::findRowGates(ArrayRef<Fragment> hidden) {
     rowGates[i] = activate(b.warpSum(sums[i], /*width=*/4));
 }
 
-/// The column of the group that column g of an up product's n-tile is.
+/// The column of the tensor that column g of an n-tile of the up product is.
 Value GatedNormBody::upColumn(const Group &group, int64_t tile) {
   Value inGroup = b.add(b.mul(b.divU(g, 2), b.i32(kWidth)), b.remU(g, 2));
   Value column = b.add(group.base, b.add(inGroup, b.i32(2 * tile)));
@@ -278,9 +280,9 @@ Value GatedNormBody::upColumn(const Group &group, int64_t tile) {
   return arith::MinUIOp::create(b, column, b.i32(spec.dim - 1));
 }
 
-/// Where the lane's `count` weights are of an n-tile of a group and a k-step.
+/// Points to the lane's `count` weights of W_up for an n-tile of a group and a k-step.
 Value GatedNormBody::upPointer(const Group &group, int64_t tile, int64_t step, int64_t count) {
-  // Without a check of columns the tiles, too, are a constant apart.
+  // Where no column has to be checked, n-tiles are a constant apart, too.
   int64_t known = group.step ? tile : 0;
   Value column = b.extend(upColumn(group, tile - known));
   Value row =
@@ -289,12 +291,12 @@ Value GatedNormBody::upPointer(const Group &group, int64_t tile, int64_t step, i
   return b.at(lane, spec.type, b.i32((group.distance + 2 * known) * spec.gateRank + 16 * step));
 }
 
-/// What the lane has of W_up for a group: for each of its four n-tiles, the k-steps.
+/// The lane's weights of W_up for a group: for each of its four n-tiles, those of each k-step.
 SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
   SmallVector<Value> out;
   if (hasSlots()) {
     waitForCopies(b, schedule.ahead - 1);
-    // Two of them in an access.
+    // One access has two of them.
     for (int64_t access = 0; access < tiles; ++access) {
       Value both = readWeights(steps() + *group.step, access);
       for (int64_t half = 0; half < 2; ++half)
@@ -310,7 +312,7 @@ SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
   return out;
 }
 
-/// The gates of the lane's eight columns in both rows.
+/// The gates of the lane's eight columns in both of its rows.
 Pair GatedNormBody::gates(const Group &group) {
   if (spec.tensorwise)
     return {b.splat(rowGates[0], kWidth), b.splat(rowGates[1], kWidth)};

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rows of a gated norm: where a lane's columns are, loads and stores of them,
-// their statistics and their normalized values.
+// The rows of a gated norm: finds a lane's columns, loads and stores them, and computes the
+// statistics and the normalized values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,13 +43,14 @@ TileRows GatedNormBody::rowsOf(Value tile) {
   return out;
 }
 
-/// That of a constant step: its columns lie behind the lane's first by a constant,
-/// which an access has for nothing where addresses of their own would each take registers.
+/// The group of a step that is known when the kernel is built. Its columns lie a constant
+/// behind those of step 0. An access has such a constant for free, but an address of its own
+/// would take registers.
 Group GatedNormBody::groupOf(GatePass pass, int64_t step) {
   Group out = groupAt(b.i32(0));
-  // The compiler sees that each tile and pass has the same addresses, and would make them
-  // once, in more registers than there are. So it is not told that this is 0: `rows` is
-  // not negative.
+  // The addresses are the same for all tiles and passes. The compiler would compute them
+  // once, and keep them in more registers than there are. So we add a number that is always
+  // 0, as `rows` is not negative, but that the compiler does not know.
   Value number = b.add(tile, b.i32(static_cast<int64_t>(pass)));
   Value unknown =
       arith::AndIOp::create(b, number, arith::ShRSIOp::create(b, b.arg("rows"), b.i32(31)));
@@ -76,7 +77,7 @@ Group GatedNormBody::groupAt(Value step) {
   return out;
 }
 
-/// Unrolled where there are slots.
+/// Calls `body` for each group of the warp: in a loop, or unrolled if there are slots.
 SmallVector<Value>
 GatedNormBody::forGroups(GatePass pass, ValueRange carried,
                          llvm::function_ref<SmallVector<Value>(const Group &, ValueRange)> body) {
@@ -95,7 +96,7 @@ GatedNormBody::forGroups(GatePass pass, ValueRange carried,
 // The rows
 //===----------------------------------------------------------------------===//
 
-/// The lane's eight columns of a row.
+/// Loads the lane's eight columns of a row.
 Value GatedNormBody::loadColumns(Value row, Type type, const Group &group) {
   if (group.step)
     return b.load(b.at(row, type, group.columns[0]), type, b.i32(group.distance), kWidth);
@@ -110,7 +111,7 @@ Value GatedNormBody::loadColumns(Value row, Type type, const Group &group) {
   return b.combine(elements);
 }
 
-/// Zeros beyond the row's end.
+/// `vector` with zeros in place of columns beyond the row's end.
 Value GatedNormBody::clear(const Group &group, Value vector) {
   if (group.inside.empty())
     return vector;
@@ -122,7 +123,7 @@ Value GatedNormBody::clear(const Group &group, Value vector) {
   return b.combine(elements);
 }
 
-/// Stores what is inside the tensor, rounded to its type.
+/// Stores the columns that exist in rows that exist, rounded to the type.
 void GatedNormBody::storeColumns(StringRef name, Type type, const Group &group,
                                  const Pair &values) {
   struct Part {
@@ -154,8 +155,8 @@ void GatedNormBody::storeColumns(StringRef name, Type type, const Group &group,
   };
   if (!group.inside.empty())
     return storeSome();
-  // What only one branch uses the compiler would move there, loads too, to begin them
-  // one after the other.
+  // The compiler moves into a branch what only that branch uses, loads too, and would begin
+  // them one after the other. So the common case has one branch for all stores.
   b.ifThen(rows.all, [&] { llvm::for_each(parts, store); }, storeSome);
 }
 
@@ -164,14 +165,15 @@ Value GatedNormBody::parameter(StringRef name, const Group &group) {
   return b.toF32(loadColumns(all, spec.parameterType, group));
 }
 
-/// A row of x, which is h once that was stored, or of the residual.
+/// Loads a row of the residual, or of x. The slots of x hold h after the first pass.
 Value GatedNormBody::loadRow(StringRef name, int64_t i, const Group &group) {
   if (group.step)
     return readSlot(name, *group.step, i);
   return loadColumns(b.at(b.arg(name), spec.type, rows.offsets[i]), spec.type, group);
 }
 
-/// h of both rows as stored: x, or its rounded sum with the residual.
+/// h of both rows, which is x or its sum with the residual, rounded to the type. The first
+/// pass stores it where a sum is asked for.
 Pair GatedNormBody::load(const Group &group, bool first) {
   if (first && group.step)
     waitForCopies(b, pending());
@@ -201,7 +203,7 @@ Pair GatedNormBody::loadAgain(const Group &group) {
   return {loadRow("x", 0, group), loadRow("x", 1, group)};
 }
 
-/// u = pre_affine * h in f32.
+/// Computes u = pre_affine * h in f32.
 Pair GatedNormBody::prepared(const Group &group, const Pair &h) {
   Pair u{b.toF32(h[0]), b.toF32(h[1])};
   if (spec.preAffine) {
@@ -215,11 +217,11 @@ Pair GatedNormBody::prepared(const Group &group, const Pair &h) {
 // Statistics
 //===----------------------------------------------------------------------===//
 
-/// Where warp `w` has its part of a row's sum.
+/// The index at which warp `w` keeps its part of a row's sum.
 Value GatedNormBody::rowSumAt(Value w, Value row) { return b.add(b.mul(w, b.i32(kGateRows)), row); }
 
-/// Each warp's sums over its columns, for `totalOf` after a barrier. `slot` of two: the
-/// second exchange needs no barrier before it.
+/// Stores each warp's sums over its columns. `totalOf` adds them up after a barrier. There are
+/// two slots, so that no barrier is needed before the second exchange.
 void GatedNormBody::storeRowSums(Pair mine, int64_t slot) {
   for (Value &x : mine)
     x = b.warpSum(x, /*width=*/4);
@@ -239,7 +241,7 @@ Value GatedNormBody::totalOf(Value row, int64_t slot) {
   return total;
 }
 
-/// Sums over each row's columns, of all lanes and warps.
+/// The sums over all columns of both rows, from the parts of all lanes and warps.
 Pair GatedNormBody::sumRows(Pair mine, int64_t slot) {
   storeRowSums(mine, slot);
   b.barrier();
@@ -257,7 +259,7 @@ SmallVector<Value> GatedNormBody::addSquares(const Group &group, Pair values, Va
   SmallVector<Value> next;
   for (auto [value, sum] : llvm::zip(values, sums)) {
     Value inside = clear(group, value);
-    // Two chains: one would wait for each of its eight.
+    // Two chains of additions, since in a single one each addition waits for the one before.
     Value chains[2] = {sum, b.f32(0)};
     for (int64_t k = 0; k < kWidth; ++k) {
       Value x = b.extract(inside, k);
@@ -297,7 +299,7 @@ Value GatedNormBody::factorOf(Value sumOfSquares) {
   return b.rsqrt(b.fma(sumOfSquares, b.f32(1.0 / spec.dim), b.f32(spec.epsilon)));
 }
 
-/// The norm's result, f32; without its factor where not `scaled`.
+/// The norm's result in f32. The factor 1/rms is left out where `scaled` is false.
 Pair GatedNormBody::normalized(const Group &group, const Pair &h, bool scaled) {
   Pair y = prepared(group, h);
   for (int64_t i = 0; i < 2; ++i) {

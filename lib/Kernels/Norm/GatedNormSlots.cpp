@@ -6,22 +6,22 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rows of a gated norm, and weights of its gate, in shared memory. A block goes from
-// tile to tile of 16 rows; each of its lanes has rings of slots, one a group of columns,
-// that no other lane touches: it copies what it reads itself, and waits for its own
-// copies alone.
+// Keeps the rows of a gated norm, and weights of its gate, in shared memory. A block takes
+// one tile of 16 rows after the other. Each lane has rings of slots, with a slot for each
+// group of columns. A lane copies what it reads itself, so that it waits for its own copies
+// alone, and no other lane touches its slots. There are three rings:
 //
-//   x         slot of group v is v mod slots. The last pass over a tile frees its slots
-//             one by one and asks for what comes `slots` groups later: the next tile
+//   x         Group v is in slot v mod slots. The last pass over a tile frees one slot after
+//             the other, and asks for the group that comes `slots` later. So the next tile
 //             arrives while this one is finished.
-//   residual  the same with `ahead` slots, freed by the first pass, which leaves
-//             h = x + residual in x's slot.
-//   weights   of the down product's groups and then the up product's, `ahead` of them.
-//             Loaded to registers they would wait for the rows that were asked for
-//             before them: a multiprocessor answers in order.
+//   residual  The ring has `ahead` slots, which the first pass frees. That pass leaves
+//             h = x + residual in the slot of x.
+//   weights   The ring has `ahead` slots, for the groups of the down product and then those
+//             of the up product. If weights were loaded to registers they would wait for
+//             the rows that were asked for before, as a multiprocessor answers in order.
 //
-// Each step of the first pass and of the products ends a group of copies in the
-// hardware's sense, an empty one too, so that waiting counts steps.
+// Each step of the first pass and of the products commits one group of copies, even where
+// it is empty. So waiting for a number of groups is waiting for a number of steps.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +34,7 @@ using namespace basin::kernels;
 
 static constexpr int64_t kWarpBytes = 32 * kSlotBytes;
 
-/// The rows of the block's tile that many after this one.
+/// The rows of the block's tile that comes `tiles` after this one.
 const TileRows &GatedNormBody::rowsAhead(int64_t tiles) {
   if (tiles == 0)
     return rows;
@@ -46,13 +46,13 @@ const TileRows &GatedNormBody::rowsAhead(int64_t tiles) {
   return *out;
 }
 
-/// A number of a slot below twice as many as there are.
+/// The slot for a number that is less than twice the number of slots.
 Value GatedNormBody::wrapped(Value slot) {
   Value count = b.i32(schedule.slots);
   return b.select(b.lessU(slot, count), slot, b.sub(slot, count));
 }
 
-/// The lane's eight columns of row g + 8i.
+/// Points to the slot with the lane's eight columns of row g + 8i.
 Value GatedNormBody::slotOf(StringRef tensor, int64_t step, int64_t i) {
   bool isX = tensor == "x";
   int64_t slotBytes = schedule.slotBytes(spec);
@@ -76,8 +76,8 @@ void GatedNormBody::writeSlot(int64_t step, int64_t i, Value h) {
   b.store(h, slotOf("x", step, i), spec.type, b.i32(0));
 }
 
-/// The lane's first 16 bytes of the slot of weights of a tile's group, those of the down
-/// product before those of the up product.
+/// Points to the lane's first 16 bytes in the slot of weights of a group. Groups of the down
+/// product are numbered before those of the up product.
 Value GatedNormBody::weightSlotOf(int64_t number) {
   int64_t base = schedule.exchangeBytes(spec) + schedule.vectorBytes(spec);
   base += (schedule.slots + schedule.residualSlots(spec)) * schedule.slotBytes(spec);
@@ -87,12 +87,12 @@ Value GatedNormBody::weightSlotOf(int64_t number) {
   return b.at(b.at(b.shared(), b.getI8Type(), mine), b.getI8Type(), b.i32(base));
 }
 
-/// Eight of them.
+/// Loads eight weights from the lane's slot.
 Value GatedNormBody::readWeights(int64_t number, int64_t access) {
   return b.load(weightSlotOf(number), spec.type, b.i32(access * 32 * kWidth), kWidth);
 }
 
-/// Parameters a column, in the order of their copies.
+/// The parameters that have an element for each column, in the order of their copies.
 SmallVector<StringRef, 4> GatedNormBody::vectorNames() const {
   SmallVector<StringRef, 4> out;
   for (auto [name, isThere] :
@@ -105,18 +105,19 @@ SmallVector<StringRef, 4> GatedNormBody::vectorNames() const {
   return out;
 }
 
-/// The copy of a vector of parameters.
+/// Points to the copy of a vector of parameters.
 Value GatedNormBody::vectorOf(StringRef name) {
   SmallVector<StringRef, 4> names = vectorNames();
   int64_t bytes = spec.dim * spec.parameterType.getIntOrFloatBitWidth() / 8;
   return b.shared(schedule.exchangeBytes(spec) + (llvm::find(names, name) - names.begin()) * bytes);
 }
 
-/// Begins to copy group `number`, counted from this tile's first, if there is such a tile.
+/// Begins to copy the rows of group `number`, counted from the first group of this tile, if
+/// the tile of that group exists.
 void GatedNormBody::copyRows(StringRef tensor, int64_t number) {
   const TileRows &from = rowsAhead(number / steps());
   Group group = groupOf(GatePass::Down, number % steps());
-  // `slots` later is the same slot.
+  // The group that comes `slots` later has the same slot.
   int64_t own = tensor == "x" ? number % schedule.slots : number;
   Pair targets{slotOf(tensor, own, 0), slotOf(tensor, own, 1)};
   b.ifThen(from.any, [&] {
@@ -128,7 +129,7 @@ void GatedNormBody::copyRows(StringRef tensor, int64_t number) {
   });
 }
 
-/// The same for weights, which are those of any tile.
+/// Begins to copy the weights of group `number`. They are the same for all tiles.
 void GatedNormBody::copyWeights(int64_t number) {
   number %= 2 * steps();
   bool isDown = number < steps();
@@ -141,7 +142,7 @@ void GatedNormBody::copyWeights(int64_t number) {
   }
   for (int64_t tile = 0; !isDown && tile < 4; ++tile)
     for (int64_t step = 0; 2 * step < tiles; ++step) {
-      // Two in 16 bytes, which are the lane's own as those of the down product are.
+      // Two of these copies fill 16 bytes, which are the lane's own, as for the down product.
       int64_t half = tile * tiles / 2 + step;
       int64_t place = half / 2 * kWarpBytes + half % 2 * (kSlotBytes / 2);
       copyAsync(b, b.at(slot, b.getI8Type(), b.i32(place)),
@@ -149,7 +150,7 @@ void GatedNormBody::copyWeights(int64_t number) {
     }
 }
 
-/// The parameters' vectors, by all threads: they stay.
+/// Copies the vectors of parameters, by all threads. They stay until the kernel ends.
 void GatedNormBody::copyVectors() {
   int64_t each = kSlotBytes * 8 / spec.parameterType.getIntOrFloatBitWidth();
   for (StringRef name : vectorNames())
@@ -162,8 +163,8 @@ void GatedNormBody::copyVectors() {
     }
 }
 
-/// What a block begins with. The last groups of copies are those that later come with
-/// the first pass's steps, in their order.
+/// Begins the copies that a block starts with. The last groups are in the order in which
+/// the steps of the first pass commit theirs later.
 void GatedNormBody::copyFirst() {
   copyVectors();
   commitCopies(b);
@@ -181,7 +182,7 @@ void GatedNormBody::copyFirst() {
   b.barrier();
 }
 
-/// Asks for what takes the place of what the step was done with.
+/// Begins the copies into the slots that the step has freed.
 void GatedNormBody::endStep(GatePass pass, int64_t step) {
   bool weighs = !isStatistics(pass);
   if (isFirst(pass) && spec.residual)
@@ -194,8 +195,9 @@ void GatedNormBody::endStep(GatePass pass, int64_t step) {
     commitCopies(b);
 }
 
-/// Groups of copies that may be on their way when the first pass reads a group: those of
-/// x are asked for a tile before, in as many steps; the others `ahead`.
+/// How many groups of copies may still be on their way when the first pass reads a group.
+/// Rows of x were asked for one tile earlier, in as many steps; the others `ahead` steps
+/// earlier.
 int64_t GatedNormBody::pending() const {
   int64_t out = steps() - 1;
   if (spec.residual || isDeferred())
@@ -203,7 +205,8 @@ int64_t GatedNormBody::pending() const {
   return out;
 }
 
-/// `body` for the block's tiles of rows: one, or where it has slots every grid'th.
+/// Calls `body` for the tiles of the block: for one tile, or if there are slots for every
+/// tile whose number differs by a multiple of the grid.
 void GatedNormBody::forTiles(llvm::function_ref<void()> body) {
   tile = b.blockX();
   rows = rowsOf(tile);
@@ -212,7 +215,8 @@ void GatedNormBody::forTiles(llvm::function_ref<void()> body) {
   grid = b.gridX();
   copyFirst();
   Value count = b.divU(b.add(b.arg("rows"), b.i32(kGateRows - 1)), kGateRows);
-  // The tiles of a launch are below 2^27, and no grid is larger.
+  // A launch has fewer than 2^27 tiles, and its grid is no larger, so that the sum below
+  // does not overflow.
   bool moves = schedule.slots != steps();
   SmallVector<Value> carried(moves ? 1 : 0, b.i32(0));
   b.forLoop(tile, count, grid, carried, [&](Value number, ValueRange first) {

@@ -19,6 +19,7 @@
 #include "basin/Kernels/NormKernel.h"
 
 #include "basin/Kernels/KernelBuilder.h"
+#include "basin/Kernels/SpecParts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/StringExtras.h"
@@ -27,19 +28,13 @@
 using namespace mlir;
 using namespace basin::kernels;
 
-static std::string typeName(Type type) {
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return name;
-}
-
 std::string basin::kernels::getName(const NormSpec &spec) {
   std::string name = spec.layer ? "layer_norm_" : "rms_norm_";
-  name += std::to_string(spec.dim) + "_" + typeName(spec.type);
+  name += std::to_string(spec.dim) + "_" + getTypeName(spec.type);
   if (spec.resultType != spec.type)
-    name += "_to_" + typeName(spec.resultType);
+    name += "_to_" + getTypeName(spec.resultType);
   if (spec.parameterType != spec.type)
-    name += "_by_" + typeName(spec.parameterType);
+    name += "_by_" + getTypeName(spec.parameterType);
   for (auto [has, part] :
        std::initializer_list<std::pair<bool, const char *>>{{spec.residual, "_residual"},
                                                             {spec.residualBias, "_residualbias"},

@@ -30,6 +30,12 @@ int64_t NormSchedule::sharedBytes() const {
   return threadsPerRow == 32 ? 0 : 2 * (blockSize() / 32) * 4;
 }
 
+ScheduleParts NormSchedule::getParts() {
+  return {{"norm.threads_per_row", &threadsPerRow},
+          {"norm.rows_per_block", &rowsPerBlock},
+          {"norm.vector", &vector}};
+}
+
 std::string NormSchedule::check(const NormSpec &spec) const {
   if (threadsPerRow < 32 || threadsPerRow > kMaxThreads || (threadsPerRow & (threadsPerRow - 1)))
     return "expected a power of two from 32 to 1024 as threads a row, but got " +
@@ -94,6 +100,10 @@ int64_t GatedNormSchedule::weightBytes(const NormSpec &spec) const {
 int64_t GatedNormSchedule::sharedBytes(const NormSpec &spec) const {
   return exchangeBytes(spec) + vectorBytes(spec) + (slots + residualSlots(spec)) * slotBytes(spec) +
          ahead * weightBytes(spec);
+}
+
+ScheduleParts GatedNormSchedule::getParts() {
+  return {{"gate.warps", &warps}, {"gate.slots", &slots}, {"gate.ahead", &ahead}};
 }
 
 std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const {

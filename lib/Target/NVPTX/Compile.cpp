@@ -8,6 +8,8 @@
 
 #include "basin/Target/NVPTX/Compile.h"
 
+#include "basin/Dialect/Kernel/IR/Kernel.h"
+
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -23,11 +25,13 @@
 #include "llvm/Support/TargetSelect.h"
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::nvptx;
 
 void basin::nvptx::registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, gpu::GPUDialect, LLVM::LLVMDialect,
-                  math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.insert<kernels::KernelDialect, arith::ArithDialect, cf::ControlFlowDialect,
+                  gpu::GPUDialect, LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect,
+                  scf::SCFDialect, vector::VectorDialect>();
   registerAllGPUToLLVMIRTranslations(registry);
 }
 

@@ -8,96 +8,81 @@
 
 #include "basin/Target/NVPTX/KernelObject.h"
 
+#include "basin/Dialect/Kernel/IR/Kernel.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace basin;
+using kernels::ArgumentAttr;
+using kernels::AxisAttr;
+using kernels::ContractAttr;
+using kernels::GridFactorAttr;
 namespace json = llvm::json;
 
+static constexpr int64_t kDefaultAlignment = 16;
 static constexpr llvm::StringLiteral kMagic = "BASINKO1";
 static constexpr uint64_t kAlignment = 16;
 
-static std::string typeName(Type type) {
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return name;
-}
-
-static json::Value describeArgument(DictionaryAttr argument) {
-  json::Object out{{"name", argument.getAs<StringAttr>("name").getValue()},
-                   {"kind", argument.getAs<StringAttr>("kind").getValue()},
-                   {"type", typeName(argument.getAs<TypeAttr>("type").getValue())}};
-  if (auto align = argument.getAs<IntegerAttr>("align"))
-    out["align"] = align.getInt();
-  if (argument.contains("strided"))
+static json::Object describe(ArgumentAttr argument) {
+  std::string type;
+  llvm::raw_string_ostream(type) << argument.getType();
+  json::Object out{{"name", argument.getName().getValue()},
+                   {"kind", kernels::stringifyArgumentKind(argument.getKind())},
+                   {"type", std::move(type)}};
+  if (!argument.isScalar() && argument.getAlignment() != kDefaultAlignment)
+    out["align"] = argument.getAlignment();
+  if (argument.getIsStrided())
     out["strided"] = true;
   return out;
 }
 
-/// Whether `attribute` is an array of dictionaries that `isRight` accepts.
-static bool isArrayOf(Attribute attribute, llvm::function_ref<bool(DictionaryAttr)> isRight) {
-  auto array = dyn_cast<ArrayAttr>(attribute);
-  return array && llvm::all_of(array, [&](Attribute entry) {
-           auto dictionary = dyn_cast<DictionaryAttr>(entry);
-           return dictionary && isRight(dictionary);
-         });
-}
-
-static bool isArgument(DictionaryAttr entry) {
-  return entry.getAs<StringAttr>("name") && entry.getAs<StringAttr>("kind") &&
-         entry.getAs<TypeAttr>("type");
-}
-
-static bool isFactor(DictionaryAttr entry) {
-  return entry.getAs<StringAttr>("arg") && entry.getAs<IntegerAttr>("per");
-}
-
-/// Attributes that a person wrote may be of another form.
-static LogicalResult checkForm(gpu::GPUFuncOp kernel, ArrayAttr abi, ArrayAttr grid) {
-  if (!isArrayOf(abi, isArgument))
-    return kernel.emitOpError("expected a name, kind and type in each entry of basin.abi");
-  if (abi.size() != kernel.getNumArguments())
-    return kernel.emitOpError("expected ")
-           << kernel.getNumArguments() << " entries of basin.abi, but got " << abi.size();
-  if (!llvm::all_of(grid, [](Attribute axis) { return isArrayOf(axis, isFactor); }))
-    return kernel.emitOpError("expected arrays of {arg, per} in basin.grid");
-  return success();
-}
-
-static json::Value describeAxis(ArrayAttr axis) {
+static json::Array describe(AxisAttr axis) {
   json::Array factors;
-  for (auto factor : axis.getAsRange<DictionaryAttr>())
-    factors.push_back(json::Object{{"arg", factor.getAs<StringAttr>("arg").getValue()},
-                                   {"per", factor.getAs<IntegerAttr>("per").getInt()}});
+  for (GridFactorAttr factor : axis.getFactors())
+    factors.push_back(
+        json::Object{{"arg", factor.getArgument().getValue()}, {"per", factor.getPer()}});
   return factors;
 }
 
+/// A part of a spec; the contract's verifier has no others.
+static json::Value describePart(Attribute part) {
+  if (auto integer = dyn_cast<IntegerAttr>(part))
+    return integer.getInt();
+  if (auto number = dyn_cast<FloatAttr>(part))
+    return number.getValueAsDouble();
+  if (auto text = dyn_cast<StringAttr>(part))
+    return text.getValue();
+  return true;
+}
+
 static FailureOr<json::Value> describe(gpu::GPUFuncOp kernel) {
-  auto block = kernel->getAttrOfType<DenseI32ArrayAttr>("known_block_size");
-  auto abi = kernel->getAttrOfType<ArrayAttr>("basin.abi");
-  auto grid = kernel->getAttrOfType<ArrayAttr>("basin.grid");
-  auto shared = kernel->getAttrOfType<IntegerAttr>("basin.shared_bytes");
-  if (!block || !abi || !grid || !shared)
-    return kernel.emitOpError("expected known_block_size, basin.abi, basin.grid and "
-                              "basin.shared_bytes of a kernel to be launched");
-  if (failed(checkForm(kernel, abi, grid)))
-    return failure();
-  json::Array arguments, axes, threads;
-  for (auto argument : abi.getAsRange<DictionaryAttr>())
-    arguments.push_back(describeArgument(argument));
-  for (auto axis : grid.getAsRange<ArrayAttr>())
-    axes.push_back(describeAxis(axis));
-  for (int32_t size : block.asArrayRef())
+  auto contract = ContractAttr::of(kernel);
+  if (!contract)
+    return kernel.emitOpError("expected a kernel.contract of a kernel to be launched");
+  json::Array arguments, grid, threads;
+  for (ArgumentAttr argument : contract.getArguments())
+    arguments.push_back(describe(argument));
+  for (AxisAttr axis : contract.getGrid())
+    grid.push_back(describe(axis));
+  for (int32_t size : kernel->getAttrOfType<DenseI32ArrayAttr>("known_block_size").asArrayRef())
     threads.push_back(size);
   json::Object out{{"name", kernel.getName()},
                    {"block", std::move(threads)},
-                   {"shared_bytes", shared.getInt()},
-                   {"grid", std::move(axes)},
+                   {"shared_bytes", contract.getSharedBytes()},
+                   {"grid", std::move(grid)},
                    {"arguments", std::move(arguments)}};
-  if (kernel->hasAttr("basin.resident"))
+  if (contract.getIsResident())
     out["resident"] = true;
+  if (contract.getFamily()) {
+    json::Object spec;
+    for (NamedAttribute part : contract.getSpec())
+      spec[part.getName().strref()] = describePart(part.getValue());
+    out["family"] = contract.getFamily().getValue();
+    out["spec"] = std::move(spec);
+  }
   return json::Value(std::move(out));
 }
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from basin.ops.kernels import TYPES, find, not_empty
 
-_GATES = {"plain": "gate", "sigmoid": "sigmoidgate"}
+_GATES = ("plain", "sigmoid")
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
@@ -228,35 +228,35 @@ def _reference(query: Tensor, key: Tensor, value: Tensor, **given: Any) -> tuple
 # ------------------------------------------------------------------------------------------------
 
 
-def _spell(number: float) -> str:
-    """A number as kernels have it in their names."""
-    brief = f"{number:g}"
-    text = brief if float(brief) == number else f"{number:.17g}"
-    return text.replace(".", "p").replace("-", "m").replace("+", "e")
-
-
-def kernel_name(query: Tensor, value: Tensor, given: dict[str, Any]) -> str:
-    """The name of the kernel of a call: attention_128_bf16_causal_sinklogit."""
-    dim, width, mask, gate = query.shape[3], value.shape[3], given["mask"], given["gate"]
-    logit, is_default = given["sink_logit"], given["scale"] is None
-    name = f"attention_{dim}" + (f"x{width}" if width != dim else "") + f"_{TYPES[query.dtype]}"
-    name += "" if is_default else f"_scale{_spell(given['scale'])}"
-    name += f"_softcap{_spell(given['softcap'])}" if given["softcap"] else ""
-    if mask is not None and mask.dtype != torch.bool:
-        name += f"_bias{TYPES[mask.dtype]}"
-    is_narrow = logit is not None and logit.dtype != torch.float32
-    per_head = "perhead" if gate is not None and gate.shape[-1] == 1 != width else ""
+def kernel_spec(
+    query: Tensor, value: Tensor, given: dict[str, Any]
+) -> dict[str, bool | float | str]:
+    """The spec of the kernel of a call."""
+    width, mask, gate, logit = value.shape[3], given["mask"], given["gate"], given["sink_logit"]
+    keeps = mask is not None and mask.dtype == torch.bool
     parts = {
+        "head_dim": query.shape[3],
+        "type": TYPES[query.dtype],
+        "value_dim": width if width != query.shape[3] else None,
         "causal": given["causal"],
         "window": given["window"] > 0,
-        "keep": mask is not None and mask.dtype == torch.bool,
-        "keylengths": given["key_lengths"] is not None,
-        "narrowsinklogit" if is_narrow else "sinklogit": logit is not None,
-        "sinkkeyvalue": given["sink_key"] is not None,
-        _GATES[given["gate_kind"]] + per_head: gate is not None,
-        "logsumexp": given["with_lse"],
+        "mask": None if mask is None else "keep" if keeps else "bias",
+        "mask_type": None if mask is None or keeps else _unless(query.dtype, mask.dtype),
+        "scale": given["scale"],
+        "softcap": given["softcap"] or None,
+        "key_lengths": given["key_lengths"] is not None,
+        "sink_logit": logit is not None,
+        "sink_type": None if logit is None else _unless(torch.float32, logit.dtype),
+        "sink_kv": given["sink_key"] is not None,
+        "gate": None if gate is None else given["gate_kind"],
+        "gate_per_head": gate is not None and gate.shape[-1] == 1 != width,
+        "log_sum_exp": given["with_lse"],
     }
-    return "_".join((name, *(part for part, there in parts.items() if there)))
+    return {name: part for name, part in parts.items() if part is not None and part is not False}
+
+
+def _unless(default: torch.dtype, dtype: torch.dtype) -> str | None:
+    return None if dtype == default else TYPES[dtype]
 
 
 def _with_rows(tensor: Tensor) -> Tensor:
@@ -307,5 +307,5 @@ def _launch(query: Tensor, key: Tensor, value: Tensor, **given: Any) -> tuple[Te
     sizes = {"batch": batch, "heads": heads, "queries": queries}
     sizes |= {"kv_heads": key.shape[1], "keys": key.shape[2]}
     tensors = {name: not_empty(tensor) for name, tensor in strided.items()}
-    find(kernel_name(query, value, given)).launch(tensors | arguments | sizes)
+    find("attention", kernel_spec(query, value, given)).launch(tensors | arguments | sizes)
     return result, lse

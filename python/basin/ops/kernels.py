@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -30,12 +31,14 @@ def not_empty(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.numel() else tensor.new_zeros(16)
 
 
-def find(name: str) -> Any:
-    """The first kernel of that name."""
+def find(family: str, spec: Mapping[str, bool | float | str]) -> Any:
+    """The first kernel that was made from this spec, in the words of basin-compile's options."""
     for opened in _objects:
-        if name in opened:
-            return opened[name]
+        if (kernel := opened.find(family, spec)) is not None:
+            return kernel
+    text = ",".join(name if value is True else f"{name}={value}" for name, value in spec.items())
+    option = f"--{family} {text}"
     raise MissingKernel(
-        f"no kernel {name}: no object given to basin.ops.use has it. Compile it with "
-        "`basin-compile` and pass its object to basin.ops.use"
+        f"no kernel {option}: no object given to basin.ops.use has it. Compile it with "
+        f"`basin-compile {option}` and pass its object to basin.ops.use"
     )

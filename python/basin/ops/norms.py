@@ -10,6 +10,7 @@ all in f32 but for what is rounded to the type of x: h, and the operands of the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -24,23 +25,19 @@ _ACTIVATIONS = {
 }
 
 
-def kernel_name(
+def kernel_spec(
     dim: int,
     dtype: torch.dtype,
-    parts: tuple[str, ...] = (),
-    parameters: torch.dtype | None = None,
-    eps: float = 1e-6,
-) -> str:
-    """The name of the kernel for a row of `dim` elements: rms_norm_4096_bf16_weight_eps358637bd.
-
-    `parts` are the options in the kernels' own order: residual, sum, preaffine, weight, gate. The
-    bits of `eps` in f32 are the last part.
-    """
-    name = f"rms_norm_{dim}_{TYPES[dtype]}"
+    parts: Mapping[str, bool | int | str],
+    parameters: torch.dtype | None,
+    eps: float,
+) -> dict[str, bool | float | str]:
+    """The spec of the kernel for a row of `dim` elements; `parts` that are False are left out."""
+    (rounded,) = struct.unpack("f", struct.pack("f", eps))  # as kernels have it
+    spec = {"dim": dim, "type": TYPES[dtype]} | {key: v for key, v in parts.items() if v}
     if parameters not in (None, dtype):
-        name += f"_by_{TYPES[parameters]}"
-    (bits,) = struct.unpack("I", struct.pack("f", eps))
-    return "_".join((name, *parts, f"eps{bits:x}"))
+        spec["parameters"] = TYPES[parameters]
+    return spec | {"eps": rounded}
 
 
 def _check(x: Tensor, **operands: tuple[Tensor | None, tuple[int, ...]]) -> None:
@@ -85,12 +82,12 @@ def _reference_gate(y: Tensor, down: Tensor, up: Tensor, activation: str) -> Ten
 def _launch(
     x: Tensor,
     eps: float,
-    parts: tuple[str, ...],
+    parts: Mapping[str, bool | int | str],
     parameters: torch.dtype | None,
     operands: dict[str, Tensor | None],
     with_sum: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    kernel = find(kernel_name(x.shape[-1], x.dtype, parts, parameters, eps))
+    kernel = find("norm", kernel_spec(x.shape[-1], x.dtype, parts, parameters, eps))
     y, total = torch.empty_like(x, memory_format=torch.contiguous_format), None
     given = {"x": x.contiguous(), "y": y}
     given |= {name: t.contiguous() for name, t in operands.items() if t is not None}
@@ -100,8 +97,11 @@ def _launch(
     return y, total
 
 
-def _names(**present: bool) -> tuple[str, ...]:
-    return tuple(name for name, there in present.items() if there)
+def _parts(
+    weight: Tensor | None, residual: Tensor | None, pre_affine: Tensor | None
+) -> dict[str, bool]:
+    given = {"residual": residual, "pre_affine": pre_affine, "weight": weight}
+    return {name: tensor is not None for name, tensor in given.items()}
 
 
 @torch.library.custom_op("basin::rms_norm", mutates_args=())
@@ -109,10 +109,7 @@ def _rms_norm(
     x: Tensor, weight: Tensor | None, residual: Tensor | None, pre_affine: Tensor | None, eps: float
 ) -> Tensor:
     if x.is_cuda:
-        parts = _names(
-            residual=residual is not None, preaffine=pre_affine is not None,
-            weight=weight is not None,
-        )  # fmt: skip
+        parts = _parts(weight, residual, pre_affine)
         operands = {"residual": residual, "pre_affine": pre_affine, "weight": weight}
         return _launch(x, eps, parts, _parameter_type(weight, pre_affine), operands)[0]
     h = x if residual is None else x + residual
@@ -129,9 +126,7 @@ def _add_rms_norm(
     x: Tensor, residual: Tensor, weight: Tensor | None, pre_affine: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor]:
     if x.is_cuda:
-        parts = _names(
-            residual=True, sum=True, preaffine=pre_affine is not None, weight=weight is not None
-        )
+        parts = _parts(weight, residual, pre_affine) | {"sum": True}
         operands = {"residual": residual, "pre_affine": pre_affine, "weight": weight}
         parameters = _parameter_type(weight, pre_affine)
         return _launch(x, eps, parts, parameters, operands, with_sum=True)
@@ -157,11 +152,9 @@ def _gated_rms_norm(
     activation: str,
 ) -> Tensor:
     if x.is_cuda:
-        tensorwise = "t" if gate_up.shape[0] == 1 and x.shape[-1] != 1 else ""
-        parts = _names(
-            residual=residual is not None, preaffine=pre_affine is not None,
-            weight=weight is not None,
-        ) + (f"gate{gate_down.shape[0]}{tensorwise}", activation)  # fmt: skip
+        gate = {"gate": gate_down.shape[0], "activation": activation}
+        gate["tensorwise"] = gate_up.shape[0] == 1 and x.shape[-1] != 1
+        parts = _parts(weight, residual, pre_affine) | gate
         operands = {
             "residual": residual, "pre_affine": pre_affine, "weight": weight,
             "gate_down": gate_down, "gate_up": gate_up,

@@ -44,7 +44,7 @@ func.func @rows(%q: tensor<2x4x5x32xf16>, %k: tensor<2x4x7x32xf16>, %v: tensor<2
 // CHECK-SAME: kv_heads = [{of = "key", size = 0 : i64}], mask_batch_stride = [0], mask_head_stride = [{of = "mask", stride = 0 : i64}], mask_row_stride = [{of = "mask", stride = 1 : i64}]
 // CHECK-SAME: query_batch_stride = [0], query_head_stride = [{of = "query", stride = 0 : i64}]
 // CHECK: gpu.func @attention_64_f16_keep_nanrows
-// CHECK-SAME: {align = 1 : i64, kind = "in", name = "mask", strided, type = i8}
+// CHECK-SAME: in "mask" : i8 align 1 strided
 func.func @flat(%q: tensor<12x5x64xf16>, %k: tensor<12x7x64xf16>, %v: tensor<12x7x64xf16>, %m: tensor<1x1x7xi1>) -> tensor<12x5x64xf16> {
   %0 = sink.attention %q, %k, %v mask %m {num_heads = 6 : i64, mask_kind = #sink.mask_kind<keep>, query_layout = #sink.layout<hsd>, key_layout = #sink.layout<hsd>, value_layout = #sink.layout<hsd>, result_layout = #sink.layout<hsd>} : (tensor<12x5x64xf16>, tensor<12x7x64xf16>, tensor<12x7x64xf16>, tensor<1x1x7xi1>) -> tensor<12x5x64xf16>
   return %0 : tensor<12x5x64xf16>

@@ -30,8 +30,9 @@ func.func @equal(%x: tensor<?x4096xbf16>, %w: tensor<4096xbf16>) -> tensor<?x409
 // CHECK-SAME: transposed = ["gate_down", "gate_up"]
 // CHECK: onnx.return %[[Y]]#0, %[[Y]]#1
 // CHECK: gpu.func @[[NAME]](%{{.*}}: !llvm.ptr<1>
-// CHECK-SAME: basin.abi = [{kind = "in", name = "x", type = f16}, {kind = "in", name = "residual", type = f16}, {kind = "in", name = "pre_affine", type = f16}, {kind = "in", name = "weight", type = f16}, {kind = "in", name = "gate_down", type = f16}, {kind = "in", name = "gate_up", type = f16}, {kind = "out", name = "y", type = f16}, {kind = "out", name = "sum", type = f16}, {kind = "scalar", name = "rows", type = i32}]
-// CHECK-SAME: basin.grid = {{\[\[}}{arg = "rows", per = 16 : i64}], [], []]
+// CHECK-SAME: #kernel.contract<(in "x" : f16, in "residual" : f16, in "pre_affine" : f16, in "weight" : f16, in "gate_down" : f16, in "gate_up" : f16, out "y" : f16, out "sum" : f16, scalar "rows" : i32)
+// CHECK-SAME: grid ["rows" per 16], [], []
+// CHECK-SAME: family "norm" {activation = "sigmoid", dim = 64 : i64, eps = {{.*}} : f64, gate = 8 : i64, pre_affine, residual, sum, type = "f16", weight}
 // CHECK: nvvm.mma.sync
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
   onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x64xf16>, {}>, #onnx.value<"r", tensor<2x64xf16>, {}>], outputs = [#onnx.value<"y", tensor<2x64xf16>, {}>, #onnx.value<"s", tensor<2x64xf16>, {}>], valueInfo = [], info = {name = "g"}> {
@@ -101,4 +102,27 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
     %y = sink.gate %n down %d up %u : (tensor<2x64xf16>, tensor<64x8xf16>, tensor<8x64xf16>) -> tensor<2x64xf16>
     onnx.return %y : tensor<2x64xf16>
   }
+}
+
+// -----
+
+// Each activation of a gate is that of its kernel.
+// CHECK-LABEL: func.func @activations
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_sigmoid_eps3727c5ac(
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_tanh_eps3727c5ac(
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_silu_eps3727c5ac(
+// CHECK: sink.launch @basin_kernels::@rms_norm_64_f16_gate8_identity_eps3727c5ac(
+!x = tensor<2x64xf16>
+!d = tensor<64x8xf16>
+!u = tensor<8x64xf16>
+func.func @activations(%x: !x, %d: !d, %u: !u) -> (!x, !x, !x, !x) {
+  %0 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %sigmoid = sink.gate %0 down %d up %u {activation = #sink.activation<sigmoid>} : (!x, !d, !u) -> !x
+  %1 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %tanh = sink.gate %1 down %d up %u {activation = #sink.activation<tanh>} : (!x, !d, !u) -> !x
+  %2 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %silu = sink.gate %2 down %d up %u {activation = #sink.activation<silu>} : (!x, !d, !u) -> !x
+  %3 = sink.rms_norm %x {epsilon = 1.0e-5} : (!x) -> !x
+  %identity = sink.gate %3 down %d up %u {activation = #sink.activation<identity>} : (!x, !d, !u) -> !x
+  return %sigmoid, %tanh, %silu, %identity : !x, !x, !x, !x
 }

@@ -1,7 +1,7 @@
 // RUN: basin-opt %s --split-input-file --verify-diagnostics
 
 gpu.module @k {
-  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {basin.abi = [{name = "x", kind = "in", type = f16}, {name = "y", kind = "out", type = f16}, {name = "rows", kind = "scalar", type = i32}]} {
+  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<(in "x" : f16, out "y" : f16, scalar "rows" : i32) grid [], [], [] shared 0>} {
     gpu.return
   }
 }
@@ -13,7 +13,7 @@ func.func @good(%x: tensor<?x64xf16>) -> tensor<?x64xf16> {
 // -----
 
 gpu.module @k {
-  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {basin.abi = [{name = "x", kind = "in", type = f16}, {name = "y", kind = "out", type = f16}, {name = "rows", kind = "scalar", type = i32}]} {
+  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<(in "x" : f16, out "y" : f16, scalar "rows" : i32) grid [], [], [] shared 0>} {
     gpu.return
   }
 }
@@ -26,7 +26,7 @@ func.func @lacks_scalar(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
 // -----
 
 gpu.module @k {
-  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {basin.abi = [{name = "x", kind = "in", type = f16}, {name = "y", kind = "out", type = f16}, {name = "rows", kind = "scalar", type = i32}]} {
+  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<(in "x" : f16, out "y" : f16, scalar "rows" : i32) grid [], [], [] shared 0>} {
     gpu.return
   }
 }
@@ -39,7 +39,7 @@ func.func @too_many(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
 // -----
 
 gpu.module @k {
-  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {basin.abi = [{name = "x", kind = "in", type = f16}, {name = "y", kind = "out", type = f16}, {name = "rows", kind = "scalar", type = i32}]} {
+  gpu.func @f(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<(in "x" : f16, out "y" : f16, scalar "rows" : i32) grid [], [], [] shared 0>} {
     gpu.return
   }
 }

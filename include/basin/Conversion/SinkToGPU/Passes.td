@@ -29,7 +29,7 @@ def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
                "parts of schedules in place of what is chosen, such as attention.stages=1">,
     Option<"partial", "partial", "bool", "false", "leave ops alone that have no kernel">
   ];
-  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+  let dependentDialects = ["::basin::kernels::KernelDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

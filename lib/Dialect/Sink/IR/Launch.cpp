@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "basin/Dialect/Kernel/IR/Kernel.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -94,21 +95,19 @@ LogicalResult LaunchOp::verify() {
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   Operation *target = tables.lookupNearestSymbolFrom(*this, getKernel());
-  auto abi = target ? target->getAttrOfType<ArrayAttr>("basin.abi") : ArrayAttr();
-  if (!abi)
+  auto contract = target ? kernels::ContractAttr::of(target) : kernels::ContractAttr();
+  if (!contract)
     return emitOpError("expected a kernel, but there is none: ") << getKernel();
   size_t count = getInputs().size() + getOutputs().size() + getScalars().size();
-  for (auto argument : abi.getAsRange<DictionaryAttr>()) {
-    auto name = argument.getAs<StringAttr>("name"), kind = argument.getAs<StringAttr>("kind");
-    if (!name || !kind)
-      return emitOpError("expected a name and a kind of each argument of ") << getKernel();
-    bool has = kind.getValue() == "scalar" ? getScalars().contains(name)
-               : kind.getValue() == "out"  ? llvm::is_contained(getOutputs(), name)
-                                           : llvm::is_contained(getInputs(), name);
+  for (kernels::ArgumentAttr argument : contract.getArguments()) {
+    StringAttr name = argument.getName();
+    bool isOut = argument.getKind() == kernels::ArgumentKind::Out;
+    bool has = argument.isScalar() ? getScalars().contains(name)
+                                   : llvm::is_contained(isOut ? getOutputs() : getInputs(), name);
     if (!has)
       return emitOpError("expected the kernel's argument '") << name.getValue() << "'";
   }
-  if (count != abi.size())
-    return emitOpError("expected ") << abi.size() << " arguments, but got " << count;
+  if (size_t wanted = contract.getArguments().size(); count != wanted)
+    return emitOpError("expected ") << wanted << " arguments, but got " << count;
   return success();
 }

@@ -62,7 +62,7 @@ def _compile(compiler: str, target: str, kernel: Kernel, folder: Path) -> dict[s
 
 def _copy_package(folder: Path) -> None:
     """All but the extension, which needs MLIR."""
-    library = _PACKAGE / "libbasin_rt.so.1"
+    library = _PACKAGE / "libbasin_rt.so.2"
     if not library.exists():
         raise ObjectsError(f"{library}: the runtime is not built")
     shutil.rmtree(folder, ignore_errors=True)

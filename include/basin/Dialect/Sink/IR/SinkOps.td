@@ -409,9 +409,9 @@ def Sink_LaunchOp : Sink_Op<"launch",
     [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a kernel on tensors";
   let description = [{
-    Launches `kernel`, whose `basin.abi` says what its arguments are: those of kind
-    "in" are the operands, in the order of `inputs`, those of kind "out" the results,
-    in the order of `outputs`, and scalars are products of factors:
+    Launches `kernel`, whose `kernel.contract` says what its arguments are: those of
+    kind `in` are the operands, in the order of `inputs`, those of kind `out` the
+    results, in the order of `outputs`, and scalars are products of factors:
 
     | factor | what |
     |---|---|
@@ -437,7 +437,7 @@ def Sink_LaunchOp : Sink_Op<"launch",
       `scalars`, an output, and one of `size` and `stride`, an axis of it
     - (launch_c3) `transposed` names inputs; `shapes` has a list for each axis of an
       output, and each output that has no static type
-    - (launch_c4) `kernel` is an op with `basin.abi`, of whose arguments each is
+    - (launch_c4) `kernel` is an op with a `kernel.contract`, each argument of which is
       there once
   }];
   let arguments = (ins Variadic<AnyType>:$tensors, SymbolRefAttr:$kernel,

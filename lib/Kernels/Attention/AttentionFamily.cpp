@@ -1,0 +1,116 @@
+//===- AttentionFamily.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attention in the table of families.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Common/Families.h"
+#include "basin/Kernels/AttentionKernel.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin::kernels;
+
+namespace {
+constexpr std::pair<StringRef, AttentionSpec::Mask> kMasks[] = {{"bias", AttentionSpec::Bias},
+                                                                {"keep", AttentionSpec::Keep}};
+constexpr std::pair<StringRef, AttentionSpec::Gate> kGates[] = {
+    {"plain", AttentionSpec::Plain}, {"sigmoid", AttentionSpec::Sigmoid}};
+
+bool isPositive(double x) { return x > 0 && std::isfinite(x); }
+bool isNegative(double x) { return x < 0 && std::isfinite(x); }
+
+struct AttentionTraits {
+  using Spec = AttentionSpec;
+  using Schedule = AttentionSchedule;
+  static constexpr llvm::StringLiteral kName = "attention";
+  static constexpr llvm::StringLiteral kSummary = "softmax attention with sinks, forward";
+
+  static std::string getName(const AttentionSpec &spec) { return basin::kernels::getName(spec); }
+
+  static void list(SpecParts &parts, AttentionSpec &spec) {
+    parts.dim("head_dim", spec.headDim);
+    parts.require();
+    parts.type("type", spec.type);
+    parts.require();
+    parts.dim("value_dim", spec.valueDim);
+    parts.flag("causal", spec.causal);
+    parts.flag("top_left", spec.topLeft);
+    parts.flag("window", spec.window);
+    parts.choice("mask", spec.mask, Choices<AttentionSpec::Mask>(kMasks));
+    parts.type("mask_type", spec.maskType);
+    parts.number("mask_fill", spec.maskFill, "a negative number", isNegative);
+    parts.flag("nan_hidden_rows", spec.nanHiddenRows);
+    parts.number("scale", spec.scale, "a positive number", isPositive);
+    parts.number("softcap", spec.softcap, "a positive number", isPositive);
+    parts.flag("key_lengths", spec.keyLengths);
+    parts.flag("sink_logit", spec.sinkLogit);
+    parts.type("sink_type", spec.sinkType);
+    parts.flag("sink_kv", spec.sinkKeyValue);
+    parts.choice("gate", spec.gate, Choices<AttentionSpec::Gate>(kGates));
+    parts.flag("gate_per_head", spec.gatePerHead);
+    parts.flag("log_sum_exp", spec.logSumExp);
+  }
+
+  static std::string complete(AttentionSpec &spec) {
+    if (spec.maskType && spec.mask != AttentionSpec::Bias)
+      return "expected mask=bias beside mask_type";
+    if (spec.sinkType && !spec.sinkLogit)
+      return "expected sink_logit beside sink_type";
+    if (spec.gatePerHead && spec.gate == AttentionSpec::NoGate)
+      return "expected gate beside gate_per_head";
+    if (spec.topLeft && !spec.causal && !spec.window)
+      return "expected causal or window beside top_left";
+    if (spec.mask == AttentionSpec::Bias && !spec.maskType)
+      spec.maskType = spec.type;
+    return {};
+  }
+
+  /// What the kernel's name leaves out, too.
+  static void simplify(SpecParts &, AttentionSpec &spec) {
+    if (spec.valueDim == spec.headDim)
+      spec.valueDim = 0;
+    spec.topLeft &= spec.causal || spec.window;
+    spec.gatePerHead &= spec.gate != AttentionSpec::NoGate;
+    if (spec.mask != AttentionSpec::Bias || spec.maskType == spec.type)
+      spec.maskType = Type();
+    if (!spec.sinkLogit || spec.getSinkType().isF32())
+      spec.sinkType = Type();
+  }
+
+  static std::string check(const AttentionSpec &spec) { return basin::kernels::check(spec); }
+  static Schedule choose(const AttentionSpec &spec, StringRef chip) {
+    return chooseAttentionSchedule(spec, chip);
+  }
+  static ScheduleParts getParts(Schedule &schedule) { return schedule.getParts(); }
+  static std::vector<StringRef> getScheduleParts() {
+    std::vector<StringRef> out;
+    Schedule schedule;
+    for (const SchedulePart &part : schedule.getParts())
+      out.push_back(part.name);
+    return out;
+  }
+  static std::string check(const AttentionSpec &spec, const Schedule &schedule, StringRef chip) {
+    return schedule.check(spec, chip);
+  }
+  static gpu::GPUFuncOp build(gpu::GPUModuleOp module, const AttentionSpec &spec,
+                              const Schedule &schedule) {
+    return buildAttentionKernel(module, spec, schedule);
+  }
+};
+} // namespace
+
+static const FamilyOf<AttentionTraits> kFamily;
+
+const KernelFamily &basin::kernels::getAttentionFamily() { return kFamily; }
+
+std::unique_ptr<AnySpec> basin::kernels::toAnySpec(const AttentionSpec &spec) {
+  return kFamily.wrap(spec);
+}

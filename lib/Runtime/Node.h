@@ -1,0 +1,75 @@
+//===- Node.h ---------------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reads the JSON of an object: what is expected of each value, with the place of the
+// first value that is something else.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_RUNTIME_NODE_H
+#define BASIN_LIB_RUNTIME_NODE_H
+
+#include "JSON.h"
+
+#include <utility>
+
+namespace basin::rt {
+
+/// One value with its place in the file, "kernels[2].block", for messages. Everything
+/// returns something usable once an error is set, and the first error stays.
+class Node {
+public:
+  Node(const json::Value &value, std::string path, std::string &error)
+      : value(value), path(std::move(path)), error(error) {}
+
+  /// A member that must be there.
+  Node member(const std::string &name) const;
+  bool has(const char *name) const { return value.find(name) != nullptr; }
+  size_t size() const;
+  Node operator[](size_t i) const {
+    return {value.elements[i], path + "[" + std::to_string(i) + "]", error};
+  }
+  json::Value::Kind kind() const { return value.kind; }
+  int64_t integer(int64_t min, int64_t max) const;
+  double number() const;
+  bool boolean() const;
+  /// A text that can be a name: it reaches C strings and terminals.
+  std::string name() const;
+  template <typename T, size_t N> T oneOf(const std::pair<const char *, T> (&choices)[N]) const;
+  /// The names of an object's members, each of which can be a name.
+  const std::vector<std::string> &keys() const;
+
+  void fail(const std::string &what) const {
+    if (error.empty())
+      error = (path.empty() ? "" : path + ": ") + what;
+  }
+  bool failed() const { return !error.empty(); }
+
+private:
+  bool expect(json::Value::Kind kind, const char *what) const;
+
+  const json::Value &value;
+  std::string path;
+  std::string &error;
+};
+
+template <typename T, size_t N>
+T Node::oneOf(const std::pair<const char *, T> (&choices)[N]) const {
+  std::string text = name(), known;
+  for (const auto &[name, choice] : choices) {
+    if (text == name)
+      return choice;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  fail("expected one of " + known + ", but got '" + text + "'");
+  return choices[0].second;
+}
+
+} // namespace basin::rt
+
+#endif // BASIN_LIB_RUNTIME_NODE_H
