@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from basin.model import BasinError, ExternalData, Model, load
-from basin.proof import DEFAULT_LIMIT, Proof, prove
+from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
 
@@ -64,8 +64,6 @@ def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -
         # The target cannot be written either: saving it says so.
         return Proof()
     with folder as name:
-        from basin.proof import count_bytes
-
         size = count_bytes(source)
         if size > limit:
             return Proof(skipped=f"the model has {size} bytes, the limit is {limit}")

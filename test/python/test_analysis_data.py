@@ -16,7 +16,7 @@ from basin.analysis.batches import plan
 from basin.analysis.data import load, random_tokens
 from basin.analysis.feed import Feeder, vocabulary
 from basin.analysis.tokenizer import make_tokenizer
-from basin.signature import Facts, read_facts
+from basin.inputs.signature import Facts, read_facts
 from onnx import TensorProto, helper
 from tokenizers import models, pre_tokenizers, processors
 
@@ -383,7 +383,7 @@ def test_every_exported_model_can_be_fed(path):
 
 
 def test_model_metadata_tells_bos(tmp_path):
-    from basin.analysis.commands import _bos_of
+    from basin.commands.analyze import _bos_of
 
     model = onnx.load(MODELS / "text-small.onnx")
     entry = model.metadata_props.add()

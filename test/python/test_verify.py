@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import pytest
 from basin.cli import app
-from basin.compare import compare_arrays, compare_output, ulp_distance
-from basin.inputs import SizePlan, make_inputs
-from basin.verify import VerifyError, format_report, open_session, verify
+from basin.inputs.random_inputs import SizePlan, make_inputs
+from basin.verification.compare import compare_arrays, compare_output, ulp_distance
+from basin.verification.sessions import open_session
+from basin.verify import VerifyError, format_report, verify
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 

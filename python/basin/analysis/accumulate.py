@@ -8,13 +8,14 @@ A sequence in which a tap has NaN or infinity is counted in `nonfinite` and othe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.batch import Batch
 from basin.analysis.cells import Cell, Count
+from basin.errors import AnalysisError
 
 # Outputs that are the same whatever the batch.
 CONSTANT = ("weight",)
@@ -39,7 +40,7 @@ class Accumulator:
         except KeyError:
             raise AttributeError(name) from None
 
-    def update(self, outputs: dict[str, np.ndarray], batch: Batch | None) -> None:
+    def update(self, outputs: Mapping[str, object], batch: Batch | None) -> None:
         """Take in one run: the model's outputs by name, of this batch.
 
         Outputs without elements are those of an If's branch that did not run. Without a batch, or
@@ -98,7 +99,8 @@ class Accumulator:
             found.append(~bad.reshape(len(value), -1).any(axis=1))
         if not self.tap["batched"]:
             return np.array([all(one.all() for one in found)])
-        return np.logical_and.reduce(found)
+        together: np.ndarray = np.logical_and.reduce(found)
+        return together
 
     def _take(self, own: dict[str, np.ndarray], rows: Batch, tokens: Batch) -> None:
         """Take in finite outputs: `rows` fits those by sequence, `tokens` those by token."""

@@ -41,22 +41,26 @@ class Batch:
     @property
     def lengths(self) -> np.ndarray:
         """How many real tokens each sequence has, [B]."""
-        return self.mask.sum(axis=1)
+        lengths: np.ndarray = self.mask.sum(axis=1)
+        return lengths
 
     @property
     def starts(self) -> np.ndarray:
         """Index of each sequence's first real token, [B]."""
-        return self.mask.argmax(axis=1)
+        starts: np.ndarray = self.mask.argmax(axis=1)
+        return starts
 
     @property
     def is_first(self) -> np.ndarray:
         """Whether a token is the first real one of its sequence, [B, T]."""
-        return self.mask & (self.positions == 0)
+        first: np.ndarray = self.mask & (self.positions == 0)
+        return first
 
     @property
     def is_later(self) -> np.ndarray:
         """Whether a token is a real one after the first, [B, T]."""
-        return self.mask & (self.positions != 0)
+        later: np.ndarray = self.mask & (self.positions != 0)
+        return later
 
     def take(self, rows: np.ndarray) -> Batch:
         """The sequences for which `rows`, [B] bool, holds."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.batch import Batch
 from basin.analysis.feed import Feeder
+from basin.errors import AnalysisError
 
 
 @dataclass

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.tokenizer import Tokenizer
+from basin.errors import AnalysisError
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
     from basin.analysis.runs import Runs
-    from basin.signature import Facts
+    from basin.inputs.signature import Facts
 
 # Length of windows and of random sequences where none is asked for.
 WINDOW, RANDOM_LENGTH = 512, 128

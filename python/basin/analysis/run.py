@@ -12,14 +12,14 @@ from typing import Any
 import onnxruntime as ort
 
 import basin
-from basin.analysis import AnalysisError
 from basin.analysis.accumulate import by_tap
 from basin.analysis.metrics import known_ids
 from basin.analysis.progress import steps
 from basin.analysis.runs import Source
 from basin.analysis.stats import Stats
-from basin.signature import Facts, read_facts
-from basin.verify import run_session
+from basin.errors import AnalysisError
+from basin.inputs.signature import Facts, read_facts
+from basin.verification.sessions import run_session
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _METADATA = "basin.statistics"

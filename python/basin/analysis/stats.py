@@ -15,13 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from basin.analysis import AnalysisError
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import Residual
 from basin.analysis.metrics import derive, known_ids
 from basin.analysis.packing import pack, unpack
 from basin.analysis.streams import stream_maxima
-from basin.files import write_whole
+from basin.errors import AnalysisError
+from basin.output.files import write_whole
 
 VERSION = 1
 
@@ -166,7 +166,9 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         text = path.read_text("utf-8")
-        document = unpack(json.loads(text, parse_constant=_finite, parse_float=_finite))
+        document: dict[str, Any] = unpack(
+            json.loads(text, parse_constant=_finite, parse_float=_finite)
+        )
     except (ValueError, RecursionError) as error:
         raise AnalysisError(f"{path}: not JSON: {error}") from None
     check(document, str(path))

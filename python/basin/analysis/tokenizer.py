@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.token_text import Decoder
+from basin.errors import AnalysisError
 
 # The testbeds' ids: bytes, and BOS where the model has an id more (basin.testbed.data).
 BYTES = 256

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnxruntime as ort
 
-from basin.signature import Facts, VerifyError, input_dtype, is_past, lengths_of, read_facts
+from basin.errors import VerifyError
+from basin.inputs.signature import Facts, is_past, lengths_of, read_facts
+from basin.inputs.types import input_dtype
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,23 @@
-"""The commands `basin analyze` and `basin merge-stats`."""
+"""`basin analyze`: measure the sinks and outliers of a model on data."""
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from basin.analysis import AnalysisError
-from basin.files import find_clash, refers_to
-from basin.printable import printable
+from basin.commands.statistics_files import (
+    FIGURES,
+    REPORT,
+    STATS,
+    check_inputs,
+    check_targets,
+    finish,
+)
+from basin.errors import AnalysisError
+from basin.output.files import refers_to
 
 
 class Device(str, Enum):
@@ -19,11 +25,6 @@ class Device(str, Enum):
 
     cpu = "cpu"
     cuda = "cuda"
-
-
-STATS = typer.Option("--stats", help="Write the statistics, which rewrite --stats reads.")
-REPORT = typer.Option("--report", help="Write the report, one HTML file.")
-FIGURES = typer.Option("--figures", help="Write the report's figures into this folder.")
 
 
 def analyze(
@@ -64,7 +65,7 @@ def analyze(
     from basin.analysis.feed import vocabulary
     from basin.analysis.runs import Arrays, Source
     from basin.analysis.tokenizer import make_tokenizer, tokenizer_files
-    from basin.signature import read_facts
+    from basin.inputs.signature import read_facts
 
     if sum(bool(one) for one in (data, random, inputs)) != 1:
         raise AnalysisError("give --data FILE, --inputs FILE.npz, or --random N to do without")
@@ -72,7 +73,7 @@ def analyze(
         raise AnalysisError("--tokenizer belongs to --data")
     if inputs and any(one is not None for one in (bos, length, sequences)):
         raise AnalysisError("--bos, --length and --sequences belong to --data and --random")
-    _check_targets(stats, report)
+    check_targets(stats, report)
     if not model.is_file():
         raise AnalysisError(f"no such file: {model}")
     facts = read_facts(model)
@@ -81,17 +82,11 @@ def analyze(
         read.append(data)
     if tokenizer is not None and tokenizer != "bytes":
         read += tokenizer_files(Path(tokenizer))
-    _check_inputs({"--stats": stats, "--report": report}, figures, read)
+    check_inputs({"--stats": stats, "--report": report}, figures, read)
     size = vocabulary(facts)
     model_bos = _bos_of(facts.metadata)
     dataset: Source
-    if inputs:
-        dataset = Arrays.load(inputs)
-    elif random is not None:
-        if size is None:
-            raise AnalysisError("--random: the model's table of ids is not found; give --data")
-        dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)
-    else:
+    if data is not None:
         dataset = load(
             data,
             vocabulary=size,
@@ -101,6 +96,12 @@ def analyze(
             length=length,
             limit=sequences,
         )
+    elif random is not None:
+        if size is None:
+            raise AnalysisError("--random: the model's table of ids is not found; give --data")
+        dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)
+    else:
+        dataset = Arrays.load(inputs or [])
     result = run.analyze(
         model,
         dataset,
@@ -110,64 +111,10 @@ def analyze(
         facts=facts,
         progress=True,
     )
-    _finish(result.document(), stats, report, figures)
-
-
-def merge_stats(
-    files: Annotated[list[Path], typer.Argument(metavar="STATS...", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", show_default=False)],
-    report: Annotated[Path | None, REPORT] = None,
-    figures: Annotated[Path | None, FIGURES] = None,
-) -> None:
-    """Add up statistics of one model, measured on different data."""
-    from basin.analysis import stats
-
-    _check_targets(out, report)
-    _check_inputs({"--out": out, "--report": report}, figures, files)
-    _finish(stats.merge_stats(files).document(), out, report, figures)
+    finish(result.document(), stats, report, figures)
 
 
 def _bos_of(metadata: dict[str, str]) -> int | None:
     """The id of BOS that a model's metadata tells."""
     found = next((metadata[key] for key in ("bos_token_id", "bos") if key in metadata), "")
     return int(found) if found.isdecimal() else None
-
-
-def _check_targets(*paths: Path | None) -> None:
-    """Refuse, before a long run, files that could not be written after it."""
-    for path in paths:
-        if path is not None and not path.absolute().parent.is_dir():
-            raise AnalysisError(f"no such folder: {path.parent}")
-        if path is not None and path.is_dir():
-            raise AnalysisError(f"a folder, not a file: {path}")
-
-
-def _check_inputs(
-    targets: dict[str, Path | None], figures: Path | None, inputs: list[Path]
-) -> None:
-    """Refuse, before a long run, to write a file that is read, or one file twice."""
-    from basin.report.figures import figure_paths
-
-    if figures is not None:
-        targets |= {f"--figures ({path.name})": path for path in figure_paths(figures)}
-    clash = find_clash(targets, inputs)
-    if clash is not None:
-        raise AnalysisError(clash)
-
-
-def _finish(
-    document: dict[str, Any], stats: Path | None, report: Path | None, figures: Path | None
-) -> None:
-    """Warn, write what was asked for and print the summary."""
-    from basin import report as reports
-    from basin.analysis.stats import write
-
-    for note in document["notes"]:
-        print(printable(f"basin: warning: {note}"), file=sys.stderr)
-    if stats is not None:
-        write(document, stats)
-    if report is not None:
-        reports.write_html(document, report)
-    if figures is not None:
-        reports.write_figures(document, figures)
-    print(reports.terminal_summary(document))

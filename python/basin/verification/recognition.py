@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from basin.branches import flatten_branches
-from basin.drawn_inputs import RECIPES, Case, Recipe, draw_cases
+from basin.errors import VerifyError
+from basin.inputs.drawn_inputs import RECIPES, Case, Recipe, draw_cases
 from basin.model import BasinError, load
-from basin.proof import DEFAULT_LIMIT, count_bytes
-from basin.runners import ReferenceRunner, RuntimeRunner
-from basin.signature import VerifyError
-from basin.tolerance import compare_sides, rows_of
+from basin.verification.branches import flatten_branches
+from basin.verification.proof import DEFAULT_LIMIT, count_bytes
+from basin.verification.runners import ReferenceRunner, RuntimeRunner
+from basin.verification.tolerance import compare_sides, rows_of
 
 __all__ = ["OpReport", "RecognitionReport", "check_recognition", "format_recognition"]
 
@@ -267,7 +267,7 @@ def _last_words(text: str) -> str:
 
 def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case: Case) -> OpReport:
     """The worse of `report` and one case's figures."""
-    exact = outputs.exact or [None] * len(outputs.form)
+    exact: list[str] | list[None] = outputs.exact or [None] * len(outputs.form)
     for name_form, name_meaning, name_exact in zip(outputs.form, outputs.meaning, exact):
         form, meaning = (np.asarray(results[n]) for n in (name_form, name_meaning))
         precise = None if name_exact is None else np.asarray(results[name_exact])
