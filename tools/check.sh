@@ -71,7 +71,7 @@ check_format() {
     xargs -0 $BASIN_LLVM/bin/clang-format --dry-run -Werror
 }
 
-check_build() { setup_build $build "${configure[@]}" && ninja -C $build --quiet basin-test-depends; }
+check_build() { setup_configure $build "${configure[@]}" && setup_build $build all basin-test-depends; }
 
 # Install, then build and run a project that knows only the install.
 check_install() {
@@ -120,7 +120,7 @@ sanitized_pytest() {
     test/python/test_{cli,fuzz_regressions,recognition,rewrites,runtime,untrusted}.py
 }
 
-setup_packages
+setup_packages "${BASIN_BUILD_PACKAGES[@]}" "${BASIN_CHECK_PACKAGES[@]}"
 setup_python requirements.txt requirements-test.txt
 if [ $sanitize = 1 ]; then
   configure=("-DBASIN_SANITIZE=address;undefined")
@@ -130,7 +130,7 @@ if [ $sanitize = 1 ]; then
   export ASAN_OPTIONS=detect_leaks=0:detect_container_overflow=0:allow_user_poisoning=0
   export UBSAN_OPTIONS=print_stacktrace=1
 else
-  configure=(-DBASIN_ENABLE_FUZZERS=ON)
+  configure=(-DBASIN_ENABLE_FUZZERS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON)
   setup_torch
   setup_models
   setup_assemblers
@@ -139,6 +139,8 @@ fi
 if [ $sanitize = 0 ]; then
   check "clang-format" check_format
   check "ruff" "$python" -m ruff check -q .
+  check "ruff format" "$python" -m ruff format -q --check python test tools
+  check "mypy" "$python" -m mypy
   check "licence headers" "$python" tools/check_headers.py
 fi
 check "build" check_build || finish

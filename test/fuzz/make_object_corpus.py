@@ -1,6 +1,6 @@
 """Write seeds for basin-object-fuzzer: small kernel objects.
 
-    python test/fuzz/make_object_corpus.py OUT
+python test/fuzz/make_object_corpus.py OUT
 """
 
 from __future__ import annotations
