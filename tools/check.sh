@@ -142,6 +142,7 @@ if [ $sanitize = 0 ]; then
   check "ruff format" "$python" -m ruff format -q --check python test tools
   check "mypy" "$python" -m mypy
   check "licence headers" "$python" tools/check_headers.py
+  check "lines and links of docs" "$python" tools/check_docs.py
 fi
 check "build" check_build || finish
 mkdir -p "$results"
