@@ -31,7 +31,9 @@ def rewrite(
     model = load(source)
     said = [*model.remarks, *model.run(pipeline)]
     if verify and not exact:
-        said.append("remark: a rewrite that rounds weights promises no bits: not compared")
+        said.append(
+            "remark: the outputs were not compared: a rewrite that rounds weights changes bits"
+        )
     elif verify:
         said += _check(model, Path(source), Path(target), limit)
     model.save(target, external_data)

@@ -99,8 +99,8 @@ class Feeder:
         if kind in "iu" and lengths_of(lower, 0, 1) is not None:
             return _fill_lengths
         raise AnalysisError(
-            f"input '{item.name}' ({item.type}, {list(item.shape)}): what it should hold is not "
-            "known"
+            f"input '{item.name}' ({item.type}, {list(item.shape)}): its name and type do not "
+            "tell what to put into it"
         )
 
     def _past_of(self, item: ort.NodeArg) -> Fill:

@@ -52,7 +52,7 @@ def analyze(
         taps = instrumentation["taps"]
         if not taps:
             reasons = "; ".join(dict.fromkeys(remarks)) or "no stream, norm or attention was found"
-            raise AnalysisError(f"{path}: nothing in it can be measured: {reasons}")
+            raise AnalysisError(f"{path}: the model has nothing that can be measured: {reasons}")
         runs = data.runs(session.get_inputs(), facts, instrumentation, batch)
         accumulators = by_tap(instrumentation)
         for index in steps(runs.total, progress):

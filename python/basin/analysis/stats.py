@@ -69,7 +69,9 @@ class Stats:
         for what, mine, theirs in pairs:
             if mine != theirs:
                 shown = "" if isinstance(mine, dict) else f": {mine} and {theirs}"
-                raise AnalysisError(f"{where}: measured with another {what}{shown}")
+                raise AnalysisError(
+                    f"{where}: expected the same {what} as in the files before{shown}"
+                )
         for mine, theirs in zip(self.accumulators, other.accumulators):
             mine.merge(theirs)
         self.data = _merged_data(self.data, other.data)
@@ -155,7 +157,7 @@ def _finite(text: str) -> float:
     """A number as JSON has it: neither NaN nor infinity, nor too large for a double."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} is not a finite number")
     return value
 
 

@@ -100,8 +100,8 @@ class FileTokenizer:
             return
         self.named_bos = id
         self.notes.append(
-            f"BOS is id {id} ('{token}', {CONFIG}), which this tokenizer does not put before a "
-            f"text: --bos {id} does"
+            f"BOS is id {id} ('{token}', {CONFIG}), but this tokenizer does not put it before "
+            f"a text: give --bos {id} for that"
         )
 
     def encode(self, text: str, whole: bool = False) -> np.ndarray:

@@ -38,21 +38,24 @@ def analyze(
         typer.Option(help="Arrays by input name (.npz), for any model.", show_default=False),
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option(metavar="FILE|bytes", help="tokenizer.json, or bytes as ids.")
+        str | None,
+        typer.Option(metavar="FILE|bytes", help="A tokenizer.json, or 'bytes': ids are bytes."),
     ] = None,
     bos: Annotated[
         int | None, typer.Option(min=0, help="Id to put before sequences that lack it.")
     ] = None,
     length: Annotated[
-        int | None, typer.Option(min=1, help="Tokens a sequence has at most.")
+        int | None, typer.Option(min=1, help="How many tokens a sequence has at most.")
     ] = None,
-    sequences: Annotated[int | None, typer.Option(min=1, help="Sequences to read.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Sequences to run at a time.")] = 8,
+    sequences: Annotated[
+        int | None, typer.Option(min=1, help="How many sequences to read.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="How many sequences to run at a time.")] = 8,
     random: Annotated[
-        int | None, typer.Option(min=1, help="Random sequences instead of data.")
+        int | None, typer.Option(min=1, help="Run N random sequences instead of data.")
     ] = None,
     sink_length: Annotated[
-        int, typer.Option(min=1, max=65536, help="Tokens that sink importance is taken over.")
+        int, typer.Option(min=1, max=65536, help="How many first tokens sink importance looks at.")
     ] = 64,
     stats: Annotated[Path | None, STATS] = None,
     report: Annotated[Path | None, REPORT] = None,
@@ -68,11 +71,11 @@ def analyze(
     from basin.inputs.signature import read_facts
 
     if sum(bool(one) for one in (data, random, inputs)) != 1:
-        raise AnalysisError("give --data FILE, --inputs FILE.npz, or --random N to do without")
+        raise AnalysisError("give exactly one of --data FILE, --inputs FILE.npz and --random N")
     if data is None and tokenizer is not None:
-        raise AnalysisError("--tokenizer belongs to --data")
+        raise AnalysisError("--tokenizer needs --data")
     if inputs and any(one is not None for one in (bos, length, sequences)):
-        raise AnalysisError("--bos, --length and --sequences belong to --data and --random")
+        raise AnalysisError("--bos, --length and --sequences need --data or --random")
     check_targets(stats, report)
     if not model.is_file():
         raise AnalysisError(f"no such file: {model}")
@@ -98,7 +101,9 @@ def analyze(
         )
     elif random is not None:
         if size is None:
-            raise AnalysisError("--random: the model's table of ids is not found; give --data")
+            raise AnalysisError(
+                "--random: the table that token ids index was not found in the model; give --data"
+            )
         dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)
     else:
         dataset = Arrays.load(inputs or [])

@@ -98,17 +98,17 @@ def check_rewrite_options(
     if rescale is not None and not re.fullmatch(r"auto|-?\d{1,3}", rescale):
         fail(f"--rescale-residual: expected a whole number or auto, but got '{rescale}'")
     if stats is not None and scale_dims is not None:
-        fail("--stats and --scale-dims say the same thing: give one of them")
+        fail("--stats and --scale-dims both choose the scales: give only one of them")
     if absorb is None and scale_dims is not None:
-        fail("--scale-dims belongs to --absorb residual")
+        fail("--scale-dims needs --absorb residual")
     if absorb is None and rescale != "auto" and stats is not None:
-        fail("--stats belongs to --absorb residual or --rescale-residual auto")
+        fail("--stats needs --absorb residual or --rescale-residual auto")
     if bound is not None and rescale != "auto":
-        fail("--bound belongs to --rescale-residual auto")
+        fail("--bound needs --rescale-residual auto")
     if bound is not None and not 0 < bound < float("inf"):
         fail(f"--bound: expected a positive number, but got {bound}")
     if inexact is not None and absorb is None and rescale is None:
-        fail("--inexact belongs to --absorb residual or --rescale-residual")
+        fail("--inexact needs --absorb residual or --rescale-residual")
     if inexact is not None and not 0 < inexact < 1:
         fail(f"--inexact: expected an error between 0 and 1, but got {inexact}")
     if rescale == "auto" and stats is None and bound is None:
@@ -134,11 +134,11 @@ def rewrite(
     ] = None,
     stats: Annotated[
         Path | None,
-        typer.Option(help="Measured residual statistics that choose the scales."),
+        typer.Option(help="Statistics of basin analyze, which choose the scales."),
     ] = None,
     scale_dims: Annotated[
         str | None,
-        typer.Option(metavar="D:S,...", help="The scales themselves: dimension and power of two."),
+        typer.Option(metavar="D:S,...", help="Scales by dimension, each a power of two."),
     ] = None,
     insert: Annotated[
         Insert | None,
@@ -154,16 +154,18 @@ def rewrite(
     ] = ExternalDataMode.auto,
     inexact: Annotated[
         float | None,
-        typer.Option(metavar="E", help="Round weights where a scale is not exact, by at most E."),
+        typer.Option(
+            metavar="E", help="Let weights be rounded, by at most E, if a scale is not exact."
+        ),
     ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Keep the result without running both models.")
     ] = False,
     verify_limit: Annotated[
-        float, typer.Option(metavar="GB", help="The largest model that is run for the proof.")
+        float, typer.Option(metavar="GB", help="Models above this size are not run for the proof.")
     ] = 2.0,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse shapes that the model states wrongly.")
+        bool, typer.Option("--strict", help="Refuse a model that states wrong shapes.")
     ] = False,
 ) -> None:
     """Rewrite the model IN and write it to OUT, if both give the same bits on drawn inputs."""

@@ -23,7 +23,7 @@ def check_targets(*paths: Path | None) -> None:
         if path is not None and not path.absolute().parent.is_dir():
             raise AnalysisError(f"no such folder: {path.parent}")
         if path is not None and path.is_dir():
-            raise AnalysisError(f"a folder, not a file: {path}")
+            raise AnalysisError(f"expected a file to write, but got a folder: {path}")
 
 
 def check_inputs(targets: dict[str, Path | None], figures: Path | None, inputs: list[Path]) -> None:

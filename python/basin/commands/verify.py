@@ -32,7 +32,7 @@ def verify(
     recognition: Annotated[
         bool,
         typer.Option(
-            "--recognition", help="Compare each op recognized in A with what it is said to mean."
+            "--recognition", help="Compare each op recognized in A with its stated meaning."
         ),
     ] = False,
 ) -> None:
@@ -50,9 +50,9 @@ def verify(
         verify_recognition(a, values)
         return
     if b is None:
-        fail("expected two models, or --recognition")
+        fail("expected two models, or one model and --recognition")
     if inputs is not None and size is not None:
-        fail("--size belongs to random inputs, not to --inputs")
+        fail("--size sets the sizes of random inputs: it cannot be given with --inputs")
     report = compare(
         a,
         b,

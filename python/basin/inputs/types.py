@@ -31,7 +31,9 @@ def input_dtype(item: ort.NodeArg) -> np.dtype[Any]:
         return np.dtype(_TYPES[kind])
     if kind in NARROW_TYPES:
         return narrow_dtype(kind)
-    raise VerifyError(f"input '{item.name}': no random value for type {item.type}; give one")
+    raise VerifyError(
+        f"input '{item.name}': cannot draw values of type {item.type}; give its value"
+    )
 
 
 def narrow_dtype(kind: str) -> np.dtype[Any]:

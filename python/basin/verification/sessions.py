@@ -57,7 +57,7 @@ def run_session(
     optional = {i.name for i in session.get_overridable_initializers()}
     for name in values:
         if name not in wanted and name not in optional:
-            raise VerifyError(f"{path}: has no input '{name}'")
+            raise VerifyError(f"{path}: the model has no input '{name}'")
     names = [o.name for o in session.get_outputs()]
     types = [v.type for v in (*session.get_inputs(), *session.get_outputs())]
     try:
