@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pathlib import Path
 from check_headers import expected
 
 ROOT = Path(__file__).resolve().parents[1]
+CLANG_FORMAT = Path("/usr/lib/llvm-22/bin/clang-format")
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,10 @@ def make(root: Path, argument: str, summary: str) -> list[str]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
+        # A long name moves line breaks.
+        if name.endswith(".cpp") and CLANG_FORMAT.exists():
+            style = f"--style=file:{ROOT / '.clang-format'}"
+            subprocess.run([CLANG_FORMAT, "-i", style, root / name], check=True)
     return sorted(files)
 
 

@@ -83,6 +83,20 @@ def test_made_files_have_the_licence_header(checkout: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+CLANG_FORMAT = Path("/usr/lib/llvm-22/bin/clang-format")
+
+
+@pytest.mark.skipif(not CLANG_FORMAT.exists(), reason="clang-format-22 is not installed")
+@pytest.mark.parametrize("name", [NAME, "onnx-drop-dead", "sink-" + "a-rather-long-" * 3 + "name"])
+def test_made_source_is_formatted(checkout: Path, name: str) -> None:
+    assert run(checkout, name, "an example").returncode == 0
+    (source,) = (checkout / "lib").rglob("*.cpp")
+    shutil.copyfile(ROOT / ".clang-format", checkout / ".clang-format")
+    check = [str(CLANG_FORMAT), "--dry-run", "-Werror", str(source)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
