@@ -1,8 +1,8 @@
-"""Accumulators: what of a tap's outputs outlasts a batch, one class a kind of tap.
+"""Accumulators keep what outlasts a batch, one class for each kind of tap.
 
-Whatever a definition takes a sequence at a time is worked out here, in f64, from that sequence's
-outputs alone; what is kept are exact sums, counts and largest values. So an accumulator is the same
-however the sequences were cut into files, up to what the runtime rounds inside one sequence.
+If a definition looks at one sequence at a time, its figure is computed here, in f64, from that
+sequence's outputs alone. Exact sums, counts and largest values are kept. So an accumulator does not
+depend on how sequences were cut into files, apart from the runtime's rounding inside a sequence.
 A sequence in which a tap has NaN or infinity is counted in `nonfinite` and otherwise left out.
 """
 
@@ -17,7 +17,7 @@ from basin.analysis.batch import Batch
 from basin.analysis.cells import Cell, Count
 from basin.errors import AnalysisError
 
-# Outputs that are the same whatever the batch.
+# Outputs that are the same for every batch.
 CONSTANT = ("weight",)
 
 
@@ -89,7 +89,7 @@ class Accumulator:
     by_token: tuple[str, ...] = ()
 
     def _finite(self, own: dict[str, np.ndarray]) -> np.ndarray:
-        """Of which sequences all outputs are finite, [B] (or [1] for a tap without batch)."""
+        """Whether all outputs of a sequence are finite, [B] (or [1] for a tap without batch)."""
         found = []
         for key, value in own.items():
             if key in CONSTANT or value.dtype.kind != "f":

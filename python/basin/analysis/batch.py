@@ -29,13 +29,13 @@ class Batch:
 
     @classmethod
     def unknown(cls, rows: int, length: int) -> Batch:
-        """So many sequences of so many tokens of which nothing is known."""
+        """`rows` sequences of `length` tokens each, about which nothing is known."""
         nothing = np.full((rows, length), UNKNOWN, np.int64)
         return cls(nothing, np.ones((rows, length), bool), nothing)
 
     @classmethod
     def unlabelled(cls, rows: int, length: int) -> Batch:
-        """So many sequences of so many tokens, in order, of which no id is known."""
+        """`rows` sequences of `length` tokens each, in order, with unknown ids."""
         return cls.of(np.full((rows, length), UNKNOWN, np.int64))
 
     @property

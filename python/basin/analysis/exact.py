@@ -39,7 +39,7 @@ def _fold(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _distill(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """The same sums in parts each of which is at most half a last place of the one before."""
+    """The same sums in parts; each part is at most half a last place of the one before."""
     changed = True
     while changed:
         changed = False

@@ -82,7 +82,7 @@ def draw_cases(
 ) -> Iterator[Case]:
     """Yield the cases of the model at `path`, open as `session`, that differ from each other.
 
-    Magnitudes are those of f16 for a model that is `narrow`, whatever its inputs' types.
+    For a `narrow` model, magnitudes are those of f16, for inputs of any type.
     A case whose sizes the model has no room for (a table of positions ends) is left out. Raises
     VerifyError where an input is of a type that nothing can be drawn for.
     """

@@ -18,8 +18,8 @@ from basin.inputs.types import is_float
 class OutputReport:
     """Figures of one output. `max_ulp` is None where the type has none; `failure` is the reason.
 
-    `differing` counts elements of other bits; a NaN on one side only, another shape or another type
-    is a failure, whatever the tolerance.
+    `differing` counts elements whose bits differ. A NaN on one side only, another shape or another
+    type is a failure, for any tolerance.
     """
 
     name: str
