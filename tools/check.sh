@@ -1,6 +1,7 @@
 #!/bin/bash
 # Everything that must hold, as one command; its last line is the count.
 #   tools/check.sh              set up, format, lint, build, all tests, docs, install, fuzz
+#   tools/check.sh --tidy       the same, with clang-tidy over all sources instead of a few
 #   tools/check.sh --sanitize   the tests of Basin's own code under ASan and UBSan
 # Environment: BASIN_FUZZ_SECONDS (30): half of it for each fuzzer.
 set -uo pipefail
@@ -8,10 +9,13 @@ source "$(dirname "$0")/setup.sh"
 cd "$BASIN_ROOT"
 
 sanitize=0
+# One source of each kind of library, with the headers that it includes.
+tidy=(lib/API/Model.cpp lib/Target/ONNX/Decode.cpp)
 case "${1:-}" in
 "") ;;
+--tidy) tidy=(--all) ;;
 --sanitize) sanitize=1 ;;
-*) echo "usage: tools/check.sh [--sanitize]" >&2; exit 2 ;;
+*) echo "usage: tools/check.sh [--tidy | --sanitize]" >&2; exit 2 ;;
 esac
 
 passed=0 failed=0 skipped=0 failures=()
@@ -145,6 +149,7 @@ if [ $sanitize = 0 ]; then
   check "lines and links of docs" "$python" tools/check_docs.py
 fi
 check "build" check_build || finish
+[ $sanitize = 1 ] || check "clang-tidy" tools/tidy.sh "${tidy[@]}"
 mkdir -p "$results"
 suite "lit" lit.xml $BASIN_LLVM/bin/lit -s --xunit-xml-output "$results/lit.xml" $build/test
 if [ -x $build/bin/basin-unittests ]; then
