@@ -1,6 +1,7 @@
 #!/bin/bash
 # Everything that must hold, as one command; its last line is the count.
 #   tools/check.sh              set up, format, lint, build, all tests, docs, install, fuzz
+#   tools/check.sh --tidy       the same, with clang-tidy over all sources instead of a few
 #   tools/check.sh --sanitize   the tests of Basin's own code under ASan and UBSan
 # Environment: BASIN_FUZZ_SECONDS (30): half of it for each fuzzer.
 set -uo pipefail
@@ -8,10 +9,13 @@ source "$(dirname "$0")/setup.sh"
 cd "$BASIN_ROOT"
 
 sanitize=0
+# One source of each kind of library, with the headers that it includes.
+tidy=(lib/API/Model.cpp lib/Target/ONNX/Decode.cpp)
 case "${1:-}" in
 "") ;;
+--tidy) tidy=(--all) ;;
 --sanitize) sanitize=1 ;;
-*) echo "usage: tools/check.sh [--sanitize]" >&2; exit 2 ;;
+*) echo "usage: tools/check.sh [--tidy | --sanitize]" >&2; exit 2 ;;
 esac
 
 passed=0 failed=0 skipped=0 failures=()
@@ -71,7 +75,7 @@ check_format() {
     xargs -0 $BASIN_LLVM/bin/clang-format --dry-run -Werror
 }
 
-check_build() { setup_build $build "${configure[@]}" && ninja -C $build --quiet basin-test-depends; }
+check_build() { setup_configure $build "${configure[@]}" && setup_build $build all basin-test-depends; }
 
 # Install, then build and run a project that knows only the install.
 check_install() {
@@ -120,7 +124,7 @@ sanitized_pytest() {
     test/python/test_{cli,fuzz_regressions,recognition,rewrites,runtime,untrusted}.py
 }
 
-setup_packages
+setup_packages "${BASIN_BUILD_PACKAGES[@]}" "${BASIN_CHECK_PACKAGES[@]}"
 setup_python requirements.txt requirements-test.txt
 if [ $sanitize = 1 ]; then
   configure=("-DBASIN_SANITIZE=address;undefined")
@@ -130,7 +134,7 @@ if [ $sanitize = 1 ]; then
   export ASAN_OPTIONS=detect_leaks=0:detect_container_overflow=0:allow_user_poisoning=0
   export UBSAN_OPTIONS=print_stacktrace=1
 else
-  configure=(-DBASIN_ENABLE_FUZZERS=ON)
+  configure=(-DBASIN_ENABLE_FUZZERS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON)
   setup_torch
   setup_models
   setup_assemblers
@@ -139,9 +143,13 @@ fi
 if [ $sanitize = 0 ]; then
   check "clang-format" check_format
   check "ruff" "$python" -m ruff check -q .
+  check "ruff format" "$python" -m ruff format -q --check python test tools
+  check "mypy" "$python" -m mypy
   check "licence headers" "$python" tools/check_headers.py
+  check "lines and links of docs" "$python" tools/check_docs.py
 fi
 check "build" check_build || finish
+[ $sanitize = 1 ] || check "clang-tidy" tools/tidy.sh "${tidy[@]}"
 mkdir -p "$results"
 suite "lit" lit.xml $BASIN_LLVM/bin/lit -s --xunit-xml-output "$results/lit.xml" $build/test
 if [ -x $build/bin/basin-unittests ]; then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sets up, builds, and does the main job on one model:
+# Sets up, builds the Python extension, and does the main job on one model:
 #   tools/quickstart.sh [MODEL.onnx [OUT.onnx]]
 set -euo pipefail
 source "$(dirname "$0")/setup.sh"
@@ -8,9 +8,11 @@ model=${1:-$BASIN_ROOT/models/tiny-shakespeare.onnx}
 out=${2:-$BASIN_ROOT/build/$(basename "${model%.onnx}").rewritten.onnx}
 [ -f "$model" ] || { echo "no such model: $model" >&2; exit 1; }
 
-setup_packages
+setup_packages "${BASIN_BUILD_PACKAGES[@]}"
 setup_python requirements.txt
-setup_build build
+setup_configure build
+# The extension is all that this needs: no tool, kernel, fuzzer or test.
+setup_build build BasinPython
 
 basin=$BASIN_ROOT/.venv/bin/basin
 say "what the compiler sees in ${model##*/}"

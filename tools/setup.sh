@@ -1,18 +1,21 @@
 # Sourced by quickstart.sh and check.sh: the packages, the Python environment
 # and the build. Each step first looks whether there is anything to do.
 #
-#   setup_packages             Debian packages (asks for root only where one is missing)
+#   setup_packages NAME...     Debian packages (asks for root only where one is missing)
 #   setup_python FILE...       .venv with the requirements in FILE...
 #   setup_torch                torch, where it can be had; says so where it cannot
 #   setup_models               a real model for the tests, likewise
 #   setup_assemblers           NVIDIA's, likewise; where programs and libraries are looked for
-#   setup_build DIR [ARG...]   configure and build
+#   setup_configure DIR [ARG...]   the build folder, with arguments of CMake
+#   setup_build DIR [TARGET...]    build all of it, or targets
 
 BASIN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BASIN_LLVM=/usr/lib/llvm-22
-BASIN_PACKAGES=(ccache chromium clang-22 clang-format-22 cmake g++ libclang-rt-22-dev libgtest-dev
-  libmlir-22-dev libprotozero-dev lld-22 llvm-22-dev llvm-22-tools mlir-22-tools ninja-build
-  python3 python3-dev python3-venv zlib1g-dev)
+# What a build of the Python extension needs, and what the check needs besides.
+BASIN_BUILD_PACKAGES=(ccache clang-22 cmake libmlir-22-dev libprotozero-dev lld-22 llvm-22-dev
+  mlir-22-tools ninja-build python3 python3-dev python3-venv zlib1g-dev)
+BASIN_CHECK_PACKAGES=(chromium clang-format-22 clang-tidy-22 libclang-rt-22-dev libgtest-dev
+  llvm-22-tools)
 
 # The same file in another checkout or build folder is a hit.
 export CCACHE_BASEDIR=$BASIN_ROOT CCACHE_NOHASHDIR=1
@@ -27,11 +30,11 @@ setup_packages() {
   if [ "$id $version" != "debian 12" ]; then
     echo "This script sets up Debian 12 only. Elsewhere, install LLVM and MLIR 22.1 with headers" >&2
     echo "and tools, clang 22, lld, ninja, CMake 3.25 or newer, ccache, protozero, zlib and Python" >&2
-    echo "3.10 or newer with venv and headers, then build with CMake: see setup_build here." >&2
+    echo "3.10 or newer with venv and headers, then build with CMake: see setup_configure here." >&2
     exit 1
   fi
-  missing=$(comm -23 <(printf '%s\n' "${BASIN_PACKAGES[@]}" | sort) \
-    <(dpkg-query -W -f '${Package} ${Status}\n' "${BASIN_PACKAGES[@]}" 2>/dev/null |
+  missing=$(comm -23 <(printf '%s\n' "$@" | sort) \
+    <(dpkg-query -W -f '${Package} ${Status}\n' "$@" 2>/dev/null |
       sed -n 's/ install ok installed$//p' | sort))
   [ -z "$missing" ] && return
   say "installing" $missing
@@ -111,9 +114,9 @@ setup_assemblers() {
   export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$site/nvidia/cu13/lib
 }
 
-# Configures once for each set of arguments; CMake itself sees later changes of
-# its files.
-setup_build() {
+# Configures once for each set of arguments; without any it takes the folder as it
+# is. CMake itself sees later changes of its files.
+setup_configure() {
   local dir=$BASIN_ROOT/$1
   shift
   if [ ! -f "$dir/build.ninja" ] || { [ $# != 0 ] && [ "$(cat "$dir/.configured" 2>/dev/null)" != "$*" ]; }; then
@@ -126,6 +129,11 @@ setup_build() {
     rm -f "$dir.log"
     echo "$*" >"$dir/.configured"
   fi
-  say "building ${dir##*/}"
-  ninja -C "$dir" --quiet >&2
+}
+
+setup_build() {
+  local dir=$BASIN_ROOT/$1
+  shift
+  say "building ${*:-all} in ${dir##*/}"
+  ninja -C "$dir" --quiet "$@" >&2
 }

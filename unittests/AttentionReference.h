@@ -57,8 +57,8 @@ struct Problem {
   bool isMaskShared = false;
   /// Share of hidden scores in a mask, and rows that it hides altogether.
   double hidden = 0.3;
-  std::vector<int32_t> keyLengths;
-  std::vector<float> sinkLogits;
+  std::vector<int32_t> keyLengths = {};
+  std::vector<float> sinkLogits = {};
   unsigned seed = 1;
   /// Of the query's and key's elements.
   double spread = 1;

@@ -38,7 +38,7 @@ class Model:
         A number that is not finite is a string: "nan", "inf" or "-inf".
         """
         self._handle.take_diagnostics()
-        found = json.loads(self._handle.inspect_json())
+        found: dict[str, Any] = json.loads(self._handle.inspect_json())
         self.remarks += self._handle.take_diagnostics()
         return found
 

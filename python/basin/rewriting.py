@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from basin.model import BasinError, ExternalData, Model, load
-from basin.proof import DEFAULT_LIMIT, Proof, prove
+from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
 
@@ -31,7 +31,9 @@ def rewrite(
     model = load(source)
     said = [*model.remarks, *model.run(pipeline)]
     if verify and not exact:
-        said.append("remark: a rewrite that rounds weights promises no bits: not compared")
+        said.append(
+            "remark: the outputs were not compared: a rewrite that rounds weights changes bits"
+        )
     elif verify:
         said += _check(model, Path(source), Path(target), limit)
     model.save(target, external_data)
@@ -64,8 +66,6 @@ def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -
         # The target cannot be written either: saving it says so.
         return Proof()
     with folder as name:
-        from basin.proof import count_bytes
-
         size = count_bytes(source)
         if size > limit:
             return Proof(skipped=f"the model has {size} bytes, the limit is {limit}")

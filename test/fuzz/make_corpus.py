@@ -1,6 +1,6 @@
 """Write seeds for the fuzzers: the standard's own tests, test/models, and models made to harm.
 
-    python test/fuzz/make_corpus.py OUT [--max-bytes N]
+python test/fuzz/make_corpus.py OUT [--max-bytes N]
 """
 
 from __future__ import annotations

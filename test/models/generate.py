@@ -232,9 +232,7 @@ def _export_script(model, args, axes, outputs, common) -> onnx.ModelProto:
 
 
 def _export_dynamo(model, args, axes, common) -> onnx.ModelProto:
-    dynamic = [
-        {axis: torch.export.Dim.DYNAMIC for axis in named} for named in axes.values()
-    ]
+    dynamic = [{axis: torch.export.Dim.DYNAMIC for axis in named} for named in axes.values()]
     head, tail = dynamic[:3], dynamic[3:]
     shapes = (*head, tuple(tail)) if tail else tuple(head)
     program = torch.onnx.export(
@@ -248,15 +246,11 @@ def _expect(variant: Variant) -> dict[str, Any]:
     if variant.family == "bert":
         # Post-norm: the sum of embeddings, then after each norm a new stream that one Add ends.
         count = 1 + 2 * LAYERS
-        return expectation(
-            **shape, kv_heads=HEADS, causal=False, layer_norms=count, streams=count
-        )
+        return expectation(**shape, kv_heads=HEADS, causal=False, layer_norms=count, streams=count)
     if variant.family == "gpt2":
         return expectation(**shape, kv_heads=HEADS, causal=True, layer_norms=1 + 2 * LAYERS)
     norms = 1 + (4 if variant.family == "qwen3" else 2) * LAYERS
-    return expectation(
-        **shape, kv_heads=KV_HEADS, causal=True, rms_norms=norms, rotary=2 * LAYERS
-    )
+    return expectation(**shape, kv_heads=KV_HEADS, causal=True, rms_norms=norms, rotary=2 * LAYERS)
 
 
 # The TorchScript exporter first, because it is quick; the dynamo one takes about ten seconds each.

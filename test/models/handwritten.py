@@ -128,9 +128,7 @@ def registry() -> dict[str, Spec]:
             exporter="handwritten",
             opset=17,
         )
-    specs["hand-functions"] = Spec(
-        special.functions, special.functions_expect(), "handwritten", 17
-    )
+    specs["hand-functions"] = Spec(special.functions, special.functions_expect(), "handwritten", 17)
     return specs
 
 

@@ -133,6 +133,8 @@ def layer_decomposed_twice(g: Builder, x: str, stem: str) -> str:
 
 
 NormForm = Callable[[Builder, str, str], str]
+
+
 def _scaled(g: Builder, x: str, stem: str) -> str:
     """PreAffine: the vector `stem.pre_affine`, away from one, times x."""
     return g.op("Mul", g.vector(f"{stem}.pre_affine", _width(stem), 1.0), x)

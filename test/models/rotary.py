@@ -76,9 +76,7 @@ def _rotate_halves(g: Builder, x: str, turned: int, split: bool) -> str:
 def _rotate_pairs(g: Builder, x: str, heads: int) -> str:
     even = g.slice(x, 0, np.iinfo(np.int64).max, -1, 2)
     odd = g.slice(x, 1, np.iinfo(np.int64).max, -1, 2)
-    stacked = g.op(
-        "Concat", g.unsqueeze(g.op("Neg", odd), [-1]), g.unsqueeze(even, [-1]), axis=-1
-    )
+    stacked = g.op("Concat", g.unsqueeze(g.op("Neg", odd), [-1]), g.unsqueeze(even, [-1]), axis=-1)
     return g.reshape(stacked, [0, heads, -1, HEAD_DIM])
 
 

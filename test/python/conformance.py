@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
-from basin.compare import compare_output
-from basin.verify import VerifyError, open_session, run_session
+from basin.verification.compare import compare_output
+from basin.verification.sessions import open_session, run_session
+from basin.verify import VerifyError
 from graph_equal import diff_models
 from onnx import numpy_helper
 

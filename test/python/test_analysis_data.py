@@ -16,7 +16,7 @@ from basin.analysis.batches import plan
 from basin.analysis.data import load, random_tokens
 from basin.analysis.feed import Feeder, vocabulary
 from basin.analysis.tokenizer import make_tokenizer
-from basin.signature import Facts, read_facts
+from basin.inputs.signature import Facts, read_facts
 from onnx import TensorProto, helper
 from tokenizers import models, pre_tokenizers, processors
 
@@ -54,7 +54,7 @@ def test_npz_with_mask_keeps_real_tokens(tmp_path):
     data = load(tmp_path / "a.npz", vocabulary=9)
     assert lists(data.sequences) == [[1, 5, 6], [1, 7, 8]]
     assert (data.kind, data.source, data.length, data.bos) == ("tokens", "a.npz", 3, 1)
-    assert data.notes == ["all sequences begin with id 1, which is taken for BOS"]
+    assert data.notes == ["all sequences begin with id 1, so it is taken for BOS"]
 
 
 def test_npz_of_one_array(tmp_path):
@@ -127,7 +127,10 @@ def test_random_tokens_are_the_same_every_time():
     assert one.kind == "random"
     assert {int(row[0]) for row in one.sequences} == {6}
     assert set(np.concatenate(one.sequences).tolist()) == set(range(7))
-    with pytest.raises(AnalysisError, match="--bos: id 7, but the model's table has 7 rows"):
+    with pytest.raises(
+        AnalysisError,
+        match="--bos: expected an id below 7, the rows of the model's table, but got 7",
+    ):
         random_tokens(1, 7, bos=7)
 
 
@@ -347,7 +350,7 @@ def test_fixed_sizes_leave_out_what_does_not_fit():
     found, notes = sizes(made, [4, 9, 3, 5, 4, 6], 8, False)
     assert found == [[4, 4], [4, 4]]
     assert notes == [
-        "the model takes 4 tokens: 3 sequences are cut to them",
+        "the model takes 4 tokens: 3 longer sequences are cut",
         "the model takes 4 tokens: 1 shorter sequences are left out",
         "the model takes batches of 2: 1 sequences are left out",
     ]
@@ -383,7 +386,7 @@ def test_every_exported_model_can_be_fed(path):
 
 
 def test_model_metadata_tells_bos(tmp_path):
-    from basin.analysis.commands import _bos_of
+    from basin.commands.analyze import _bos_of
 
     model = onnx.load(MODELS / "text-small.onnx")
     entry = model.metadata_props.add()

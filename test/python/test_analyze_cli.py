@@ -248,11 +248,23 @@ def test_merged_files_are_those_of_one_run(text, tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d["model"].update(sha256="0" * 64), "another model"),
-        (lambda d: d["instrumentation"].update(outlier=5.0), "another instrumentation"),
-        (lambda d: d["data"].update(kind="random"), "another kind of data: text and random"),
-        (lambda d: d["data"].update(tokenizer=None), "another tokenizer: bytes and None"),
-        (lambda d: d["data"]["bos"].update(id=None), "another BOS: 256 and None"),
+        (
+            lambda d: d["model"].update(sha256="0" * 64),
+            "expected the same model as in the files before",
+        ),
+        (lambda d: d["instrumentation"].update(outlier=5.0), "the same instrumentation"),
+        (
+            lambda d: d["data"].update(kind="random"),
+            "the same kind of data as in the files before: text and random",
+        ),
+        (
+            lambda d: d["data"].update(tokenizer=None),
+            "the same tokenizer as in the files before: bytes and None",
+        ),
+        (
+            lambda d: d["data"]["bos"].update(id=None),
+            "the same BOS as in the files before: 256 and None",
+        ),
         (lambda d: d.update(version=2), "version: 1 was expected"),
         (lambda d: d.pop("metrics"), "'metrics' is a required property"),
         (lambda d: d["data"].update(tokens=-1), "data.tokens: -1 is less than the minimum"),
@@ -358,11 +370,11 @@ def test_a_model_that_overflows_is_told(tmp_path):
     [
         ([], "--data FILE"),
         (["--random", "2", "--data", "x.npz"], "--data FILE"),
-        (["--random", "2", "--tokenizer", "bytes"], "--tokenizer belongs to --data"),
+        (["--random", "2", "--tokenizer", "bytes"], "--tokenizer needs --data"),
         (["--data", "no-such.npz"], "no such file: no-such.npz"),
         (["--random", "2", "--stats", "no-such-folder/s.json"], "no such folder"),
-        (["--random", "2", "--report", "."], "a folder, not a file"),
-        (["--random", "2", "--bos", "257"], "257 rows"),
+        (["--random", "2", "--report", "."], "expected a file to write, but got a folder"),
+        (["--random", "2", "--bos", "257"], "expected an id below 257"),
     ],
 )
 def test_refusals_are_one_line(options, reason):
@@ -384,7 +396,7 @@ def test_models_that_cannot_be_measured(tmp_path):
     for name, reason in (
         ("broken", "not an ONNX model"),
         ("missing", "no such file"),
-        ("empty", "nothing in it can be measured"),
+        ("empty", "the model has nothing that can be measured"),
     ):
         result = basin("analyze", tmp_path / f"{name}.onnx", "--data", tmp_path / "ids.npy")
         assert result.returncode == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 basin = pytest.importorskip("basin")
-from basin.recognition_check import check_recognition  # noqa: E402
+from basin.verification.recognition import check_recognition  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "failing"
 # What is raised now: the list and its only entry's facts; nothing where the list is empty.

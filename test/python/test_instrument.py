@@ -15,7 +15,7 @@ import reference_taps
 from onnx import helper
 
 basin = pytest.importorskip("basin")
-from basin.inputs import make_inputs  # noqa: E402
+from basin.inputs.random_inputs import make_inputs  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"

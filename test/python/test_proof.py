@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin import rewriting  # noqa: E402
-from basin.proof import Proof, is_narrow, prove  # noqa: E402
+from basin.verification.proof import Proof, is_narrow, prove  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models" / "tiny-shakespeare.onnx"

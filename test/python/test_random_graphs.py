@@ -12,6 +12,7 @@ from random_graphs.shrink import shrink  # noqa: E402
 COUNT = 500
 SEED = 20261129
 
+
 def test_sample() -> None:
     result = campaign.run(SEED, COUNT)
     text = campaign.describe(result)

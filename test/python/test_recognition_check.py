@@ -14,15 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
-from basin import recognition_check  # noqa: E402
-from basin.drawn_inputs import RECIPES  # noqa: E402
-from basin.recognition_check import (  # noqa: E402
-    check_recognition,
-    compare_sides,
-    format_recognition,
-)
-from basin.runners import RuntimeRunner  # noqa: E402
-from basin.signature import VerifyError  # noqa: E402
+from basin.inputs.drawn_inputs import RECIPES  # noqa: E402
+from basin.verification import recognition  # noqa: E402
+from basin.verification.recognition import check_recognition, format_recognition  # noqa: E402
+from basin.verification.runners import RuntimeRunner  # noqa: E402
+from basin.verification.tolerance import compare_sides  # noqa: E402
+from basin.verify import VerifyError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = [
@@ -98,7 +95,7 @@ def test_a_wrong_meaning_is_found(tmp_path: Path, change: str) -> None:
     assert changed
     onnx.save(stored, tmp_path / "forms.onnx")
     plain = norm(tmp_path / "m.onnx", 1e-5)
-    job = recognition_check._Job(plain, tmp_path, "basin-raise", RECIPES, 0, None)
+    job = recognition._Job(plain, tmp_path, "basin-raise", RECIPES, 0, None)
     built = replace(job.build(exact=False), path=tmp_path / "forms.onnx")
     report = job.run(built, RuntimeRunner, [])
     assert not report.passed
@@ -231,18 +228,16 @@ def test_a_form_that_rounds_inside_is_held_to_that() -> None:
 def test_a_meaning_that_does_not_run_is_blamed(tmp_path: Path, monkeypatch) -> None:
     """The model runs, both sides together do not: the op whose meaning alone fails is named."""
     path = norm(tmp_path / "m.onnx", 1e-5)
-    run_plain = recognition_check.RuntimeRunner.run
+    run_plain = recognition.RuntimeRunner.run
 
     def run_but_not_meanings(self, values):
         if "forms-" in str(self._path):
             raise VerifyError(f"{self._path}: a wrong shape")
         return run_plain(self, values)
 
-    monkeypatch.setattr(recognition_check.RuntimeRunner, "run", run_but_not_meanings)
+    monkeypatch.setattr(recognition.RuntimeRunner, "run", run_but_not_meanings)
     (op,) = check_recognition(path).ops
-    assert (
-        op.differs == "its meaning does not run where the model does: forms-2.onnx: a wrong shape"
-    )
+    assert op.differs == "the model runs, but its meaning does not: forms-2.onnx: a wrong shape"
     assert op.case == "plain"
 
 

@@ -20,7 +20,7 @@ from onnx.reference import ReferenceEvaluator
 pytest.importorskip("basin")
 pytest.importorskip("gguf")
 import smollm2  # noqa: E402
-from basin.runners import RuntimeRunner  # noqa: E402
+from basin.verification.runners import RuntimeRunner  # noqa: E402
 
 FILE = smollm2.find_file()
 if FILE is None:

@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import pytest
 from basin.cli import app
-from basin.compare import compare_arrays, compare_output, ulp_distance
-from basin.inputs import SizePlan, make_inputs
-from basin.verify import VerifyError, format_report, open_session, verify
+from basin.inputs.random_inputs import SizePlan, make_inputs
+from basin.verification.compare import compare_arrays, compare_output, ulp_distance
+from basin.verification.sessions import open_session
+from basin.verify import VerifyError, format_report, verify
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
@@ -191,14 +192,14 @@ def test_unknown_bound_is_stated(tmp_path):
     node = helper.make_node("Identity", ["codes"], ["y"])
     kind = TensorProto.INT64
     a = save(tmp_path / "a.onnx", [node], [("codes", kind, ["n"])], [("y", kind, ["n"])])
-    assert "no table found" in verify(a, a).notes[0]
+    assert "found no table" in verify(a, a).notes[0]
 
 
 def test_errors_name_the_input_and_the_reason(tmp_path):
     text = ("words", TensorProto.STRING, ["n"])
     node = helper.make_node("Identity", ["words"], ["y"])
     a = save(tmp_path / "a.onnx", [node], [text], [("y", TensorProto.STRING, ["n"])])
-    with pytest.raises(VerifyError, match="input 'words': no random value for type"):
+    with pytest.raises(VerifyError, match="input 'words': cannot draw values of type"):
         verify(a, a)
     assert verify(a, a, {"words": np.array(["p", "q"], object)}).bit_identical
     b = scaled(tmp_path / "b.onnx", 1.0)
@@ -282,4 +283,4 @@ def test_sizes_on_the_command_line(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros(1))
     more = ["--size", "n=2", "--inputs", str(tmp_path / "a.npz")]
     result = CliRunner().invoke(app, [*options, *more])
-    assert result.exit_code == 1 and "--size belongs to random inputs" in result.stderr
+    assert result.exit_code == 1 and "--size sets the sizes of random inputs" in result.stderr

@@ -5,6 +5,6 @@ model, `accumulate` adds up what it returns, `metrics` derives the figures and `
 a file. docs/statistics.md says what all of them mean.
 """
 
+from basin.errors import AnalysisError
 
-class AnalysisError(Exception):
-    """Data, a model or a statistics file cannot be used; the message is one line and says why."""
+__all__ = ["AnalysisError"]

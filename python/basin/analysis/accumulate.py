@@ -1,22 +1,23 @@
-"""Accumulators: what of a tap's outputs outlasts a batch, one class a kind of tap.
+"""Accumulators keep what outlasts a batch, one class for each kind of tap.
 
-Whatever a definition takes a sequence at a time is worked out here, in f64, from that sequence's
-outputs alone; what is kept are exact sums, counts and largest values. So an accumulator is the same
-however the sequences were cut into files, up to what the runtime rounds inside one sequence.
+If a definition looks at one sequence at a time, its figure is computed here, in f64, from that
+sequence's outputs alone. Exact sums, counts and largest values are kept. So an accumulator does not
+depend on how sequences were cut into files, apart from the runtime's rounding inside a sequence.
 A sequence in which a tap has NaN or infinity is counted in `nonfinite` and otherwise left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.batch import Batch
 from basin.analysis.cells import Cell, Count
+from basin.errors import AnalysisError
 
-# Outputs that are the same whatever the batch.
+# Outputs that are the same for every batch.
 CONSTANT = ("weight",)
 
 
@@ -39,7 +40,7 @@ class Accumulator:
         except KeyError:
             raise AttributeError(name) from None
 
-    def update(self, outputs: dict[str, np.ndarray], batch: Batch | None) -> None:
+    def update(self, outputs: Mapping[str, object], batch: Batch | None) -> None:
         """Take in one run: the model's outputs by name, of this batch.
 
         Outputs without elements are those of an If's branch that did not run. Without a batch, or
@@ -88,7 +89,7 @@ class Accumulator:
     by_token: tuple[str, ...] = ()
 
     def _finite(self, own: dict[str, np.ndarray]) -> np.ndarray:
-        """Of which sequences all outputs are finite, [B] (or [1] for a tap without batch)."""
+        """Whether all outputs of a sequence are finite, [B] (or [1] for a tap without batch)."""
         found = []
         for key, value in own.items():
             if key in CONSTANT or value.dtype.kind != "f":
@@ -98,7 +99,8 @@ class Accumulator:
             found.append(~bad.reshape(len(value), -1).any(axis=1))
         if not self.tap["batched"]:
             return np.array([all(one.all() for one in found)])
-        return np.logical_and.reduce(found)
+        together: np.ndarray = np.logical_and.reduce(found)
+        return together
 
     def _take(self, own: dict[str, np.ndarray], rows: Batch, tokens: Batch) -> None:
         """Take in finite outputs: `rows` fits those by sequence, `tokens` those by token."""

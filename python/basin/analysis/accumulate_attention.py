@@ -28,7 +28,8 @@ def alphas(mass: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def often_seen(queries: np.ndarray) -> np.ndarray:
     """Which keys at least half as many queries see as any key; queries [..., K]."""
-    return (queries > 0) & (2 * queries >= queries.max(axis=-1, keepdims=True))
+    often: np.ndarray = (queries > 0) & (2 * queries >= queries.max(axis=-1, keepdims=True))
+    return often
 
 
 class Attention(Accumulator):

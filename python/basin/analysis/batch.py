@@ -29,34 +29,38 @@ class Batch:
 
     @classmethod
     def unknown(cls, rows: int, length: int) -> Batch:
-        """So many sequences of so many tokens of which nothing is known."""
+        """`rows` sequences of `length` tokens each, about which nothing is known."""
         nothing = np.full((rows, length), UNKNOWN, np.int64)
         return cls(nothing, np.ones((rows, length), bool), nothing)
 
     @classmethod
     def unlabelled(cls, rows: int, length: int) -> Batch:
-        """So many sequences of so many tokens, in order, of which no id is known."""
+        """`rows` sequences of `length` tokens each, in order, with unknown ids."""
         return cls.of(np.full((rows, length), UNKNOWN, np.int64))
 
     @property
     def lengths(self) -> np.ndarray:
         """How many real tokens each sequence has, [B]."""
-        return self.mask.sum(axis=1)
+        lengths: np.ndarray = self.mask.sum(axis=1)
+        return lengths
 
     @property
     def starts(self) -> np.ndarray:
         """Index of each sequence's first real token, [B]."""
-        return self.mask.argmax(axis=1)
+        starts: np.ndarray = self.mask.argmax(axis=1)
+        return starts
 
     @property
     def is_first(self) -> np.ndarray:
         """Whether a token is the first real one of its sequence, [B, T]."""
-        return self.mask & (self.positions == 0)
+        first: np.ndarray = self.mask & (self.positions == 0)
+        return first
 
     @property
     def is_later(self) -> np.ndarray:
         """Whether a token is a real one after the first, [B, T]."""
-        return self.mask & (self.positions != 0)
+        later: np.ndarray = self.mask & (self.positions != 0)
+        return later
 
     def take(self, rows: np.ndarray) -> Batch:
         """The sequences for which `rows`, [B] bool, holds."""

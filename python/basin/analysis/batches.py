@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.batch import Batch
 from basin.analysis.feed import Feeder
+from basin.errors import AnalysisError
 
 
 @dataclass
@@ -64,7 +64,7 @@ def _fit(sequences: list[np.ndarray], length: int, pad: bool, notes: list[str]) 
     """Sequences cut to a model's only length; the shorter ones stay where they can be padded."""
     longer = sum(len(one) > length for one in sequences)
     if longer:
-        notes.append(f"the model takes {length} tokens: {longer} sequences are cut to them")
+        notes.append(f"the model takes {length} tokens: {longer} longer sequences are cut")
     cut = [one[:length] for one in sequences]
     if pad:
         return cut

@@ -132,7 +132,7 @@ class TokenMaximum:
     """Of each dimension the largest value and the token that holds it; all arrays [D]."""
 
     def __init__(self, dim: int) -> None:
-        self.max_abs = np.full(dim, -np.inf)
+        self.max_abs: np.ndarray = np.full(dim, -np.inf)
         self.position = np.full(dim, UNKNOWN, np.int64)
         self.id = np.full(dim, UNKNOWN, np.int64)
 

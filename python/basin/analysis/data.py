@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.tokenizer import Tokenizer
+from basin.errors import AnalysisError
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
     from basin.analysis.runs import Runs
-    from basin.signature import Facts
+    from basin.inputs.signature import Facts
 
 # Length of windows and of random sequences where none is asked for.
 WINDOW, RANDOM_LENGTH = 512, 128
@@ -102,7 +102,7 @@ def load(
         sequences = _windows(sequences[0], length or WINDOW, put)
     sequences = [_begin(one, put)[:length] for one in sequences[:limit]]
     if not sequences or any(one.size == 0 for one in sequences):
-        raise AnalysisError(f"{path}: expected tokens, but got an empty sequence or none")
+        raise AnalysisError(f"{path}: expected tokens, but got no sequence or an empty one")
     _check_ids(path, sequences, vocabulary)
     out = Dataset(sequences, path.name, "text" if raw.is_text else "tokens")
     out.length, out.tokenizer = max(map(len, sequences)), tokenizer
@@ -120,7 +120,10 @@ def random_tokens(
     """`count` sequences of ids drawn evenly from the vocabulary, the same ones every time."""
     size = length or RANDOM_LENGTH
     if bos is not None and bos >= vocabulary:
-        raise AnalysisError(f"--bos: id {bos}, but the model's table has {vocabulary} rows")
+        raise AnalysisError(
+            f"--bos: expected an id below {vocabulary}, the rows of the model's table, "
+            f"but got {bos}"
+        )
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, vocabulary, (count, size))
     if bos is not None:
@@ -161,7 +164,7 @@ def _guess_bos(data: Dataset) -> None:
     first = {int(one[0]) for one in data.sequences}
     if data.bos is None and len(first) == 1 and len(data.sequences) > 1:
         data.bos = first.pop()
-        data.notes.append(f"all sequences begin with id {data.bos}, which is taken for BOS")
+        data.notes.append(f"all sequences begin with id {data.bos}, so it is taken for BOS")
 
 
 def _read_npz(path: Path, tokenizer: Tokenizer | None) -> _Raw:

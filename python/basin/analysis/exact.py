@@ -39,7 +39,7 @@ def _fold(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _distill(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """The same sums in parts each of which is at most half a last place of the one before."""
+    """The same sums in parts; each part is at most half a last place of the one before."""
     changed = True
     while changed:
         changed = False
@@ -109,7 +109,8 @@ class ExactSum:
     def to_json(self) -> list[Any]:
         """One entry an element, in row-major order: a number, or the list of its parts."""
         size = math.prod(self.shape)
-        parts = [part.reshape(size).tolist() for part in self.parts()] or [[0.0] * size]
+        found: list[list[float]] = [part.reshape(size).tolist() for part in self.parts()]
+        parts = found or [[0.0] * size]
         if len(parts) == 1:
             return parts[0]
         columns = ([x for x in column if x != 0] for column in zip(*parts))

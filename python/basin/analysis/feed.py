@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from basin.analysis import AnalysisError
 from basin.analysis.batch import Batch
-from basin.signature import Facts, input_dtype, is_past, lengths_of
+from basin.errors import AnalysisError
+from basin.inputs.signature import Facts, is_past, lengths_of
+from basin.inputs.types import input_dtype
 
 Fill = Callable[[ort.NodeArg, Batch], np.ndarray]
 
@@ -98,8 +99,8 @@ class Feeder:
         if kind in "iu" and lengths_of(lower, 0, 1) is not None:
             return _fill_lengths
         raise AnalysisError(
-            f"input '{item.name}' ({item.type}, {list(item.shape)}): what it should hold is not "
-            "known"
+            f"input '{item.name}' ({item.type}, {list(item.shape)}): its name and type do not "
+            "tell what to put into it"
         )
 
     def _past_of(self, item: ort.NodeArg) -> Fill:
@@ -119,7 +120,8 @@ class Feeder:
 
         def fill(item: ort.NodeArg, batch: Batch) -> np.ndarray:
             sizes = {"batch": len(batch.ids), "past": 0}
-            return np.zeros([sizes.get(one, one) for one in roles])
+            shape = [one if isinstance(one, int) else sizes[one] for one in roles]
+            return np.zeros(shape)
 
         return fill
 

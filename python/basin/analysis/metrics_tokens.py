@@ -17,7 +17,7 @@ TOP = 5
 
 def largest_dims(values: np.ndarray, count: int) -> list[int]:
     """Indices of the largest values, descending; the lower index of equals."""
-    return np.argsort(-values, kind="stable")[:count].tolist()
+    return [int(index) for index in np.argsort(-values, kind="stable")[:count]]
 
 
 def neuron_kurtosis(square: np.ndarray) -> float | None:

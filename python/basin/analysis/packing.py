@@ -94,10 +94,10 @@ def _list(value: dict[str, Any], kind: str) -> list[Any]:
     if len(data) != size:
         raise ValueError(f"expected {count} elements of a packed list")
     planes = np.frombuffer(data, np.uint8).reshape(KINDS[kind].itemsize, count)
-    array = np.ascontiguousarray(planes.T).view(KINDS[kind]).reshape(shape)
+    array: np.ndarray = np.ascontiguousarray(planes.T).view(KINDS[kind]).reshape(shape)
+    rows: list[Any] = array.tolist()
     if kind == "i8":
-        return array.tolist()
-    rows = array.tolist()
+        return rows
     if value.get("ragged") is True and len(shape) == 2:
         kept = [[one for one in row if one == one] for row in rows]
         return [row if len(row) > 1 else row[0] if row else 0.0 for row in kept]

@@ -12,14 +12,14 @@ from typing import Any
 import onnxruntime as ort
 
 import basin
-from basin.analysis import AnalysisError
 from basin.analysis.accumulate import by_tap
 from basin.analysis.metrics import known_ids
 from basin.analysis.progress import steps
 from basin.analysis.runs import Source
 from basin.analysis.stats import Stats
-from basin.signature import Facts, read_facts
-from basin.verify import run_session
+from basin.errors import AnalysisError
+from basin.inputs.signature import Facts, read_facts
+from basin.verification.sessions import run_session
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _METADATA = "basin.statistics"
@@ -52,7 +52,7 @@ def analyze(
         taps = instrumentation["taps"]
         if not taps:
             reasons = "; ".join(dict.fromkeys(remarks)) or "no stream, norm or attention was found"
-            raise AnalysisError(f"{path}: nothing in it can be measured: {reasons}")
+            raise AnalysisError(f"{path}: the model has nothing that can be measured: {reasons}")
         runs = data.runs(session.get_inputs(), facts, instrumentation, batch)
         accumulators = by_tap(instrumentation)
         for index in steps(runs.total, progress):

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 import onnxruntime as ort
 
-from basin.analysis import AnalysisError
 from basin.analysis.batch import Batch
 from basin.analysis.batches import plan
 from basin.analysis.data import Dataset
 from basin.analysis.feed import Feeder
 from basin.analysis.tokenizer import Tokenizer
-from basin.signature import Facts, input_dtype
+from basin.errors import AnalysisError
+from basin.inputs.signature import Facts
+from basin.inputs.types import input_dtype
 
 Feed = dict[str, np.ndarray]
 
@@ -162,8 +163,9 @@ class ArrayRuns:
             ids = Batch.unlabelled(*embedded.shape[:2]).ids
         mask = feed[self._mask] if self._mask is not None else None
         # The mask may begin with the keys of a past.
-        fits = mask is not None and mask.ndim == 2 and mask.shape[1] >= ids.shape[1]
-        return Batch.of(ids, mask[:, mask.shape[1] - ids.shape[1] :] if fits else None)
+        if mask is None or mask.ndim != 2 or mask.shape[1] < ids.shape[1]:
+            return Batch.of(ids, None)
+        return Batch.of(ids, mask[:, mask.shape[1] - ids.shape[1] :])
 
     def describe(self, sink_length: int) -> dict[str, Any]:
         """What was run; without tokens a sample counts as one."""

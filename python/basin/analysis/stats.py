@@ -15,13 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from basin.analysis import AnalysisError
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import Residual
 from basin.analysis.metrics import derive, known_ids
 from basin.analysis.packing import pack, unpack
 from basin.analysis.streams import stream_maxima
-from basin.files import write_whole
+from basin.errors import AnalysisError
+from basin.output.files import write_whole
 
 VERSION = 1
 
@@ -69,7 +69,9 @@ class Stats:
         for what, mine, theirs in pairs:
             if mine != theirs:
                 shown = "" if isinstance(mine, dict) else f": {mine} and {theirs}"
-                raise AnalysisError(f"{where}: measured with another {what}{shown}")
+                raise AnalysisError(
+                    f"{where}: expected the same {what} as in the files before{shown}"
+                )
         for mine, theirs in zip(self.accumulators, other.accumulators):
             mine.merge(theirs)
         self.data = _merged_data(self.data, other.data)
@@ -155,7 +157,7 @@ def _finite(text: str) -> float:
     """A number as JSON has it: neither NaN nor infinity, nor too large for a double."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} is not a finite number")
     return value
 
 
@@ -166,7 +168,9 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         text = path.read_text("utf-8")
-        document = unpack(json.loads(text, parse_constant=_finite, parse_float=_finite))
+        document: dict[str, Any] = unpack(
+            json.loads(text, parse_constant=_finite, parse_float=_finite)
+        )
     except (ValueError, RecursionError) as error:
         raise AnalysisError(f"{path}: not JSON: {error}") from None
     check(document, str(path))

@@ -34,7 +34,7 @@ def stream_metrics(residual: list[Residual], norms: list[Norm]) -> list[dict[str
 def stream_maxima(accumulators: list[Residual]) -> list[list[float]]:
     """`max_abs` of each stream over all its taps, by number: what `basin rewrite --stats` reads.
 
-    0 for a stream of which nothing was measured: the passes then leave it as it is.
+    0 if nothing was measured of the stream: the passes then leave it as it is.
     """
     out: list[list[float]] = []
     for n in range(max((one.tap["stream"] for one in accumulators), default=-1) + 1):
@@ -46,7 +46,7 @@ def stream_maxima(accumulators: list[Residual]) -> list[list[float]]:
 
 
 def _readers(n: int, taps: dict[int, list[Residual]], norms: list[Norm]) -> list[Norm]:
-    """The norms that read stream `n`: the compiler says of which stream a norm's input is a value.
+    """The norms that read stream `n`, as the compiler says it of each norm's input.
 
     In files that do not say so, those that take a value which one of the stream's taps is.
     """

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from basin.analysis import AnalysisError
 from basin.analysis.token_text import Decoder
+from basin.errors import AnalysisError
 
 # The testbeds' ids: bytes, and BOS where the model has an id more (basin.testbed.data).
 BYTES = 256
@@ -100,8 +100,8 @@ class FileTokenizer:
             return
         self.named_bos = id
         self.notes.append(
-            f"BOS is id {id} ('{token}', {CONFIG}), which this tokenizer does not put before a "
-            f"text: --bos {id} does"
+            f"BOS is id {id} ('{token}', {CONFIG}), but this tokenizer does not put it before "
+            f"a text: give --bos {id} for that"
         )
 
     def encode(self, text: str, whole: bool = False) -> np.ndarray:

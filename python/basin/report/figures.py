@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from basin.files import write_whole
+from basin.output.files import write_whole
 from basin.report import axes as ticks
 from basin.report import values as v
 from basin.report.charts import all_charts
@@ -168,6 +168,6 @@ def write_figures(stats: dict[str, Any], folder: Path | str) -> list[Path]:
         if found:
             drawn[folder / name] = encode(draw_charts(found))
     folder.mkdir(parents=True, exist_ok=True)
-    for path, data in drawn.items():
-        write_whole(path, data)
+    for path, picture in drawn.items():
+        write_whole(path, picture)
     return list(drawn)

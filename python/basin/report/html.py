@@ -16,7 +16,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from basin.files import write_whole
+from basin.output.files import write_whole
 from basin.report import pixels, svg
 from basin.report import values as v
 from basin.report.charts import all_charts

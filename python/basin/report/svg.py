@@ -7,13 +7,14 @@ so that one drawing reads on a light, a dark and a printed page.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from markupsafe import Markup, escape
 
 from basin.report import axes, pixels
 from basin.report import values as v
-from basin.report.curves import Chart
+from basin.report.curves import Chart, Point
 from basin.report.grids import Grid
 
 HALF, WIDE = 500, 1040
@@ -54,7 +55,7 @@ def frame(ident: str, label: str, width: float, height: float, parts: list[Marku
 
 def grid_height(grid: Grid, width: float) -> float:
     """Square cells where a map is square, rows of a readable height else."""
-    rows, columns = grid.values.shape
+    rows, columns = map(float, grid.values.shape)
     if grid.frames:
         return width * min(rows / columns, 1.0)
     if grid.id == "sink-importance":  # stands beside the square map
@@ -177,7 +178,13 @@ def line_chart(chart: Chart) -> Markup:
     return frame(f"svg-{chart.id}", label, full, tall, parts)
 
 
-def curve(name, points, index, place_x, place_y) -> list[Markup]:
+def curve(
+    name: str,
+    points: list[Point],
+    index: int,
+    place_x: Callable[[float], float],
+    place_y: Callable[[float], float],
+) -> list[Markup]:
     """One line, its marks where they are few, and what the pointer meets."""
     places = [(place_x(x), place_y(y), y, where) for x, y, where in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in places)

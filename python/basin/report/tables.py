@@ -91,12 +91,13 @@ def heads(metrics: dict[str, Any]) -> Table:
 
 def residual(metrics: dict[str, Any]) -> Table:
     """One row a tap of a stream."""
+    words: dict[Any, str] = {True: "yes", False: "no"}
     rows = [
         [
             num(tap.get("stream")), num(tap.get("layer")), word(tap.get("place")),
             num(tap.get("max_abs")), num(tap.get("dim")), token(tap.get("token")),
             num(tap.get("median")), num(tap.get("ratio")),
-            word({True: "yes", False: "no"}.get(tap.get("massive"))), num(tap.get("peak")),
+            word(words.get(tap.get("massive"))), num(tap.get("peak")),
             num(tap.get("kurtosis")), num(tap.get("max_kurtosis")),
             num(tap.get("neuron_kurtosis")), word(tap.get("name")),
         ]

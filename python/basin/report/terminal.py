@@ -52,12 +52,12 @@ def terminal_summary(stats: dict[str, Any]) -> str:
         file=out, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False
     )
     console.print(Text(header(stats)))
-    for one in warnings(stats):
-        console.print(Text(f"warning: {one}"))
+    for warning in warnings(stats):
+        console.print(Text(f"warning: {warning}"))
     console.print(findings_table(findings))
     commands: dict[str, list[str]] = {}
-    for one in findings:
-        for treatment in one.treatments:
+    for finding in findings:
+        for treatment in finding.treatments:
             if treatment.command is not None:
                 commands.setdefault(treatment.command, [treatment.good, treatment.not_good])
     for command, (good, not_good) in commands.items():

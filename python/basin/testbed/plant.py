@@ -2,7 +2,7 @@
 
     gamma_j *= 2^k  and  W[j, :] /= 2^k  in every linear that reads the norm
 
-Both are powers of two, so every product and every sum of the linear keeps its bits, whatever the
+Both are powers of two, so every product and every sum of the linear keeps its bits, in any
 order of summation, as long as nothing leaves the range of normal numbers (which is checked for the
 weights). The norm's output has an outlier of 2^k times in dimension j: quantizers of activations
 suffer, and a rewrite that undoes the scaling must give back their clean results exactly.

@@ -19,11 +19,11 @@ import basin
 import numpy as np
 import onnx
 import onnxruntime as ort
-from basin.drawn_inputs import Case, draw_cases
-from basin.proof import is_narrow, prove
-from basin.recognition_check import check_recognition
-from basin.signature import VerifyError
-from basin.verify import open_session, run_session
+from basin.inputs.drawn_inputs import Case, draw_cases
+from basin.verification.proof import is_narrow, prove
+from basin.verification.recognition import check_recognition
+from basin.verification.sessions import open_session, run_session
+from basin.verify import VerifyError
 
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")

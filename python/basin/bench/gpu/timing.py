@@ -49,7 +49,7 @@ def summarize(seconds: list[float], captured: bool) -> Sample:
 
 
 def rounds_for(probed: float) -> int:
-    """How many rounds of all contenders, one of which takes `probed` seconds."""
+    """How many rounds to run, if one round of all contenders takes `probed` seconds."""
     return max(LEAST, min(MOST, int(SECONDS / max(probed, 1e-6))))
 
 

@@ -1,4 +1,4 @@
-"""What a model's signature and graph say about its inputs: types, roles by name, bounds of indices.
+"""What a model's signature and graph say about its inputs: roles by name, bounds of indices.
 
 Shared by the random inputs of `basin verify` and the data of `basin analyze`.
 """
@@ -10,27 +10,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import ml_dtypes
-import numpy as np
 import onnx
-import onnxruntime as ort
 from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo
 
-# ONNX Runtime's type name -> numpy type; the narrow ones live in ml_dtypes.
-NARROW_TYPES = {
-    "bfloat16": "bfloat16",
-    "float8e4m3fn": "float8_e4m3fn",
-    "float8e4m3fnuz": "float8_e4m3fnuz",
-    "float8e5m2": "float8_e5m2",
-    "float8e5m2fnuz": "float8_e5m2fnuz",
-}
-_TYPES = {"float": "float32", "double": "float64", "float16": "float16", "bool": "bool"}
-_TYPES |= {f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
-
-
-class VerifyError(Exception):
-    """Two models cannot be compared; the message names the input or model, and the reason."""
+from basin.errors import VerifyError
 
 
 @dataclass(frozen=True)
@@ -46,16 +30,6 @@ class Facts:
     metadata: dict[str, str]
     files: list[str]
     parameters: int
-
-
-def input_dtype(item: ort.NodeArg) -> np.dtype:
-    """The numpy type of an input. Raises VerifyError for one that numpy has none for."""
-    kind = item.type.removeprefix("tensor(").removesuffix(")")
-    if item.type.startswith("tensor(") and kind in _TYPES:
-        return np.dtype(_TYPES[kind])
-    if kind in NARROW_TYPES:
-        return np.dtype(getattr(ml_dtypes, NARROW_TYPES[kind]))
-    raise VerifyError(f"input '{item.name}': no random value for type {item.type}; give one")
 
 
 def is_past(name: str) -> bool:

@@ -3,7 +3,7 @@
 Padding on either side, rows in which every key is hidden, one token, sequences of uneven length,
 more keys than queries, sizes that differ from each other and sizes that are all the same, and
 magnitudes from 1e-6 to 1e3. A case that has nothing to act on (no mask, no float input) is left
-out. What an input is, its name and type say (see `basin.inputs`).
+out. What an input is, its name and type say (see `basin.inputs.random_inputs`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime as ort
 
-from basin.compare import is_float
-from basin.inputs import SizePlan, make_inputs
-from basin.signature import VerifyError, input_dtype, is_past, read_facts
+from basin.errors import VerifyError
+from basin.inputs.random_inputs import SizePlan, make_inputs
+from basin.inputs.signature import is_past, read_facts
+from basin.inputs.types import input_dtype, is_float
 
 # Narrow floats leave their normal range where f32 does not: there squares of 1e3 are infinite.
 _NARROW = {"tiny": 0.25, "small": 0.5, "large": 8.0}
@@ -81,7 +82,7 @@ def draw_cases(
 ) -> Iterator[Case]:
     """Yield the cases of the model at `path`, open as `session`, that differ from each other.
 
-    Magnitudes are those of f16 for a model that is `narrow`, whatever its inputs' types.
+    For a `narrow` model, magnitudes are those of f16, for inputs of any type.
     A case whose sizes the model has no room for (a table of positions ends) is left out. Raises
     VerifyError where an input is of a type that nothing can be drawn for.
     """

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from basin.branches import flatten_branches
-from basin.drawn_inputs import RECIPES, Case, Recipe, draw_cases
+from basin.errors import VerifyError
+from basin.inputs.drawn_inputs import RECIPES, Case, Recipe, draw_cases
 from basin.model import BasinError, load
-from basin.proof import DEFAULT_LIMIT, count_bytes
-from basin.runners import ReferenceRunner, RuntimeRunner
-from basin.signature import VerifyError
-from basin.tolerance import compare_sides, rows_of
+from basin.verification.branches import flatten_branches
+from basin.verification.proof import DEFAULT_LIMIT, count_bytes
+from basin.verification.runners import ReferenceRunner, RuntimeRunner
+from basin.verification.tolerance import compare_sides, rows_of
 
 __all__ = ["OpReport", "RecognitionReport", "check_recognition", "format_recognition"]
 
@@ -97,12 +97,16 @@ def _check_graph(job: _Job) -> RecognitionReport:
         built = job.build(exact)
         if not any(built.outputs):
             return RecognitionReport(built.reports, [])
-        notes = [] if exact else ["without values in f64, by which rounding is told from meaning"]
+        notes = (
+            []
+            if exact
+            else ["the meaning was not computed in f64: a difference may be one of rounding alone"]
+        )
         try:
             return job.run(built, runner, notes)
         except VerifyError as error:
             failure = failure or error
-    raise VerifyError(f"{job.source}: no runtime runs it: {failure}")
+    raise VerifyError(f"{job.source}: no runtime runs the model: {failure}")
 
 
 def _with_branches(job: _Job, main: RecognitionReport, depth: int) -> RecognitionReport:
@@ -185,7 +189,7 @@ class _Job:
             reports.append(
                 OpReport(
                     entry["name"], entry["kind"], reason=entry.get("reason"),
-                    differs=wrong and f"its types are not those of its meaning: {wrong}",
+                    differs=wrong and f"its types contradict its meaning: {wrong}",
                 )
             )  # fmt: skip
             sides = (
@@ -247,7 +251,7 @@ class _Job:
                 results = runner(self.build(built.exact, i).path).run(case.values)
                 reports[i] = _merge(reports[i], outputs, results, case)
             except VerifyError as reason:
-                why = "its meaning does not run where the model does: " + _last_words(
+                why = "the model runs, but its meaning does not: " + _last_words(
                     str(reason).replace(f"{self.folder}/", "")
                 )
                 reports[i] = replace(
@@ -267,7 +271,7 @@ def _last_words(text: str) -> str:
 
 def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case: Case) -> OpReport:
     """The worse of `report` and one case's figures."""
-    exact = outputs.exact or [None] * len(outputs.form)
+    exact: list[str] | list[None] = outputs.exact or [None] * len(outputs.form)
     for name_form, name_meaning, name_exact in zip(outputs.form, outputs.meaning, exact):
         form, meaning = (np.asarray(results[n]) for n in (name_form, name_meaning))
         precise = None if name_exact is None else np.asarray(results[name_exact])

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from basin.compare import is_float
-from basin.drawn_inputs import FEW, Case, Recipe, draw_cases
-from basin.runners import ReferenceRunner, RuntimeRunner
-from basin.signature import VerifyError, read_facts
+from basin.errors import VerifyError
+from basin.inputs.drawn_inputs import FEW, Case, Recipe, draw_cases
+from basin.inputs.signature import read_facts
+from basin.inputs.types import is_float
+from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "prove"]
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnxruntime as ort
 
-from basin.signature import Facts, VerifyError, input_dtype, is_past, lengths_of, read_facts
+from basin.errors import VerifyError
+from basin.inputs.signature import Facts, is_past, lengths_of, read_facts
+from basin.inputs.types import input_dtype
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,9 @@ def _fill(
         return _positions(name, shape, sizes, bound).astype(dtype)
     if bound is None:
         bound = UNKNOWN_BOUND
-        notes.append(f"input '{name}': no table found that it indexes; values below {bound}")
+        notes.append(
+            f"input '{name}': found no table that it indexes: its values are below {bound}"
+        )
     return rng.integers(0, bound, shape).astype(dtype)
 
 
@@ -199,5 +203,8 @@ def _positions(name: str, shape: list[int], sizes: _Sizes, bound: int | None) ->
         return np.asarray(sizes.past)
     last = sizes.past + shape[-1]
     if bound is not None and last > bound:
-        raise VerifyError(f"input '{name}': {last} positions, but its table has {bound} rows")
+        raise VerifyError(
+            f"input '{name}': expected at most {bound} positions, the rows of its table, "
+            f"but got {last}"
+        )
     return np.broadcast_to(np.arange(sizes.past, last), shape)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from basin.signature import VerifyError
-from basin.verify import open_session, run_session
+from basin.errors import VerifyError
+from basin.verification.sessions import open_session, run_session
 
 Path = str | os.PathLike[str]
 
@@ -64,7 +64,7 @@ class _Input:
 
     name: str
     type: str
-    shape: list
+    shape: list[int | str | None]
 
 
 class _Signature:

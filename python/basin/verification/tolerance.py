@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from basin.compare import is_float
+from basin.inputs.types import is_float
 
 # Largest difference of a form from its decomposition, of the row's largest value.
 TOLERANCE = {
@@ -110,4 +110,5 @@ def _allowed(dtype: str, meaning: np.ndarray, noise: np.ndarray | float) -> np.n
     """A bound a row, of its largest value."""
     size = np.where(np.isfinite(meaning), np.abs(meaning), 0.0).max(axis=1)
     tiny = float(np.finfo(np.float16).tiny) if dtype == "float16" else 1e-37
-    return (TOLERANCE.get(dtype, TOLERANCE["bfloat16"]) + noise) * np.maximum(size, tiny)
+    bound = TOLERANCE.get(dtype, TOLERANCE["bfloat16"]) + noise
+    return np.asarray(bound * np.maximum(size, tiny))

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from basin.inputs.types import is_float
+
 
 @dataclass(frozen=True)
 class OutputReport:
     """Figures of one output. `max_ulp` is None where the type has none; `failure` is the reason.
 
-    `differing` counts elements of other bits; a NaN on one side only, another shape or another type
-    is a failure, whatever the tolerance.
+    `differing` counts elements whose bits differ. A NaN on one side only, another shape or another
+    type is a failure, for any tolerance.
     """
 
     name: str
@@ -64,18 +66,13 @@ class OutputReport:
         )
 
 
-def is_float(dtype: np.dtype) -> bool:
-    """Whether the type is a real float, ml_dtypes' narrow ones included."""
-    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
-
-
 def ordered(array: np.ndarray) -> np.ndarray:
     """Map floats to int64 in the order of their values, one step per representable value."""
     size = array.dtype.itemsize
     bits = array.view(f"u{size}").astype(np.uint64)
     sign = np.uint64(1) << np.uint64(8 * size - 1)
     magnitude = (bits & (sign - np.uint64(1))).astype(np.int64)
-    return np.where(bits & sign != 0, -magnitude, magnitude)
+    return np.asarray(np.where(bits & sign != 0, -magnitude, magnitude))
 
 
 def ulp_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -83,7 +80,8 @@ def ulp_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     x, y = ordered(a), ordered(b)
     high, low = np.maximum(x, y), np.minimum(x, y)
     # The difference of two int64 may need 64 bits: subtract modulo 2^64, which is exact here.
-    return high.view(np.uint64) - low.view(np.uint64)
+    steps: np.ndarray = high.view(np.uint64) - low.view(np.uint64)
+    return steps
 
 
 def compare_output(name: str, a: object, b: object) -> OutputReport:
@@ -99,7 +97,7 @@ def compare_output(name: str, a: object, b: object) -> OutputReport:
     return compare_arrays(name, np.asarray(a), np.asarray(b))
 
 
-def _compare_lists(name: str, a: list, b: list) -> OutputReport:
+def _compare_lists(name: str, a: list[object], b: list[object]) -> OutputReport:
     if len(a) != len(b):
         return OutputReport.failed(name, f"sequence length {len(a)} against {len(b)}")
     report = OutputReport(name)

@@ -1,6 +1,6 @@
 """Train a tiny byte-level language model and export it: something real to try the rewrites on.
 
-    python -m basin.train_tiny TEXT --out models/NAME.onnx [--steps N] [--seed N]
+    python -m basin.testbed.train_tiny TEXT --out models/NAME.onnx [--steps N] [--seed N]
 
 The model is a small Llama: RMSNorm before each block, rotary position embedding, grouped-query
 attention, SwiGLU, embedding and language head tied. The ONNX file (opset 17, primitive operators)

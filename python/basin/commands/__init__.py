@@ -1,0 +1,1 @@
+"""The commands of `basin`, a file each; `basin.cli` lists them."""

@@ -1,0 +1,125 @@
+"""`basin analyze`: measure the sinks and outliers of a model on data."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from basin.commands.statistics_files import (
+    FIGURES,
+    REPORT,
+    STATS,
+    check_inputs,
+    check_targets,
+    finish,
+)
+from basin.errors import AnalysisError
+from basin.output.files import refers_to
+
+
+class Device(str, Enum):
+    """Where the model runs."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def analyze(
+    model: Annotated[Path, typer.Argument(help="The ONNX model.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Token ids (.npz, .npy, .jsonl) or text.", show_default=False),
+    ] = None,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Arrays by input name (.npz), for any model.", show_default=False),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|bytes", help="A tokenizer.json, or 'bytes': ids are bytes."),
+    ] = None,
+    bos: Annotated[
+        int | None, typer.Option(min=0, help="Id to put before sequences that lack it.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="How many tokens a sequence has at most.")
+    ] = None,
+    sequences: Annotated[
+        int | None, typer.Option(min=1, help="How many sequences to read.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="How many sequences to run at a time.")] = 8,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="Run N random sequences instead of data.")
+    ] = None,
+    sink_length: Annotated[
+        int, typer.Option(min=1, max=65536, help="How many first tokens sink importance looks at.")
+    ] = 64,
+    stats: Annotated[Path | None, STATS] = None,
+    report: Annotated[Path | None, REPORT] = None,
+    figures: Annotated[Path | None, FIGURES] = None,
+    device: Annotated[Device, typer.Option(help="Where to run.")] = Device.cpu,
+) -> None:
+    """Measure the sinks and outliers of MODEL on your data."""
+    from basin.analysis import run
+    from basin.analysis.data import load, random_tokens
+    from basin.analysis.feed import vocabulary
+    from basin.analysis.runs import Arrays, Source
+    from basin.analysis.tokenizer import make_tokenizer, tokenizer_files
+    from basin.inputs.signature import read_facts
+
+    if sum(bool(one) for one in (data, random, inputs)) != 1:
+        raise AnalysisError("give exactly one of --data FILE, --inputs FILE.npz and --random N")
+    if data is None and tokenizer is not None:
+        raise AnalysisError("--tokenizer needs --data")
+    if inputs and any(one is not None for one in (bos, length, sequences)):
+        raise AnalysisError("--bos, --length and --sequences need --data or --random")
+    check_targets(stats, report)
+    if not model.is_file():
+        raise AnalysisError(f"no such file: {model}")
+    facts = read_facts(model)
+    read = refers_to(model, facts.files) + (inputs or [])
+    if data is not None:
+        read.append(data)
+    if tokenizer is not None and tokenizer != "bytes":
+        read += tokenizer_files(Path(tokenizer))
+    check_inputs({"--stats": stats, "--report": report}, figures, read)
+    size = vocabulary(facts)
+    model_bos = _bos_of(facts.metadata)
+    dataset: Source
+    if data is not None:
+        dataset = load(
+            data,
+            vocabulary=size,
+            tokenizer=make_tokenizer(tokenizer, size),
+            bos=bos,
+            model_bos=model_bos,
+            length=length,
+            limit=sequences,
+        )
+    elif random is not None:
+        if size is None:
+            raise AnalysisError(
+                "--random: the table that token ids index was not found in the model; give --data"
+            )
+        dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)
+    else:
+        dataset = Arrays.load(inputs or [])
+    result = run.analyze(
+        model,
+        dataset,
+        batch=batch,
+        sink_length=sink_length,
+        device=device.value,
+        facts=facts,
+        progress=True,
+    )
+    finish(result.document(), stats, report, figures)
+
+
+def _bos_of(metadata: dict[str, str]) -> int | None:
+    """The id of BOS that a model's metadata tells."""
+    found = next((metadata[key] for key in ("bos_token_id", "bos") if key in metadata), "")
+    return int(found) if found.isdecimal() else None

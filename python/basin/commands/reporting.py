@@ -1,0 +1,42 @@
+"""What all commands say alike: errors, warnings and remarks, a line each on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import NoReturn, ParamSpec
+
+import typer
+
+from basin.errors import AnalysisError, VerifyError
+from basin.output.printable import printable
+
+Options = ParamSpec("Options")
+
+
+def fail(message: str) -> NoReturn:
+    """End with exit status 1 and `message` on one line of stderr."""
+    print("basin: error: " + printable("; ".join(message.split("\n"))), file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def reports_errors(command: Callable[Options, None]) -> Callable[Options, None]:
+    """Turn the errors that a user can cause into `fail`."""
+
+    @wraps(command)
+    def wrapped(*args: Options.args, **kwargs: Options.kwargs) -> None:
+        from basin.model import BasinError
+
+        try:
+            command(*args, **kwargs)
+        except (AnalysisError, BasinError, VerifyError, OSError) as error:
+            fail(str(error))
+
+    return wrapped
+
+
+def print_remarks(lines: list[str]) -> None:
+    """Warnings and remarks on stderr, one line each."""
+    for line in lines:
+        print(printable("; ".join(line.split("\n"))), file=sys.stderr)

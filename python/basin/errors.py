@@ -1,0 +1,16 @@
+"""The errors that a user can cause, apart from what raises them: this imports nothing heavy.
+
+`basin.BasinError`, what the compiler refuses, comes from the extension.
+"""
+
+from __future__ import annotations
+
+__all__ = ["AnalysisError", "VerifyError"]
+
+
+class AnalysisError(Exception):
+    """Data, a model or a statistics file cannot be used; the message is one line and says why."""
+
+
+class VerifyError(Exception):
+    """Two models cannot be compared; the message names the input or model, and the reason."""

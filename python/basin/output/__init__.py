@@ -1,0 +1,1 @@
+"""What leaves the program: files that are written whole, text that a terminal can show."""
