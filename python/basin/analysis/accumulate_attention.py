@@ -84,7 +84,8 @@ class Attention(Accumulator):
         rest = self.instrumentation["sink_length"] - alpha.shape[-1]
         alpha = np.pad(alpha, ((0, 0), (0, 0), (0, rest)))
         queries, seen = (np.pad(x, ((0, 0), (0, rest))) for x in (queries, seen))
-        self.alpha.add(alpha, seen.astype(np.int64))
+        # Rounded as what the runtime gives is, so that sums are short.
+        self.alpha.add(alpha.astype(np.float32), seen.astype(np.int64))
         self.alpha_queries.add(queries)
         ids = rows.aligned(rows.ids, 1)[:, : seen.shape[1]]
         missing = seen.shape[1] - ids.shape[1]
@@ -134,7 +135,8 @@ class Attention(Accumulator):
 
     def _take_map(self, own: dict[str, np.ndarray], rows: Batch) -> None:
         side = self.instrumentation["map"]
-        maps = rows.aligned(own["map"].astype(np.float64), 1, 2)
+        # To look at: 2^-16 is finer than what a picture shows, and sums of it are short.
+        maps = np.rint(rows.aligned(own["map"].astype(np.float64), 1, 2) * 65536) / 65536
         height, width = side - maps.shape[1], side - maps.shape[2]
         there = np.arange(side)[None, :] < np.minimum(rows.lengths, maps.shape[1])[:, None]
         maps = np.pad(maps, ((0, 0), (0, height), (0, width)))

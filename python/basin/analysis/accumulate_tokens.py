@@ -111,7 +111,8 @@ class Residual(Accumulator):
         size = np.where(exact, others[:, None], lengths[later][:, None])
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(total > 0, top**2 / (size * total), 0.0)
-        self.presence.add(np.minimum(share, 1.0), np.ones(len(share)))
+        # Rounded as what the runtime gives is, so that sums are short.
+        self.presence.add(np.minimum(share, 1.0).astype(np.float32), np.ones(len(share)))
 
     def _take_tokens(self, own: dict[str, np.ndarray], tokens: Batch) -> None:
         norms = np.sqrt(own["token_sum_square"].astype(np.float64))

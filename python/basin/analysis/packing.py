@@ -30,6 +30,40 @@ def pack(value: Any) -> Any:
     return [pack(one) for one in value] if packed is None else packed
 
 
+def mark_long_lists(value: Any, mark: str) -> Any:
+    """A copy of the value in which each list that `pack` would pack is the text `mark`."""
+    if isinstance(value, dict):
+        return {key: mark_long_lists(one, mark) for key, one in value.items()}
+    if not isinstance(value, list):
+        return value
+    return [mark_long_lists(one, mark) for one in value] if _packed(value) is None else mark
+
+
+def fill_marks(value: Any, mark: str, source: Any) -> Any:
+    """A copy of the value with `source`'s parts where `mark` stands.
+
+    Raises ValueError where the two are not of one structure.
+    """
+    if value == mark:
+        return source
+    if isinstance(value, dict) and isinstance(source, dict) and value.keys() <= source.keys():
+        return {key: fill_marks(one, mark, source[key]) for key, one in value.items()}
+    if isinstance(value, list) and isinstance(source, list) and len(value) == len(source):
+        return [fill_marks(one, mark, other) for one, other in zip(value, source)]
+    if isinstance(value, (dict, list)):
+        raise ValueError("the metrics are not those of the accumulators")
+    return value
+
+
+def has_mark(value: Any, mark: str) -> bool:
+    """Whether `mark` stands somewhere in the value."""
+    if isinstance(value, dict):
+        return any(has_mark(one, mark) for one in value.values())
+    if isinstance(value, list):
+        return any(has_mark(one, mark) for one in value)
+    return bool(value == mark)
+
+
 def _packed(values: list[Any]) -> dict[str, Any] | None:
     """The packed list; None where it is short, or of something else."""
     rows = [one if isinstance(one, list) else [one] for one in values]

@@ -18,12 +18,14 @@ from typing import Any
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import Residual
 from basin.analysis.metrics import derive, known_ids
-from basin.analysis.packing import pack, unpack
+from basin.analysis.packing import fill_marks, has_mark, mark_long_lists, pack, unpack
 from basin.analysis.streams import stream_maxima
 from basin.errors import AnalysisError
 from basin.output.files import write_whole
 
 VERSION = 1
+# In a file, in place of a long list of the metrics.
+DERIVED = "derived"
 
 
 @dataclass
@@ -137,16 +139,23 @@ def _of_taps(accumulators: list[Accumulator]) -> list[str]:
 
 
 @cache
-def _validator() -> Any:
+def _validator(metrics: bool) -> Any:
+    """Of a document with its metrics, or whatever they are."""
     import jsonschema
 
     text = resources.files("basin.analysis").joinpath("stats.schema.json").read_text("utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text))
+    schema = json.loads(text)
+    if not metrics:
+        schema["properties"]["metrics"] = {"type": "object"}
+    return jsonschema.Draft202012Validator(schema)
 
 
-def check(document: Any, where: str) -> None:
-    """Raise AnalysisError, about `where`, unless the document is valid: the first error's path."""
-    error = next(iter(_validator().iter_errors(document)), None)
+def check(document: Any, where: str, metrics: bool = True) -> None:
+    """Raise AnalysisError, about `where`, unless the document is valid: the first error's path.
+
+    Without `metrics` those are not looked at.
+    """
+    error = next(iter(_validator(metrics).iter_errors(document)), None)
     if error is not None:
         path = error.json_path.removeprefix("$").removeprefix(".") or "the document"
         message = error.message if len(error.message) < 200 else f"not as '{error.validator}' says"
@@ -173,8 +182,20 @@ def read(path: Path) -> dict[str, Any]:
         )
     except (ValueError, RecursionError) as error:
         raise AnalysisError(f"{path}: not JSON: {error}") from None
+    if isinstance(document, dict) and has_mark(document.get("metrics"), DERIVED):
+        document = _with_derived(document, str(path))
     check(document, str(path))
     return document
+
+
+def _with_derived(document: dict[str, Any], where: str) -> dict[str, Any]:
+    """The document with the long lists that its file leaves to be derived."""
+    check(document, where, metrics=False)
+    derived = from_document(document, where).document()["metrics"]
+    try:
+        return document | {"metrics": fill_marks(document["metrics"], DERIVED, derived)}
+    except ValueError as error:
+        raise AnalysisError(f"{where}: metrics: {error}") from None
 
 
 def from_document(document: dict[str, Any], where: str) -> Stats:
@@ -212,8 +233,13 @@ def merge_stats(paths: Iterable[Path]) -> Stats:
 
 
 def write(document: dict[str, Any], path: Path) -> None:
-    """Write a document, whole or not at all; long lists packed but those that rewrites read."""
-    packed = ("accumulators", "metrics")
-    document = {key: pack(one) if key in packed else one for key, one in document.items()}
+    """Write a document, whole or not at all; long lists packed but those that rewrites read.
+
+    Long lists of the metrics, which `read` derives from the accumulators again, are left out.
+    """
+    document = document | {
+        "accumulators": pack(document["accumulators"]),
+        "metrics": mark_long_lists(document["metrics"], DERIVED),
+    }
     text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     write_whole(path, (text + "\n").encode("utf-8"))
