@@ -33,6 +33,7 @@ RAISED = {
     "att_leftpad_bool": ("attention", {"causal": False, "hidden_rows": "uniform"}),
     "att_leftpad_causal_add": ("attention", {"causal": True, "hidden_rows": None}),
     "satt_fullmask": ("attention", {"hidden_rows": "zero"}),
+    "att_nan_rows_beside_sink": ("attention", {"sink_logit": True, "own_lengths": False}),
     "gqa_padded_prompt": ("attention", {"causal": True, "own_lengths": True}),
 }
 # What is listed, with a word of the reason.

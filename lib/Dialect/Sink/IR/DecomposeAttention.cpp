@@ -64,6 +64,7 @@ private:
   bool hidesByPosition() const { return o.appliesCausal() || o.window || o.lastKey; }
   Value maskScores(Value scores);
   Value keysOf(Value x);
+  Value zeroNaN(Value given);
   Value probabilities(Value scores);
 
   /// For diagnostics.
@@ -293,17 +294,19 @@ Value AttentionBuilder::maskScores(Value scores) {
   return n.concat({sinks, mask(keysOf(scores))}, 3);
 }
 
+Value AttentionBuilder::zeroNaN(Value given) {
+  if (!o.zeroHiddenRows)
+    return given;
+  return n.node<WhereOp>({n.node<IsNaNOp>({given}), n.scalar(0, scoreElement), given});
+}
+
 Value AttentionBuilder::probabilities(Value scores) {
-  if (!o.sinkLogit) {
-    Value given = n.softmax(scores, -1);
-    if (!o.zeroHiddenRows)
-      return given;
-    return n.node<WhereOp>({n.node<IsNaNOp>({given}), n.scalar(0, scoreElement), given});
-  }
+  if (!o.sinkLogit)
+    return zeroNaN(n.softmax(scores, -1));
   Value logit = n.reshape(n.cast(o.sinkLogit, scoreElement), {1, *heads, 1, 1});
   Value rows = n.concat({n.dims(scores, 0, 3), n.constant({1})}, 0);
   Value column = n.expand(logit, rows);
-  return n.slice(n.softmax(n.concat({scores, column}, 3), -1), 3, 0, -1);
+  return zeroNaN(n.slice(n.softmax(n.concat({scores, column}, 3), -1), 3, 0, -1));
 }
 
 void AttentionBuilder::prepare() {

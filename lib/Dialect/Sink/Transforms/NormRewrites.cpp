@@ -37,11 +37,8 @@ static std::optional<int64_t> lastDim(Value value) {
 std::optional<int64_t> basin::sink::getNormDim(NormInterface norm) {
   if (std::optional<int64_t> dim = lastDim(norm.getX()))
     return dim;
-  if (std::optional<int64_t> dim = lastDim(norm.getResult()))
-    return dim;
-  // A weight of one element is broadcast: it says nothing of the axis.
-  std::optional<int64_t> dim = lastDim(norm.getWeight());
-  return dim == 1 ? std::nullopt : dim;
+  // The result and the weight do not say it: an x of one element is broadcast to them.
+  return std::nullopt;
 }
 
 ParameterNames::ParameterNames(ModuleOp module) {

@@ -14,6 +14,22 @@ onnx.graph @of_unknown_size #g {
 
 // -----
 
+// A weight of three elements may be broadcast over an x of one.
+!x = tensor<2x5x?xf32>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+onnx.graph @of_a_weight_alone #g {
+  %x = onnx.node "Source" () {} : () -> !x
+  %w = onnx.initializer "w" : tensor<3xf32> = dense<2.0> : tensor<3xf32>
+  // expected-error @below {{norm 'a': expected a static last axis to insert a pre-affine vector}}
+  %a = sink.rms_norm %x weight %w {epsilon = 1.0, onnx.outs = ["a"]} : (!x, tensor<3xf32>) -> !x
+  onnx.node "Sink" (%a) {} : (!x) -> ()
+  onnx.return
+}
+}
+
+// -----
+
 !x = tensor<2x5x4xi32>
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
