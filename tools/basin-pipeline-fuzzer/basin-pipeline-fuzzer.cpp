@@ -39,8 +39,8 @@ static constexpr const char *kRewrites[] = {
     "sink-rescale-residual{k=3},convert-sink-to-onnx{form=functions}",
     "sink-absorb-residual-sinks,sink-insert-pre-affine,convert-sink-to-onnx",
     "sink-instrument-outliers,convert-sink-to-onnx",
-    "sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},sink-rescale-residual{bound=300000},"
-    "convert-sink-to-onnx",
+    ("sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},sink-rescale-residual{bound=300000},"
+     "convert-sink-to-onnx"),
 };
 
 namespace {
