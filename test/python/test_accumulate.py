@@ -261,7 +261,7 @@ def test_attention_figures(metrics):
         np.testing.assert_allclose(found[name], np.mean(ratios, axis=0), rtol=CLOSE)
     maps = np.mean([part["p"][:, :16, :16].mean(0, dtype=np.float64) for part in PARTS], axis=0)
     # Each sequence's is rounded to 2^-16.
-        np.testing.assert_allclose(found["map"], maps, rtol=0, atol=2**-17 + 1e-7)
+    np.testing.assert_allclose(found["map"], maps, rtol=0, atol=2**-17 + 1e-7)
     entropies = [
         -(part["p"] * np.log(np.where(part["p"] > 0, part["p"], 1))).sum(-1).mean(-1)
         for part in PARTS
