@@ -35,7 +35,7 @@ static cl::list<std::string> schedule("schedule", cl::CommaSeparated,
 static cl::opt<bool> printPTX("ptx", cl::desc("print the PTX of the kernels, too"),
                               cl::cat(category));
 
-/// Texts with one value in place of each list: "dim=1|2,weight" is two of them.
+/// The texts that take one value of each list: "dim=1|2,weight" makes two texts.
 static std::vector<std::string> expand(StringRef text) {
   std::vector<std::string> out = {""};
   SmallVector<StringRef> options;

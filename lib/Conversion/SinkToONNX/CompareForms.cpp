@@ -128,8 +128,7 @@ static unsigned countResults(Operation *op) {
 /// Whether the op's meaning is to be read off its form's operator.
 static bool needsForm(Operation *op) {
   auto attention = dyn_cast<sink::AttentionOp>(op);
-  return attention && (sink::AttentionParts(attention).isPacked() ||
-                       attention.getMaskKind() == sink::MaskKind::lengths);
+  return attention && sink::AttentionParts(attention).needsForm();
 }
 
 /// The op over `operands`, without names, which the form's values keep, and without

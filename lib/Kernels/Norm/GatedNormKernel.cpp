@@ -296,7 +296,7 @@ SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
   SmallVector<Value> out;
   if (hasSlots()) {
     waitForCopies(b, schedule.ahead - 1);
-    // One access has two of them.
+    // One access reads eight weights: two operands of the product.
     for (int64_t access = 0; access < tiles; ++access) {
       Value both = readWeights(steps() + *group.step, access);
       for (int64_t half = 0; half < 2; ++half)

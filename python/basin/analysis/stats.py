@@ -140,7 +140,7 @@ def _of_taps(accumulators: list[Accumulator]) -> list[str]:
 
 @cache
 def _validator(metrics: bool) -> Any:
-    """Of a document with its metrics, or whatever they are."""
+    """The validator of documents; without `metrics`, it accepts any object in their place."""
     import jsonschema
 
     text = resources.files("basin.analysis").joinpath("stats.schema.json").read_text("utf-8")

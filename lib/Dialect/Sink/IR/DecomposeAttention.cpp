@@ -81,7 +81,7 @@ private:
 static int64_t getUpperEnd() { return std::numeric_limits<int64_t>::max(); }
 
 LogicalResult AttentionBuilder::check() {
-  if (o.isPacked() || o.maskKind == MaskKind::lengths)
+  if (o.needsForm())
     return op.emitOpError("expected query, key and value apart and a mask of scores");
   if (o.lastKey && o.mask && o.pastKey && getRank(o.mask) != 4)
     return op.emitOpError("expected a mask of rank 4 to be decomposed: its columns follow "

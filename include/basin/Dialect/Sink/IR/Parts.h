@@ -51,6 +51,8 @@ struct AttentionParts {
   bool appliesCausal() const { return causal && !causalInMask; }
   /// Whether query, key and value are one tensor that the form takes apart.
   bool isPacked() const { return queryLayout == Layout::packed || keyLayout == Layout::packed; }
+  /// Whether the form's operator says what operands or mask mean.
+  bool needsForm() const { return isPacked() || maskKind == MaskKind::lengths; }
 };
 
 } // namespace basin::sink
