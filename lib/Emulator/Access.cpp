@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Checks each access to memory, and keeps what is found.
+// Checks each access to memory, and records findings.
 //
 //===----------------------------------------------------------------------===//
 

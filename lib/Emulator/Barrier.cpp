@@ -42,7 +42,7 @@ bool Machine::arrive(uint32_t id, uint32_t given, bool waits, uint32_t site) {
   return true;
 }
 
-/// All lanes of a warp must come to a barrier together, at one op of the kernel.
+/// Reports warps that did not come to the barrier with all their lanes at one op.
 void Machine::checkAligned(const Barrier &barrier) {
   std::vector<const Barrier::Arrival *> first(warps.size());
   std::vector<uint32_t> came(warps.size());
@@ -124,8 +124,8 @@ void Machine::barrierArrive(uint32_t id, uint32_t given, uint32_t site) {
 }
 
 //===----------------------------------------------------------------------===//
-// mbarriers. The machine keeps the state of each one, by its offset in shared memory. It
-// does not read the bytes that are there.
+// mbarriers. The machine keeps the state of each one beside shared memory, by its offset. It
+// never reads the object's bytes.
 //===----------------------------------------------------------------------===//
 
 MBarrier *Machine::findMBarrier(char *object, uint32_t site) {
@@ -166,8 +166,8 @@ uint64_t Machine::mbarrierArrive(char *object, uint32_t count, uint32_t site) {
   MBarrier *barrier = findMBarrier(object, site);
   if (!barrier)
     return 0;
-  // Counts as a read of the object, so that a thread is found which does not wait until
-  // the mbarrier was made.
+  // An arrival counts as a read of the object. If the thread did not wait until another one
+  // had made the mbarrier, that is a race.
   touchShared(shared.offsetOf(object), 8, AccessKind::Load, site);
   uint64_t phase = barrier->phase;
   clocks.release(running, barrier->released);
@@ -196,7 +196,7 @@ bool Machine::mbarrierTest(char *object, uint64_t state, uint32_t site) {
     return true;
   touchShared(shared.offsetOf(object), 8, AccessKind::Load, site);
   if (barrier->phase == state) {
-    wait(Thread::Spinning); // others must have their turn
+    wait(Thread::Spinning); // gives the other threads their turn
     return false;
   }
   clocks.acquire(running, barrier->completed);
@@ -208,7 +208,7 @@ void Machine::mbarrierWaitParity(char *object, uint32_t parity, uint32_t site) {
   if (!barrier)
     return;
   touchShared(shared.offsetOf(object), 8, AccessKind::Load, site);
-  // A phase is over as soon as the current phase has the other parity.
+  // The phase of this parity is over as soon as the current phase has the other parity.
   while ((barrier->phase & 1) == (parity & 1)) {
     barrier->waiting.push_back(running);
     wait();

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Vector clocks. They tell which of two threads' accesses comes before the other because of
-// barriers. The order in which the emulator happened to run the threads does not count.
+// Vector clocks. They tell whether barriers order two accesses of different threads. The
+// order in which the emulator happened to run the threads does not count.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,12 +33,14 @@ public:
 
   uint32_t now(unsigned thread) const { return of(thread)[thread]; }
 
-  /// Whether all that `thread` did until its time `then` comes before what `other` does now.
+  /// Returns whether everything that `thread` did until its time `then` is ordered before
+  /// what `other` does now.
   bool isBefore(unsigned thread, uint32_t then, unsigned other) const {
     return thread == other || of(other)[thread] >= then;
   }
 
-  /// Adds what the thread did until now to `into`, and begins a new time of the thread.
+  /// Adds the thread's clock to `into`, for threads that will acquire it, and advances the
+  /// thread's own time: what it does later is not released.
   void release(unsigned thread, Vector &into) {
     into.resize(count, 0);
     const uint32_t *mine = of(thread);
@@ -47,7 +49,7 @@ public:
     tick(thread);
   }
 
-  /// Puts what was released into `from` before all that the thread does from now on.
+  /// Orders everything that was released into `from` before what the thread does from now on.
   void acquire(unsigned thread, const Vector &from) {
     uint32_t *mine = of(thread);
     for (unsigned i = 0; i < from.size(); ++i)

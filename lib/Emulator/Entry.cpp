@@ -12,7 +12,7 @@
 
 using namespace basin::emulator;
 
-/// A function of plain arguments that calls `method` of the machine which runs now.
+/// Wraps `method` of Machine in a plain function that calls it on the machine that runs now.
 template <auto method> struct Entry;
 template <typename Result, typename... Args, Result (Machine::*method)(Args...)>
 struct Entry<method> {
@@ -23,7 +23,7 @@ struct Entry<method> {
   static Result call(Args... args) { return (Machine::current->*method)(args...); }
 };
 
-// Kernels pass truth values as 32 bits, in both directions.
+// Kernels pass and receive truth values as 32 bits, so these have wrappers of their own.
 static void moveMatrix(char *row, uint32_t *words, uint32_t count, uint32_t transposed,
                        uint32_t site) {
   Machine::current->moveMatrix(row, words, count, transposed != 0, site);

@@ -18,6 +18,7 @@
 
 namespace basin::emulator {
 
+/// Calls `use` with the symbol and the address of each function.
 void forEachEntry(llvm::function_ref<void(llvm::StringRef symbol, void *address)> use);
 
 } // namespace basin::emulator

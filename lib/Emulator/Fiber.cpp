@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Switches between stacks: by some ten instructions on x86-64, by glibc's contexts on
-// other machines. The page below each stack is inaccessible, so that an overflow faults.
+// Switches between stacks: with some ten instructions on x86-64, with glibc's contexts on
+// other machines. The page below each stack is inaccessible, so an overflow faults.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,8 +68,9 @@ struct FiberPool::Fiber : FiberPool::Context {
 };
 
 #ifndef BASIN_FIBER_UCONTEXT
-// void basin_switch_stack(void **from, void *to): saves the registers that a call preserves
-// on the current stack, stores its pointer to `from`, and goes on at `to`.
+// void basin_switch_stack(void **from, void *to): pushes the registers that a call must
+// preserve onto the current stack, stores the stack's pointer in `*from`, and continues on
+// the stack `to`.
 asm(R"(
 .text
 .p2align 4
@@ -97,7 +98,7 @@ basin_switch_stack:
 extern "C" void basin_switch_stack(void **from, void *to);
 #endif
 
-/// `last` says that the fiber which is left will not be resumed.
+/// Leaves `from` and continues `to`. `last` says that `from` will not be resumed.
 template <typename Context> static void switchTo(Context &from, Context &to, bool last = false) {
 #ifdef BASIN_FIBER_ASAN
   __sanitizer_start_switch_fiber(last ? nullptr : &from.fakeStack, to.bottom, to.bytes);
@@ -112,7 +113,7 @@ template <typename Context> static void switchTo(Context &from, Context &to, boo
 #endif
 }
 
-/// The pool whose fiber runs. A fiber begins without arguments, and finds its own here.
+/// The pool whose fiber runs. A fiber's first function gets no arguments and finds them here.
 static thread_local FiberPool *activePool = nullptr;
 
 FiberPool::FiberPool() : scheduler(std::make_unique<Context>()) {}
@@ -139,8 +140,8 @@ void FiberPool::prepare(Fiber &fiber) {
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, &FiberPool::run, 0);
 #else
-  // A new stack holds six registers, the address to begin at, and one word more, which
-  // aligns the stack there as it is aligned after a call.
+  // A new stack holds six registers, the address of the first instruction, and one more
+  // word. That word aligns the stack at the first instruction as a call would.
   auto *top = reinterpret_cast<uint64_t *>(fiber.stack + kStackBytes);
   *--top = 0;
   *--top = reinterpret_cast<uint64_t>(&FiberPool::run);

@@ -25,8 +25,8 @@ public:
   ~FiberPool();
   FiberPool(const FiberPool &) = delete;
 
-  /// Prepares fibers 0 to `count` - 1: each will call `entry(argument, index)`. What ran on
-  /// their stacks before is dropped without being unwound.
+  /// Prepares fibers 0 to `count` - 1: each will call `entry(argument, index)`. Calls that
+  /// still are on their stacks are dropped without being unwound.
   void reset(unsigned count, void (*entry)(void *, unsigned), void *argument);
 
   /// Runs a fiber until it yields or ends. Returns whether it ended.

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Computes each function in double precision and rounds it to as many bits as the PTX ISA
-// promises for the instruction. So a kernel that needs more bits gives wrong results here,
-// too. The bits themselves may differ from the hardware's.
+// promises for the instruction. A kernel that relies on more bits therefore gives wrong
+// results here as well. The bits themselves may differ from the hardware's.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,7 +45,8 @@ static float flush(float x) {
 }
 
 //===----------------------------------------------------------------------===//
-// Functions, by the names of LLVM's intrinsics. Their errors are those of PTX ISA 8.
+// Functions, in the table by the names of LLVM's intrinsics. Beside each one stands the error
+// that PTX ISA 8 allows it.
 //===----------------------------------------------------------------------===//
 
 static float ex2(float x) { return toBits(std::exp2(double(x)), 22); }              // 2^-22
@@ -76,7 +77,7 @@ static float absolute(float x) { return std::fabs(x); }
 
 namespace {
 struct Named {
-  const char *name; // behind "llvm.nvvm."
+  const char *name; // without its beginning "llvm.nvvm."
   void *address;
 };
 } // namespace
@@ -138,8 +139,8 @@ std::string basin::emulator::getFunctionSymbol(llvm::StringRef intrinsic) {
 }
 
 //===----------------------------------------------------------------------===//
-// Conversions. Host code passes f16 and bf16 in the low half of a vector
-// register, as it passes a float with these bits.
+// Conversions. Host code passes f16 and bf16 in the low 16 bits of a vector register. The
+// functions that it calls therefore take and return a float with these low bits.
 //===----------------------------------------------------------------------===//
 
 float basin::emulator::fromBF16(uint16_t bits) {
@@ -173,7 +174,7 @@ static float truncateToBF16(float x) { return llvm::bit_cast<float>(uint32_t(toB
 static float truncateToF16(float x) { return llvm::bit_cast<float>(uint32_t(toF16(x))); }
 static float extendF16(float x) { return fromF16(uint16_t(llvm::bit_cast<uint32_t>(x))); }
 
-/// Rounds to nearest, ties away from zero, and leaves 10 of the 23 bits of the fraction.
+/// Rounds to nearest, ties away from zero, and keeps 10 of the 23 bits of the fraction.
 static uint32_t toTF32(float x) {
   uint32_t bits = llvm::bit_cast<uint32_t>(x);
   if (std::isnan(x))

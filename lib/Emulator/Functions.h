@@ -21,14 +21,15 @@
 
 namespace basin::emulator {
 
-/// The name of the runtime's function for `llvm.nvvm.NAME` on f32 operands. It is empty if
-/// the emulator does not know the intrinsic.
+/// Returns the symbol of the function that computes `llvm.nvvm.NAME` on f32 operands. It is
+/// empty if the emulator does not know the intrinsic.
 std::string getFunctionSymbol(llvm::StringRef intrinsic);
 
-/// Calls `use` with each of them, and with the conversions that LLVM calls by name.
+/// Calls `use` with each of these functions, and with the conversions that LLVM calls by name.
 void forEachFunction(llvm::function_ref<void(llvm::StringRef symbol, void *address)> use);
 
-// Conversions of one element. The host's compiler need not have these types.
+// These convert one element. They work on its bits, because the host's compiler may lack the
+// types f16 and bf16.
 float fromF16(uint16_t bits);
 float fromBF16(uint16_t bits);
 uint16_t toF16(float value);  // to nearest even

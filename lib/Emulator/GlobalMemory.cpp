@@ -45,8 +45,8 @@ bool Mapping::makeUsable(char *from, size_t size) {
 // GlobalMemory
 //===----------------------------------------------------------------------===//
 
-/// The gap before, between and behind buffers. An overrun by less than this is reported
-/// for the buffer that it left.
+/// The gap before, between and behind buffers. An access outside is reported for the nearest
+/// buffer: after an overrun by less than half a gap, that is the buffer that it left.
 static constexpr size_t kGap = size_t(64) << 20;
 
 static size_t roundUp(size_t bytes) {

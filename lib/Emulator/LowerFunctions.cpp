@@ -29,7 +29,7 @@ FailureOr<bool> HostLowering::lowerFunctions(Operation *op) {
     replace(op, call("basin_emu_f2tf32_rna", b.getI32Type(), convert.getSrc()));
     return true;
   }
-  // The op allows an approximation, which is one instruction on the GPU.
+  // With `afn` the op allows an approximation, and the GPU runs one instruction for it.
   if (auto tanh = dyn_cast<LLVM::TanhOp>(op); tanh && tanh.getType().isF32()) {
     if (bitEnumContainsAll(tanh.getFastmathFlags(), LLVM::FastmathFlags::afn)) {
       replace(op, call("basin_emu_tanh_approx_f", b.getF32Type(), tanh.getIn()));

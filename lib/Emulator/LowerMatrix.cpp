@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Lowers ldmatrix, stmatrix and mma.sync. Their registers are passed to the runtime through
-// memory of the thread, one word after the other.
+// Lowers ldmatrix, stmatrix and mma.sync. Kernels pass the registers to the runtime through
+// memory of the thread, as consecutive words.
 //
 //===----------------------------------------------------------------------===//
 

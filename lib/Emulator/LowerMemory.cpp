@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Lowers accesses to memory. Each one first calls `basin_emu_access`, which checks the
-// address and returns the one to use.
+// address and returns the address to use: scratch memory if the access is refused.
 //
 //===----------------------------------------------------------------------===//
 

@@ -46,7 +46,8 @@ static std::optional<Special> getSpecial(StringRef name) {
       .Default(std::nullopt);
 }
 
-/// The result of a shuffle: the value alone, or with whether the source lane was in range.
+/// Returns a shuffle's result: the value, or, if `type` is a struct, the value together with
+/// whether the source lane was in range.
 static Value shuffled(ImplicitLocOpBuilder &b, Type type, Value value, Value valid) {
   auto pair = dyn_cast<LLVM::LLVMStructType>(type);
   if (!pair)
@@ -110,8 +111,8 @@ FailureOr<bool> HostLowering::lowerBarriers(Operation *op) {
     call("basin_emu_barrier_arrive", {}, {id, arrive.getNumberOfThreads(), site(op)});
     replace(op);
   } else if (isa<NVVM::MembarOp, LLVM::FenceOp>(op)) {
-    // A fence orders memory, but no threads. Nothing is to be done, since each thread here
-    // sees all earlier stores.
+    // A fence orders memory and makes no thread wait. It needs no code here, because each
+    // thread sees all earlier stores at once.
     replace(op);
   } else {
     return false;

@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pass lower-nvvm-to-emulator, what its parts share, and the ops that stay as they
-// are. An op stays only if it means the same on the host: it is of the llvm dialect,
-// accesses no memory through a pointer, is no assembly, and calls nothing outside the
-// module.
+// The pass lower-nvvm-to-emulator, the helpers that its parts share, and the check of ops
+// that stay as they are. An op may stay only if it means the same on the host: it belongs to
+// the llvm dialect, does not access memory through a pointer, is no inline assembly, and
+// calls nothing outside the module.
 //
 //===----------------------------------------------------------------------===//
 
@@ -140,8 +140,8 @@ LogicalResult HostLowering::lowerFunction(LLVM::LLVMFuncOp function) {
   for (Operation *op : ops)
     if (failed(lower(op)))
       return failure();
-  // The checks return other addresses than they are given, so that what the attributes
-  // promise about arguments is no longer true. The other attributes concern the GPU.
+  // What the argument attributes promise, such as noalias, no longer holds, because the
+  // checks return other addresses than they are given. The other attributes concern the GPU.
   function.removeArgAttrsAttr();
   SmallVector<StringAttr> drop;
   for (NamedAttribute attribute : function->getDiscardableAttrs())

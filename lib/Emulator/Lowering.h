@@ -50,7 +50,8 @@ enum class Special : int32_t {
   LaneMaskGt,
 };
 
-/// The 32-bit words of the fragments A, B, C and D of `basin_emu_mma`.
+/// `basin_emu_mma` takes its fragments in an array of 32-bit words. These are the indices
+/// where A, B, C and D begin, and the array's length.
 enum MmaSlots { kMmaA = 0, kMmaB = 4, kMmaC = 6, kMmaD = 10, kMmaWords = 14 };
 enum class MmaType : int32_t { F16, BF16, TF32 };
 
@@ -84,23 +85,24 @@ private:
 
   // Helpers to build calls.
   mlir::Value i32(int64_t value);
-  mlir::Value toI32(mlir::Value value); // of an i1 or of 32 bits
+  mlir::Value toI32(mlir::Value value); // from an i1 or a type of 32 bits
   mlir::Value fromI32(mlir::Value value, mlir::Type type);
-  mlir::Value toPointer(mlir::Value value); // of address space 0
+  mlir::Value toPointer(mlir::Value value); // to address space 0
   mlir::Value call(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
   mlir::Value site(mlir::Operation *op, AccessKind kind = AccessKind::None,
                    Space space = Space::Any, uint32_t bytes = 0, uint32_t align = 1);
-  /// Memory of the thread for `kMmaWords` words.
+  /// Returns memory of the thread for `kMmaWords` words. A function allocates it once.
   mlir::Value scratch(mlir::Operation *op);
   mlir::Value wordAt(mlir::Value base, int64_t index);
-  /// Loads a value of `type` from the words at `base`: 32 bits, or a struct of such values.
+  /// Loads a value of `type` from the words at `base`, beginning with word `index`. The type
+  /// has 32 bits, or is a struct of such types.
   mlir::Value loadWords(mlir::Type type, mlir::Value base, int64_t index);
   void replace(mlir::Operation *op, mlir::Value value = {});
 
   mlir::ModuleOp module;
   mlir::DataLayout layout;
   mlir::ImplicitLocOpBuilder b;
-  llvm::StringMap<unsigned> ordinals; // of ops, by name, in this function
+  llvm::StringMap<unsigned> ordinals; // the next number for each op name in this function
   llvm::SmallVector<mlir::Attribute> sites;
   mlir::Value scratchOfFunction;
 };

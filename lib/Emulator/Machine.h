@@ -28,7 +28,7 @@ namespace basin::emulator {
 
 using KernelFunction = void (*)(void **);
 
-/// A copy of cp.async. It is made when its thread waits for it, not before.
+/// A copy that cp.async asked for. It is made only when its thread waits for it.
 struct AsyncCopy {
   uint32_t number, site;
   char *destination;
@@ -41,9 +41,9 @@ struct Thread {
   State state = Ready;
   unsigned index = 0, warp = 0, lane = 0;
   std::array<unsigned, 3> id = {};
-  /// The site of the op that the thread waits at.
+  /// The site of the collective op or barrier that the thread came to last.
   uint32_t site = 0;
-  // The operands that the thread brought to a collective op, and the op's result for it.
+  // The operands that the thread gave to a collective op, and the result that it gets.
   uint32_t operands[3] = {};
   uint64_t result = 0;
   char *pointer = nullptr;
@@ -53,14 +53,15 @@ struct Thread {
   llvm::SmallVector<llvm::SmallVector<AsyncCopy, 0>, 0> groups;
 };
 
-/// The lanes of the mask that have come to an op so far.
+/// An op at which lanes of a warp wait for each other: `mask` has the lanes that must come,
+/// `arrived` those that have come.
 struct Meeting {
   uint32_t site, mask, arrived;
 };
 
 struct Warp {
   unsigned index = 0;
-  uint32_t existing = 0; // lanes that the block has
+  uint32_t existing = 0; // the lanes that the block has in this warp
   llvm::SmallVector<Meeting, 2> meetings;
 };
 
@@ -78,7 +79,7 @@ struct Barrier {
 struct MBarrier {
   uint32_t expected = 0, pending = 0;
   uint64_t phase = 0;
-  /// What threads released in the current phase, and in the one before.
+  /// The clocks that threads released in the current phase, and in the phase before.
   Clocks::Vector released, completed;
   llvm::SmallVector<unsigned, 0> waiting;
 };
@@ -92,7 +93,7 @@ public:
   /// The machine that runs on this thread of the operating system.
   static thread_local Machine *current;
 
-  // What kernels call; the names are those of basin_emu_*.
+  // Kernels call these under the names basin_emu_*.
   uint32_t special(int32_t which) const;
   void *access(void *pointer, uint32_t site);
   char *sharedBase() const { return shared.get(); }
@@ -131,8 +132,9 @@ private:
 
   // Warps (Warp.cpp).
   static constexpr uint32_t kAnySite = ~0u;
-  /// Waits until all lanes of `mask` have come to the op. The last one does `work`. Returns
-  /// false if the thread itself is not in the mask.
+  /// Waits until all lanes of `mask` have come to the op, with `anySite` to any op that passes
+  /// it. The last one to come does `work`. Returns false if the thread itself is not in the
+  /// mask.
   bool meet(uint32_t mask, uint32_t site, llvm::function_ref<void(Warp &, uint32_t lanes)> work,
             bool anySite = false);
   void flushIfTogether(Warp &warp, uint32_t lanes);
@@ -169,8 +171,8 @@ private:
   std::mt19937_64 random;
   KernelFunction kernel = nullptr;
   std::vector<void *> arguments;
-  /// The index of each finding by its kind and its two sites, so that it is reported once.
-  /// It is ~0 for findings over the limit.
+  /// The index of each finding by its kind and its two sites. A repeated finding is only
+  /// counted. The index is ~0 for findings over the limit.
   std::map<std::tuple<FindingKind, uint32_t, uint32_t>, size_t> seen;
 
   // The state of the block that runs.
@@ -181,7 +183,7 @@ private:
   Clocks clocks{0};
   std::array<Barrier, 16> barriers;
   std::map<int64_t, MBarrier> mbarriers; // by offset in shared memory
-  uint32_t copies = 0;                   // of cp.async, so far
+  uint32_t copies = 0;                   // the number of the last cp.async
   llvm::DenseMap<uint32_t, uint32_t> siteOfCopy;
   alignas(64) char poisonBytes[256], sinkBytes[256];
 };

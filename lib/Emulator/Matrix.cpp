@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ldmatrix, stmatrix and mma.sync. Fragments lie in the lanes as the PTX ISA says. Let g
-// be the number of the lane's group of four lanes and t the lane's place in it: the lane
-// holds rows g and g+8 of A, column g of B, and columns 2t and 2t+1 of rows g and g+8 of C
-// and D.
+// ldmatrix, stmatrix and mma.sync. The PTX ISA says which lane holds which part of a
+// fragment. Four consecutive lanes are a group. Lane t of group g holds elements of rows g
+// and g+8 of A, of column g of B, and columns 2t and 2t+1 of rows g and g+8 of C and D.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,12 +23,12 @@ using namespace basin::emulator;
 
 //===----------------------------------------------------------------------===//
 // ldmatrix, stmatrix. Lane 8m + r has the address of row r of matrix m. Lane 4r + t holds
-// elements 2t and 2t+1 of row r, or where the matrix is transposed, of column r.
+// elements 2t and 2t+1 of row r, or of column r if the matrix is transposed.
 //===----------------------------------------------------------------------===//
 
-/// Calls `move` for each piece of a lane's word, with the piece's address, its bytes and
-/// its place in the word. A word has one piece, or two from different rows where the matrix
-/// is transposed.
+/// Calls `move` for each piece of a lane's word: with the address of the row that has it, its
+/// offset there, its bytes and its offset in the word. A word is one piece, or two pieces of
+/// different rows if the matrix is transposed.
 template <typename RowOf, typename Move>
 static void forEachPiece(unsigned lane, bool transposed, RowOf rowOf, Move move) {
   unsigned g = lane / 4, t = lane % 4;
@@ -43,7 +42,7 @@ void Machine::moveMatrixWords(Warp &warp, uint32_t matrix, bool transposed, uint
   AccessKind kind = sites[site].kind;
   for (unsigned lane = 0; lane < 32; ++lane) {
     Thread &thread = threadOf(warp, lane);
-    running = thread.index; // it is this lane that reads or writes
+    running = thread.index; // findings and clocks are this lane's
     auto *word = reinterpret_cast<char *>(&thread.words[matrix]);
     if (kind == AccessKind::Load)
       std::memset(word, 0xff, 4);
@@ -112,11 +111,11 @@ static float elementOf(uint32_t word, unsigned half, MmaType type) {
   llvm_unreachable("no such type");
 }
 
-/// The parts of A and B that one lane holds. A word has two neighbours along k, or one
-/// element of tf32.
+/// Puts the parts of A and B that one lane holds into the tiles. A word has two neighbours
+/// along k, or one element of tf32.
 static void gather(Tiles &tiles, const uint32_t *words, unsigned lane, MmaType type, unsigned k) {
   unsigned g = lane / 4, t = lane % 4, perWord = type == MmaType::TF32 ? 1 : 2;
-  unsigned step = 4 * perWord; // of k, from one word to the next
+  unsigned step = 4 * perWord; // the distance along k from one word to the next
   for (unsigned word = 0; word < 2 * k / step; ++word)
     for (unsigned i = 0; i < perWord; ++i)
       tiles.a[g + 8 * (word % 2)][step * (word / 2) + perWord * t + i] =
@@ -126,8 +125,8 @@ static void gather(Tiles &tiles, const uint32_t *words, unsigned lane, MmaType t
       tiles.b[step * word + perWord * t + i][g] = elementOf(words[kMmaB + word], i, type);
 }
 
-/// One accumulator, of row g or g+8 and column 2t or 2t+1, in a word of f32 or half a word
-/// of f16.
+/// Puts the four accumulators of one lane into the tiles: rows g and g+8, columns 2t and
+/// 2t+1. Each is a word of f32, or half a word of f16.
 static void gatherC(Tiles &tiles, const uint32_t *words, unsigned lane, bool half) {
   for (unsigned i = 0; i < 4; ++i)
     tiles.c[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2] =

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Runs blocks one after the other. In a block it goes over the threads again and again,
-// and each thread runs until it has to wait. If a pass runs no thread and some have not
-// ended, the block is stuck: the scheduler reports why, and gives the block up.
+// Runs blocks one after the other. It goes over the threads of a block again and again, and
+// each thread runs until it has to wait. If a pass runs no thread although some have not
+// ended, the block is stuck: the scheduler reports why and gives the block up.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,8 @@ using namespace basin::emulator;
 
 thread_local Machine *Machine::current = nullptr;
 
-/// The number of passes in a row in which threads only ask whether they may go on.
+/// A block also is stuck after more passes in a row than this in which threads only asked an
+/// mbarrier whether they may go on.
 static constexpr unsigned kSpinLimit = 1000;
 
 Machine::Machine(llvm::ArrayRef<Site> sites, const Launch &launch, FiberPool &fibers,
@@ -54,7 +55,7 @@ llvm::Error Machine::run(KernelFunction function, std::vector<void *> given) {
   if (llvm::Error error = shared.create(launch.sharedBytes))
     return error;
   arguments = std::move(given);
-  // Arguments that point into a buffer point into its copy.
+  // Arguments that point into a buffer are made to point into its copy.
   std::vector<void *> moved(launch.arguments.size());
   for (auto [i, argument] : llvm::enumerate(launch.arguments))
     if (auto *pointer = std::get_if<void *>(&argument)) {
@@ -182,7 +183,8 @@ void Machine::reportStuckBarriers() {
   for (const Thread &thread : threads)
     if (thread.state == Thread::Done || thread.site != waits->site)
       other = other ? other : &thread;
-  // Lanes of one warp come to a barrier by one instruction.
+  // All lanes of a warp must come to a barrier by one instruction. It is a divergence if one
+  // waits elsewhere.
   bool sameWarp = other && other->warp == waits->warp && other->state != Thread::Done;
   std::string text = llvm::utostr(waiting) + " threads wait, " + llvm::utostr(ended) + " ended";
   if (other)

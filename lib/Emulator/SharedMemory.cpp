@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Remembers the last write of each byte and the reads since then, as FastTrack does
-// (Flanagan and Freund, PLDI 2009), but a few readers instead of all.
+// Remembers the last write of each byte and the reads since then, like FastTrack (Flanagan
+// and Freund, PLDI 2009), but keeps a few readers instead of all.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,14 +17,14 @@
 
 using namespace basin::emulator;
 
-/// The gap around shared memory. An overrun by less than this is reported for it.
+/// The gap around shared memory. An access through a generic pointer that misses shared
+/// memory by less than this is reported as one to shared memory.
 static constexpr size_t kGap = 1 << 20;
 
 llvm::Error SharedMemory::create(size_t newBytes) {
   bytes = newBytes;
   size_t usable = (bytes + 0xffff) & ~size_t(0xffff);
-  // The addresses are below 2 GiB, because kernels may keep them in 32 bits, as they may
-  // on the GPU.
+  // The addresses are below 2 GiB, because kernels may keep shared addresses in 32 bits.
   if (!mapping.reserve(usable + 2 * kGap, /*low=*/true))
     return llvm::createStringError("no addresses for shared memory");
   base = mapping.get() + kGap;
@@ -44,9 +44,9 @@ void SharedMemory::poison() {
   std::fill(pending.begin(), pending.end(), 0);
 }
 
-/// Keeps four readers that are not known to be ordered. When all are taken, it replaces one
-/// of the same warp: a later write is more often unordered with reads of other warps, and
-/// these reveal more races.
+/// Adds a reader and drops those that are ordered before it. When all four places are taken,
+/// it replaces a reader of the same warp: reads of other warps are less often ordered before
+/// a later write, so they reveal more races.
 void SharedMemory::addReader(Cell &cell, Access access, const Clocks &clocks) {
   Access *free = nullptr, *sameWarp = nullptr;
   for (Access &read : cell.reads) {
@@ -69,7 +69,7 @@ void SharedMemory::touch(int64_t offset, size_t size, Access access, AccessKind 
   Cell before, after;
   for (size_t i = 0; i < size; ++i) {
     Cell &cell = cells[offset + i];
-    if (i > 0 && cell == before) { // as its neighbor
+    if (i > 0 && cell == before) { // as its neighbor was: it changes alike, races are reported
       cell = after;
       continue;
     }

@@ -20,11 +20,11 @@ namespace basin::emulator {
 
 enum class AccessKind : uint8_t { None, Load, Store, Atomic };
 
-/// The memory that the op says its address is in.
+/// The memory that the address space of the op's pointer names.
 enum class Space : uint8_t { Any = 0, Global = 1, Shared = 3 };
 
 struct Site {
-  std::string op; // its name, and which of that name in the kernel
+  std::string op; // as in Finding
   std::string location;
   AccessKind kind = AccessKind::None;
   Space space = Space::Any;
@@ -36,8 +36,8 @@ inline constexpr llvm::StringLiteral kSitesAttr = "basin.sites";
 mlir::Attribute toAttribute(mlir::MLIRContext *context, const Site &site);
 std::vector<Site> readSites(mlir::ModuleOp module);
 
-/// The location as text: its name, or file:line:column. For a call it is the callee's, for
-/// fused locations the first that has a text.
+/// Returns the location as text: a name, or file:line:column. A call site gives its callee's
+/// text, and fused locations give the first text among them. Other locations give nothing.
 std::string describe(mlir::Location location);
 
 } // namespace basin::emulator

@@ -58,7 +58,7 @@ void Traffic::countGlobal(const Group &group, MemoryCounters &to) {
   llvm::SmallVector<std::pair<uint64_t, uint64_t>, 32> ranges;
   llvm::SmallVector<uint64_t, 64> sectors;
   for (unsigned lane = 0; lane < 32; ++lane) {
-    // A copy from no bytes writes zeros and reads nothing.
+    // A cp.async with a source size of 0 writes zeros and reads nothing.
     if (!(group.lanes >> lane & 1) || group.bytes[lane] == 0)
       continue;
     uint64_t begin = group.addresses[lane], end = begin + group.bytes[lane];
@@ -79,8 +79,8 @@ void Traffic::countGlobal(const Group &group, MemoryCounters &to) {
   to.sectors += std::unique(sectors.begin(), sectors.end()) - sectors.begin();
 }
 
-/// The passes over the 32 banks of 4 bytes that one phase needs: a bank gives one word a
-/// pass, so that different words of one bank take one pass each.
+/// Returns how many passes over the 32 banks of 4 bytes one phase needs. A bank serves one
+/// word in each pass, so different words of one bank need one pass each.
 static uint64_t wavefrontsOf(llvm::ArrayRef<uint64_t> addresses, uint32_t bytes) {
   llvm::SmallVector<uint64_t, 128> words;
   for (uint64_t address : addresses)
@@ -95,8 +95,8 @@ static uint64_t wavefrontsOf(llvm::ArrayRef<uint64_t> addresses, uint32_t bytes)
 }
 
 void Traffic::countShared(const Group &group, MemoryCounters &to) {
-  // All lanes access as many bytes. With 8 bytes a lane a phase is half a warp, with 16 a
-  // quarter.
+  // All lanes access equally many bytes. A phase is a warp for up to 4 bytes a lane, half a
+  // warp for up to 8, and a quarter for more.
   uint32_t bytes = group.bytes[llvm::countr_zero(group.lanes)];
   unsigned lanes = bytes <= 4 ? 32 : bytes <= 8 ? 16 : 8;
   to.instructions += 1;

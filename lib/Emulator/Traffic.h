@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Groups the accesses of lanes into the warp instructions that the hardware would issue, and
-// counts what each one moves. Lanes of a warp run one after the other here, so that the n-th
-// access of a lane at an op is grouped with the n-th access of the other lanes, counted from
-// the last time that the warp was together.
+// counts what each one moves. Lanes of a warp run one after the other here. The n-th access
+// of a lane at an op is therefore grouped with the n-th accesses of the other lanes there,
+// counted from the last time that the warp was together.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,14 +32,15 @@ public:
   void reset(unsigned warps);
   void record(unsigned warp, unsigned lane, uint32_t site, uint64_t address, uint32_t bytes,
               bool shared, bool store);
-  /// Counts what was recorded for a warp, which is together now.
+  /// Counts the recorded accesses of a warp whose lanes are together now.
   void flush(unsigned warp);
 
-  /// Records the rows of 16 bytes that one phase of ldmatrix or stmatrix accesses.
+  /// Counts the bank conflicts of the rows of 16 bytes that one phase of ldmatrix or stmatrix
+  /// accesses.
   void countRows(llvm::ArrayRef<uint64_t> addresses, uint32_t site, bool store);
   void countMatrixInstruction(uint64_t bytes, uint32_t site, bool store);
 
-  /// Writes the counters of each op, and their sums.
+  /// Writes the counters of each op and their sums into the report.
   void report(Report &to) const;
 
 private:

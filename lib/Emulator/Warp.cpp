@@ -128,8 +128,8 @@ struct Source {
 };
 } // namespace
 
-/// The source lane as the PTX ISA computes it. Bits 0 to 4 of `clamp` hold the highest lane,
-/// and bits 8 to 12 a mask of the lane bits that tell segments apart.
+/// Computes the source lane of a shuffle as the PTX ISA does. Bits 0 to 4 of `clamp` hold the
+/// highest lane, and bits 8 to 12 a mask of the lane bits that tell segments apart.
 static Source sourceOf(unsigned lane, uint32_t offset, uint32_t clamp, ShflKind kind) {
   int b = offset & 31, highest = clamp & 31, segment = clamp >> 8 & 31;
   int last = (int(lane) & segment) | (highest & ~segment);
@@ -224,8 +224,8 @@ uint32_t Machine::elect(uint32_t mask, uint32_t site) {
   return met ? uint32_t(thread.result) : 0;
 }
 
-/// The minimum or maximum of floats. Of a NaN and a number it is the number, or the NaN
-/// where `nan` is set.
+/// Returns the minimum or the maximum of two floats. Bit 0 of `flags` (abs) takes absolute
+/// values first. If one value is NaN, the result is the other one, or NaN if bit 1 is set.
 static uint32_t reduceFloat(uint32_t a, uint32_t b, bool max, int32_t flags) {
   float x = llvm::bit_cast<float>(a), y = llvm::bit_cast<float>(b);
   if (flags & 1) {
@@ -268,7 +268,7 @@ uint32_t Machine::redux(uint32_t mask, uint32_t value, int32_t kind, int32_t fla
   bool met = meet(mask, site, [&](Warp &warp, uint32_t lanes) {
     uint32_t first = llvm::countr_zero(lanes);
     uint32_t total = threadOf(warp, first).operands[0];
-    // The rules for NaN and sign apply to the value of a single lane, too.
+    // The flags apply to the value of a single lane, too.
     if (ReduxKind(kind) == ReduxKind::FMAX || ReduxKind(kind) == ReduxKind::FMIN)
       total = reduce(total, total, ReduxKind(kind), flags);
     forEachLane(lanes & (lanes - 1), [&](unsigned lane) {
@@ -280,7 +280,7 @@ uint32_t Machine::redux(uint32_t mask, uint32_t value, int32_t kind, int32_t fla
 }
 
 void Machine::warpSync(uint32_t mask, uint32_t site) {
-  // Lanes may meet at different ops of this kind. It orders their accesses to memory.
+  // Lanes may meet at different ops of this kind. The op orders their accesses to memory.
   meet(
       mask, site,
       [&](Warp &warp, uint32_t lanes) {

@@ -32,7 +32,7 @@ struct Buffer {
   void *pointer;
   size_t bytes;
   bool writable;
-  /// How many bytes behind the beginning of a page the copy begins.
+  /// The copy begins this many bytes after the beginning of a page.
   size_t shift = 0;
 };
 
@@ -48,7 +48,7 @@ struct Launch {
   std::vector<Buffer> buffers;
 
   Order blockOrder = Order::Forward, threadOrder = Order::Forward;
-  uint64_t seed = 0; // of random orders
+  uint64_t seed = 0; // for random orders
   size_t maxFindings = 20;
 };
 
@@ -59,8 +59,8 @@ public:
   /// afterwards. An op that the emulator cannot run is a diagnostic and an error.
   static llvm::Expected<Emulator> create(mlir::ModuleOp lowered);
 
-  /// Runs a grid. An error says what is wrong with the launch itself, such as arguments of
-  /// other types. What the kernel does wrong is in the report.
+  /// Runs all blocks of a launch. Fails if the launch itself is wrong, for example if an
+  /// argument has another type than the kernel's. The report says what the kernel does wrong.
   llvm::Expected<Report> launch(llvm::StringRef kernel, const Launch &launch);
 
   Emulator(Emulator &&);

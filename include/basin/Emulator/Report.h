@@ -26,7 +26,7 @@ namespace basin::emulator {
 enum class FindingKind {
   /// An access outside the launch's buffers, or outside its shared memory.
   OutOfBounds,
-  /// An address that is not a multiple of what the op states.
+  /// An address that is not a multiple of the alignment that the op states.
   Misaligned,
   /// A write to a buffer that is not writable.
   ReadOnlyWrite,
@@ -39,7 +39,7 @@ enum class FindingKind {
   AsyncNotWaited,
   /// Not all threads that must execute an op together came to it.
   Divergence,
-  /// A shuffle reads a lane that does not execute it.
+  /// A shuffle that reads a lane which does not take part in it.
   InactiveLane,
   /// All threads wait, or some have ended while others wait for them.
   Deadlock,
@@ -52,11 +52,11 @@ llvm::StringRef toString(FindingKind kind);
 
 struct Finding {
   FindingKind kind;
-  std::string op;       // its name, and which of that name in the kernel
-  std::string location; // MLIR's: a name, or file:line
+  std::string op;       // "llvm.load #3": name, and number among the function's ops of it
+  std::string location; // the MLIR location: a name, or file:line:column
   std::array<unsigned, 3> block, thread;
-  /// The launch's own address for global memory, the offset for shared memory, and 0 where
-  /// the finding is about no access.
+  /// For global memory the address in the launch's own buffer, for shared memory the offset,
+  /// and 0 for a finding that is not about an access.
   uint64_t address = 0;
   std::string message;
   /// The other op of a race or a divergence, and empty for other findings.
@@ -65,16 +65,18 @@ struct Finding {
   uint64_t count = 1;
 };
 
-/// Counters of warp instructions: lanes' accesses are grouped as the hardware groups them.
+/// Counts warp instructions: the accesses of lanes are grouped as the hardware groups them.
 struct MemoryCounters {
   uint64_t instructions = 0;
-  uint64_t bytes = 0; // that lanes asked for
-  /// For global memory: sectors of 32 bytes, and the distinct bytes accessed in them.
+  uint64_t bytes = 0; // the sum of what the lanes asked for
+  /// The 32-byte sectors of global memory that were touched, and the distinct bytes that
+  /// were accessed in them. Both are 0 for shared memory.
   uint64_t sectors = 0, distinctBytes = 0;
-  /// For shared memory: passes over its banks beyond the first one of each phase.
+  /// The passes over the banks of shared memory beyond the first one of each phase. They
+  /// are 0 for global memory.
   uint64_t extraWavefronts = 0;
 
-  /// The share of the sectors' bytes that was accessed, and 1 without any sector.
+  /// Returns the share of the sectors' bytes that was accessed, or 1 if there are none.
   double efficiency() const { return sectors == 0 ? 1 : double(distinctBytes) / (32.0 * sectors); }
 
   MemoryCounters &operator+=(const MemoryCounters &other);
@@ -86,7 +88,7 @@ struct Counters {
   uint64_t barriers = 0, warpCollectives = 0, mma = 0, asyncCopies = 0;
 };
 
-/// What the accesses of one op did in all blocks.
+/// The counters of one op over all blocks.
 struct AccessCounters {
   std::string op, location; // as in Finding
   bool shared = false, store = false;
@@ -94,7 +96,7 @@ struct AccessCounters {
 };
 
 struct Report {
-  /// The first findings, one for each place.
+  /// The first findings. A finding that repeats is here once, with a count.
   std::vector<Finding> findings;
   /// The number of all findings, with repetitions and those beyond the limit.
   uint64_t totalFindings = 0;
