@@ -15,7 +15,8 @@
 
 namespace basin {
 
-/// `findings`, `total_findings`, `abandoned_blocks`, `counters` and `accesses`.
+/// Returns an object of `findings`, `total_findings`, `abandoned_blocks`, `counters` and
+/// `accesses`.
 llvm::json::Object toJSON(const emulator::Report &report);
 
 } // namespace basin

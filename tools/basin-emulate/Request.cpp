@@ -48,7 +48,8 @@ static bool readObject(const json::Value &value, json::Object &out) {
   return object;
 }
 
-/// What `key` must be; empty where `value` is that.
+/// Reads one member into `out`. Returns nothing if that succeeded, and otherwise what the
+/// value, or the key itself, would have to be.
 static llvm::StringRef readMember(llvm::StringRef key, const json::Value &value, Request &out) {
   if (key == "kernel")
     return readText(value, out.kernel) ? "" : "a name";

@@ -6,8 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One line of the tool's input: a launch, as JSON. The format is in
-// docs/emulator.md.
+// One line of the tool's input: a launch as JSON. docs/emulator.md describes the format.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +25,8 @@ struct Request {
   emulator::Order blocks = emulator::Order::Forward, threads = emulator::Order::Forward;
   uint64_t seed = 0;
   size_t maxFindings = 20;
-  /// Whether tensors lie at no greater alignment than the kernel asks for.
+  /// Whether tensors have exactly the alignment that the kernel asks for. Otherwise they
+  /// begin at a page.
   bool leastAlignment = false;
 
   static llvm::Expected<Request> parse(llvm::StringRef line);

@@ -18,7 +18,7 @@
 using namespace mlir;
 using namespace basin;
 
-/// Blocks of a kernel that shares out its rows among any number of them.
+/// A resident kernel divides its tiles among any number of blocks, and gets at most these.
 static constexpr unsigned kResidentBlocks = 2;
 
 //===----------------------------------------------------------------------===//
@@ -35,7 +35,7 @@ llvm::FailureOr<std::unique_ptr<Session>> Session::create(gpu::GPUModuleOp modul
   if (failed(described))
     return failure();
   std::unique_ptr<Session> session(new Session(module, std::move(*described)));
-  // An object has a section; this one's is never loaded.
+  // A kernel object must have a section of code. This one is a placeholder, never loaded.
   const std::string &bytes = session->bytes =
       nvptx::makeObject(session->described, {{"ptx", "sm_80", "none"}});
   if (basin_rt_object_create(bytes.data(), bytes.size(), &session->object) != BASIN_RT_OK) {
@@ -45,7 +45,7 @@ llvm::FailureOr<std::unique_ptr<Session>> Session::create(gpu::GPUModuleOp modul
   return session;
 }
 
-/// A module of its own with the kernel `name` and all that is no kernel.
+/// Returns a new module with the kernel `name` and everything else that is no kernel.
 static OwningOpRef<ModuleOp> isolate(gpu::GPUModuleOp module, StringRef name) {
   OwningOpRef<ModuleOp> holder = ModuleOp::create(module.getLoc());
   OpBuilder builder = OpBuilder::atBlockEnd(holder->getBody());
@@ -108,7 +108,8 @@ static emulator::Argument toLaunch(const basin_rt_argument &argument) {
   return argument.value.i32;
 }
 
-/// The values in the kernel's order; tensors are in `tensors`, read.
+/// Puts the values into `out`, in the kernel's order. Adds the tensors to `tensors` and reads
+/// their files.
 static llvm::Error readArguments(const basin_rt_kernel *kernel, const llvm::json::Object &given,
                                  Tensors &tensors, std::vector<basin_rt_argument> &out) {
   std::vector<basin_rt_argument_info> infos;
@@ -157,7 +158,7 @@ llvm::Expected<Outcome> Session::run(const Request &request) {
     return lastError();
   if (launch.grid[0] == 0)
     return Outcome{launch.grid, {}};
-  // Few, so that each has several tiles where there are several.
+  // With few blocks, each one runs several tiles if there are several.
   if (info.is_resident)
     launch.grid[0] = std::min(launch.grid[0], kResidentBlocks);
   std::copy(std::begin(info.block), std::end(info.block), launch.block.begin());

@@ -6,8 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The kernels of a module, to be launched by name. Each is compiled when it is
-// asked for first.
+// Launches the kernels of a module by name. A kernel is compiled for its first launch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,14 +28,14 @@ struct Outcome {
 
 class Session {
 public:
-  /// `module` stays as it is and must live as long. Fails with a diagnostic where
-  /// a kernel is not of the form that launches need.
+  /// `module` is not changed and must outlive the session. Fails with a diagnostic if a
+  /// kernel does not have the form that launches need.
   static llvm::FailureOr<std::unique_ptr<Session>> create(mlir::gpu::GPUModuleOp module);
   ~Session();
 
-  /// As the entries of a kernel object's `kernels`.
+  /// Returns the kernels' descriptions: the entries of a kernel object's `kernels`.
   const llvm::json::Array &descriptions() const { return described; }
-  /// The same as an object; its one section is no code.
+  /// Returns a kernel object with these descriptions. Its one section holds no code.
   const std::string &objectBytes() const { return bytes; }
   llvm::Expected<Outcome> run(const Request &request);
 
@@ -47,7 +46,7 @@ private:
   mlir::gpu::GPUModuleOp module;
   llvm::json::Array described;
   std::string bytes;
-  /// Says what a launch is: its arguments' types, its grid.
+  /// Knows the types of a launch's arguments and computes its grid.
   basin_rt_object *object = nullptr;
   llvm::StringMap<emulator::Emulator> emulators;
 };

@@ -19,7 +19,7 @@
 using namespace basin;
 namespace json = llvm::json;
 
-/// More is a slip of the pen.
+/// A request to make up more bytes than this is taken for a typing error.
 static constexpr uint64_t kMaxBytes = uint64_t(1) << 36;
 
 static llvm::Error wrong(llvm::StringRef argument, const llvm::Twine &what) {
@@ -136,7 +136,7 @@ llvm::Error Tensors::add(const basin_rt_argument_info &argument, const json::Val
                 : addElements(std::move(part), *object, argument.type);
 }
 
-/// Puts parts that overlap into one region.
+/// Gives each part a region of memory. Parts that overlap in a file share one.
 llvm::Error Tensors::join() {
   std::vector<Part *> order;
   for (Part &part : parts)
@@ -175,7 +175,7 @@ llvm::Error Tensors::read() {
       return wrong(part.argument, "expected a distance of a multiple of " +
                                       llvm::Twine(part.alignment) + " bytes from what it overlaps");
   for (Region &region : regions) {
-    // A byte more: those of none have an address of their own, too.
+    // One byte more than needed gives regions of no bytes an address of their own.
     region.data.resize(region.bytes + 1);
     if (region.file.empty())
       continue;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The memory of a launch's tensors: parts of files, which are written back, or
-// elements that a request makes up.
+// The memory of a launch's tensors. A tensor is part of a file, which gets the kernel's
+// writes, or elements that the request makes up.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,15 +27,16 @@ class Tensors {
 public:
   explicit Tensors(uint64_t seed) : random(seed) {}
 
-  /// Notes what `value` says of an argument; an error says what is wrong with it.
+  /// Adds an argument's tensor as `value` describes it. Fails if the description is wrong.
   llvm::Error add(const basin_rt_argument_info &argument, const llvm::json::Value &value);
-  /// Reads the files. Arguments whose bytes overlap in a file share them; where a kernel
-  /// writes one of them that is an error, unless their rows may lie between each other.
+  /// Reads the files. Arguments whose bytes overlap in a file share memory. That is an error
+  /// if the kernel writes one of them, unless both are strided: the rows of one may lie
+  /// between the rows of the other.
   llvm::Error read();
-  /// The argument's first byte.
+  /// Returns the address of the argument's first byte.
   void *pointer(llvm::StringRef argument) const;
   std::vector<emulator::Buffer> buffers(bool leastAlignment);
-  /// Writes what the kernel may have written back to the files.
+  /// Writes the tensors that the kernel may have written back to their files.
   llvm::Error write() const;
 
 private:
@@ -43,7 +44,7 @@ private:
     std::string argument, file;
     uint64_t offset, bytes, alignment;
     bool writable, isStrided;
-    /// Of a part that is in no file.
+    /// The elements of a part that is in no file.
     std::vector<char> data;
     size_t region = 0;
   };

@@ -57,7 +57,7 @@ static OwningOpRef<ModuleOp> read(llvm::SourceMgr &sources, MLIRContext &context
   return parseSourceFile<ModuleOp>(sources, &context);
 }
 
-/// The only gpu.module; a diagnostic where there is another number of them.
+/// Returns the only gpu.module, or null after a diagnostic if there is not exactly one.
 static gpu::GPUModuleOp findKernels(ModuleOp module) {
   SmallVector<gpu::GPUModuleOp> found;
   module.walk([&](gpu::GPUModuleOp kernels) { found.push_back(kernels); });
@@ -104,7 +104,7 @@ static bool writeObject(StringRef bytes) {
   return true;
 }
 
-/// Whether all requests were run and nothing was found.
+/// Runs the requests. Returns whether all of them ran and nothing was found.
 static bool serve(Session &session) {
   bool isClean = true;
   size_t number = 0;
