@@ -18,22 +18,23 @@
 
 namespace basin::kernels {
 
-/// y = gamma * tanh(alpha * x) + beta for x [rows, dim] in f32, rounded to y's
-/// type. Arguments: x, alpha (one element), gamma [dim], beta [dim] if `bias`, y,
-/// rows (i32). tanh is one instruction of 11 bits where y has no more, and made of
-/// an exponential where it is f32.
+/// y = gamma * tanh(alpha * x) + beta for x [rows, dim], computed in f32 and rounded to the
+/// type of y. The arguments are x, alpha (one element), gamma [dim], beta [dim] if `bias`, y,
+/// rows (i32). If y has at most 11 bits (f16, bf16), tanh is one instruction, which has 11
+/// good bits. If y is f32, tanh is computed from an exponential.
 struct DyTSpec {
   int64_t dim = 0;
   bool bias = false;
-  /// Of x; of alpha, gamma and beta; of y.
+  /// The types of x, of alpha, gamma and beta, and of y.
   mlir::Type type, parameterType, resultType;
 };
 
-/// "dyt_4096_bf16_bias", unique to the spec.
+/// Returns the kernel's name, which no other spec has: "dyt_4096_bf16_bias".
 std::string getName(const DyTSpec &spec);
 std::unique_ptr<AnySpec> toAnySpec(const DyTSpec &spec);
 
-/// Appends the kernel; a block has 128 threads and a row, its grid is (rows, 1, 1).
+/// Appends the kernel to `module`. A block has 128 threads and computes one row, so the grid
+/// is (rows, 1, 1).
 mlir::gpu::GPUFuncOp buildDyTKernel(mlir::gpu::GPUModuleOp module, const DyTSpec &spec);
 
 } // namespace basin::kernels

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Dynamic tanh in the table of families. It has nothing to choose.
+// The entry of dynamic tanh in the table of kernel families. Its schedule has no parts.
 //
 //===----------------------------------------------------------------------===//
 

@@ -26,7 +26,8 @@ std::string basin::kernels::getName(const DyTSpec &spec) {
   return name + (spec.bias ? "_bias" : "");
 }
 
-/// 1 - 2 / (1 + exp(2x)): its absolute error is that of f32, and it saturates.
+/// Computes tanh as 1 - 2 / (1 + exp(2x)). Its absolute error is that of f32. Where exp
+/// overflows or underflows, it gives 1 or -1.
 static Value exactTanh(KernelBuilder &b, Value x) {
   Value e = b.exp2(b.fmul(x, b.f32(2 * 1.4426950408889634)));
   Value quotient = b.fmul(b.f32(2), b.reciprocal(b.fadd(e, b.f32(1))));

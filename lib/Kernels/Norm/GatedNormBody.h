@@ -29,30 +29,31 @@ using Pair = std::array<mlir::Value, 2>;
 
 /// A group of 32 columns that one warp has, as one lane sees it.
 struct Group {
-  /// The group's first column, and the first column of each of the lane's accesses. One
-  /// access has 8 columns, or fewer where the dim is no multiple of 8. All are inside the
-  /// row.
+  /// The group's first column, and the first column of each of the lane's accesses. An
+  /// access has 8 columns, or fewer if the dim is no multiple of 8. It never leaves the row: an
+  /// access to columns that do not exist is moved to the row's end.
   mlir::Value base;
   llvm::SmallVector<mlir::Value, 1> columns;
-  /// Whether each access is to columns that exist. Empty where they always do.
+  /// For each access, whether its columns exist. Empty if they always exist.
   llvm::SmallVector<mlir::Value, 1> inside;
-  /// If the rows have slots: the group's number, and how many columns it lies behind the
-  /// columns above.
+  /// Set if the rows have slots: the group's number, and the distance in columns from the
+  /// columns above to the group.
   std::optional<int64_t> step;
   int64_t distance = 0;
 };
 
-/// The two rows of a lane in a tile of 16, by the offsets at which they begin in a tensor. A
-/// lane beyond the last row computes the last row once more and does not store it.
+/// The two rows of a lane in a tile of 16, and the offsets of their first elements in a
+/// tensor. A row beyond the last one is replaced by the last one, and `isRow` is false: the
+/// lane computes that row once more and does not store it.
 struct TileRows {
   Pair isRow, offsets;
   /// Whether all 16 rows of the tile exist, and whether the first one does.
   mlir::Value all, any;
 };
 
-/// The passes over a tile's columns. `Statistics` finds the mean of a LayerNorm, or the
-/// squares of an RMSNorm; `Deviations` the squares of a LayerNorm; `Down` and `Up` are the
-/// products with the gate's matrices.
+/// The passes over a tile's columns. `Statistics` finds the mean of a LayerNorm or the sum of
+/// squares of an RMSNorm. `Deviations` finds the sum of squares of a LayerNorm's deviations
+/// from the mean. `Down` and `Up` compute the products with the gate's matrices.
 enum class GatePass { Statistics, Deviations, Down, Up };
 
 inline bool isStatistics(GatePass pass) { return pass < GatePass::Down; }
@@ -140,20 +141,21 @@ private:
 
   const NormSpec &spec;
   const GatedNormSchedule &schedule;
-  /// The number of n-tiles, 8 columns of h each, and the columns of one access.
+  /// The number of n-tiles of the down product, each with 8 columns of h, and the number of
+  /// columns of one access to a row.
   int64_t tiles, width;
   KernelBuilder b;
 
   mlir::Value g, t, warp;
   TileRows rows;
-  /// The number of the tile. If a block has several tiles: the blocks of the grid, the first
-  /// slot of this tile, and the rows of the block's next tiles.
+  /// The number of the tile. If a block has several tiles, also the number of blocks in the
+  /// grid, the slot of this tile's first group, and the rows of the block's next tiles.
   mlir::Value tile, grid, firstSlot;
   llvm::SmallVector<std::optional<TileRows>> next;
   /// The statistics of rows g and g + 8.
   Pair mean, factor;
-  /// The A operands of the up product, one for each k-step; if tensorwise, the gate of each
-  /// row instead.
+  /// The A operands of the up product, one for each k-step. A tensorwise gate has none: it has
+  /// the gates of rows g and g + 8 instead.
   llvm::SmallVector<Fragment> hiddenOperands;
   Pair rowGates;
 };

@@ -8,29 +8,30 @@
 //
 // A norm and its low-rank gate, act(swish(y W_down) W_up) * y, in one kernel.
 //
-// A block has 16 rows, and each of its warps has groups of 32 columns. Lane 4g + t holds
-// columns 8t to 8t + 7 of a group in rows g and g + 8, and loads them by one access of 16
-// bytes a row. The inner and outer dimensions of both products are permuted, so that these
-// columns are the lane's fragments as they are:
+// A block computes tiles of 16 rows, and each of its warps has groups of 32 columns. Lane
+// 4g + t holds columns 8t to 8t + 7 of a group in rows g and g + 8. It loads those of one row
+// by one access, which has 16 bytes for bf16 and f16. A tensor core would give the lane other
+// columns. The inner and outer dimensions of both products are therefore permuted, so that
+// the lane's columns are its fragments:
 //
 //   down   A is y [16, columns], B is W_down^T. K-step s of a group takes the lane's columns
 //          4s to 4s + 3, so that 16 bytes of a row of W_down are two B operands.
 //   up     A is swish(h) [16, rank], B is W_up^T. N-tile m of a group gives the lane's
 //          columns 2m and 2m + 1, in the lane that holds them.
-//   f32    Products are of tf32, whose k-steps have 8 columns: two of them take the place of
-//          one step of 16, and take one element where that takes two neighbours.
+//   f32    Products are of tf32, whose k-steps have 8 columns. Two of them take the place of
+//          one step of 16, and a register has one element instead of two neighbours.
 //   rank   The columns of the down product are permuted, too: a lane's accumulators of two
 //          n-tiles are four neighbours of h, which meet 8 bytes of a row of W_up.
 //
 // The passes are: sums of squares -> barrier -> down product -> barrier -> up product and
-// store. An RMSNorm of bf16 or f32 takes the first two passes together: the factor 1/rms is
-// one number a row, so that h = factor * ((weight u) W_down). The operand weight * u fits
-// bf16 and tf32 for all sizes of u, but it may overflow f16. A LayerNorm needs its mean
-// before the product.
+// store. An RMSNorm of bf16 or f32 does the first two passes at once ("deferred"): the factor
+// 1/rms is one number for each row, so h = factor * ((weight * u) W_down). The operand
+// weight * u fits bf16 and tf32 for all sizes of u, but it may overflow f16. A LayerNorm
+// cannot do this, because it needs its mean before the product.
 //
-// Later passes read the rows again: from shared memory, or from a cache where rows are too
-// long for that. They do not stay in registers, because the compiler finds that both passes
-// widen the same values, would keep them as f32, and spill. GatedNormRows.cpp loads and
+// Later passes read the rows again: from shared memory, or through the caches if rows are too
+// long for it. The rows do not stay in registers: the compiler finds that both passes widen
+// the same values, would keep them as f32, and would spill. GatedNormRows.cpp loads and
 // stores rows, GatedNormSlots.cpp keeps them in shared memory.
 //
 //===----------------------------------------------------------------------===//
@@ -46,7 +47,7 @@ using namespace basin::kernels;
 // The down product
 //===----------------------------------------------------------------------===//
 
-/// The element of h that column `n` of an n-tile of the down product is.
+/// Returns the index in h of column `n` of n-tile `tile` of the down product.
 Value GatedNormBody::hiddenDim(int64_t tile, Value n) {
   int64_t step = tile / 2;
   if (2 * step + 1 == tiles)
@@ -55,8 +56,9 @@ Value GatedNormBody::hiddenDim(int64_t tile, Value n) {
   return b.add(b.add(pair, b.remU(n, 2)), b.i32(16 * step + 2 * (tile % 2)));
 }
 
-/// The registers of an A operand of 16 columns, from four neighbours each of rows g and
-/// g + 8. With two neighbours the rest is zeros. For tf32 it is two operands of 8 columns.
+/// Returns the registers of an A operand of 16 columns, from four neighbours of row g and
+/// four of row g + 8. If there are two neighbours each, the other registers are zeros. For
+/// tf32 the result has an operand of 8 columns for each two neighbours.
 Fragment GatedNormBody::operand(ArrayRef<Value> upper, ArrayRef<Value> lower) {
   Fragment out;
   if (spec.type.isF32()) {
@@ -71,7 +73,8 @@ Fragment GatedNormBody::operand(ArrayRef<Value> upper, ArrayRef<Value> lower) {
   return out;
 }
 
-/// Adds to c the product of what `operand` gave with as many `weights` of a column.
+/// Adds a product to c and returns the sum. `a` is from `operand`, and `weights` has as many
+/// neighbours of a column of B as each row gave to `operand`.
 Fragment GatedNormBody::multiply(ArrayRef<Value> a, Value weights, ArrayRef<Value> c) {
   Fragment sums(c);
   int64_t pairs = cast<VectorType>(weights.getType()).getNumElements() / 2;
@@ -87,7 +90,7 @@ Fragment GatedNormBody::multiply(ArrayRef<Value> a, Value weights, ArrayRef<Valu
                      {b.extract(cast, 0), pairs == 2 ? b.extract(cast, 1) : b.i32(0)}, sums);
 }
 
-/// `count` elements of a vector from `first` on.
+/// Returns `count` elements of a vector, beginning with `first`.
 static SmallVector<Value> slice(KernelBuilder &b, Value vector, int64_t first, int64_t count) {
   SmallVector<Value> out;
   for (int64_t i = 0; i < count; ++i)
@@ -95,13 +98,13 @@ static SmallVector<Value> slice(KernelBuilder &b, Value vector, int64_t first, i
   return out;
 }
 
-/// Points to the row of W_down that the lane takes for an n-tile of h.
+/// Points to the row of W_down [rank, dim] whose weights the lane takes for an n-tile of h.
 Value GatedNormBody::downPointer(int64_t tile) {
   Value row = arith::MulIOp::create(b, b.extend(hiddenDim(tile, g)), b.i64(spec.dim));
   return b.at(b.arg("gate_down"), spec.type, row);
 }
 
-/// The lane's weights of W_down for a group: a vector for each n-tile of h.
+/// Loads the lane's weights of W_down for a group: a vector of 8 for each n-tile of h.
 SmallVector<Value> GatedNormBody::downWeights(const Group &group) {
   SmallVector<Value> out;
   if (hasSlots())
@@ -116,7 +119,8 @@ SmallVector<Value> GatedNormBody::downWeights(const Group &group) {
   return out;
 }
 
-/// Adds the products of one more group, whose normalized values are `y`, to the sums.
+/// Adds the products of one more group, whose normalized values are `y`, to the sums: four
+/// accumulators for each n-tile.
 SmallVector<Value> GatedNormBody::addProducts(const Group &group, Pair y, ValueRange sums) {
   SmallVector<Value> next;
   for (Value &one : y)
@@ -161,10 +165,11 @@ static Value sigmoid(KernelBuilder &b, Value x) {
   return b.reciprocal(b.fadd(e, b.f32(1)));
 }
 
-/// Adds up the sums of products of all warps, and makes swish(h). One thread makes each
-/// number and shares it: if every thread made its own, all would read each warp's sums. Shared
-/// memory holds, behind two sums for each row and warp: the warps' accumulators, lane by
-/// lane; the results in the same order; the rows' factors where they are deferred.
+/// Adds up the products of all warps, and replaces `hidden` by swish of the sum. Each number
+/// is made by one thread, which shares it: if every thread made its own four of each n-tile,
+/// each warp would read all sums of all warps. Shared memory begins with two sums for each row
+/// and warp. Then come the warps' accumulators, lane by lane, the results in the same order,
+/// and, if the statistics are deferred, the factors of the rows.
 void GatedNormBody::exchange(SmallVectorImpl<Fragment> &hidden) {
   Type f32 = b.getF32Type();
   int64_t count = tiles * 32 * 4;
@@ -181,7 +186,7 @@ void GatedNormBody::exchange(SmallVectorImpl<Fragment> &hidden) {
       sum = sum ? b.fadd(sum, part) : part;
     }
     if (isDeferred()) {
-      // Four neighbouring numbers are those of a lane: two of row g, then two of row g + 8.
+      // Four consecutive numbers belong to one lane: two of row g, then two of row g + 8.
       Value row =
           b.add(b.divU(b.remU(number, 128), 16), b.mul(b.divU(b.remU(number, 4), 2), b.i32(8)));
       sum = b.fmul(sum, factorOf(totalOf(row, 0)));
@@ -230,14 +235,15 @@ void GatedNormBody::finishHidden(ArrayRef<Fragment> hidden) {
 // The gate
 //===----------------------------------------------------------------------===//
 
-/// Whether h is halved, and with it all scores. A sigmoid takes half the score, and it is
-/// cheaper to halve the few elements of h. Halving is exact except for subnormals.
+/// Returns whether h is halved, and with it all scores. Sigmoid and SiLU are computed from
+/// half the score, and halving the few elements of h is cheaper than halving every score.
+/// Halving is exact except for subnormals.
 bool GatedNormBody::isHalved() const {
   return spec.activation == GateActivation::Sigmoid || spec.activation == GateActivation::Silu;
 }
 
-/// The gate for a score, or for half the score where `isHalved` says so. A sigmoid is
-/// 1/2 + tanh(x / 2) / 2, by one instruction, with an error of 2^-12.
+/// Returns the gate for a score. If `isHalved()`, `score` is half the score. A sigmoid is
+/// 1/2 + tanh(x / 2) / 2, where tanh is one instruction, with an error of 2^-12.
 Value GatedNormBody::activate(Value score) {
   Value half = b.f32(0.5);
   switch (spec.activation) {
@@ -253,8 +259,8 @@ Value GatedNormBody::activate(Value score) {
   llvm_unreachable("a gate of no activation");
 }
 
-/// The gates of a tensorwise gate, one for each row. Four lanes share a row of h, and add up
-/// their products by shuffles.
+/// Computes the gates of a tensorwise gate, one for each row. Four lanes share a row of h and
+/// add up their products by shuffles.
 void GatedNormBody::findRowGates(ArrayRef<Fragment> hidden) {
   Pair sums;
   for (auto [tile, c] : llvm::enumerate(hidden))
@@ -271,7 +277,8 @@ void GatedNormBody::findRowGates(ArrayRef<Fragment> hidden) {
     rowGates[i] = activate(b.warpSum(sums[i], /*width=*/4));
 }
 
-/// The column of the tensor that column g of an n-tile of the up product is.
+/// Returns the column of the tensor that column g of an n-tile of the up product stands for.
+/// If it does not exist, the last column takes its place.
 Value GatedNormBody::upColumn(const Group &group, int64_t tile) {
   Value inGroup = b.add(b.mul(b.divU(g, 2), b.i32(kWidth)), b.remU(g, 2));
   Value column = b.add(group.base, b.add(inGroup, b.i32(2 * tile)));
@@ -282,7 +289,8 @@ Value GatedNormBody::upColumn(const Group &group, int64_t tile) {
 
 /// Points to the lane's `count` weights of W_up for an n-tile of a group and a k-step.
 Value GatedNormBody::upPointer(const Group &group, int64_t tile, int64_t step, int64_t count) {
-  // Where no column has to be checked, n-tiles are a constant apart, too.
+  // With slots no column has to be checked, and n-tiles are a constant distance apart: two
+  // columns. An access has a constant offset for free.
   int64_t known = group.step ? tile : 0;
   Value column = b.extend(upColumn(group, tile - known));
   Value row =
@@ -291,7 +299,8 @@ Value GatedNormBody::upPointer(const Group &group, int64_t tile, int64_t step, i
   return b.at(lane, spec.type, b.i32((group.distance + 2 * known) * spec.gateRank + 16 * step));
 }
 
-/// The lane's weights of W_up for a group: for each of its four n-tiles, those of each k-step.
+/// Loads the lane's weights of W_up for a group: for each of its four n-tiles, a vector for
+/// each k-step.
 SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
   SmallVector<Value> out;
   if (hasSlots()) {
@@ -312,7 +321,7 @@ SmallVector<Value> GatedNormBody::upWeights(const Group &group) {
   return out;
 }
 
-/// The gates of the lane's eight columns in both of its rows.
+/// Computes the gates of the lane's eight columns in both of its rows.
 Pair GatedNormBody::gates(const Group &group) {
   if (spec.tensorwise)
     return {b.splat(rowGates[0], kWidth), b.splat(rowGates[1], kWidth)};

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rows of a gated norm: finds a lane's columns, loads and stores them, and computes the
+// The rows of a gated norm. Finds a lane's columns, loads and stores them, and computes the
 // statistics and the normalized values.
 //
 //===----------------------------------------------------------------------===//
@@ -43,14 +43,14 @@ TileRows GatedNormBody::rowsOf(Value tile) {
   return out;
 }
 
-/// The group of a step that is known when the kernel is built. Its columns lie a constant
-/// behind those of step 0. An access has such a constant for free, but an address of its own
-/// would take registers.
+/// Returns the group of a step that is known when the kernel is built. Its columns are a
+/// constant distance behind those of step 0. An access adds such a constant for free, whereas
+/// an address for each step would take registers.
 Group GatedNormBody::groupOf(GatePass pass, int64_t step) {
   Group out = groupAt(b.i32(0));
-  // The addresses are the same for all tiles and passes. The compiler would compute them
-  // once, and keep them in more registers than there are. So we add a number that is always
-  // 0, as `rows` is not negative, but that the compiler does not know.
+  // The columns are the same for all tiles and passes. The compiler would compute them once
+  // and keep them in more registers than there are. So we add a number that the compiler does
+  // not know. It is always 0, because `rows` is not negative.
   Value number = b.add(tile, b.i32(static_cast<int64_t>(pass)));
   Value unknown =
       arith::AndIOp::create(b, number, arith::ShRSIOp::create(b, b.arg("rows"), b.i32(31)));
@@ -77,7 +77,8 @@ Group GatedNormBody::groupAt(Value step) {
   return out;
 }
 
-/// Calls `body` for each group of the warp: in a loop, or unrolled if there are slots.
+/// Calls `body` for each group of the warp, in a loop, or unrolled if there are slots. `body`
+/// gets the carried values and returns the next ones.
 SmallVector<Value>
 GatedNormBody::forGroups(GatePass pass, ValueRange carried,
                          llvm::function_ref<SmallVector<Value>(const Group &, ValueRange)> body) {
@@ -111,7 +112,7 @@ Value GatedNormBody::loadColumns(Value row, Type type, const Group &group) {
   return b.combine(elements);
 }
 
-/// `vector` with zeros in place of columns beyond the row's end.
+/// Returns `vector` with zeros in place of columns beyond the row's end.
 Value GatedNormBody::clear(const Group &group, Value vector) {
   if (group.inside.empty())
     return vector;
@@ -123,7 +124,7 @@ Value GatedNormBody::clear(const Group &group, Value vector) {
   return b.combine(elements);
 }
 
-/// Stores the columns that exist in rows that exist, rounded to the type.
+/// Rounds the values to the type, and stores those whose row and column exist.
 void GatedNormBody::storeColumns(StringRef name, Type type, const Group &group,
                                  const Pair &values) {
   struct Part {
@@ -155,8 +156,9 @@ void GatedNormBody::storeColumns(StringRef name, Type type, const Group &group,
   };
   if (!group.inside.empty())
     return storeSome();
-  // The compiler moves into a branch what only that branch uses, loads too, and would begin
-  // them one after the other. So the common case has one branch for all stores.
+  // The compiler moves everything that only one branch uses into that branch. With a branch
+  // for each store, it would begin the loads one after the other. So the common case, a tile
+  // whose rows all exist, has one branch for all stores.
   b.ifThen(rows.all, [&] { llvm::for_each(parts, store); }, storeSome);
 }
 
@@ -165,15 +167,16 @@ Value GatedNormBody::parameter(StringRef name, const Group &group) {
   return b.toF32(loadColumns(all, spec.parameterType, group));
 }
 
-/// Loads a row of the residual, or of x. The slots of x hold h after the first pass.
+/// Loads the lane's columns of a row of x or of the residual. If there are slots, those of x
+/// hold h after the first pass.
 Value GatedNormBody::loadRow(StringRef name, int64_t i, const Group &group) {
   if (group.step)
     return readSlot(name, *group.step, i);
   return loadColumns(b.at(b.arg(name), spec.type, rows.offsets[i]), spec.type, group);
 }
 
-/// h of both rows, which is x or its sum with the residual, rounded to the type. The first
-/// pass stores it where a sum is asked for.
+/// Returns h of both rows: x, or its sum with the residual and the residual's bias, rounded to
+/// the type after each addition. The first pass stores it if the spec asks for the sum.
 Pair GatedNormBody::load(const Group &group, bool first) {
   if (first && group.step)
     waitForCopies(b, pending());
@@ -203,7 +206,7 @@ Pair GatedNormBody::loadAgain(const Group &group) {
   return {loadRow("x", 0, group), loadRow("x", 1, group)};
 }
 
-/// Computes u = pre_affine * h in f32.
+/// Computes u = pre_affine * h in f32, or u = h if there is no pre_affine.
 Pair GatedNormBody::prepared(const Group &group, const Pair &h) {
   Pair u{b.toF32(h[0]), b.toF32(h[1])};
   if (spec.preAffine) {
@@ -217,11 +220,11 @@ Pair GatedNormBody::prepared(const Group &group, const Pair &h) {
 // Statistics
 //===----------------------------------------------------------------------===//
 
-/// The index at which warp `w` keeps its part of a row's sum.
+/// Returns the index at which warp `w` keeps its part of a row's sum.
 Value GatedNormBody::rowSumAt(Value w, Value row) { return b.add(b.mul(w, b.i32(kGateRows)), row); }
 
-/// Stores each warp's sums over its columns. `totalOf` adds them up after a barrier. There are
-/// two slots, so that no barrier is needed before the second exchange.
+/// Stores each warp's sums over its columns. `totalOf` adds them up after a barrier. The mean
+/// and the squares have different slots, so the second exchange needs no barrier before it.
 void GatedNormBody::storeRowSums(Pair mine, int64_t slot) {
   for (Value &x : mine)
     x = b.warpSum(x, /*width=*/4);
@@ -241,7 +244,7 @@ Value GatedNormBody::totalOf(Value row, int64_t slot) {
   return total;
 }
 
-/// The sums over all columns of both rows, from the parts of all lanes and warps.
+/// Returns the sums over all columns of both rows, from the parts of all lanes and warps.
 Pair GatedNormBody::sumRows(Pair mine, int64_t slot) {
   storeRowSums(mine, slot);
   b.barrier();
@@ -259,7 +262,7 @@ SmallVector<Value> GatedNormBody::addSquares(const Group &group, Pair values, Va
   SmallVector<Value> next;
   for (auto [value, sum] : llvm::zip(values, sums)) {
     Value inside = clear(group, value);
-    // Two chains of additions, since in a single one each addition waits for the one before.
+    // There are two chains of additions, because in a single one each waits for the one before.
     Value chains[2] = {sum, b.f32(0)};
     for (int64_t k = 0; k < kWidth; ++k) {
       Value x = b.extract(inside, k);
@@ -299,7 +302,7 @@ Value GatedNormBody::factorOf(Value sumOfSquares) {
   return b.rsqrt(b.fma(sumOfSquares, b.f32(1.0 / spec.dim), b.f32(spec.epsilon)));
 }
 
-/// The norm's result in f32. The factor 1/rms is left out where `scaled` is false.
+/// Computes the norm's result in f32. Leaves the factor 1/rms out if `scaled` is false.
 Pair GatedNormBody::normalized(const Group &group, const Pair &h, bool scaled) {
   Pair y = prepared(group, h);
   for (int64_t i = 0; i < 2; ++i) {

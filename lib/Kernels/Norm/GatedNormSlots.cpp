@@ -6,22 +6,23 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Keeps the rows of a gated norm, and weights of its gate, in shared memory. A block takes
-// one tile of 16 rows after the other. Each lane has rings of slots, with a slot for each
-// group of columns. A lane copies what it reads itself, so that it waits for its own copies
-// alone, and no other lane touches its slots. There are three rings:
+// Keeps the rows of a gated norm, and weights of its gate, in shared memory. A block computes
+// one tile of 16 rows after the other. Each lane has rings of slots, and a slot holds the
+// lane's part of one group of columns. A lane copies only what it will read itself: it waits
+// for its own copies alone, needs no barrier, and no other lane touches its slots. There are
+// three rings:
 //
 //   x         Group v is in slot v mod slots. The last pass over a tile frees one slot after
-//             the other, and asks for the group that comes `slots` later. So the next tile
-//             arrives while this one is finished.
+//             the other, and asks for the group that comes `slots` later. The next tile
+//             therefore arrives while this one is being finished.
 //   residual  The ring has `ahead` slots, which the first pass frees. That pass leaves
 //             h = x + residual in the slot of x.
 //   weights   The ring has `ahead` slots, for the groups of the down product and then those
-//             of the up product. If weights were loaded to registers they would wait for
-//             the rows that were asked for before, as a multiprocessor answers in order.
+//             of the up product. Weights loaded into registers would have to wait for rows
+//             that were asked for before, because a multiprocessor answers in order.
 //
-// Each step of the first pass and of the products commits one group of copies, even where
-// it is empty. So waiting for a number of groups is waiting for a number of steps.
+// Each step of the first pass and of the products commits one group of copies, even an empty
+// one. Waiting until few enough groups are left is therefore waiting for a step's copies.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +35,7 @@ using namespace basin::kernels;
 
 static constexpr int64_t kWarpBytes = 32 * kSlotBytes;
 
-/// The rows of the block's tile that comes `tiles` after this one.
+/// Returns the rows of the tile that the block computes `tiles` tiles after this one.
 const TileRows &GatedNormBody::rowsAhead(int64_t tiles) {
   if (tiles == 0)
     return rows;
@@ -46,7 +47,7 @@ const TileRows &GatedNormBody::rowsAhead(int64_t tiles) {
   return *out;
 }
 
-/// The slot for a number that is less than twice the number of slots.
+/// Returns `slot` modulo the number of slots, if it is less than twice that number.
 Value GatedNormBody::wrapped(Value slot) {
   Value count = b.i32(schedule.slots);
   return b.select(b.lessU(slot, count), slot, b.sub(slot, count));
@@ -76,8 +77,8 @@ void GatedNormBody::writeSlot(int64_t step, int64_t i, Value h) {
   b.store(h, slotOf("x", step, i), spec.type, b.i32(0));
 }
 
-/// Points to the lane's first 16 bytes in the slot of weights of a group. Groups of the down
-/// product are numbered before those of the up product.
+/// Points to the lane's first 16 bytes in the slot of weights of a group. The groups of the
+/// down product are numbered from 0, and those of the up product follow.
 Value GatedNormBody::weightSlotOf(int64_t number) {
   int64_t base = schedule.exchangeBytes(spec) + schedule.vectorBytes(spec);
   base += (schedule.slots + schedule.residualSlots(spec)) * schedule.slotBytes(spec);
@@ -92,7 +93,8 @@ Value GatedNormBody::readWeights(int64_t number, int64_t access) {
   return b.load(weightSlotOf(number), spec.type, b.i32(access * 32 * kWidth), kWidth);
 }
 
-/// The parameters that have an element for each column, in the order of their copies.
+/// Returns the parameters that have an element for each column, in the order of their copies
+/// in shared memory.
 SmallVector<StringRef, 4> GatedNormBody::vectorNames() const {
   SmallVector<StringRef, 4> out;
   for (auto [name, isThere] :
@@ -142,7 +144,7 @@ void GatedNormBody::copyWeights(int64_t number) {
   }
   for (int64_t tile = 0; !isDown && tile < 4; ++tile)
     for (int64_t step = 0; 2 * step < tiles; ++step) {
-      // Two of these copies fill 16 bytes, which are the lane's own, as for the down product.
+      // Each copy has 8 bytes. Two of them fill 16 bytes that are the lane's own.
       int64_t half = tile * tiles / 2 + step;
       int64_t place = half / 2 * kWarpBytes + half % 2 * (kSlotBytes / 2);
       copyAsync(b, b.at(slot, b.getI8Type(), b.i32(place)),
@@ -150,7 +152,8 @@ void GatedNormBody::copyWeights(int64_t number) {
     }
 }
 
-/// Copies the vectors of parameters, by all threads. They stay until the kernel ends.
+/// Begins to copy the vectors of parameters, which all threads share. The copies stay until
+/// the kernel ends.
 void GatedNormBody::copyVectors() {
   int64_t each = kSlotBytes * 8 / spec.parameterType.getIntOrFloatBitWidth();
   for (StringRef name : vectorNames())
@@ -163,8 +166,9 @@ void GatedNormBody::copyVectors() {
     }
 }
 
-/// Begins the copies that a block starts with. The last groups are in the order in which
-/// the steps of the first pass commit theirs later.
+/// Begins the copies that a block starts with, and waits for the vectors of parameters. The
+/// last `ahead` groups of copies are committed in the order of the first pass's steps, which
+/// `pending` counts on.
 void GatedNormBody::copyFirst() {
   copyVectors();
   commitCopies(b);
@@ -195,9 +199,9 @@ void GatedNormBody::endStep(GatePass pass, int64_t step) {
     commitCopies(b);
 }
 
-/// How many groups of copies may still be on their way when the first pass reads a group.
-/// Rows of x were asked for one tile earlier, in as many steps; the others `ahead` steps
-/// earlier.
+/// Returns how many groups of copies may still be on their way when the first pass reads a
+/// group. After the group's rows of x, at least steps() - 1 other groups were committed, and
+/// after its residual and its weights `ahead` - 1.
 int64_t GatedNormBody::pending() const {
   int64_t out = steps() - 1;
   if (spec.residual || isDeferred())
@@ -205,8 +209,8 @@ int64_t GatedNormBody::pending() const {
   return out;
 }
 
-/// Calls `body` for the tiles of the block: for one tile, or if there are slots for every
-/// tile whose number differs by a multiple of the grid.
+/// Calls `body` for the block's tiles. Without slots the block has one tile. With slots it has
+/// every tile whose number differs from the block's by a multiple of the grid.
 void GatedNormBody::forTiles(llvm::function_ref<void()> body) {
   tile = b.blockX();
   rows = rowsOf(tile);

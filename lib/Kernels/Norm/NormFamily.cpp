@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Norms in the table of families. A spec with a gate has a schedule of its own kind.
+// The entry of norms in the table of kernel families. A spec with a gate has another type of
+// schedule.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,7 +69,7 @@ struct NormTraits {
   static void simplify(SpecParts &parts, NormSpec &spec) {
     spec.resultType = spec.resultType == spec.type ? Type() : spec.resultType;
     spec.parameterType = spec.parameterType == spec.type ? Type() : spec.parameterType;
-    spec.epsilon = static_cast<float>(spec.epsilon); // as the kernel has it
+    spec.epsilon = static_cast<float>(spec.epsilon); // the kernel uses an f32
     if (spec.gateRank == 0)
       parts.drop("activation");
   }

@@ -10,9 +10,9 @@
 //
 //   thread t of a row holds elements (step * threads + t) * vector + [0, vector)
 //
-// Steps beyond the end read the row's last elements again and count as zeros, so
-// that no access needs a branch. Rows beyond the last are computed on the last
-// row and not stored, so that all threads meet at each barrier.
+// A step beyond the row's end reads the last elements again and counts them as zeros, so no
+// load needs a branch. Threads beyond the last row compute that row once more and do not
+// store it, so all threads meet at each barrier.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,7 +48,7 @@ std::string basin::kernels::getName(const NormSpec &spec) {
   if (spec.gateRank != 0)
     name += "_gate" + std::to_string(spec.gateRank) + (spec.tensorwise ? "t" : "") + "_" +
             kActivations[static_cast<int>(spec.activation)];
-  // Letters and digits alone make a name in PTX: the bits of f32.
+  // A name in PTX has no point and no sign, so epsilon is written as the bits of an f32.
   uint32_t bits = llvm::bit_cast<uint32_t>(static_cast<float>(spec.epsilon));
   return name + "_eps" + llvm::utohexstr(bits, /*LowerCase=*/true);
 }
@@ -98,11 +98,13 @@ private:
   const NormSpec &spec;
   const NormSchedule &schedule;
   KernelBuilder b;
-  /// Thread within its row, the row's number, whether to store it, its offset.
+  /// The thread's number within its row, the row that it computes, whether that row is its own
+  /// and is stored, and the offset of the row's first element.
   Value thread, row, isRow, offset;
-  /// First element of each step, within the row, and whether it is inside.
+  /// For each step, the index of its first element in the row, and whether the step is inside
+  /// the row (null if it always is).
   SmallVector<Value> index, inside;
-  /// The row, f32, a vector a step; h before the pre-affine vector.
+  /// The row in f32, a vector for each step: h, then what the following stages make of it.
   SmallVector<Value> values;
 };
 } // namespace
@@ -126,7 +128,7 @@ void NormKernel::locate() {
   }
 }
 
-/// Zeros beyond the row's end.
+/// Returns `x`, or zeros if the step is beyond the row's end.
 Value NormKernel::guard(Value x, int64_t step) {
   if (!inside[step])
     return x;
@@ -134,10 +136,10 @@ Value NormKernel::guard(Value x, int64_t step) {
   return b.select(inside[step], x, zero);
 }
 
-/// The tensor's row.
+/// Points to the thread's row of a tensor.
 Value NormKernel::rowOf(StringRef name, Type type) { return b.at(b.arg(name), type, offset); }
 
-/// A parameter's elements of one step, in f32.
+/// Loads a parameter's elements for one step, as f32.
 Value NormKernel::vectorOf(StringRef name, int64_t step) {
   return b.toF32(b.load(b.arg(name), spec.parameterType, index[step], schedule.vector));
 }
@@ -178,8 +180,8 @@ void NormKernel::applyPreAffine() {
   }
 }
 
-/// The sum of `mine` over the row's threads; `slot` of two, so that the second
-/// reduction needs no barrier after the first was read.
+/// Returns the sum of `mine` over the row's threads. The two reductions use different `slot`s
+/// of shared memory, so the second need not wait until all threads have read the first.
 Value NormKernel::reduce(Value mine, int64_t slot) {
   Value sum = b.warpSum(mine);
   int64_t warps = schedule.threadsPerRow / 32;

@@ -6,12 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A row lives in the registers of its threads, so that memory is read once: at
-// most kMaxElements f32 values a thread, which with addresses and parameters
-// stays below 128 registers. A warp a row needs no shared memory and no barrier,
-// so it is taken up to the dim where it would hold more. On an H200 what this
-// chooses is within 3 % of the fastest of 7 to 17 schedules of an RMSNorm of bf16 at dims of
-// 1024 to 16384.
+// A row lives in the registers of its threads, so memory is read once. A thread has at most
+// kMaxElements f32 values; with addresses and parameters it stays below 128 registers. A row
+// of one warp needs no shared memory and no barrier, so a row gets more threads only where a
+// warp would hold more values than that. On an H200 the chosen schedule is within 3 % of the
+// fastest of 7 to 17 schedules, for an RMSNorm of bf16 at dims of 1024 to 16384.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +25,7 @@ static constexpr int64_t kAccessBytes = 16;
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
 int64_t NormSchedule::sharedBytes() const {
-  // One f32 a warp for each of two reductions.
+  // Each of the two reductions has one f32 for each warp.
   return threadsPerRow == 32 ? 0 : 2 * (blockSize() / 32) * 4;
 }
 
@@ -54,7 +53,7 @@ std::string NormSchedule::check(const NormSpec &spec) const {
 
 NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
   NormSchedule out;
-  // As wide as the narrowest tensor allows; wider ones take two accesses.
+  // 16 bytes of the narrower tensor are one access. The wider tensor then takes two.
   int64_t narrowest = std::min({bytesOf(spec.type), bytesOf(spec.resultType)});
   out.vector = kAccessBytes / narrowest;
   while (out.vector > 1 && spec.dim % out.vector != 0)
@@ -69,17 +68,21 @@ NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
 // Gated
 //===----------------------------------------------------------------------===//
 
-// As measured on an H200 (docs/performance.md): with slots as few warps as hold at most
-// kSlotGroups groups of 32 columns each, all of them unrolled, but four groups or eight
-// warps at least; without, more than eight warps are slower where there is a residual.
+// These numbers were measured on an H200 (docs/performance.md). With slots the loop over the
+// groups of 32 columns is unrolled. The fewest warps are best that have at most kSlotGroups
+// groups each, but not fewer than eight, or than give each warp four groups. kMaxWarps warps
+// may have up to kMaxUnrolled groups. Without slots, more than kRereadWarps warps are slower
+// if there is a residual.
 static constexpr int64_t kSlotGroups = 8, kMaxUnrolled = 16, kMaxWarps = 16;
 static constexpr int64_t kRereadGroups = 8, kRereadWarps = 8;
 static constexpr int64_t kGateTile = 16, kGroup = 32;
-// Groups that come ahead: divisors of the steps, so that one has the same slot in each tile.
+// How many groups may come ahead. The number must divide the steps, so that a group has the
+// same slot in each tile.
 static constexpr int64_t kAhead[] = {4, 2};
 
 int64_t GatedNormSchedule::exchangeBytes(const NormSpec &spec) const {
-  // Two sums a row and warp; the down product of each warp and of all; a factor a row.
+  // Two sums for each row and warp, the down product of each warp and of all warps together,
+  // and a factor for each row.
   int64_t product = kGateTile * spec.gateRank;
   return (2 * kGateTile * warps + product * (warps + 1) + kGateTile) * 4;
 }
