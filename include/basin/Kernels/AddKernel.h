@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernels by what they compute, each by the schedule that its family chooses, with
-// what a user sets of it.
+// Adds kernels to a module, given what they compute. A kernel has the schedule that its
+// family chooses, except for parts that a user sets.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,12 +20,12 @@
 
 namespace basin::kernels {
 
-/// Appends the kernel of `spec` unless `module` has it, and gives its name. The error says why no
-/// kernel can do the spec.
+/// Appends the kernel of `spec` unless `module` has it, and returns its name. The error says why
+/// no kernel can do the spec.
 llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const AnySpec &spec,
                                       const KernelTarget &target);
 
-/// The same for a spec of one family.
+/// Does the same for a spec of one family.
 template <typename Spec>
 llvm::Expected<std::string> addKernel(mlir::gpu::GPUModuleOp module, const Spec &spec,
                                       const KernelTarget &target) {

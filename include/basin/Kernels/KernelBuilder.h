@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Builds the body of one GPU kernel in the form of docs/kernels.md. What all
-// kernel families share: arguments, addresses, vector accesses, conversions, warp
+// Builds the body of one GPU kernel in the form that docs/kernels.md describes. It has what
+// all kernel families share: arguments, addresses, vector accesses, conversions, warp
 // reductions, approximate functions.
 //
 //===----------------------------------------------------------------------===//
@@ -25,35 +25,35 @@
 
 namespace basin::kernels {
 
-/// One argument of a kernel: a pointer to global memory of elements `type`, or
-/// a scalar of that type.
+/// One argument of a kernel: a pointer to elements of `type` in global memory, or a scalar of
+/// that type.
 struct KernelArgument {
   using Kind = ArgumentKind;
   using enum ArgumentKind;
   std::string name;
   Kind kind;
   mlir::Type type;
-  /// The bytes that the pointer is a multiple of; where rows are `isStrided`, the
-  /// distances of all axes but the last, too, which has its elements side by side.
+  /// The pointer is a multiple of this many bytes. If the tensor `isStrided`, so are the strides
+  /// of all axes but the last one, whose elements lie side by side.
   int64_t alignment = 16;
   bool isStrided = false;
 };
 
-/// An axis of a grid: the product of ceil(argument / per) of these.
+/// A factor ceil(argument / per) of the number of blocks on an axis of a grid.
 struct GridFactor {
   std::string argument;
   int64_t per;
 };
 using GridAxis = llvm::SmallVector<GridFactor, 2>;
 
-/// Bytes of shared memory that one block may have on `chip` ("sm_80").
+/// Returns how many bytes of shared memory one block may have on `chip` ("sm_80").
 int64_t getSharedMemoryLimit(llvm::StringRef chip);
 
-/// Says in the contract of `kernel` how many blocks a launch has.
+/// Writes into the contract of `kernel` how many blocks a launch has.
 void setGrid(mlir::gpu::GPUFuncOp kernel, GridAxis x, GridAxis y = {}, GridAxis z = {});
 
-/// Says in the contract that the kernel's blocks share out the x axis for any number of
-/// blocks, so that a launch needs only as many as the device runs at once.
+/// Writes into the contract that any number of blocks can divide the work of the x axis among
+/// themselves. A launch then has only as many blocks as the device runs at once.
 void setResident(mlir::gpu::GPUFuncOp kernel);
 
 /// Makes a `gpu.module` named `name` at the end of `module`, with the symbol of
@@ -62,27 +62,27 @@ mlir::gpu::GPUModuleOp createKernelModule(mlir::ModuleOp module, llvm::StringRef
 
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
-  /// Appends the kernel to `module` and stands at the beginning of its body;
-  /// `sharedBytes` is what its launch gives it.
+  /// Appends the kernel to `module`, and inserts at the beginning of its body. A launch gives
+  /// each block `sharedBytes` of shared memory.
   KernelBuilder(mlir::gpu::GPUModuleOp module, llvm::StringRef name,
                 llvm::ArrayRef<KernelArgument> arguments, int64_t blockSize,
                 int64_t sharedBytes = 0);
 
   mlir::gpu::GPUFuncOp getKernel() { return kernel; }
-  /// Gives a thread the registers that it wants: left to itself, the assembler takes
-  /// some away where that lets more blocks fit, and spills.
+  /// Gives each thread as many registers as it wants. Without this the assembler takes some
+  /// away, and spills, where more blocks would then fit on a multiprocessor.
   void wantRegisters();
-  /// Ends the body.
+  /// Ends the body with a return.
   void finish();
 
-  /// The argument of that name; null if the kernel has none.
+  /// Returns the argument of that name, or null if the kernel has none.
   mlir::Value arg(llvm::StringRef name);
 
-  // Constants and integer arithmetic, all i32 but where said.
+  // Constants and integer arithmetic. Integers are i32 unless a name or comment says otherwise.
   mlir::Value i32(int64_t value);
   mlir::Value i64(int64_t value);
   mlir::Value f32(double value);
-  /// A splat of `value`.
+  /// Makes a vector of `width` elements that all are `value`.
   mlir::Value f32(double value, int64_t width);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value sub(mlir::Value a, mlir::Value b);
@@ -91,13 +91,13 @@ public:
   mlir::Value remU(mlir::Value a, int64_t b);
   mlir::Value lessS(mlir::Value a, mlir::Value b);
   mlir::Value lessU(mlir::Value a, mlir::Value b);
-  mlir::Value extend(mlir::Value a); // to i64, signed
+  mlir::Value extend(mlir::Value a); // from i32 to i64, with the sign
 
   mlir::Value threadX();
   mlir::Value blockX();
   mlir::Value blockY();
   mlir::Value blockZ();
-  /// Blocks of the grid's x axis.
+  /// Returns the number of blocks on the grid's x axis.
   mlir::Value gridX();
   mlir::Value lane() { return remU(threadX(), 32); }
   mlir::Value warp() { return divU(threadX(), 32); }
@@ -105,13 +105,13 @@ public:
   // Memory. Indices count elements and are i32 or i64.
   mlir::Value shared(int64_t byteOffset = 0);
   mlir::Value at(mlir::Value base, mlir::Type element, mlir::Value index);
-  /// `width` elements, a vector unless that is 1.
+  /// Loads `width` elements as a vector, or one element if `width` is 1.
   mlir::Value load(mlir::Value base, mlir::Type element, mlir::Value index, int64_t width = 1);
   void store(mlir::Value value, mlir::Value base, mlir::Type element, mlir::Value index);
 
   // Floating point, scalars or vectors.
   mlir::Value toF32(mlir::Value x);
-  /// Rounds to nearest.
+  /// Rounds to the nearest value of type `element`.
   mlir::Value fromF32(mlir::Value x, mlir::Type element);
   mlir::Value fadd(mlir::Value a, mlir::Value b);
   mlir::Value fsub(mlir::Value a, mlir::Value b);
@@ -121,11 +121,11 @@ public:
   mlir::Value splat(mlir::Value x, int64_t width);
   mlir::Value extract(mlir::Value vector, int64_t i);
   mlir::Value combine(mlir::ValueRange elements);
-  /// Sum of a vector's elements, in order of their pairs.
+  /// Adds a vector's elements: neighbours first, then the sums of neighbours.
   mlir::Value sum(mlir::Value vector);
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
 
-  // One instruction each: about 22 good bits, subnormals flushed.
+  // Each of these is one instruction. It has about 22 good bits and flushes subnormals.
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type type, mlir::ValueRange operands);
   mlir::Value exp2(mlir::Value x);
   mlir::Value rsqrt(mlir::Value x);
@@ -135,7 +135,8 @@ public:
   // Threads.
   void barrier();
   mlir::Value shuffleXor(mlir::Value x, int64_t offset);
-  /// Over the `width` lanes that differ in the lower bits; every lane has it.
+  /// Reduces over `width` lanes whose numbers differ only in the lower bits. Every lane gets the
+  /// result.
   mlir::Value warpSum(mlir::Value x, int64_t width = 32);
   mlir::Value warpMax(mlir::Value x, int64_t width = 32);
 

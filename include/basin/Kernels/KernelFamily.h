@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The table of kernel families. The compiler's command line, the overrides of
-// schedules, basin-kernel-resources and `addKernel` read it, so that a new family is
-// one line of it.
+// The table of kernel families. The compiler's command line, the overrides of schedules,
+// basin-kernel-resources and `addKernel` read it, so a new family needs one line there.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +24,7 @@
 
 namespace basin::kernels {
 
-/// What kernels are made for: a chip ("sm_80"), and what a user sets of schedules.
+/// What kernels are made for: a chip ("sm_80"), and the parts of schedules that a user sets.
 struct KernelTarget {
   llvm::StringRef chip;
   ScheduleOverrides overrides = {};
@@ -39,18 +38,18 @@ public:
   virtual ~AnySpec() = default;
 
   virtual const KernelFamily &getFamily() const = 0;
-  /// The kernel's name, which no other spec has.
+  /// Returns the kernel's name, which no other spec has.
   virtual std::string getName() const = 0;
-  /// What the spec says, by the names of the command line, without what is so by default:
-  /// two specs are equal where these are.
+  /// Returns the parts of the spec under their names on the command line, without those that
+  /// have their default. Two specs are equal if and only if their parts are.
   virtual mlir::DictionaryAttr getParts() const = 0;
-  /// Why no schedule can do the spec; empty where one can.
+  /// Returns why no schedule can do the spec, or an empty text if one can.
   virtual std::string check() const = 0;
-  /// The schedule for `target`, part by part, with what the target sets.
+  /// Returns the parts of the schedule for `target`, which include what the target sets.
   virtual std::vector<std::pair<std::string, int64_t>>
   getSchedule(const KernelTarget &target) const = 0;
-  /// Appends the kernel to `module`, by the schedule for `target`. The error says why the
-  /// spec has no kernel or the schedule cannot be.
+  /// Appends the kernel to `module`, with the schedule for `target`. The error says why no
+  /// kernel can do the spec, or why that schedule cannot.
   virtual llvm::Expected<mlir::gpu::GPUFuncOp> build(mlir::gpu::GPUModuleOp module,
                                                      const KernelTarget &target) const = 0;
 };
@@ -59,21 +58,22 @@ class KernelFamily {
 public:
   virtual ~KernelFamily() = default;
 
-  /// "norm": the command line's option, and the family in contracts and objects.
+  /// Returns the name, like "norm". It is the command line's option, and names the family in
+  /// contracts and kernel objects.
   virtual llvm::StringRef getName() const = 0;
   virtual llvm::StringRef getSummary() const = 0;
-  /// "dim=N,type=T[,weight]"
+  /// Returns the options of a spec, like "dim=N,type=T[,weight]".
   virtual std::string getUsage() const = 0;
-  /// Names of what users may set of its schedules.
+  /// Returns the names of the parts of its schedules, which users may set.
   virtual std::vector<llvm::StringRef> getScheduleParts() const = 0;
-  /// The spec that a text of the command line says, or what is wrong with the text.
+  /// Reads a spec from a text of the command line. The error says what is wrong with the text.
   virtual llvm::Expected<std::unique_ptr<AnySpec>> parse(llvm::StringRef text,
                                                          mlir::MLIRContext *context) const = 0;
 };
 
-/// All families, in the order in which the compiler makes their kernels.
+/// Returns all families, in the order in which the compiler makes their kernels.
 llvm::ArrayRef<const KernelFamily *> getKernelFamilies();
-/// The family of that name; null if there is none.
+/// Returns the family of that name, or null if there is none.
 const KernelFamily *findKernelFamily(llvm::StringRef name);
 
 } // namespace basin::kernels

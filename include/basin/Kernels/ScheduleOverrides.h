@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Parts of schedules that a user sets in place of what is chosen.
+// Parts of schedules that a user sets, in place of what the family chooses.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,8 +21,7 @@
 
 namespace basin::kernels {
 
-/// A number or a truth value of a schedule, with the name that users have for it:
-/// "norm.vector".
+/// A number or a truth value of a schedule, with its name for users, like "norm.vector".
 struct SchedulePart {
   llvm::StringRef name;
   std::variant<int64_t *, bool *> value;
@@ -34,12 +33,12 @@ struct SchedulePart {
 /// Each schedule lists its parts, which point into it.
 using ScheduleParts = llvm::SmallVector<SchedulePart, 6>;
 
-/// Numbers by the names of schedules' parts. They are for every kernel whose schedule
-/// has such a part; the schedule's `check` says which numbers cannot be.
+/// Numbers for parts of schedules, by the parts' names. They apply to every kernel whose
+/// schedule has such a part. The schedule's `check` refuses numbers that it cannot have.
 class ScheduleOverrides {
 public:
-  /// Reads texts like "norm.vector=4". The error names the first text that is wrong, or
-  /// whose part no family's schedules have.
+  /// Reads texts like "norm.vector=4". The error names the first text that is no number, or
+  /// whose part no schedule has.
   static llvm::Expected<ScheduleOverrides> parse(llvm::ArrayRef<std::string> texts);
 
   void apply(llvm::ArrayRef<SchedulePart> parts) const;

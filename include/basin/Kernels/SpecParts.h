@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The parts of a kernel's spec by name. A family lists its parts once; the command
-// line is parsed by the list, and the spec in a kernel's contract is written by it.
+// The parts of a kernel's spec by name. A family lists its parts once. The list is used to
+// parse the command line and to write the spec into a kernel's contract.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,16 +25,16 @@
 
 namespace basin::kernels {
 
-/// "bf16"
+/// Returns the type's name, like "bf16".
 std::string getTypeName(mlir::Type type);
 
-/// Names with the values of an enum that they stand for.
+/// Names, and the values of an enum that they stand for.
 template <typename Enum> using Choices = llvm::ArrayRef<std::pair<llvm::StringRef, Enum>>;
 
 class SpecParts {
 public:
-  // Each of these adds a part, which reads and writes `value`. A part is absent where its
-  // value is 0, null or false; a choice is absent where its value has no name.
+  // Each of these adds a part, which reads and writes `value`. A part is absent if its value
+  // is 0, null or false. A choice is absent if its value has no name.
 
   void flag(llvm::StringRef key, bool &value);
   /// A number from 1 to 65536.
@@ -45,19 +45,19 @@ public:
   void number(llvm::StringRef key, double &value, llvm::StringRef expects, bool (*isRight)(double));
   template <typename Enum> void choice(llvm::StringRef key, Enum &value, Choices<Enum> choices);
 
-  /// Makes the last part one that the command line must have.
+  /// Makes the last part required on the command line.
   void require() { parts.back().isRequired = true; }
-  /// Makes the last part, a number, one that each spec has, where it is 0, too.
+  /// Makes the last part, a number, present even if it is 0.
   void keepZero() { parts.back().isInAll = true; }
   /// Takes a part out of the list.
   void drop(llvm::StringRef key);
 
-  /// Reads "dim=4096,type=bf16,weight". The error names the first option that is unknown
-  /// or has a wrong value, or the required ones that are missing; `family` is for it.
+  /// Reads a text like "dim=4096,type=bf16,weight". The error names the first option that is
+  /// unknown or has a wrong value, or all required ones that are missing, and the `family`.
   llvm::Error parse(llvm::StringRef text, llvm::StringRef family, mlir::MLIRContext *context);
-  /// The parts that are there: {dim = 4096 : i64, type = "bf16", weight}.
+  /// Returns the parts that are present: {dim = 4096 : i64, type = "bf16", weight}.
   mlir::DictionaryAttr toAttribute(mlir::MLIRContext *context) const;
-  /// "dim=N,type=T[,weight]"
+  /// Returns the options, like "dim=N,type=T[,weight]".
   std::string usage() const;
 
 private:

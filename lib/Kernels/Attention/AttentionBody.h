@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The kernel of one spec and schedule while it is built; its steps are in the
-// files beside this one. Private to the family.
+// Builds the kernel of one spec and schedule. Its steps are in the files beside this one.
+// Private to the family.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,13 +19,13 @@
 
 namespace basin::kernels {
 
-/// A tile of rows of `dim` elements, with zeros behind them as far as it goes: whole
-/// numbers of 64 bytes, as the swizzle wants.
+/// A tile of rows of `dim` elements. Zeros fill each row up to a multiple of 64 bytes, which
+/// the swizzle needs.
 struct HeadTile : SwizzledTile {
   explicit HeadTile(int64_t dim) : SwizzledTile{getTileColumns(dim)}, dim(dim) {}
 
   int64_t dim;
-  /// Chunks with elements of the row in them.
+  /// Returns the number of chunks that have elements of the row.
   int64_t ownChunks() const { return dim / 8; }
 };
 
@@ -41,9 +41,9 @@ private:
   using Values = llvm::SmallVector<mlir::Value>;
   using Fragments = llvm::SmallVector<Fragment>;
 
-  /// What the loop over tiles carries: the unscaled result [row tile][column tile]
-  /// and, for each of a lane's rows, the maximum in units of log2 and the lane's
-  /// share of the sum.
+  /// What the loop over tiles carries: the result before the division by the sum, as
+  /// [row tile][column tile], and, for each of a lane's rows, the maximum in units of log2 and
+  /// the lane's share of the sum.
   struct State {
     Fragments output;
     Values max, sum;
@@ -112,23 +112,24 @@ private:
   const AttentionSchedule &schedule;
   KernelBuilder b;
   HeadTile keyTile, valueTile;
-  /// 16-row tiles of a warp's queries; 8-column tiles of scores and of the result, in
-  /// pairs; 16-column steps of the head dim.
+  /// The number of 16-row tiles of a warp's queries, of 8-column tiles of the scores and of the
+  /// result (both are even), and of 16-column steps of the head dim.
   int64_t rowTiles, scoreTiles, valueTiles, headSteps;
 
   Value thread, lane, warp;
-  /// lane / 4 and 2 * (lane % 4): where its accumulators lie in a 16x8 tile.
+  /// The row lane / 4 and the column 2 * (lane % 4) of the lane's first accumulator in a 16x8
+  /// tile.
   Value laneRow, laneColumn;
   Value batch, head, keyHead, firstQuery, warpQuery;
-  /// Scalars: queries, keys, keys of this batch, rows in front (null without
-  /// sink rows), i + diagonal is the key of query i, window.
+  /// Scalars. `keyEnd` is the number of keys of this batch, `sinkRows` is null if the spec has no
+  /// sink rows, and query i stands at key i + diagonal.
   Value queries, keys, keyEnd, sinkRows, diagonal, window;
-  /// Key tiles: the first steps visit those with rows in front, the others go on
-  /// at `firstTile`.
+  /// The tiles of keys that the block visits: first `prefixTiles` tiles with sink rows, then
+  /// those from `firstTile` on, `steps` tiles in all.
   Value prefixTiles, firstTile, steps;
   LaneAddresses queryAddresses, keyAddresses, valueAddresses;
   Values queryBases;
-  /// [row tile][head step], where they stay in registers.
+  /// The queries as [row tile][head step]. Empty unless they stay in registers.
   Fragments queryFragments;
 };
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// After the last tile: result / sum, the gate, rounding, and whole 16-byte chunks
-// of rows by way of shared memory.
+// What follows the last tile: the division by the sum, the gate, and rounding. The result goes
+// through shared memory, so that global memory is written in chunks of 16 bytes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +22,8 @@ using namespace basin::kernels;
 
 static constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
 
-/// Natural log; -inf where nothing was seen, log2(0) being that.
+/// Stores a row's log(sum of exp(score)), the natural logarithm. If the row saw nothing, the
+/// sum is 0 and lg2 gives -inf.
 void AttentionBody::storeLogSumExp(Value row, Value max, Value sum) {
   Value log = b.intrinsic("llvm.nvvm.lg2.approx.ftz.f", b.getF32Type(), sum);
   Value value = b.fmul(b.fadd(max, log), b.f32(kLn2));
@@ -34,13 +35,14 @@ void AttentionBody::storeLogSumExp(Value row, Value max, Value sum) {
   });
 }
 
-/// Sums of the four lanes of a row; where it saw nothing, 0 / 0 is 0, or NaN.
+/// Adds up the sums of the four lanes of a row, and divides the result by the sum. A row that
+/// saw nothing becomes zeros, or NaN if the spec has `nanHiddenRows`.
 void AttentionBody::finishRows(State &state) {
   Value zero = b.f32(0);
   for (int64_t line = 0; line < 2 * rowTiles; ++line) {
     Value sum = b.warpSum(state.sum[line], 4);
     Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, zero);
-    // The sum over no keys at all is 0 in either case.
+    // If there are no keys at all, the result is an empty sum, and 0 in either case.
     Value nothing = zero;
     if (spec.nanHiddenRows)
       nothing = b.select(b.lessS(b.i32(0), keys), b.f32(NAN), zero);
@@ -54,14 +56,14 @@ void AttentionBody::finishRows(State &state) {
   }
 }
 
-/// The factor that a gate is.
+/// Returns the factor that a gate stands for: the gate itself or its sigmoid.
 Value AttentionBody::gateFactor(Value gate) {
   if (spec.gate == AttentionSpec::Plain)
     return gate;
   return b.reciprocal(b.fadd(b.exp2(b.fmul(gate, b.f32(-kLog2E))), b.f32(1)));
 }
 
-/// One gate for a row.
+/// Multiplies one of the lane's rows by its one gate.
 void AttentionBody::applyRowGate(int64_t line, State &state) {
   Value row = minS(rowOf(line / 2, line % 2), b.sub(queries, b.i32(1)));
   Value factor = gateFactor(b.toF32(b.load(rowPointer("gate", row), spec.type, b.i32(0))));
@@ -71,7 +73,8 @@ void AttentionBody::applyRowGate(int64_t line, State &state) {
   }
 }
 
-/// The gate lies in shared memory where the result is to be.
+/// Multiplies one of the lane's rows by the gates of its elements. They lie in shared memory,
+/// at the places that the result will have.
 void AttentionBody::applyGate(int64_t line, State &state, ArrayRef<Value> places) {
   for (int64_t column = 0; column < valueTiles; ++column) {
     Value pair = b.toF32(b.load(places[column], spec.type, b.i32(0), 2));
@@ -82,8 +85,8 @@ void AttentionBody::applyGate(int64_t line, State &state, ArrayRef<Value> places
   }
 }
 
-/// The result's tile into shared memory, in place of what is no longer read. The
-/// queries are still on their way where no tile was to be visited.
+/// Writes the result's tile to shared memory, over queries, keys and values. It waits for all
+/// copies first: if the block visited no tile, the queries are still on their way.
 void AttentionBody::stageOutput(State &state) {
   waitForCopies(b, 0);
   b.barrier();

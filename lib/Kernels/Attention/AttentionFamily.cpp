@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attention in the table of families.
+// The entry of attention in the table of kernel families.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,7 +73,7 @@ struct AttentionTraits {
     return {};
   }
 
-  /// What the kernel's name leaves out, too.
+  /// Makes those parts absent that the kernel's name leaves out, too.
   static void simplify(SpecParts &, AttentionSpec &spec) {
     if (spec.valueDim == spec.headDim)
       spec.valueDim = 0;

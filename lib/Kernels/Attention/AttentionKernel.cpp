@@ -6,15 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rows of keys are counted with the sink rows in front: row r is sink row r where
-// r < n, else key r - n. A block visits the tiles that its queries can see:
+// Rows of keys are counted with the n sink rows in front: row r is sink row r if r < n, and
+// key r - n otherwise. A block visits the tiles that its queries can see:
 //
 //   [0, prefixTiles) with sink rows, then [firstTile, ...) up to its last row
 //
-// Each step waits for its keys, asks for the values of a later one, takes the
-// scores, waits for its values, asks for the keys of a later one, and adds to the
-// result. With s stages the keys of step t + s are asked for where those of step
-// t were read by all, so that copies are in a strict order: k0 v0 k1 v1 ...
+// Each step waits for its keys, asks for the values of a later step, computes the scores,
+// waits for its values, asks for the keys of a later step, and adds to the result. With s
+// stages it asks for the keys of step t + s as soon as all threads have read those of step t.
+// Copies therefore are in a strict order: k0 v0 k1 v1 ...
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,7 +39,8 @@ static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
     if (has)
       out.push_back({name.str(), kind, type});
   };
-  // Rows are copied 16 bytes at once, or elements are read one by one.
+  // Rows that are copied 16 bytes at once need that alignment. Other tensors are read element
+  // by element.
   auto addStrided = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type,
                         bool isCopied) {
     if (!has)
@@ -87,7 +88,7 @@ AttentionBody::AttentionBody(gpu::GPUModuleOp module, const AttentionSpec &spec,
 Value AttentionBody::minS(Value x, Value y) { return arith::MinSIOp::create(b, x, y); }
 Value AttentionBody::maxS(Value x, Value y) { return arith::MaxSIOp::create(b, x, y); }
 
-/// A query of this lane: half 0 or 1 of a 16-row tile.
+/// Returns the number of the lane's query in half 0 or 1 of a 16-row tile.
 Value AttentionBody::rowOf(int64_t rowTile, int64_t half) {
   return b.add(b.add(warpQuery, laneRow), b.i32(rowTile * 16 + half * 8));
 }
@@ -96,9 +97,9 @@ Value AttentionBody::rowOf(int64_t rowTile, int64_t half) {
 // The block's place
 //===----------------------------------------------------------------------===//
 
-/// Finds the batch and the head of block `block`, and returns its tile. All blocks are on
-/// the x axis, the tiles of one head side by side: the other axes of a grid end at 65535,
-/// which heads or batches may exceed.
+/// Finds the batch and the head of block `block`, and returns its tile. All blocks are on the
+/// x axis, with the tiles of one head side by side, because the other axes of a grid have at
+/// most 65535 blocks. Heads or batches may be more.
 Value AttentionBody::findHead(Value block, Value tiles) {
   Value heads = b.arg("heads");
   Value ofHead = arith::DivUIOp::create(b, block, tiles);
@@ -107,10 +108,10 @@ Value AttentionBody::findHead(Value block, Value tiles) {
   return b.sub(block, b.mul(ofHead, tiles));
 }
 
-/// Finds batch and head once more, for the end of the kernel: two divisions are cheaper than
+/// Finds batch and head once more for the end of the kernel. Two divisions are cheaper than
 /// two registers during the loop. The compiler would see that the numbers are the same and
-/// keep them, so we add a number that is always 0, as `queries` is not negative, but that
-/// the compiler does not know.
+/// keep them, so we add a number that it does not know. It is always 0, because `queries` is
+/// not negative.
 void AttentionBody::findHeadAgain() {
   Value unknown = arith::ShRSIOp::create(b, queries, b.i32(31));
   Value last = b.add(b.sub(queries, b.i32(1)), unknown);
@@ -136,20 +137,21 @@ void AttentionBody::locate() {
     Value length = b.load(b.arg("key_lengths"), b.getI32Type(), batch);
     keyEnd = maxS(minS(length, keys), b.i32(0));
   }
-  // No row is further from a key; so the sums below cannot overflow.
+  // Every query is nearer to every key than this, so a larger window would hide nothing more,
+  // and the sums below cannot overflow.
   if (spec.window)
     window = minS(b.arg("window"), b.add(queries, keys));
-  // The longest rows come first, so that the short ones fill the end.
+  // The tiles that see the most keys come first, so that short ones fill the launch's end.
   if (spec.causal)
     tile = b.sub(lastTile, tile);
   firstQuery = b.mul(tile, b.i32(schedule.queries));
   warpQuery = b.add(firstQuery, b.mul(warp, b.i32(schedule.rowsPerWarp())));
 }
 
-/// The lane's place in tiles of matrix instructions: it points ldmatrix to row
-/// lane % 8 of block lane / 8. For keys the blocks are [keys 0-7: chunk 0, 1],
-/// [keys 8-15: chunk 0, 1]; for queries and values, whose second block is the
-/// lower rows, it is the other way.
+/// Finds the lane's place in the tiles of matrix instructions. It points ldmatrix to row
+/// lane % 8 of block lane / 8. The four blocks of keys are: rows 0-7 of chunk 0, rows 0-7 of
+/// chunk 1, rows 8-15 of chunk 0, rows 8-15 of chunk 1. Those of queries and values are: rows
+/// 0-7 of chunk 0, rows 8-15 of chunk 0, rows 0-7 of chunk 1, rows 8-15 of chunk 1.
 void AttentionBody::locateLane() {
   laneRow = b.divU(lane, 4);
   laneColumn = b.mul(b.remU(lane, 4), b.i32(2));
@@ -163,8 +165,8 @@ void AttentionBody::locateLane() {
   queryBases = queryAddresses.bases(b, b.at(b.shared(), b.getI8Type(), own));
 }
 
-/// The end of what query `row` sees, counted from row `from` of keys; negative
-/// where that is behind it.
+/// Returns the end of the rows of keys that query `row` sees, counted from row `from` of keys.
+/// It is negative if the end lies before `from`.
 Value AttentionBody::findRowEnd(Value row, Value from) {
   auto fromHere = [&](Value key) { return b.sub(sinkRows ? b.add(key, sinkRows) : key, from); };
   Value end = fromHere(keyEnd);
@@ -174,7 +176,7 @@ Value AttentionBody::findRowEnd(Value row, Value from) {
   return sinkRows ? maxS(end, b.sub(sinkRows, from)) : end;
 }
 
-/// Where the window of query `row` begins, counted from row `from` of keys.
+/// Returns where the window of query `row` begins, counted from row `from` of keys.
 Value AttentionBody::findRowBegin(Value row, Value from) {
   Value begin = b.sub(b.add(b.sub(diagonal, window), b.i32(1)), from);
   return b.add(row, sinkRows ? b.add(begin, sinkRows) : begin);
@@ -197,7 +199,7 @@ void AttentionBody::findTiles() {
   steps = b.add(prefixTiles, maxS(b.sub(endTile, firstTile), zero));
 }
 
-/// The first row of keys of the tile that `step` visits.
+/// Returns the first row of keys of the tile that `step` visits.
 Value AttentionBody::firstKeyOf(Value step) {
   Value tile = b.add(step, b.sub(firstTile, prefixTiles));
   if (sinkRows)
@@ -209,9 +211,10 @@ Value AttentionBody::firstKeyOf(Value step) {
 // The loop
 //===----------------------------------------------------------------------===//
 
-/// An empty sum: maximum -inf. A sink logit is one summand that was there before,
-/// exp(sink - sink), which no score can make overflow; the lanes of a row add
-/// their sums up at the end, so one of the four has it.
+/// Returns the state before the first tile: an empty sum and the maximum -inf. A sink logit is
+/// a first summand exp(sink - maximum). It begins as the maximum, so the summand is 1 and can
+/// only shrink. The four lanes of a row add up their sums at the end, so only one of them
+/// begins with the 1.
 AttentionBody::State AttentionBody::seed() {
   State state;
   Value zero = b.f32(0), max = b.f32(-INFINITY), sum = zero;

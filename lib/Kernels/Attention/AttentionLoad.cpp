@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From global to shared memory, 16 bytes a copy, and the queries to registers.
-// Rows beyond the end become zeros: scores of such keys are hidden later, but
-// 0 * what lies there could be NaN in the result. So do columns beyond the head dim,
-// which scores are sums over.
+// Copies from global to shared memory, 16 bytes at once, and loads the queries into registers.
+// Rows beyond the end become zeros: the scores of such keys are hidden later, but their values
+// are multiplied by 0, and 0 times garbage could be NaN. Columns beyond the head dim become
+// zeros, too, because scores are sums over all columns of the tile.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,14 +22,14 @@ using namespace basin::kernels;
 
 static Value mulLong(KernelBuilder &b, Value x, Value y) { return arith::MulIOp::create(b, x, y); }
 
-/// First element of the block's batch and of `head`, i64.
+/// Returns the offset (i64) of the first element of the block's batch and of `head`.
 Value AttentionBody::offsetOf(StringRef tensor, Value head) {
   Value ofBatch = mulLong(b, b.extend(batch), b.arg((tensor + "_batch_stride").str()));
   Value ofHead = mulLong(b, b.extend(head), b.arg((tensor + "_head_stride").str()));
   return arith::AddIOp::create(b, ofBatch, ofHead);
 }
 
-/// Row `row` of the tensor at the block's batch and head.
+/// Points to row `row` of the tensor, for the block's batch and head.
 Value AttentionBody::rowPointer(StringRef tensor, Value row) {
   bool isKey = tensor == "key" || tensor == "value";
   Type element = spec.type;
@@ -40,8 +40,8 @@ Value AttentionBody::rowPointer(StringRef tensor, Value row) {
   return b.at(start, element, mulLong(b, b.extend(row), b.extend(stride)));
 }
 
-/// Calls `body` for the rows of a tile of `rows` rows that this thread copies a
-/// chunk of: its number and that of the row group, a constant.
+/// Calls `body` for each row of a tile of `rows` rows in which this thread copies a chunk. It
+/// gets the row's number, and the constant distance of that row from the thread's first row.
 void AttentionBody::forRowsOfThread(HeadTile tile, int64_t rows,
                                     llvm::function_ref<void(Value, int64_t)> body) {
   int64_t rowsAtOnce = schedule.blockSize() / tile.group();
@@ -55,8 +55,8 @@ void AttentionBody::forRowsOfThread(HeadTile tile, int64_t rows,
   }
 }
 
-/// `source` gives a row's pointer and the bytes of each chunk that are to be
-/// read, 16 or 0.
+/// Begins to copy a tile. `source` returns the address of a row and how many bytes of each
+/// chunk to read, 16 or 0; the others become zeros.
 void AttentionBody::copyTile(HeadTile tile, int64_t rows, Value target,
                              llvm::function_ref<std::pair<Value, Value>(Value)> source) {
   Value mine = b.divU(thread, tile.group()), chunk = b.remU(thread, tile.group());
@@ -75,7 +75,7 @@ void AttentionBody::copyTile(HeadTile tile, int64_t rows, Value target,
   });
 }
 
-/// The block's rows of a tensor with the queries' rows.
+/// Begins to copy the block's rows of a tensor that has a row for each query.
 void AttentionBody::copyQueryRows(StringRef tensor, HeadTile tile, Value target) {
   copyTile(tile, schedule.queries, target, [&](Value row) {
     Value query = b.add(firstQuery, row);
@@ -85,7 +85,7 @@ void AttentionBody::copyQueryRows(StringRef tensor, HeadTile tile, Value target)
   });
 }
 
-/// A tile of rows of keys, from the sink rows where it has some.
+/// Begins to copy a tile of rows of keys or values. Rows in front come from `sinkTensor`.
 void AttentionBody::copyKeyRows(StringRef tensor, StringRef sinkTensor, HeadTile tile, Value target,
                                 Value firstKey) {
   copyTile(tile, schedule.keys, target, [&](Value row) {
@@ -115,7 +115,8 @@ Value AttentionBody::slotOf(Value step, int64_t base, int64_t bytes) {
   return b.at(b.shared(base), b.getI8Type(), b.mul(slot, b.i32(bytes)));
 }
 
-/// Shared memory: queries, keys of each stage, values of each stage.
+/// Points to the keys of a step. Shared memory holds the queries, unless they are in registers,
+/// then the keys of each stage, then the values of each stage.
 Value AttentionBody::keySlot(Value step) {
   int64_t base = schedule.queryInRegisters ? 0 : schedule.queries * keyTile.rowBytes();
   return slotOf(step, base, schedule.keys * keyTile.rowBytes());
@@ -127,8 +128,8 @@ Value AttentionBody::valueSlot(Value step) {
   return slotOf(step, base, schedule.keys * valueTile.rowBytes());
 }
 
-/// Asks for the keys of `step`, if there is one; a group of copies in any case,
-/// so that waiting can count.
+/// Begins to copy the keys of `step`, if that step exists. It commits a group of copies in any
+/// case, because waiting counts groups.
 void AttentionBody::issueKeys(Value step) {
   b.ifThen(b.lessS(step, steps),
            [&] { copyKeyRows("key", "sink_key", keyTile, keySlot(step), firstKeyOf(step)); });
@@ -142,8 +143,8 @@ void AttentionBody::issueValues(Value step) {
   commitCopies(b);
 }
 
-/// The queries come with the first group of copies, or now where they go on to
-/// registers.
+/// Begins to copy the queries. They arrive with the first group of copies. If they go on to
+/// registers, waits for them and loads them.
 void AttentionBody::loadQueries() {
   copyQueryRows("query", keyTile, b.shared());
   if (!schedule.queryInRegisters)

@@ -53,7 +53,7 @@ std::string basin::kernels::check(const AttentionSpec &spec) {
 // Name
 //===----------------------------------------------------------------------===//
 
-/// A number in letters that a symbol may have.
+/// Writes a number with characters that a symbol may have.
 static std::string spell(double number) {
   char brief[32], exact[32];
   snprintf(brief, sizeof brief, "%g", number);
@@ -120,7 +120,8 @@ ScheduleParts AttentionSchedule::getParts() {
 }
 
 std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
-  // Copies of one thread are whole periods of the swizzle, 8 rows, apart.
+  // The rows that one thread copies must be multiples of 8 apart, the period of the swizzle.
+  // That needs an even number of warps.
   if (warps < 2 || warps > 8 || warps % 2 != 0)
     return llvm::formatv("expected 2, 4, 6 or 8 warps, but got {0}", warps);
   if (stages < 1 || stages > 4)
@@ -135,34 +136,36 @@ std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) 
   return {};
 }
 
-/// Rows of the tables: the largest head dim of the two that it is for.
+/// A row of the tables below. `dim` is the largest head dim or value dim that it is for.
 struct Row {
   int64_t dim;
   AttentionSchedule schedule;
 };
 
-// With these rows, after what chooseAttentionSchedule changes, the assembler spills for no
-// options at multiples of 32 (docs/kernels-attention.md has the registers). 32 queries a warp
-// read each key from shared memory half as often as 16 do, but their accumulators leave registers
-// for that up to dim 64. Two blocks of four warps are some percent faster than one of eight, as
-// they do not wait for each other; so is one stage than two at dim 64 (docs/performance.md).
+// With these rows, as chooseAttentionSchedule changes them for options, the assembler never
+// spills at dims that are multiples of 32 (docs/kernels-attention.md lists the registers). A
+// warp of 32 queries reads each key from shared memory half as often as one of 16, but only up
+// to dim 64 do its accumulators leave enough registers. Two blocks of four warps are some
+// percent faster than one of eight, because they do not wait for each other. At dim 64 one
+// stage is some percent faster than two (docs/performance.md).
 static constexpr Row kLargeMemory[] = {
     {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 2, true}},   {128, {64, 128, 4, 1, true}},
     {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},
 };
-// 99 KB a block, and a multiprocessor has little more for two.
+// These are for chips where a block has 99 KB, and a multiprocessor has little more for two.
 static constexpr Row kSmallMemory[] = {
     {64, {128, 64, 4, 1, false}},  {96, {64, 64, 4, 1, true}},   {128, {128, 128, 8, 1, true}},
     {192, {128, 64, 8, 1, false}}, {256, {64, 64, 4, 1, false}},
 };
 
-/// What holds numbers or addresses of its own beside each score: a mask's, the
-/// softcap's, where sink rows end.
+/// Returns whether the kernel needs more registers beside each score: for a mask's addresses
+/// and numbers, for the softcap, or to compare with the end of the sink rows.
 static bool isWide(const AttentionSpec &spec) {
   return spec.mask != AttentionSpec::NoMask || spec.softcap != 0 || spec.sinkKeyValue;
 }
 
-/// Half as many keys at a time in the same shared memory: half the scores.
+/// Returns a schedule that has half as many keys in a tile and the same shared memory. A thread
+/// then holds half as many scores.
 static AttentionSchedule narrowed(AttentionSchedule schedule) {
   schedule.keys /= 2;
   schedule.stages *= 2;
@@ -183,8 +186,8 @@ AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &s
                                   std::max(spec.headDim, spec.getValueDim()));
   if (isWide(spec))
     out = narrowed(out);
-  // At head dims 32 and 96 one block more fits where some registers are given up.
-  // Those without options do so without spills.
+  // At head dims 32 and 96 one more block fits if each thread gives up some registers. Only
+  // kernels without options can do that without spills.
   out.wantsRegisters = isWide(spec) || spec.window || spec.sinkLogit || spec.keyLengths ||
                        spec.gate != AttentionSpec::NoGate;
   return out;

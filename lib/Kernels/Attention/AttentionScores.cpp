@@ -6,11 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One tile: scores, what hides some of them, the online softmax, the result.
+// Computes one tile: the scores, the masks that hide some of them, the online softmax, and the
+// result.
 //
-// Probabilities are exp2(factor * score - max) with the maximum in units of log2,
-// one multiply-add and one exp2 a score. A row that saw nothing yet has maximum
-// -inf; it counts as 0 there, that -inf - -inf makes no NaN.
+// Probabilities are exp2(factor * score - max), with the maximum in units of log2: one
+// multiply-add and one exp2 for each score. A row that has seen nothing yet has the maximum
+// -inf. There 0 is subtracted instead, because -inf - -inf would be NaN.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +26,7 @@ using namespace basin::kernels;
 
 static constexpr double kLog2E = 1.4426950408889634;
 
-/// query x key^T: [row tile][score tile], in f32.
+/// Computes query x key^T in f32, as [row tile][score tile].
 AttentionBody::Fragments AttentionBody::computeScores(Value keys) {
   Fragments scores(rowTiles * scoreTiles, Fragment(4, b.f32(0)));
   Values keyBases = keyAddresses.bases(b, keys);
@@ -48,8 +49,9 @@ AttentionBody::Fragments AttentionBody::computeScores(Value keys) {
   return scores;
 }
 
-/// cap * tanh(scale * x / cap) as cap - 2 * cap / (1 + exp(2 * scale * x / cap)),
-/// in units of log2: the approximate tanh has 11 bits, too few for a score of 50.
+/// Replaces scores by cap * tanh(scale * x / cap), in units of log2. It is computed as
+/// cap - 2 * cap / (1 + exp(2 * scale * x / cap)), because the approximate tanh has 11 bits,
+/// too few for a score of 50.
 void AttentionBody::capScores(Fragments &scores) {
   if (spec.softcap == 0)
     return;
@@ -62,8 +64,8 @@ void AttentionBody::capScores(Fragments &scores) {
     }
 }
 
-/// The score of a key that the mask hides, in the units that scores have here. It
-/// stays finite when it is brought to log2: far below any score is enough.
+/// Returns the score of a key that a Keep mask hides, in the units that scores have here. A
+/// fill is limited to -1e30, which is far below any score and stays finite in units of log2.
 double AttentionBody::hiddenScore() const {
   constexpr double kLowest = -1e30;
   if (spec.maskFill == 0)
@@ -72,8 +74,9 @@ double AttentionBody::hiddenScore() const {
   return scoresAreLog2() ? fill * kLog2E : fill / spec.getScale();
 }
 
-/// A summand in log2. A finite one stays finite, so that a row in which all are
-/// the lowest number gives each key its share.
+/// Adds a bias to a score, in units of log2. The sum with a finite bias stays finite: a row
+/// whose biases all are the type's lowest number gives each key its share. An f16 bias is too
+/// small to overflow.
 Value AttentionBody::addBias(Value bias, Value score) {
   Value sum = b.fma(bias, b.f32(kLog2E), score);
   if (spec.maskType.isF16())
@@ -83,8 +86,9 @@ Value AttentionBody::addBias(Value bias, Value score) {
   return b.select(isFinite, b.fmax(sum, lowest), sum);
 }
 
-/// A bias, or an i8 that keeps a score where it is not 0. Rows and columns beyond
-/// the end are read at the last one and hidden later; sink rows have none.
+/// Adds a bias, or hides scores where the mask's i8 is 0. The mask's elements beyond the last
+/// row or column are read from the last one; their scores are hidden later. Sink rows have no
+/// mask.
 void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
   if (spec.mask == AttentionSpec::NoMask)
     return;
@@ -115,7 +119,7 @@ void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
   }
 }
 
-/// Whether some of the warp's rows do not see all keys of the tile.
+/// Returns whether some of the warp's rows do not see all keys of the tile.
 Value AttentionBody::isBoundary(Value firstKey) {
   Value out = b.lessS(findRowEnd(warpQuery, firstKey), b.i32(schedule.keys));
   if (!spec.window)
@@ -125,7 +129,8 @@ Value AttentionBody::isBoundary(Value firstKey) {
   return arith::OrIOp::create(b, out, begins);
 }
 
-/// Compares a constant with what the row's ends are from the lane's first column.
+/// Hides scores of keys that their rows do not see. The row's ends are counted from the lane's
+/// first column, so each score compares them with a constant.
 void AttentionBody::hideElements(Fragments &scores, Value firstKey) {
   Value first = b.add(firstKey, laneColumn), hidden = b.f32(-INFINITY);
   Value sinkEnd = sinkRows ? b.sub(sinkRows, first) : Value();
@@ -148,7 +153,7 @@ void AttentionBody::hideElements(Fragments &scores, Value firstKey) {
   }
 }
 
-/// Tiles that all rows see whole go past it.
+/// Does that in a branch, which tiles skip whose keys all rows of the warp see.
 void AttentionBody::hideOutside(Fragments &scores, Value firstKey) {
   Values before;
   for (const Fragment &fragment : scores)
@@ -168,8 +173,8 @@ void AttentionBody::hideOutside(Fragments &scores, Value firstKey) {
     fragment = Fragment(branch.getResults().slice(4 * i, 4));
 }
 
-/// Scores become probabilities against the new maximum; what was summed up before
-/// is scaled to it.
+/// Replaces scores by probabilities relative to the new maximum, and scales the sum and the
+/// result so far to that maximum.
 void AttentionBody::exponentiate(Fragments &scores, State &state) {
   Value factor = b.f32(scoresAreLog2() ? 1 : spec.getScale() * kLog2E);
   Value nothing = b.f32(-INFINITY), zero = b.f32(0);
@@ -188,8 +193,8 @@ void AttentionBody::exponentiate(Fragments &scores, State &state) {
     Value minus = arith::NegFOp::create(b, against);
     Value sum = b.fmul(state.sum[line], rescale);
     for (Value *score : row) {
-      // A product of -1e9 that is rounded in the maximum and not here is off by more
-      // than a hundred.
+      // The maximum is a rounded product. A fused multiply-add would not round this product,
+      // and then the two differ by up to 64 for a fill of -1e9.
       Value power = spec.maskFill != 0 ? b.fsub(b.fmul(*score, factor), against)
                                        : b.fma(*score, factor, minus);
       *score = b.exp2(power);
@@ -205,8 +210,8 @@ void AttentionBody::exponentiate(Fragments &scores, State &state) {
   }
 }
 
-/// output += probabilities x value: two 16x8 tiles of probabilities are the
-/// registers of one 16x16 operand.
+/// Adds probabilities x value to the result. The registers of two 16x8 tiles of probabilities
+/// are those of one 16x16 operand.
 void AttentionBody::accumulate(const Fragments &scores, Value values, State &state) {
   Values bases = valueAddresses.bases(b, values);
   for (int64_t k = 0; k < scoreTiles / 2; ++k) {

@@ -6,8 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Makes a KernelFamily of what a family defines in its own folder. Private to the
-// kernels.
+// Makes a KernelFamily from what a family defines in its own folder. Private to the kernels.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,24 +19,24 @@
 
 namespace basin::kernels {
 
-// One for each family, in its folder.
+// Each family defines one of these in its folder.
 const KernelFamily &getNormFamily();
 const KernelFamily &getDyTFamily();
 const KernelFamily &getAttentionFamily();
 
-/// A family by its `Traits`, a struct of static members:
+/// A family that is defined by its `Traits`, a struct of static members:
 ///
 ///   Spec, Schedule                     plain structs; Spec has `type`
 ///   kName, kSummary                    of the family
 ///   getName(spec)                      the kernel's name
 ///   list(parts, spec)                  lists the parts of a spec, see SpecParts
-///   complete(spec)                     fills in what a text left out; says which of its
-///                                      options do not belong together
-///   simplify(parts, spec)              makes what is so by default absent
-///   check(spec)                        why no schedule can do the spec
-///   choose(spec, chip)                 the schedule
-///   getParts(schedule)                 its parts
-///   check(spec, schedule, chip)        why that schedule cannot do the spec
+///   complete(spec)                     fills in what a text left out; returns which of its
+///                                      options do not belong together, if any
+///   simplify(parts, spec)              makes parts absent that have their default
+///   check(spec)                        returns why no schedule can do the spec, or nothing
+///   choose(spec, chip)                 returns the schedule
+///   getParts(schedule)                 returns its parts
+///   check(spec, schedule, chip)        returns why that schedule cannot do the spec, or nothing
 ///   build(module, spec, schedule)      appends the kernel
 template <typename Traits> class FamilyOf : public KernelFamily {
 public:

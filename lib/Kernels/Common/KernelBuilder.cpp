@@ -48,7 +48,7 @@ int64_t basin::kernels::getSharedMemoryLimit(StringRef chip) {
   });
   unsigned version = 0;
   number.getAsInteger(10, version);
-  // Kilobytes of one block, by compute capability.
+  // The kilobytes that one block may have, by compute capability.
   int64_t kilobytes = version == 80 || version == 87   ? 163
                       : version >= 90 && version < 120 ? 227
                                                        : 99;
@@ -180,7 +180,8 @@ static unsigned getBytes(Type type) {
   return type.getIntOrFloatBitWidth() / 8;
 }
 
-/// Pointers promise 16 bytes; wider accesses are several.
+/// Returns the alignment of an access. Pointers promise 16 bytes; a wider access becomes
+/// several.
 static int64_t getAlignment(Type type) { return std::min<int64_t>(getBytes(type), 16); }
 
 Value KernelBuilder::load(Value base, Type element, Value index, int64_t width) {
@@ -196,14 +197,14 @@ void KernelBuilder::store(Value value, Value base, Type element, Value index) {
 // Floating point
 //===----------------------------------------------------------------------===//
 
-/// `element`, or a vector of it where `like` is one.
+/// Returns `element`, or a vector of it if `like` is a vector.
 static Type withElement(Type like, Type element) {
   auto vector = dyn_cast<VectorType>(like);
   return vector ? Type(vector.clone(element)) : element;
 }
 
-/// Widens pairs of bf16, two in a register. A bf16 is the upper half of an f32, so that each
-/// element takes one instruction; the compiler would take two for the upper one.
+/// Widens pairs of bf16, which share a register. A bf16 is the upper half of an f32, so each
+/// element takes one instruction. The compiler would take two for the upper one.
 static Value widenPairs(KernelBuilder &b, Value x, int64_t width) {
   Type i32 = b.getI32Type();
   Value pairs = LLVM::BitcastOp::create(b, VectorType::get({width / 2}, i32), x);
@@ -234,7 +235,7 @@ Value KernelBuilder::fromF32(Value x, Type element) {
 Value KernelBuilder::fadd(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
 Value KernelBuilder::fsub(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
 Value KernelBuilder::fmul(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
-// Not arith.maxnumf, which would become a call of a library function.
+// This is not arith.maxnumf, because that would become a call of a library function.
 Value KernelBuilder::fmax(Value a, Value b) { return LLVM::MaxNumOp::create(*this, a, b); }
 
 Value KernelBuilder::fma(Value a, Value b, Value c) { return LLVM::FMAOp::create(*this, a, b, c); }
@@ -286,7 +287,7 @@ Value KernelBuilder::reciprocal(Value x) {
   return intrinsic("llvm.nvvm.rcp.approx.ftz.f", getF32Type(), x);
 }
 Value KernelBuilder::tanh(Value x) {
-  // LLVM has no name for the instruction: it is tanh where it may be approximate.
+  // LLVM has no intrinsic for the instruction. It selects it for a tanh that may be approximate.
   return LLVM::TanhOp::create(*this, x.getType(), x, LLVM::FastmathFlags::afn);
 }
 
@@ -319,7 +320,7 @@ KernelBuilder::forLoop(Value begin, Value end, Value step, ValueRange carried,
   auto loop = scf::ForOp::create(*this, begin, end, step, carried);
   OpBuilder::InsertionGuard guard(*this);
   Block *block = loop.getBody();
-  // Without carried values the body has its terminator already.
+  // If no values are carried, the body already has its terminator.
   if (!block->empty())
     block->getTerminator()->erase();
   setInsertionPointToEnd(block);

@@ -58,7 +58,7 @@ Fragment basin::kernels::loadMatrices(KernelBuilder &b, Value pointer, bool tran
   return out;
 }
 
-/// Operands of f16 are pairs to the instruction, those of bf16 plain registers.
+/// Returns operands as the op takes them: f16 as vectors of two, other types as plain registers.
 static SmallVector<Value> operands(KernelBuilder &b, Type element, ArrayRef<Value> registers) {
   if (!element.isF16())
     return llvm::to_vector(registers);
