@@ -21,9 +21,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`]*`")
 # Their words are written anew together with what they describe.
 LATER = {
-    "docs/kernels-attention.md",
-    "docs/kernels-norm.md",
-    "docs/kernels.md",
     "docs/runtime.md",
     "docs/statistics.md",
 }
