@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Chips, which of them run what, and whether a cubin is whole.
+// Says which code runs on which chips, and whether a cubin is whole.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,7 @@
 
 using namespace basin::rt;
 
-/// "sm_80", "sm_90a", "sm_120f": the last digit is the minor.
+/// Reads "sm_80", "sm_90a" or "sm_120f". The last digit is the minor version.
 std::optional<Chip> Chip::parse(std::string_view text) {
   if (!text.starts_with("sm_"))
     return std::nullopt;
@@ -44,14 +44,14 @@ bool Chip::runsCubinOn(int deviceMajor, int deviceMinor) const {
   return suffix == 'a' ? deviceMinor == minor : deviceMinor >= minor;
 }
 
-/// PTX of a chip with a suffix uses what later chips may lack.
+/// PTX for a chip with a suffix uses features that later chips may lack.
 bool Chip::runsPTXOn(int deviceMajor, int deviceMinor) const {
   if (suffix != 0)
     return runsCubinOn(deviceMajor, deviceMinor);
   return deviceMajor > major || (deviceMajor == major && deviceMinor >= minor);
 }
 
-/// Whether `count` entries of `size` bytes from `offset` on end within `total`.
+/// Returns whether `count` entries of `size` bytes that begin at `offset` end within `total`.
 static bool fits(uint64_t offset, uint64_t count, uint64_t size, uint64_t total) {
   if (offset > total)
     return false;
@@ -64,7 +64,7 @@ template <typename T> static T readAt(std::string_view bytes, uint64_t offset) {
   return out;
 }
 
-/// The entries of the table of sections, each with its content, and of segments.
+/// Checks the tables of sections and segments, and the place of each one's content.
 static std::string checkTables(std::string_view bytes, const Elf64_Ehdr &header) {
   uint64_t total = bytes.size();
   if (!fits(header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr), total))

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Looks the driver's functions up. Symbols that changed once carry the suffix of the
-// version that this was written for.
+// Looks up the driver's functions. A symbol that changed once has the suffix of the version
+// that this code was written for.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +22,7 @@ using namespace basin::rt::cuda;
 static constexpr const char *kDefaultPath = "libcuda.so.1";
 
 namespace {
-/// Lives until the process ends: handles of the driver may outlive any owner.
+/// The state lives until the process ends, because handles of the driver may outlive any owner.
 struct State {
   std::mutex mutex;
   std::string path = kDefaultPath;
@@ -56,7 +56,7 @@ static bool lookUp(void *library, T &function, const char *name, const char *&mi
   return function != nullptr;
 }
 
-/// Returns the function that is not there; null if all are.
+/// Returns the name of a missing function, or null if all are there.
 static const char *lookUpAll(void *library, Driver &driver) {
   const char *missing = nullptr;
   auto get = [&](auto &function, const char *name) {

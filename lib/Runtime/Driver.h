@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// NVIDIA's driver, libcuda.so.1, found when it is first needed. Nothing of CUDA is
-// there when this is built: its few types and numbers are declared here, as its
-// stable binary interface has them.
+// NVIDIA's driver, libcuda.so.1, which is loaded when it is first needed. The build needs
+// nothing of CUDA: the few types and numbers of its stable binary interface are declared here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,7 +39,7 @@ enum FunctionAttribute : int { kMaxDynamicSharedBytes = 8 };
 enum PointerAttribute : int { kDeviceOrdinal = 9 };
 enum JITOption : int { kErrorLogBuffer = 5, kErrorLogBufferBytes = 6 };
 
-/// Dynamic shared memory that a kernel may have without asking.
+/// A kernel may have this much dynamic shared memory without setting an attribute.
 constexpr uint32_t kSharedBytesUnasked = 48 * 1024;
 
 struct Driver {
@@ -67,18 +66,18 @@ struct Driver {
                          void **parameters, void **extra);
   Result (*pointerGetAttribute)(void *, int attribute, unsigned long long pointer);
 
-  /// Ok, or the call's name with the driver's name and text of the error.
+  /// Returns ok, or a status with the call's name and the driver's name and text of the error.
   Status check(Result result, const char *call) const;
 };
 
-/// The driver, loaded and initialized once; an attempt that fails is made again by
-/// the next call.
+/// Gets the driver, which is loaded and initialized once. If that fails, the next call tries
+/// again.
 Status getDriver(const Driver *&driver);
 
-/// Another file than libcuda.so.1, before the driver is loaded.
+/// Sets another file than libcuda.so.1. Fails once another driver is loaded.
 Status useDriver(const char *path);
 
-/// Makes a context the calling thread's current one, for as long as this lives.
+/// Makes a context the calling thread's current one as long as this object lives.
 class CurrentContext {
 public:
   explicit CurrentContext(const Driver &driver) : driver(driver) {}

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A call of a function: sizes of what its steps make, where it lies, and each step's
-// arguments. All arithmetic on a caller's sizes is checked.
+// Prepares a call of a function: computes the sizes and places of the tensors that its steps
+// make, and each step's arguments. All arithmetic on a caller's sizes is checked.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@
 
 using namespace basin::rt;
 
-// Parts of the workspace begin at multiples of this, more than any kernel asks for.
+// Each part of the workspace begins at a multiple of this. No kernel asks for more.
 static constexpr uint64_t kPartBytes = 256;
 static constexpr int64_t kMaxTensorBytes = int64_t(1) << 60;
 
@@ -41,7 +41,7 @@ static Status wrong(const Function &function, const FunctionValue &value, const 
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// Elements of a tensor; false where they are too many, or a size is negative.
+/// Counts the elements of a tensor. Returns false if they are too many or a size is negative.
 static bool countElements(const basin_rt_tensor &tensor, int64_t &count) {
   count = 1;
   bool isEmpty = false, isRight = true;
@@ -55,8 +55,8 @@ static bool countElements(const basin_rt_tensor &tensor, int64_t &count) {
   return isRight && count <= kMaxTensorBytes / static_cast<int64_t>(sizeOf(tensor.type));
 }
 
-/// Where an axis has no elements the others may be of any size: a stride may wrap around
-/// then, and nobody uses it.
+/// Sets the strides of a contiguous tensor. If one axis has no elements, the others may have any
+/// size and a stride may wrap around, but then nobody uses it.
 static void makeContiguous(basin_rt_tensor &tensor) {
   uint64_t count = 1;
   for (uint32_t axis = tensor.rank; axis-- > 0;) {
@@ -65,8 +65,8 @@ static void makeContiguous(basin_rt_tensor &tensor) {
   }
 }
 
-/// Whether rows lie side by side; where `isTransposed`, those of the matrix whose last two
-/// axes are exchanged.
+/// Returns whether the tensor is contiguous, or, if `isTransposed`, whether it is so after its
+/// last two axes are exchanged.
 static bool isContiguous(basin_rt_tensor tensor, bool isTransposed) {
   if (isTransposed && tensor.rank >= 2) {
     std::swap(tensor.sizes[tensor.rank - 1], tensor.sizes[tensor.rank - 2]);
@@ -80,7 +80,8 @@ static bool isContiguous(basin_rt_tensor tensor, bool isTransposed) {
   return true;
 }
 
-/// Whether the last axis lies side by side and all others at multiples of `alignment`.
+/// Returns whether the last axis has stride 1 and the strides of all others are multiples of
+/// `alignment` bytes.
 static bool hasAlignedRows(const basin_rt_tensor &tensor, uint32_t alignment) {
   for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
     if (tensor.sizes[axis] <= 1)
@@ -92,7 +93,7 @@ static bool hasAlignedRows(const basin_rt_tensor &tensor, uint32_t alignment) {
   return true;
 }
 
-/// That of an input, before anything is computed from it.
+/// Checks the tensor of an input, before anything is computed from it.
 static Status checkInput(const Function &function, const FunctionValue &value,
                          const basin_rt_tensor &tensor) {
   if (tensor.type != value.type)
@@ -140,7 +141,7 @@ static Status multiply(const Function &function, const Factors &factors,
   return {};
 }
 
-/// The tensor of a value that a step makes.
+/// Computes the tensor of a value that a step makes.
 static Status measure(const Function &function, const FunctionValue &value,
                       const std::vector<basin_rt_tensor> &values, basin_rt_tensor &out) {
   out = {};
@@ -170,7 +171,7 @@ Status basin::rt::makePlan(const Function &function, Tensors inputs, Plan &plan)
       return status;
   plan.values.assign(inputs.begin(), inputs.end());
   plan.offsets.assign(function.values.size(), 0);
-  // The first part stands for tensors without elements, which may have no address.
+  // The first part lends its address to tensors without elements, which may have none.
   uint64_t bytes = kPartBytes;
   for (size_t i = inputs.size(); i < function.values.size(); ++i) {
     basin_rt_tensor made;
@@ -286,7 +287,7 @@ Status basin::rt::checkApart(const Function &function, const Plan &plan) {
   for (const Place &place : places) {
     std::erase_if(open, [&](const Place &o) { return o.extent.end <= place.extent.begin; });
     for (const Place &other : open) {
-      // The later of the two values is the one that is written, if any is.
+      // Inputs come first, so if one of the two is written, the later one is.
       auto [first, last] = std::minmax(place.value, other.value);
       if (last >= function.inputCount && overlap(plan.values[first], plan.values[last]))
         return wrong(function, function.values[last],

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The functions of an object: launches in order, on tensors that the caller gives or
-// that earlier launches made.
+// The functions of an object. A function is a list of launches. They read tensors that the
+// caller gives or that earlier launches made.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,29 +29,29 @@ struct Kernel;
 struct Factor {
   enum Kind { Number, Size, Stride };
   Kind kind;
-  int64_t number; // itself, or the axis
+  int64_t number; // the number, or the axis
   size_t value;   // index into the function's values
 };
-/// Their product.
+/// A product of factors.
 using Factors = std::vector<Factor>;
 
-/// A tensor: the first ones are the function's inputs, the others are made by steps.
+/// A tensor. The first values of a function are its inputs, and steps make the others.
 struct FunctionValue {
   std::string name;
   basin_rt_type type;
-  /// A step takes it transposed, see Step::Binding.
+  /// Whether a step takes it transposed, see Step::Binding.
   bool isTransposed = false;
-  /// Of one that a step makes.
+  /// The sizes of a value that a step makes. Inputs have none.
   std::vector<Factors> shape;
 };
 
 /// One launch.
 struct Step {
-  /// What an argument of the kernel gets: a value, or a product.
+  /// What an argument of the kernel gets: a value, or a product of factors.
   struct Binding {
-    size_t value = SIZE_MAX; // none where the argument is a scalar
+    size_t value = SIZE_MAX; // SIZE_MAX if the argument is a scalar
     Factors factors;
-    /// The kernel takes a matrix that is contiguous when its last two axes are exchanged.
+    /// The kernel takes a matrix that is contiguous after its last two axes are exchanged.
     bool isTransposed = false;
   };
   size_t kernel;
@@ -62,32 +62,35 @@ struct Function {
   std::string name;
   size_t inputCount = 0;
   std::vector<FunctionValue> values;
-  std::vector<size_t> outputs; // values that steps make
+  std::vector<size_t> outputs; // indices of values that steps make
   std::vector<Step> steps;
 };
 
 using Tensors = std::span<const basin_rt_tensor>;
 
-/// What a call of a function comes to: all values' tensors. Those that steps make are
-/// contiguous; their pointers are offsets in the workspace until `place` sets them.
+/// The tensors of all values in one call of a function. Those that steps make are contiguous.
+/// `offsets` says where they lie in the workspace, and `place` sets their pointers.
 struct Plan {
   std::vector<basin_rt_tensor> values;
   std::vector<uint64_t> offsets;
   uint64_t workspaceBytes = 0;
 };
 
+/// Checks the inputs and makes the plan.
 Status makePlan(const Function &function, Tensors inputs, Plan &plan);
 
-/// Sets the pointers of what steps make: `outputs` are checked to be what the plan says.
+/// Sets the pointers of the tensors that steps make. Checks that the workspace is large enough
+/// and that `outputs` are as the plan says.
 Status place(const Function &function, Tensors outputs, void *workspace, uint64_t bytes,
              Plan &plan);
 
-/// The arguments of a step, checked against its kernel but for the pointers' alignment.
+/// Makes the arguments of a step, and checks them against its kernel, except for the alignment
+/// of pointers.
 Status bindStep(const Function &function, const Step &step, const Kernel &kernel, const Plan &plan,
                 void *workspace, std::vector<basin_rt_argument> &arguments);
 
-/// Checks that what steps make shares memory with no input and with nothing else that they
-/// make, although some of that would do no harm.
+/// Checks that a tensor that a step makes shares no memory with an input or with another such
+/// tensor. This refuses some sharing that would do no harm.
 Status checkApart(const Function &function, const Plan &plan);
 
 uint64_t sizeOf(basin_rt_type type);

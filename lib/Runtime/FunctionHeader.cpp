@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Functions in the JSON of an object. Values become indices; a value is read after it
-// was made, is made once, and has the type that each kernel wants.
+// Reads functions from the JSON of an object. Names of values become indices. Checks that a
+// value is made once, is made before it is read, and has the type that each kernel wants.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,7 +41,7 @@ private:
   const std::vector<Kernel> &kernels;
   Function &out;
   std::unordered_map<std::string, size_t> values;
-  std::vector<bool> isBound; // of the step's arguments
+  std::vector<bool> isBound; // for each argument of the step's kernel
 };
 } // namespace
 
@@ -77,7 +77,7 @@ Factors FunctionReader::readFactors(const Node &node) {
   return out;
 }
 
-/// The place of an argument that nothing was said of yet; null after an error.
+/// Returns the binding of an argument that has none yet, or null after an error.
 Step::Binding *FunctionReader::bind(const Node &name, const Kernel &kernel, Step &step,
                                     bool isScalar) {
   std::string text = name.name();

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Checks of arguments, and the product of an axis's factors with its limit.
+// Checks arguments, and multiplies the factors of each axis up to its limit.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +21,7 @@ static Status wrong(const Kernel &kernel, const std::string &what) {
   return {BASIN_RT_INVALID_ARGUMENT, kernel.name + ": " + what};
 }
 
-/// "a pointer to bf16", "a scalar i32"
+/// Returns "a pointer to bf16" or "a scalar i32".
 static std::string describe(bool scalar, basin_rt_type type) {
   auto index = static_cast<unsigned>(type);
   std::string name = index < std::size(kTypeNames) ? kTypeNames[index] : "an unknown type";
@@ -45,7 +45,8 @@ Status basin::rt::checkArguments(const Kernel &kernel, Arguments arguments) {
 
 static bool isWritten(basin_rt_kind kind) { return kind == BASIN_RT_OUT || kind == BASIN_RT_INOUT; }
 
-/// Kernels read through the cache that no store updates, and in any order.
+/// Checks that no other argument is the written one: kernels read in any order, through a cache
+/// that stores do not update.
 static Status checkApart(const Kernel &kernel, Arguments arguments, size_t written) {
   for (size_t i = 0; i < arguments.size(); ++i)
     if (i != written && kernel.arguments[i].kind != BASIN_RT_SCALAR &&
@@ -87,7 +88,8 @@ Status basin::rt::computeGrid(const Kernel &kernel, Arguments arguments,
         return wrong(kernel, "argument '" + kernel.arguments[factor.argument].name +
                                  "': expected a size, but got " + std::to_string(value));
       empty |= value == 0;
-      // Both are below 2^63: the sum does not wrap, nor does the product below the limit.
+      // Both numbers are below 2^63, so the sum does not wrap. The division below keeps the
+      // product within the limit.
       uint64_t blocks = (static_cast<uint64_t>(value) + static_cast<uint64_t>(factor.per) - 1) /
                         static_cast<uint64_t>(factor.per);
       tooLarge[axis] |= blocks != 0 && size[axis] > kMaxGrid[axis] / blocks;

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a launch's arguments say: whether they are those of the kernel, and its grid.
+// Checks a launch's arguments against the kernel, and computes the grid from them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,14 +19,15 @@ namespace basin::rt {
 
 using Arguments = std::span<const basin_rt_argument>;
 
-/// Their count, kinds and types.
+/// Checks the arguments' count, kinds and types.
 Status checkArguments(const Kernel &kernel, Arguments arguments);
 
-/// Checks that a kernel may follow the pointers: none is null, each is aligned, and what
-/// the kernel writes is no other argument, too. How far a tensor reaches is not known here.
+/// Checks that a kernel may follow the pointers: none is null, each is aligned, and a pointer
+/// that the kernel writes through equals no other. How far a tensor reaches is not known here.
 Status checkPointers(const Kernel &kernel, Arguments arguments);
 
-/// All 0 where a size that the grid depends on is 0. Takes checked arguments.
+/// Computes the grid, which is all 0 if a size that it depends on is 0. The arguments must have
+/// been checked.
 Status computeGrid(const Kernel &kernel, Arguments arguments, std::array<uint32_t, 3> &grid);
 
 } // namespace basin::rt

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The JSON of a kernel object. Members that are not known are passed over: what
-// changes the meaning of the others changes the version.
+// Reads the JSON of a kernel object. Unknown members are ignored, because a change of the
+// meaning of the known ones would change the version.
 //
 //===----------------------------------------------------------------------===//
 
@@ -96,7 +96,8 @@ static void readArguments(const Node &node, std::vector<Argument> &out) {
     if (!seen.insert(out.back().name).second)
       node[i].fail("two arguments '" + out.back().name + "'");
   }
-  // Eight bytes each at most; a kernel of that many has no need for exact rules.
+  // An argument has at most eight bytes. Counting each as eight is exact enough: no real kernel
+  // has that many.
   if (out.size() * 8 > kMaxParameterBytes)
     node.fail("expected at most " + std::to_string(kMaxParameterBytes / 8) + " arguments");
 }
@@ -126,7 +127,7 @@ static void readBlock(const Node &node, Kernel &out) {
               std::to_string(threads));
 }
 
-/// What the kernel was made from: flags, numbers and texts by name.
+/// Reads what the kernel was made from: flags, numbers and texts by name.
 static void readSpec(const Node &node, std::vector<SpecPart> &out) {
   for (const std::string &key : node.keys()) {
     Node value = node.member(key);

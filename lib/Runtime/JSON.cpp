@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Recursive descent, one function a kind of value. The text is checked to be UTF-8
-// first, so that strings are copied byte by byte.
+// Recursive descent, with one function for each kind of value. The whole text is checked to be
+// UTF-8 first, so strings can be copied byte by byte.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,7 +33,7 @@ const char *Value::describe() const {
   return kNames[kind];
 }
 
-/// The length of the UTF-8 sequence at the beginning of `text`; 0 if it is not valid
+/// Returns the length of the UTF-8 sequence at the beginning of `text`, or 0 if it is not valid
 /// (overlong, a surrogate, beyond U+10FFFF, or cut off).
 static size_t sequenceLength(std::string_view text) {
   auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -67,7 +67,7 @@ class Reader {
 public:
   explicit Reader(std::string_view text) : text(text) {}
 
-  /// False once something is wrong; `error` says what.
+  /// These return false once something is wrong; `error` then says what.
   bool read(Value &out);
   bool readValue(Value &out, unsigned depth);
 
@@ -122,7 +122,7 @@ bool Reader::read(Value &out) {
   return atEnd() || fail("expected the end of the text");
 }
 
-/// With the space on both sides.
+/// Reads a value and the space on both sides of it.
 bool Reader::readValue(Value &out, unsigned depth) {
   if (depth > json::kMaxDepth)
     return fail("nested more than " + std::to_string(json::kMaxDepth) + " deep");
@@ -276,7 +276,7 @@ static void appendUTF8(std::string &out, uint32_t code) {
   put(0x80 | (code & 0x3F));
 }
 
-/// What follows a backslash.
+/// Reads what follows a backslash.
 bool Reader::readEscape(std::string &out) {
   static constexpr std::string_view kFrom = "\"\\/bfnrt", kTo = "\"\\/\b\f\n\r\t";
   if (size_t i = kFrom.find(peek()); !atEnd() && i != std::string_view::npos) {

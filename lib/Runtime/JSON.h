@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A strict reader of JSON (RFC 8259) for bytes that nobody vouches for: valid UTF-8
-// alone, no key twice in an object, limits on depth and on the number of values.
+// A strict reader of JSON (RFC 8259) for untrusted bytes. It accepts only valid UTF-8, refuses
+// an object with two equal keys, and limits the depth and the number of values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,26 +26,26 @@ struct Value {
 
   Kind kind = Null;
   bool boolean = false;
-  int64_t integer = 0; // a number without fraction and exponent that fits
+  int64_t integer = 0; // a number that fits and has no fraction and no exponent
   double real = 0;     // any other number
   std::string string;
-  std::vector<std::string> keys; // of an object, one an element
+  std::vector<std::string> keys; // of an object, one for each element
   std::vector<Value> elements;
 
-  /// The member of that name; null if there is none, or this is no object.
+  /// Returns the member of that name, or null if there is none or this is no object.
   const Value *find(std::string_view name) const;
-  /// "an object", "a string"
+  /// Returns the kind in words, like "an object".
   const char *describe() const;
 };
 
 constexpr unsigned kMaxDepth = 32;
 constexpr size_t kMaxValues = size_t(1) << 20;
 
-/// Reads one value that takes up all of `text`. Returns what is wrong, with its
-/// offset; empty if nothing is.
+/// Reads one value that takes up all of `text`. Returns what is wrong and at which offset, or
+/// an empty text.
 std::string parse(std::string_view text, Value &out);
 
-/// The index of the first byte that is not part of valid UTF-8; npos if there is none.
+/// Returns the index of the first byte that is not part of valid UTF-8, or npos.
 size_t findInvalidUTF8(std::string_view text);
 
 } // namespace basin::rt::json

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The frame of a kernel object: magic, length, sections. A file is read rather than
-// mapped: one that shrinks under a mapping kills the process, one that changes is no
-// longer what was checked, and the driver copies the section anyway.
+// The frame of a kernel object: magic, length, sections. A file is read and not mapped. If it
+// shrank under a mapping, that would kill the process; if it changed, it would no longer be what
+// was checked; and the driver copies the section anyway.
 //
 //===----------------------------------------------------------------------===//
 
@@ -87,7 +87,7 @@ static Status ioError(const char *path, const std::string &what) {
 }
 
 Status KernelObject::readFile(const char *path, KernelObject &out) {
-  // Without O_NONBLOCK a pipe of that name would wait for its writer.
+  // Without O_NONBLOCK, opening a pipe of that name would wait for its writer.
   File file{::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   struct stat info;
   if (file.descriptor < 0 || ::fstat(file.descriptor, &info) != 0)
@@ -113,8 +113,8 @@ Status KernelObject::readFile(const char *path, KernelObject &out) {
                          : status;
 }
 
-/// Cubins that run as they are come before PTX that must be compiled; among them the
-/// one for this very capability, then the one with the highest minor.
+/// Cubins come before PTX, which must be compiled. Among sections of one kind, the one for the
+/// latest chip comes first; for one chip, the one with a suffix.
 Status KernelObject::chooseSection(int major, int minor, size_t &index) const {
   int best = -1;
   bool found = false;

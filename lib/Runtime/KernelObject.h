@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A kernel object in memory, valid by construction: what parse() accepted needs no
-// more checks. docs/kernels.md describes the file.
+// A kernel object in memory. It is valid by construction: an object that parse() accepted needs
+// no more checks. docs/kernels.md describes the file.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,11 +26,11 @@
 
 namespace basin::rt {
 
-/// "sm_90a": compute capability 9.0, this one alone.
+/// The chip that a section is for, like "sm_90a": compute capability 9.0, this one alone.
 struct Chip {
   int major = 0, minor = 0;
-  /// None, 'a' (this capability alone) or 'f' (its family: the same major, no
-  /// smaller minor).
+  /// 0 for none, 'a' for this capability alone, or 'f' for its family: the same major version
+  /// and no smaller minor one.
   char suffix = 0;
 
   static std::optional<Chip> parse(std::string_view text);
@@ -53,11 +53,11 @@ struct Argument {
   bool isStrided = false;
 };
 
-/// A part of what a kernel was made from.
+/// A part of the spec that a kernel was made from.
 struct SpecPart {
   std::string name;
   basin_rt_part_kind kind;
-  double number; // 1 or 0 of a flag
+  double number; // 1 or 0 for a flag
   std::string text;
 };
 
@@ -68,16 +68,16 @@ struct Kernel {
   bool isResident = false;
   std::array<std::vector<basin_rt_grid_factor>, 3> grid;
   std::vector<Argument> arguments;
-  /// Empty where the object does not say what the kernel was made from.
+  /// Empty if the object does not say what the kernel was made from.
   std::string family;
   std::vector<SpecPart> spec;
 };
 
-/// What the driver takes, so that no launch fails there for what a file says.
+/// The driver's limits. A file beyond them is refused, so that no launch fails because of it.
 constexpr uint32_t kMaxThreads = 1024;
 constexpr std::array<uint32_t, 3> kMaxBlock = {1024, 1024, 64};
 constexpr size_t kMaxParameterBytes = 4096;
-/// Far beyond any real object; bounds what reading one can take.
+/// These are far beyond any real object, and bound the time and memory of reading one.
 constexpr uint64_t kMaxFileBytes = uint64_t(1) << 30;
 constexpr uint64_t kMaxJSONBytes = uint64_t(1) << 23;
 constexpr size_t kMaxNameBytes = 256;
@@ -95,7 +95,7 @@ public:
     return std::string_view(bytes).substr(section.offset, section.size);
   }
 
-  /// The index of the section that such a device gets.
+  /// Finds the index of the section that a device of this compute capability gets.
   Status chooseSection(int major, int minor, size_t &index) const;
 
 private:
@@ -105,20 +105,21 @@ private:
   std::vector<Function> functions;
 };
 
-/// Reads the JSON of an object of `fileSize` bytes whose sections begin no earlier
-/// than `headerSize`. Returns what is wrong with it; empty if nothing is.
+/// Reads the JSON of an object of `fileSize` bytes whose sections begin no earlier than
+/// `headerSize`. Returns what is wrong with it, or an empty text.
 std::string readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
                        std::vector<Section> &sections, std::vector<Kernel> &kernels,
                        std::vector<Function> &functions);
 
 class Node;
 basin_rt_type readType(const Node &node);
-/// The member "functions": what each launches, checked against the kernels.
+/// Reads the member "functions", and checks what each one launches against the kernels.
 void readFunctions(const Node &node, const std::vector<Kernel> &kernels,
                    std::vector<Function> &functions);
 
-/// What is wrong with the bytes of a cubin: an ELF file for a GPU, of whose parts none
-/// reaches beyond its end. The driver is given no length, and would read on.
+/// Returns what is wrong with the bytes of a cubin, or an empty text. It must be an ELF file for
+/// a GPU, and none of its parts may reach beyond its end: the driver gets no length, and would
+/// read on.
 std::string checkCubin(std::string_view bytes);
 
 } // namespace basin::rt

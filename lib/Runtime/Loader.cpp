@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A lock per object guards the table of devices, a lock per device what is loaded
-// there: threads that want the same module wait for the one that loads it, those that
-// want another device do not.
+// One lock of the object guards the table of devices, and one lock of each device guards what is
+// loaded there. Threads that want the same module wait for the one that loads it. Threads that
+// want another device do not wait.
 //
 //===----------------------------------------------------------------------===//
 
@@ -52,7 +52,7 @@ Loader::~Loader() {
   const Driver *driver = nullptr;
   if (devices.empty() || cuda::getDriver(driver).failed())
     return;
-  // At the end of a process the driver may be gone: its errors mean nothing here.
+  // At the end of a process the driver may be gone, so its errors mean nothing here.
   for (auto &[device, on] : devices) {
     if (!on.context)
       continue;
@@ -67,7 +67,8 @@ Loader::~Loader() {
   }
 }
 
-/// The driver takes PTX as text that ends in a zero; a cubin's length is in the cubin.
+/// Loads the section for the device. The driver takes no length: PTX is a text that ends in a
+/// zero, and a cubin contains its length.
 Status Loader::loadModule(const Driver &driver, OnDevice &on) {
   int major = 0, minor = 0;
   size_t index = 0;
@@ -77,7 +78,7 @@ Status Loader::loadModule(const Driver &driver, OnDevice &on) {
   if (status.failed())
     return status;
   const Section &section = object.getSections()[index];
-  // A copy begins on an address that is aligned for any type, and ends in a zero.
+  // The copy's address is aligned for any type, and it ends in a zero.
   std::string image(object.getBytes(section));
   char log[4096] = "";
   int options[] = {cuda::kErrorLogBuffer, cuda::kErrorLogBufferBytes};
@@ -92,7 +93,7 @@ Status Loader::loadModule(const Driver &driver, OnDevice &on) {
   return {status.code(), length ? text + "\n" + std::string(log, length) : text};
 }
 
-/// The blocks of a kernel that the whole device runs at once.
+/// Counts the blocks of a kernel that the whole device runs at once.
 static Status countResident(const Driver &driver, const Kernel &kernel, cuda::Device device,
                             cuda::Function function, uint32_t &blocks) {
   int each = 0, processors = 0;
@@ -101,7 +102,7 @@ static Status countResident(const Driver &driver, const Kernel &kernel, cuda::De
                                "cuOccupancyMaxActiveBlocksPerMultiprocessor");
   if (!status.failed())
     status = getAttribute(driver, device, cuda::kMultiprocessors, processors);
-  // A kernel that does not fit is the launch's to refuse.
+  // A kernel that does not fit counts as one block here; its launch fails.
   blocks =
       static_cast<uint32_t>(std::max(each, 1)) * static_cast<uint32_t>(std::max(processors, 1));
   return status;
@@ -188,8 +189,8 @@ Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
     status = prepare(*driver, kernel, device, on, loaded);
   if (status.failed())
     return status;
-  // The driver reads as many bytes as the kernel's parameter has; each member of the
-  // union begins where the union does. It copies them before it returns.
+  // The driver reads as many bytes as the kernel's parameter has, and each member of the union
+  // begins where the union does. The driver copies the values before it returns.
   std::vector<basin_rt_argument> values(arguments.begin(), arguments.end());
   std::vector<void *> parameters;
   parameters.reserve(values.size());

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An object on devices: one module a device, loaded by the first launch there, and
-// the functions of the kernels that were launched.
+// Loads an object on devices. The first launch on a device loads one module there, and each
+// kernel's function is looked up when the kernel is first launched.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +22,8 @@
 
 namespace basin::rt {
 
-/// The device's own number, or that of the current context.
+/// Finds the driver's handle of a device, or of the current context's device if `device` is
+/// BASIN_RT_CURRENT_DEVICE.
 Status resolveDevice(const cuda::Driver &driver, int32_t device, cuda::Device &out);
 Status getCapability(const cuda::Driver &driver, cuda::Device device, int &major, int &minor);
 
@@ -35,23 +36,23 @@ public:
   ~Loader();
 
   Status load(const Kernel &kernel, int32_t device);
-  /// Takes checked arguments and a grid that is not empty.
+  /// Launches a kernel. The arguments must have been checked, and the grid is not empty.
   Status launch(const Kernel &kernel, int32_t device, cuda::Stream stream, Arguments arguments,
                 const std::array<uint32_t, 3> &grid);
 
 private:
-  /// `blocks`: the most that a launch has on its x axis.
+  /// A kernel on a device. A launch has at most `blocks` blocks on its x axis.
   struct LoadedKernel {
     cuda::Function function = nullptr;
     uint32_t blocks = UINT32_MAX;
   };
-  /// Made before it is known whether loading succeeds; a failed load is tried again.
+  /// What is loaded on a device. It exists even if loading failed; the next call tries again.
   struct OnDevice {
     std::mutex mutex;
     cuda::Device device = 0;
     cuda::Context context = nullptr;
     cuda::Module module = nullptr;
-    std::vector<LoadedKernel> kernels; // empty until they are launched
+    std::vector<LoadedKernel> kernels; // one for each kernel; without a function until launched
   };
 
   Status prepare(const cuda::Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,

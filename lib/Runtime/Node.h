@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Reads the JSON of an object: what is expected of each value, with the place of the
-// first value that is something else.
+// Reads values from the JSON of an object. A caller says what it expects of a value, and the
+// first value that is something else is reported with its place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,14 +20,14 @@
 
 namespace basin::rt {
 
-/// One value with its place in the file, "kernels[2].block", for messages. Everything
-/// returns something usable once an error is set, and the first error stays.
+/// One value, with its place in the file for messages: "kernels[2].block". After an error every
+/// function still returns something usable, and the first error is kept.
 class Node {
 public:
   Node(const json::Value &value, std::string path, std::string &error)
       : value(value), path(std::move(path)), error(error) {}
 
-  /// A member that must be there.
+  /// Returns a member that must be there.
   Node member(const std::string &name) const;
   bool has(const char *name) const { return value.find(name) != nullptr; }
   size_t size() const;
@@ -38,10 +38,11 @@ public:
   int64_t integer(int64_t min, int64_t max) const;
   double number() const;
   bool boolean() const;
-  /// A text that can be a name: it reaches C strings and terminals.
+  /// Returns a text that can be a name: 1 to 256 bytes without control characters, because it
+  /// reaches C strings and terminals.
   std::string name() const;
   template <typename T, size_t N> T oneOf(const std::pair<const char *, T> (&choices)[N]) const;
-  /// The names of an object's members, each of which can be a name.
+  /// Returns the keys of an object. Each key must be a text that can be a name.
   const std::vector<std::string> &keys() const;
 
   void fail(const std::string &what) const {

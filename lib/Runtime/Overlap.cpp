@@ -17,8 +17,8 @@
 using namespace basin::rt;
 
 namespace {
-/// In bytes: from `begin` to `end`, in runs of `run` bytes that begin at multiples of
-/// `pitch` from the first one; 0 where there is one run.
+/// A tensor's memory in bytes: it goes from `begin` to `end`, in runs of `run` bytes. Each run
+/// begins at a multiple of `pitch` from the first one. If there is one run, `pitch` is 0.
 struct Layout {
   uint64_t begin, end, run, pitch;
 };

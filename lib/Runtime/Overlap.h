@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Whether two tensors may share memory.
+// Decides whether two tensors may share memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,15 +17,17 @@
 
 namespace basin::rt {
 
-/// The addresses from a tensor's first byte to behind its last. It has elements.
+/// The addresses of a tensor's first byte and of the byte behind its last one. The tensor must
+/// have elements.
 struct Extent {
   uint64_t begin, end;
 };
 Extent extentOf(const basin_rt_tensor &tensor);
 
-/// Where their extents overlap they do not share memory if they are columns of one matrix:
-/// all their runs of neighbours begin at multiples of one distance, and within that distance
-/// they lie apart. Says true where it is unsure. Takes strides that are not negative.
+/// Returns whether two tensors may share memory; true if it is unsure. Tensors whose extents
+/// overlap share none if they are columns of one matrix: all runs of contiguous elements begin
+/// at multiples of one distance, and within that distance they lie apart. Strides must not be
+/// negative.
 bool overlap(const basin_rt_tensor &a, const basin_rt_tensor &b);
 
 } // namespace basin::rt

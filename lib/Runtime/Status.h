@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the runtime's own functions return: a status with its text.
+// The runtime's own functions return this: a status with its text.
 //
 //===----------------------------------------------------------------------===//
 

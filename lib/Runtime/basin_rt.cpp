@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The C API: checks what callers hand in, keeps the text of the last error, lets no
+// The C API. It checks what callers pass, keeps the text of the last error, and lets no
 // exception out.
 //
 //===----------------------------------------------------------------------===//
@@ -41,7 +41,7 @@ struct basin_rt_object {
   Loader loader{object};
 };
 
-/// A buffer rather than a string: writing it needs no memory.
+/// This is a buffer and not a string, because an error must be written without allocating.
 static thread_local char lastError[8192] = "";
 
 static basin_rt_status report(basin_rt_status code, const char *text) {
@@ -245,7 +245,7 @@ basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t a
   });
 }
 
-/// The arguments, checked, and the grid that they make.
+/// Checks the arguments and computes the grid from them.
 static Status prepareLaunch(const basin_rt_kernel *kernel, const basin_rt_argument *arguments,
                             size_t count, std::array<uint32_t, 3> &grid) {
   if (!kernel || (!arguments && count != 0))
@@ -453,7 +453,7 @@ basin_rt_status basin_rt_function_load(const basin_rt_function *function, int32_
 }
 
 namespace {
-/// A step that is checked and has something to do.
+/// A step that was checked and has blocks to launch.
 struct Ready {
   const Kernel *kernel;
   std::vector<basin_rt_argument> arguments;

@@ -43,7 +43,7 @@ inline basin_rt_argument scalar(int32_t value) { return basin_rt_i32(value); }
 inline basin_rt_argument scalar(int64_t value) { return basin_rt_i64(value); }
 inline basin_rt_argument scalar(float value) { return basin_rt_f32(value); }
 
-/// Valid as long as its object.
+/// A kernel of an object. It is valid as long as the object lives.
 class Kernel {
 public:
   explicit Kernel(const basin_rt_kernel *handle) : handle(handle) {}
@@ -80,7 +80,7 @@ private:
   const basin_rt_kernel *handle;
 };
 
-/// What an object launches together; valid as long as its object.
+/// A function of an object: several launches. It is valid as long as the object lives.
 class Function {
 public:
   explicit Function(const basin_rt_function *handle) : handle(handle) {}
@@ -100,7 +100,7 @@ public:
     check(basin_rt_function_output(handle, index, &out));
     return out;
   }
-  /// The outputs, without pointers, and the bytes of the workspace.
+  /// Returns the outputs, without pointers, and the number of bytes of the workspace.
   std::pair<std::vector<basin_rt_tensor>, uint64_t>
   plan(std::span<const basin_rt_tensor> inputs) const {
     std::pair<std::vector<basin_rt_tensor>, uint64_t> out;

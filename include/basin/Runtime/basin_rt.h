@@ -6,12 +6,12 @@
 |*
 |*===----------------------------------------------------------------------===*|
 |*
-|* The C API of libbasin_rt: reads kernel objects (docs/kernels.md) and launches
-|* their kernels on NVIDIA GPUs. C11 and C++. docs/runtime.md has the rules of
-|* ownership and threads, and an example.
+|* The C API of libbasin_rt, for C11 and C++. It reads kernel objects
+|* (docs/kernels.md) and launches their kernels on NVIDIA GPUs. docs/runtime.md
+|* has the rules of ownership and threads, and an example.
 |*
-|* Every function that can fail returns a status, and writes what it returns
-|* through its last parameters on success alone.
+|* Every function that can fail returns a status. It writes its results through
+|* its last parameters, and only if it succeeds.
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -72,12 +72,12 @@ typedef enum basin_rt_part_kind {
 } basin_rt_part_kind;
 
 typedef struct basin_rt_object basin_rt_object;
-/** Belongs to its object. */
+/** A kernel belongs to its object. */
 typedef struct basin_rt_kernel basin_rt_kernel;
-/** What an object launches together; belongs to its object, too. */
+/** Several launches that an object has under one name. It belongs to its object. */
 typedef struct basin_rt_function basin_rt_function;
 
-/** Texts in these belong to the object. */
+/** The texts in this and the following structs belong to the object. */
 typedef struct basin_rt_section_info {
   basin_rt_section_kind kind;
   const char *chip; /**< "sm_90a" */
@@ -89,28 +89,28 @@ typedef struct basin_rt_kernel_info {
   uint32_t block[3];
   uint32_t shared_bytes; /**< of dynamic shared memory */
   size_t argument_count;
-  int32_t is_resident; /**< blocks share out the x axis for any number of blocks: a launch has
-                            at most those that the device runs at once */
-  const char *family;  /**< "norm"; "" where the object does not say what the kernel computes */
-  size_t part_count;   /**< of the spec that the kernel was made from */
+  int32_t is_resident; /**< any number of blocks can divide the work of the x axis: a launch has
+                            at most as many as the device runs at once */
+  const char *family;  /**< "norm"; "" if the object does not say what the kernel computes */
+  size_t part_count;   /**< number of parts of the spec that the kernel was made from */
 } basin_rt_kernel_info;
 
-/** A part of a kernel's spec, by the name that basin-compile has for it. What is so by
-    default is no part of it. */
+/** A part of a kernel's spec, under its name in the options of basin-compile. Parts that have
+    their default are absent. */
 typedef struct basin_rt_part_info {
   const char *name;
   basin_rt_part_kind kind;
-  double number;    /**< of a number; 1 or 0 of a flag */
-  const char *text; /**< of a text, else "" */
+  double number;    /**< the value of a number; 1 or 0 for a flag */
+  const char *text; /**< the value of a text, "" otherwise */
 } basin_rt_part_info;
 
 typedef struct basin_rt_argument_info {
   const char *name;
   basin_rt_kind kind;
-  basin_rt_type type; /**< of the scalar, or of what the pointer points to */
+  basin_rt_type type; /**< of the scalar, or of the elements that the pointer points to */
   uint32_t alignment; /**< of a pointer, in bytes */
-  int32_t is_strided; /**< the kernel is told the strides, which are aligned as well but
-                           for the last, 1; other tensors are contiguous */
+  int32_t is_strided; /**< the kernel gets the strides, which are multiples of the alignment,
+                           except the last, which is 1; other tensors are contiguous */
 } basin_rt_argument_info;
 
 /** One factor of an axis of the grid: ceil(argument / per). */
@@ -186,11 +186,11 @@ typedef struct basin_rt_value_info {
   const char *name;
   basin_rt_type type;
   int32_t is_transposed; /**< a kernel takes this input with its last two axes exchanged, and
-                              it must be contiguous in that form. A weight is brought into it
-                              once. Sizes and strides are those of the input itself */
+                              it must be contiguous in that form. Bring a weight into that form
+                              once. Sizes and strides remain those of the input itself */
 } basin_rt_value_info;
 
-/** A tensor whose rows lie side by side. `rank` is at most BASIN_RT_MAX_RANK. */
+/** Describes a contiguous tensor. `rank` is at most BASIN_RT_MAX_RANK. */
 static inline basin_rt_tensor basin_rt_contiguous(basin_rt_type type, const void *pointer,
                                                   uint32_t rank, const int64_t *sizes) {
   basin_rt_tensor out;
@@ -207,33 +207,33 @@ static inline basin_rt_tensor basin_rt_contiguous(basin_rt_type type, const void
   return out;
 }
 
-/** BASIN_RT_ABI_VERSION of the library; compare it with the header's. */
+/** Returns the library's BASIN_RT_ABI_VERSION. Compare it with the header's. */
 BASIN_RT_API int32_t basin_rt_abi_version(void);
 
-/** Why this thread's last call that failed did so; never null, valid until this
-    thread's next call that fails. */
+/** Returns why this thread's last failed call failed. The text is never null, and is valid until
+    this thread's next call that fails. */
 BASIN_RT_API const char *basin_rt_last_error(void);
 
-/** "invalid object" */
+/** Returns a status's name, like "invalid object". */
 BASIN_RT_API const char *basin_rt_status_name(basin_rt_status status);
 
 /*--- Objects: none of these needs a driver ----------------------------------*/
 
-/** Reads a file; it is not needed afterwards. */
+/** Reads a file, which is not needed afterwards. */
 BASIN_RT_API basin_rt_status basin_rt_object_open(const char *path, basin_rt_object **object);
 
-/** Copies `size` bytes. */
+/** Makes an object from a copy of `size` bytes. */
 BASIN_RT_API basin_rt_status basin_rt_object_create(const void *data, size_t size,
                                                     basin_rt_object **object);
 
 /** Waits for each device that the object is loaded on, unloads it there, and frees it
-    with its kernels. Null is nothing to free. */
+    with its kernels. Does nothing if `object` is null. */
 BASIN_RT_API void basin_rt_object_free(basin_rt_object *object);
 
 BASIN_RT_API size_t basin_rt_object_section_count(const basin_rt_object *object);
 BASIN_RT_API basin_rt_status basin_rt_object_section(const basin_rt_object *object, size_t index,
                                                      basin_rt_section_info *info);
-/** The section that a device of compute capability major.minor gets. */
+/** Finds the section that a device of compute capability major.minor gets. */
 BASIN_RT_API basin_rt_status basin_rt_object_choose_section(const basin_rt_object *object,
                                                             int32_t major, int32_t minor,
                                                             size_t *index);
@@ -251,39 +251,39 @@ BASIN_RT_API basin_rt_status basin_rt_kernel_argument(const basin_rt_kernel *ker
                                                       basin_rt_argument_info *info);
 BASIN_RT_API basin_rt_status basin_rt_kernel_part(const basin_rt_kernel *kernel, size_t index,
                                                   basin_rt_part_info *info);
-/** 0 where `axis` is none of 0, 1 and 2. */
+/** Returns the number of factors of an axis of the grid, and 0 if `axis` is not 0, 1 or 2. */
 BASIN_RT_API size_t basin_rt_kernel_factor_count(const basin_rt_kernel *kernel, uint32_t axis);
 BASIN_RT_API basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t axis,
                                                     size_t index, basin_rt_grid_factor *factor);
 
-/** The grid of a launch with these arguments. Only scalars are looked at. The grid is all 0
-    where a size that it depends on is 0. */
+/** Computes the grid of a launch with these arguments. It looks only at the values of scalars.
+    The grid is all 0 if a size that it depends on is 0. */
 BASIN_RT_API basin_rt_status basin_rt_kernel_grid(const basin_rt_kernel *kernel,
                                                   const basin_rt_argument *arguments, size_t count,
                                                   uint32_t grid[3]);
 
 /*--- Devices ----------------------------------------------------------------*/
 
-/** The device of the calling thread's current CUDA context. */
+/** Stands for the device of the calling thread's current CUDA context. */
 #define BASIN_RT_CURRENT_DEVICE (-1)
 
-/** Uses the driver at `path` instead of libcuda.so.1. To be called before anything
-    that needs a driver; refused once another one is in use. */
+/** Uses the driver at `path` instead of libcuda.so.1. Call it before anything that needs a
+    driver. It fails once another driver is in use. */
 BASIN_RT_API basin_rt_status basin_rt_use_driver(const char *path);
 
 BASIN_RT_API basin_rt_status basin_rt_device_count(int32_t *count);
 BASIN_RT_API basin_rt_status basin_rt_device_capability(int32_t device, int32_t *major,
                                                         int32_t *minor);
-/** The device whose memory `pointer` points to. */
+/** Finds the device whose memory `pointer` points to. */
 BASIN_RT_API basin_rt_status basin_rt_pointer_device(const void *pointer, int32_t *device);
 
-/** Gets a kernel ready on a device. A launch does so, too; do it before a stream is
-    captured, as loading is not allowed then. */
+/** Loads a kernel on a device. A launch does so, too. Call this before a stream is captured,
+    because loading is not allowed during a capture. */
 BASIN_RT_API basin_rt_status basin_rt_kernel_load(const basin_rt_kernel *kernel, int32_t device);
 
 /** Launches in the device's primary context, the one that the CUDA runtime uses.
-    `stream` is a CUstream or cudaStream_t; null is the default stream. Where the grid
-    is empty this succeeds and does nothing. */
+    `stream` is a CUstream or cudaStream_t, and null is the default stream. If the grid is
+    empty, it succeeds and does nothing. */
 BASIN_RT_API basin_rt_status basin_rt_launch(const basin_rt_kernel *kernel, int32_t device,
                                              void *stream, const basin_rt_argument *arguments,
                                              size_t count);
@@ -303,22 +303,22 @@ BASIN_RT_API basin_rt_status basin_rt_function_input(const basin_rt_function *fu
 BASIN_RT_API basin_rt_status basin_rt_function_output(const basin_rt_function *function,
                                                       size_t index, basin_rt_value_info *info);
 
-/** What a launch on these inputs needs: fills in the type, rank, sizes and strides of each
-    output, which is contiguous, leaves its pointer, and gives the size of the workspace.
-    Pointers of inputs are not looked at, and no driver is needed. */
+/** Computes what a launch on these inputs needs. It fills in the type, rank, sizes and strides of
+    each output, which is contiguous, leaves its pointer as it is, and writes the size of the
+    workspace. It does not look at pointers of inputs, and needs no driver. */
 BASIN_RT_API basin_rt_status basin_rt_function_plan(const basin_rt_function *function,
                                                     const basin_rt_tensor *inputs,
                                                     size_t input_count, basin_rt_tensor *outputs,
                                                     size_t output_count, uint64_t *workspace_bytes);
 
-/** Gets all kernels of the function ready on a device, as basin_rt_kernel_load does. */
+/** Loads all kernels of the function on a device, as basin_rt_kernel_load does. */
 BASIN_RT_API basin_rt_status basin_rt_function_load(const basin_rt_function *function,
                                                     int32_t device);
 
-/** Launches all that the function does, in order, on one stream. Outputs are as the plan
-    says, with pointers; they share memory with no input and not with each other. The workspace is
-   memory of the device, aligned to 256 bytes, that nothing else uses until the stream has come this
-   far. Nothing is launched where an argument of any step is wrong. */
+/** Launches all steps of the function, in order, on one stream. Outputs are those of the plan,
+    with pointers. They share no memory with inputs or with each other. The workspace is memory of
+    the device, aligned to 256 bytes. Nothing else may use it until the stream has done the launch.
+    Nothing is launched if an argument of any step is wrong. */
 BASIN_RT_API basin_rt_status basin_rt_function_launch(
     const basin_rt_function *function, int32_t device, void *stream, const basin_rt_tensor *inputs,
     size_t input_count, const basin_rt_tensor *outputs, size_t output_count, void *workspace,
