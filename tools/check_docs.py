@@ -21,7 +21,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`]*`")
 # Their words are written anew together with what they describe.
 LATER = {
-    "docs/runtime.md",
     "docs/statistics.md",
 }
 
