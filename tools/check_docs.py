@@ -4,7 +4,7 @@
     tools/check_docs.py [FILE...]
 
 Rows of tables and code may be longer. Phrases that make a reader stop ("of which", "whatever") are
-refused in prose. Prints what is wrong, a line each, and exits with status 1 if there is any.
+refused in prose. Prints each fault on a line, and exits with status 1 if there is any.
 """
 
 from __future__ import annotations
@@ -19,14 +19,10 @@ WIDTH = 160
 RIDDLES = re.compile(r"\b(of which|what it is of|whatever)\b", re.IGNORECASE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`]*`")
-# Their words are written anew together with what they describe.
-LATER = {
-    "docs/statistics.md",
-}
 
 
-def faults(path: Path, text: str, words: bool) -> Iterator[str]:
-    """What is wrong with a file, a line each; `words` says whether lines and phrases count."""
+def faults(path: Path, text: str) -> Iterator[str]:
+    """Yields what is wrong with a file, a line for each fault."""
     fenced = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
@@ -39,7 +35,7 @@ def faults(path: Path, text: str, words: bool) -> Iterator[str]:
                 continue
             if not (path.parent / target.split("#")[0]).exists():
                 yield f"{path}:{number}: no such file: {target}"
-        if line.startswith("|") or not words:
+        if line.startswith("|"):
             continue
         if len(line) > WIDTH:
             yield f"{path}:{number}: expected at most {WIDTH} characters, but got {len(line)}"
@@ -52,11 +48,7 @@ def main() -> None:
     if not paths:
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
         paths = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-    found = [
-        fault
-        for name in paths
-        for fault in faults(Path(name), Path(name).read_text("utf-8"), name not in LATER)
-    ]
+    found = [fault for name in paths for fault in faults(Path(name), Path(name).read_text("utf-8"))]
     print("\n".join(found), end="\n" if found else "")
     sys.exit(bool(found))
 
