@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Gated attention: the output of attention times a sigmoid, one score a head or
-// one an element, before the output's projection.
+// Recognizes gated attention. The output of attention is multiplied by a sigmoid, before the
+// output's projection. The gate has one score for each head, or one for each element.
 //
 //   y = attention(q, k, v); y' = [merge heads] [transpose] [reshape] y * sigmoid(.)
 //
-// Anchored at an attention that is raised already, decomposed or one operator:
-// the steps to the product move into its form, and its result is the gated one.
+// The match begins at an attention that was raised already. The steps up to the product move
+// into its form, and the gated value becomes its result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +27,7 @@ using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::Layout;
 
-/// A sigmoid, in whatever shape and type.
+/// Returns whether a value is a sigmoid, seen through casts and changes of its shape.
 static bool isSigmoid(Value value) {
   for (unsigned depth = 0; depth < 8; ++depth) {
     Operation *op = value.getDefiningOp();
@@ -41,7 +41,7 @@ static bool isSigmoid(Value value) {
   return false;
 }
 
-/// [batch, sequence, heads, d] to [batch, sequence, heads * d].
+/// Returns whether a reshape is from [batch, sequence, heads, d] to [batch, sequence, heads * d].
 static bool mergesHeads(ReshapeOp reshape) {
   TensorInfo from = getTensorInfo(reshape.getData()), to = getTensorInfo(reshape->getResult(0));
   if (!from.hasRank() || !to.hasRank() || from.rank() != 4 || to.rank() != 3)
@@ -51,7 +51,8 @@ static bool mergesHeads(ReshapeOp reshape) {
          (from[0].provablyEquals(to[0]) || from[1].provablyEquals(to[1]));
 }
 
-/// Of four axes, three that are the same for certain: then the fourth is.
+/// Returns whether a reshape is proven to keep the shape. If all axes but one are the same, so is
+/// that one, because the number of elements is.
 static bool keepsShape(ReshapeOp reshape) {
   TensorInfo from = getTensorInfo(reshape.getData()), to = getTensorInfo(reshape->getResult(0));
   if (!from.hasRank() || !to.hasRank() || from.rank() != to.rank())
@@ -62,7 +63,8 @@ static bool keepsShape(ReshapeOp reshape) {
   return unproven <= 1;
 }
 
-/// The layout after a Transpose or Reshape of a tensor in `layout`.
+/// Returns the layout after a Transpose or Reshape of a tensor in `layout`, or nothing if it is
+/// no layout that attention has.
 static std::optional<Layout> stepLayout(Operation *op, Layout layout) {
   if (auto transpose = dyn_cast<TransposeOp>(op)) {
     if (!transpose.getPerm() || *transpose.getPerm() != ArrayRef<int64_t>{0, 2, 1, 3})
@@ -79,7 +81,7 @@ static std::optional<Layout> stepLayout(Operation *op, Layout layout) {
   return std::nullopt;
 }
 
-/// Whether a product with `gate` has the shape of `result` for certain.
+/// Returns whether a product with `gate` is proven to have the shape of `result`.
 static bool isBroadcastTo(Value gate, Value result) {
   TensorInfo g = getTensorInfo(gate), r = getTensorInfo(result);
   if (!g.hasRank() || !r.hasRank() || g.rank() > r.rank())
@@ -92,8 +94,7 @@ static bool isBroadcastTo(Value gate, Value result) {
   return true;
 }
 
-/// The only user that does more than look at the shape; null if there are
-/// several.
+/// Returns the only user that does more than read the shape, or null if there are several.
 static Operation *getOnlyReader(Value value) {
   Operation *reader = nullptr;
   for (Operation *user : value.getUsers()) {
@@ -106,7 +107,8 @@ static Operation *getOnlyReader(Value value) {
   return reader;
 }
 
-/// Whether the op can be moved to the product, with what is between them.
+/// Checks that the op can be moved to the product, together with the steps between them. Returns
+/// why not, or nothing.
 static std::optional<Miss> checkUses(sink::AttentionOp op, AttentionGate &m) {
   SmallVector<Value> values = llvm::to_vector_of<Value>(op->getResults());
   for (Operation *step : m.inside)
@@ -147,7 +149,7 @@ basin::onnx::matchAttentionGate(sink::AttentionOp op) {
       Value other = isa<MulOp>(user) ? otherOperand(user, cur) : Value();
       return other && other != cur && isSigmoid(other) && user->getBlock() == op->getBlock();
     };
-    // A product met beside others is a near miss.
+    // From here on the gate is meant. If it does not fit, that is a miss with a reason.
     if (auto user = llvm::find_if(cur.getUsers(), isGating); user != cur.user_end()) {
       m.product = *user;
       m.gate = otherOperand(*user, cur);

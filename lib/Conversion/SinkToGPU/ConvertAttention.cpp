@@ -6,11 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The kernel takes any layout by strides. Masks and gates are broadcast by strides
-// of 0, but for their last axis, which it reads without one.
+// Converts attention. The kernel takes every layout by strides. Masks and gates are broadcast by
+// strides of 0. Their last axis cannot be broadcast that way, because the kernel has no stride
+// for it.
 //
-// Heads of a tensor [batch * heads, sequence, d] are heads of one batch: groups of
-// query heads come out right, as batch * heads of both are in the same ratio.
+// Heads of a tensor [batch * heads, sequence, d] become heads of one batch. Groups of query
+// heads still get the right key heads, because batch * heads of query and key are in the same
+// ratio as the heads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,11 +31,11 @@ struct HeadTensor {
   Value value;
   Layout layout;
   onnx::TensorInfo info = onnx::getTensorInfo(value);
-  /// From the attributes, 0 where they do not say.
+  /// The number of heads from the attributes, or 0 if they do not say.
   int64_t heads = 0;
 
   std::string check() const;
-  /// Elements of a head, 0 where that is not known.
+  /// Returns the number of elements of a head, or 0 if it is not known.
   int64_t headDim() const;
   bool hasHeads() const { return heads != 0 || layout != Layout::bsd; }
   onnx::Dim sequence() const { return info[sink::getSequenceAxis(layout)]; }
@@ -126,7 +128,7 @@ std::string AttentionLaunch::readTypes() {
   return {};
 }
 
-/// [batch, head, row] strides of one of the four.
+/// Adds the strides of batch, head and row of one of the four tensors with heads.
 void AttentionLaunch::bindStrides(const HeadTensor &tensor) {
   StringRef name = tensor.name;
   std::optional<unsigned> headAxis = sink::getHeadAxis(tensor.layout);
@@ -140,7 +142,8 @@ void AttentionLaunch::bindStrides(const HeadTensor &tensor) {
                 launch.stride(name, sink::getSequenceAxis(tensor.layout)));
 }
 
-/// The same of what is broadcast to [batch, heads, sequence, ..] in `layout`.
+/// Adds the same strides of a tensor that is broadcast to [batch, heads, sequence, ..] in
+/// `layout`.
 void AttentionLaunch::bindBroadcast(StringRef name, const onnx::TensorInfo &info, Layout layout) {
   int64_t missing = *sink::getRankOf(layout) - info.rank();
   auto strideOf = [&](int64_t axis) {
@@ -185,7 +188,7 @@ SmallVector<LaunchBuilder::Factors> AttentionLaunch::shapeOfResult() {
 void AttentionLaunch::bindSizes() {
   launch.scalar("heads", headsOf(query));
   launch.scalar("kv_heads", headsOf(key));
-  // A query of one batch is broadcast to the values'.
+  // The batch is that of the values: a query with a batch of one is broadcast to it.
   launch.scalar("batch", isFlat() ? launch.number(1) : launch.size("value", 0));
   launch.scalar("queries", launch.size("query", sink::getSequenceAxis(query.layout)));
   launch.scalar("keys", launch.size("key", sink::getSequenceAxis(key.layout)));
@@ -249,9 +252,9 @@ std::string AttentionLaunch::readMask() {
   llvm_unreachable("a mask of no kind");
 }
 
-/// Causality spares the kernel whole tiles. Where the mask hides the later keys
-/// already, that is right only if nothing is summed up over hidden keys: they are
-/// -inf, or a sink leaves no row without one that counts.
+/// Finds out whether the kernel may be causal, which saves it whole tiles, and what a row gives
+/// that sees nothing. If the op is causal because its mask hides later keys, the kernel may skip
+/// them only if no sum is over hidden keys: they are -inf, or a sink is seen by every row.
 std::string AttentionLaunch::readHiddenRows() {
   bool hasSink = op.getSinkLogit() || op.getSinkKey();
   bool isBoolean = spec.mask == AttentionSpec::Keep;
@@ -270,7 +273,7 @@ std::string AttentionLaunch::readHiddenRows() {
   return {};
 }
 
-/// The kernel computes a sigmoid that nothing else reads.
+/// Reads the gate. If it is a sigmoid that nothing else reads, the kernel computes the sigmoid.
 std::string AttentionLaunch::readGate() {
   gate = op.getGate();
   if (!gate)

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A norm's kernel takes its residual, pre-affine vector and bias along, and its
-// gate where nothing else reads the norm's result.
+// Converts norms and dynamic tanh. A norm's kernel also computes the residual, the pre-affine
+// vector and the bias, and the gate if nothing else reads the norm's result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@ using namespace basin;
 using kernels::GateActivation;
 using kernels::NormSpec;
 
-/// Types and dim of a norm; why not where it has no kernel.
+/// Reads the types and the dim of a norm. Returns why it has no kernel, or an empty text.
 static std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec) {
   onnx::TensorInfo x = onnx::getTensorInfo(norm->getOperand(0));
   if (!x.element || !(x.element.isF16() || x.element.isBF16() || x.element.isF32()))
@@ -51,7 +51,7 @@ static std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSp
   return {};
 }
 
-/// The gate that is the only reader of the norm's result; null without one.
+/// Returns the gate that is the only reader of the norm's result, or null.
 static sink::GateOp findGate(Value result) {
   if (!result.hasOneUse())
     return {};
@@ -59,7 +59,7 @@ static sink::GateOp findGate(Value result) {
   return gate && gate.getX() == result ? gate : sink::GateOp();
 }
 
-/// The kernels' enum is theirs: its order may differ from that of the sink dialect.
+/// Converts the enum by name, because its order may differ from that of the kernels' enum.
 static GateActivation toKernel(sink::Activation activation) {
   switch (activation) {
   case sink::Activation::sigmoid:
@@ -82,7 +82,8 @@ static std::string readGate(sink::GateOp gate, NormSpec &spec) {
     return "expected a gate of known rank";
   if (down.element != spec.type || up.element != spec.type)
     return "expected a gate's matrices of the norm's type " + toString(spec.type);
-  // The launch stands where the norm does, and takes them transposed.
+  // The launch takes the norm's place, which comes before the gate. The matrices must exist
+  // there. It takes them transposed.
   for (Value matrix : {gate.getWDown(), gate.getWUp()})
     if (!isa<BlockArgument>(matrix) && !onnx::isConstant(matrix))
       return "expected matrices of a gate that are constants or arguments";

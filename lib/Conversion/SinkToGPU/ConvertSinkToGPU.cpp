@@ -44,7 +44,7 @@ void ConvertSinkToGPUPass::runOnOperation() {
     signalPassFailure();
 }
 
-/// Why `op` is no launch now; empty if it is.
+/// Replaces `op` by a launch. Returns why that was not possible, or an empty text.
 static std::string convert(Operation *op, const KernelModule &module) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
     return "it is in a graph inside of a node";
@@ -55,7 +55,7 @@ static std::string convert(Operation *op, const KernelModule &module) {
       .Case<sink::AttentionOp>([&](auto attention) { return convertAttention(attention, module); });
 }
 
-/// Ops that may have a kernel; what is inside their forms is theirs.
+/// Returns the ops that may have a kernel, but not those inside the form of another op.
 static SmallVector<Operation *> collect(Operation *root) {
   SmallVector<Operation *> found;
   root->walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -67,7 +67,7 @@ static SmallVector<Operation *> collect(Operation *root) {
   return found;
 }
 
-/// Fails at the first op that is neither a launch nor holds ops or values alone.
+/// Fails at the first op that computes something and is no launch.
 static LogicalResult checkRest(Operation *root) {
   WalkResult result = root->walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<gpu::GPUModuleOp>(op))

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Launches as the JSON of a kernel object, for whoever runs them.
+// Describes launches in the JSON of a kernel object, for programs that run them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,7 +40,7 @@ static std::string typeOf(Value value) {
 }
 
 namespace {
-/// The values of a launch by their arguments.
+/// Writes one launch. `names` has the value's name for each argument.
 class LaunchWriter {
 public:
   explicit LaunchWriter(LaunchOp op) : op(op) {
@@ -120,7 +120,7 @@ json::Object LaunchWriter::write() {
                       {"scalars", std::move(scalars)}};
 }
 
-/// What launches read and do not make: arguments in their order, then others.
+/// Returns the values that launches read and do not make: arguments in their order, then others.
 static SmallVector<Value> findInputs(Block &body, ArrayRef<LaunchOp> launches) {
   llvm::SetVector<Value> found;
   for (LaunchOp op : launches)
@@ -135,7 +135,8 @@ static SmallVector<Value> findInputs(Block &body, ArrayRef<LaunchOp> launches) {
   return inputs;
 }
 
-/// What launches make and others read: what is returned in its order, then the rest.
+/// Returns the values that launches make and other ops read: first those that are returned, in
+/// their order, then the others.
 static SmallVector<Value> findOutputs(Block &body, ArrayRef<LaunchOp> launches) {
   llvm::SetVector<Value> found;
   for (Value value : body.getTerminator()->getOperands())

@@ -70,7 +70,8 @@ void LaunchBuilder::rows(StringRef of, int64_t rank) {
   scalar("rows", factors);
 }
 
-/// A weight, or a cast of one, that comes after `at`: nothing keeps it there.
+/// Moves an operand of the launch to before `at` if it is defined later. It is a weight or a cast
+/// of one, so nothing keeps it where it is.
 static void hoist(Value operand, Operation *at) {
   Operation *def = operand.getDefiningOp();
   if (!def || def->getBlock() != at->getBlock() || !at->isBeforeInBlock(def))

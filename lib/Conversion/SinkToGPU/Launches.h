@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From a sink op to the launch that takes its place. Private to the conversion.
+// Makes the launch that takes the place of a sink op. Private to the conversion.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,32 +19,32 @@
 
 namespace basin {
 
-/// Where kernels go, and what they are made for.
+/// The module that kernels are added to, and the target that they are made for.
 struct KernelModule {
   mlir::gpu::GPUModuleOp kernels;
   const kernels::KernelTarget &target;
 };
 
-/// The arguments of a launch, by the kernel's names.
+/// Collects the arguments of a launch under the kernel's names for them.
 class LaunchBuilder {
 public:
   explicit LaunchBuilder(mlir::MLIRContext *context) : b(context) {}
 
-  /// False, and no argument, where `value` is null.
+  /// Adds an input. Returns false and adds nothing if `value` is null.
   bool input(llvm::StringRef name, mlir::Value value, bool transposed = false);
 
   using Factors = llvm::SmallVector<mlir::Attribute, 4>;
-  /// The launch's result takes the place of `result`, of the size that each axis's
-  /// factors give. False where `result` is null.
+  /// Adds an output, which takes the place of `result`. The size of each axis is the product of
+  /// its factors in `shape`. Returns false and adds nothing if `result` is null.
   bool output(llvm::StringRef name, mlir::Value result, llvm::ArrayRef<Factors> shape);
-  /// The sizes of a tensor of that rank.
+  /// Returns a shape whose sizes are those of tensor `of`.
   llvm::SmallVector<Factors> shapeOf(llvm::StringRef of, int64_t rank);
 
   mlir::Attribute number(int64_t value) { return b.getI64IntegerAttr(value); }
   mlir::Attribute size(llvm::StringRef of, int64_t axis) { return factor(of, "size", axis); }
   mlir::Attribute stride(llvm::StringRef of, int64_t axis) { return factor(of, "stride", axis); }
   void scalar(llvm::StringRef name, llvm::ArrayRef<mlir::Attribute> factors);
-  /// Rows of a tensor [..., d].
+  /// Adds the scalar `rows`: the number of rows of a tensor [..., d].
   void rows(llvm::StringRef of, int64_t rank);
 
   /// Adds the kernel of `spec` and replaces `ops` by its launch, which stands where the first
@@ -71,10 +71,10 @@ private:
 };
 
 inline mlir::Type elementOf(mlir::Value value) { return onnx::getTensorInfo(value).element; }
-/// A type's name for a message, also of a null one.
+/// Returns a type's name for a message. The type may be null.
 std::string toString(mlir::Type type);
 
-// Each replaces the op by a launch, or says why it has no kernel.
+// Each of these replaces the op by a launch, or returns why it has no kernel.
 std::string convertNorm(sink::RMSNormOp op, const KernelModule &module);
 std::string convertNorm(sink::LayerNormOp op, const KernelModule &module);
 std::string convertDyT(sink::DyTOp op, const KernelModule &module);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Both speak of a kernel in the same words: nvJitLink has ptxas in it. Its functions
-// and numbers are those of nvJitLink.h of CUDA 12 and 13.
+// Runs the two assemblers. nvJitLink contains ptxas, so the logs of both have the same words.
+// The functions and numbers of nvJitLink are those of nvJitLink.h of CUDA 12 and 13.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +35,7 @@ using llvm::StringRef;
 // What it says
 //===----------------------------------------------------------------------===//
 
-/// The number before `unit` in `line`; 0 if it is not there.
+/// Returns the number before `unit` in `line`, or 0 if `unit` is not there.
 static unsigned numberBefore(StringRef line, StringRef unit) {
   StringRef head = line.split(unit).first;
   if (head.size() == line.size())
@@ -45,7 +45,8 @@ static unsigned numberBefore(StringRef line, StringRef unit) {
   return number;
 }
 
-/// Lines of `-v`: an entry function, its stack and spills, its registers.
+/// Reads the log of `-v`. For each kernel it has a line with the name, one with stack and
+/// spills, and one with registers.
 static void parseLog(StringRef log, Assembled &out) {
   SmallVector<StringRef> lines;
   log.split(lines, '\n');
@@ -72,7 +73,7 @@ static llvm::Error makeError(StringRef who, StringRef chip, const llvm::Twine &t
 }
 
 llvm::Expected<Assembled> Assembler::assemble(StringRef ptx, StringRef chip) const {
-  // nvJitLink ends the process for some of no sense.
+  // For some names that are no chips, nvJitLink ends the process.
   StringRef number = chip;
   unsigned version;
   if (!number.consume_front("sm_") || number.consumeInteger(10, version) || version < 80)
@@ -87,7 +88,7 @@ llvm::Expected<Assembled> Assembler::assemble(StringRef ptx, StringRef chip) con
 namespace {
 using Handle = void *;
 
-/// Functions of nvJitLink; each returns 0 if it could.
+/// Functions of nvJitLink. Each returns 0 if it succeeds.
 struct NvJitLinkFunctions {
   int (*create)(Handle *, uint32_t options, const char **) = nullptr;
   int (*destroy)(Handle *) = nullptr;
@@ -120,7 +121,8 @@ constexpr int kInputPTX = 2;
 
 class NvJitLink : public Assembler {
 public:
-  /// Of the first file that is such a library; null if there is none. It stays loaded.
+  /// Loads the first of the files that is such a library, which stays loaded. Returns null if
+  /// none is.
   static std::unique_ptr<Assembler> load(ArrayRef<std::string> files) {
     for (const std::string &file : files) {
       void *library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -162,7 +164,7 @@ private:
   NvJitLink(std::string path, NvJitLinkFunctions call)
       : Assembler(Kind::NvJitLink, std::move(path)), call(call) {}
 
-  /// A log. Its size counts a terminator.
+  /// Reads a log. Its size includes the terminator.
   static std::string read(Handle handle, int (*getSize)(Handle, size_t *),
                           int (*get)(Handle, char *)) {
     size_t size = 0;
@@ -230,8 +232,8 @@ llvm::Expected<Assembled> Ptxas::run(StringRef ptx, StringRef chip) const {
 // Search
 //===----------------------------------------------------------------------===//
 
-/// Files that may be the library: in each folder's lib64 and lib, "" being where the
-/// system looks; later versions first.
+/// Returns the files that may be the library: those in each folder's lib64 and lib, later
+/// versions first. The folder "" stands for where the system looks.
 static SmallVector<std::string> libraryFiles(ArrayRef<std::string> toolkits) {
   SmallVector<std::string> out;
   for (const std::string &toolkit : toolkits)
@@ -246,7 +248,7 @@ static SmallVector<std::string> libraryFiles(ArrayRef<std::string> toolkits) {
   return out;
 }
 
-/// Its path; empty if there is none.
+/// Returns the path of ptxas, or an empty text if there is none.
 static std::string findProgram(ArrayRef<std::string> toolkits) {
   for (const std::string &toolkit : toolkits) {
     std::string bin = toolkit + "/bin";

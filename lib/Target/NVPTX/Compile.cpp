@@ -46,7 +46,7 @@ void basin::nvptx::buildLowerKernelsPipeline(OpPassManager &pm) {
   kernels.addPass(createConvertGpuOpsToNVVMOps(options));
   kernels.addPass(createArithToLLVMConversionPass());
   kernels.addPass(createConvertIndexToLLVMPass());
-  // It takes whole modules only, and then what is in a gpu.module, too.
+  // This pass runs on whole modules only, and lowers what is inside a gpu.module, too.
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   OpPassManager &clean = pm.nest<gpu::GPUModuleOp>();
@@ -65,14 +65,14 @@ static void initializeTarget() {
   (void)once;
 }
 
-/// A PTX version that knows each architecture from sm_80 to sm_90a.
+/// Returns a PTX version that knows the chip, for chips from sm_80 to sm_90a.
 static StringRef featuresOf(StringRef chip) {
   return chip.starts_with("sm_8") ? "+ptx78" : "+ptx80";
 }
 
 namespace {
-/// As gpu-module-to-binary does it, but that no toolkit's libraries of functions are
-/// looked for: kernels call none.
+/// Does what gpu-module-to-binary does, but does not look for a toolkit's libraries of
+/// functions, because kernels call none.
 class ToPTX : public LLVM::ModuleToObject {
 public:
   ToPTX(gpu::GPUModuleOp module, StringRef chip)
@@ -97,7 +97,7 @@ FailureOr<std::string> basin::nvptx::translateToPTX(gpu::GPUModuleOp module, Str
   OpBuilder b = OpBuilder::atBlockEnd(holder->getBody());
   auto copy = cast<gpu::GPUModuleOp>(b.clone(*module));
   PassManager pm(module.getContext());
-  // Ops without an intrinsic become assembly only here: the emulator knows them
+  // Ops without an intrinsic become inline assembly only here, because the emulator runs them
   // as ops.
   pm.addNestedPass<gpu::GPUModuleOp>(createConvertNVVMToLLVMPass());
   if (failed(pm.run(*holder)))

@@ -47,7 +47,7 @@ static json::Array describe(AxisAttr axis) {
   return factors;
 }
 
-/// A part of a spec; the contract's verifier has no others.
+/// Describes a part of a spec. The contract's verifier allows no other types.
 static json::Value describePart(Attribute part) {
   if (auto integer = dyn_cast<IntegerAttr>(part))
     return integer.getInt();
@@ -99,7 +99,7 @@ FailureOr<json::Array> nvptx::describeKernels(gpu::GPUModuleOp module) {
   return out;
 }
 
-/// The JSON with the sections at their offsets from `begin`.
+/// Returns the JSON of an object whose first section begins at `begin`.
 static std::string writeHeader(const json::Array &kernels, ArrayRef<nvptx::ObjectSection> sections,
                                const json::Object &more, uint64_t begin) {
   json::Array list;
@@ -122,7 +122,8 @@ static std::string writeHeader(const json::Array &kernels, ArrayRef<nvptx::Objec
 
 std::string nvptx::makeObject(json::Array kernels, ArrayRef<ObjectSection> sections,
                               json::Object more) {
-  // Offsets have as many digits as they take: a few rounds until they fit.
+  // The JSON has the offsets of the sections, and its own length depends on their digits. So it
+  // is written again until it fits before the first section.
   uint64_t begin = 0;
   std::string header;
   while (true) {

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// GPU kernels for sink ops: which kernel computes an op, from which values.
+// Converts sink ops to GPU kernels: decides which kernel computes an op, and from which values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,16 +33,15 @@ namespace basin {
 #define GEN_PASS_REGISTRATION
 #include "basin/Conversion/SinkToGPU/Passes.h.inc"
 
-/// Replaces each norm (with its gate), dynamic tanh and attention of the functions
-/// and graphs in `root` by a `sink.launch` of its kernel, which is appended to
-/// `kernels`, equal ones once, made for `target`. With `partial`, other ops
-/// stay as they are, and sink ops that no kernel fits get a remark that says why;
-/// without, each is an error.
+/// Replaces each norm (with its gate), dynamic tanh and attention of the functions and graphs in
+/// `root` by a `sink.launch` of its kernel. Kernels are made for `target` and appended to
+/// `kernels`; equal ones are appended once. With `partial`, other ops stay as they are, and a
+/// remark says why a sink op has no kernel. Without it, both are errors.
 llvm::LogicalResult convertSinkToGPU(mlir::Operation *root, mlir::gpu::GPUModuleOp kernels,
                                      const kernels::KernelTarget &target, bool partial);
 
-/// The functions and graphs of `root` that launch something, as the `functions` of a
-/// kernel object (docs/kernels.md): values by their ONNX names, or "%0" without one.
+/// Describes the functions and graphs of `root` that launch something, as the `functions` of a
+/// kernel object (docs/kernels.md). Values have their ONNX names, or names like "%0".
 llvm::json::Array describeFunctions(mlir::Operation *root);
 
 } // namespace basin

@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From PTX to machine code, by NVIDIA's assembler: as the program ptxas, or as the
-// library nvJitLink, in this process. Both are looked for at run time; neither is
-// needed to build. The library has ptxas in it, but makes code that can be linked,
-// which takes more registers for some kernels.
+// Makes machine code from PTX by NVIDIA's assembler: the program ptxas, or the library nvJitLink
+// in this process. Both are looked for at run time, and neither is needed to build. The library
+// contains ptxas, but makes code that can be linked, which takes more registers for some
+// kernels.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +35,7 @@ struct KernelResources {
 struct Assembled {
   std::string cubin;
   std::vector<KernelResources> kernels;
-  /// Lines of warning, of performance among them.
+  /// Lines of the log that warn, also about performance.
   std::vector<std::string> warnings;
 };
 
@@ -45,19 +45,19 @@ public:
 
   virtual ~Assembler() = default;
 
-  /// The program where there is one, else the library; or the one that `kind` says.
-  /// Both are looked for in `toolkit`, a folder like CUDA's, alone if it is given; else
-  /// in the one that CUDA_HOME names, where the system looks for libraries and
-  /// programs, and in /usr/local/cuda. The error says what was not found.
+  /// Finds the program, or the library if there is no program, or the one that `kind` names. It
+  /// looks in `toolkit`, a folder like CUDA's. If none is given, it looks in the folder that
+  /// CUDA_HOME names, where the system looks for programs and libraries, and in
+  /// /usr/local/cuda. The error says what was not found.
   static llvm::Expected<std::unique_ptr<Assembler>> find(llvm::StringRef toolkit = {},
                                                          std::optional<Kind> kind = {});
 
   Kind getKind() const { return kind; }
-  /// The library's or the program's file, as it was found.
+  /// Returns the path at which the library or the program was found.
   llvm::StringRef getPath() const { return path; }
 
-  /// Machine code of `ptx` for `chip` ("sm_80", "sm_90a"; no earlier ones). The error
-  /// is the assembler's own. May be called by several threads.
+  /// Makes machine code from `ptx` for `chip` ("sm_80", "sm_90a"; no earlier ones). The error
+  /// is the assembler's own. Several threads may call it.
   llvm::Expected<Assembled> assemble(llvm::StringRef ptx, llvm::StringRef chip) const;
 
 protected:

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From kernels in the form of docs/kernels.md to PTX; Assembler.h goes on from there.
+// Compiles kernels in the form of docs/kernels.md to PTX. Assembler.h makes machine code of it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,15 +18,15 @@
 
 namespace basin::nvptx {
 
-/// Dialects and translations that the functions below need.
+/// Registers the dialects and translations that the functions below need.
 void registerDialects(mlir::DialectRegistry &registry);
 
-/// gpu, arith, scf, vector ops of each `gpu.module` to llvm and nvvm ops: what
-/// PTX is made from, and what the emulator runs.
+/// Lowers gpu, arith, scf and vector ops of each `gpu.module` to llvm and nvvm ops. PTX is made
+/// from the result, and the emulator runs it.
 void buildLowerKernelsPipeline(mlir::OpPassManager &pm);
 
-/// PTX of a module that was lowered, for `chip` ("sm_80", "sm_90a"). The module
-/// stays as it is. Fails with a diagnostic.
+/// Makes PTX from a lowered module for `chip` ("sm_80", "sm_90a"). The module is not changed.
+/// Fails with a diagnostic.
 llvm::FailureOr<std::string> translateToPTX(mlir::gpu::GPUModuleOp module, llvm::StringRef chip);
 
 } // namespace basin::nvptx

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernel objects: machine code, PTX and what a launch needs, in one file. The
-// format is in docs/kernels.md.
+// Writes kernel objects: files with machine code, PTX and what a launch needs. docs/kernels.md
+// describes the format.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,8 +19,8 @@
 
 namespace basin::nvptx {
 
-/// The entry of `kernels` for each `gpu.func` kernel of `module`, before it is
-/// lowered. Fails, with a diagnostic, where one lacks an attribute of its form.
+/// Returns the object's `kernels`: an entry for each `gpu.func` kernel of `module`, which is not
+/// lowered yet. Fails with a diagnostic if a kernel lacks its contract.
 llvm::FailureOr<llvm::json::Array> describeKernels(mlir::gpu::GPUModuleOp module);
 
 struct ObjectSection {
@@ -28,8 +28,8 @@ struct ObjectSection {
   std::string kind, chip, bytes;
 };
 
-/// The bytes of an object; `more` is put beside `version`, `sections` and
-/// `kernels`.
+/// Returns the bytes of an object. `more` has further members of its JSON, beside `version`,
+/// `sections` and `kernels`.
 std::string makeObject(llvm::json::Array kernels, llvm::ArrayRef<ObjectSection> sections,
                        llvm::json::Object more = {});
 
