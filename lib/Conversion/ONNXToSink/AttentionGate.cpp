@@ -11,8 +11,8 @@
 //
 //   y = attention(q, k, v); y' = [merge heads] [transpose] [reshape] y * sigmoid(.)
 //
-// The match begins at an attention that was raised already. The steps up to the product move
-// into its form, and the gated value becomes its result.
+// The match begins at an attention that was raised already, from many ops or from one. The steps
+// up to the product move into its form, and the gated value becomes its result.
 //
 //===----------------------------------------------------------------------===//
 

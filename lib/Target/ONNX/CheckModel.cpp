@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a decoded model must hold before IR is made of it. Functions must not
-// call themselves, directly or through others: a tool that expands them would
-// not end. The calls form a graph that is searched depth-first with a stack of
-// its own, so that a long chain of functions costs memory and no recursion.
+// Checks a decoded model before IR is made of it. Functions must not call themselves, directly or
+// through others, because a tool that expands them would not end. The calls form a graph, which
+// is searched depth-first. The search keeps its own stack, so a long chain of functions costs
+// memory but no recursion.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,13 +47,13 @@ static std::optional<Refusal> checkOpsets(const std::vector<wire::Opset> &opsets
   for (const wire::Opset &opset : opsets) {
     StringRef domain = canonicalDomain(opset.domain);
     int64_t version = opset.version.value_or(0);
-    // Exporters import '' and 'ai.onnx', which are one.
+    // Some exporters import '' and 'ai.onnx', which are the same domain.
     auto [known, isNew] = seen.try_emplace(domain, version);
     if (!isNew && known->second != version)
       return Refusal{where, "the opset of domain " + quoteName(domain) +
                                 " is imported twice, as version " + std::to_string(known->second) +
                                 " and " + std::to_string(version)};
-    // Runtimes keep it in 32 bits.
+    // Runtimes keep the version in 32 bits.
     if (version < 0 || version > INT32_MAX)
       return Refusal{where, "expected an opset version from 0 to 2147483647 for domain " +
                                 quoteName(domain) + ", but got " + std::to_string(version)};
@@ -75,7 +75,7 @@ public:
 private:
   static std::string key(const wire::Text &domain, const wire::Text &name,
                          const wire::Text &overload) {
-    // A NUL joins them: no two triples of names without one give the same key.
+    // Names without a NUL are joined by a NUL, so different triples have different keys.
     std::string out = canonicalDomain(domain).str();
     for (const wire::Text &part : {name, overload})
       (out += '\0') += part.value_or("");
@@ -118,7 +118,7 @@ std::optional<Refusal> FunctionChecker::checkCall(const wire::Node &n, const wir
   return atMost(f.outputs.size(), n.outputs.size(), "outputs");
 }
 
-// As deep as subgraphs nest, which the decoder bounds.
+// The recursion is as deep as subgraphs nest, which the decoder bounds.
 std::optional<Refusal> FunctionChecker::collectCalls(const std::vector<wire::Node> &nodes,
                                                      llvm::SetVector<unsigned> &called) {
   for (const wire::Node &n : nodes) {
@@ -184,7 +184,7 @@ std::optional<Refusal> FunctionChecker::check() {
 std::optional<Refusal> basin::onnx::checkModel(const wire::Model &model) {
   if (auto refusal = checkOpsets(model.opsets, "model"))
     return refusal;
-  // Before IR version 3 there was one opset alone.
+  // Before IR version 3 there was only one opset.
   if (model.opsets.empty() && model.irVersion.value_or(0) >= 3)
     return Refusal{"model", "imports no opset"};
   return FunctionChecker(model).check();

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The old model is asked by the bytes of an entry ("location", name), other
-// models by the bytes of the name alone: a name that merely looks used is kept.
-// A model that cannot be read may mention any.
+// Finds out which models mention a data file. The old model mentions it if the model's bytes have
+// the entry ("location", name). For other models the bytes of the name are enough, so a name that
+// only looks used is kept. A model that cannot be read counts as mentioning every file.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,24 +28,24 @@ using llvm::StringRef;
 namespace fs = llvm::sys::fs;
 namespace paths = llvm::sys::path;
 
-/// Linux' limit on a name, in bytes.
+/// Linux limits names of files to this many bytes.
 static constexpr size_t kMaxName = 255;
 
-/// `file`.data, or `file`.`number`.data; a long name is cut, and a hash of it
-/// keeps it apart from others.
+/// Returns `file`.data, or `file`.`number`.data. A long name is cut, and gets a hash that tells it
+/// apart from others.
 static std::string makeName(StringRef file, uint64_t number) {
   std::string end = number == 0 ? ".data" : "." + std::to_string(number) + ".data";
   if (file.size() + end.size() <= kMaxName)
     return file.str() + end;
   std::string hash = "~" + llvm::utohexstr(llvm::xxh3_64bits(file), /*LowerCase=*/true, 16);
   size_t kept = kMaxName - end.size() - hash.size();
-  // Not in the middle of a character.
+  // The name must not be cut in the middle of a character.
   while (kept > 0 && (static_cast<uint8_t>(file[kept]) & 0xc0) == 0x80)
     --kept;
   return file.take_front(kept).str() + hash + end;
 }
 
-/// Whether makeName gives `name` for some number.
+/// Returns whether makeName gives `name` for some number.
 static bool isOwnName(StringRef file, StringRef name) {
   if (name == makeName(file, 0))
     return true;
@@ -61,7 +61,7 @@ static std::string beside(StringRef path, StringRef name) {
   return std::string(out);
 }
 
-/// Whether a link, dangling or not, or a file has this name.
+/// Returns whether a file has this name, or a link, even a dangling one.
 static bool isThere(StringRef path) {
   fs::file_status status;
   std::error_code error = fs::status(path, status, /*follow=*/false);
@@ -77,7 +77,7 @@ std::string basin::onnx::chooseDataName(StringRef path,
   }
 }
 
-/// Whether the file at `path` holds `bytes`; `otherwise` if it cannot be read.
+/// Returns whether the file at `path` contains `bytes`, or `otherwise` if it cannot be read.
 static bool holds(StringRef path, StringRef bytes, bool otherwise) {
   MappedFileCheck intact;
   auto buffer = mapFile(path);
@@ -92,7 +92,7 @@ static bool holds(StringRef path, StringRef bytes, bool otherwise) {
   return found;
 }
 
-/// A StringStringEntryProto that names the file `name`, as it stands in a model.
+/// Returns the bytes of a StringStringEntryProto that names the file `name`, as a model has them.
 static std::string encodeLocation(StringRef name) {
   std::string out = "\x0a\x08location\x12";
   size_t size = name.size();

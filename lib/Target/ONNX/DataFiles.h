@@ -6,11 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Names of the data files beside a model that is written.
+// Chooses names for the data files beside a model that is written.
 //
-// OUT.data where no such file is, else OUT.1.data, OUT.2.data, ...: a file that
-// some model may refer to is never written to. When the new model has replaced
-// an old one, the data that only the old one had is removed.
+// The name is OUT.data if no file has it, else OUT.1.data, OUT.2.data, and so on, because a file
+// that some model may refer to is never written to. After the new model has replaced an old one,
+// the data that only the old one had is removed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,12 +25,12 @@
 
 namespace basin::onnx {
 
-/// The first name for the data of the model file `path` that no file in its
-/// folder has and that `isTaken` does not reserve.
+/// Returns the first name for the data of the model file `path` that no file in its folder has
+/// and that `isTaken` does not reserve.
 std::string chooseDataName(llvm::StringRef path, llvm::function_ref<bool(llvm::StringRef)> isTaken);
 
-/// Names of data files that this scheme gave to the model now at `path` and
-/// that no other model of the folder mentions.
+/// Returns the names of data files that this scheme gave to the model now at `path` and that no
+/// other model of the folder mentions.
 std::vector<std::string> findOwnDataFiles(llvm::StringRef path);
 
 } // namespace basin::onnx

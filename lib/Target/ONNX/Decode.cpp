@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// onnx.proto's wire format to structs. This file alone is compiled with
-// exceptions: protozero reports malformed input by throwing, and all of it is
-// caught in `decodeModel`.
+// Decodes onnx.proto's wire format to structs. Only this file is compiled with exceptions, because
+// protozero throws on malformed input. `decodeModel` catches all of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +17,7 @@
 #include <stdexcept>
 
 namespace {
-/// A limit was exceeded or a value makes no sense; `what` says which.
+/// Thrown if a limit is exceeded or a value makes no sense; `what` says which.
 struct Malformed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -42,8 +41,8 @@ public:
   Model model(Reader r);
 
 private:
-  /// Calls `handle(r)` for each field of a message that takes `memory` bytes
-  /// when decoded; a field that it declines is kept.
+  /// Calls `handle(r)` for each field of a message that takes `memory` bytes when decoded. A field
+  /// that `handle` declines is appended to `unknown`, unless that is null.
   template <typename Fn> void fields(Reader &r, size_t memory, std::string *unknown, Fn handle) {
     Nesting nesting(*this, memory);
     while (true) {
@@ -60,10 +59,10 @@ private:
 
   struct Nesting {
     Nesting(Decoder &d, size_t memory) : d(d) {
-      // Every struct of onnx.proto takes two or three messages a level.
+      // A level of nesting in onnx.proto takes two or three messages.
       if (++d.depth > 4 * d.limits.maxDepth)
         throw Malformed("graphs or types nest deeper than " + std::to_string(d.limits.maxDepth));
-      // An empty message takes two bytes in the file.
+      // This bounds the memory, because an empty message takes only two bytes in the file.
       if ((d.memory += memory) > d.limits.maxMemory)
         throw Malformed("the model's nodes and other messages need more than " +
                         std::to_string(d.limits.maxMemory) + " bytes of memory");
@@ -98,7 +97,7 @@ StringRef view(Reader &r) {
 
 StringRef whole(const Reader &r) { return {r.data().data(), r.data().size()}; }
 
-/// A repeated number, packed or not.
+/// Reads a field of a repeated number, packed or not.
 template <typename T, typename Packed, typename One>
 void numbers(Reader &r, std::vector<T> &out, Packed packed, One one) {
   if (r.wire_type() == protozero::pbf_wire_type::length_delimited) {

@@ -6,11 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A ModelProto to files. The data go first, under a name that no file has; then
-// one rename makes the model, which refers to them, visible: a process that ends
-// in between leaves the model and the data that were there before. Refuses to
-// write onto any file that the input consists of, whatever its name: files are
-// compared by device and inode.
+// Writes a ModelProto to files. The data are written first, under a name that no file has. Then
+// one rename makes the model visible, which refers to them. If the process ends in between, the
+// model and the data from before are still there. No file of the input is overwritten. Files are
+// compared by device and inode, so another name for an input file does not help.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +35,8 @@ namespace paths = llvm::sys::path;
 // What the module refers to
 //===----------------------------------------------------------------------===//
 
-/// Files the model refers to, relative to its folder.
+/// Returns the files that the model refers to, relative to its folder. Sets `spills` if some
+/// initializer is to be moved to a data file.
 static llvm::StringSet<> externalLocations(ModuleOp module, bool &spills) {
   llvm::StringSet<> out;
   module.walk([&](Operation *op) {
@@ -48,8 +48,8 @@ static llvm::StringSet<> externalLocations(ModuleOp module, bool &spills) {
   return out;
 }
 
-/// Paths of the files that the input consists of: as the caller knows them, the
-/// model's own, and all data files it came with, used still or not.
+/// Returns the paths of the input's files: those that the caller names, the model's own, and all
+/// data files that it came with, even those that are no longer used.
 static std::vector<std::string> inputFiles(ModuleOp module, const ExportOptions &options) {
   std::vector<std::string> out = options.inputFiles;
   if (auto file = dyn_cast<FileLineColLoc>(module.getLoc()))
@@ -65,7 +65,7 @@ static std::vector<std::string> inputFiles(ModuleOp module, const ExportOptions 
   return out;
 }
 
-/// Whether external files are where a model in `outputDir` would look for them.
+/// Returns whether external files are where a model in `outputDir` would look for them.
 static bool canShare(ModuleOp module, StringRef outputDir) {
   auto base = module->getAttrOfType<StringAttr>(kBaseDirAttr);
   return base && fs::equivalent(base.getValue(), outputDir.empty() ? "." : outputDir);
@@ -75,7 +75,7 @@ static bool canShare(ModuleOp module, StringRef outputDir) {
 // Where it goes
 //===----------------------------------------------------------------------===//
 
-/// Refuses what must not be replaced: the input's files, and what is no file.
+/// Fails if `path` must not be replaced: it is a file of the input, or no regular file.
 static LogicalResult checkTarget(ModuleOp module, StringRef path, ArrayRef<std::string> inputs) {
   for (const std::string &input : inputs)
     if (fs::equivalent(input, path))
@@ -90,7 +90,7 @@ static LogicalResult checkTarget(ModuleOp module, StringRef path, ArrayRef<std::
 }
 
 namespace {
-/// One export: the policy, and both files.
+/// One export, with its policy and both files.
 class FileExport {
 public:
   FileExport(ModuleOp module, StringRef path, const ExportOptions &options)
@@ -120,7 +120,7 @@ LogicalResult FileExport::fail(StringRef name, std::error_code error) {
   return module.emitError("cannot write ")
          << quoteName(name)
          << ": "
-         // The kernel's answer where it copies from a mapping without a file behind it.
+         // This is the kernel's error if it copies from a mapping whose file shrank.
          << (error == std::errc::bad_address ? "an input file shrank while it was read"
                                              : error.message());
 }
@@ -173,7 +173,7 @@ LogicalResult FileExport::write() {
 }
 
 LogicalResult FileExport::publish() {
-  // Asked before the old model is gone, and kept where an input needs them.
+  // This must be found out before the old model is gone. Data files of the input are kept.
   std::vector<std::string> old = findOwnDataFiles(path);
   llvm::erase_if(old, [&](const std::string &name) {
     return llvm::any_of(

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Blocks to GraphProto, ops to NodeProto.
+// Exports blocks as GraphProto and ops as NodeProto.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,8 +22,8 @@ using namespace basin::onnx;
 using wire::Rope;
 namespace field = basin::onnx::wire::field;
 
-/// Whether a stated type is still true of a value whose type was inferred or
-/// changed since: nothing static in one differs in the other.
+/// Returns whether a type that the model stated still holds for a value whose type was inferred
+/// or changed since: nothing static in one type differs in the other.
 static bool agrees(Type stated, Type actual) {
   auto a = dyn_cast<TensorType>(stated), b = dyn_cast<TensorType>(actual);
   if (!a || !b)

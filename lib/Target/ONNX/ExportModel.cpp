@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A module to a ModelProto. ExportFiles.cpp writes that to files.
+// Exports a module as a ModelProto. ExportFiles.cpp writes that to files.
 //
 //===----------------------------------------------------------------------===//
 

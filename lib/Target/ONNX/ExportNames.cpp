@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Names of values at export: the recorded ones where they still are unique,
-// fresh ones elsewhere. A graph's outputs come first, they are its interface.
-// Sibling subgraphs may use a name twice; a subgraph may hide an outer name
-// only if it does not use the outer value.
+// Chooses names of values at export. A value keeps its recorded name if that still is unique, and
+// gets a new one otherwise. A graph's outputs are named first, because they are its interface.
+// Sibling subgraphs may use the same name. A subgraph may hide an outer name only if it does not
+// use the outer value.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,8 +46,8 @@ void Exporter::assign(Value value, StringRef wanted) {
   valueNames[value] = name;
 }
 
-/// Whether an output can simply be a value's name: a node of this very block
-/// computes it, or it already has that name.
+/// Returns whether a value can simply take the name of an output: a node of this block computes
+/// it, or it already has that name.
 static bool canTakeOutputName(Value value, StringRef name, Block &block) {
   if (getValueName(value) == name)
     return true;
@@ -75,9 +75,9 @@ void Exporter::nameValues(Block &block, GraphInfoAttr info) {
       if (valueNames.contains(result) || isa<AbsentOp>(op))
         continue;
       StringRef recorded = getValueName(result);
-      // An output that the node leaves out keeps its empty name.
+      // An optional output that the node leaves out keeps its empty name.
       bool leftOut = recorded.empty() && result.use_empty() && op.hasAttr(kOutsAttr);
-      // An input of this name shadows its default value, by ONNX's rule.
+      // By ONNX's rule, an initializer with the name of an input is the input's default value.
       auto it = scopes.back().names.find(recorded);
       bool isDefault = isa<InitializerOp>(op) && it != scopes.back().names.end() &&
                        isa<BlockArgument>(it->second);

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attributes to AttributeProto and TensorProto.
+// Exports attributes as AttributeProto and TensorProto.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +27,7 @@ namespace field = basin::onnx::wire::field;
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// Calls `fn` with each `T` of `bytes`, which may not be aligned.
+/// Calls `fn` with each `T` in `bytes`, which need not be aligned.
 template <typename T, typename Fn> static void forEach(ArrayRef<char> bytes, Fn fn) {
   for (size_t i = 0; i + sizeof(T) <= bytes.size(); i += sizeof(T)) {
     T value;
@@ -36,7 +36,7 @@ template <typename T, typename Fn> static void forEach(ArrayRef<char> bytes, Fn 
   }
 }
 
-/// The typed field that ONNX assigns to the element type.
+/// Writes the elements into the typed field that ONNX has for their type.
 static void typedData(Rope &out, ArrayRef<char> bytes, Type element) {
   SmallVector<int64_t> values;
   std::string packed(bytes.data(), bytes.size());
@@ -82,7 +82,7 @@ static void typedData(Rope &out, ArrayRef<char> bytes, Type element) {
 }
 
 LogicalResult Exporter::writeData(Operation *op, ArrayRef<char> bytes, Rope &out) {
-  // ONNX asks for page alignment so that a runtime may map the tensor.
+  // ONNX asks for page alignment, so that a runtime can map the tensor.
   constexpr uint64_t kAlign = 4096;
   if (uint64_t padding = (kAlign - data.written % kAlign) % kAlign; bytes.size() >= kAlign) {
     data.os->write_zeros(padding);

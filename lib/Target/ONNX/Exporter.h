@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the files of the exporter share.
+// Declarations that the files of the exporter share.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,7 +43,7 @@ private:
   // ExportModel.cpp
   llvm::LogicalResult function(FunctionOp op, Rope &out);
   void opsets(Rope &out, uint32_t tag, mlir::ArrayAttr opsets);
-  /// The fields every message may have: documentation, metadata, unknown ones.
+  /// Writes the fields that every message may have: documentation, metadata, unknown fields.
   static void common(Rope &out, mlir::DictionaryAttr info, uint32_t docTag, uint32_t metaTag,
                      llvm::StringRef prefix = "");
   static void entries(Rope &out, uint32_t tag, mlir::ArrayAttr entries);
@@ -61,7 +61,7 @@ private:
     llvm::StringMap<mlir::Value> names;
     mlir::Region *region;
   };
-  /// Names all values of `block`; each differs from what its uses can see.
+  /// Names all values of `block`. A name differs from all others that the value's uses can see.
   void nameValues(mlir::Block &block, GraphInfoAttr info);
   void assign(mlir::Value value, llvm::StringRef wanted);
   bool isFree(llvm::StringRef name) const;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The field numbers of onnx.proto's messages, by the names that the fields have
-// there: a message is an enum. Reading and writing use these alone.
+// The field numbers of onnx.proto. Each message is an enum, and the fields have the names that
+// they have there. Reading and writing use no other numbers.
 //
 //===----------------------------------------------------------------------===//
 

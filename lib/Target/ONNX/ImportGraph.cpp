@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// GraphProto to a block: inputs, initializers, nodes, outputs.
+// Imports a GraphProto as a block: inputs, initializers, nodes, outputs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -75,8 +75,7 @@ FailureOr<GraphInfoAttr> Importer::graphInfo(const wire::Graph &g, Scope &scope)
 }
 
 LogicalResult Importer::initializers(const wire::Graph &g, Scope &scope) {
-  // Before IR version 4 an initializer had to be an input too, yet was
-  // constant.
+  // Before IR version 4 an initializer had to be an input, too, but was constant.
   bool inputsOverride = model.irVersion.value_or(0) >= 4;
   llvm::StringSet<> seen;
   auto create = [&](StringRef name, Attribute value, Type type,

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ModelProto to a module: decode, the main graph, the functions.
+// Imports a ModelProto as a module: decodes it, and imports the main graph and the functions.
 //
 //===----------------------------------------------------------------------===//
 
@@ -122,7 +122,7 @@ LogicalResult Importer::function(const wire::Function &f) {
   }
   std::string symbol =
       (f.domain.value_or("") + "::" + f.name.value_or("") + "::" + f.overload.value_or("")).str();
-  // A domain or name may contain the separator.
+  // A domain or name may contain the separator, so two symbols may be equal.
   while (!functionSymbols.insert(symbol).second)
     symbol += "_";
   auto op = FunctionOp::create(
@@ -211,7 +211,7 @@ OwningOpRef<ModuleOp> basin::onnx::importModel(StringRef path, MLIRContext *cont
     emitError(UnknownLoc::get(context)) << "cannot read " << quoteName(path) << ": " << why.str();
     return OwningOpRef<ModuleOp>();
   };
-  // A device may never end, and a pipe cannot be mapped.
+  // Only regular files can be read: a device may never end, and a pipe cannot be mapped.
   llvm::sys::fs::file_status status;
   if (!llvm::sys::fs::status(path, status) &&
       status.type() != llvm::sys::fs::file_type::regular_file)

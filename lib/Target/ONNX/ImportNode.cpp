@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// NodeProto to typed ops or `onnx.node`. A node becomes a typed op only where
-// the schema covers all of it: counts, attribute names and kinds, subgraphs;
-// a model-local function of the same name takes precedence.
+// Imports a NodeProto as a typed op or as `onnx.node`. A node becomes a typed op only if the
+// schema covers all of it: counts, names and kinds of attributes, subgraphs. A model-local
+// function of the same name takes precedence.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,7 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-/// A node's attributes are kept sorted: a bound on the time that takes.
+/// A node's attributes are kept sorted. This limit bounds the time that sorting takes.
 static constexpr size_t kMaxAttributes = 10000;
 
 LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope, const Twine &where) {
@@ -98,9 +98,9 @@ bool Importer::isTypedUse(RegisteredOperationName name, const NodeSchema &schema
          fitsTypedOp(name, schema, operands.size(), n.outputs.size(), attrs, graphNames);
 }
 
-/// Refuses a known attribute of the wrong kind. Before opset 13 some attributes
-/// had other kinds (Cast's `to` was a name), and a function's attribute that
-/// refers to the caller's has none; nodes with such stay untyped.
+/// Refuses a known attribute of the wrong kind. Two cases are allowed, and such nodes stay
+/// untyped. Before opset 13 some attributes had other kinds (Cast's `to` was a name). And a
+/// function's attribute that refers to one of the caller's has no kind.
 LogicalResult Importer::attributeKinds(const wire::Node &n, const Attrs &attrs, StringRef where) {
   constexpr int64_t kFirstStable = 13;
   const NodeSchema *schema = nullptr;
@@ -132,7 +132,7 @@ Operation *Importer::createNode(const wire::Node &n, OperationState &state, cons
   if (typed && isTypedUse(*typed, *schema, n, state.operands, attrs, graphNames)) {
     state.name = *typed;
     state.addAttributes(attrs);
-    // The domain's form where it is not the plain one.
+    // The form of the domain is kept if it is not the usual one.
     if (n.domain && *n.domain != schema->domain)
       state.addAttribute(kDomainAttr, b.getStringAttr(*n.domain));
     else if (n.domain && schema->domain.empty())

@@ -6,14 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Nodes in topological order. ONNX asks for it, runtimes do not, and exporters
-// forget. A list that is in order stays as it is; else each node comes after
-// those that it needs and otherwise where it stood: a depth-first search in the
-// order of the list, with a stack of its own. A node needs what its subgraphs
-// read of the graph around them.
+// Sorts nodes topologically. ONNX asks for that order, but runtimes do not, and some exporters
+// forget it. A list that is in order stays as it is. Otherwise each node comes after those that
+// it needs, and as near as possible to where it stood: a depth-first search in the order of the
+// list, with its own stack, finds that order. A node also needs what its subgraphs read from the
+// graph around them.
 //
-// An edge that closes a cycle is passed over, so that the first node that lacks
-// an input is one on the cycle.
+// An edge that closes a cycle is ignored, so the first node that lacks an input is on the cycle.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +28,7 @@ public:
   NodeOrder(ArrayRef<wire::Node> nodes, const Scope &scope);
 
   bool isInOrder() const;
-  /// The sorted order; `hasCycle` says whether it is one.
+  /// Returns the sorted order. If `hasCycle` is set, the order is not topological.
   std::vector<unsigned> sort(bool &hasCycle) const;
 
 private:
@@ -38,15 +37,15 @@ private:
   bool isHidden(StringRef name) const;
 
   llvm::DenseMap<StringRef, unsigned> producers;
-  /// Nodes whose results each node needs.
+  /// For each node, the nodes whose results it needs.
   std::vector<llvm::SmallVector<unsigned, 2>> needs;
-  /// Names defined by the subgraphs that are being searched.
+  /// The names that are defined by the subgraphs that are being searched, outermost first.
   std::vector<llvm::DenseSet<StringRef>> inner;
 };
 } // namespace
 
 NodeOrder::NodeOrder(ArrayRef<wire::Node> nodes, const Scope &scope) : needs(nodes.size()) {
-  // What a graph's inputs and initializers define, no node can.
+  // A node cannot define a name that the graph's inputs or initializers define.
   for (auto [i, n] : llvm::enumerate(nodes))
     for (StringRef name : n.outputs)
       if (!name.empty() && !scope.values.contains(name))
@@ -74,7 +73,7 @@ void NodeOrder::addNeed(unsigned node, StringRef name) {
     needs[node].push_back(it->second);
 }
 
-// As deep as subgraphs nest, which the decoder bounds.
+// The recursion is as deep as subgraphs nest, which the decoder bounds.
 void NodeOrder::addSubgraph(unsigned node, const wire::Graph &graph) {
   llvm::DenseSet<StringRef> defined;
   for (const wire::ValueInfo &v : graph.inputs)

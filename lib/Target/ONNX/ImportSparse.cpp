@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// SparseTensorProto: values of shape [n], and as indices either positions in
-// the flattened tensor, [n], or coordinates, [n, rank]. Indices in a file of
-// their own are not read, as no external data is at import.
+// Imports SparseTensorProto. Its values have shape [n]. Its indices are positions in the
+// flattened tensor, [n], or coordinates, [n, rank]. Indices in a file of their own are not read,
+// because import reads no external data.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,14 +21,14 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-/// The type of elements with or without information.
+/// Returns the type of elements, which may have tensor information around them.
 static ShapedType typeOf(Attribute elements) {
   auto typed = dyn_cast<TypedAttr>(stripTensorInfo(elements));
   return typed ? dyn_cast<ShapedType>(typed.getType()) : ShapedType();
 }
 
-/// The index that lies outside of `dims` or not behind the one before it, as
-/// text; empty where all is well.
+/// Returns the first index, as text, that is outside of `dims` or not greater than the one before
+/// it. The text is empty if there is none.
 static std::string findBadIndex(ArrayRef<char> bytes, ArrayRef<int64_t> dims, int64_t elements,
                                 bool isLinear) {
   int64_t previous = -1;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// TensorProto and AttributeProto to attributes. No size that a model states is
-// believed before the bytes that back it are seen.
+// Imports TensorProto and AttributeProto as attributes. A size that a model states is not trusted
+// until the bytes for it were seen.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ namespace field = basin::onnx::wire::field;
 // Elements
 //===----------------------------------------------------------------------===//
 
-/// Packs `values`, one a typed entry, into `raw_data` layout.
+/// Packs `values`, each from one typed entry, into the layout of `raw_data`.
 template <typename T>
 static void appendEntries(std::vector<char> &out, ArrayRef<T> values, size_t bytesEach) {
   for (T value : values) {
@@ -38,7 +38,7 @@ static void appendEntries(std::vector<char> &out, ArrayRef<T> values, size_t byt
   }
 }
 
-/// Six-bit floats stand one to an entry but four to three bytes in raw data.
+/// Packs six-bit floats. A typed entry has one of them, and three bytes of raw data have four.
 static void appendSixBit(std::vector<char> &out, ArrayRef<int32_t> values) {
   uint32_t bits = 0, count = 0;
   for (int32_t value : values) {
@@ -80,7 +80,7 @@ static std::optional<int64_t> parseCount(StringRef text) {
   return value;
 }
 
-/// Whether no file, and no link to one, has the name.
+/// Returns whether the name belongs to no file and to no link to a file.
 static bool isMissing(StringRef baseDir, StringRef location) {
   SmallString<128> path(baseDir);
   llvm::sys::path::append(path, location);
@@ -121,7 +121,7 @@ FailureOr<TypedAttr> Importer::externalElements(const wire::Tensor &t, RankedTen
                                           canonical ? ArrayAttr() : entries(t.external)));
   bool isFirst = dataFiles.insert(b.getStringAttr(location));
   if (isMissing(baseDir, location)) {
-    // A graph can be looked at without its weights; what reads them will fail.
+    // A graph can be inspected without its weights. Passes that read them will fail.
     if (isFirst)
       emitWarning(loc) << "external data " << quoteName(location)
                        << " cannot be found: its tensors cannot be read";
@@ -146,7 +146,7 @@ FailureOr<TypedAttr> Importer::elements(const wire::Tensor &t, const Twine &what
   for (int64_t dim : t.dims)
     if (dim < 0)
       return error(what) << "expected sizes of at least 0, but got " << dim;
-  // The type's element count must fit 64 bits before anything asks for it.
+  // The number of elements must fit 64 bits before anything asks the type for it.
   bool isString = isa<StringType>(element);
   std::optional<uint64_t> expected =
       getRawByteSize(t.dims, isString ? IntegerType::get(ctx, 8) : element);
@@ -204,7 +204,7 @@ FailureOr<Attribute> Importer::tensor(const wire::Tensor &t, const Twine &what) 
 // Attributes
 //===----------------------------------------------------------------------===//
 
-/// AttributeProto.type, or what the fields say where old models leave it out.
+/// Returns AttributeProto.type. Old models may leave it out; then the fields that are set tell it.
 static int32_t kindOf(const wire::Attribute &a) {
   if (a.type != 0)
     return a.type;

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the files of the importer share.
+// Declarations that the files of the importer share.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +27,8 @@
 
 namespace basin::onnx {
 
-/// Names visible at a point: those of a graph, then of the graphs around it.
+/// The names visible at a point: those of a graph, and through `parent` those of the graphs
+/// around it.
 struct Scope {
   const Scope *parent = nullptr;
   llvm::DenseMap<llvm::StringRef, mlir::Value> values;
@@ -38,23 +39,23 @@ struct Scope {
   mlir::Value lookup(llvm::StringRef name) const;
 };
 
-/// What a diagnostic calls a node or a function.
+/// Returns what a diagnostic calls a node or a function.
 std::string describe(const wire::Node &n);
 std::string describe(const wire::Function &f);
 
-/// A domain with its default forms folded.
+/// Returns a domain in one form: the default domain can be written in two.
 llvm::StringRef canonicalDomain(const wire::Text &domain);
 
 struct Refusal {
   std::string where, why;
 };
 
-/// What can be refused before any IR is made: opset imports, and functions that
-/// are defined twice, call themselves or are called with too much.
+/// Returns what can be refused before any IR is made, if anything: wrong opset imports, and
+/// functions that are defined twice, call themselves or are called with too many operands.
 std::optional<Refusal> checkModel(const wire::Model &model);
 
-/// An order in which each node comes after those whose results it needs;
-/// nothing where the nodes are in one. `scope` has the inputs and initializers.
+/// Returns an order in which each node comes after those whose results it needs, or nothing if
+/// the nodes already are in such an order. `scope` has the inputs and initializers.
 std::optional<std::vector<unsigned>> sortNodes(llvm::ArrayRef<wire::Node> nodes, const Scope &scope,
                                                bool &hasCycle);
 
@@ -116,7 +117,7 @@ private:
 
   // ImportTensor.cpp
   llvm::FailureOr<mlir::Attribute> attribute(const wire::Attribute &a, const llvm::Twine &where);
-  /// The elements alone; `what` names the tensor in diagnostics.
+  /// Reads only the tensor's elements. `what` names the tensor in diagnostics.
   llvm::FailureOr<mlir::TypedAttr> elements(const wire::Tensor &t, const llvm::Twine &what);
   llvm::FailureOr<mlir::TypedAttr>
   externalElements(const wire::Tensor &t, mlir::RankedTensorType type, const llvm::Twine &what);
@@ -127,7 +128,7 @@ private:
 
   // ImportSparse.cpp
   llvm::FailureOr<mlir::Attribute> sparse(const wire::SparseTensor &s, const llvm::Twine &what);
-  /// Checks `count` indices into `dims`, of `elements` elements in all.
+  /// Checks `count` indices into a tensor of sizes `dims`, which has `elements` elements.
   llvm::LogicalResult sparseIndices(mlir::Attribute indices, llvm::ArrayRef<int64_t> dims,
                                     int64_t count, int64_t elements, const llvm::Twine &what);
 
@@ -143,7 +144,7 @@ private:
   llvm::StringSet<> functionSymbols;
   /// Locations of external data, in the order in which they are met.
   llvm::SetVector<mlir::Attribute> dataFiles;
-  /// Of ai.onnx, in the graph or function at hand; 0 if it imports none.
+  /// The version of ai.onnx that the current graph or function imports, or 0 if it imports none.
   int64_t opsetVersion = 0;
 };
 

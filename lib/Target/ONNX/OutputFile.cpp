@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Why not LLVM's TempFile and raw_fd_ostream: the one takes over the signals of
-// a host program, Python's interrupt among them; the other ends the process
-// where its last bytes do not fit the disk.
+// LLVM's TempFile and raw_fd_ostream are not used. TempFile takes over the signals of a host
+// program, also Python's interrupt. raw_fd_ostream ends the process if its last bytes do not fit
+// on the disk.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +27,7 @@ using llvm::StringRef;
 
 static std::error_code lastError() { return {errno, std::generic_category()}; }
 
-/// Bytes to a descriptor; the first error is kept, and nothing written after it.
+/// Writes bytes to a descriptor. After the first error, which it keeps, it writes nothing more.
 class OutputFile::Stream : public llvm::raw_ostream {
 public:
   explicit Stream(int descriptor) : descriptor(descriptor) { SetBufferSize(1 << 20); }
@@ -65,7 +65,7 @@ OutputFile::~OutputFile() {
     ::unlink(temporary.c_str());
 }
 
-/// Calls `create` with names in the folder until it makes a file of one.
+/// Calls `create` with new names in the folder until it makes a file.
 std::error_code OutputFile::makeName(llvm::function_ref<int(const char *)> create) {
   std::random_device random;
   for (unsigned tries = 0; tries < 100; ++tries) {
@@ -84,7 +84,7 @@ std::error_code OutputFile::makeName(llvm::function_ref<int(const char *)> creat
 std::error_code OutputFile::open(StringRef dir) {
   folder = dir.empty() ? "." : dir.str();
 #ifdef O_TMPFILE
-  // A name is given by way of /proc.
+  // Giving the file a name later needs /proc.
   if (::access("/proc/self/fd", X_OK) == 0)
     descriptor = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 #endif
@@ -116,7 +116,7 @@ std::error_code OutputFile::publishNew(StringRef path) {
   if (::link(temporary.c_str(), name.c_str()) == 0) {
     ::unlink(temporary.c_str());
   } else {
-    // File systems without links: the name was free a moment ago.
+    // The file system may have no links. Then a rename must do; the name was free a moment ago.
     if (errno == EEXIST || ::access(name.c_str(), F_OK) == 0)
       return std::make_error_code(std::errc::file_exists);
     if (::rename(temporary.c_str(), name.c_str()) != 0)

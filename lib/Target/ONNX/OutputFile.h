@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A file that appears under its name when all of it is written, or never.
+// A file that appears under its name only after all of it was written.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,21 +22,21 @@
 
 namespace basin::onnx {
 
-/// Written without a name where the system can (O_TMPFILE), so that nothing is
-/// left of it however the process ends, else under a short name of its own:
-/// one made from a long name could be too long.
+/// The file is written without a name if the system can do that (O_TMPFILE). Then nothing is left
+/// of it, however the process ends. Otherwise it is written under a short name of its own,
+/// because a name made from the final one could be too long.
 class OutputFile {
 public:
   OutputFile();
   ~OutputFile();
-  /// In folder `dir`; empty is the working directory.
+  /// Makes the file in folder `dir`. An empty text is the working directory.
   std::error_code open(llvm::StringRef dir);
   llvm::raw_ostream &os();
-  /// The first error of writing, after all buffers are written.
+  /// Writes all buffers, and returns the first error of all writing.
   std::error_code finish();
-  /// Gives it the name `path`, which no file may have.
+  /// Gives the file the name `path`. Fails if another file has it.
   std::error_code publishNew(llvm::StringRef path);
-  /// Gives it the name `path`, in place of the file that has it.
+  /// Gives the file the name `path`, and replaces the file that has it.
   std::error_code publishOver(llvm::StringRef path);
 
 private:

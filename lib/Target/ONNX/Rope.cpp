@@ -53,7 +53,7 @@ void Rope::bytes(uint32_t tag, StringRef value) {
 }
 
 void Rope::borrowed(uint32_t tag, ArrayRef<char> value, std::shared_ptr<void> owner) {
-  // Short ones are cheaper to copy than to keep apart.
+  // Short values are cheaper to copy than to keep as pieces of their own.
   if (value.size() < 256)
     return bytes(tag, StringRef(value.data(), value.size()));
   header(tag, 2);

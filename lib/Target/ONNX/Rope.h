@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A protobuf message under construction whose large fields are borrowed.
+// Builds a protobuf message without copying its large fields.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,20 +23,19 @@
 
 namespace basin::onnx::wire {
 
-/// Fields are appended in order; `message` splices another rope's pieces, so
-/// that a tensor's bytes are neither copied nor held twice, however deep the
-/// nesting.
+/// Fields are appended in order. `message` takes over another rope's pieces, so a tensor's bytes
+/// are neither copied nor held twice, no matter how deep messages nest.
 class Rope {
 public:
   void varint(uint32_t tag, uint64_t value);
   void integer(uint32_t tag, int64_t value) { varint(tag, static_cast<uint64_t>(value)); }
   void number(uint32_t tag, float value);
   void bytes(uint32_t tag, llvm::StringRef value);
-  /// Refers to `value`, which `owner` keeps until the rope is written.
+  /// Appends a field that refers to `value`. `owner` keeps it alive until the rope is written.
   void borrowed(uint32_t tag, llvm::ArrayRef<char> value, std::shared_ptr<void> owner);
   void message(uint32_t tag, Rope &&child);
   void packedIntegers(uint32_t tag, llvm::ArrayRef<int64_t> values);
-  /// Bytes that already are fields.
+  /// Appends bytes that already are fields.
   void verbatim(llvm::StringRef fields);
 
   uint64_t size() const { return total; }

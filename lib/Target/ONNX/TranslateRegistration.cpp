@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `--onnx-to-mlir` and `--mlir-to-onnx`. The import opens the file by its name
-// rather than taking the bytes that the tool already read: external data is
-// found beside the file, and weights stay mapped. From stdin the model is read
-// from memory and external data is looked for in the working directory.
+// Registers `--onnx-to-mlir` and `--mlir-to-onnx`. The import opens the file by its name and does
+// not take the bytes that the tool already read: so external data is found beside the file, and
+// weights stay mapped. From stdin the model is read from memory, and external data is looked for
+// in the working directory.
 //
 //===----------------------------------------------------------------------===//
 

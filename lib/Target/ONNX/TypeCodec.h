@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// TypeProto to MLIR types and back.
+// Converts TypeProto to MLIR types and back.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,12 +20,12 @@
 
 namespace basin::onnx::wire {
 
-/// The MLIR type of a TypeProto; fails on an element type that ONNX does not
-/// define. What a type does not say (denotations, nonsensical sizes) is lost:
-/// compare `encodeType` with the original bytes.
+/// Returns the MLIR type of a TypeProto. Fails on an element type that ONNX does not define. An
+/// MLIR type cannot hold everything (denotations, nonsensical sizes). To find out whether
+/// something was lost, compare `encodeType` with the original bytes.
 llvm::Expected<mlir::Type> decodeType(mlir::MLIRContext *ctx, const Type &type);
 
-/// The TypeProto of an MLIR type; an empty rope for `!onnx.unknown`.
+/// Returns the TypeProto of an MLIR type, or an empty rope for `!onnx.unknown`.
 Rope encodeType(mlir::Type type);
 
 } // namespace basin::onnx::wire

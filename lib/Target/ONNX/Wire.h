@@ -8,10 +8,10 @@
 //
 // The messages of onnx.proto as plain structs that refer to the file's bytes.
 //
-// Why not protobuf's generated classes: they copy every tensor, register
-// globally under names that a host program's own ONNX may use too, and drop
-// the wire order of what they do not know. Decoding here is by protozero.
-// Fields that Basin does not interpret are kept verbatim in `unknown`.
+// protobuf's generated classes are not used, for three reasons. They copy every tensor. They
+// register globally under names that a host program's own ONNX may use, too. And they lose the
+// order of unknown fields. Decoding here is by protozero. Fields that Basin does not interpret
+// are kept verbatim in `unknown`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +38,7 @@ struct Tensor {
   std::vector<int64_t> dims;
   std::optional<int32_t> dataType;
   Text name, doc, raw;
-  // Typed storage, one of them at most.
+  // Typed storage. At most one of these lists is used.
   std::vector<float> floats;
   std::vector<double> doubles;
   std::vector<int32_t> int32s;
@@ -61,7 +61,7 @@ struct Dim {
   Text param;
 };
 
-/// A TypeProto. `bytes` is the whole message, for what the struct does not say.
+/// A TypeProto. `bytes` is the whole message, with what the other members cannot hold.
 struct Type {
   enum Kind { None, Tensor, Sequence, Map, Optional, Sparse, Opaque } kind = None;
   int32_t elementType = 0; // the key type of a map
@@ -87,7 +87,7 @@ struct Attribute {
   std::optional<float> f;
   std::optional<int64_t> i;
   Text s;
-  // Most attributes have none of these: pointers keep them small.
+  // Most attributes have none of these, and pointers keep the struct small.
   std::unique_ptr<Tensor> t;
   std::unique_ptr<Graph> g;
   std::unique_ptr<SparseTensor> sparse;
@@ -149,12 +149,12 @@ struct Model {
 
 struct Limits {
   unsigned maxDepth = 64;
-  /// Bytes that the structs above may take in all, without their names and
-  /// numbers, which the file's size bounds. While a list grows, twice as much.
+  /// The number of bytes that all structs above may take together. Their names and numbers do not
+  /// count, because the file's size bounds these. While a list grows it may take twice as much.
   size_t maxMemory = 1u << 30;
 };
 
-/// Decodes a ModelProto. The result refers to `bytes`.
+/// Decodes a ModelProto. The result refers to `bytes`, which must outlive it.
 llvm::Expected<Model> decodeModel(StringRef bytes, const Limits &limits);
 
 } // namespace basin::onnx::wire

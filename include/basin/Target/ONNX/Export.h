@@ -17,34 +17,32 @@
 
 namespace basin::onnx {
 
-/// Where the tensors go that the input keeps in files of their own.
+/// Where tensors go that the input has in files of their own.
 enum class ExternalData {
-  /// Share when the output stands in the input's folder, else copy.
+  /// Share if the output is in the input's folder, else Copy.
   Auto,
-  /// Refer to the input's own data files; the output must stand in their
-  /// folder.
+  /// The output refers to the input's own data files, and must be in their folder.
   Share,
-  /// One file OUTPUT.data beside the output (OUTPUT.1.data, ... where a file of
-  /// that name is there).
+  /// They go to one file OUTPUT.data beside the output, or to OUTPUT.1.data, ... if a file has
+  /// that name.
   Copy,
-  /// Inside the model file; refused above protobuf's limit of 2 GiB.
+  /// They go into the model file. This fails above protobuf's limit of 2 GiB.
   Embed
 };
 
 struct ExportOptions {
   ExternalData externalData = ExternalData::Auto;
-  /// Files that must not be written, besides those that the module knows it
-  /// came from.
+  /// Files that must not be written, in addition to those that the module came from.
   std::vector<std::string> inputFiles;
 };
 
-/// Writes `module` as an ONNX model. Model and data file become visible by one
-/// rename when both are complete; a failure emits one diagnostic and leaves
-/// everything as it was. The files of the input are refused as outputs.
+/// Writes `module` as an ONNX model. One rename makes the model visible after it and its data file
+/// are complete. A failure emits one diagnostic and leaves everything as it was. It fails if the
+/// output is a file of the input.
 llvm::LogicalResult exportModel(mlir::ModuleOp module, llvm::StringRef path,
                                 const ExportOptions &options = {});
 
-/// Writes the model to `os`; external data stays external, by the same names.
+/// Writes the model to `os`. External data stays external, under the same names.
 llvm::LogicalResult exportModel(mlir::ModuleOp module, llvm::raw_ostream &os);
 
 } // namespace basin::onnx

@@ -16,7 +16,7 @@
 namespace basin::onnx {
 
 struct ImportOptions {
-  /// The folder that external data is relative to; empty: that of the file.
+  /// The folder that external data is relative to. If it is empty, that is the file's folder.
   std::string baseDir;
   /// Subgraphs, types and attributes may nest this deep.
   unsigned maxDepth = 64;
@@ -25,12 +25,12 @@ struct ImportOptions {
 /// Reads the ONNX model at `path`. The file is mapped, not read: large
 /// initializers refer to the mapping, which lives as long as the context.
 /// External data is checked (inside the folder, long enough) but not opened
-/// for reading. On a model that is not valid, emits one diagnostic that names
-/// the node or tensor and the reason, and returns null.
+/// for reading. If the model is not valid, emits one diagnostic that names the node or tensor and
+/// the reason, and returns null.
 mlir::OwningOpRef<mlir::ModuleOp> importModel(llvm::StringRef path, mlir::MLIRContext *context,
                                               const ImportOptions &options = {});
 
-/// The same from memory; `buffer` is kept for as long as the context needs it.
+/// Does the same from memory. `buffer` is kept as long as the context needs it.
 mlir::OwningOpRef<mlir::ModuleOp> importModel(std::unique_ptr<llvm::MemoryBuffer> buffer,
                                               mlir::MLIRContext *context,
                                               const ImportOptions &options = {});
