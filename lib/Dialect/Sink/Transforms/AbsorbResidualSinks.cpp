@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Per dimension: powers of two out of the writers, into the norms' pre-affine
-// vectors. Which dimensions and how much is told, measured or guessed, in that
-// order.
+// Moves a power of two for each dimension out of the writers of a stream and into the norms'
+// pre-affine vectors. The dimensions and powers are those that the options give, or those that
+// were measured, or guesses from the weights, in that order.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,7 +54,7 @@ static double median(std::vector<double> values) {
   return *middle;
 }
 
-/// 2^round(log2(value / typical)), where that is more than 1.
+/// Returns round(log2(value / typical)), or 0 if that is negative.
 static int exponentOf(double value, double typical) {
   if (!(typical > 0) || !(value > typical))
     return 0;
@@ -110,14 +110,14 @@ AbsorbResidualSinksPass::measure(ArrayRef<ResidualStream> streams) {
 // The heuristic on weights alone
 //===----------------------------------------------------------------------===//
 
-/// Elements of a value of static shape; nothing for others.
+/// Returns the number of elements of a value, or nothing if its shape is not static.
 static std::optional<int64_t> countElements(Value value) {
   auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
   return type && type.hasStaticShape() ? std::optional(type.getNumElements()) : std::nullopt;
 }
 
-/// Calls `visit` with each element of a weight and its position on `axis`, read
-/// where it lies; false where its data is not of a real type or cannot be had.
+/// Calls `visit` with each element of a weight and its position on `axis`, without copying the
+/// data. Returns false if the data is not of a real type or cannot be read.
 static bool visitWeight(Value weight, int64_t axis,
                         llvm::function_ref<void(double, int64_t)> visit) {
   Attribute value = onnx::getConstantAttr(weight);
@@ -131,8 +131,8 @@ static bool visitWeight(Value weight, int64_t axis,
   return true;
 }
 
-/// Per dimension, the smallest norm weight among the readers, relative to each
-/// norm's median.
+/// Returns, for each dimension, the smallest norm weight among the readers, relative to the median
+/// of that norm's weights.
 static std::vector<double> readerWeights(const ResidualStream &stream) {
   std::vector<double> smallest(*stream.dim, 1);
   DenseSet<Value> seen;
@@ -154,8 +154,8 @@ static std::vector<double> readerWeights(const ResidualStream &stream) {
   return smallest;
 }
 
-/// Per dimension, the largest norm of a writer's column, relative to the
-/// writer's median.
+/// Returns, for each dimension, the largest norm of a writer's column, relative to the median of
+/// that writer's columns.
 static std::vector<double> writerColumns(const ResidualStream &stream) {
   std::vector<double> largest(*stream.dim, 0);
   DenseSet<Value> seen;
@@ -198,7 +198,8 @@ AbsorbResidualSinksPass::choose(ArrayRef<ResidualStream> streams) {
   return llvm::map_to_vector(streams, guess);
 }
 
-/// A scale a dimension needs the dimension axis of every member.
+/// Checks that every member of the streams has the axis of dimensions. A scale for each dimension
+/// needs it.
 static LogicalResult checkAxes(ArrayRef<ResidualStream> streams) {
   for (const ResidualStream &stream : streams) {
     Value value = stream.dim ? stream.unproven : stream.values.front();

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Does what StreamScaler planned: restores the stream for readers first, then
-// multiplies what writers write, then changes limits and weights, and norms last.
+// Does what StreamScaler planned. First it restores the stream for readers, then it multiplies
+// what writers write, then it changes limits and weights, and norms last.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,15 +40,15 @@ LogicalResult StreamScaler::fold(Value weight, Way way, ArrayRef<Part *> parts) 
   return success();
 }
 
-/// h' = h 2^exponents for the head: in the norm that makes h where that is its
-/// only reader, else by a multiplication.
+/// Multiplies the input h of a head by 2^exponents. The norm that makes h takes the factor if the
+/// head is h's only reader. Otherwise a multiplication is inserted.
 LogicalResult StreamScaler::compensate(const Head &head) {
   Value h = head.input->get();
   auto norm = h.getDefiningOp<NormInterface>();
   SmallVector<Part, 0> parts;
   bool folds = norm && h == norm.getResult() && h.hasOneUse() && norm.getWeight();
   if (folds) {
-    // Uses have changed since the plan.
+    // The roles are found anew, because uses have changed since the plan.
     WeightRoles roles;
     for (OpOperand *use : getScaleUses(norm)) {
       WeightScale scale{use->get(), -1, head.exponents};
@@ -115,8 +115,8 @@ FailureOr<Value> StreamScaler::makeProduct(OpBuilder &b, Value value, ArrayRef<i
   return product;
 }
 
-/// A writer whose value only a product by a constant reads hands its scale to
-/// that constant.
+/// If the only reader of a writer's value is a product by a constant, that constant takes the
+/// scale. Returns whether it did.
 bool StreamScaler::scaleFactor(Value value, ArrayRef<int> exponents) {
   if (!value.hasOneUse())
     return false;
@@ -136,15 +136,15 @@ bool StreamScaler::scaleFactor(Value value, ArrayRef<int> exponents) {
   return true;
 }
 
-/// A graph's input that is an output of it, too, goes through as it came: an output
-/// has its name.
+/// Returns whether a use makes a graph's input an output of the graph. Such a value is not
+/// changed, because the output has the input's name.
 static bool goesThrough(OpOperand &use) {
   return isa<ReturnOp>(use.getOwner()) && isa<BlockArgument>(use.get());
 }
 
-/// The input of the f16 product by a matrix that makes `value`, if that is to be
-/// divided by one number. A product that passes f16's largest number before it is
-/// divided is infinite; that of the divided input is not.
+/// If `value` is made by an f16 product with a matrix and is to be divided by one number, returns
+/// the input of that product. Dividing the input is safer: a product that exceeds f16's largest
+/// number before it is divided is infinite, and the product of the divided input is not.
 static OpOperand *getDividedInput(Value value, ArrayRef<int> exponents) {
   Operation *op = value.getDefiningOp();
   auto type = dyn_cast<TensorType>(value.getType());
@@ -157,7 +157,7 @@ static OpOperand *getDividedInput(Value value, ArrayRef<int> exponents) {
   return isWeight(op->getOperand(1)) ? &op->getOpOperand(0) : nullptr;
 }
 
-/// value' = value 2^exponents for all of its uses, or for some.
+/// Multiplies a writer's value by 2^exponents, for all of its uses or for some.
 LogicalResult StreamScaler::write(const Writer &task) {
   OpBuilder b(task.value.getContext());
   if (task.uses.empty()) {
@@ -180,7 +180,8 @@ LogicalResult StreamScaler::write(const Writer &task) {
     });
     return success();
   }
-  // The first use is the op's own operand; a reader before may have restored it.
+  // The first use is the op's own operand. A reader may already have replaced it by the restored
+  // value, so the value is taken from the use.
   b.setInsertionPoint(task.uses.front()->getOwner());
   Value value = task.uses.front()->get();
   FailureOr<Value> product = makeProduct(b, value, task.exponents, ".scaled");
@@ -191,7 +192,8 @@ LogicalResult StreamScaler::write(const Writer &task) {
   return success();
 }
 
-/// A vector of the model's own, which nothing else uses, takes the factors itself.
+/// Multiplies the pre-affine vector of a norm. A vector of the model's own takes the factors
+/// itself if nothing else uses it.
 LogicalResult StreamScaler::scaleVector(NormInterface norm, ArrayRef<int> exponents) {
   Value vector = norm.getPreAffine();
   if (!isWeight(vector))
@@ -209,7 +211,7 @@ LogicalResult StreamScaler::scaleVector(NormInterface norm, ArrayRef<int> expone
   return state->weights.change(scale);
 }
 
-/// What a norm reads is divided: it takes that away in its eps or its vector.
+/// Undoes, in the norm's eps or in its vector, the division of the value that it reads.
 LogicalResult StreamScaler::readNorm(const Reader &r) {
   auto norm = cast<NormInterface>(r.op);
   return r.intoEpsilon ? scaleEpsilon(norm, -2 * r.exponents.front())
@@ -225,8 +227,8 @@ LogicalResult StreamScaler::restore(const Reader &r) {
   return success();
 }
 
-/// Constants that cut the stream off are divided as it is; where they cannot be,
-/// the stream is restored for the op and divided again.
+/// Divides the constants that limit the stream, as the stream is divided. If that is not possible,
+/// the stream is restored for the op and divided again behind it.
 LogicalResult StreamScaler::limit(const Limit &limit) {
   Operation *op = limit.op;
   OpOperand *passed = getPassedThrough(op);
@@ -291,7 +293,8 @@ LogicalResult StreamScaler::apply() {
         if (failed(compensate(head)))
           return failure();
   }
-  // A vector is a new operand, which moves the others: no use is good after it.
+  // Norms come last. A new vector is a new operand and moves the others, so uses that were kept
+  // are not valid any more.
   for (const Reader &norm : state->norms)
     if (failed(readNorm(norm)))
       return failure();

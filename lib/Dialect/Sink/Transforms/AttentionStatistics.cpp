@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attention's statistics from its probabilities, which are computed once more
-// from query, key and mask in f32: so decomposed and fused attention are
-// measured alike, and the model's own nodes stay as they are. Scores and
-// probabilities [B, H, T, S] exist only inside the run.
+// Computes attention's statistics from its probabilities, which are computed once more from query,
+// key and mask in f32. So decomposed and fused attention are measured alike, and the model's own
+// nodes stay as they are. Scores and probabilities [B, H, T, S] exist only during the run.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +25,7 @@ using namespace basin::sink;
 
 namespace {
 
-/// Of one attention: its scores, and the queries that count.
+/// Measures one attention, given its scores and the queries that count.
 class AttentionMeter {
 public:
   AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask);
@@ -45,9 +44,9 @@ private:
   NodeBuilder &n;
   Type f32;
   const AttentionScores &scores;
-  /// bool [B, 1, T, 1], null where all count.
+  /// The queries that count, bool [B, 1, T, 1]. Null if all count.
   Value mask;
-  /// [B, H, T, S], zeros for queries that do not count.
+  /// The probabilities [B, H, T, S], with zeros for queries that do not count.
   Value p;
 };
 
@@ -56,7 +55,7 @@ private:
 AttentionMeter::AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask)
     : n(n), f32(n.getBuilder().getF32Type()), scores(scores) {
   mask = queryMask ? n.unsqueeze(queryMask, {1, 3}) : Value();
-  // A query of padding may see no key at all: not a number.
+  // A padding query may see no key at all, and then its probabilities are NaN.
   p = perQuery(scores.probabilities, n.scalar(0, f32));
 }
 
@@ -64,7 +63,7 @@ Value AttentionMeter::perQuery(Value x, Value otherwise) {
   return mask ? n.node<WhereOp>({mask, x, otherwise}) : x;
 }
 
-/// [B, H, T, 1] -> [B, H].
+/// Returns the mean over queries, [B, H, T, 1] -> [B, H].
 Value AttentionMeter::meanOverQueries(Value x) {
   Value sum = n.reduceSum(x, {2, 3}, false);
   Value count = n.cast(n.dim(p, 2), f32);
@@ -73,15 +72,15 @@ Value AttentionMeter::meanOverQueries(Value x) {
   return n.node<DivOp>({sum, count});
 }
 
-/// Which keys a query that counts sees: bool [B or 1, H or 1, T, S or 1].
+/// Returns which keys the queries that count see, as bool [B or 1, H or 1, T, S or 1].
 Value AttentionMeter::visible() {
   if (scores.visible && mask)
     return n.node<AndOp>({scores.visible, mask});
   return scores.visible ? scores.visible : mask;
 }
 
-/// [B, S]: how many queries that count see each key; of the first `size` queries
-/// and keys, unless that is negative.
+/// Returns how many queries that count see each key, [B, S]. If `size` is not negative, only the
+/// first `size` queries and keys are considered.
 Value AttentionMeter::countQueries(Value seen, int64_t size) {
   Value shape = n.concat({n.dims(p, 0, 1), n.constant({1}), n.dims(p, 2, 4)}, 0);
   Value each = seen ? n.cast(seen, f32) : n.scalar(1, f32);
@@ -92,7 +91,7 @@ Value AttentionMeter::countQueries(Value seen, int64_t size) {
 }
 
 Value AttentionMeter::entropy() {
-  // 0 ln 0 = 0.
+  // The maximum makes 0 ln 0 = 0.
   Value log = n.node<LogOp>({n.node<MaxOp>({p, n.scalar(1e-37, f32)})});
   Value sum = n.reduceSum(n.node<MulOp>({p, log}), {3});
   return n.node<NegOp>({meanOverQueries(sum)});
@@ -109,7 +108,7 @@ Value AttentionMeter::norm(Value x) {
   return n.node<SqrtOp>({n.reduceSum(n.node<MulOp>({x, x}), {3}, false)});
 }
 
-/// The first `size` queries and keys.
+/// Returns the part of `x` with the first `size` queries and keys.
 Value AttentionMeter::corner(Value x, int64_t size) {
   return n.slice(n.slice(x, 2, 0, size), 3, 0, size);
 }
@@ -153,7 +152,8 @@ std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &
     reason = why.empty() ? "its scores cannot be written out" : why;
     return std::nullopt;
   }
-  // Rows of unknown number count as one: they take part, whatever their number.
+  // If the number of rows is not known they count as one, because what matters is that there are
+  // some.
   learned = operands->sinkLogit ? 1 : 0;
   if (operands->sinkKey) {
     TensorInfo rows = getTensorInfo(operands->sinkKey);

@@ -6,12 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Adds reductions to the graph and their results to its outputs. Nodes that are
-// there stay as they are, so that the model's own outputs do; what a runtime's
-// optimizer makes of values that now have more readers is its own affair.
+// Adds reductions to the graph, and their results to its outputs. The model's own nodes stay as
+// they are, and so do its outputs. A runtime's optimizer may still treat values differently that
+// now have more readers.
 //
-// A graph in the branches of an If is measured there: each branch yields its
-// statistics, and tensors without elements for those of the other one.
+// If the graph is in the branches of an If, it is measured there. Each branch yields its own
+// statistics, and tensors without elements for the statistics of the other branch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,7 +39,7 @@ static constexpr int64_t kMinOpset = 11;
 
 namespace {
 
-/// A statistic on its way to the graph's outputs.
+/// A statistic that is to become an output of the graph.
 struct Output {
   std::string name;
   Value value;
@@ -80,7 +80,7 @@ private:
 
 static std::string nameOf(Value value) { return json::fixUTF8(getStreamValueName(value)); }
 
-/// Rows of the largest table that `ids` indexes; 0 if it indexes none.
+/// Returns the number of rows of the largest table that `ids` indexes, or 0 if it indexes none.
 static int64_t countRows(Value ids) {
   int64_t rows = 0;
   SmallVector<Value> work{ids};
@@ -104,7 +104,7 @@ static bool isMatrixOf(Value value, bool integers) {
   return !integers || (isa<IntegerType>(info.element) && !info.element.isInteger(1));
 }
 
-/// The graph input of that name; null if there is none.
+/// Returns the graph input of that name, or null if there is none.
 static Value findInput(GraphOp graph, StringRef name) {
   for (BlockArgument argument : graph.getBody().front().getArguments())
     if (getValueName(argument) == name)
@@ -112,8 +112,8 @@ static Value findInput(GraphOp graph, StringRef name) {
   return {};
 }
 
-/// Whether a graph input beside the tokens has a length of its own: by its second
-/// axis, but for what its name says to be of the tokens or of their past.
+/// Returns whether a graph input, other than the tokens, has a length of its own. Its second axis
+/// tells, unless its name says that it belongs to the tokens or to their past.
 bool InstrumentOutliersPass::isOtherSequence(Value input) const {
   TensorInfo info = getTensorInfo(input);
   if (!info.hasRank() || info.rank() < 2 || tokens.dims.size() != 2)
@@ -160,7 +160,7 @@ LogicalResult InstrumentOutliersPass::findTokens(GraphOp graph) {
   });
   if (!tokens.maskInput || tokens.dims.empty())
     return success();
-  // Its last columns are those of the new tokens.
+  // The mask's last columns are those of the new tokens.
   OpBuilder b = OpBuilder::atBlockBegin(&body);
   NodeBuilder n(b, graph.getLoc(), "basin.tokens");
   tokens.mask = n.cast(tokens.maskInput, b.getI1Type());
@@ -182,7 +182,7 @@ static json::Value orNull(const Dim &dim) {
 
 static std::string nameOf(Type type) { return llvm::formatv("{0}", type); }
 
-/// The value that a norm takes, or those that it adds.
+/// Describes the value that a norm takes, or the values that it adds.
 static void describeInput(sink::NormInterface norm, json::Object &out) {
   SmallVector<Value, 3> parts = norm.getSummands();
   if (norm.getSum())
@@ -215,7 +215,7 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
   };
   if (tap.stream)
     out["stream"] = *tap.stream;
-  // What the tensor is made of, where the graph has no value for it.
+  // The graph may have no value for the tensor, so the values that it is the sum of are named.
   if (tap.op && tap.kind != Tap::Attention && tap.kind != Tap::Projection)
     describeInput(cast<sink::NormInterface>(tap.op), out);
   switch (tap.kind) {
@@ -321,13 +321,14 @@ static Value makeEmpty(OpBuilder &b, Location loc, RankedTensorType type) {
   return NodeBuilder(b, loc).node<ConstantOp>({}, b.getNamedAttr("value", data));
 }
 
-/// Its branches in either order: then it is no typed op.
+/// Returns whether an op is an If. If its branches are not in the usual order, it is no typed op.
 static bool isIf(Operation *op) {
   auto node = dyn_cast<NodeInterface>(op);
   return node && node.getOpType() == "If" && node.getOpDomain().empty();
 }
 
-/// What an If gives: a branch's own statistics, and nothing for the other's.
+/// Instruments the branches of an If. Each yields its own statistics, and empty tensors for the
+/// other's.
 Outputs InstrumentOutliersPass::branchesOf(NodeInterface op) {
   SmallVector<Outputs> own;
   Outputs all;
@@ -427,7 +428,7 @@ void InstrumentOutliersPass::runOnOperation() {
   auto graphs = getOperation().getOps<GraphOp>();
   if (!llvm::hasSingleElement(graphs))
     return;
-  // A pass manager may run the pass on several modules.
+  // The state is reset, because a pass manager may run the pass on several modules.
   tokens = {};
   statisticsOptions = {};
   descriptions.clear();

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Which operands of an operator are input, matrix, scale and zero point is a row
-// of a table; the operators that are no typed ops are found by name. Any node may
-// have any number of operands: they are read through checked accessors.
+// A table has a row for each operator, which says which operands are input, matrix, scale and zero
+// point. Operators that are no typed ops are found by name. A node may have any number of
+// operands, so they are read through checked accessors.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,12 +22,12 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// Steps between a matrix and the constant that it is made of.
+/// The most steps that are followed from a matrix to the constant that it is made from.
 static constexpr unsigned kMaxSteps = 16;
 
 namespace {
 
-/// Indices of operands; negative where the operator has no such operand.
+/// Indices of operands. An index is negative if the operator has no such operand.
 struct Operands {
   StringRef domain, type;
   int input, weight, scale, zeroPoint;
@@ -64,8 +64,8 @@ static Value operandOf(Operation *op, int index) {
   return index < 0 ? Value() : getInputOrNull(op, index);
 }
 
-/// The operand itself where it is a constant, else the constant of which it is a
-/// transpose or that it is once dequantized; null for anything computed.
+/// Returns the operand itself if it is a constant. If it is a transpose of a constant, or a
+/// dequantized constant, returns that constant. Returns null for everything that is computed.
 static Value findMatrix(Value operand) {
   if (!operand || isConstant(operand))
     return operand;
@@ -100,7 +100,7 @@ static int64_t lastDim(Value value) {
   return type && type.getRank() > 0 ? type.getShape().back() : ShapedType::kDynamic;
 }
 
-/// Elements of the axes from the third on; nothing where they are not known.
+/// Returns the product of the sizes from the third axis on, or nothing if one is not known.
 static std::optional<int64_t> countChannels(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || type.getRank() < 3)
@@ -143,7 +143,7 @@ static bool isIntegerMatrix(Value value) {
   return type && type.getRank() >= 2 && isa<IntegerType>(type.getElementType());
 }
 
-/// One for the whole tensor, in f32.
+/// Returns whether there is one scale for the whole tensor, in f32.
 static bool isTensorScale(Value scale) {
   auto type = scale ? dyn_cast<RankedTensorType>(scale.getType()) : RankedTensorType();
   return type && type.hasStaticShape() && type.getNumElements() == 1 &&

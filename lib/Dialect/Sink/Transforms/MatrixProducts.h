@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Products of an activation with a constant matrix on its right: plain, fused and
-// quantized ones. Matrices on the left are none: the activation's last axis is
-// not what they multiply.
+// Recognizes products of an activation with a constant matrix on its right: plain, fused and
+// quantized ones. A matrix on the left does not count, because it does not multiply the
+// activation's last axis.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,20 +20,19 @@
 namespace basin::sink {
 
 struct MatrixProduct {
-  /// What is multiplied: floats, or integers with a scale.
+  /// The value that is multiplied: floats, or integers with a scale.
   mlir::Value input;
-  /// The constant matrix; of a tied one the table that it is a transpose of.
+  /// The constant matrix. If it is tied, the table that it is a transpose of.
   mlir::Value weight;
-  /// Of integers: their one scale, and their zero point where there is one.
+  /// The one scale of integers, and their zero point if there is one. Null for floats.
   mlir::Value scale, zeroPoint;
 };
 
-/// The product that `op` is; nothing where it is none, or where its operands say
-/// too little. Integers that were floats before a quantization in the graph are
-/// taken as those.
+/// Returns the product that `op` computes, or nothing if it is no such product or too little is
+/// known about its operands. If integers were quantized in the graph, the input is the floats.
 std::optional<MatrixProduct> matchMatrixProduct(mlir::Operation *op);
 
-/// The tensor with its two leading axes, before it was flattened for a Gemm.
+/// Returns the tensor from before it was flattened for a Gemm, which has both leading axes.
 mlir::Value seeThroughViews(mlir::Value value);
 
 } // namespace basin::sink

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pre-affine vectors and the eps of norms.
+// Changes the pre-affine vectors and the eps of norms.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,7 +37,8 @@ static std::optional<int64_t> lastDim(Value value) {
 std::optional<int64_t> basin::sink::getNormDim(NormInterface norm) {
   if (std::optional<int64_t> dim = lastDim(norm.getX()))
     return dim;
-  // The result and the weight do not say it: an x of one element is broadcast to them.
+  // The result and the weight do not tell the size, because an x of one element is broadcast to
+  // them.
   return std::nullopt;
 }
 
@@ -59,7 +60,7 @@ std::string ParameterNames::make(StringRef wanted) {
   std::string name = wanted.str();
   if (used.insert(name).second)
     return name;
-  // Counted on, since thousands of norms may ask for the same name.
+  // The count is kept, because thousands of norms may ask for the same name.
   unsigned &count = counts[wanted];
   do
     name = (wanted + "_" + Twine(++count)).str();
@@ -67,7 +68,8 @@ std::string ParameterNames::make(StringRef wanted) {
   return name;
 }
 
-/// "model.norm.weight" names the parameter "model.norm.pre_affine".
+/// Returns a name for a norm's new parameter. A weight "model.norm.weight" gives
+/// "model.norm.pre_affine".
 static std::string parameterName(NormInterface norm) {
   StringRef stem;
   if (Value weight = norm.getWeight())
@@ -92,8 +94,7 @@ static LogicalResult scaleParameter(NormInterface norm, ParameterOp parameter,
   return success();
 }
 
-/// A vector that others use too, times 2^exponents, as a parameter of the norm's
-/// own.
+/// Gives the norm a parameter of its own: a vector that others use, too, times 2^exponents.
 static LogicalResult replaceVector(NormInterface norm, Value vector, ArrayRef<int> exponents,
                                    ParameterNames &names) {
   Attribute value = getConstantAttr(vector);
@@ -144,7 +145,7 @@ LogicalResult basin::sink::setPreAffine(NormInterface norm, ArrayRef<int> expone
   auto bytes = std::make_shared<std::vector<char>>(std::move(*powers));
   TypedAttr value = makeElements(type, *bytes, bytes, "pre_affine");
   OpBuilder b(norm->getContext());
-  // The graph's first block is seen from all of its subgraphs.
+  // All subgraphs see the values of the graph's first block.
   b.setInsertionPointToStart(&graph.getBody().front());
   auto parameter =
       ParameterOp::create(b, norm->getLoc(), type, names.make(parameterName(norm)), value);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What rewrites change of a norm: its pre-affine vector and its eps, in the op and
-// in its form alike.
+// Changes that rewrites make to a norm: to its pre-affine vector and its eps, both in the op and
+// in its form.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +21,7 @@
 
 namespace basin::sink {
 
-/// Names for new parameters, unique among the names of the module's values.
+/// Makes names for new parameters, unique among the names of the module's values.
 class ParameterNames {
 public:
   explicit ParameterNames(mlir::ModuleOp module);
@@ -33,7 +33,7 @@ private:
   llvm::StringMap<unsigned> counts;
 };
 
-/// Size of the normalized axis; nothing if it is not static.
+/// Returns the size of the normalized axis, or nothing if it is not static.
 std::optional<int64_t> getNormDim(NormInterface norm);
 
 /// Gives the norm the pre-affine vector 2^exponents, a new parameter, or
@@ -41,8 +41,8 @@ std::optional<int64_t> getNormDim(NormInterface norm);
 llvm::LogicalResult setPreAffine(NormInterface norm, llvm::ArrayRef<int> exponents,
                                  ParameterNames &names);
 
-/// Multiplies the norm's eps by 2^exponent, in the op and in its form; refuses,
-/// with a diagnostic, where it would leave its type's normal range.
+/// Multiplies the norm's eps by 2^exponent, in the op and in its form. Fails with a diagnostic if
+/// the eps would leave its type's normal range.
 llvm::LogicalResult scaleEpsilon(NormInterface norm, int exponent);
 
 } // namespace basin::sink

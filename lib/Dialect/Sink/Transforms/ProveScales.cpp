@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The proof of Analysis/ScaleProof.h against a module in a file.
+// Runs the proof of Analysis/ScaleProof.h against a module in a file.
 //
 //===----------------------------------------------------------------------===//
 

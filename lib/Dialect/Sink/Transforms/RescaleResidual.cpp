@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// x' = x / 2^k, eps' = eps / 2^2k: no norm's result changes.
+// Replaces x by x / 2^k and eps by eps / 2^2k, so that no norm's result changes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,8 +36,9 @@ private:
 };
 } // namespace
 
-/// Largest values stay below a quarter of f16's largest finite one: room for
-/// the sums between two residual Adds and for other inputs.
+/// Returns the exponent k for a stream whose values are at most `bound`. After the division they
+/// are at most a quarter of f16's largest finite number. This leaves room for the sums between two
+/// residual Adds and for other inputs.
 static int exponentFor(double bound) {
   constexpr double kLargest = 65504.0 / 4;
   return bound <= kLargest ? 0 : static_cast<int>(std::ceil(std::log2(bound / kLargest)));

@@ -20,8 +20,8 @@ using namespace basin::sink;
 using llvm::StringRef;
 namespace json = llvm::json;
 
-/// A path as the options of a pass give it: "file:///a%20b" is a URI, since a
-/// pipeline's text has no way to write each character.
+/// Returns the path that an option of a pass means. It may be a URI like "file:///a%20b", because
+/// some characters cannot be written in a pipeline's text.
 static std::string decodePath(StringRef path) {
   if (!path.consume_front("file://"))
     return path.str();
@@ -39,7 +39,8 @@ static std::string decodePath(StringRef path) {
   return out;
 }
 
-/// Whether lists and objects nest deeper than `most`; LLVM's parser recurses.
+/// Returns whether lists and objects nest deeper than `most`. LLVM's parser recurses, so this must
+/// be known before.
 static bool nestsDeeper(StringRef text, unsigned most) {
   unsigned depth = 0;
   bool inString = false;

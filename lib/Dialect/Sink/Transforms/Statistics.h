@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The part of a statistics file that the residual rewrites read.
+// Reads the part of a statistics file that the residual rewrites need:
 //
 // {"version": 1, "residual_streams": [{"dim": 64, "max_abs": [64 numbers]}]}
 //
@@ -22,13 +22,13 @@
 
 namespace basin::sink {
 
-/// Largest |x_j| of each dimension j, for each residual stream in the order in
-/// which inspection lists them.
+/// The largest |x_j| of each dimension j. The residual streams are in the order in which
+/// inspection lists them.
 struct ResidualStatistics {
   std::vector<std::vector<double>> maxAbs;
 };
 
-/// `path` may be a URI, file:///..., with percent-encoded characters.
+/// Reads a statistics file. `path` may be a URI, file:///..., with percent-encoded characters.
 llvm::Expected<ResidualStatistics> readResidualStatistics(llvm::StringRef path);
 
 } // namespace basin::sink

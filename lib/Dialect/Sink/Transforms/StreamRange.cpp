@@ -6,20 +6,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A stream's writers are taken to write elements of magnitude one. Constants on
-// the way multiply that: the gain of a value is the largest product of constants
-// between a writer and it. Division by 2^k then leaves exact, per place,
+// The check assumes that a stream's writers write elements of magnitude one. Constants on the way
+// multiply them: the gain of a value is the largest product of constants between a writer and the
+// value. At each place, a division by 2^k then leaves these elements exact:
 //
-//   a value           |x| >= 2^(least + k) / gain, least the type's least normal
-//                     exponent, or for negative k |x| < 2^(most + k) / gain
-//   a norm's squares  |x| >= 2^(least / 2 + k) / gain, and for negative k
-//                     |x| < 2^((most - log2 d) / 2 + k) / gain, for the sum of d
+//   a value           |x| >= 2^(least + k) / gain, where least is the type's least normal
+//                     exponent; for negative k, |x| < 2^(most + k) / gain
+//   a norm's squares  |x| >= 2^(least / 2 + k) / gain; for negative k,
+//                     |x| < 2^((most - log2 d) / 2 + k) / gain, because d squares are added
 //
-// What changes lies between that limit and the one without a division (and the
-// subnormal numbers below, where that one loses bits, too): smaller elements are
-// lost either way. The place where most ordinary magnitudes lie between decides.
-// It is refused where any do (in f16, of which the range is what a rescale is
-// about, where all are lost), and warned of where some nearly do.
+// The elements that change lie between this limit and the limit without a division. Elements
+// beyond both are lost either way. (The limit without a division lies below the subnormal numbers,
+// which keep some of their bits.) The place with the most ordinary magnitudes between its limits
+// decides. The division is refused if any ordinary magnitudes lie there. In f16, whose range is
+// the reason for a rescale, it is refused only if all of them are lost. It is warned of if some
+// magnitudes that are nearly ordinary lie there.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,27 +38,27 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// Magnitudes (as exponents) between which a stream's values are ordinary: limits
-/// within these bounds are refused, in f32, bf16 and f64.
+/// A stream's values are ordinary between these magnitudes, given as exponents. In f32, bf16 and
+/// f64 a limit between them is refused.
 static constexpr double kSmallest = -10, kLargest = 10;
-/// Limits within these bounds are warned of.
+/// A limit between these is warned of.
 static constexpr double kWarnSmallest = -40, kWarnLargest = 30;
 
 namespace {
 
-/// Elements of a place that a division changes: those between two magnitudes.
+/// The elements of a place that a division changes: those between two magnitudes.
 struct Limit {
   enum Severity { Harmless, Warned, Refused };
 
   Value value;
-  /// The norm that squares the value; null where the value itself is meant.
+  /// The norm that squares the value, or null if the limit is for the value itself.
   Operation *norm;
   Type type;
   bool isLow;
-  /// The limit for the value's own elements, and for writers' elements, as
-  /// exponents; where elements of writers are lost without a division, too.
+  /// Exponents: the limit for the value's own elements, the limit for writers' elements, and the
+  /// magnitude at which writers' elements are lost without a division, too.
   double own, exponent, lost;
-  /// The elements are lost without the division, and not with it.
+  /// Whether the elements are lost without the division, and not with it.
   bool isOld = false;
   Severity severity() const;
 };
@@ -83,7 +84,7 @@ private:
   InFlightDiagnostic describe(const Limit &limit) const;
 
   const ResidualStream &stream;
-  /// The largest division and the largest multiplication, as exponents.
+  /// The exponents of the largest division and of the largest multiplication.
   int down, up;
   DenseMap<Value, double> gains;
   std::optional<Limit> worst;
@@ -103,7 +104,7 @@ Limit::Severity Limit::severity() const {
   return exponent < kWarnLargest && lost > kWarnSmallest ? Warned : Harmless;
 }
 
-/// The more severe, then the one that comes nearer to large (small) elements.
+/// Keeps the more severe limit, then the one that reaches further into ordinary magnitudes.
 void RangeCheck::keep(const Limit &limit) {
   if (worst && worst->severity() != limit.severity()) {
     if (limit.severity() > worst->severity())
@@ -120,7 +121,7 @@ static std::pair<int, int> getNormalExponents(Type type) {
   return type.isF64() ? std::pair(-1022, 1024) : std::pair(-126, 128);
 }
 
-/// Bits of a type's significand.
+/// Returns the number of bits of a type's significand.
 static unsigned getPrecision(Type type) { return cast<FloatType>(type).getFPMantissaWidth(); }
 
 static Type elementTypeOf(Value value) {
@@ -132,8 +133,8 @@ static bool hasRange(Type type) {
   return type && (type.isF16() || type.isBF16() || type.isF32() || type.isF64());
 }
 
-/// log2 of the constant that the op multiplies its passed operand by; nothing
-/// where that is zero or not finite, which no scale changes.
+/// Returns log2 of the constant that the op multiplies its passed operand by, or nothing if the
+/// constant is zero or not finite: then no scale changes the product.
 static std::optional<double> gainOfOp(Operation *op, OpOperand *passed) {
   if (!isa<MulOp, DivOp>(op))
     return 0;
@@ -144,7 +145,7 @@ static std::optional<double> gainOfOp(Operation *op, OpOperand *passed) {
   return isa<DivOp>(op) ? -gain : gain;
 }
 
-/// In program order: the largest gain among what a value is the sum of.
+/// Finds the gains, in program order. The gain of a sum is the largest gain of its summands.
 void RangeCheck::findGains() {
   for (Value value : stream.values) {
     Operation *op = value.getDefiningOp();
@@ -162,15 +163,15 @@ void RangeCheck::findGains() {
   }
 }
 
-/// `lowest` and `highest` are what the place holds without a division, `subnormal`
-/// how far below it keeps some bits.
+/// Adds the limits of one place. Without a division the place holds magnitudes from `lowest` to
+/// `highest`, and keeps some bits of those that are up to `subnormal` below. All are exponents.
 void RangeCheck::limitPlace(Value value, Operation *norm, Type type, double lowest, double highest,
                             double subnormal) {
   double gain = gainOf(value);
   if (down > 0)
     keep({value, norm, type, /*isLow=*/true, lowest + down, lowest + down - gain,
           lowest - subnormal - gain});
-  // What fell below the range before does so no more.
+  // A multiplication brings elements into the range that were below it.
   if (up < 0)
     keep({value, norm, type, /*isLow=*/true, lowest, lowest - gain, lowest + up - subnormal - gain,
           /*isOld=*/true});

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a division of a stream by powers of two leaves exact, as far as types,
-// constants and exponents say.
+// Checks which values a division of a stream by powers of two leaves exact, as far as types,
+// constants and exponents tell.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,15 +18,15 @@
 
 namespace basin::sink {
 
-/// Refuses a division of the stream by 2^exponents that takes ordinary values out
-/// of a type's normal range, and warns, naming the norm or the value, where that
-/// depends on the activations. With `squares` the norms square divided values.
+/// Checks a division of the stream by 2^exponents. Fails if it takes ordinary values out of a
+/// type's normal range. If that depends on the activations, it warns and names the norm or the
+/// value. With `squares` the norms square divided values.
 llvm::LogicalResult checkStreamRange(const ResidualStream &stream, llvm::ArrayRef<int> exponents,
                                      bool squares);
 
-/// The type in which a norm of a value of that type squares: that of its form's
-/// mean of squares, the last one; f32 in fused operators and without a form, or
-/// f64.
+/// Returns the type in which a norm of a value of type `valueType` squares: that of the last mean
+/// of squares in its form. Fused operators, and norms without a form, square in f32, or in f64 if
+/// that is the value's type.
 mlir::Type getSquareType(mlir::Operation *norm, mlir::Type valueType);
 
 } // namespace basin::sink

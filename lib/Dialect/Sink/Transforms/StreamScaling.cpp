@@ -6,18 +6,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A scale reaches uses. Each writer names the uses of its weights that it would
-// change, its parts. A weight changes in place where all of its uses are parts of
-// writers with the same scales; a vector is copied for the parts where they are
-// not; a matrix is left, and with it the writers that wanted it, which get an
-// explicit multiplication of what they write, as does everything that is not
-// understood or cannot take its scale exactly. So the rewrite is total. Since a
-// writer that gives up takes its parts of other weights back, this is repeated
-// until no writer gives up.
+// Plans which weights take a scale. Each writer names its parts: the uses of its weights that it
+// would change. A weight changes in place if all of its uses are parts with the same scale. If
+// they are not, a vector is copied for the parts, and a matrix is left as it is. A writer whose
+// matrix is left gives up: what it writes gets an explicit multiplication. So does everything that
+// is not understood or cannot take its scale exactly, so the rewrite always succeeds. A writer
+// that gives up takes back its parts of other weights, so all this is repeated until no writer
+// gives up.
 //
-// A table that is also the head's matrix stays tied, the factor going into the
-// norm before the head; not so in f16, where that product might overflow. What
-// is planned is done in ApplyStreamScaling.cpp.
+// A table that is also the head's matrix stays tied, and the norm before the head takes the
+// inverse factor. In f16 it does not, because that product might overflow. ApplyStreamScaling.cpp
+// does what is planned here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,9 +40,9 @@ unsigned StreamScaler::getNumProducts() const { return state->numProducts; }
 // Plan
 //===----------------------------------------------------------------------===//
 
-/// A head's product with the table, h E^T: another use that a change of the
-/// table's columns can cover, if h takes the factor. Only a Transpose of exactly
-/// the two axes makes the table's columns what is summed over.
+/// Plans the products of heads with the table, h E^T. A change of the table's columns can cover
+/// such a use if h takes the factor. The table's columns are summed over only if the Transpose
+/// exchanges exactly the two axes.
 void StreamScaler::planHeads(Value table, ArrayRef<int> exponents) {
   auto type = dyn_cast<RankedTensorType>(table.getType());
   if (state->heads.contains(table) || !type || type.getRank() != 2 || type.getElementType().isF16())
@@ -88,7 +87,7 @@ SmallVector<OpOperand *, 2> basin::sink::getScaleUses(NormInterface norm) {
   return uses;
 }
 
-/// What the writer would change; false where it cannot be had in weights.
+/// Adds the uses that the writer would change. Returns false if weights cannot take its scale.
 bool StreamScaler::addParts(Writer &task, const StreamWriter &writer) {
   Operation *op = writer.value.getDefiningOp();
   switch (writer.kind) {
@@ -97,7 +96,7 @@ bool StreamScaler::addParts(Writer &task, const StreamWriter &writer) {
   case StreamWriter::Projection: {
     if (!addPart(task, op->getOpOperand(1), writer.axis))
       return false;
-    // A Gemm's bias is scaled with its matrix, or neither is.
+    // A Gemm's matrix and bias must both be scaled.
     auto gemm = dyn_cast<GemmOp>(op);
     return !gemm || !gemm.getC() || addPart(task, op->getOpOperand(2), -1);
   }
@@ -118,7 +117,7 @@ bool StreamScaler::addParts(Writer &task, const StreamWriter &writer) {
 
 LogicalResult StreamScaler::planWriter(const StreamWriter &writer, ArrayRef<int> exponents) {
   Writer task{writer.value, {}, negate(exponents), {}};
-  // A norm's form uses its residual bias once more.
+  // A norm's form uses the norm's residual bias, too.
   if (writer.use) {
     std::optional<RoleUses> uses = state->roles.find(*writer.use);
     if (!uses)
@@ -146,7 +145,7 @@ LogicalResult StreamScaler::plan(const ResidualStream &stream, ArrayRef<int> exp
     if (failed(planWriter(writer, exponents)))
       return failure();
   for (const StreamReader &reader : stream.readers) {
-    // A Shape sees no scale.
+    // A Shape does not depend on the scale.
     if (reader.kind == StreamReader::Shape)
       continue;
     auto &list = reader.kind == StreamReader::Norm ? state->norms : state->readers;
@@ -161,7 +160,8 @@ LogicalResult StreamScaler::plan(const ResidualStream &stream, ArrayRef<int> exp
 // Which weights change
 //===----------------------------------------------------------------------===//
 
-/// How the parts of a weight are had: all uses covered by equal parts change it.
+/// Decides how the parts of a weight get their scale. If equal parts cover all uses, the weight
+/// itself changes.
 FailureOr<StreamScaler::Way> StreamScaler::chooseWay(Value weight, ArrayRef<Part *> parts) {
   const WeightScale &first = parts.front()->scale;
   DenseSet<OpOperand *> covered;

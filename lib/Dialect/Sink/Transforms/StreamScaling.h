@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Dividing residual streams by powers of two, shared by the passes that do.
+// Divides residual streams by powers of two. Several passes share it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,23 +21,22 @@
 
 namespace basin::sink {
 
-/// Plans, then does, the division of streams by 2^exponents.
+/// Plans the division of streams by 2^exponents, then does it.
 class StreamScaler {
 public:
-  /// A `bound` above zero lets weights be rounded, with at most that relative
-  /// error.
+  /// If `bound` is above zero, weights may be rounded, with at most that relative error.
   StreamScaler(mlir::ModuleOp module, ParameterNames &names, double bound);
   ~StreamScaler();
 
-  /// Divides the dimensions of `stream` by 2^exponents (one a dimension, or one
-  /// for all). The readers' norms take it as pre-affine vectors, or, where
-  /// `intoEpsilon` (then there is one exponent), in their eps.
+  /// Plans to divide the dimensions of `stream` by 2^exponents, one for each dimension or one for
+  /// all. The norms that read the stream undo it by pre-affine vectors. With `intoEpsilon` there
+  /// is one exponent, and the norms' eps takes it.
   llvm::LogicalResult plan(const ResidualStream &stream, llvm::ArrayRef<int> exponents,
                            bool intoEpsilon);
 
   llvm::LogicalResult apply();
 
-  /// How many weights took a factor, themselves or as a copy, and how many
+  /// These return how many weights took a factor, themselves or as a copy, and how many
   /// multiplications were inserted.
   unsigned getNumWeights() const;
   unsigned getNumProducts() const;

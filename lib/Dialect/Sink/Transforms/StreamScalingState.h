@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What StreamScaler plans, shared by its two halves.
+// The plan of StreamScaler, which its two halves share.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,15 +21,15 @@
 
 namespace basin::sink {
 
-/// A change of a weight in some of its uses.
+/// A planned change of a weight in some of its uses.
 struct StreamScaler::Part {
   WeightScale scale;
   RoleUses uses;
   unsigned writer;
 };
 
-/// A writer: it folds its scale into its parts, or multiplies `value`, in the
-/// uses alone where there are any.
+/// A writer. It folds its scale into its parts, or multiplies `value`: in `uses`, or everywhere if
+/// there are none.
 struct StreamScaler::Writer {
   mlir::Value value;
   RoleUses uses;
@@ -38,7 +38,7 @@ struct StreamScaler::Writer {
   bool folds = true;
 };
 
-/// A reader: an op whose use is restored, or a norm that takes the scale away.
+/// A reader: an op for which the value is restored in `use`, or a norm that undoes the scale.
 struct StreamScaler::Reader {
   mlir::Operation *op;
   mlir::OpOperand *use;
@@ -46,7 +46,7 @@ struct StreamScaler::Reader {
   bool intoEpsilon;
 };
 
-/// A head's product with a tied table: the use of the table, and the other
+/// A head's product with a tied table. `table` is the use of the table. `input` is the other
 /// factor, which is multiplied by 2^exponents if the table is divided.
 struct StreamScaler::Head {
   mlir::OpOperand *table, *input;
@@ -78,7 +78,7 @@ inline llvm::SmallVector<int> negate(llvm::ArrayRef<int> exponents) {
   return llvm::map_to_vector(exponents, [](int k) { return -k; });
 }
 
-/// The uses of what scales a norm's result: its weight and its bias.
+/// Returns the uses of the vectors that scale a norm's result: its weight and its bias.
 llvm::SmallVector<mlir::OpOperand *, 2> getScaleUses(NormInterface norm);
 
 } // namespace basin::sink

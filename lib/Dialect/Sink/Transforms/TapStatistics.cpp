@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every reduction works on abs(x) in f32 with zeros at padding. The largest
-// values and counts are exact; sums are those of the runtime's f32 reductions.
+// Every reduction works on abs(x) in f32, with zeros at padding. The largest values and counts are
+// exact, and sums are those of the runtime's f32 reductions.
 //
-// A histogram takes floor(log2) as the bin and scatters ones into the counts;
-// before opset 16, which cannot add while scattering, it compares with each
-// edge. Edges lie 7e-6 below the powers of two so that the logarithm's rounding
-// cannot move a power of two, of which narrow types have many, to the bin below.
+// A histogram takes floor(log2) as the bin, and scatters ones into the counts. Opsets before 16
+// cannot add while scattering, so there it compares with each edge. Edges lie 7e-6 below the powers
+// of two. Otherwise the logarithm's rounding could move a power of two, which narrow types have
+// many of, into the bin below.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// log2 of what the edges are shifted by.
+/// Edges are shifted by this much in log2.
 static constexpr double kEdgeShift = 1e-5;
 
 //===----------------------------------------------------------------------===//
@@ -67,20 +67,20 @@ bool StatisticsBuilder::view(Value value) {
     x = n.unsqueeze(x, {0});
   else if (!batched)
     x = n.reshape(x, n.concat({n.constant({1, -1}), n.dims(x, info.rank() - 1, info.rank())}, 0));
-  // Rows without axes of their own are the tokens where nothing else could be.
+  // Rows that have no axes of batch and sequence are tokens if they can be nothing else.
   ofTokens = batched ? tokens.are(info[0], info[1]) : tokens.alone;
   keep = batched && ofTokens && tokens.mask ? n.unsqueeze(tokens.mask, {2}) : Value();
   return true;
 }
 
-/// Zeros at padding.
+/// Replaces `y` by zeros at padding.
 Value StatisticsBuilder::atTokens(Value y) {
   return keep ? n.node<WhereOp>({keep, y, n.scalar(0, f32)}) : y;
 }
 
 Value StatisticsBuilder::magnitude() { return atTokens(n.node<AbsOp>({x})); }
 
-/// Tokens of each sequence, [B, 1, 1] or [1, 1, 1]; at least one.
+/// Returns the number of tokens of each sequence, [B, 1, 1] or [1, 1, 1], and at least one.
 Value StatisticsBuilder::countTokens() {
   if (!keep)
     return n.reshape(n.cast(n.dim(x, 1), f32), {1, 1, 1});
@@ -92,7 +92,7 @@ Value StatisticsBuilder::countTokens() {
 // Moments and histogram
 //===----------------------------------------------------------------------===//
 
-/// [B, 3]: the mean, and means of the centred squares and fourth powers.
+/// Returns the mean and the means of the centred squares and fourth powers, [B, 3].
 Value StatisticsBuilder::moments() {
   Value count = n.node<MulOp>({countTokens(), n.cast(n.dim(x, 2), f32)});
   auto mean = [&](Value y) { return n.node<DivOp>({n.reduceSum(y, {1, 2}), count}); };
@@ -110,7 +110,7 @@ Value StatisticsBuilder::histogramByScatter(Value a) {
   double offset = bins.octave * (kEdgeShift - bins.first);
   Value bin = n.node<FloorOp>({n.node<AddOp>({log, n.scalar(offset, f32)})});
   bin = n.node<ClipOp>({bin, n.scalar(0, f32), n.scalar(bins.count - 1, f32)});
-  // A comparison with a number that is none is false: bin 0.
+  // A comparison with NaN is false, so NaN goes to bin 0.
   Value above = n.node<GreaterOp>({a, n.scalar(std::exp2(double(bins.first)), f32)});
   bin = n.node<WhereOp>({above, bin, n.scalar(0, f32)});
   Value batch = n.dims(a, 0, 1);
@@ -182,7 +182,7 @@ std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
       operands.push_back(n.reshape(tap.zeroPoint, ArrayRef<int64_t>()));
     value = n.node<DequantizeLinearOp>(operands);
   }
-  // Channels that are apart: heads.
+  // The channels are on several axes if the value has heads.
   TensorInfo info = getTensorInfo(value);
   bool isApart = info.hasRank() && info.rank() > 3;
   if (!view(isApart ? n.reshape(widen(n, value), {0, 0, -1}) : value))
@@ -197,7 +197,8 @@ std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
   return out;
 }
 
-/// What the norm takes: with its residual and bias, without pre-affine vector.
+/// Returns the value that the norm takes: with its residual and bias, but before the pre-affine
+/// vector.
 Value StatisticsBuilder::normInput(NormInterface norm) {
   if (norm.getSum())
     return norm.getSum();
@@ -208,8 +209,8 @@ Value StatisticsBuilder::normInput(NormInterface norm) {
   return h;
 }
 
-/// arXiv 2601.22966, appendix A.1, with the dimension d of each token's largest
-/// entry: rms(norm(h)) <= max|gamma| sqrt((1 - r^2) + e^2 r^2), r = |u_d| / ||u||.
+/// Adds the bound of arXiv 2601.22966, appendix A.1, where d is the dimension of each token's
+/// largest entry: rms(norm(h)) <= max|gamma| sqrt((1 - r^2) + e^2 r^2), r = |u_d| / ||u||.
 void StatisticsBuilder::addBound(NormInterface norm, Value u, Statistics &out) {
   Value a = n.node<AbsOp>({u});
   Value square = n.reduceSum(n.node<MulOp>({a, a}), {2});
@@ -224,7 +225,7 @@ void StatisticsBuilder::addBound(NormInterface norm, Value u, Statistics &out) {
     Value g = n.node<AbsOp>({gamma});
     Value largest = n.node<MaxOp>({n.reduceMax(g, {0}), n.scalar(1e-37, f32)});
     Value d = n.node<ArgMaxOp>({a}, {n.attr("axis", 2), n.attr("keepdims", 1)});
-    // A weight of one element is that of every dimension.
+    // A weight of one element applies to every dimension.
     bool isScalar = getTensorInfo(gamma).hasRank() && getTensorInfo(gamma)[0].is(1);
     Value at = isScalar ? g : n.node<GatherOp>({g, d}, n.attr("axis", int64_t(0)));
     Value er = n.node<MulOp>({n.node<DivOp>({at, largest}), r});

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The reductions of a tap, as onnx nodes. Their definitions, shapes and names
-// are in docs/statistics.md.
+// Builds the reductions of a tap as onnx nodes. docs/statistics.md has their definitions, shapes
+// and names.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +21,7 @@
 
 namespace basin::sink {
 
-/// The bins of abs(x): bin b begins at 2^(first + b / octave).
+/// The bins of abs(x). Bin b begins at 2^(first + b / octave).
 struct HistogramBins {
   int64_t first = -24, octave = 4, count = 180;
 };
@@ -32,24 +32,24 @@ struct StatisticsOptions {
   double outlier = 6;
 };
 
-/// The tokens of a run, [B, T]; null values where the model has no such input.
+/// The tokens of a run, [B, T]. A value is null if the model has no such input.
 struct Tokens {
   mlir::Value ids;
   /// The mask as the model takes it.
   mlir::Value maskInput;
-  /// bool, [B, T]: false at padding.
+  /// The mask as bool [B, T], false at padding.
   mlir::Value mask;
-  /// Sizes of B and T; empty where nothing says them.
+  /// The sizes of B and T; empty if they are not known.
   onnx::Dims dims;
 
-  /// Whether the model has no other sequence: a second one of ids, an encoder's
-  /// states, an image. Then every axis that can be that of the tokens is.
+  /// Whether the model has no other sequence, such as second ids, an encoder's states or an
+  /// image. Then every axis that can be that of the tokens is that of the tokens.
   bool alone = true;
 
-  /// Whether axes of these sizes can be those of some sequences.
+  /// Returns whether axes of these sizes can be those of some sequences.
   bool canBe(const onnx::Dim &batch, const onnx::Dim &sequence) const;
-  /// Whether they are those of the tokens: the sizes are proven to be the same,
-  /// unless there is nothing else that they could be.
+  /// Returns whether they are those of the tokens: the sizes are proven to be the same, or there
+  /// is nothing else that they could be.
   bool are(const onnx::Dim &batch, const onnx::Dim &sequence) const;
 };
 
@@ -61,10 +61,10 @@ struct TapStatistic {
 };
 using Statistics = llvm::SmallVector<TapStatistic, 8>;
 
-/// `x` in f32. A narrow one goes through a product with one: ONNX Runtime emulates
-/// f16 on the CPU by casts and leaves out a rounding between two of its own, but
-/// not before a Cast of the model, so that a Cast that reads a value changes what
-/// its other readers get.
+/// Returns `x` in f32. If it is narrow, it is multiplied by one before the Cast. On the CPU ONNX
+/// Runtime emulates f16 by casts, and leaves out a rounding between two of its own operators but
+/// not before a Cast of the model. A Cast that reads a value would therefore change what the
+/// value's other readers get.
 mlir::Value widen(onnx::NodeBuilder &n, mlir::Value x);
 
 class StatisticsBuilder {
@@ -72,15 +72,16 @@ public:
   StatisticsBuilder(onnx::NodeBuilder &n, const Tokens &tokens, const StatisticsOptions &options)
       : n(n), tokens(tokens), options(options), f32(n.getBuilder().getF32Type()) {}
 
-  /// Whether the leading axes of the last tap were [B, T].
+  /// Returns whether the leading axes of the last tap were [B, T].
   bool isBatched() const { return batched; }
-  /// Whether they (of an attention those of the keys) were those of the tokens.
+  /// Returns whether these axes, in an attention those of the keys, were the tokens'.
   bool isOfTokens() const { return ofTokens; }
 
-  /// Why the last tap gave no statistics.
+  /// Returns why the last tap gave no statistics.
   llvm::StringRef getReason() const { return reason; }
 
-  /// Nothing where a tap cannot be measured; `getReason` says why.
+  /// Each of these measures a tap. It returns nothing if the tap cannot be measured, and
+  /// `getReason` says why.
   std::optional<Statistics> residual(const Tap &tap);
   std::optional<Statistics> projection(const Tap &tap);
   std::optional<Statistics> norm(const Tap &tap);
@@ -105,8 +106,8 @@ private:
   const StatisticsOptions &options;
   mlir::Type f32;
 
-  // Of the tap at hand: its tensor as [B, T, C] in f32, and which tokens count,
-  // [B, T, 1], null where all do.
+  // These are of the current tap: its tensor as [B, T, C] in f32, and the tokens that count,
+  // [B, T, 1], which is null if all count.
   mlir::Value x, keep;
   bool batched = false, ofTokens = false;
   std::string reason = "its rank or type is not known";

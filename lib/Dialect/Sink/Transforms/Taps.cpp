@@ -6,14 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A value's level is the number of attentions that it depends on in a row, so
-// that an addition that raises the stream's level is attention's, and one that
-// does not is the feed-forward's. What lies between two additions belongs to the
-// layer of the second.
+// Finds the taps and their layers. A value's level is the number of attentions that it depends on
+// one after the other. An addition that raises the stream's level is therefore attention's, and
+// one that does not is the feed-forward's. Values between two additions belong to the layer of the
+// second one.
 //
-// The stream proper starts at what writes it first, an embedding or a norm, and
-// goes on through additions to itself: sums of two branches that are added to it
-// later (parallel attention and feed-forward) are no states of it.
+// The stream starts at its first writer, an embedding or a norm, and continues through additions
+// to itself. If the sum of two branches (parallel attention and feed-forward) is added to it
+// later, that sum is no state of the stream.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,8 +68,8 @@ private:
   void addNorm(Operation *norm);
   StringRef placeOf(Operation *norm) const;
 
-  /// What is reached from a value before the stream is: the least level of an
-  /// addition to it, and whether some attention and some output.
+  /// What a value reaches on paths that end at additions to the stream: the least level of such an
+  /// addition, and whether it reaches an attention and an output.
   struct Reach {
     std::optional<unsigned> level;
     bool attention = false, output = false;
@@ -79,9 +79,9 @@ private:
 
   ModuleOp module;
   DenseMap<Value, unsigned> levels;
-  /// Members of the residual streams, and the additions among them.
+  /// The members of the residual streams, and the additions among them.
   DenseSet<Value> members, sums;
-  /// The stream that a norm reads, through what ties its members: casts, too.
+  /// The stream that each norm reads, also through casts and other ops that tie its members.
   DenseMap<Operation *, unsigned> streamOfNorm;
   SmallVector<Tap> residuals, projections, norms, attentions;
   llvm::MapVector<Value, unsigned> projectionOf;
@@ -101,7 +101,7 @@ unsigned TapFinder::findLevels(Block &block) {
       level = std::max(level, levelOf(operand));
     if (isa<sink::AttentionOp>(op))
       ++level;
-    // Forms repeat what the op says; subgraphs compute.
+    // A form repeats what its op computes. Other subgraphs compute something of their own.
     if (!isa<RaisedInterface>(op))
       for (Region &region : op.getRegions())
         for (Block &inner : region)
@@ -117,8 +117,8 @@ unsigned TapFinder::findLevels(Block &block) {
 // Residual streams
 //===----------------------------------------------------------------------===//
 
-/// What the stream starts with: the members of its least level, but for a
-/// feed-forward's result that has it, too (parallel to the first attention).
+/// Returns the values that the stream starts with: its members of the least level, except the
+/// result of a feed-forward parallel to the first attention, which has that level, too.
 SmallVector<Value> TapFinder::findStarts(const ResidualStream &stream) const {
   unsigned least = ~0u;
   SmallVector<Value> starts, projected;
@@ -146,7 +146,7 @@ public:
   States(TapFinder &finder, const ResidualStream &stream, unsigned number);
   void visit(Value value);
   void visitNorm(NormInterface norm);
-  /// The start is a tap where nothing was added to it, too.
+  /// Makes the start a tap if nothing was added to it.
   void finish();
 
 private:
@@ -159,8 +159,8 @@ private:
   TapFinder &finder;
   unsigned number, least = 0;
   DenseSet<Value> states;
-  /// What becomes the first tap: positions and segments are added to the
-  /// embedding before the first layer.
+  /// The value that becomes the first tap: the embedding, after positions and segments were added
+  /// to it before the first layer.
   Value start;
 };
 
@@ -180,7 +180,7 @@ void TapFinder::States::finish() {
   start = Value();
 }
 
-/// `sum`, or the sum that `norm` keeps to itself.
+/// Adds a tap for `sum`, or for the sum that `norm` computes and does not return.
 void TapFinder::States::addSum(Value sum, Operation *norm, ValueRange operands, unsigned after) {
   std::optional<unsigned> before;
   bool isStart = true;
@@ -222,7 +222,7 @@ void TapFinder::States::visit(Value value) {
   }
 }
 
-/// A norm that adds a residual and does not give the sum.
+/// Adds the sum of a norm that adds a residual and does not return it.
 void TapFinder::States::visitNorm(NormInterface norm) {
   if (norm.getResidual() && !norm.getSum())
     addSum(Value(), norm, {norm.getX(), norm.getResidual()}, finder.levelOf(norm.getResult()));
@@ -263,7 +263,7 @@ TapFinder::Reach TapFinder::reach(Value from) const {
         out.level = std::min(out.level.value_or(level), level);
         continue;
       }
-      // Shapes carry no activations, and an inner op of a form none of ours.
+      // Shapes carry no activations, and ops inside a form are part of their sink op.
       if (isa<ShapeOp, SizeOp>(user) || user->getParentOfType<RaisedInterface>())
         continue;
       for (Value result : user->getResults()) {
@@ -279,7 +279,7 @@ TapFinder::Reach TapFinder::reach(Value from) const {
   return out;
 }
 
-/// Through views, products and gates: whether `value` is an attention's result.
+/// Returns whether `value` is an attention's result, seen through views, products and gates.
 bool TapFinder::comesFromAttention(Value value) const {
   DenseSet<Value> seen;
   SmallVector<Value> work{value};
@@ -299,7 +299,7 @@ bool TapFinder::comesFromAttention(Value value) const {
   return false;
 }
 
-/// Whether an operand of `op` other than `through` is one number or a constant.
+/// Returns whether every operand of `op` other than `through` is a constant or one number.
 static bool hasPlainOthers(Operation *op, Value through) {
   return llvm::all_of(op->getOperands(), [&](Value other) {
     if (other == through || isConstant(other))
@@ -309,8 +309,8 @@ static bool hasPlainOthers(Operation *op, Value through) {
   });
 }
 
-/// Whether the product's result goes into the stream as it is, up to a bias,
-/// views, casts and the scales of a quantization.
+/// Returns whether the product's result goes into the stream unchanged, except for a bias, views,
+/// casts and the scales of a quantization.
 bool TapFinder::writesStream(Value result) const {
   DenseSet<Value> seen;
   SmallVector<Value> work{result};

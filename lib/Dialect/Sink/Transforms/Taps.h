@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Taps: the places of a raised graph at which outliers are measured. What a tap
-// is and how it is described: docs/statistics.md.
+// Taps are the places of a raised graph at which outliers are measured. docs/statistics.md says
+// what a tap is and how it is described.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,25 +23,25 @@ struct Tap {
   Kind kind;
   /// The stream's value, a projection's input, or the first result of `op`.
   mlir::Value value;
-  /// The norm or the attention; a norm that adds a residual itself where its sum
-  /// is a tap and no result.
+  /// The norm or the attention. For a residual stream, a norm that adds the residual itself and
+  /// whose sum is no result.
   mlir::Operation *op = nullptr;
-  /// Number of the layer, the embedding's 0.
+  /// The number of the layer; the embedding's is 0.
   unsigned layer = 0;
   llvm::StringRef place;
   /// The number of the residual stream that is measured, or that the norm reads.
   std::optional<unsigned> stream;
-  /// Of a projection: what reads it, and the matrices.
+  /// A projection's roles, and the matrices that multiply its value.
   llvm::SetVector<llvm::StringRef> roles;
   llvm::SmallVector<mlir::Value> weights;
-  /// Of a projection's input of integers: what makes floats of them.
+  /// The scale and zero point that make floats of a projection's input of integers.
   mlir::Value scale = {}, zeroPoint = {};
 };
 
 llvm::StringRef toString(Tap::Kind kind);
 
-/// The taps of the graph and its subgraphs, by block: residual streams first,
-/// then projections, norms and attention, each in program order.
+/// Finds the taps of the graph and its subgraphs, by block: residual streams first, then
+/// projections, norms and attention, each in program order.
 llvm::MapVector<mlir::Block *, llvm::SmallVector<Tap>> findTaps(mlir::ModuleOp module);
 
 } // namespace basin::sink

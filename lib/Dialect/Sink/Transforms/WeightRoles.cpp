@@ -31,13 +31,14 @@ static Role roleOfOperand(OpOperand &use) {
   return has(norm.getBiasMutable()) ? Role::Bias : Role::Unknown;
 }
 
-/// The vectors of an operator, in the order of its operands from `first` on.
+/// Returns the role of operand `number`. The roles of an operator's vectors are in the order of its
+/// operands, beginning with operand `first`.
 static Role roleAt(unsigned number, unsigned first, ArrayRef<Role> roles) {
   return number >= first && number - first < roles.size() ? roles[number - first] : Role::Unknown;
 }
 
-/// The part that a use inside a norm's form plays: operators say it by the
-/// operand's number, a product by its other factor, which is computed, a sum by
+/// Returns the part that a use inside a norm's form plays. For an operator the operand's number
+/// tells it. For a product the other factor tells it, which is computed. For a sum it follows from
 /// what the norm has to add.
 static Role roleInside(OpOperand &use, Operation *norm) {
   Operation *op = use.getOwner();
@@ -74,7 +75,7 @@ std::optional<RoleUses> WeightRoles::find(OpOperand &use) {
   Operation *op = use.getOwner();
   if (!isa<RaisedInterface>(op))
     return RoleUses{&use};
-  // What a norm normalizes is an argument of its form: no use inside.
+  // The value that a norm normalizes is an argument of its form, so the form does not use it.
   if (!isa<NormInterface>(op))
     return std::nullopt;
   auto [entry, isNew] = inside.try_emplace(use.get());

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Which uses of a weight play which part in a norm. A sink op names its weight
-// once as an operand, and its form may use it again, once for each part that the
-// weight plays: one initializer may be gamma and the bias of the residual.
+// Finds out which uses of a weight play which part in a norm. A sink op has the weight once as an
+// operand. Its form may use it again, once for each part that the weight plays: one initializer
+// may be gamma and also the bias of the residual.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,21 +19,20 @@
 
 namespace basin::sink {
 
-/// The uses of one value in one part: an op's operand and, where that op is a
-/// norm, the operands inside its form that are the same part.
+/// The uses of one value in one part: an op's operand and, if that op is a norm, the operands
+/// inside its form that play the same part.
 using RoleUses = llvm::SmallVector<mlir::OpOperand *, 2>;
 
 class WeightRoles {
 public:
-  /// The uses that play the part of `use`; nothing where the form uses the value
-  /// in a way that is not understood. Uses must not change between calls for the
-  /// same value.
+  /// Returns the uses that play the part of `use`, or nothing if the form uses the value in a way
+  /// that is not understood. Between calls for the same value its uses must not change.
   std::optional<RoleUses> find(mlir::OpOperand &use);
 
 private:
   using Inner = llvm::DenseMap<mlir::Operation *, llvm::SmallVector<mlir::OpOperand *, 2>>;
-  /// The uses of a value inside forms, by the op that has the form: collected
-  /// once, since thousands of norms may share a weight.
+  /// The uses of a value inside forms, by the op that has the form. They are collected once,
+  /// because thousands of norms may share a weight.
   llvm::DenseMap<mlir::Value, Inner> inside;
 };
 

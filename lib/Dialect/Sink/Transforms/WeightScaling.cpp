@@ -18,11 +18,11 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// Longest vector that is copied for some of its uses.
+/// The length of the longest vector that is copied for some of its uses.
 static constexpr int64_t kMaxCopied = 1 << 20;
 
-/// The type of data that can be scaled: dense, real, of the weight's own type;
-/// null for others.
+/// Returns the type of a weight's data if it can be scaled, and null otherwise. The data must be
+/// dense, real, and of the weight's own type.
 static RankedTensorType getScalableType(const WeightScale &scale) {
   Attribute value = getConstantAttr(scale.weight);
   RankedTensorType type = value ? getElementsType(value) : RankedTensorType();
@@ -104,7 +104,7 @@ FailureOr<TypedAttr> WeightScaler::makeScaled(const WeightScale &scale) {
   return makeElements(type, *bytes, bytes, getValueName(scale.weight));
 }
 
-/// The value of a Constant, in whatever attribute it was.
+/// Sets the value of a Constant, and removes the other attributes that may have held it.
 static void setConstant(Operation *op, TypedAttr value) {
   for (StringRef name : {"value_float", "value_floats", "value_int", "value_ints"})
     op->removeAttr(name);
@@ -123,7 +123,7 @@ LogicalResult WeightScaler::change(const WeightScale &scale) {
     return success();
   }
   if (isExternal) {
-    // The new data goes into a file of its own, as the old was.
+    // The old data was in a file of its own, so the new data goes into one.
     NamedAttrList info(initializer.getInfoAttr());
     info.set("spill", UnitAttr::get(op->getContext()));
     initializer.setInfoAttr(info.getDictionary(op->getContext()));

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Powers of two in weights: whether a weight can take them, in place or as a
-// copy of its own for some of its uses.
+// Multiplies weights by powers of two. Finds out whether a weight can take them, in place or as a
+// copy for some of its uses.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,7 @@
 
 namespace basin::sink {
 
-/// A weight times 2^exponents, one a position of `axis`, or one for all.
+/// A weight times 2^exponents. There is one exponent for each position of `axis`, or one for all.
 struct WeightScale {
   mlir::Value weight;
   int64_t axis;
@@ -27,28 +27,27 @@ struct WeightScale {
 
 class WeightScaler {
 public:
-  /// Without a `bound` only exact products are made; else rounded ones too,
-  /// whose error relative to the largest element of the same position is at most
-  /// that.
+  /// If `bound` is 0, only exact products are made. Otherwise products may be rounded, with an
+  /// error of at most `bound` relative to the largest element of the same position.
   WeightScaler(ParameterNames &names, double bound) : names(names), bound(bound) {}
 
-  /// Whether the weight can be changed so. Fails, with a diagnostic, where its
-  /// data cannot be read, or its rounding errors exceed the bound.
+  /// Returns whether the weight can take the scale. Fails with a diagnostic if its data cannot be
+  /// read or its rounding errors exceed the bound.
   llvm::FailureOr<bool> canTake(const WeightScale &scale);
-  /// Whether a copy is small enough: a vector along the axis.
+  /// Returns whether a copy is small enough: the weight is a vector along the axis.
   static bool isCopyable(const WeightScale &scale);
 
   llvm::LogicalResult change(const WeightScale &scale);
-  /// The changed weight as a new value beside the old one; the same value for
-  /// the same scale.
+  /// Returns the changed weight as a new value beside the old one. For the same scale it is the
+  /// same value.
   llvm::FailureOr<mlir::Value> copy(const WeightScale &scale);
 
-  /// The largest relative error of a weight that was rounded, and its name.
+  /// These return the largest relative error of a weight that was rounded, and its name.
   double getLargestError() const { return largestError; }
   llvm::StringRef getLargestErrorName() const { return largestErrorName; }
 
 private:
-  /// The data of the changed weight; fails with a diagnostic.
+  /// Makes the data of the changed weight. Fails with a diagnostic.
   llvm::FailureOr<mlir::TypedAttr> makeScaled(const WeightScale &scale);
 
   ParameterNames &names;
