@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rewrites that change no bit. Only constants of the graph count as known; a
-// `sink.parameter` is whatever training makes of it.
+// Rewrites that change no bit. Only constants of the graph count as known, because training may
+// change a `sink.parameter`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,10 +18,11 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// Longest vector that is looked at.
+/// Longer vectors are not looked at.
 static constexpr size_t kMaxElements = 1 << 20;
 
-/// Multiplying by ones changes nothing, NaN and signed zeros included.
+/// Drops a pre-affine vector of ones. Multiplying by one changes no value, not even NaN or a
+/// signed zero.
 static LogicalResult dropOnes(NormInterface op, PatternRewriter &rewriter) {
   if (!op.getPreAffine())
     return failure();

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the decompositions share.
+// Functions that the decompositions share.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,20 +18,19 @@
 
 namespace basin::sink {
 
-/// A builder of nodes named after the op's result. Fails, with a diagnostic,
-/// below opset 13: Softmax had another meaning there, bf16 no arithmetic.
+/// Returns a builder that names nodes after the op's result. Fails with a diagnostic below opset
+/// 13, where Softmax had another meaning and bf16 no arithmetic.
 llvm::FailureOr<onnx::NodeBuilder> startDecomposition(mlir::Operation *op, mlir::OpBuilder &b);
 
-/// The element type of `value`. Fails, with a diagnostic at `op`, where it is
-/// unknown.
+/// Returns the element type of `value`. Fails with a diagnostic at `op` if it is unknown.
 llvm::FailureOr<mlir::Type> requireElementType(mlir::Operation *op, mlir::Value value,
                                                llvm::StringRef what);
 
-/// The rank of `value`; nothing where it is unknown.
+/// Returns the rank of `value`, or nothing if it is unknown.
 std::optional<int64_t> getRank(mlir::Value value);
 
-/// Size of dim `axis` (from the end where negative), nothing where it is
-/// dynamic or unknown.
+/// Returns the size of dim `axis`, or nothing if it is dynamic or unknown. A negative axis counts
+/// from the end.
 std::optional<int64_t> getStaticDim(mlir::Value value, int64_t axis);
 
 } // namespace basin::sink

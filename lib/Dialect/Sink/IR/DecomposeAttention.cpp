@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// attention as onnx ops: operands to [batch, heads, sequence, dim], cache and
-// sink rows before the keys, masked scores, Softmax, values, the result's
-// layout. A sink logit is one more column of the scores that is cut off after
-// the Softmax, which subtracts the largest score first and so stays finite.
+// Decomposes attention into onnx ops. The steps are: operands to [batch, heads, sequence, dim],
+// cache and sink rows before the keys, masked scores, Softmax, values, and the result's layout. A
+// sink logit is one more column of the scores, which is cut off after the Softmax. The Softmax
+// subtracts the largest score first, so it stays finite.
 //
 //===----------------------------------------------------------------------===//
 
@@ -71,7 +71,7 @@ private:
   sink::AttentionOp op;
   const AttentionParts &o;
   NodeBuilder &n;
-  /// Of the operands, and of the masked scores and their probabilities.
+  /// The type of the operands, and that of the masked scores and their probabilities.
   Type element, scoreElement;
   std::optional<int64_t> heads, kvHeads;
   Value query, key, value; // [batch, heads, sequence, dim]; past rows included
@@ -89,8 +89,8 @@ LogicalResult AttentionBuilder::check() {
   return findHeads();
 }
 
-/// A mask wider than the operands holds numbers beyond their range: the scores
-/// are cast to its type, as an exporter's Softmax in f32 has them.
+/// Returns the type of the masked scores. A mask of a wider type than the operands may have numbers
+/// beyond their range, so the scores are cast to its type, as for an exporter's Softmax in f32.
 Type AttentionBuilder::findScoreElement() const {
   Type type = getTensorInfo(o.mask).element;
   auto real = dyn_cast_or_null<FloatType>(type);
@@ -99,7 +99,8 @@ Type AttentionBuilder::findScoreElement() const {
   return isWider ? type : element;
 }
 
-/// `mask_fill`, or the lowest number of a type that does not reach as low.
+/// Returns the score of a hidden key: `mask_fill`, limited to the lowest number of the type, or
+/// -inf if the op has no `mask_fill`.
 Value AttentionBuilder::hiddenScore() {
   if (!o.maskFill)
     return n.scalar(-std::numeric_limits<double>::infinity(), scoreElement);
@@ -109,7 +110,7 @@ Value AttentionBuilder::hiddenScore() {
   return n.scalar(std::max(*o.maskFill, lowest.convertToDouble()), scoreElement);
 }
 
-/// From the attributes, or the static size of an axis of heads.
+/// Finds the numbers of heads in the attributes, or as the static size of an axis of heads.
 LogicalResult AttentionBuilder::findHeads() {
   auto find = [](std::optional<int64_t> stated, Value x, Layout layout) -> std::optional<int64_t> {
     if (stated)
@@ -122,7 +123,7 @@ LogicalResult AttentionBuilder::findHeads() {
   kvHeads = find(o.kvHeads, o.key, o.keyLayout);
   if (!kvHeads)
     kvHeads = heads;
-  // Equal counts are assumed only where neither is known.
+  // The numbers are assumed to be equal only if neither is known.
   if (!heads &&
       (kvHeads || !getHeadAxis(o.queryLayout) || !getHeadAxis(o.keyLayout) || o.sinkLogit))
     return op.emitOpError("expected num_heads to be decomposed");
@@ -161,14 +162,14 @@ Value AttentionBuilder::fromHeads(Value x, Layout layout) {
   llvm_unreachable("refused before");
 }
 
-/// `rows` [heads, n, d], for each element of the batch, before x's own.
+/// Puts `rows` [heads, n, d] before the rows of x, for each element of the batch.
 Value AttentionBuilder::prependSinkRows(Value x, Value rows) {
   Value batch = n.concat({n.dims(x, 0, 1), n.constant({1, 1, 1})}, 0);
   Value each = n.expand(n.unsqueeze(n.cast(rows, element), {0}), batch);
   return n.concat({each, x}, 2);
 }
 
-/// Each key head for its group of query heads.
+/// Repeats each key head for its group of query heads.
 Value AttentionBuilder::repeatHeads(Value x) {
   if (heads == kvHeads)
     return x;
@@ -177,7 +178,7 @@ Value AttentionBuilder::repeatHeads(Value x) {
   return n.reshape(repeated, n.concat({n.dims(x, 0, 1), n.constant({*heads}), n.dims(x, 2, 4)}, 0));
 }
 
-/// The scale goes to the query, before f16 scores could overflow.
+/// Multiplies the query, and not the scores, by the scale, because f16 scores could overflow.
 Value AttentionBuilder::scaleQuery(Value q) {
   if (o.scale)
     return n.node<MulOp>({q, n.scalar(*o.scale, element)});
@@ -189,9 +190,9 @@ Value AttentionBuilder::scaleQuery(Value q) {
   return n.node<DivOp>({q, n.node<SqrtOp>({n.cast(n.dim(q, 3), element)})});
 }
 
-/// The mask with a column for each key. Where batch and heads are one axis, so they
-/// are in a mask of rank 3. The columns of a mask beside `last_key` are positions:
-/// each key, of the past or new, takes that of its own.
+/// Returns the mask with a column for each key. If batch and heads are one axis, they also are one
+/// axis of a mask of rank 3. If there is a `last_key`, the mask's columns are positions, and each
+/// key, past or new, gets the column of its position.
 Value AttentionBuilder::prepareMask() {
   if (o.queryLayout == Layout::hsd && getRank(o.mask) == 3)
     return n.reshape(o.mask, n.concat({n.constant({-1, *heads}), n.dims(o.mask, 1, 3)}, 0));
@@ -218,13 +219,13 @@ Value AttentionBuilder::addMask(Value scores) {
   return n.node<WhereOp>({mask, hidden, scores});
 }
 
-/// `last_key` as [batch, 1, 1, 1].
+/// Returns `last_key` as [batch, 1, 1, 1].
 Value AttentionBuilder::lastKey() {
   return n.reshape(n.cast(o.lastKey, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
 }
 
-/// Keys before the queries': one number, or [batch, 1, 1, 1] by `last_key`, which
-/// counts none where not all of the new keys are there.
+/// Returns the number of keys before those of the queries: one number, or [batch, 1, 1, 1] if there
+/// is a `last_key`. An element of the batch that lacks some new keys has none before them.
 Value AttentionBuilder::pastLength() {
   Value queries = n.dim(query, 2);
   if (!o.lastKey)
@@ -233,8 +234,8 @@ Value AttentionBuilder::pastLength() {
   return largerInteger(n, past, n.constant({0}, 0));
 }
 
-/// The position of each key, [.., 1, keys]. Where a past of the longest element's
-/// size stands before the new keys, `exists` is whether a key is there.
+/// Returns the position of each key, [.., 1, keys]. If the new keys stand behind a past of the
+/// longest element's size, sets `exists` to whether each key exists.
 Value AttentionBuilder::keyPositions(Value past, Value &exists) {
   Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
   Value index = n.unsqueeze(n.node<RangeOp>({zero, n.dim(key, 2), one}), {0});
@@ -247,7 +248,7 @@ Value AttentionBuilder::keyPositions(Value past, Value &exists) {
   return n.node<WhereOp>({isPast, index, fresh});
 }
 
-/// Whether query i sees key j by their positions, [.., queries, keys].
+/// Returns whether query i sees key j by their positions, [.., queries, keys].
 Value AttentionBuilder::positions() {
   Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
   Value past = pastLength(), seen;
@@ -271,7 +272,8 @@ Value AttentionBuilder::mask(Value scores) {
   scores = addMask(scores);
   if (!hidesByPosition())
     return scores;
-  // Beside summands the number is one of them: two that are the lowest are -inf.
+  // With an additive mask the number is a summand, too: two summands that are both the type's
+  // lowest number give -inf.
   if (o.maskKind == MaskKind::additive && o.maskFill) {
     Value zero = n.scalar(0, scoreElement);
     return n.node<AddOp>({scores, n.node<WhereOp>({positions(), zero, hiddenScore()})});
@@ -279,14 +281,14 @@ Value AttentionBuilder::mask(Value scores) {
   return n.node<WhereOp>({positions(), scores, hiddenScore()});
 }
 
-/// Columns of the keys, without those of the sink rows.
+/// Returns the columns of the keys, without those of the sink rows.
 Value AttentionBuilder::keysOf(Value x) {
   if (!o.sinkKey)
     return x;
   return n.slice(x, 3, n.dims(o.sinkKey, 1, 2), n.constant({getUpperEnd()}));
 }
 
-/// Sink rows are visible whatever the mask says of the others.
+/// Masks the scores of the keys. Sink rows always are visible.
 Value AttentionBuilder::maskScores(Value scores) {
   if (!o.sinkKey || (!o.mask && !hidesByPosition()))
     return mask(scores);
@@ -337,8 +339,8 @@ Value AttentionBuilder::weightedValues(Value probabilities) {
   return n.node<MatMulOp>({n.cast(probabilities, element), repeatHeads(allValues)});
 }
 
-/// Which keys a query sees, broadcast to the scores; null where it sees all. A
-/// summand above kHiddenScore is a bias, as ALiBi's is.
+/// Returns which keys a query sees, in a shape that broadcasts to the scores, or null if each query
+/// sees all keys. A summand above kHiddenScore hides nothing: it is a bias, as in ALiBi.
 Value AttentionBuilder::visible() {
   Value seen = hidesByPosition() ? positions() : Value();
   if (!o.mask)
@@ -373,9 +375,9 @@ Value basin::sink::zeroUnusedRows(Value present, Value lastKey, NodeBuilder &n) 
   return n.node<WhereOp>({lessOrEqual(n, row, last), present, n.scalar(0, type)});
 }
 
-/// Present keys or values of `all` (the past's, then the new ones). With `last_key`
-/// each element's new ones stand right after its own past, in as many rows as the
-/// longest element has or the past holds.
+/// Returns the present keys or values. `all` has those of the past, then the new ones. With
+/// `last_key`, each element's new ones stand right behind its own past. There are as many rows as
+/// the longest element has, or as the past has if those are more.
 Value AttentionBuilder::present(Value all, Value past) {
   if (!o.lastKey)
     return all;

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// rms_norm, layer_norm, dyt and gate as onnx ops. Statistics of f16 and bf16
-// values are taken in f32, where a square does not overflow; all from step 2 on
-// stays there and is rounded once, at the end. dyt and gate work in x's type.
+// Decomposes rms_norm, layer_norm, dyt and gate into onnx ops. Statistics of f16 and bf16 values
+// are in f32, where a square does not overflow. Everything from step 2 on stays in f32 and is
+// rounded once, at the end. dyt and gate compute in x's type.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,11 +19,11 @@ using namespace basin::onnx;
 using namespace basin::sink;
 
 namespace {
-/// Steps 1 and 2 of both norms.
+/// The results of steps 1 and 2 of both norms.
 struct NormInput {
   Value sum;       // (x + residual) + residual_bias, in x's type
   Value scaled;    // pre_affine * sum, in `compute`
-  Type compute;    // f32, or x's type where it is wider
+  Type compute;    // f32, or x's type if it is no f16 and no bf16
   Type resultType; // element type of the result
 };
 } // namespace
@@ -49,8 +49,7 @@ static FailureOr<NormInput> startNorm(NormInterface op, NodeBuilder &n) {
   return in;
 }
 
-/// value / sqrt(mean(value^2) + epsilon) * weight + bias, rounded to the
-/// result's type.
+/// Computes value / sqrt(mean(value^2) + epsilon) * weight + bias, rounded to the result's type.
 static SmallVector<Value> finishNorm(NormInterface op, NodeBuilder &n, const NormInput &in,
                                      Value value) {
   Value square = n.node<MulOp>({value, value});
@@ -86,7 +85,7 @@ FailureOr<SmallVector<Value>> LayerNormOp::decompose(OpBuilder &b) {
   return decomposeNorm(*this, b);
 }
 
-/// `value` in the element type of `type`, where both are known.
+/// Casts `value` to the element type of `type`, if both are known.
 static Value castLike(NodeBuilder &n, Value value, Type type) {
   auto to = dyn_cast<TensorType>(type);
   return to && isa<TensorType>(value.getType()) ? n.cast(value, to.getElementType()) : value;

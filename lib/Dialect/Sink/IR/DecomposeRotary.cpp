@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// rotary as onnx ops: x with its heads apart, tables that broadcast against it,
-// the pairs, and the way back. Half tables are multiplied with each half; full
-// ones with all of x, since their two halves need not be equal.
+// Decomposes rotary into onnx ops: separates the heads of x, shapes the tables so that they
+// broadcast to it, turns the pairs, and restores the layout. Half tables are multiplied with each
+// half of x. Full tables are multiplied with all of x, because their two halves may differ.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +36,7 @@ private:
 };
 } // namespace
 
-/// The table with x's rank, a 1 where x has its heads.
+/// Returns the table with the rank of x, and size 1 on the axis of heads.
 FailureOr<Value> RotaryBuilder::prepareTable(Value table, Type elementType) {
   table = n.cast(table, elementType);
   std::optional<int64_t> tableRank = getRank(table);
@@ -84,7 +84,7 @@ Value RotaryBuilder::joinPairs(Value first, Value second) {
 Value RotaryBuilder::rotate(Value x, Value cos, Value sin) {
   auto [first, second] = takePairs(x);
   auto mul = [&](Value a, Value b) { return n.node<MulOp>({a, b}); };
-  // Positions index caches of half width, whatever the flag says.
+  // Tables that positions index have half the width, even if the flag is not set.
   if (op.getHalfTables() || op.getPositions())
     return joinPairs(n.node<SubOp>({mul(first, cos), mul(second, sin)}),
                      n.node<AddOp>({mul(second, cos), mul(first, sin)}));

@@ -6,30 +6,28 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A form is inlined as it stands: its arguments become the op's operands, a
-// norm's first one multiplied by the pre-affine vector before. Where the form
-// adds the residual itself, the vector has to come between the sum and the
-// norm:
+// A form is inlined as it is: the op's operands take the places of its arguments, and the first
+// argument of a norm is multiplied by the pre-affine vector before. If the form adds the residual
+// itself, the vector has to come between the sum and the norm:
 //
 //   Add, norm          the product takes the sum's place after the Add
-//   Skip operator      the sum (and the operator's bias) written out, the
-//                      operator given the product, and zeros for its skip
-//   the same in f16    the product of each summand in its place; where the sum
-//                      is used, a copy of the operator gives it
+//   Skip operator      the sum (and the operator's bias) is written out; the operator gets the
+//                      product, and zeros as its skip
+//   the same in f16    each summand is replaced by its product; if the sum is used, a copy of the
+//                      operator computes it
 //
-// The operator stays because its arithmetic is its own. In ONNX Runtime 1.32,
-// f32 on the CPU, Add + LayerNormalization or SimplifiedLayerNormalization
-// differs from the Skip operator in most elements, by some ulps, while the
-// operator applied to a product of powers of two and the sum gives each bit of
-// what it gives for scaled operands, and its sum output is (x + skip) + bias in
-// that order. The zeros are negative: x + -0 is x for every x, +0 included.
+// The operator stays because its arithmetic is its own. In ONNX Runtime 1.32, f32 on the CPU,
+// Add + LayerNormalization or SimplifiedLayerNormalization differs from the Skip operator in most
+// elements, by some ulps. The operator applied to the product of the sum and powers of two gives
+// the same bits as applied to scaled operands, and its sum output is (x + skip) + bias in that
+// order. The zeros are negative, because x + -0 is x for every x, also for +0.
 //
-// In f16 that operator adds and normalizes in f32, and rounds the sum for its
-// output alone: a sum written out rounds before the norm, and a quarter of the
-// elements differ. Products of the summands by powers of two are exact, and so is
-// the sum of them, rounded or not.
+// In f16 that operator adds and normalizes in f32, and rounds the sum only for its output. A sum
+// that is written out would be rounded before the norm, and a quarter of the elements would differ.
+// Products of the summands with powers of two are exact, and scale their sum exactly, rounded or
+// not.
 //
-// Any other form with a residual is dropped for the decomposition.
+// For any other form with a residual, the decomposition is used instead of the form.
 //
 //===----------------------------------------------------------------------===//
 
@@ -74,7 +72,7 @@ void Form::unmark(Slot slot) {
     inner->removeAttr(kSlotAttr);
 }
 
-/// Why the op cannot stand in the slot of that form; empty if it can.
+/// Returns why the op cannot stand in that slot of the form, or an empty text if it can.
 static StringRef checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
   auto norm = dyn_cast<NormInterface>(op.getOperation());
   auto attention = dyn_cast<sink::AttentionOp>(op.getOperation());
@@ -120,8 +118,8 @@ LogicalResult Form::verifySlots() {
   return failed.value_or(success());
 }
 
-/// Gives the product in the slot `factor`, which comes from outside; false if the
-/// form has no such product.
+/// Gives the product in the slot the new factor `factor`, which comes from outside of the form.
+/// Returns false if the form has no such product.
 bool Form::setFactor(Slot slot, Value factor) {
   auto product = dyn_cast_or_null<MulOp>(find(slot));
   if (!product)
@@ -141,7 +139,7 @@ LogicalResult Form::refuseEpsilon(Type type, int exponent) {
                                  << exponent << " would leave the normal range of " << type;
 }
 
-/// The constant operand of the Add becomes a new constant.
+/// Replaces the constant operand of the Add by a new constant.
 LogicalResult Form::scaleEpsilonOperand(Operation *add, int exponent) {
   for (OpOperand &operand : add->getOpOperands()) {
     if (!getConstantScalar(operand.get()))
@@ -157,7 +155,7 @@ LogicalResult Form::scaleEpsilonOperand(Operation *add, int exponent) {
                                  << "': its eps is computed, which cannot be scaled";
 }
 
-/// A fused operator: eps is its attribute, in f32.
+/// Scales the eps of a fused operator, which is an attribute in f32.
 LogicalResult Form::scaleEpsilonAttribute(double epsilon, int exponent) {
   Builder b(op->getContext());
   float scaled = std::ldexp(static_cast<float>(epsilon), exponent);
@@ -204,16 +202,16 @@ static SmallVector<Value> inlineForm(Region &form, ValueRange operands, OpBuilde
   return values;
 }
 
-/// `x` times the vector, in x's type.
+/// Multiplies `x` by the vector, in x's type.
 static Value multiply(NodeBuilder &n, Value x, Value vector, StringRef suffix = "pre_affine") {
   if (auto type = dyn_cast<TensorType>(x.getType()))
     vector = n.cast(vector, type.getElementType());
   return n.named(n.node<MulOp>({x, vector}), suffix);
 }
 
-/// The node of the form that adds the residual, and is the only one to read its
-/// two arguments: an Add or a Skip operator. Where both are the same value, the
-/// first argument may stand for both.
+/// Returns the node of the form that adds the residual, an Add or a Skip operator, or null. It must
+/// be the only one to read the form's two arguments. If both are the same value, the first argument
+/// may stand for both.
 Operation *Form::findSum() {
   Block &form = op.getFormRegion().front();
   if (form.getNumArguments() != 2)
@@ -234,7 +232,7 @@ Operation *Form::findSum() {
   return adds ? sum : nullptr;
 }
 
-/// The Skip operator's bias; null for other ops.
+/// Returns the Skip operator's bias, or null for other ops.
 static Value getSkipBias(Operation *op) {
   if (auto skip = dyn_cast<MSSkipLayerNormalizationOp>(op))
     return skip.getBias();
@@ -299,7 +297,7 @@ static void scaleSkipSummands(Operation *skip, Value vector, NodeBuilder &n,
     scale(skip->getNumOperands() - 1, "pre_affine_bias");
 }
 
-/// The same after an Add of x and the residual.
+/// Multiplies the sum of an Add of x and the residual by the vector, for all readers of the sum.
 static void scaleSum(Operation *add, Value vector, NodeBuilder &n) {
   OpBuilder::InsertionGuard guard(n.getBuilder());
   n.getBuilder().setInsertionPointAfter(add);
@@ -336,7 +334,7 @@ std::optional<SmallVector<Value>> Form::inlineScaled(NormInterface norm, OpBuild
 // Any op
 //===----------------------------------------------------------------------===//
 
-/// The gate was put there after recognition.
+/// Multiplies the result by the op's gate, which was added after recognition.
 static Value applyGate(sink::AttentionOp op, Value result, OpBuilder &b) {
   StringRef name = getValueName(result);
   NodeBuilder n(b, op.getLoc(), name);

@@ -6,12 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Result types from the shapes that the ops document. Of an op with a form, what
-// the form yields is what the op gives; the documented shape speaks only where
-// the form knows no rank. Nothing is said of a cache that a form makes: it may
-// be a buffer longer than its contents, or quantized.
+// Infers result types from the shapes that the ops document. If an op has a form, its results are
+// what the form yields, and the documented shape is used only if the form does not know the rank.
+// Nothing is inferred for a cache that a form makes, because it may be a buffer longer than its
+// contents, or quantized.
 //
-// Contradictions are the verifiers' to report.
+// Verifiers, and not these functions, report contradictions.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ using Types = SmallVectorImpl<Type>;
 // Forms
 //===----------------------------------------------------------------------===//
 
-/// What the form yields for result `index`; null without a form.
+/// Returns the value that the form yields for result `index`, or null if there is no form.
 static Value getYielded(Operation *op, unsigned index) {
   auto raised = dyn_cast<RaisedInterface>(op);
   if (!raised || raised.getFormRegion().empty())
@@ -37,7 +37,8 @@ static Value getYielded(Operation *op, unsigned index) {
   return raised.getFormRegion().front().getTerminator()->getOperand(index);
 }
 
-/// The result's element type as stated, as the form has it, or `decomposed`.
+/// Returns the element type that the result states, or else the one that the form yields, or, if
+/// there is no form, `decomposed`.
 static Type getElement(Operation *op, unsigned index, Type decomposed) {
   if (Type stated = getTensorInfo(op->getResult(index)).element)
     return stated;
@@ -56,7 +57,7 @@ static void preferForm(Operation *op, Types &types) {
   }
 }
 
-/// A form's arguments are the first operands.
+/// Returns the types of a form's arguments, which are the op's first operands.
 static void getArgumentTypes(RaisedInterface op, Types &types) {
   OperandRange operands = op->getOperands().take_front(op.getFormRegion().getNumArguments());
   llvm::append_range(types, operands.getTypes());
@@ -88,7 +89,7 @@ LogicalResult LayerNormOp::inferResultTypes(Types &types) {
   return success();
 }
 
-/// The one result has x's shape.
+/// Infers the type of an op whose one result has the shape of x.
 template <typename Op> static LogicalResult inferLikeX(Op op, Types &types) {
   TensorInfo x = getTensorInfo(op.getX());
   types.assign({makeTensorType(getElement(op, 0, x.element), x.dims)});
@@ -112,14 +113,15 @@ void sink::AttentionOp::inferArgumentTypes(Types &types) { getArgumentTypes(*thi
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// A tensor with heads. `rows` is batch * heads, which may have a name that
-/// neither factor has.
+/// The sizes of a tensor with heads. `rows` is batch * heads; it may have a symbolic name although
+/// neither factor has one.
 struct HeadDims {
   Dim batch, heads, rows, sequence, size;
 };
 } // namespace
 
-/// `heads` is what the attributes say. Nothing is known of unknown ranks.
+/// Reads the sizes of a tensor with heads. `heads` is the number from the attributes. Returns
+/// nothing if the rank is unknown or wrong.
 static std::optional<HeadDims> readHeads(Value x, Layout layout, const Dim &heads) {
   TensorInfo info = getTensorInfo(x);
   if (!info.hasRank() || info.rank() != getRankOf(layout).value_or(3))
@@ -164,7 +166,8 @@ static Dims arrange(const HeadDims &dims, Layout layout) {
   llvm_unreachable("a layout of no kind");
 }
 
-/// [batch, kv_heads, past + keys, d], of what is known of either.
+/// Returns the sizes [batch, kv_heads, past + keys, d], from those that are known of the new keys
+/// and of the past.
 static std::optional<Dims> getPresent(const std::optional<HeadDims> &fresh, Value past) {
   TensorInfo cache = getTensorInfo(past);
   bool cacheKnown = cache.hasRank() && cache.rank() == 4;
@@ -188,7 +191,7 @@ LogicalResult sink::AttentionOp::inferResultTypes(Types &types) {
   std::optional<HeadDims> query = readHeads(getQuery(), getQueryLayout(), heads);
   if (query)
     heads = query->heads;
-  // Keys share the query's heads in groups, each its own where nothing is said.
+  // If no attribute says how many heads keys have, they have as many as the query.
   if (kvHeads.isUnknown() && !getHeadAxis(getKeyLayout()))
     kvHeads = heads;
   std::optional<HeadDims> key = readHeads(getKey(), getKeyLayout(), kvHeads);
@@ -201,7 +204,7 @@ LogicalResult sink::AttentionOp::inferResultTypes(Types &types) {
   if (query) {
     HeadDims dims = *query;
     dims.size = value ? value->size : Dim();
-    // One query for every element of the batch is broadcast.
+    // A query with a batch of one is broadcast to all elements of the batch.
     if (dims.batch.is(1) && getQueryLayout() != Layout::hsd) {
       dims.batch = value ? value->batch : Dim();
       dims.rows = multiplyDims(dims.batch, dims.heads);

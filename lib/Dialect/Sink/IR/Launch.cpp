@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a launch says, against itself and against its kernel.
+// Verifies a launch: that it is consistent, and that it fits its kernel.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,7 @@ using namespace mlir;
 using namespace basin;
 using namespace basin::sink;
 
-/// The tensor of an argument; null if it is none.
+/// Returns the tensor of an argument, or null if no tensor has that name.
 static Value findTensor(LaunchOp op, StringRef name) {
   for (auto [attr, value] : llvm::zip(op.getInputs(), op.getTensors()))
     if (cast<StringAttr>(attr).getValue() == name)
@@ -30,7 +30,7 @@ static Value findTensor(LaunchOp op, StringRef name) {
   return {};
 }
 
-/// What is wrong with a factor of a scalar; empty if nothing is.
+/// Returns what is wrong with a factor of a scalar, or an empty text.
 static std::string checkFactor(LaunchOp op, Attribute factor) {
   if (isa<IntegerAttr>(factor))
     return {};
@@ -60,7 +60,7 @@ static std::string checkFactors(LaunchOp op, Attribute factors) {
   return {};
 }
 
-/// What is wrong with what `shapes` says of an output.
+/// Returns what is wrong with the entry of an output in `shapes`, or an empty text.
 static std::string checkShape(LaunchOp op, StringRef name, Type type) {
   auto ranked = dyn_cast<RankedTensorType>(type);
   DictionaryAttr shapes = op.getShapes().value_or(DictionaryAttr());

@@ -62,7 +62,7 @@ std::optional<int64_t> basin::sink::getRankOf(Layout layout) {
 // Verifiers
 //===----------------------------------------------------------------------===//
 
-/// Static sizes of the same axis must not differ; unknown ranks pass.
+/// Checks that static sizes of the same axis do not differ. Unknown ranks pass.
 static LogicalResult verifySameShape(Operation *op, Value a, Value b, StringRef what) {
   auto x = dyn_cast<RankedTensorType>(a.getType());
   auto y = dyn_cast<RankedTensorType>(b.getType());
@@ -71,7 +71,7 @@ static LogicalResult verifySameShape(Operation *op, Value a, Value b, StringRef 
   return op->emitOpError("expected ") << what << " of the shape of " << x << ", but got " << y;
 }
 
-/// Elements of a static tensor; nothing otherwise.
+/// Returns the number of elements of a tensor, or nothing if its shape is not static.
 static std::optional<int64_t> countElements(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || !type.hasStaticShape())
@@ -95,7 +95,7 @@ static LogicalResult verifyVector(Operation *op, Value vector, Value x, StringRe
   return op->emitOpError("expected ") << what << " of " << *want << " elements, but got " << *have;
 }
 
-/// Contradictory types of an op's operand or result and of the form's side.
+/// Checks that the types of an op's operands or results do not contradict those in its form.
 static LogicalResult verifyFormTypes(Operation *op, TypeRange outer, TypeRange inner,
                                      StringRef what) {
   for (auto [i, expected, type] : llvm::enumerate(outer, inner))
@@ -135,7 +135,7 @@ static LogicalResult verifyLayout(Operation *op, Value x, Layout layout, StringR
                                       << stringifyLayout(layout) << ", but got " << type;
 }
 
-/// No stated result type may contradict the one that follows from the operands.
+/// Checks that no stated result type contradicts the one that follows from the operands.
 static LogicalResult verifyInferred(basin::onnx::InferTypesInterface op) {
   SmallVector<Type> types;
   if (failed(op.inferResultTypes(types)))
@@ -152,7 +152,7 @@ NormInterface basin::sink::getResidualNorm(Operation *op) {
   return norm && norm.getResidual() ? norm : NormInterface();
 }
 
-/// A form whose arguments are the op's first `count` operands.
+/// Checks a form whose arguments are the op's first `count` operands.
 static LogicalResult verifyFormOf(Operation *op, Region &form, unsigned count) {
   if (!form.empty() && form.getNumArguments() != count)
     return op->emitOpError("expected its form to take ")
@@ -246,7 +246,7 @@ LogicalResult RotaryOp::verify() {
   return verifyForm(*this, getForm());
 }
 
-/// Without a form, the layouts say what the operands are.
+/// Checks the shapes of an attention without a form against its layouts.
 static LogicalResult verifyShapes(AttentionOp op) {
   if (failed(verifyLayout(op, op.getQuery(), op.getQueryLayout(), "a query")) ||
       failed(verifyLayout(op, op.getKey(), op.getKeyLayout(), "a key")) ||
@@ -255,7 +255,7 @@ static LogicalResult verifyShapes(AttentionOp op) {
   return verifyInferred(op);
 }
 
-/// A gate that the result is broadcast to would be no gate.
+/// Checks that the gate broadcasts to the result, and not the result to the gate.
 static LogicalResult verifyGate(AttentionOp op) {
   if (!op.getGate())
     return success();

@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Operators of com.microsoft take query, key and value in one tensor, project
-// them themselves, add biases, rotate. What they compute before their scores is
-// written out as nodes; keys and values are the operator's own present ones
-// where it gives them.
+// Unpacks the attention operators of com.microsoft. They take query, key and value in one tensor,
+// project them themselves, add biases, and rotate. Everything that they compute before their
+// scores is written out as nodes. If the operator returns its present keys and values, these are
+// used.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,7 +53,7 @@ private:
 
 } // namespace
 
-/// The operand that a form's argument stands for; other values as they are.
+/// Returns the operand that a form's argument stands for. Other values are returned as they are.
 Value Unpacker::outside(Value inner) {
   auto argument = dyn_cast_or_null<BlockArgument>(inner);
   if (!argument || argument.getOwner()->getParentOp() != op.getOperation())
@@ -61,7 +61,7 @@ Value Unpacker::outside(Value inner) {
   return op->getOperand(argument.getArgNumber());
 }
 
-/// The operator that the form is; null where it is none or several.
+/// Returns the attention operator in the form, or null if there is none or several.
 static Operation *findOperator(sink::AttentionOp op) {
   Operation *found = nullptr;
   for (Region &region : op->getRegions())
@@ -74,8 +74,7 @@ static Operation *findOperator(sink::AttentionOp op) {
   return found;
 }
 
-/// Equal or given parts of the last axis of [B, T, sum] become query, key and
-/// value.
+/// Splits the last axis of [B, T, sum] into parts of these sizes: query, key and value.
 void Unpacker::split(Value packed, ArrayRef<int64_t> sizes) {
   int64_t begin = 0;
   for (auto [part, size] :
@@ -146,8 +145,8 @@ FailureOr<Value> Unpacker::rotate(MSGroupQueryAttentionOp inner, Value x, Value 
   return result->front();
 }
 
-/// Positions count on from the past: total - T, total - T + 1, ..., where the
-/// total is each element's own.
+/// Rotates query and key. Positions continue from the past: total - T, total - T + 1, ..., where
+/// each element of the batch has its own total.
 StringRef Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
   Type i64 = n.getBuilder().getI64Type();
   Value positions = outside(inner.getPositionIds());
@@ -201,8 +200,8 @@ StringRef Unpacker::unpackOperands(Operation *inner) {
   return "no operator in its form says how query, key and value are packed";
 }
 
-/// The operators add a number to the scores that they hide, so that a row without
-/// a visible key is one like any other.
+/// Makes an additive mask that hides keys. The operators add a finite number to the scores that
+/// they hide, so a row without a visible key is a row like any other.
 void Unpacker::addFilter(Operation *inner, Value keep) {
   auto filter = inner->getAttrOfType<FloatAttr>("mask_filter_value");
   double low = filter ? filter.getValue().convertToDouble() : -10000;
@@ -212,7 +211,7 @@ void Unpacker::addFilter(Operation *inner, Value keep) {
   o.maskKind = MaskKind::additive;
 }
 
-/// ONNX Runtime's integer masks: one for each key [B, S] or each query and key
+/// Unpacks ONNX Runtime's integer masks: one number for each key [B, S], for each query and key
 /// [B, T, S], or the number of keys [B].
 StringRef Unpacker::unpackMask(Operation *inner) {
   TensorInfo mask = getTensorInfo(o.mask), query = getTensorInfo(o.query);
@@ -226,7 +225,7 @@ StringRef Unpacker::unpackMask(Operation *inner) {
     addFilter(inner, n.unsqueeze(n.cast(o.mask, boolean), axes));
     return {};
   }
-  // Other vectors hold more than lengths.
+  // Vectors of other sizes hold more than lengths.
   if (mask.rank() != 1 || !query.hasRank() || !query[0].provablyEquals(mask[0]))
     return "its mask is of a kind that is not followed";
   Value lengths = n.reshape(n.cast(o.mask, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
@@ -237,7 +236,7 @@ StringRef Unpacker::unpackMask(Operation *inner) {
   return {};
 }
 
-/// The op's own present keys and values stand for the past and the new.
+/// Takes the op's own present keys and values in place of the past and the new ones.
 void Unpacker::takePresent() {
   o.key = op->getResult(1);
   o.value = op->getResult(2);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the decomposition of an attention computes on the way to its result: its
-// scores and probabilities as onnx ops, for who looks at them.
+// Builds the scores and probabilities of an attention as onnx ops, as its decomposition computes
+// them, for code that measures them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,35 +19,35 @@
 
 namespace basin::sink {
 
-/// B the batch, H heads, G key heads, T queries, S keys with the past ones and
-/// without sink rows, d the head dim.
+/// The values of an attention's decomposition. B is the batch, H the heads, G the key heads, T the
+/// queries, S the keys with those of the past and without sink rows, d the head dim.
 struct AttentionScores {
   /// [B, H, T, d], [B, G, S, d], [B, G, S, d].
   mlir::Value query, key, value;
   /// [B, H, T, S]: scaled and capped, not masked.
   mlir::Value scores;
-  /// [B, H, T, S], of the keys alone: rows sum to less than one where there are
-  /// learned sinks.
+  /// [B, H, T, S], of the keys alone. With learned sinks, a row's sum is less than one.
   mlir::Value probabilities;
-  /// bool, broadcasts to the scores; null where each query sees each key.
+  /// A bool that broadcasts to the scores. Null if each query sees each key.
   mlir::Value visible;
 };
 
-/// The op's parts with query, key and value apart, rotated where the form's operator
-/// rotates them, and with a mask of scores. Appends the nodes that this takes. With
-/// `usePresent`, the op's own present keys and values stand for the past and the
-/// new ones, where it gives them. Where the form does something that this does not
-/// follow there are no parts, and `why` says what.
+/// Returns the op's parts with separate query, key and value and a mask of scores. If the form's
+/// operator rotates query and key, they are rotated. Appends the nodes that compute this. With
+/// `usePresent`, the op's own present keys and values, if it returns them, take the place of the
+/// past and the new ones. Returns nothing if the form does something that is not understood, and
+/// `why` says what.
 std::optional<AttentionParts> unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
                                               std::string &why);
 
-/// Appends the nodes, which compute in `element`. Fails, with a diagnostic at `op`,
-/// for parts that are not unpacked and for an unknown number of heads.
+/// Appends the nodes of the scores, which compute in `element`. Fails with a diagnostic at `op` if
+/// the parts are not unpacked or the number of heads is unknown.
 llvm::FailureOr<AttentionScores> buildAttentionScores(AttentionOp op, const AttentionParts &parts,
                                                       onnx::NodeBuilder &n, mlir::Type element);
 
-/// Present keys or values [B, G, S, d], with zeros in the rows after each element's
-/// `lastKey` [B], whose content nothing says; `present` itself where its type is unknown.
+/// Returns present keys or values [B, G, S, d] with zeros in the rows after each element's
+/// `lastKey` [B], because the contents of these rows are undefined. Returns `present` itself if its
+/// type is unknown.
 mlir::Value zeroUnusedRows(mlir::Value present, mlir::Value lastKey, onnx::NodeBuilder &n);
 
 } // namespace basin::sink

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The form of a raised op: the exporter's own ops in its region, and what rewrites
-// may change of them. A rewrite says what changes; how that is written into the
-// exporter's ops is known here alone.
+// The form of a raised op: the exporter's own ops, in the op's region. Rewrites may change parts of
+// it. A rewrite says what changes, and only this code knows how that is written into the
+// exporter's ops.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,39 +19,38 @@
 
 namespace basin::sink {
 
-/// A view of a raised op's region. A slot is a place that a rewrite can change: the
-/// attribute `sink.slot` marks the op that stands there, from recognition on.
+/// A view of a raised op's region. A slot is a place that a rewrite can change. From recognition
+/// on, the attribute `sink.slot` marks the op that stands there.
 class Form {
 public:
   explicit Form(RaisedInterface op) : op(op) {}
 
-  /// Whether there is a form; without one the op means its decomposition.
+  /// Returns whether there is a form. Without a form the op means its decomposition.
   explicit operator bool() { return !op.getFormRegion().empty(); }
 
-  /// Marks `inner`, which is or will be an op of a form, as what stands in `slot`.
+  /// Marks `inner`, which is or will be an op of a form, as the op in `slot`.
   static void mark(mlir::Operation *inner, Slot slot);
-  /// The slot in which `inner` stands; nothing if it stands in none.
+  /// Returns the slot in which `inner` stands, or nothing if it stands in none.
   static std::optional<Slot> getSlot(mlir::Operation *inner);
 
-  /// The op in `slot`; null without one.
+  /// Returns the op in `slot`, or null if there is none.
   mlir::Operation *find(Slot slot);
-  /// Takes the mark off the op in `slot`, which then is an op like any other.
+  /// Removes the mark from the op in `slot`.
   void unmark(Slot slot);
 
-  /// Each mark is on an op of its slot's kind, at the form's top level, and the only
-  /// one of its slot; reports what is wrong.
+  /// Checks that each mark is on an op of its slot's kind, at the form's top level, and the only
+  /// one for its slot. Fails with a diagnostic.
   llvm::LogicalResult verifySlots();
 
-  /// Multiplies the eps of a norm's form by 2^exponent: the constant in its slot, or
-  /// the attribute of its operator. Refuses, with a diagnostic, where it would leave
-  /// the normal range of its type, and where the form has none that is understood.
+  /// Multiplies the eps of a norm's form by 2^exponent: the constant in its slot, or the attribute
+  /// of its operator. Fails with a diagnostic if the eps would leave the normal range of its type,
+  /// or if the form has no eps that is understood.
   llvm::LogicalResult scaleEpsilon(int exponent);
 
-  /// Moves the form's ops to the insertion point, with the op's operands in place of
-  /// the arguments. A pre-affine vector or a gate that the op has is written into
-  /// its slot, or, where the form has no such slot, around the form. Returns the
-  /// values of the op's results; nothing, and the form as it was, where a form
-  /// cannot take the vector: the op's decomposition can.
+  /// Moves the form's ops to the insertion point, with the op's operands in place of the arguments.
+  /// A pre-affine vector or a gate of the op is written into its slot, or around the form if the
+  /// form has no such slot. Returns the values of the op's results. Returns nothing, and leaves the
+  /// form as it was, if the form cannot take the vector; the op's decomposition can.
   std::optional<llvm::SmallVector<mlir::Value>> inlineAt(mlir::OpBuilder &b);
 
 private:

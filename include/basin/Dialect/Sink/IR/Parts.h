@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The parts of norms and of attention as plain structures: recognition fills them
-// and makes ops of them, decompositions and exports read them. A new operand or
-// attribute of such an op is declared in SinkOps.td and here, and nowhere else
-// unless something computes with it.
+// The parts of norms and of attention as plain structures. Recognition fills them and makes ops
+// from them, and decompositions and exports read them. A new operand or attribute of such an op is
+// declared in SinkOps.td and here, and nowhere else unless something computes with it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,19 +19,19 @@
 
 namespace basin::sink {
 
-/// The operands and attributes of a `sink.rms_norm` or, where it `centres`, of a
-/// `sink.layer_norm`; operands that are absent are null.
+/// The operands and attributes of a `sink.rms_norm`, or, if it `centres`, of a `sink.layer_norm`.
+/// Absent operands are null.
 struct NormParts {
   mlir::Value x = {}, residual = {}, preAffine = {}, weight = {}, bias = {}, residualBias = {};
   double epsilon = 0;
   bool centres = false;
 };
 
-/// Makes the op of a norm's parts. It gives the sum, too, where `sum` is a type.
+/// Makes the op from a norm's parts. If `sum` is a type, the op also returns the sum.
 NormInterface createNorm(mlir::OpBuilder &b, mlir::Location loc, const NormParts &parts,
                          mlir::Type result, mlir::Type sum = {});
 
-/// The operands and attributes of a `sink.attention`, which explains them; absent
+/// The operands and attributes of a `sink.attention`, whose documentation explains them. Absent
 /// ones are null or have no value.
 struct AttentionParts {
   AttentionParts() = default;
@@ -47,11 +46,11 @@ struct AttentionParts {
   Layout queryLayout = Layout::bhsd, keyLayout = Layout::bhsd, valueLayout = Layout::bhsd,
          resultLayout = Layout::bhsd;
 
-  /// Whether later keys are to be hidden, besides what the mask hides.
+  /// Returns whether later keys are hidden, in addition to those that the mask hides.
   bool appliesCausal() const { return causal && !causalInMask; }
-  /// Whether query, key and value are one tensor that the form takes apart.
+  /// Returns whether query, key and value are one tensor that the form splits.
   bool isPacked() const { return queryLayout == Layout::packed || keyLayout == Layout::packed; }
-  /// Whether the form's operator says what operands or mask mean.
+  /// Returns whether only the form's operator says what the operands or the mask mean.
   bool needsForm() const { return isPacked() || maskKind == MaskKind::lengths; }
 };
 

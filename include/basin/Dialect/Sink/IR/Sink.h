@@ -19,7 +19,7 @@
 
 namespace basin::sink {
 
-/// Operands by the names that their op's definition gives them; null where absent.
+/// Operands with the names that their op's definition gives them. Absent ones are null.
 using NamedOperands = llvm::SmallVector<std::pair<llvm::StringRef, mlir::Value>>;
 
 struct AttentionParts;
@@ -36,24 +36,23 @@ struct AttentionParts;
 
 namespace basin::sink {
 
-/// A score, or a summand of one, that is at or below this number hides its key.
-/// Models write -1e4 and lower numbers for that, which bf16 rounds to this one; no
-/// bias that means something else comes near it.
+/// A score, or a summand of one, that is at or below this number hides its key. Models write -1e4
+/// and lower numbers for that, and bf16 rounds -1e4 to this one. No bias that means something else
+/// comes near it.
 inline constexpr double kHiddenScore = -9984;
 
-/// `op` as a norm that adds a residual; null for other ops, and for a null one.
+/// Returns `op` as a norm that adds a residual, or null for other ops and for a null op.
 NormInterface getResidualNorm(mlir::Operation *op);
 
-/// Axis of heads and of the sequence in a layout; nothing where the layout has
-/// no such axis of its own.
+/// These return the axis of heads and of the sequence in a layout. The first returns nothing if the
+/// layout has no axis of heads alone.
 std::optional<unsigned> getHeadAxis(Layout layout);
 unsigned getSequenceAxis(Layout layout);
 
-/// The rank of a tensor in a layout; nothing for `packed`, which is the form's.
+/// Returns the rank of a tensor in a layout, or nothing for `packed`, which only the form knows.
 std::optional<int64_t> getRankOf(Layout layout);
 
-/// ONNX's name of a result: the op's own, else the one in its form; empty if
-/// there is none.
+/// Returns ONNX's name of a result: the op's own, or the one in its form, or an empty text.
 llvm::StringRef getResultName(mlir::Operation *op, unsigned index);
 
 } // namespace basin::sink
