@@ -22,12 +22,12 @@ CONSTANT = ("weight",)
 
 
 class Accumulator:
-    """What all kinds share. Subclasses make their `cells` and say in `_take` what goes in."""
+    """The base of all kinds. A subclass makes its `cells`, and its `_take` adds to them."""
 
     def __init__(self, tap: dict[str, Any], instrumentation: dict[str, Any]) -> None:
         self.tap = tap
         self.instrumentation = instrumentation
-        # Sequences and tokens that were taken in; sequences that were not, for NaN or infinity.
+        # Sequences and tokens that were counted, and sequences left out because of NaN or infinity.
         self.cells: dict[str, Cell] = {
             "sequences": Count(),
             "tokens": Count(),
@@ -43,7 +43,7 @@ class Accumulator:
     def update(self, outputs: Mapping[str, object], batch: Batch | None) -> None:
         """Take in one run: the model's outputs by name, of this batch.
 
-        Outputs without elements are those of an If's branch that did not run. Without a batch, or
+        An If's branch that did not run gives outputs without elements. Without a batch, or
         for a tap of another sequence (an encoder's, an image's), tokens have positions but no ids.
         """
         own = {key: np.asarray(outputs[name]) for key, name in self.tap["outputs"].items()}
@@ -66,15 +66,15 @@ class Accumulator:
         self._take(own, rows, tokens)
 
     def _unlabelled(self, own: dict[str, np.ndarray]) -> Batch:
-        """The batch of a tap that sees other tokens than the run's, or none that are known."""
+        """The batch of a tap that sees tokens other than the run's, or unknown ones."""
         shaped = next(own[key] for key in (*self.by_token, "queries") if key in own)
         return Batch.unlabelled(*shaped.shape[:2])
 
     def _unbatched(self, own: dict[str, np.ndarray], batch: Batch) -> tuple[Batch, Batch]:
-        """Of a tap that sees rows, not sequences: the batch by rows, and by tokens.
+        """For a tap that sees rows and not sequences: the batch by rows, and the batch by tokens.
 
-        Where there are as many rows as tokens, they are the tokens in order; outputs by token are
-        then given their sequences back.
+        If there are as many rows as tokens, the rows are the tokens in order, and outputs by token
+        are divided into sequences again.
         """
         by_token = [key for key, value in own.items() if key in self.by_token]
         length = own[by_token[0]].shape[1] if by_token else batch.ids.size
@@ -94,7 +94,7 @@ class Accumulator:
         for key, value in own.items():
             if key in CONSTANT or value.dtype.kind != "f":
                 continue
-            # A head that sees no key at all has no largest score.
+            # The largest score of a head that sees no key at all is -inf, which is no fault.
             bad = ~np.isfinite(value) & ~((key == "max_logit") & np.isneginf(value))
             found.append(~bad.reshape(len(value), -1).any(axis=1))
         if not self.tap["batched"]:
@@ -117,7 +117,7 @@ class Accumulator:
         return {"id": self.tap["id"], "kind": self.tap["kind"]} | own
 
     def load(self, value: dict[str, Any]) -> None:
-        """Take what `to_json` gave. Raises AnalysisError where it does not fit the tap."""
+        """Take what `to_json` gave. Raises AnalysisError if it does not fit the tap."""
         where = f"accumulator of tap {self.tap['id']}"
         if (value.get("id"), value.get("kind")) != (self.tap["id"], self.tap["kind"]):
             raise AnalysisError(f"{where}: expected kind '{self.tap['kind']}'")

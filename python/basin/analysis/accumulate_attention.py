@@ -14,12 +14,12 @@ from basin.analysis.accumulate import Accumulator
 from basin.analysis.batch import Batch
 from basin.analysis.cells import Count, Maximum, Mean, Shared, Tally
 
-# Thresholds of sink_k^eps; the last is the one that arXiv 2410.10781 settles on.
+# Thresholds of sink_k^eps. arXiv 2410.10781 settles on the last one.
 SINK_EPS = (0.1, 0.2, 0.3)
 
 
 def alphas(mass: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """alpha [B, H, K] of mass [B, H, K] and queries [B, K], and where there is one, [B, K]."""
+    """alpha [B, H, K] from mass [B, H, K] and queries [B, K], and where it is defined, [B, K]."""
     seen = queries > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         alpha = mass.astype(np.float64) / queries[:, None, :]
@@ -27,7 +27,7 @@ def alphas(mass: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def often_seen(queries: np.ndarray) -> np.ndarray:
-    """Which keys at least half as many queries see as any key; queries [..., K]."""
+    """Which keys are seen by at least half as many queries as any key is; queries [..., K]."""
     often: np.ndarray = (queries > 0) & (2 * queries >= queries.max(axis=-1, keepdims=True))
     return often
 
@@ -59,7 +59,7 @@ class Attention(Accumulator):
     def _take(self, own: dict[str, np.ndarray], rows: Batch, tokens: Batch) -> None:
         size = own["mass"].shape
         if rows.ids.shape != (size[0], size[2]):
-            # Keys that are not the tokens of this run: it had a past.
+            # With a past, the keys are not only the tokens of this run.
             rows = Batch.unknown(size[0], size[2])
         ones = np.ones(size[0])
         self.max_logit.add(own["max_logit"])
@@ -84,7 +84,7 @@ class Attention(Accumulator):
         rest = self.instrumentation["sink_length"] - alpha.shape[-1]
         alpha = np.pad(alpha, ((0, 0), (0, 0), (0, rest)))
         queries, seen = (np.pad(x, ((0, 0), (0, rest))) for x in (queries, seen))
-        # Rounded as what the runtime gives is, so that sums are short.
+        # Rounded to f32, as the runtime's outputs are, so that exact sums have few parts.
         self.alpha.add(alpha.astype(np.float32), seen.astype(np.int64))
         self.alpha_queries.add(queries)
         ids = rows.aligned(rows.ids, 1)[:, : seen.shape[1]]
@@ -95,8 +95,8 @@ class Attention(Accumulator):
     def _take_all(self, own: dict[str, np.ndarray], rows: Batch, window: np.ndarray) -> None:
         """All queries and keys: the first token's share, and the tokens that are sinks.
 
-        Of each sequence and head the heaviest key counts as one, if it is above the threshold:
-        that of the window, `window`, or else, where none is, that of the whole sequence.
+        The heaviest key of each sequence and head is counted if it is above the threshold. It is
+        looked for in `window`, and in the whole sequence if none there is above it.
         """
         queries = rows.aligned(np.rint(own["queries"]).astype(np.int64), 1)
         mass = rows.aligned(own["mass"], 2).astype(np.float64)
@@ -116,7 +116,7 @@ class Attention(Accumulator):
                 self.first_token_mass.add((total / count)[None], np.ones(1))
 
     def _first_query_is_one(self, queries: np.ndarray, length: int) -> bool:
-        """Whether the first query sees the first key only, so that its probability is one."""
+        """Whether the first query sees only the first key, so that its probability is one."""
         if self.tap["sinks"]:
             return False
         triangle = np.arange(length, 0, -1)
@@ -135,7 +135,7 @@ class Attention(Accumulator):
 
     def _take_map(self, own: dict[str, np.ndarray], rows: Batch) -> None:
         side = self.instrumentation["map"]
-        # To look at: 2^-16 is finer than what a picture shows, and sums of it are short.
+        # The map is for a picture, which shows no more than 2^-16, and exact sums stay short.
         maps = np.rint(rows.aligned(own["map"].astype(np.float64), 1, 2) * 65536) / 65536
         height, width = side - maps.shape[1], side - maps.shape[2]
         there = np.arange(side)[None, :] < np.minimum(rows.lengths, maps.shape[1])[:, None]

@@ -1,4 +1,4 @@
-"""Accumulators of what every token has: the residual stream, inputs of matrices, norms."""
+"""Accumulators of values that every token has: the residual stream, inputs of matrices, norms."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from basin.analysis.cells import Best, Count, Maximum, Mean, TokenMaximum
 MASSIVE_ABS, MASSIVE_RATIO = 100.0, 1000.0
 # PrefixQuant, arXiv 2410.05265: an outlier token's largest value is over 64 medians.
 OUTLIER_TOKEN = 64.0
-# Positions whose largest value is kept; one more stands for all others.
+# The number of positions whose largest value is kept. One more entry is for all others.
 FIRST_POSITIONS = 8
 
 
 def histogram_medians(counts: np.ndarray, histogram: dict[str, Any]) -> np.ndarray:
     """Medians of abs(x) from counts [B, bins] -> [B]; NaN without any.
 
-    The half of the values lies inside one bin, between whose bounds it is interpolated on the
-    logarithmic scale: at most 2^(1/octave), and by far less in a smooth distribution, from the
-    median. In the first bin, which takes zeros, it is that bin's upper bound.
+    The median lies in one bin, and is interpolated between the bin's bounds on the logarithmic
+    scale. So it is off by at most a factor 2^(1/octave), and by far less in a smooth distribution.
+    In the first bin, which also counts zeros, it is that bin's upper bound.
     """
     total = counts.sum(axis=1)
     below = np.cumsum(counts, axis=1)
@@ -49,9 +49,10 @@ def add_moments(accumulator: Accumulator, moments: np.ndarray) -> None:
 class Residual(Accumulator):
     """Kind `residual`. D dimensions; `rest` and `presence` leave out each sequence's largest token.
 
-    `presence` is the share of tokens that carry a dimension: (sum abs(x))^2 / (n sum x^2), between
-    1 / n where one token has all and 1 where all have the same; 2 / pi for a normal distribution.
-    Without the largest token, a massive activation of one token hides no residual sink behind it.
+    `presence` is the share of tokens that carry a dimension: (sum abs(x))^2 / (n sum x^2). It is
+    1 / n if one token has everything, 1 if all tokens have the same, and 2 / pi for a normal
+    distribution. A massive activation of one token would hide a residual sink, so the largest
+    token of each sequence is left out.
     """
 
     by_token = ("token_max", "token_sum_square")
@@ -101,7 +102,7 @@ class Residual(Accumulator):
         self.abs.add(sums, lengths)
         self.square.add(squares, lengths)
         later = lengths > 1
-        # f32 sums: what is left of them after the largest can be rounding alone, even below zero.
+        # After the largest is subtracted from an f32 sum, the rest may be rounding, even below 0.
         rest = np.maximum(sums - largest, 0.0)[later]
         others = (lengths - 1)[later]
         self.rest.add(rest, others)
@@ -111,7 +112,7 @@ class Residual(Accumulator):
         size = np.where(exact, others[:, None], lengths[later][:, None])
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.where(total > 0, top**2 / (size * total), 0.0)
-        # Rounded as what the runtime gives is, so that sums are short.
+        # Rounded to f32, as the runtime's outputs are, so that exact sums have few parts.
         self.presence.add(np.minimum(share, 1.0).astype(np.float32), np.ones(len(share)))
 
     def _take_tokens(self, own: dict[str, np.ndarray], tokens: Batch) -> None:
@@ -131,7 +132,7 @@ class Residual(Accumulator):
 
 
 class Projection(Accumulator):
-    """Kind `projection`: C channels of what a constant matrix multiplies."""
+    """Kind `projection`: the C channels of a value that a constant matrix multiplies."""
 
     by_token = ("token_max",)
 
@@ -163,7 +164,7 @@ class Projection(Accumulator):
 
 
 class Norm(Accumulator):
-    """Kind `norm`: means over tokens, and gamma, which the model has once and for all."""
+    """Kind `norm`: means over tokens, and gamma, which is the same for all data."""
 
     by_token = ("share", "bound", "output_rms")
 

@@ -1,4 +1,4 @@
-"""Batches from sequences: which go together, and which a model of fixed sizes has to leave out."""
+"""Makes batches from sequences, and leaves out those that a model of fixed sizes cannot take."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Plan:
 def plan(sequences: list[np.ndarray], feeder: Feeder, size: int, pad: bool) -> Plan:
     """Batches of at most `size` sequences.
 
-    With `pad` (the statistics can leave padding out) they follow the order of the data; without,
-    sequences of equal length go together. Raises AnalysisError where none can be run.
+    With `pad` (the statistics can leave padding out) they follow the order of the data. Without
+    it, sequences of equal length go together. Raises AnalysisError if none can be run.
     """
     fixed, length = feeder.batch_size, feeder.length
     size = fixed or size
@@ -61,7 +61,7 @@ def plan(sequences: list[np.ndarray], feeder: Feeder, size: int, pad: bool) -> P
 
 
 def _fit(sequences: list[np.ndarray], length: int, pad: bool, notes: list[str]) -> list[np.ndarray]:
-    """Sequences cut to a model's only length; the shorter ones stay where they can be padded."""
+    """Sequences cut to a model's only length; shorter ones are kept if they can be padded."""
     longer = sum(len(one) > length for one in sequences)
     if longer:
         notes.append(f"the model takes {length} tokens: {longer} longer sequences are cut")

@@ -1,8 +1,8 @@
 """Cells: the mergeable quantities that accumulators are made of.
 
-Merging is associative and commutative, bit for bit: sums are exact, largest values are the same in
-any order, and of equals the choice is by value (the first position, then the smallest id), never by
-who came first. Each cell has `merge`, `to_json` and `load` (what `to_json` gave, checked).
+Merging is associative and commutative, bit for bit. Sums are exact, and largest values are the same
+in any order. Among equal values the first position wins, then the smallest id, and never the one
+that came first. Each cell has `merge`, `to_json`, and `load`, which checks what `to_json` gave.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNKNOWN = -1
 
 
 class Cell(Protocol):
-    """What an accumulator needs of a cell."""
+    """The methods that an accumulator needs of a cell."""
 
     def merge(self, other: Any) -> None:
         """Take in what another cell of the same make has seen."""
@@ -65,13 +65,13 @@ class Count:
 
 
 class Mean:
-    """Exact sums [*shape] and how many values they have, [*counted], which broadcasts to shape."""
+    """Exact sums [*shape], and the number of their values [*counted], which broadcasts to shape."""
 
     def __init__(self, shape: tuple[int, ...] = (), counted: tuple[int, ...] = ()) -> None:
         self.sum, self.count = ExactSum(shape), Count(counted)
 
     def add(self, rows: np.ndarray, counts: np.ndarray) -> None:
-        """Add sums [N, *shape] of so many values, [N, *counted]; a sum of none has to be 0."""
+        """Add sums [N, *shape] of `counts` [N, *counted] values. A sum of no values must be 0."""
         self.sum.add(rows)
         self.count.add(counts)
 
@@ -129,7 +129,7 @@ class Maximum:
 
 
 class TokenMaximum:
-    """Of each dimension the largest value and the token that holds it; all arrays [D]."""
+    """For each dimension, the largest value and the token that has it. All arrays are [D]."""
 
     def __init__(self, dim: int) -> None:
         self.max_abs: np.ndarray = np.full(dim, -np.inf)
@@ -174,7 +174,7 @@ def _rank(numbers: np.ndarray) -> np.ndarray:
 
 
 class Best:
-    """The record with the largest first field; of equals the one whose other fields are least."""
+    """The record with the largest first field. Of equals, the one with the least other fields."""
 
     def __init__(self, *fields: str) -> None:
         self.fields = fields
@@ -234,7 +234,7 @@ class Tally:
 
 
 class Shared:
-    """The id that all sequences have at a position, [K]; UNKNOWN where they differ or none has."""
+    """The id that all sequences have at a position, [K]. UNKNOWN if they differ or none has one."""
 
     _NONE = -2
 
@@ -242,7 +242,7 @@ class Shared:
         self._ids = np.full(size, self._NONE, np.int64)
 
     def add(self, rows: np.ndarray, where: np.ndarray) -> None:
-        """Take in ids [N, K], of those for which `where`, [N, K], holds."""
+        """Take in those of the ids [N, K] for which `where` [N, K] is true."""
         for row in np.where(where, rows, self._NONE):
             self._take(row)
 

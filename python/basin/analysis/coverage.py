@@ -1,8 +1,8 @@
-"""How much of a model was measured: what the words "not found" rest on.
+"""How much of a model was measured. The words "not found" are true only of that part.
 
 A tap gives no figures where its statistics could not be written (`unmeasured` of the
 instrumentation says why), or where it had NaN or infinity in every sequence. A tap of the branch of
-an If that did not run is none of the run's.
+an If that did not run is not counted.
 """
 
 from __future__ import annotations

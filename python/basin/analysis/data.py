@@ -7,11 +7,11 @@
 | `.jsonl` | lines: a list of ids, `{"input_ids": [...]}` or, with a tokenizer, `{"text": "..."}` |
 | any other | UTF-8 text, with a tokenizer: one long stream |
 
-A stream is cut into windows of `length` tokens, BOS included, and its rest is dropped unless it is
-all there is; sequences keep their first `length` tokens. Tokens that a mask leaves out are dropped.
-BOS is put before windows of text if the tokenizer has one, and before everything that lacks it if
-`--bos` says so. The text of a line is an input of its own, with all special tokens that the
-tokenizer puts around it; a window of a stream is a part of one.
+A stream is cut into windows of `length` tokens, BOS included. A rest is dropped, unless there is
+nothing else. Sequences keep their first `length` tokens, and tokens that a mask hides are dropped.
+BOS is put before windows of text if the tokenizer has one, and before every sequence that lacks it
+if `--bos` says so. The text of a line is a whole text, and gets all special tokens that the
+tokenizer puts around it. A window of a stream is only a part of a text, and gets BOS alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from basin.analysis.runs import Runs
     from basin.inputs.signature import Facts
 
-# Length of windows and of random sequences where none is asked for.
+# The default lengths of windows and of random sequences.
 WINDOW, RANDOM_LENGTH = 512, 128
 
 
@@ -42,8 +42,8 @@ WINDOW, RANDOM_LENGTH = 512, 128
 class Dataset:
     """Sequences of token ids, [T] i64 each, and where they are from.
 
-    `kind` is `tokens`, `text` or `random`. `bos` is the id that a sequence should begin with, None
-    where not known; `notes` say what had to be assumed.
+    `kind` is `tokens`, `text` or `random`. `bos` is the id that a sequence should begin with, or
+    None if it is not known. `notes` say what had to be assumed.
     """
 
     sequences: list[np.ndarray]
@@ -65,7 +65,7 @@ class Dataset:
 
 @dataclass
 class _Raw:
-    """What a file holds: sequences or, cut where `stream`, one; `is_text` was tokenized."""
+    """A file's content: sequences, or a `stream` that is to be cut. `is_text`: it was tokenized."""
 
     sequences: list[np.ndarray]
     stream: bool = False
@@ -160,7 +160,7 @@ def _check_ids(path: Path, sequences: list[np.ndarray], vocabulary: int | None) 
 
 
 def _guess_bos(data: Dataset) -> None:
-    """Settle what BOS is where nothing says so but the data."""
+    """Guess BOS from the data if nothing else tells it."""
     first = {int(one[0]) for one in data.sequences}
     if data.bos is None and len(first) == 1 and len(data.sequences) > 1:
         data.bos = first.pop()
@@ -194,7 +194,7 @@ def _read_npy(path: Path, tokenizer: Tokenizer | None) -> _Raw:
 
 
 def _unreadable(path: Path, error: Exception) -> AnalysisError:
-    """What to say of an array file that numpy does not read."""
+    """The error for an array file that numpy cannot read."""
     if "object" in str(error).lower():
         return AnalysisError(
             f"{path}: expected an array of numbers, but got one of objects: give sequences of "

@@ -1,9 +1,9 @@
 """Sums of doubles without rounding, elementwise over arrays.
 
-A sum is held as parts whose real sum it is, made by TwoSum (Knuth, TAOCP 2, 4.2.2, theorem B;
+A sum is kept as parts that add up to it exactly, made by TwoSum (Knuth, TAOCP 2, 4.2.2, theorem B;
 Shewchuk, "Adaptive precision floating-point arithmetic", 1997, theorem 7). Its canonical parts are
-c0 = the sum rounded to a double, c1 = what is left, rounded, and so on: they depend on nothing but
-the sum, so neither the order of additions nor how they were split over files can be seen in them.
+c0 = the sum rounded to a double, c1 = the rounded rest, and so on. They depend on nothing but the
+sum, so they are the same for every order of additions and every division into files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _fold(rows: np.ndarray) -> list[np.ndarray]:
             total, error = two_sum(plane[:half], plane[half : 2 * half])
             folded.append(np.concatenate((total, plane[2 * half :])))
             if error.any():
-                # The odd row went with the sums; errors are as many as those, less that row.
+                # The odd row was added to the sums and has no error, so zeros stand in its place.
                 folded.append(np.concatenate((error, np.zeros_like(plane[2 * half :]))))
         planes = folded
     return [plane[0] for plane in planes]
@@ -86,8 +86,8 @@ class ExactSum:
     def parts(self) -> list[np.ndarray]:
         """Canonical parts, arrays of the shape, the sum itself rounded first; none if all are 0.
 
-        Parts of at most two doubles come out of `_distill` so. With more, a tie that a later part
-        breaks can round the other way: these few are done one by one.
+        `_distill` gives canonical parts if there are at most two. If there are more, a later part
+        can break a tie and change the rounding, so these few sums are done one by one.
         """
         parts = [np.array(part, np.float64) for part in self._parts]
         if len(parts) > 2:
@@ -107,7 +107,7 @@ class ExactSum:
         return parts[0] if parts else np.zeros(self.shape)
 
     def to_json(self) -> list[Any]:
-        """One entry an element, in row-major order: a number, or the list of its parts."""
+        """One entry for each element, in row-major order: a number, or the list of its parts."""
         size = math.prod(self.shape)
         found: list[list[float]] = [part.reshape(size).tolist() for part in self.parts()]
         parts = found or [[0.0] * size]

@@ -1,8 +1,8 @@
 """The inputs of a model for a batch of token sequences.
 
-What an input holds is told by its name and type, as exporters choose them: ids, masks, positions,
-token types (zeros), an empty past, lengths as GroupQueryAttention wants them, and `use_cache`
-branches (false). Padding is on the right, with id 0. Anything else is refused by name.
+An input's name and type, as exporters choose them, tell its content: ids, masks, positions, token
+types (zeros), an empty past, lengths as GroupQueryAttention wants them, and `use_cache` branches
+(false). Padding is on the right, with id 0. Any other input is refused, with its name.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Feeder:
         )
 
     def _past_of(self, item: ort.NodeArg) -> Fill:
-        """Keys or values of no earlier tokens: zero long on the axis that is left symbolic."""
+        """Keys or values of an empty past: the axis that is left symbolic has size 0."""
 
         def role(axis: int, size: Any) -> int | str:
             if isinstance(size, int):
@@ -131,13 +131,13 @@ def _sizes(item: ort.NodeArg, default: int) -> list[int]:
 
 
 def _fill_mask(item: ort.NodeArg, batch: Batch) -> np.ndarray:
-    """Rank 2: 1 at real tokens. More: [B, 1, T, T], causal; added where it is of floats."""
+    """A mask of rank 2 is 1 at real tokens. Others are causal, [B, 1, T, T]; floats are added."""
     dtype = input_dtype(item)
     if len(item.shape) == 2:
         return batch.mask
     length = batch.ids.shape[1]
     keep = np.tril(np.ones((length, length), bool)) & batch.mask[:, None, :]
-    # A padding query sees itself, or its softmax would have nothing to choose from.
+    # A padding query sees itself, because the softmax of a row without any key is NaN.
     keep |= np.eye(length, dtype=bool)
     middle = len(item.shape) - 3
     keep = keep.reshape(len(keep), *[1] * middle, length, length)
@@ -150,7 +150,7 @@ def _fill_mask(item: ort.NodeArg, batch: Batch) -> np.ndarray:
 
 
 def _fill_positions(item: ort.NodeArg, batch: Batch) -> np.ndarray:
-    """[T], [B, T], or with axes before these that all hold the same."""
+    """Positions [T] or [B, T], or the same with further axes before these."""
     if len(item.shape) == 1:
         return np.arange(batch.ids.shape[1])
     before = [size if isinstance(size, int) else 1 for size in item.shape[:-2]]
@@ -158,7 +158,7 @@ def _fill_positions(item: ort.NodeArg, batch: Batch) -> np.ndarray:
 
 
 def _fill_lengths(item: ort.NodeArg, batch: Batch) -> np.ndarray:
-    """`seqlens_k` a sequence, else one number that holds for all."""
+    """`seqlens_k` of each sequence, or one number for all."""
     if "seqlens_k" in item.name.lower():
         rest = [1] * (len(item.shape) - 1)
         return (batch.lengths - 1).reshape(-1, *rest)

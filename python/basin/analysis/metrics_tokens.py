@@ -1,4 +1,4 @@
-"""Figures of residual, projection and norm taps."""
+"""The figures of residual, projection and norm taps."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def massive_metrics(residual: list[Residual], texts: Texts) -> dict[str, Any] | 
     """The network's largest value, with the median of its own sequence and tap."""
     if not residual:
         return None
-    # Of equals the first tap, as the order of the network has it.
+    # Among equal taps, max() takes the first in the order of the network.
     one = max(residual, key=lambda tap: tap.largest.record["max_abs"])
     largest = one.largest.record
     return {
@@ -111,8 +111,8 @@ def outlier_features(projections: list[Projection]) -> list[dict[str, Any]] | No
     """LLM.int8's outlier features: dimensions of the hidden states that projections read.
 
     Hidden states are the inputs of the `qkv` and `up` matrices of the most common width. A layer
-    has the feature where any of its tokens does; positions are pooled over all hidden states. None
-    where no such input was measured.
+    has the feature if any of its tokens has it. Positions are pooled over all hidden states. None
+    if no such input was measured.
     """
     hidden = [one for one in projections if {"qkv", "up"} & set(one.tap["roles"])]
     if not hidden:

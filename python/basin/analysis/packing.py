@@ -1,9 +1,10 @@
-"""Long lists of numbers of a statistics file as text of a fifth of their size, without a loss.
+"""Packs long lists of numbers of a statistics file into text of a fifth of their size, losslessly.
 
-A list becomes an object: `{"f8": TEXT, "shape": [N]}` (i8 of whole numbers; `[R, C]` of lists of
-equal lengths; `"ragged": true` where an entry is a number or a list of several). TEXT is base 85 of
-zlib of the bytes, little-endian, all first bytes before all second ones: in that order the
-exponents and the zeros at the ends of numbers are alike. NaN stands for null, and for no element.
+A list becomes an object: `{"f8": TEXT, "shape": [N]}`. The key is i8 for whole numbers, the shape
+`[R, C]` for lists of equal lengths, and `"ragged": true` says that an entry is a number or a list
+of several. TEXT is base 85 of zlib of the little-endian bytes, with all first bytes before all
+second ones: in that order exponents, and zeros at the ends of numbers, are next to each other. NaN
+stands for null, and for a missing element.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def mark_long_lists(value: Any, mark: str) -> Any:
 def fill_marks(value: Any, mark: str, source: Any) -> Any:
     """A copy of the value with `source`'s parts where `mark` stands.
 
-    Raises ValueError where the two are not of one structure.
+    Raises ValueError if the two differ in structure.
     """
     if value == mark:
         return source
@@ -65,7 +66,7 @@ def has_mark(value: Any, mark: str) -> bool:
 
 
 def _packed(values: list[Any]) -> dict[str, Any] | None:
-    """The packed list; None where it is short, or of something else."""
+    """The packed list, or None if it is short or has other elements than numbers."""
     rows = [one if isinstance(one, list) else [one] for one in values]
     width = max(map(len, rows), default=0)
     if not LEAST <= len(rows) * width <= MOST:
@@ -85,7 +86,7 @@ def _packed(values: list[Any]) -> dict[str, Any] | None:
         return {"f8": _text(_floats(values)), "shape": [len(values)]}
     if lists == len(values) and all(len(row) == width for row in rows):
         return {"f8": _text(_floats(rows)), "shape": [len(rows), width]}
-    # One number is never a list here, and null is none of the numbers.
+    # In a ragged list one number is read as a number, and NaN means that there is no element.
     if any(isinstance(one, list) and len(one) < 2 for one in values) or type(None) in kinds:
         return None
     padded = [row + [None] * (width - len(row)) for row in rows]
@@ -102,7 +103,7 @@ def _text(array: np.ndarray) -> str:
 
 
 def unpack(value: Any) -> Any:
-    """What `pack` was given. Raises ValueError for packed lists that are none."""
+    """Restores what `pack` was given. Raises ValueError for packed lists that are invalid."""
     if isinstance(value, list):
         return [unpack(one) for one in value]
     if not isinstance(value, dict):

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-# Between two lines: a log of hours stays readable, and a short run prints none.
+# The time between two lines. A log of hours stays readable, and a short run prints none.
 SECONDS = 10.0
 
 

@@ -37,8 +37,8 @@ def analyze(
 ) -> Stats:
     """Measure the model at `path` on `data` (a Dataset, or Arrays), at most `batch` at a time.
 
-    `sink_length` is the number of first tokens that sink importance is taken over; `progress`
-    shows how far it is on stderr. Raises AnalysisError, BasinError or VerifyError.
+    Sinks are measured over the first `sink_length` tokens. `progress` shows on stderr how far the
+    run is. Raises AnalysisError, BasinError or VerifyError.
     """
     facts = facts or read_facts(path)
     source, folder = _links(path, facts.files)
@@ -46,7 +46,7 @@ def analyze(
         try:
             session, remarks = _instrumented(source, Path(folder.name), sink_length, device)
         except (basin.BasinError, AnalysisError) as error:
-            # The user's file has another name than the link that was loaded.
+            # The error names the link that was loaded, and users know their file by its own name.
             raise AnalysisError(str(error).replace(str(source), str(path))) from None
         instrumentation = json.loads(session.get_modelmeta().custom_metadata_map[_METADATA])
         taps = instrumentation["taps"]
@@ -92,7 +92,7 @@ def _instrumented(
     model.save(target)
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    # Fusions of a higher level change what is measured: a norm's input may vanish in one.
+    # Higher levels fuse ops, and a value that is measured, like a norm's input, may vanish.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
         session = ort.InferenceSession(str(target), options, providers=[PROVIDERS[device]])
@@ -102,7 +102,7 @@ def _instrumented(
 
 
 def _free_name(folder: Path, stem: str, end: str) -> Path:
-    """A path in `folder` that nothing has; the model's own name could be too long to add to."""
+    """An unused path in `folder`. The model's own name could be too long to append to."""
     while os.path.lexists(folder / (stem + end)):
         stem += "_"
     return folder / (stem + end)
@@ -111,9 +111,9 @@ def _free_name(folder: Path, stem: str, end: str) -> Path:
 def _links(path: Path, names: list[str]) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
     """A model to load and a folder to write beside it, without a copy of its external data.
 
-    A model refers to its data by name only, so the folder gets hard links to all files: in the
-    system's place for temporary files if that is on the same disk, else beside the model. Where
-    neither can be, the model itself is loaded, and what is written gets a copy of the data.
+    A model refers to its data by name only, so the folder gets hard links to all files. It is in
+    the system's place for temporary files if that is on the same disk, else beside the model. If
+    neither is possible, the model itself is loaded, and the written model gets a copy of the data.
     `names` are the files beside the model.
     """
     if any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):

@@ -1,4 +1,4 @@
-"""What a model is run on: token sequences that inputs are made from, or arrays as they are."""
+"""The data that a model runs on: token sequences that inputs are made from, or arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Runs(Protocol):
     tokenizer: Tokenizer | None
 
     def make(self, index: int) -> tuple[Feed, Batch | None]:
-        """The inputs of one run, and its tokens where they are known."""
+        """The inputs of one run, and its tokens if they are known."""
         ...
 
     def describe(self, sink_length: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Runs(Protocol):
 
 
 class Source(Protocol):
-    """Where runs come from, before the model is at hand."""
+    """Data that runs can be made from as soon as the model is known."""
 
     def runs(
         self, signature: list[ort.NodeArg], facts: Facts, instrumentation: dict[str, Any], size: int
@@ -57,7 +57,7 @@ class TokenRuns:
         self, data: Dataset, signature: list[ort.NodeArg], facts: Facts, settings: Any, size: int
     ) -> None:
         self._feeder = Feeder(signature, facts)
-        # Without a mask that the statistics know, or of rows that are no tokens, padding counts.
+        # If the statistics know no mask, or a tap has rows that are no tokens, padding would count.
         pad = self._feeder.pads and settings["token_mask"] is not None
         pad = pad and all(tap["batched"] and tap.get("tokens", True) for tap in settings["taps"])
         self._data, self._plan = data, plan(data.sequences, self._feeder, size, pad)
@@ -89,8 +89,8 @@ class TokenRuns:
 class Arrays:
     """Arrays by input name from .npz files, one set of inputs each.
 
-    Where the model takes any batch, a file may hold more samples than are run at a time: the
-    inputs whose first axis is the batch are cut along it, the others go into every run.
+    If the model takes any batch, a file may hold more samples than run at a time. Inputs whose
+    first axis is the batch are cut along it, and the others go into every run.
     """
 
     paths: list[Path]
@@ -188,7 +188,7 @@ class ArrayRuns:
 
 
 def _fitted(path: Path, item: ort.NodeArg, values: Feed) -> np.ndarray:
-    """The array of one input, in its type where only the width differs."""
+    """The array of one input, converted to the input's type if only the width differs."""
     if item.name not in values:
         known = ", ".join(sorted(values)) or "nothing"
         raise AnalysisError(f"--inputs: {path}: no array '{item.name}', but {known}")

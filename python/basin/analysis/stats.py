@@ -122,7 +122,7 @@ def _implied(stats: Stats) -> list[str]:
 
 
 def _of_taps(accumulators: list[Accumulator]) -> list[str]:
-    """Taps that did not run, and those whose values were no numbers."""
+    """Notes on taps that did not run, and on those with NaN or infinity."""
     out = []
     idle = [one for one in accumulators if not one.sequences.value and not one.nonfinite.value]
     if idle:
@@ -189,7 +189,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _with_derived(document: dict[str, Any], where: str) -> dict[str, Any]:
-    """The document with the long lists that its file leaves to be derived."""
+    """The document, with the long lists that its file left out derived again."""
     check(document, where, metrics=False)
     derived = from_document(document, where).document()["metrics"]
     try:
@@ -233,7 +233,8 @@ def merge_stats(paths: Iterable[Path]) -> Stats:
 
 
 def write(document: dict[str, Any], path: Path) -> None:
-    """Write a document, whole or not at all; long lists packed but those that rewrites read.
+    """Write a document, whole or not at all. Long lists are packed, but those that rewrites read
+    are not.
 
     Long lists of the metrics, which `read` derives from the accumulators again, are left out.
     """

@@ -46,9 +46,9 @@ def stream_maxima(accumulators: list[Residual]) -> list[list[float]]:
 
 
 def _readers(n: int, taps: dict[int, list[Residual]], norms: list[Norm]) -> list[Norm]:
-    """The norms that read stream `n`, as the compiler says it of each norm's input.
+    """The norms that read stream `n`, as the compiler noted for each norm's input.
 
-    In files that do not say so, those that take a value which one of the stream's taps is.
+    If a file lacks these notes, the norms that take the value of one of the stream's taps.
     """
     if any("stream" in one.tap for one in norms):
         return [one for one in norms if one.tap.get("stream") == n]
@@ -88,7 +88,7 @@ def _stream(n: int, taps: list[Residual], readers: list[Norm]) -> dict[str, Any]
 
 
 def stream_type(taps: list[Residual]) -> str | None:
-    """The type that the stream is stored in, f16 where a part of it is; None where not known."""
+    """The type that the stream is stored in, f16 if a part of it is. None if it is not known."""
     types = [one.tap["type"] for one in taps if "type" in one.tap]
     return "f16" if "f16" in types else next(iter(types), None)
 
@@ -96,8 +96,8 @@ def stream_type(taps: list[Residual]) -> str | None:
 def absorb_exponents(maxima: np.ndarray) -> np.ndarray:
     """The k by which `--absorb residual --stats` divides each dimension by 2^k, [D] i64.
 
-    round(log2(m / median)), halves away from zero, where that is above 0; of an even number of
-    dimensions the median is the upper of the middle two.
+    It is round(log2(m / median)), with halves away from zero, and at least 0. If the number of
+    dimensions is even, the median is the upper of the middle two.
     """
     typical = float(np.sort(maxima)[len(maxima) // 2])
 
@@ -126,9 +126,9 @@ def _residual_sinks(
 ) -> list[dict[str, Any]] | None:
     """Dimensions that stand out at most tokens, largest first.
 
-    `to_median` and `presence` leave out the largest token of each sequence; presence is that of
-    the tap where the dimension is largest. None where nothing is left to compare: sequences of one
-    token, or a median dimension of zeros.
+    `to_median` and `presence` leave out the largest token of each sequence. Presence is that of
+    the tap where the dimension is largest. None if nothing is left to compare: sequences have one
+    token, or the median dimension is zero.
     """
     rest = np.nan_to_num(np.array([one.rest.value() for one in taps]))
     presence = np.nan_to_num(np.array([one.presence.value() for one in taps]))

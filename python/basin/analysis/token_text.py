@@ -1,4 +1,4 @@
-"""What a vocabulary's entries say: byte-level and sentencepiece signs back to bytes and spaces."""
+"""Texts of a vocabulary's entries: byte-level and sentencepiece signs become bytes and spaces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SPACE = "\u2581"
 
 
 class Decoder:
-    """Texts of single tokens, by the `decoder` of a tokenizer.json; entries it does not know stay.
+    """Texts of single tokens, by the `decoder` of a tokenizer.json. Unknown entries are kept.
 
-    A token may be a part of a character: such bytes are shown as escapes.
+    A token may be a part of a character. Such bytes are shown as escapes.
     """
 
     def __init__(self, decoder: Any) -> None:

@@ -1,8 +1,8 @@
 """Text to token ids: a tokenizer file of the `tokenizers` library, or the testbeds' bytes.
 
 BOS is the special token that the tokenizer puts before a text. Many files leave that to the
-`tokenizer_config.json` beside them: its `bos_token` is put first where `add_bos_token` says so, and
-is only known as BOS elsewhere.
+`tokenizer_config.json` beside them: its `bos_token` is put first if `add_bos_token` is true.
+Otherwise it is known as BOS, but not put first.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ CONFIG = "tokenizer_config.json"
 
 
 class Tokenizer(Protocol):
-    """What data needs of a tokenizer.
+    """The interface of a tokenizer.
 
-    `bos` is what it puts before a text; `named_bos` is what is BOS without being put there, and
-    `notes` say so.
+    `bos` is the id that it puts before a text. `named_bos` is an id that is BOS but is not put
+    there, and `notes` say so.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Tokenizer(Protocol):
         ...
 
     def text(self, id: int) -> str | None:
-        """What to show for an id."""
+        """The text to show for an id."""
         ...
 
 
@@ -53,7 +53,7 @@ class ByteTokenizer:
         self.notes: list[str] = []
 
     def encode(self, text: str, whole: bool = False) -> np.ndarray:
-        """Ids of a text, [T] i64; none belong around it but BOS, which is put there later."""
+        """Ids of a text, [T] i64. There are no special tokens but BOS, which is added later."""
         return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int64)
 
     def text(self, id: int) -> str | None:
@@ -107,13 +107,13 @@ class FileTokenizer:
     def encode(self, text: str, whole: bool = False) -> np.ndarray:
         """Ids of a text, [T] i64: `whole` with the special tokens that belong around it."""
         ids = self._tokenizer.encode(text, add_special_tokens=whole).ids
-        # The configuration's BOS is none of the file's special tokens around a text.
+        # The file's special tokens around a text do not include the configuration's BOS.
         if whole and self.bos is not None and ids[:1] != [self.bos]:
             ids = [self.bos, *ids]
         return np.array(ids, np.int64)
 
     def text(self, id: int) -> str | None:
-        """The token's text: spaces and bytes, not the signs that the vocabulary has for them."""
+        """The token's text, with spaces and bytes in place of the vocabulary's signs for them."""
         token = self._tokenizer.id_to_token(id)
         return None if token is None else self._decoder.text(token)
 
@@ -136,7 +136,7 @@ def tokenizer_files(path: Path) -> list[Path]:
 
 
 def make_tokenizer(name: str | None, vocabulary: int | None) -> Tokenizer | None:
-    """The tokenizer of `--tokenizer`: `bytes` or a file. Raises AnalysisError where it is none."""
+    """The tokenizer of `--tokenizer`: `bytes` or a file. Raises AnalysisError if it is neither."""
     if name is None:
         return None
     return ByteTokenizer(vocabulary) if name == "bytes" else FileTokenizer(Path(name))

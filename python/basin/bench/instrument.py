@@ -1,9 +1,9 @@
-"""What measuring outliers inside the graph costs a run, beside returning whole activations.
+"""The cost of measuring outliers inside the graph, compared with returning whole activations.
 
-Three models take turns in ONNX Runtime: as it is; instrumented; and with each measured tensor as a
-further output, which is what a user does who reduces activations afterwards (the reductions
-themselves are not counted). Each run is a process of its own for its peak memory; times are those
-of `session.run` inside it, the first left out.
+Three models take turns in ONNX Runtime: the model as it is; the instrumented model; and the model
+with each measured tensor as a further output, as for a user who reduces activations afterwards (the
+reductions themselves are not counted). Each run is a process of its own, so that it has its own
+peak memory. Times are those of `session.run` in it, without the first one.
 """
 
 from __future__ import annotations

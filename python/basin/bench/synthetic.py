@@ -1,4 +1,4 @@
-"""Write a Llama graph of any size whose weights are a sparse file: gigabytes that take no disk.
+"""Writes a Llama graph of any size. Its weights are a sparse file, which takes no disk space.
 
 The graph has the form of a decomposed PyTorch export at opset 17: RMSNorm by Pow, ReduceMean, Sqrt
 and Div, rotary embedding in halves, key/value heads repeated by Expand, a causal mask computed
@@ -74,7 +74,7 @@ class _Graph:
         return name
 
     def matrix(self, name: str, rows: int, columns: int) -> str:
-        """A matrix in the external file; the same name is the same weight."""
+        """A matrix in the external file. The same name gives the same weight."""
         if name in self._known:
             return name
         self._known.add(name)

@@ -1,11 +1,11 @@
-"""Attention cases: operands, the reference in f32, and who computes the same.
+"""Attention cases: operands, the reference in f32, and other implementations of the same.
 
-Tensors are [batch, heads, rows, head_dim], contiguous. FlexAttention has no sinks: a logit is
-applied to its result as out * sigmoid(lse - sink), inside of what is compiled; sink rows are put
-in front of keys and values beforehand, which is not timed. torch's own attention takes part
-wherever it has the mask: no window, no sink logit, and sink rows only without a causal mask. Where
-there is a sink logit, our kernel without it takes part, too, so that the logit's price is that of
-one case.
+Tensors are [batch, heads, rows, head_dim], contiguous. FlexAttention has no sinks. A logit is
+applied to its result as out * sigmoid(lse - sink), inside the compiled function. Sink rows are put
+in front of keys and values beforehand, which is not timed. torch's own attention takes part if it
+has the mask: no window, no sink logit, and sink rows only without a causal mask. If there is a sink
+logit, our kernel without it takes part, too, so that both times of the logit's price are from one
+case.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch.nn.attention import flex_attention as flex
 from basin.bench.gpu.plan import NO_SINK, OURS, OWN, SINK_ROWS, WINDOW, AttentionCase
 from basin.bench.gpu.subject import Call, Setup, Subject, draw, row_error, worse
 
-# Of a row's length. Weights are rounded to bf16 before they meet the values, the result after.
+# Relative to a row's length. Weights are rounded to bf16 before the product, the result after it.
 TOLERANCE = 1e-2
 PEER_TOLERANCE = 2e-2
 CHUNK = 1 << 28  # scores of a chunk of the reference
@@ -46,7 +46,7 @@ def operands(case: AttentionCase, device: str) -> Operands:
     out = {"query": draw(queries, device, 0), "key": draw(keys, device, 1)}
     out["value"] = draw(keys, device, 2)
     if "sink_logit" in case.parts:
-        # Of the order of a row's log-sum-exp, or the sink would not matter.
+        # As large as a row's log-sum-exp, because a smaller sink would not matter.
         out["sink_logit"] = draw((case.heads,), device, 3).float() + math.log(case.length)
     if "sink_kv" in case.parts:
         rows = (case.kv_heads, SINK_ROWS, dim)
@@ -57,7 +57,7 @@ def operands(case: AttentionCase, device: str) -> Operands:
 
 
 def arguments(case: AttentionCase, t: Operands, result: Tensor) -> dict[str, Tensor | int]:
-    """What the kernel is launched with."""
+    """The arguments of the kernel's launch."""
     out: dict[str, Tensor | int] = {**t, "result": result}
     for name in ("query", "key", "value", "gate", "result"):
         if name in out:
@@ -175,7 +175,7 @@ def sdpa(case: AttentionCase, t: Operands, backend: str) -> Call:
 
 
 def flex_call(case: AttentionCase, t: Operands, setup: Setup, window: int = WINDOW) -> Call:
-    """FlexAttention with what it lacks around it."""
+    """FlexAttention, and around it the parts that it lacks."""
     query, (key, value) = t["query"], with_sink_rows(t)
     gate, sink, grouped = t.get("gate"), t.get("sink_logit"), case.heads != case.kv_heads
     mask, aux = None, None if sink is None else flex.AuxRequest(lse=True)
@@ -212,7 +212,7 @@ def _peers(case: AttentionCase, t: Operands, setup: Setup) -> dict[str, Callable
 
 
 def _error(expected: Tensor, results: tuple[Tensor, ...]) -> float:
-    # A batch at a time, as the difference is f32.
+    # One batch at a time, because the difference is f32 and takes memory.
     largest = 0.0
     for actual, wanted in zip(results[0], expected):
         largest = worse(row_error(actual, wanted), largest)

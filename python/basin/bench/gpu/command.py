@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status; one diagnostic where something is amiss."""
+    """Run the command and return the exit status. An error is one line."""
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
         return _with_objects(options, options.objects)
     with tempfile.TemporaryDirectory() as folder:
         _prepare(options, Path(folder))
-        # Without objects nobody asked for a device.
+        # Without --objects nobody asked for a device, so it is no error if there is none.
         return _with_objects(options, Path(folder), needs_device=False)
 
 
@@ -144,7 +144,7 @@ def _write_tables(options: argparse.Namespace, found: records.Records) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of what takes part, without importing it."""
+    """The versions of the software that takes part, without importing it."""
     out = {}
     for name in ("torch", "triton", "nvidia-cudnn-cu13"):
         try:
@@ -155,7 +155,7 @@ def versions() -> dict[str, str]:
 
 
 def machine(gpu: str, manifest: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """What the results belong to."""
+    """Describes the machine and the software that the results belong to."""
     return {
         "gpu": gpu,
         "driver, SM clock, the largest, memory clock, temperature, power": clocks(),
@@ -170,7 +170,7 @@ def machine(gpu: str, manifest: dict[str, Any], options: argparse.Namespace) -> 
 
 
 def clocks() -> str:
-    """What nvidia-smi says of driver, clocks and temperature; why not, where it says nothing."""
+    """nvidia-smi's driver, clocks and temperature, or why it gave none."""
     query = "driver_version,clocks.sm,clocks.max.sm,clocks.mem,temperature.gpu,power.draw"
     command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
     try:

@@ -31,9 +31,9 @@ class BrokenDevice(Exception):
 
 @dataclass
 class Session:
-    """What a run needs beside its cases.
+    """The tools of a run.
 
-    `probe` raises where the device is lost; `clock` is the device's rate under load.
+    `probe` raises if the device is lost. `clock` is the device's clock rate under load.
     """
 
     setup: Setup
@@ -75,7 +75,7 @@ def _good(subject: Subject, errors: dict[str, float], failed: dict[str, str]) ->
 
 
 def _times(good: dict[str, Call], timer: Timer, failed: dict[str, str]) -> dict[str, Any]:
-    """Of all contenders, or of ours alone where there is no room for them together."""
+    """The times of all contenders, or of ours alone if they do not fit into memory together."""
     ours = {name: call for name, call in good.items() if name in OURS}
     try:
         samples = timer.time(good)
@@ -84,7 +84,7 @@ def _times(good: dict[str, Call], timer: Timer, failed: dict[str, str]) -> dict[
             raise
         failed["together"] = first_line(error)
         samples = None
-    # Not while the error is handled: it holds the memory of what failed.
+    # This is outside of the handler, because the exception keeps the memory of the failed run.
     if samples is None:
         samples = timer.time(ours)
     return {name: asdict(sample) for name, sample in samples.items()}
@@ -102,7 +102,7 @@ def measure(case: Case, session: Session) -> dict[str, Any]:
         times = _times(good, session.timer, failed)
         clock = session.clock()
         for name in [name for name in OURS if name in good]:
-            # A race may need the load of many launches to show.
+            # Results are checked again: a race may show only under the load of many launches.
             errors[name] = worse(_check(subject, name, good[name]), errors[name])
             if not errors[name] <= subject.tolerance(name):
                 del times[name]
@@ -130,7 +130,7 @@ def run(
 ) -> int:
     """Measure what has no result yet; returns how many cases the budget left out.
 
-    A case is begun where the longest so far of its sort, compiled or not, still has room.
+    A case begins only if the longest case so far of its sort, compiled or not, would still fit.
     """
     start, left = clock(), 0
     longest = {False: 0.0, True: 0.0}

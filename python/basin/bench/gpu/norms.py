@@ -1,9 +1,9 @@
-"""Norm cases: operands, the reference in f64, and who computes the same.
+"""Norm cases: operands, the reference in f64, and other implementations of the same.
 
-Operands are drawn so that nothing is small: x of deviation 1, weights about 1, the gate's scores
-of order 1. Results are compared with f64 in chunks of rows. The reference rounds h = x + residual
-to bf16, as it is stored and goes on; all else it does not round. Where there is a gate, our kernel
-without it takes part, too, so that the gate's price is that of one case.
+Operands are drawn so that nothing is small: x has deviation 1, weights are about 1, the gate's
+scores of order 1. Results are compared with f64 in chunks of rows. The reference rounds only
+h = x + residual, to bf16, because h is stored and used in that type. If there is a gate, our kernel
+without it takes part, too, so that both times of the gate's price are from one case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from basin.bench.gpu.subject import Call, Setup, Subject, draw, row_error, worse
 
 EPSILON = 1e-6
 CHUNK = 1 << 26  # elements of a chunk of the reference
-# Relative to a row's length. Rounding the result to bf16 is 2^-9 at most, of each element; tanh in
+# Relative to a row's length. Rounding each element to bf16 makes an error of 2^-9 at most; tanh in
 # 11 bits adds little; products of the gate take bf16 operands. Peers may round in between, too.
 TOLERANCE = 2.0**-8
 GATED_TOLERANCE = 1e-2
@@ -51,7 +51,7 @@ def operands(case: NormCase, device: str) -> Operands:
 
 
 def reference(t: Operands, layer: bool, rows: slice) -> tuple[Tensor, ...]:
-    """y, and h where there is a residual, in f64."""
+    """y, and also h if there is a residual, in f64."""
     wide = {name: tensor.double() for name, tensor in t.items() if name not in ("x", "residual")}
     x = t["x"][rows]
     if "gamma" in wide:
@@ -70,7 +70,7 @@ def reference(t: Operands, layer: bool, rows: slice) -> tuple[Tensor, ...]:
 
 
 def error(t: Operands, layer: bool, results: tuple[Tensor, ...], chunk: int = CHUNK) -> float:
-    """The largest of all rows and results."""
+    """The largest error of all rows and results."""
     count, dim = t["x"].shape
     step, largest = max(1, chunk // dim), 0.0
     for first in range(0, count, step):
@@ -84,7 +84,7 @@ def error(t: Operands, layer: bool, results: tuple[Tensor, ...], chunk: int = CH
 
 
 def eager(t: Operands, layer: bool) -> tuple[Tensor, ...]:
-    """In torch's own operators."""
+    """The norm by torch's own operators."""
     x = t["x"]
     if "gamma" in t:
         return (t["gamma"] * torch.tanh(t["alpha"] * x) + t["beta"],)
@@ -132,7 +132,7 @@ def _triton(t: Operands) -> Call:
 
 
 def _copy(case: NormCase, t: Operands) -> Call:
-    """As many bytes as the case must move."""
+    """A copy of as many bytes as the case must move."""
     count = case.bytes // (2 * t["x"].element_size())
     source = torch.ones(count, dtype=t["x"].dtype, device=t["x"].device)
     target = torch.empty_like(source)

@@ -31,7 +31,7 @@ _PACKAGE = Path(basin.__file__).parent
 
 
 class ObjectsError(Exception):
-    """Why there are no kernels to measure."""
+    """There are no kernels to measure; the message says why."""
 
 
 def find_compiler(given: str | None = None) -> str:
@@ -61,7 +61,7 @@ def _compile(compiler: str, target: str, kernel: Kernel, folder: Path) -> dict[s
 
 
 def _copy_package(folder: Path) -> None:
-    """All but the extension, which needs MLIR."""
+    """Copy the package without the extension, which needs MLIR."""
     library = _PACKAGE / "libbasin_rt.so.2"
     if not library.exists():
         raise ObjectsError(f"{library}: the runtime is not built")
@@ -85,7 +85,7 @@ def prepare(
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """That of `folder`, checked as far as it is used."""
+    """Read the manifest of `folder`. The parts that are used are checked."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text())
@@ -117,7 +117,7 @@ class Objects:
         self._open: dict[Kernel, runtime.Object] = {}
 
     def kernel(self, kernel: Kernel) -> runtime.Kernel:
-        """The one of its object."""
+        """Returns the kernel from its object, loaded."""
         entry = self._entries.get((kernel.family, kernel.parts))
         if entry is None:
             raise ObjectsError(f"--{kernel.family} {kernel.parts}: not prepared")

@@ -1,4 +1,4 @@
-"""What is measured, in order of value, and the least that each case must move and compute."""
+"""The cases in order of value, with the least bytes and operations that each of them needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 OWN = "basin"  # the contender that is ours
-# Our kernel without the part whose price is asked: only contenders of one case meet the same clock.
+# Our kernel without one part, to find the part's price. Both must be contenders of one case,
+# because only these run at the same clock.
 NO_GATE, NO_SINK = "basin, no gate", "basin, no sink"
 OURS = (OWN, NO_GATE, NO_SINK)
 ELEMENT = 2  # bytes of bf16, the type of all cases

@@ -14,11 +14,11 @@ from typing import Any
 
 
 class RecordsError(Exception):
-    """Why a file of results cannot be gone on with."""
+    """A file of results cannot be continued; the message says why."""
 
 
 class Records:
-    """A file of results; what it holds is read first."""
+    """A file of results. Its present content is read first."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class Records:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
             raise RecordsError(f"{path}: {error.strerror}") from error
-        # What is behind the last end of a line was cut off while it was written.
+        # A line without its end was cut off while it was written, and is dropped.
         self._end = content.rfind(b"\n") + 1
         for number, line in enumerate(content[: self._end].splitlines(), 1):
             try:
@@ -61,7 +61,7 @@ class Records:
         self._end += len(line)
 
     def start(self, machine: dict[str, Any]) -> None:
-        """Note the machine, or see that it is the same as before."""
+        """Record the machine, or check that it is the same as before."""
         if self.machine is None:
             self._append({"kind": "machine", **machine})
             return
@@ -74,9 +74,9 @@ class Records:
                 )
 
     def begin(self, key: str) -> None:
-        """Before a case."""
+        """Record that a case begins."""
         self._append({"kind": "begin", "key": key})
 
     def add(self, key: str, **result: Any) -> None:
-        """After it."""
+        """Record a case's result."""
         self._append({"kind": "result", "key": key, **result})

@@ -56,8 +56,8 @@ class Book:
         return str(clock) if clock else "-"
 
     def bandwidth(self) -> float | None:
-        """Bytes a second of the fastest copy, the limit in all ratios: what slows one down is where
-        its source and target come to lie (plan.COPY_SIZES), which says nothing of the memory."""
+        """Bytes a second of the fastest copy, which is the limit in all ratios. Others are slower
+        because of where source and target lie (plan.COPY_SIZES), not because of the memory."""
         return self._best(lambda case: case.bytes, COPIES)
 
     def matrix_rate(self) -> float | None:
@@ -160,7 +160,7 @@ def _norms(book: Book) -> list[str]:
 
 
 def _sweep(book: Book) -> list[str]:
-    """Cold, among many launches of a graph, and called from Python."""
+    """Times of a cold launch, among many launches of a graph, and called from Python."""
     kinds = ("rms", "add_rms", "gated")
     cases = [[NormCase(kind, MAIN_DIM, rows) for kind in kinds] for rows in ROWS]
     rows = []
@@ -209,7 +209,7 @@ _ATTENTION = [
 
 
 def _with_sink(book: Book, case: AttentionCase) -> str:
-    """How many times as long ours takes with the sink logit, of one case."""
+    """The time of our kernel with the sink logit over the time without it, in one case."""
     time, without = book.seconds(case), book.seconds(case, NO_SINK)
     if time and without:
         return _ratio(time, without)
@@ -274,7 +274,7 @@ class Aim:
             return [self.label, f"{self.value:.3g}{self.unit}", verdict]
         missing = [need for need in self.needs if book.seconds(*need) is None]
         why = book.why(*missing[0]) if missing else NOTHING
-        # A peer that failed is no failure of ours.
+        # If a peer failed, we did not miss the aim.
         ours = bool(missing) and missing[0][1] in OURS
         return [self.label, why, "fail" if ours and why != NOTHING else ""]
 
@@ -312,7 +312,7 @@ def _attention_aims(book: Book, causal: bool) -> list[Aim]:
 
 
 def aims(book: Book) -> list[list[str]]:
-    """What was set out to reach, at the main sizes."""
+    """The aims at the main sizes, and whether they were reached."""
     found = [*_norm_aims(book), *_attention_aims(book, False), *_attention_aims(book, True)]
     return [aim.row(book) for aim in found]
 

@@ -1,4 +1,4 @@
-"""A case made ready: its contenders by name, and how wrong what they return is."""
+"""A case that is ready to run: its contenders by name, and the error of their results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ Error = Callable[[tuple[Tensor, ...]], float]
 class Setup:
     """Where and how a case is made.
 
-    `launcher` gives a kernel's launch by name of arguments; `compile_mode` is torch.compile's, and
-    None leaves peers that need it uncompiled where that means anything, else out.
+    `launcher` returns a function that launches a kernel with arguments by name. `compile_mode` is
+    torch.compile's. If it is None, peers that need it run uncompiled, or not at all if that makes
+    no sense.
     """
 
     launcher: Callable[[Any], Launch]
@@ -31,17 +32,17 @@ class Setup:
         """`function` by torch.compile for its shapes alone."""
         if self.compile_mode is None:
             return function
-        # A recompilation too many, and torch runs the function as it is, without a word.
+        # After too many recompilations torch silently runs the function uncompiled.
         torch._dynamo.reset()
         return torch.compile(function, fullgraph=True, dynamic=False, mode=self.compile_mode)
 
 
 @dataclass
 class Subject:
-    """`makers` make a contender when its turn comes, which may fail; `error` is what to compare
-    with `tolerance`, NaN where anything is. Results of our kernels are poisoned by `poison` before
-    a run. Who computes something else on purpose has an error of its own in `others`, or is
-    `unchecked`."""
+    """A case with its contenders. `makers` make a contender when its turn comes, which may fail.
+    `error` gives a result's error, which is compared with `tolerance`; it is NaN if anything is.
+    `poison` overwrites the results of our kernels before a run. A contender that computes something
+    else on purpose has a function of its own in `others`, or is `unchecked`."""
 
     makers: dict[str, Callable[[], Call]]
     error: Error
@@ -54,18 +55,18 @@ class Subject:
 def draw(shape: tuple[int, ...], device: str, seed: int, scale: float = 1, shift: float = 0):
     """Normal numbers in bf16."""
     generator = torch.Generator(device).manual_seed(seed)
-    # Not in f32 first: the largest tensors are gigabytes.
+    # Numbers are not drawn in f32 first, because the largest tensors have gigabytes.
     out = torch.empty(shape, dtype=torch.bfloat16, device=device)
     return out.normal_(shift, scale, generator=generator)
 
 
 def row_error(actual: Tensor, expected: Tensor) -> float:
-    """The largest |actual - expected| / |expected| of a row: one bad row must show. NaN stays."""
+    """The largest |actual - expected| / |expected| of all rows, so one bad row shows. NaN stays."""
     difference = (actual.to(expected.dtype) - expected).norm(dim=-1)
     floor = torch.finfo(expected.dtype).tiny
     return (difference / expected.norm(dim=-1).clamp_min(floor)).max().item()
 
 
 def worse(a: float, b: float) -> float:
-    """The larger; NaN above all."""
+    """The larger of two errors. NaN counts as the largest."""
     return a if a != a or a > b else b

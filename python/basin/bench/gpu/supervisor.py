@@ -1,7 +1,8 @@
-"""Starts the process that measures, and again where a case took it down or does not end.
+"""Starts the process that measures, and starts it again if a case broke it or does not end.
 
-A kernel that reads where it must not costs the process its device, one that never ends costs the
-process itself. The file of results says which case that was: it fails, and the rest goes on.
+A kernel that reads outside of its memory breaks the process's device, and one that never ends
+blocks the process. The file of results says which case that was. It counts as failed, and the other
+cases go on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ POLL = 0.1
 
 
 def _wait(worker: Any, path: Path, stall: float, deadline: float | None) -> str | None:
-    """Until the worker ends; why it was ended, where it was."""
+    """Wait until the worker ends. If it had to be ended, return why."""
     size, since = -1, time.monotonic()
     while worker.poll() is None:
         time.sleep(POLL)
@@ -49,7 +50,7 @@ def supervise(
 ) -> int:
     """Run `command(seconds left)` until it is through; the exit status.
 
-    The budget is the worker's to keep; `grace` seconds past it, it is ended.
+    The worker has to keep the budget. It is ended `grace` seconds after it.
     """
     start = time.monotonic()
     while True:

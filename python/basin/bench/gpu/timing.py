@@ -1,9 +1,9 @@
-"""Times on CUDA: events around one replay of a captured graph, the L2 flushed before it.
+"""Times on CUDA: events around one replay of a captured graph, with the L2 flushed before it.
 
 The contenders of a case take turns, so that a drifting clock meets all of them. A graph keeps the
-host out: what a contender launches in several kernels comes without gaps. What that hides is
-measured beside it where a run is short: `warm`, a launch among many of one graph, with what fits
-in L2 left there; `call`, the host's time for one call from Python.
+host out of the time: several kernels of one contender run without gaps. For short runs two more
+times are measured, which this hides. `warm` is a launch among many of one graph, with everything
+that fits into L2 left there. `call` is the host's time for one call from Python.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Sample:
 
 
 class Timer(Protocol):
-    """What the driver needs of a timer."""
+    """The interface of a timer."""
 
     def time(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Sample]:
         """All of one case."""
@@ -54,7 +54,7 @@ def rounds_for(probed: float) -> int:
 
 
 class CudaTimer:
-    """For the current device."""
+    """A timer for the current device."""
 
     def __init__(self, flush: bool = True, graphs: bool = True, device: str = "cuda") -> None:
         size = 2 * cuda.get_device_properties().L2_cache_size if flush else 0
@@ -77,8 +77,8 @@ class CudaTimer:
         return samples
 
     def _capture(self, call: Callable[[], Any], count: int, pool: Any) -> Any:
-        """A graph of `count` calls; None where it cannot be captured. Graphs of a pool share what
-        they allocate: they run one after the other and nobody reads their results."""
+        """A graph of `count` calls, or None if it cannot be captured. Graphs of a pool share
+        memory, because they run one after the other and nobody reads their results."""
         if not self._graphs:
             return None
         stream = cuda.Stream()

@@ -14,7 +14,7 @@ from basin.bench.gpu.subject import Setup
 
 
 def session(options: argparse.Namespace, kernels: objects.Objects) -> driver.Session:
-    """On the current CUDA device."""
+    """A session on the current CUDA device."""
     setup = Setup(
         launcher=lambda kernel: kernels.kernel(kernel).launch,
         compile_mode=None if options.compile_mode == "none" else options.compile_mode,
@@ -24,11 +24,11 @@ def session(options: argparse.Namespace, kernels: objects.Objects) -> driver.Ses
 
 
 def _clock() -> int | None:
-    """MHz of the multiprocessors; None where NVML does not say."""
+    """The clock of the multiprocessors in MHz, or None if NVML does not tell it."""
     try:
         return torch.cuda.clock_rate()
     except Exception:
-        # Errors of a module that torch may or may not find; no case is worth them.
+        # torch may lack the module that this needs, and a missing clock must not fail a case.
         return None
 
 
@@ -37,7 +37,7 @@ def _say(text: str) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure what is left; the exit status that the supervisor reads."""
+    """Measure the cases that are left. Returns the exit status for the supervisor."""
     kernels = objects.Objects(options.objects)
     found = records.Records(options.json)
     found.start(command.machine(torch.cuda.get_device_name(), kernels.manifest, options))
