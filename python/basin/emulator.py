@@ -3,8 +3,9 @@
     kernels = basin.emulator.load("norm.mlir")     # basin-compile --emit mlir
     kernels["rms_norm_64_bf16_eps3727c5ac"](x=x, y=y, rows=10)
 
-Tensors are NumPy's (bf16 by ml_dtypes) or torch's on the CPU. What a kernel does wrong is raised as
-`Findings`; what it did is in its `report`. Over the tool `basin-emulate`, one process an object.
+Tensors are NumPy's (bf16 by ml_dtypes) or torch's on the CPU. If a kernel does something wrong, the
+call raises `Findings`. The kernel's `report` says what it did. Each object runs the tool
+`basin-emulate` in a process of its own.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ _OPTIONS = ("blocks", "threads", "seed", "alignment", "max_findings")
 
 
 class EmulatorError(KernelError):
-    """What the emulator cannot run."""
+    """The emulator cannot run something; the message says what."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a kernel did wrong, and where: as in docs/emulator.md."""
+    """Something that a kernel did wrong, and where. docs/emulator.md explains the kinds."""
 
     kind: str
     op: str
@@ -62,9 +63,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Access:
-    """What one op's accesses did in all blocks; `memory` is global or shared, `kind` load or
-    store.
-    """
+    """The accesses of one op in all blocks. `memory` is global or shared, `kind` load or store."""
 
     op: str
     location: str
@@ -75,8 +74,8 @@ class Access:
 
 @dataclass(frozen=True)
 class Report:
-    """Of one launch. `counters` has numbers, and those of memory by "global_loads" and so on:
-    the sums over `accesses`, which are in the order of the kernel."""
+    """The report of one launch. `counters` has numbers, and objects like "global_loads", whose
+    numbers are the sums over `accesses`. These are in the order of the kernel."""
 
     grid: tuple[int, int, int]
     findings: tuple[Finding, ...]
@@ -87,7 +86,7 @@ class Report:
 
 
 class Findings(Exception):
-    """A launch that did something wrong. The results are written all the same."""
+    """A launch did something wrong. Its results were written nevertheless."""
 
     def __init__(self, kernel: str, report: Report) -> None:
         lines = [f"{kernel}: {report.total_findings} findings", *map(str, report.findings)]
@@ -106,7 +105,7 @@ _TYPES = {
 
 
 class _HostView:
-    """What `runtime.Kernel` looks at in a tensor. `array` has its memory, in any type."""
+    """A tensor as `runtime.Kernel` sees it. `array` has its memory, in any type."""
 
     device = None
 
@@ -121,7 +120,7 @@ class _HostView:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Its first byte's address, and the one behind its last."""
+        """The addresses of its first byte and of the byte behind its last one."""
         return (
             np.lib.array_utils.byte_bounds(self.array) if self.array.size else (self.pointer,) * 2
         )
@@ -136,7 +135,7 @@ def _view(tensor: Any) -> _HostView:
         raise TensorError(f"expected a CPU tensor, but got one on {tensor.device}")
     import torch
 
-    # NumPy knows no bf16 of torch.
+    # torch cannot convert bf16 to NumPy, so its bits are passed as i16.
     same = torch.int16 if tensor.dtype == torch.bfloat16 else tensor.dtype
     return _HostView(tensor.detach().view(same).numpy(), str(tensor.dtype).removeprefix("torch."))
 
@@ -156,7 +155,7 @@ class _Region:
 
 
 def _regions(extents: list[tuple[int, int, bool]]) -> list[_Region]:
-    """Of (begin, end, whether it is written), one behind the other in a file."""
+    """Joins extents (begin, end, whether it is written) that overlap, and places them in a file."""
     regions: list[_Region] = []
     for begin, end, written in sorted(extents):
         if regions and begin < regions[-1].end:
@@ -177,16 +176,16 @@ def _regions(extents: list[tuple[int, int, bool]]) -> list[_Region]:
 
 
 class Kernel(runtime.Kernel):
-    """A kernel to be called as `runtime.Kernel`; it has run when the call returns."""
+    """A kernel that is called like `runtime.Kernel`. It has run when the call returns."""
 
     report: Report | None = None  # of its last launch
     _look_at = staticmethod(_view)
 
     def load(self, device: int) -> None:
-        """Nothing is to be done beforehand."""
+        """Do nothing, because no preparation is needed."""
 
     def launch(self, arguments: Mapping[str, Any], stream: Any = None) -> None:
-        """Run it. `stream` is not looked at."""
+        """Run the kernel. `stream` is ignored."""
         _, views = self._bind(arguments)
         self._use()
         scalars = {a.name: arguments[a.name] for a in self.arguments if a.kind == "scalar"}
@@ -198,7 +197,7 @@ class Kernel(runtime.Kernel):
             raise Findings(self.name, report)
 
     def _check_pointers(self, views: Mapping[str, _HostView]) -> None:
-        """What a launch on a GPU refuses."""
+        """Refuse the pointers that a launch on a GPU refuses."""
         for argument in self.arguments:
             if argument.name not in views:
                 continue
@@ -213,9 +212,9 @@ class Kernel(runtime.Kernel):
 class Object(runtime.Object):
     """The kernels of a file of `basin-compile --emit mlir`, by name.
 
-    `options` are of the launches to come: "blocks" and "threads" are orders, "forward", "reverse"
-    or "random" by "seed"; "alignment" is "page" or "least", what the kernel asks for and no more;
-    "max_findings".
+    `options` apply to all later launches. "blocks" and "threads" are orders: "forward", "reverse"
+    or "random", with "seed". "alignment" is "page", or "least" for no more than the kernel asks
+    for. "max_findings" is the number of findings to list.
     """
 
     _kernel_class = Kernel
@@ -249,7 +248,7 @@ class Object(runtime.Object):
         self._read()  # the kernels' description
 
     def close(self) -> None:
-        """End the process; its kernels cannot be launched any more."""
+        """End the process. The kernels cannot be launched any more."""
         super().close()
         self._stop_process()
         self._stop_folder()

@@ -1,4 +1,4 @@
-"""Functions of a kernel object: all that they launch, in order, on tensors of torch.
+"""Runs the functions of a kernel object, with all their launches in order, on torch's tensors.
 
     block = basin.launches.load("block.bko")["block"]
     y, = block(x, weight)
@@ -29,7 +29,7 @@ Factor = int | tuple[str, str, int]
 
 
 class LaunchError(Exception):
-    """What an object says that cannot be run, or tensors that do not fit it."""
+    """An object has something that cannot be run, or tensors do not fit it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Step:
 
 
 class Function:
-    """What a function launches: `inputs` are (value, type), `outputs` the values it returns."""
+    """A function of an object. `inputs` are (value, type), `outputs` the values that it returns."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Function:
         self.name, self.inputs, self.outputs, self.steps = name, inputs, outputs, steps
         self._kernels = kernels
         self._bound: dict[str, Any] = {}
-        # Of bound matrices that steps take transposed.
+        # The transposed copies of bound matrices that steps take transposed.
         self._transposed: dict[str, Any] = {}
         for step in steps:
             if step.kernel not in kernels:
@@ -77,10 +77,10 @@ class Function:
         return f"<function {self.name}({given}) -> {', '.join(self.outputs)}>"
 
     def bind(self, tensors: Mapping[str, Any]) -> Function:
-        """This function with some inputs given by name: weights, which stay as they are.
+        """Return this function with some inputs given by name: weights, which do not change.
 
-        Matrices that kernels take transposed are transposed here, once; the function itself does so
-        at each call. What changes a bound tensor later does not change the transposed copy.
+        Matrices that kernels take transposed are transposed here, once, and not at each call. If a
+        bound tensor is changed later, its transposed copy does not change.
         """
         for value in tensors:
             if value not in dict(self.inputs):
@@ -97,10 +97,10 @@ class Function:
         return out
 
     def __call__(self, *tensors: Any, stream: Any = None) -> tuple[Any, ...]:
-        """Launch all of it on tensors in the order of `inputs`.
+        """Launch all steps on tensors in the order of `inputs`.
 
-        Results belong to the stream: work on another one must wait for it, and tell torch that it
-        uses them (`Tensor.record_stream`).
+        Results belong to the stream. Work on another stream must wait for it, and must tell torch
+        that it uses them (`Tensor.record_stream`).
         """
         if len(tensors) != len(self.inputs):
             wanted = f"expected {len(self.inputs)} tensors"
@@ -109,7 +109,7 @@ class Function:
         return self.run(dict(zip(names, tensors)), stream)
 
     def run(self, tensors: Mapping[str, Any], stream: Any = None) -> tuple[Any, ...]:
-        """The same with tensors by the names of values."""
+        """Do the same with tensors by the names of values."""
         for value, _ in self.inputs:
             if value not in tensors:
                 raise LaunchError(f"{self.name}: expected a tensor for '{value}'")
@@ -135,12 +135,12 @@ class Function:
 
 
 def _transpose(matrix: Any) -> Any:
-    """With rows side by side; no copy where the matrix is itself the transpose of such a one."""
+    """The transpose, contiguous. It is no copy if the matrix is a transpose of a contiguous one."""
     return matrix.mT.contiguous()
 
 
 def _wait(tensors: Any) -> None:
-    """Until they are made, so that any stream may read them."""
+    """Wait until the tensors are computed, so that any stream may read them."""
     import torch
 
     for device in {tensor.device for tensor in tensors if tensor.is_cuda}:
@@ -149,7 +149,7 @@ def _wait(tensors: Any) -> None:
 
 @contextlib.contextmanager
 def _as_current(stream: Any, tensors: Any) -> Iterator[None]:
-    """Makes `stream` torch's current one, so that what torch makes and copies is in its order."""
+    """Makes `stream` torch's current one, so that torch's own work is in the stream's order."""
     devices = [tensor.device for tensor in tensors if getattr(tensor, "is_cuda", False)]
     if stream is None or not devices:
         yield
@@ -168,7 +168,7 @@ def _as_current(stream: Any, tensors: Any) -> Iterator[None]:
 
 
 def _make_outputs(step: Step, values: dict[str, Any], given: dict[str, Any]) -> None:
-    """The step's results, not yet computed, among the values and the kernel's arguments."""
+    """Allocate the step's results, and add them to the values and to the kernel's arguments."""
     import torch
 
     like = next(iter(given.values()))
@@ -180,7 +180,7 @@ def _make_outputs(step: Step, values: dict[str, Any], given: dict[str, Any]) -> 
 
 
 def _as_given(value: Any) -> Any:
-    """Booleans as the bytes that kernels take, something in place of nothing."""
+    """A tensor as kernels take it: booleans as bytes, and memory for a tensor that has none."""
     import torch
 
     from basin.ops.kernels import not_empty
@@ -255,7 +255,7 @@ def _read_function(entry: Mapping[str, Any], kernels: Mapping[str, Any]) -> Func
 def _check_order(
     name: str, known: set[str], outputs: tuple[str, ...], steps: tuple[Step, ...]
 ) -> None:
-    """Every value is an input or made before it is read."""
+    """Check that every value is an input or is made before it is read."""
     for step in steps:
         read = [value for _, value, _ in step.inputs]
         known = known | {output.value for output in step.outputs}

@@ -26,14 +26,14 @@ class Model:
     def run(self, pipeline: str) -> list[str]:
         """Run a textual pass pipeline and return its warnings and remarks.
 
-        Raises BasinError, with the model as it was, where a pass fails.
+        If a pass fails, raises BasinError and leaves the model as it was.
         """
         self._handle.take_diagnostics()
         self._handle.run(pipeline)
         return self._handle.take_diagnostics()
 
     def inspect(self) -> dict[str, Any]:
-        """What recognition finds in the model; the model stays as it is.
+        """Return what recognition finds in the model, which is not changed.
 
         A number that is not finite is a string: "nan", "inf" or "-inf".
         """
@@ -43,19 +43,19 @@ class Model:
         return found
 
     def find_scale_mismatch(self) -> str | None:
-        """None where the rewritten model is proven to compute what the loaded one did.
+        """None if the rewritten model provably computes the same as the loaded one, else why not.
 
-        A dimensional analysis of the two, which runs nothing and reads changed weights alone; else
-        the reason why it is not proven. It covers rewrites by powers of two.
+        The proof is a dimensional analysis of both models. It runs nothing, and reads only changed
+        weights. It covers rewrites by powers of two.
         """
         return self._handle.find_scale_mismatch()
 
     def save(self, path: Path, external_data: ExternalData = "auto") -> None:
-        """Write the model; nothing is written where that fails.
+        """Write the model, or nothing if that fails.
 
-        `external_data` says where tensors go that the input keeps in files of their own: `share`
-        refers to those files, `copy` writes one beside the output, `embed` puts them inside,
-        `auto` shares where the output stands in the input's folder and else copies.
+        `external_data` says where tensors go that the input has in files of their own: `share`
+        refers to those files, `copy` writes one beside the output, `embed` puts them inside, and
+        `auto` shares if the output is in the input's folder and copies otherwise.
         """
         self._handle.save(os.fspath(path), external_data)
 

@@ -23,10 +23,11 @@ def rewrite(
 ) -> list[str]:
     """Run a pipeline of passes on the model at `source` and write the result to `target`.
 
-    With `verify` both models run on drawn inputs first, and nothing is written where an output has
-    other bits: a BasinError names the output, the difference and the case. A model that cannot be
-    run, or is too large, is kept if `Model.find_scale_mismatch` proves it. A rewrite that is not
-    `exact` is not compared. Returns warnings and remarks; one of them says what was not checked.
+    With `verify` both models run on drawn inputs first. If an output has other bits, nothing is
+    written, and a BasinError names the output, the difference and the case. If a model cannot be
+    run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. A rewrite
+    that is not `exact` is not compared. Returns warnings and remarks; one of them says what was not
+    checked.
     """
     model = load(source)
     said = [*model.remarks, *model.run(pipeline)]
@@ -41,7 +42,7 @@ def rewrite(
 
 
 def _check(model: Model, source: Path, target: Path, limit: int) -> list[str]:
-    """Remarks on what was checked, by runs or else by the static proof; raises BasinError."""
+    """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError."""
     proof = _prove_before_saving(model, source, target, limit)
     if proof.broken:
         raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
@@ -59,11 +60,11 @@ def _check(model: Model, source: Path, target: Path, limit: int) -> list[str]:
 
 
 def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -> Proof:
-    """By a copy in a folder of its own beside the target, which is removed in any case."""
+    """Prove it with a copy of the result, in a folder beside the target that is always removed."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=".basin-proof-", dir=target.parent)
     except OSError:
-        # The target cannot be written either: saving it says so.
+        # The target cannot be written either, and saving it will report that.
         return Proof()
     with folder as name:
         size = count_bytes(source)
@@ -73,6 +74,6 @@ def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -
         try:
             model.save(candidate)
         except BasinError as error:
-            # Where there is no room for the target either, saving it says so.
+            # If there is no room for the target either, saving it will report that.
             return Proof(skipped=f"no copy could be written: {error}")
         return prove(source, candidate, limit)

@@ -3,7 +3,7 @@
     kernels = basin.runtime.load("norm.bko")
     kernels["rms_norm_4096_bf16_weight_eps3727c5ac"](x=x, weight=weight, y=y, rows=4096)
 
-Over the C API of libbasin_rt, by ctypes: neither the compiler nor a CUDA toolkit is needed.
+It calls the C API of libbasin_rt by ctypes, so neither the compiler nor a CUDA toolkit is needed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SIZES = {"f32": 4, "f16": 2, "bf16": 2, "i8": 1, "i32": 4, "i64": 8}
 
 
 class KernelError(Exception):
-    """What the runtime refused; `status` is the C API's name for it."""
+    """The runtime refused something. `status` is the C API's name for the reason."""
 
     def __init__(self, message: str, status: str = "invalid argument") -> None:
         super().__init__(message)
@@ -102,7 +102,7 @@ class _Argument(ctypes.Structure):
     _fields_ = [("is_scalar", ctypes.c_int32), ("type", ctypes.c_int), ("value", _Value)]
 
 
-# The functions that return a status, and what they take.
+# The functions that return a status, and the types of their arguments.
 _P, _SIZE, _I32 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32
 _OUT = ctypes.POINTER
 _SIGNATURES = {
@@ -171,7 +171,7 @@ def device_capability(device: int) -> tuple[int, int]:
 class Argument:
     """An argument of a kernel. `kind` is in, out, inout or scalar; `type` f32, bf16 and so on.
 
-    `alignment` is of the pointer in bytes and, where the tensor may be `strided`, of its strides.
+    `alignment` is that of the pointer, in bytes, and of the strides if the tensor is `strided`.
     """
 
     name: str
@@ -185,8 +185,8 @@ class Kernel:
     """A kernel of an object, to be called with its arguments by name.
 
     `family` and `spec` say what it computes, in the words of basin-compile's options: "norm" and
-    {"dim": 4096, "type": "bf16", "weight": True, "eps": ..}. What is so by default is no part of
-    the spec. A kernel that somebody wrote by hand has the family "".
+    {"dim": 4096, "type": "bf16", "weight": True, "eps": ..}. The spec leaves out defaults. A kernel
+    that somebody wrote by hand has the family "".
     """
 
     _look_at = staticmethod(view)
@@ -226,14 +226,14 @@ class Kernel:
                 _call("kernel_factor", handle, axis, i, ctypes.byref(factor))
                 factors.append((arguments[factor.argument].name, factor.per))
             axes.append(tuple(factors))
-        # An axis is the product of ceil(argument / per) over these pairs.
+        # The blocks of an axis are the product of ceil(argument / per) over its pairs.
         self.grid_factors: tuple[tuple[tuple[str, int], ...], ...] = tuple(axes)
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(a.name for a in self.arguments)})>"
 
     def grid(self, **scalars: int) -> tuple[int, int, int]:
-        """The grid of a launch with these scalars; all 0 where there is nothing to do."""
+        """The grid of a launch with these scalars. It is all 0 if there is nothing to do."""
         values = (_Argument * len(self.arguments))()
         for value, argument in zip(values, self.arguments):
             value.type, value.is_scalar = TYPES.index(argument.type), argument.kind == "scalar"
@@ -248,20 +248,20 @@ class Kernel:
         return tuple(out)
 
     def load(self, device: int) -> None:
-        """Get ready on a device: what must come before a stream is captured."""
+        """Load the kernel on a device. This must be done before a stream is captured."""
         self._owner._used = True
         _call("kernel_load", self._use(), device)
 
     def __call__(self, *, stream: Any = None, **arguments: Any) -> None:
         """Launch on a stream: its number, torch's or CuPy's stream, or None, the current one.
 
-        None is torch's current stream where a tensor is torch's, else the default stream. Returns
-        before the kernel has run, as launches do; the tensors must live until then.
+        None is torch's current stream if a tensor is torch's, else the default stream. The call
+        returns before the kernel has run, and the tensors must live until it has.
         """
         self.launch(arguments, stream)
 
     def launch(self, arguments: Mapping[str, Any], stream: Any = None) -> None:
-        """The same with the arguments as a mapping, which may have any names."""
+        """Do the same with the arguments as a mapping, whose keys need not be Python names."""
         values, views = self._bind(arguments)
         device = self._device(views)
         given = arguments.values()
@@ -270,7 +270,7 @@ class Kernel:
         _call("launch", self._use(), device, handle, values, len(values))
 
     def _bind(self, arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """All arguments in the kernel's order, and the tensors by name; or what is wrong."""
+        """All arguments in the kernel's order, and the tensors by name. Raises if one is wrong."""
         names = [argument.name for argument in self.arguments]
         for name in arguments:
             if name not in names:
@@ -291,9 +291,9 @@ class Kernel:
         return values, views
 
     def _check_apart(self, views: Mapping[str, Any]) -> None:
-        """Refuse that an argument is written and another one shares its memory.
+        """Refuse a written argument that shares memory with another one.
 
-        Kernels read in any order, by the cache that no store updates.
+        Kernels read in any order, through a cache that stores do not update.
         """
         for argument in self.arguments:
             if argument.kind not in ("out", "inout"):
@@ -339,7 +339,7 @@ class Kernel:
         return tensor
 
     def _device(self, views: Mapping[str, Any]) -> int:
-        """The one device of all tensors; that of the current context without any."""
+        """The one device of all tensors, or that of the current context if there are no tensors."""
         first = None
         for name, tensor in views.items():
             device = tensor.device
@@ -382,7 +382,7 @@ def check_strides(argument: Argument, where: str, tensor: TensorView) -> None:
 class _Layout:
     """Where a tensor's elements are, in bytes: `begin` to `end`, in runs of `run` bytes.
 
-    Runs begin at multiples of `pitch` from the first one; it is 0 where there is one run.
+    Runs begin at multiples of `pitch` from the first one. If there is one run, it is 0.
     """
 
     begin: int
@@ -409,8 +409,8 @@ def _layout(tensor: TensorView) -> _Layout:
 def overlap(a: TensorView, b: TensorView) -> bool:
     """Whether two tensors may share bytes.
 
-    Where their extents overlap they do not if they are columns of one matrix: all their runs begin
-    at multiples of one distance, and within that distance they lie apart.
+    Tensors whose extents overlap share none if they are columns of one matrix: all their runs
+    begin at multiples of one distance, and within that distance they lie apart.
     """
     if 0 in a.shape or 0 in b.shape or not (a.pointer and b.pointer):
         return False
@@ -423,7 +423,7 @@ def overlap(a: TensorView, b: TensorView) -> bool:
 
 
 def _current_stream(tensors: Any, device: int) -> int:
-    """torch's where a tensor is torch's, else the default stream."""
+    """torch's current stream if a tensor is torch's, else the default stream."""
     if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
         import torch
 
@@ -447,8 +447,8 @@ def stream_handle(stream: Any) -> int:
 class Object(Mapping):
     """The kernels of a file, by name.
 
-    What was launched stays on its devices until `close`: garbage collection does not unload it, as
-    kernels may still run, or be part of a CUDA graph.
+    Kernels that were launched stay on their devices until `close`. Garbage collection does not
+    unload them, because they may still run, or be part of a CUDA graph.
     """
 
     _kernel_class = Kernel
@@ -470,7 +470,7 @@ class Object(Mapping):
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
-        """In the file's order."""
+        """All kernels, in the file's order."""
         return tuple(self._kernels.values())
 
     def __getitem__(self, name: str) -> Kernel:
@@ -487,7 +487,7 @@ class Object(Mapping):
         return len(self._kernels)
 
     def close(self) -> None:
-        """Wait for the devices, unload, free; its kernels cannot be launched any more."""
+        """Wait for the devices, then unload and free. Its kernels cannot be launched any more."""
         if self._handle is not None:
             self._finalizer.detach()
             handle, self._handle = self._handle, None
@@ -520,7 +520,8 @@ def _drop(handle: int, state: Mapping[str, bool]) -> None:
 def load(path: str | os.PathLike[str], driver: str | os.PathLike[str] | None = None) -> Object:
     """Read the kernel object at `path`.
 
-    `driver` is another file than libcuda.so.1, for the whole process, before the first launch.
+    `driver` is a file to use instead of libcuda.so.1. It is used for the whole process, and must be
+    given before the first launch.
     """
     if driver is not None:
         _call("use_driver", os.fsencode(driver))

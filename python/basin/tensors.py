@@ -1,7 +1,7 @@
-"""Tensors of any library as a pointer with a type, without a copy and without that library.
+"""Views tensors of any library as a pointer with a type, without a copy or that library.
 
-In this order: torch's own attributes, `__cuda_array_interface__`, DLPack. Waits for no stream: work
-that fills a tensor must be ordered before the work that takes it.
+It tries, in this order, torch's own attributes, `__cuda_array_interface__` and DLPack. It waits for
+no stream: work that fills a tensor must be ordered before the work that takes it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["TensorError", "TensorView", "view"]
 
 
 class TensorError(Exception):
-    """Why something cannot be a kernel's tensor."""
+    """Something cannot be a kernel's tensor; the message says why."""
 
 
 @dataclass(frozen=True)
 class TensorView:
-    """`device` is None where only the driver can say; `strides` are in elements."""
+    """A tensor's view. `device` is None if only the driver knows it; `strides` are in elements."""
 
     pointer: int
     type: str
@@ -30,17 +30,17 @@ class TensorView:
 
     @property
     def contiguous(self) -> bool:
-        """Whether its rows lie one after the other."""
+        """Whether the tensor is contiguous."""
         return self.strides_fit(contiguous_strides(self.shape))
 
     def strides_fit(self, expected: tuple[int, ...]) -> bool:
-        """Whether it has these strides wherever they matter."""
+        """Whether it has these strides on all axes with more than one element."""
         pairs = zip(self.shape, self.strides, expected)
         return 0 in self.shape or all(size == 1 or have == want for size, have, want in pairs)
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """In elements, of rows one after the other."""
+    """The strides of a contiguous tensor, in elements."""
     strides, count = [], 1
     for size in reversed(shape):
         strides.append(count)
@@ -56,7 +56,7 @@ _TORCH_TYPES = {
     "torch.int32": "i32",
     "torch.int64": "i64",
 }
-# NumPy has no bf16 of its own: libraries hand it on as two bytes of no type.
+# NumPy has no bf16 of its own, so libraries pass it on as two bytes without a type.
 _ARRAY_TYPES = {
     "<f4": "f32", "<f2": "f16", "<V2": "bf16", "|V2": "bf16",
     "|i1": "i8", "<i4": "i32", "<i8": "i64",
@@ -95,7 +95,7 @@ def _torch_view(tensor: Any) -> TensorView:
 
 
 def _strides(shape: tuple[int, ...], strides: Any) -> tuple[int, ...]:
-    """Those that are stated, else those of a contiguous tensor."""
+    """The stated strides, or those of a contiguous tensor."""
     return contiguous_strides(shape) if strides is None else tuple(strides)
 
 
@@ -133,7 +133,7 @@ def _dlpack_view(tensor: Any) -> TensorView:
     if device_type not in (_DLPACK_CUDA, _DLPACK_CUDA_MANAGED):
         kind = _DLPACK_DEVICES.get(int(device_type), f"a (DLPack device {int(device_type)})")
         raise TensorError(f"expected a CUDA tensor, but got {kind} tensor")
-    # -1: without waiting. The capsule is not consumed: it gives its tensor back itself.
+    # -1 means not to wait. The capsule is not consumed, so it frees its tensor itself.
     capsule = tensor.__dlpack__(stream=-1)
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]

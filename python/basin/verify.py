@@ -1,8 +1,8 @@
 """Run two ONNX models on the same inputs and say how far apart their outputs are.
 
-Both run in ONNX Runtime with one thread each and, unless asked for, without graph optimizations, so
-that the order of summation is the model's own. "Bit-identical" is said only where every element has
-the same bits; a NaN on both sides whose bits differ is no numeric difference, but not that either.
+Both run in ONNX Runtime with one thread each. Unless asked for, there are no graph optimizations,
+so that the order of summation is the model's own. Outputs are "bit-identical" only if every element
+has the same bits. Two NaNs with other bits are no numeric difference, but not bit-identical either.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def verify(
     `inputs` is one set or several (name -> array); without it `random` sets are made from the
     signature of `a`, seeded 0, 1, ...; `sizes` are those of symbolic dimensions by name.
     `tolerance` is a largest absolute difference; without it only bit-identical outputs pass.
-    Outputs are matched by name; where the names differ throughout but the counts agree, by
-    position, which a note says. Raises VerifyError where a model does not load or run, or where
-    an input cannot be made.
+    Outputs are matched by name. If no name agrees but the counts do, they are matched by position,
+    and a note says so. Raises VerifyError if a model does not load or run, or if an input cannot be
+    made.
     """
     first, second = (open_session(path, providers, optimize) for path in (a, b))
     notes: list[str] = []

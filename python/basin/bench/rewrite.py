@@ -1,4 +1,4 @@
-"""How long, and with how much memory, a rewrite of a large model takes on disk.
+"""The time and the memory that a rewrite of a large model takes, from file to file.
 
 Every measurement is a subprocess of its own: wall time, and the peak resident set as the kernel
 reports it for that process (pages of mapped files count where they were touched; below the ten or

@@ -1,9 +1,9 @@
-"""Drawn input sets that tell apart what plain random inputs do not: the cases of a proof by runs.
+"""Draws input sets that show differences which plain random inputs hide, for proofs by runs.
 
-Padding on either side, rows in which every key is hidden, one token, sequences of uneven length,
-more keys than queries, sizes that differ from each other and sizes that are all the same, and
-magnitudes from 1e-6 to 1e3. A case that has nothing to act on (no mask, no float input) is left
-out. What an input is, its name and type say (see `basin.inputs.random_inputs`).
+The cases have padding on either side, rows in which every key is hidden, one token, sequences of
+uneven length, more keys than queries, sizes that all differ and sizes that are all the same, and
+magnitudes from 1e-6 to 1e3. A case that cannot change anything (no mask, no float input) is left
+out. An input's name and type tell its role (see `basin.inputs.random_inputs`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from basin.inputs.random_inputs import SizePlan, make_inputs
 from basin.inputs.signature import is_past, read_facts
 from basin.inputs.types import input_dtype, is_float
 
-# Narrow floats leave their normal range where f32 does not: there squares of 1e3 are infinite.
+# Magnitudes for f16, which leaves its normal range sooner than f32: the square of 1e3 is infinite.
 _NARROW = {"tiny": 0.25, "small": 0.5, "large": 8.0}
 _WIDE = {"tiny": 1e-6, "small": 1e-3, "large": 1e3}
 
@@ -41,7 +41,7 @@ class Recipe:
 class Case:
     """One input set and the name of its recipe.
 
-    Scores of `large` ones are badly conditioned; `scaled` ones may leave a narrower type's range.
+    Scores of `large` inputs are badly conditioned. `scaled` inputs may leave a narrow type's range.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Case:
     scaled: bool = False
 
 
-# Half of the lowest value: ONNX Runtime's Attention takes the lowest itself for minus infinity.
+# Half of the lowest number, because ONNX Runtime's Attention takes the lowest for -infinity.
 _LOWEST = float(np.finfo(np.float32).min) / 2
 RECIPES = (
     Recipe("plain"),
@@ -82,9 +82,9 @@ def draw_cases(
 ) -> Iterator[Case]:
     """Yield the cases of the model at `path`, open as `session`, that differ from each other.
 
-    For a `narrow` model, magnitudes are those of f16, for inputs of any type.
-    A case whose sizes the model has no room for (a table of positions ends) is left out. Raises
-    VerifyError where an input is of a type that nothing can be drawn for.
+    For a `narrow` model, magnitudes are those of f16, for inputs of any type. A case is left out
+    if its sizes are too large for the model, for example for its table of positions. Raises
+    VerifyError if nothing can be drawn for the type of an input.
     """
     facts = read_facts(path)
     signature = session.get_inputs()
@@ -195,7 +195,7 @@ def _mask(value: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.nda
 
 
 def _follow_padding(values: dict[str, np.ndarray]) -> None:
-    """Positions count what the mask keeps, as tokenizers' users have them."""
+    """Make positions count only the tokens that the mask keeps, as users do."""
     masks = [v for n, v in values.items() if "mask" in n.lower() and v.ndim == 2]
     for name, value in values.items():
         if "position" not in name.lower() or is_past(name) or value.ndim != 2:

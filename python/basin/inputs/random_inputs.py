@@ -1,8 +1,8 @@
-"""Random inputs for a model, made from its signature and what its graph says about them.
+"""Random inputs for a model, made from its signature and from its graph.
 
-Token ids stay within the table that they index, where the graph shows one; symbolic dimensions get
-one value each, so that past, new and total lengths fit together; masks keep everything; positions
-count on from the past. Weights are never loaded.
+If the graph shows the table that token ids index, the ids stay within it. Each symbolic dimension
+gets one value, so that past, new and total lengths fit together. Masks keep everything, and
+positions continue from the past. Weights are never loaded.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from basin.inputs.types import input_dtype
 
 @dataclass(frozen=True)
 class SizePlan:
-    """The sizes that dynamic dimensions get; `batch` is left to the graph where it is None.
+    """The sizes that dynamic dimensions get. If `batch` is None, the graph decides it.
 
-    `named` are sizes of symbolic dimensions by name, which go before all that names of inputs tell.
+    `named` has sizes of symbolic dimensions by name. They take precedence over the names of inputs.
     """
 
     batch: int | None = None
@@ -54,8 +54,8 @@ def make_inputs(
 ) -> InputSet:
     """Return random inputs for the model at `path`, already open as `session`.
 
-    `facts` are those of the model where they were read before. Raises VerifyError for an input of a
-    type or rank that has no obvious content.
+    `facts` are those of the model, if they were read before. Raises VerifyError for an input whose
+    type or rank suggests no content.
     """
     facts = facts or read_facts(path)
     rng = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def _check_names(signature: list[ort.NodeArg], named: Mapping[str, int]) -> None
 
 
 class _Sizes:
-    """Values of all dimensions; a symbol has one value wherever it stands."""
+    """Values of all dimensions. A symbol has the same value in all inputs."""
 
     def __init__(self, signature: list[ort.NodeArg], facts: Facts, plan: SizePlan) -> None:
         has_past = any(is_past(i.name) and len(i.shape) >= 3 for i in signature)
@@ -105,7 +105,7 @@ class _Sizes:
         return self.past + self.seq
 
     def _fixed(self, item: ort.NodeArg) -> None:
-        """A model exported for fixed lengths decides them, and so do sizes that have names."""
+        """Take sizes from a model that was exported for fixed lengths, and from named sizes."""
         shape = [self._symbols.get(size, size) for size in item.shape]
         if len(shape) > 1 and isinstance(item.shape[0], str) and isinstance(shape[0], int):
             self.batch = shape[0]

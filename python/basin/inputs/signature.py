@@ -1,4 +1,4 @@
-"""What a model's signature and graph say about its inputs: roles by name, bounds of indices.
+"""Facts about a model's inputs from its signature and graph: roles by name, bounds of indices.
 
 Shared by the random inputs of `basin verify` and the data of `basin analyze`.
 """
@@ -19,10 +19,10 @@ from basin.errors import VerifyError
 
 @dataclass(frozen=True)
 class Facts:
-    """What the graph says: bounds of index inputs, and whether the batch has to be one.
+    """Facts that the graph tells: bounds of index inputs, and whether the batch has to be one.
 
     `metadata` is the model's metadata_props, `files` are the names of the files beside it that hold
-    tensors, and `parameters` is the number of elements of its tensors, but for scalars and indices.
+    tensors, and `parameters` is the number of elements of its tensors without scalars and indices.
     """
 
     bounds: dict[str, int]
@@ -38,7 +38,7 @@ def is_past(name: str) -> bool:
 
 
 def lengths_of(name: str, past: int, new: int) -> int | None:
-    """The value of an input that tells lengths, as GroupQueryAttention's do; None of another."""
+    """The value of an input that tells lengths, as GroupQueryAttention's do. None for others."""
     lengths = {"total_seq": past + new, "past_seq": past, "seqlens_k": past + new - 1}
     return next((length for key, length in lengths.items() if key in name.lower()), None)
 
@@ -90,8 +90,8 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 def _takes_one_sequence(node: onnx.NodeProto) -> bool:
     """Whether ONNX Runtime refuses this node for most batches.
 
-    GroupQueryAttention takes one sequence where there is a past and several new tokens; rotation
-    without position ids wants tables of the full batch, which exporters write for one.
+    With a past and several new tokens, GroupQueryAttention takes only one sequence. Rotation
+    without position ids needs tables of the full batch, but exporters write them for one.
     """
     if node.op_type == "GroupQueryAttention":
         return True

@@ -6,8 +6,8 @@
     y = basin.ops.gated_rms_norm(x, gate_down, gate_up, weight)
     o = basin.ops.attention(q, k, v, causal=True, sink_logit=logits, gate=g)
 
-On the CPU torch itself computes this; on CUDA a kernel of an object given to `use` does. Inference
-alone: there is no backward pass.
+On the CPU torch itself computes this. On CUDA a kernel of an object that was given to `use` does.
+They are for inference: there is no backward pass.
 """
 
 from basin.ops.attention_ops import attention, attention_with_lse

@@ -4,8 +4,9 @@ For query [batch, heads, queries, d] and key, value [batch, kv_heads, keys, d]; 
 key head h * kv_heads / heads, and query i stands at key i + keys - queries:
     s_ij = scale * q_i . k_j, then softcap * tanh(s_ij / softcap), then + mask_ij
     o_i = sum_j exp(s_ij) v_j / (exp(sink_logit) + sum_j exp(s_ij)) * gate_i
-over the keys that causal, window, mask and key_lengths leave, and the sink rows, which all see.
-Rows that see nothing are 0. All in f32 but for what kernels round: exp(s_ij) to the type of v.
+The sums are over the keys that causal, window, mask and key_lengths leave, and over the sink rows,
+which all queries see. Rows that see nothing are 0. Everything is in f32, except that kernels round
+exp(s_ij) to the type of v.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def attention(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tens
 def attention_with_lse(
     query: Tensor, key: Tensor, value: Tensor, **options: Any
 ) -> tuple[Tensor, Tensor]:
-    """The same, and log(sum of exp) of each row, [batch, heads, queries] in f32.
+    """Attention, and log(sum of exp) of each row, [batch, heads, queries] in f32.
 
-    The sink logit's share is in it; -inf is a row that sees nothing.
+    The sum contains the sink logit's share. A row that sees nothing has -inf.
     """
     return _call(query, key, value, options, with_lse=True)
 
@@ -157,7 +158,7 @@ def _attention(
 
 
 def _empty_results(query: Tensor, value: Tensor, with_lse: bool) -> tuple[Tensor, Tensor]:
-    """Rows of all heads side by side, so that a projection reads them without a copy."""
+    """Results with the rows of all heads side by side, which a projection reads without a copy."""
     batch, heads, queries, _ = query.shape
     result = query.new_empty(batch, queries, heads, value.shape[3]).transpose(1, 2)
     shape = (batch, heads, queries) if with_lse else (0,)
@@ -185,7 +186,7 @@ def _hidden(query: Tensor, key: Tensor, given: dict[str, Any]) -> Tensor:
 
 
 def _reference(query: Tensor, key: Tensor, value: Tensor, **given: Any) -> tuple[Tensor, Tensor]:
-    """By the formulas, in f32."""
+    """Computes the formulas in f32."""
     groups = query.shape[1] // key.shape[1]
     nothing, mask = -math.inf, given["mask"]
     scale = given["scale"] or 1 / math.sqrt(query.shape[3])
@@ -202,7 +203,7 @@ def _reference(query: Tensor, key: Tensor, value: Tensor, **given: Any) -> tuple
     elif mask is not None:
         scores = scores + mask.float()
     scores = scores.masked_fill(hidden, nothing)
-    # What nobody sees may be anything; 0 * NaN is NaN.
+    # Values that no query sees may be NaN, and 0 * NaN is NaN, so they become 0.
     values = value.float().repeat_interleave(groups, 1)
     values = values.masked_fill(hidden.all(-2)[..., None], 0)
     if given["sink_key"] is not None:
@@ -260,7 +261,7 @@ def _unless(default: torch.dtype, dtype: torch.dtype) -> str | None:
 
 
 def _with_rows(tensor: Tensor) -> Tensor:
-    """Rows that copies of 16 bytes may start at; a copy where they are not."""
+    """The tensor, copied if its rows do not begin at multiples of 16 bytes."""
     per = 16 // tensor.element_size()
     pairs = list(zip(tensor.shape, tensor.stride()))
     fits = all(size == 1 or stride % per == 0 for size, stride in pairs[:-1])
@@ -269,7 +270,7 @@ def _with_rows(tensor: Tensor) -> Tensor:
 
 
 def _broadcast(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Seen in that shape, by strides of 0; columns of their own."""
+    """The tensor broadcast to the shape by strides of 0, except for its columns."""
     last = tensor.shape[-1] if tensor.dim() else 1
     out = tensor.expand(*shape[:-1], last)
     return (

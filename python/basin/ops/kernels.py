@@ -1,4 +1,4 @@
-"""Which kernels torch operators launch."""
+"""The kernels that torch operators launch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def use(path: str | os.PathLike[str]) -> runtime.Object:
 
 
 def not_empty(tensor: torch.Tensor) -> torch.Tensor:
-    """Memory of its own for a tensor that has none: kernels take no null pointers."""
+    """Gives memory to a tensor that has none, because kernels take no null pointers."""
     return tensor if tensor.numel() else tensor.new_zeros(16)
 
 

@@ -1,10 +1,11 @@
-"""RMSNorm with what stands around it, as torch operators.
+"""RMSNorm with the operations around it, as torch operators.
 
-For x [.., dim], with h = x, or round(x + residual) where there is a residual:
+For x [.., dim], with h = x, or round(x + residual) if there is a residual:
     u = pre_affine * h
     y = weight * u / sqrt(mean(u^2) + eps)
     y = act(swish(y gate_down^T) gate_up^T) * y          (gated; arXiv 2601.22966)
-all in f32 but for what is rounded to the type of x: h, and the operands of the gate's products.
+Everything is in f32, except h and the operands of the gate's products, which are rounded to the
+type of x.
 """
 
 from __future__ import annotations
@@ -200,7 +201,7 @@ def add_rms_norm(
     pre_affine: Tensor | None = None,
     eps: float = 1e-6,
 ) -> tuple[Tensor, Tensor]:
-    """The same, and x + residual in the type of x: the stream that goes on."""
+    """RMSNorm of x + residual, and that sum in the type of x: the stream that goes on."""
     _check_norm(x, weight, residual, pre_affine)
     return _add_rms_norm(x, residual, weight, pre_affine, eps)
 

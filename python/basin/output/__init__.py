@@ -1,1 +1,1 @@
-"""What leaves the program: files that are written whole, text that a terminal can show."""
+"""The program's output: files that are written whole, and text that a terminal can show."""

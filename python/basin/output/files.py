@@ -10,7 +10,7 @@ from pathlib import Path
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` to `path` by a temporary file beside it, with the usual permissions."""
-    # A short name of its own: one made from a long name could be too long.
+    # The temporary name is short, because one made from the file's name could be too long.
     handle, name = tempfile.mkstemp(prefix=".basin-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as out:
@@ -25,10 +25,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def find_clash(targets: Mapping[str, Path | None], inputs: Iterable[Path]) -> str | None:
-    """Why a target must not be written: it is an input, or another target; None where all may be.
+    """Why a target must not be written: it is an input, or another target. None if all may be.
 
-    `targets` are named by their options. Files are compared by what they are, not by name: links
-    of both kinds are seen through.
+    `targets` are named by their options. Files are compared themselves, not by name, so hard and
+    symbolic links do not hide an input.
     """
     needed = list(inputs)
     given = [(option, path) for option, path in targets.items() if path is not None]

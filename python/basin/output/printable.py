@@ -1,4 +1,4 @@
-"""Text of others on a terminal: names and messages may hold what a terminal obeys."""
+"""Makes untrusted text safe for a terminal: names and messages may have control characters."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with escapes for what a terminal would obey or cannot show; lines stay lines."""
+    """`text` with escapes for all that a terminal obeys or cannot show, except newlines."""
     return _UNPRINTABLE.sub(_escaped, text)

@@ -39,7 +39,7 @@ def sink_heads(taps: list[dict[str, Any]]) -> list[tuple[float, str, str]]:
 
 
 def attention_sinks(metrics: dict[str, Any], data: dict[str, Any]) -> Finding:
-    """Found where a head's mean alpha passes 0.3, weak where only single sequences do."""
+    """Found if a head's mean alpha is above 0.3, weak if that is so only in single sequences."""
     title, ident = "Attention sinks", "attention-sinks"
     taps, sinks = v.table(metrics, "attention"), v.mapping(metrics, "sinks")
     rate = v.number(v.mapping(sinks, "sink_rate").get("0.3"))
@@ -73,7 +73,7 @@ def attention_sinks(metrics: dict[str, Any], data: dict[str, Any]) -> Finding:
 
 
 def sink_details(taps: list[dict[str, Any]], sinks: dict[str, Any]) -> list[str]:
-    """Which tokens, and whether the model has learned sinks already."""
+    """The details: which tokens are sinks, and whether the model already has learned sinks."""
     details = []
     tokens = [
         f"{v.token_name(one.get('token'))} ({v.percent(100 * share)})"
@@ -143,7 +143,7 @@ def drained(taps: list[dict[str, Any]]) -> list[tuple[float, str, bool]]:
 
 
 def value_drain(metrics: dict[str, Any]) -> Finding:
-    """Found where a head with a sink at the first token has a small value there."""
+    """Found if a head with a sink at the first token has a small value there."""
     title, ident = "Value-state drain", "value-drain"
     found = drained(v.table(metrics, "attention"))
     if not found:

@@ -1,4 +1,4 @@
-"""Ticks of axes: where they stand and what they say."""
+"""The places and texts of ticks on axes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Powers of ten between `low` and `high`; 1, 2, 5 times them where they are few."""
+    """Powers of ten between `low` and `high`, and 2 and 5 times them if there are few."""
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     powers = [10.0**p for p in range(first, last + 1)]
     inside = [p for p in powers if low * 0.999 <= p <= high * 1.001]
@@ -48,7 +48,7 @@ def tick_text(value: float) -> str:
 
 
 def short_label(label: str, limit: int = 13) -> str:
-    """A row's or column's name as its axis shows it, where the axis says what it counts."""
+    """A row's or column's name as its axis shows it, without what the axis's title says."""
     for prefix in PREFIXES:
         label = label.removeprefix(prefix)
     label = label.replace(" and later", "+")

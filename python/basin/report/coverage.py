@@ -1,4 +1,4 @@
-"""What was measured of what there is: a finding says "not found" of that alone."""
+"""How much of a model was measured. A finding's "not found" is about that part alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_REASONS = 3
 
 
 def limited(finding: Finding, metrics: dict[str, Any]) -> Finding:
-    """The finding with what its figures leave out; files that do not tell leave it as it is."""
+    """The finding, with a note on what its figures leave out, if the file tells that."""
     kind = KIND_OF.get(finding.id, "")
     counts = v.mapping(v.mapping(metrics, "coverage"), kind)
     taps, measured = v.whole(counts.get("taps")), v.whole(counts.get("measured"))

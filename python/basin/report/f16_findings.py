@@ -1,7 +1,7 @@
-"""The finding of f16's range: the stream's values, and their squares in norms that work in f16.
+"""The finding on f16's range: the stream's values, and their squares in norms that work in f16.
 
-What `--rescale-residual auto` would do is told with its reason: the pass looks at the stream's
-largest value alone, which it brings below a quarter of f16's largest number.
+It tells what `--rescale-residual auto` would do, and why: the pass looks only at the stream's
+largest value, and brings it below a quarter of f16's largest number.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def rescale_squares(k: int) -> Treatment:
 
 
 def f16_headroom(metrics: dict[str, Any]) -> Finding:
-    """Found where the stream or its squares would overflow f16, weak within a factor of two."""
+    """Found if the stream or its squares would overflow f16, weak if that is a factor of 2 away."""
     title, ident = "Overflow in f16", "f16-headroom"
     lost = [
         one
@@ -57,13 +57,13 @@ def f16_headroom(metrics: dict[str, Any]) -> Finding:
 
 
 def rooms(stream: dict[str, Any]) -> list[float]:
-    """How far the stream is from f16's largest number, and its squares where norms square in it."""
+    """How far the stream is from f16's largest number, and its squares if norms square in f16."""
     found = (v.number(stream.get(key)) for key in ("f16_headroom", "square_headroom"))
     return [one for one in found if one is not None]
 
 
 def verdict(stream: dict[str, Any], lost: list[dict[str, Any]]) -> tuple[Verdict, str]:
-    """The verdict and its sentence: what has overflowed comes before what would."""
+    """The verdict and its sentence. Values that did overflow come before those that would."""
     peak = v.show(stream.get("max_abs"))
     if lost:
         first = lost[0]
@@ -142,7 +142,7 @@ def details(stream: dict[str, Any], lost: list[dict[str, Any]]) -> list[str]:
 
 
 def treatments(stream: dict[str, Any]) -> list[Treatment]:
-    """Rescaling: by auto's k, and by a larger one where only squares need it."""
+    """The rewrites to propose: rescaling by auto's k, or by a larger k if only squares need it."""
     needed, auto = v.whole(stream.get("rescale_squares")) or 0, v.whole(stream.get("rescale"))
     if needed <= (auto or 0):
         return [RESCALE]

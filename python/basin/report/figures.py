@@ -45,10 +45,10 @@ def literal(text: str) -> str:
 
 
 def encode(figure: Any) -> bytes:
-    """A figure as PNG; without metadata, so that bytes repeat."""
+    """A figure as PNG, without metadata, so that the bytes are always the same."""
     out = io.BytesIO()
     with warnings.catch_warnings():
-        # A name in a script that matplotlib's font lacks shows as boxes; that is no news.
+        # Names in a script that matplotlib's font lacks are shown as boxes. No warning is needed.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
     return out.getvalue()
@@ -148,7 +148,7 @@ def draw_charts(charts: list[Chart]) -> Any:
 
 
 def write_figures(stats: dict[str, Any], folder: Path | str) -> list[Path]:
-    """Write every figure that there is data for; the paths written, in a fixed order.
+    """Write every figure that has data, and return the paths, in a fixed order.
 
     All are drawn before the first is written.
     """

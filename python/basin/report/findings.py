@@ -1,8 +1,8 @@
-"""What a statistics document says in words: a list of findings, each with its figures.
+"""Puts a statistics document into words: a list of findings, each with its figures.
 
-A finding states a phenomenon, whether it is there by a criterion that is named, where, with which
-figures, and what can be done with Basin today. The criteria are the published ones where there are
-any; a mark of this report's own is called that. Nothing is said beyond the figures.
+A finding states a phenomenon, whether it is there by a named criterion, where, with which figures,
+and what Basin can do about it today. The criteria are published ones if there are any; marks of
+this report's own are called so. Nothing is said beyond the figures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from basin.report import values as v
 
 
 class Verdict(Enum):
-    """How far the figures go; the text is what the report prints."""
+    """How sure a finding is. The value is the text that the report prints."""
 
     FOUND = "found"
     WEAK = "weak"
@@ -25,7 +25,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Figure:
-    """A number, what it is held against, and whose threshold that is."""
+    """A number, the threshold that it is compared with, and whose threshold that is."""
 
     name: str
     value: str
@@ -35,7 +35,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Treatment:
-    """What to do: a command of today's tool, or None and what the literature does."""
+    """What to do: a command of Basin, or None and what the literature does."""
 
     command: str | None
     good: str
@@ -57,7 +57,7 @@ class Finding:
 
 
 def unknown(ident: str, title: str, reason: str) -> Finding:
-    """A finding that cannot be had."""
+    """A finding for which the figures are missing."""
     return Finding(ident, title, Verdict.UNKNOWN, reason)
 
 
@@ -80,7 +80,7 @@ def find(stats: dict[str, Any]) -> list[Finding]:
 
 
 def warnings(stats: dict[str, Any]) -> list[str]:
-    """What limits all findings: the notes, and what the data is."""
+    """Warnings about all findings: the notes, and limits of the data."""
     data, notes = v.mapping(stats, "data"), stats.get("notes")
     notes = [one for one in notes if isinstance(one, str)] if isinstance(notes, list) else []
     found = []

@@ -42,7 +42,7 @@ SECTIONS = {
     "norms": "Norms",
     "inputs": "Inputs of matrices",
 }
-# Long lists that the page shows as pictures; the embedded figures are for reading by a program.
+# Long lists, which the page shows as pictures. Programs read the other figures from the page.
 HEAVY = {"map", "alpha", "havg", "order", "channel_max", "histogram"}
 MOST_EMBEDDED = 300_000
 
@@ -61,7 +61,7 @@ def digest(source: str) -> str:
 
 
 def pointer_data(grids: list[Grid]) -> dict[str, Any]:
-    """What the script needs to tell the value under the pointer and to repaint a frame."""
+    """The data that the script needs to show the value under the pointer and to repaint a frame."""
 
     def unit(grid: Grid, values: np.ndarray) -> str:
         return pixels.packed(pixels.unit_scale(values, grid.low, grid.high, grid.log))
@@ -88,7 +88,7 @@ def pointer_data(grids: list[Grid]) -> dict[str, Any]:
 
 
 def light(value: Any) -> Any:
-    """A copy of the metrics without the long lists and with null for what is no finite number."""
+    """A copy of the metrics without long lists, and with null for NaN and infinity."""
     if isinstance(value, dict):
         return {key: light(one) for key, one in value.items() if key not in HEAVY}
     if isinstance(value, list):
@@ -99,7 +99,7 @@ def light(value: Any) -> Any:
 
 
 def embedded(stats: dict[str, Any], findings: list[Finding]) -> Markup:
-    """Findings and, where they are small, metrics, for programs that read the page."""
+    """Findings, and metrics if they are small, for programs that read the page."""
     figures = {
         one.id: {
             "verdict": one.verdict.value,
@@ -198,5 +198,5 @@ def render(stats: dict[str, Any]) -> str:
 
 
 def write_html(stats: dict[str, Any], path: Path | str) -> None:
-    """Write the report of `stats` to `path`: all of it, or nothing where something fails."""
+    """Write the report of `stats` to `path`: all of it, or nothing if something fails."""
     write_whole(Path(path), render(stats).encode("utf-8"))

@@ -1,8 +1,8 @@
 """Numbers and texts of a statistics document, made safe to show.
 
-Token texts and tensor names come from models nobody vouches for. Escaping for HTML is the
-template's work; here control characters, surrogates and invisible or direction-changing characters
-become visible escapes: a name can neither drive a terminal nor make a file that is not UTF-8.
+Token texts and tensor names come from untrusted models. The template escapes them for HTML. Here
+control characters, surrogates and invisible or direction-changing characters become visible
+escapes, so a name can neither control a terminal nor make a file that is not UTF-8.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Comparisons by runs: of two models, of a rewrite with its source, of forms with meanings."""
+"""Comparisons by runs: of two models, of a rewrite with its source, of ops with their meaning."""

@@ -1,7 +1,7 @@
-"""The branches of a model's Ifs as models of their own: the branch stands where its If stood.
+"""Makes a model of each branch of a model's Ifs, with the branch in place of its If.
 
-A branch sees the outer graph's values, and its names differ from theirs, so that its nodes can
-stand among them.
+A branch sees the outer graph's values, and its own names differ from theirs, so its nodes can be
+put among theirs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Distance between two outputs: absolute, relative, in ulps, and whether the bits are the same.
 
-An ulp here is one step between neighbouring representable values: the bits, read as sign and
-magnitude, map to integers in the order of the values, so +0 and -0 are 0 ulps apart (though not
-bit-identical) and the smallest positive and negative denormals are 2 apart.
+An ulp here is one step between neighbouring representable values. The bits, read as sign and
+magnitude, map to integers in the order of the values. So +0 and -0 are 0 ulps apart, although they
+are not bit-identical, and the smallest positive and negative denormals are 2 apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from basin.inputs.types import is_float
 
 @dataclass(frozen=True)
 class OutputReport:
-    """Figures of one output. `max_ulp` is None where the type has none; `failure` is the reason.
+    """Figures of one output. `max_ulp` is None if the type has no ulps; `failure` is a reason.
 
     `differing` counts elements whose bits differ. A NaN on one side only, another shape or another
     type is a failure, for any tolerance.
@@ -129,7 +129,7 @@ def compare_arrays(name: str, a: np.ndarray, b: np.ndarray) -> OutputReport:
 
 def _compare_floats(name: str, a: np.ndarray, b: np.ndarray) -> OutputReport:
     bits = f"u{a.dtype.itemsize}"
-    # Through float64, because not every narrow type has isnan of its own.
+    # NaNs are found in float64, because not every narrow type has an isnan of its own.
     with np.errstate(all="ignore"):
         x, y = a.astype(np.float64).reshape(-1), b.astype(np.float64).reshape(-1)
     unequal = (a.view(bits) != b.view(bits)).reshape(-1)

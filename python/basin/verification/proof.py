@@ -1,10 +1,10 @@
 """A rewrite's promise, proven by runs: the model before and after give the same bits.
 
-Both run in ONNX Runtime, optimizations off, on drawn inputs. What computes in f16 or bf16 runs in
-onnx's reference evaluator, which rounds after each node: ONNX Runtime's CPU provider has no kernels
-for most of it, runs such nodes in f32 and drops the roundings between them, so that its bits say
-nothing. Where only ONNX Runtime runs such a model, a difference that is more than rounding is still
-one.
+Both run in ONNX Runtime, with optimizations off, on drawn inputs. A model that computes in f16 or
+bf16 runs in onnx's reference evaluator, which rounds after each node. ONNX Runtime's CPU provider
+has no kernels for most such nodes, runs them in f32 and drops the roundings between them, so its
+bits prove nothing. If only ONNX Runtime can run such a model, a difference counts if it is more
+than rounding.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "prove"]
 
-# Bytes of weights up to which a model is run: two loads and a few runs, in seconds.
+# Models with at most this many bytes of weights are run: two loads and a few runs take seconds.
 DEFAULT_LIMIT = 2 << 30
-# Weights, in elements, up to which numpy's f16 products take seconds.
+# Up to this many elements of weights, numpy's products in f16 take seconds.
 _REFERENCE_LIMIT = 1 << 22
-# Of an output's largest value: what f16 roundings at other places make of a few layers.
+# Relative to an output's largest value: the difference that f16 roundings at other places can make
+# in a few layers.
 _ROUNDING = 0.05
 _NARROW = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
@@ -72,7 +73,7 @@ def prove(
 
 
 def count_bytes(path: str | os.PathLike[str]) -> int:
-    """The size of a model and of the files beside it that it refers to, as far as they are read."""
+    """The size of a model, and of the parts that it uses of the files beside it."""
     total = os.path.getsize(path)
     if total > DEFAULT_LIMIT:
         return total
@@ -120,7 +121,7 @@ def _compare(
     differ: Differ,
     narrow: bool = False,
 ) -> Proof:
-    """One model after the other, so that one at a time is in memory."""
+    """Compare one model after the other, so that only one at a time is in memory."""
     kept: list[tuple[Case, dict[str, object]]] = []
     refused = "no inputs could be drawn"
     try:
@@ -157,7 +158,7 @@ def _differing(a: object, b: object, differ: Differ) -> str | None:
 
 
 def _different_bits(a: np.ndarray, b: np.ndarray) -> str | None:
-    """Other bits, but for those of NaNs."""
+    """How the bits differ, or None. NaNs may have other bits."""
     if a.tobytes() == b.tobytes():
         return None
     if not is_float(a.dtype):
@@ -173,7 +174,7 @@ def _different_bits(a: np.ndarray, b: np.ndarray) -> str | None:
 
 
 def _more_than_rounding(a: np.ndarray, b: np.ndarray) -> str | None:
-    """A difference that roundings do not explain."""
+    """A difference that rounding does not explain, or None."""
     if not is_float(a.dtype):
         return None
     with np.errstate(all="ignore"):

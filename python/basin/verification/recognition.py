@@ -1,9 +1,9 @@
-"""Prove recognition by runs: each raised op's form against what recognition says that it means.
+"""Proves recognition by runs: compares each raised op's form with the meaning recognized for it.
 
 `sink-compare-forms` lowers every raised op by its form and, over the same operands, by its
-decomposition; one run gives both, at the values that flow there. The decomposition in f64 beside
-them says how far rounding alone carries: where the decomposition is itself far from it, the numbers
-are badly conditioned, and the form may be as far.
+decomposition. One run gives both, at the values that flow there. The decomposition is also run in
+f64, which shows how far rounding alone goes. If the decomposition is far from its f64 result, the
+numbers are badly conditioned, and the form may be as far from it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_DEPTH = 2
 
 @dataclass(frozen=True)
 class OpReport:
-    """One raised op. `ratio` is the largest difference in units of what was allowed there."""
+    """One raised op. `ratio` is the largest difference over the difference allowed there."""
 
     name: str
     kind: str
@@ -62,7 +62,7 @@ class RecognitionReport:
 
     @property
     def passed(self) -> bool:
-        """Whether no form differs from what it is said to mean."""
+        """Whether no form differs from its recognized meaning."""
         return not any(op.differs for op in self.ops)
 
 
@@ -110,7 +110,7 @@ def _check_graph(job: _Job) -> RecognitionReport:
 
 
 def _with_branches(job: _Job, main: RecognitionReport, depth: int) -> RecognitionReport:
-    """The report with the ops of each branch in place of those that stand in a subgraph."""
+    """The report, with the ops of each branch in place of those in subgraphs."""
     ops = [op for op in main.ops if op.reason != IN_SUBGRAPH]
     own = {op.name for op in ops}
     cases, notes = list(main.cases), list(main.notes)
@@ -163,7 +163,7 @@ _ATTEMPTS: tuple[tuple[bool, _Runner], ...] = (
 
 @dataclass
 class _Job:
-    """One check: the model, where its variants are written, and what it is run on."""
+    """One check: the model, the folder for its variants, and the inputs."""
 
     source: str | os.PathLike[str]
     folder: Path
@@ -220,7 +220,7 @@ class _Job:
         return runs
 
     def run(self, built: _Built, runner: _Runner, notes: list[str]) -> RecognitionReport:
-        """Every case; where the model runs, its ops' meanings have to."""
+        """Run every case. If the model itself runs, the meanings of its ops must run, too."""
         cases = self.cases(runner)
         try:
             model = runner(built.path)
@@ -242,7 +242,7 @@ class _Job:
     def blame(
         self, built: _Built, runner: _Runner, case: Case, error: VerifyError
     ) -> RecognitionReport:
-        """Which op's meaning does not run where the model does: each by itself."""
+        """Find the op whose meaning does not run although the model does: run each by itself."""
         reports, blamed = list(built.reports), False
         for i, outputs in enumerate(built.outputs):
             if outputs is None:
@@ -284,14 +284,15 @@ def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case
     return report
 
 
-# Of a row's largest value: sums of a few such errors are as large as the row.
+# Relative to a row's largest value: the sum of a few such errors is as large as the row.
 _ALL_LOST = 0.25
 
 
 def _lost_digits(outputs: _Outputs, results: dict[str, object]) -> np.ndarray | float:
-    """What rounding the mean, and a variance taken from the mean of squares, may lose.
+    """The loss by rounding the mean, and by a variance computed from the mean of squares.
 
-    One figure a row, of its largest value. A row that may lose a quarter of it tells nothing.
+    There is one figure for each row, relative to its largest value. A row that may lose a quarter
+    of it proves nothing.
     """
     if outputs.centred is None:
         return 0.0
@@ -299,7 +300,7 @@ def _lost_digits(outputs: _Outputs, results: dict[str, object]) -> np.ndarray | 
     with np.errstate(all="ignore"):
         mean, variance = rows.mean(axis=1), rows.var(axis=1) + outputs.epsilon
         lost = mean**2 / variance
-        # The rounded mean moves every element by as much.
+        # Rounding the mean moves every element by the same amount.
         lost += np.abs(mean) / np.abs(rows - mean[:, None]).max(axis=1)
         lost *= 8 * 2.0**-24  # as many roundings
     return np.where(lost > _ALL_LOST, np.inf, np.where(np.isnan(lost), 0.0, lost))

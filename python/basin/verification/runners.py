@@ -1,4 +1,4 @@
-"""What runs a model for a comparison: ONNX Runtime, or onnx's reference evaluator.
+"""Runs models for a comparison: in ONNX Runtime, or in onnx's reference evaluator.
 
 Both have `session`, whose `get_inputs` is the signature, and `run`, which returns outputs by name.
 """
@@ -60,7 +60,7 @@ class ReferenceRunner:
 
 @dataclass(frozen=True)
 class _Input:
-    """What ONNX Runtime's NodeArg says."""
+    """An input, with the members of ONNX Runtime's NodeArg."""
 
     name: str
     type: str
@@ -79,7 +79,7 @@ class _Signature:
 
 
 def _describe(info: onnx.ValueInfoProto) -> _Input:
-    """ONNX Runtime writes f32 and f64 as C does, all else as ONNX in lower case."""
+    """An input, its type as ONNX Runtime names it: f32 and f64 as C does, others in lower case."""
     tensor = info.type.tensor_type
     name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     shape = [

@@ -1,6 +1,6 @@
-"""How far a form may be from its meaning: bounds by type, conditioning, and what rounding loses.
+"""How far a form may be from its meaning: bounds by type, conditioning, and loss by rounding.
 
-Shared by the comparison of one op's two sides and its tests; NaN equals NaN, infinity itself.
+The comparison of one op's two sides and its tests share it. NaN equals NaN, and infinity itself.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import numpy as np
 
 from basin.inputs.types import is_float
 
-# Largest difference of a form from its decomposition, of the row's largest value.
+# The largest difference of a form from its decomposition, relative to the row's largest value.
 TOLERANCE = {
     "float64": 1e-11,  # some 10^4 roundings of 2^-53
     "float32": 2e-5,  # some 300 roundings of 2^-24: sums of a few hundred terms in another order
     "float16": 2e-2,  # forms in f16 round each node to 2^-11, sums and squares among them
     "bfloat16": 1e-1,  # the same with 2^-8
 }
-# How much further from the decomposition than that is from its f64 values a form may be: both
-# round, at other places. It counts up to MAX_NOISE of a row's largest value, but where inputs are
-# large: else a mask of -1e9, which rounds scores away in f32, would excuse every other meaning.
+# A form may be NOISE times as far from the decomposition as that is from its f64 values, because
+# both round at other places. Unless inputs are large, the noise counts only up to MAX_NOISE of a
+# row's largest value: a mask of -1e9 rounds scores away in f32, and would excuse every meaning.
 NOISE, MAX_NOISE = 32.0, 0.02
 
 
@@ -31,12 +31,12 @@ def compare_sides(
     lost: np.ndarray | float = 0.0,
     scaled: bool = False,
 ) -> tuple[float, float, str | None]:
-    """Largest difference, the same in units of what is allowed there, and what is wrong, if it is.
+    """The largest difference, that over the allowed difference, and what is wrong, or None.
 
-    NaN equals NaN, infinity itself; a row is an innermost vector. A form that rounds to a narrower
-    type inside (`precision`) may lose any row to that: it differs where a quarter of them do.
-    Inputs that are `scaled` may leave that type's range and tell nothing then. `lost` is allowed on
-    top, of a row's largest value.
+    NaN equals NaN, and infinity itself. A row is an innermost vector. If a form rounds to a
+    narrower type inside (`precision`), any row may be lost by that, so it differs only if a quarter
+    of the rows do. Inputs that are `scaled` may leave that type's range, and then prove nothing.
+    `lost` is also allowed, relative to a row's largest value.
     """
     if form.dtype != meaning.dtype:
         return np.inf, np.inf, f"type {form.dtype} against {meaning.dtype}"
@@ -75,7 +75,7 @@ def compare_sides(
 def _compare_most(
     a: np.ndarray, b: np.ndarray, tolerance: float
 ) -> tuple[float, float, str | None]:
-    """The upper quartile of rows, those left out that the narrower type's range ends in."""
+    """Compare the upper quartile of rows, without those that leave the narrower type's range."""
     finite = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
     if not finite.any():
         return 0.0, 0.0, None
@@ -93,13 +93,13 @@ def rows_of(x: np.ndarray) -> np.ndarray:
 
 
 def _per_row(lost: np.ndarray | float, rows: np.ndarray) -> np.ndarray | float:
-    """One figure a row; the largest where an operand was broadcast to the result."""
+    """One figure for each row; the largest if an operand was broadcast to the result."""
     fits = np.ndim(lost) == 0 or np.shape(lost) == rows.shape[:1]
     return lost if fits else float(np.max(lost, initial=0.0))
 
 
 def _noise(meaning: np.ndarray, exact: np.ndarray) -> float:
-    """How far rounding moved the decomposition, of a row's largest value."""
+    """How far rounding moved the decomposition, relative to a row's largest value."""
     size = np.where(np.isfinite(exact), np.abs(exact), 0.0).max(axis=1)
     distance = np.abs(meaning - exact)
     distance = np.where(np.isfinite(distance), distance, 0.0).max(axis=1)
@@ -107,7 +107,7 @@ def _noise(meaning: np.ndarray, exact: np.ndarray) -> float:
 
 
 def _allowed(dtype: str, meaning: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
-    """A bound a row, of its largest value."""
+    """A bound for each row, from its largest value."""
     size = np.where(np.isfinite(meaning), np.abs(meaning), 0.0).max(axis=1)
     tiny = float(np.finfo(np.float16).tiny) if dtype == "float16" else 1e-37
     bound = TOLERANCE.get(dtype, TOLERANCE["bfloat16"]) + noise
