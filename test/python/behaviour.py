@@ -3,10 +3,11 @@
     PYTHONPATH=build/python python test/python/behaviour.py record OUT.json [FOLDER...]
     python test/python/behaviour.py compare BEFORE.json AFTER.json
 
-A change of structure must change nothing of it. For each model in the folders (test/models/exported
-and test/models/failing by default): what `inspect` finds, what recognition remarks, the bytes after
-each rewrite and in each form (their checksum, or why there are none), and what the instrument pass
-adds. For each kernel of the tests: the PTX that basin-compile makes of it.
+A change of structure must not change any of this. For each model in the folders
+(test/models/exported and test/models/failing by default), a record has what `inspect` finds, the
+remarks of recognition, the checksum of the bytes after each rewrite and in each form (or why there
+are none), and what the instrument pass adds. For each kernel of the tests, it has the PTX that
+basin-compile makes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ PIPELINES = {
 
 
 def _said(call: Callable[[], Any]) -> Any:
-    """What the call returns, or the error that it raises, as text."""
+    """The call's result, or the error that it raises, as text."""
     from basin.model import BasinError
 
     try:
@@ -54,7 +55,7 @@ def _said(call: Callable[[], Any]) -> Any:
 
 
 def _transformed(path: Path, pipeline: str) -> list[str]:
-    """What the pipeline said, and the checksum of the file that it makes."""
+    """The messages of the pipeline, and the checksum of the file that it makes."""
     import basin
 
     def run() -> list[str]:
@@ -70,7 +71,7 @@ def _transformed(path: Path, pipeline: str) -> list[str]:
 
 
 def record_model(path: Path) -> dict[str, Any]:
-    """What there is to see of one model."""
+    """The record of one model."""
     import basin
 
     found = {"inspect": _said(lambda: basin.load(path).inspect())}
@@ -78,7 +79,7 @@ def record_model(path: Path) -> dict[str, Any]:
     found["explain"] = _said(lambda: basin.load(path).run(explain))
     for name, pipeline in PIPELINES.items():
         found[name] = _transformed(path, pipeline)
-    # Folders differ between two records.
+    # The folder is removed from the texts, because it differs between two records.
     return json.loads(json.dumps(found).replace(json.dumps(str(path.parent))[1:-1], "."))
 
 

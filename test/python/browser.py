@@ -1,6 +1,7 @@
 """A headless Chromium driven over its debugging pipe with the standard library alone.
 
-The DevTools protocol as NUL-terminated JSON: the browser reads file descriptor 3 and writes 4.
+It speaks the DevTools protocol in NUL-terminated JSON. The browser reads file descriptor 3 and
+writes file descriptor 4.
 """
 
 from __future__ import annotations

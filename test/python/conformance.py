@@ -1,7 +1,7 @@
 """Runs import and export over the models of the ONNX standard's own test suite.
 
-For every model: the graph that comes back is the graph that went in, the checker still accepts it
-where it accepted the original, and ONNX Runtime gives the same bits wherever it runs the original.
+For every model, the graph that comes back must be the graph that went in. The checker must accept
+it if it accepted the original, and ONNX Runtime must give the same bits if it runs the original.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def _outputs(case: Case, source: Path, target: Path, results: Results) -> list[s
 
 
 def _value(value: object) -> object:
-    """The suite gives scalars as numpy scalars and narrow types as TensorProto."""
+    """An array from the suite, which gives numpy scalars, and TensorProtos for narrow types."""
     if isinstance(value, onnx.TensorProto):
         return numpy_helper.to_array(value)
     return np.asarray(value) if isinstance(value, np.generic) else value

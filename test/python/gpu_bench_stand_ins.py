@@ -34,7 +34,7 @@ def _norm(arguments, options):
 
 
 def _strided(arguments, name):
-    """The tensor as its strides tell it: a wrong one gives wrong numbers."""
+    """The tensor as its strides describe it. A wrong stride gives wrong numbers."""
     given = arguments[name]
     strides = [arguments[f"{name}_{axis}_stride"] for axis in ("batch", "head", "row")]
     return given.as_strided(given.shape, (*strides, 1))
@@ -53,7 +53,7 @@ def _attention(arguments, options):
 
 
 def launcher(kernel):
-    """What a kernel computes."""
+    """A function that computes what the kernel computes."""
     body = _attention if kernel.family == "attention" else _norm
     return lambda arguments: body(arguments, _options(kernel))
 
@@ -85,7 +85,7 @@ def session(launch=launcher, **more):
 
 
 class Cuda:
-    """As much of torch.cuda as the timer uses; each name must be one of the real module."""
+    """The part of torch.cuda that the timer uses. Each name must exist in the real module."""
 
     def __init__(self, milliseconds=0.01, capturable=True):
         self.milliseconds, self.capturable, self.replayed = milliseconds, capturable, 0

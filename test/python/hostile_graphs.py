@@ -94,7 +94,7 @@ graph_case(
 )
 
 
-# Names that are legal to the format, if to nobody's taste.
+# Names that the format allows, although nobody would choose them.
 
 
 def named(name: bytes, *, broken: bool = False) -> bytes:

@@ -1,8 +1,8 @@
-"""Models that somebody else made, to harm: what each is, and what the refusal must say.
+"""Models that an attacker might make: what each is, and what the refusal must say.
 
 Each case builds the bytes of a model; it may put files into the model's folder. `reasons` are the
-texts that the one line of the diagnostic must hold; a case without any is odd but valid, and has to
-come back as it went in.
+texts that the one line of the diagnostic must contain. A case without reasons is odd but valid, and
+has to come back as it went in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FLOAT = TensorProto.FLOAT
 
 @dataclass(frozen=True)
 class Case:
-    """A model and what has to be said of it."""
+    """A model, and the texts that the diagnostic must contain."""
 
     name: str
     build: Build = field(repr=False)

@@ -1,8 +1,8 @@
 """Nodes that contradict themselves: operands, attributes and sizes that no rule of shapes expects.
 
-Each model is one node `n` (name, operands, attributes) that imports; `CASES` says whether shape
-inference must refuse it, and with what words. Without words it has to pass: ONNX leaves it to the
-runtime, or nothing can be told.
+Each model is one node `n` (name, operands, attributes) that can be imported. `CASES` says whether
+shape inference must refuse it, and with which words. Without words it has to pass, because ONNX
+leaves the check to the runtime, or because nothing is known.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def one(op: str, *operands, outputs: int = 1, domain: str = "", **attributes) ->
 
 
 def chain(*arithmetic: tuple) -> ModelProto:
-    """Reshape of x to what `arithmetic`, steps (op, constant), makes of x's shape."""
+    """A Reshape of x to a shape that `arithmetic`, steps (op, constant), makes from x's shape."""
     nodes = [helper.make_node("Shape", ["x"], ["v0"])]
     initializers = []
     for index, (op, constant) in enumerate(arithmetic):

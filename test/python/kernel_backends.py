@@ -26,7 +26,7 @@ from kernel_specs import Spec, all_specs
 
 
 def failures(specs: list[Spec], number: int, backend: Any) -> Iterator[str]:
-    """What is wrong with the first cases of each kernel; tells of one a kernel."""
+    """The faults in the first cases of each kernel, at most one for each kernel."""
     for spec in specs:
         try:
             for i in range(number):
@@ -36,7 +36,7 @@ def failures(specs: list[Spec], number: int, backend: Any) -> Iterator[str]:
 
 
 class BackendError(Exception):
-    """Why there is no kernel."""
+    """There is no kernel; the message says why."""
 
 
 def compile_spec(spec: Spec, path: Path, *more: str) -> None:
@@ -50,7 +50,7 @@ def compile_spec(spec: Spec, path: Path, *more: str) -> None:
 
 
 def why_no_gpu() -> str | None:
-    """None where there is one."""
+    """Why there is no GPU, or None if there is one."""
     try:
         count = runtime.device_count()
     except runtime.KernelError as error:
@@ -78,7 +78,7 @@ class Backend:
 
 
 class Emulator(Backend):
-    """Threads and blocks in random order, tensors no more aligned than kernels ask for."""
+    """The emulator, with threads and blocks in random order and tensors of the least alignment."""
 
     device, large, Error = "cpu", False, emulator.Findings
 
@@ -93,11 +93,11 @@ class Emulator(Backend):
         )
 
     def wait(self) -> None:
-        """Launches have run when they return."""
+        """Do nothing, because launches have run when they return."""
 
 
 class GPU(Backend):
-    """Objects of a folder; those that are not there are compiled where the compiler is."""
+    """A GPU, with objects of a folder. Missing ones are compiled if there is a compiler."""
 
     device, large, Error = "cuda", True, runtime.KernelError
 
@@ -119,7 +119,7 @@ class GPU(Backend):
 
 
 def build(folder: Path, target: str) -> None:
-    """All objects, the package with the runtime, and these tests."""
+    """Write all objects, the package with the runtime, and these tests into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / "python" / "basin"
     shutil.rmtree(package, ignore_errors=True)
@@ -139,7 +139,7 @@ def build(folder: Path, target: str) -> None:
 
 
 def run_all(folder: Path, cases: int) -> int:
-    """Without pytest; how many went wrong."""
+    """Run the tests without pytest. Returns how many failed."""
     if reason := why_no_gpu():
         raise BackendError(reason)
     backend, failed = GPU(folder), 0

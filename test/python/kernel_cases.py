@@ -18,7 +18,7 @@ GUARD = 64  # elements around each tensor that a kernel writes
 
 @dataclass
 class Case:
-    """Tensors as the reference sees them, what the launch gets, and what it may not touch."""
+    """Tensors as the reference sees them, the launch's arguments, and memory not to be touched."""
 
     spec: Spec
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Case:
     guards: list[tuple[str, torch.Tensor, torch.Tensor]] = field(default_factory=list)
 
     def expect_guards(self) -> None:
-        """Nothing was written but the elements of results."""
+        """Check that nothing but the elements of results was written."""
         for name, storage, ours in self.guards:
             assert storage[~ours].isnan().all(), f"{self.spec}: written beside '{name}'"
 
@@ -46,7 +46,7 @@ class Maker:
         return drawn.to(dtype).to(self.device)
 
     def storage(self, count: int, dtype: torch.dtype) -> torch.Tensor:
-        """NaN, with a guard on both sides."""
+        """Memory filled with NaN, with a guard on both sides."""
         return torch.full((count + 2 * GUARD,), torch.nan, dtype=dtype, device=self.device)
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
@@ -58,7 +58,7 @@ class Maker:
     def add_output(
         self, name: str, shape: tuple[int, ...], dtype: torch.dtype, place: Any = None
     ) -> None:
-        """`place` maps elements in front of each other to the view of that shape."""
+        """Add an output. `place` makes the view of that shape from consecutive elements."""
         count = torch.Size(shape).numel() if place is None else place.count
         storage = self.storage(count, dtype)
         inside = storage[GUARD : GUARD + count]
@@ -75,7 +75,7 @@ class Maker:
 
 
 def norm_case(spec: Spec, rows: int, device: str, seed: int = 1) -> Case:
-    """Rows with a residual sink, one dimension that is large; in the first, epsilon counts."""
+    """Rows with a residual sink, a dimension that is large. In the first row epsilon matters."""
     make, parts = Maker(spec, device, seed), spec.parts
     dim, dtype = parts["dim"], DTYPES[parts["type"]]
     parameters = DTYPES[parts.get("parameters", parts["type"])]
@@ -143,7 +143,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of one attention."""
+    """The sizes of one attention."""
 
     queries: int
     keys: int
@@ -158,7 +158,7 @@ class Sizes:
 
 
 def attention_case(spec: Spec, sizes: Sizes, device: str, seed: int = 1) -> Case:
-    """Every fifth row of a mask sees nothing; keys behind their lengths are NaN."""
+    """A case where every fifth row of a mask sees nothing and keys beyond the lengths are NaN."""
     make, parts = Maker(spec, device, seed), spec.parts
     dim, dtype = parts["head_dim"], DTYPES[parts["type"]]
     value_dim = parts.get("value_dim", dim)
@@ -211,7 +211,7 @@ def attention_case(spec: Spec, sizes: Sizes, device: str, seed: int = 1) -> Case
 
 
 def _add_mask(make: Maker, s: Sizes, parts: Mapping[str, Any]) -> None:
-    """One for all heads, and for all batches where rows are first."""
+    """Add a mask: one for all heads, and also for all batches if rows come first."""
     shape = (1 if s.rows_first else s.batch, 1, s.queries, s.keys)
     hidden = torch.rand(shape, generator=make.generator) < 0.3
     hidden[:, :, 4::5] = True
@@ -231,7 +231,7 @@ def _add_mask(make: Maker, s: Sizes, parts: Mapping[str, Any]) -> None:
 
 
 def expect_close(case: Case, name: str, want: torch.Tensor, bound: Any) -> None:
-    """Not a number and infinities where they are expected, the rest within the bound."""
+    """Check that NaN and infinities are where they are expected, and the rest within the bound."""
     got = case.tensors[name].double()
     same = (got == want) | (got.isnan() & want.isnan())
     near = (got - want).abs() <= torch.as_tensor(bound, dtype=torch.float64, device=want.device)
@@ -273,7 +273,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
 
 
 def run(case: Case, backend: Any) -> Case:
-    """Launch it; what it computed is in the case's tensors."""
+    """Launch the kernel. Its results are in the case's tensors."""
     backend.kernel(case.spec).launch(case.arguments)
     backend.wait()
     return case
@@ -284,7 +284,7 @@ def check(case: Case, backend: Any) -> Case:
     return case
 
 
-# Of the 16 rows of a matrix instruction, a warp's rows, tiles.
+# Sizes at the edges of a matrix instruction's 16 rows, of a warp's rows, and of tiles.
 EDGES = (1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 130)
 GROUPS = ((1, 1), (3, 1), (6, 2), (5, 5), (7, 1), (4, 2), (10, 2))
 

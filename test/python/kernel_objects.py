@@ -21,7 +21,7 @@ def argument(name: str, kind: str, type_: str, **more: Any) -> dict[str, Any]:
 
 
 def kernel(name: str, arguments: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """One entry of "kernels", by default a row a warp."""
+    """One entry of "kernels". By default a warp computes a row."""
     entry = {
         "name": name,
         "block": [128, 1, 1],
@@ -33,7 +33,7 @@ def kernel(name: str, arguments: list[dict[str, Any]], **more: Any) -> dict[str,
 
 
 def norm_kernel(name: str = "norm", type_: str = "bf16", **more: Any) -> dict[str, Any]:
-    """x, y and rows."""
+    """A kernel with the arguments x, y and rows."""
     arguments = [
         argument("x", "in", type_), argument("y", "out", type_), argument("rows", "scalar", "i32"),
     ]  # fmt: skip
@@ -59,7 +59,7 @@ def write(path: Path, kernels: list[dict[str, Any]], **more: Any) -> Path:
 
 
 def basin_compile(*options: str | Path) -> str:
-    """What basin-compile prints with these options."""
+    """The output of basin-compile with these options."""
     program = BIN / "basin-compile"
     if not program.exists():
         pytest.skip("basin-compile is not built")

@@ -14,13 +14,13 @@ import torch
 
 Tensors = Mapping[str, torch.Tensor]
 
-# Half a unit in the last place of the result, with a tenth for the f32 before it; in f32 what the
-# approximate reciprocal root (22 bits) and sums leave.
+# Half a unit in the last place of the result, and a tenth more for the f32 before it. In f32 it is
+# the error of the approximate reciprocal root (22 bits) and of sums.
 RESULT = {torch.float32: 4e-6, torch.float16: 1 / 1800, torch.bfloat16: 1 / 220}
 # Of a gate, relative to its scores' terms: operands of the products are rounded to the type, some
 # units of it (f32 to tf32, of f16's), and the approximate tanh has 11 bits.
 GATE = {torch.float32: 2e-3, torch.float16: 2e-3, torch.bfloat16: 1.2e-2}
-# Of tanh: 11 bits where the result has no more; f32's next to 1.
+# The error of tanh: 11 bits if the result has no more, and that of f32 near 1 otherwise.
 CURVE = {torch.float32: 4e-7, torch.float16: 1 / 1800, torch.bfloat16: 1 / 1800}
 # Attention: probabilities are rounded once to the type and the result once, half a unit each, of
 # the sum of |p v|; 15 % for f32 sums, an exponential of 22 bits and the gate. Kernels have no f32;
@@ -49,7 +49,7 @@ def norm_sum(t: Tensors) -> torch.Tensor:
 
 
 def norm(parts: Mapping[str, Any], t: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-    """y in f64 and how far a kernel's may be off."""
+    """y in f64, and the error that a kernel's y may have."""
     u = norm_sum(t).double()
     if "pre_affine" in t:
         u = u * t["pre_affine"].double()
@@ -60,7 +60,7 @@ def norm(parts: Mapping[str, Any], t: Tensors) -> tuple[torch.Tensor, torch.Tens
         y = y * t["weight"].double()
     if "bias" in t:
         y = y + t["bias"].double()
-    # What is near 0 by cancellation is off as the largest are.
+    # Values near 0 by cancellation have the same absolute error as the largest ones.
     bound = 2e-7 * y.abs().nan_to_num(0, 0).amax(-1, keepdim=True)
     if "gate_down" in t:
         plain = y
@@ -109,7 +109,7 @@ def _scores(parts: Mapping[str, Any], query: torch.Tensor, key: torch.Tensor) ->
 
 
 def _weighted(weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """weights @ values in which a weight of 0 makes nothing of a NaN."""
+    """weights @ values, where a weight of 0 times NaN is 0."""
     used = (weights != 0).any(-2)[..., None]
     values = torch.where(used, values, 0.0)
     if values.isfinite().all():
@@ -142,7 +142,7 @@ def attention(
         sink = t["sink_logit"].double()
     sink = sink[None, :, None, None].expand(*scores.shape[:3], 1)
     highest = torch.cat([scores, sink], -1).amax(-1, keepdim=True)  # NaN where one is
-    # Nothing to see: 0, or NaN.
+    # A row that sees nothing gives 0, or NaN.
     empty = highest == -math.inf
     nothing = math.nan if "nan_hidden_rows" in parts else 0.0
     base = torch.where(empty, 0.0, highest)

@@ -35,7 +35,7 @@ class Spec:
 
     @property
     def stem(self) -> str:
-        """Of a file's name."""
+        """The stem of a file's name for this kernel."""
         return f"{self.family}-{hashlib.sha256(self.text.encode()).hexdigest()[:12]}"
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Spec:
 
 
 def _spec(family: str, **parts: Any) -> Spec:
-    """Parts that are False or None are left out."""
+    """A spec of these parts, without those that are False or None."""
     kept = {name: value for name, value in parts.items() if value not in (False, None)}
     return Spec(family, ",".join(n if v is True else f"{n}={v}" for n, v in kept.items()))
 
@@ -72,7 +72,7 @@ def _norm_spec(rng: Generator, dim: int, type_: str, **more: Any) -> Spec:
 
 
 def norm_specs(large: bool) -> Iterator[Spec]:
-    """Around the vectors of an access, warps, and what a row's threads hold."""
+    """Dims around the vectors of an access, warps, and the capacity of a row's threads."""
     rng = default_rng(7)
     dims = [1, 7, 64, 100, 256, 264, 1000, 2048, 2056, 4096, 5120]
     for dim in dims + [3, 33, 8192, 8200, 12289, 16384, 65536] * large:
@@ -114,7 +114,7 @@ def _attention_spec(rng: Generator, dim: int) -> Spec:
 
 
 def attention_specs(large: bool) -> Iterator[Spec]:
-    """All options together and none, then drawn ones."""
+    """Specs with all options, with none, and with drawn options."""
     rng = default_rng(17)
     yield _spec("attention", head_dim=64, type="bf16", log_sum_exp=True)
     yield Spec(
@@ -128,7 +128,7 @@ def attention_specs(large: bool) -> Iterator[Spec]:
         yield _attention_spec(rng, dim)
 
 
-# Of tests for one property each.
+# Specs for tests of one property each.
 PLAIN_NORM = Spec("norm", "dim=264,type=bf16,weight")
 PLAIN_LAYER = Spec("norm", "dim=100,type=f16,layer")
 PLAIN_GATED = Spec("norm", "dim=72,type=bf16,weight,gate=16")
@@ -139,7 +139,7 @@ CAUSAL_ATTENTION = Spec("attention", "head_dim=64,type=f16,causal,log_sum_exp")
 LENGTHS_ATTENTION = Spec("attention", "head_dim=64,type=bf16,key_lengths,sink_kv,log_sum_exp")
 KEEP_ATTENTION = Spec("attention", "head_dim=64,type=bf16,mask=keep,log_sum_exp")
 BIAS_ATTENTION = Spec("attention", "head_dim=64,type=f16,mask=bias,sink_kv")
-# What a row gives that sees nothing: NaN, a share of each key, and, of sums, either.
+# The result of a row that sees nothing: NaN, a share of each key, or, with sums, either.
 HIDDEN_ROWS = (
     Spec("attention", "head_dim=64,type=bf16,mask=keep,nan_hidden_rows"),
     Spec("attention", "head_dim=32,type=f16,mask=keep,mask_fill=-1.0e9,scale=0.2"),

@@ -1,8 +1,8 @@
 """Statistics documents for tests of the report, by docs/statistics.md, section 2, from a seed.
 
-The figures are drawn, not measured; what matters is that every key is there and that they hang
-together (a sink head has a drained value, Havg is what `order` sorts, the norms' small weights are
-at the residual sinks).
+The figures are drawn, not measured. What matters is that every key is there and that the figures
+are consistent: a sink head has a drained value, `order` sorts by Havg, and the norms' small weights
+are at the residual sinks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HOSTILE = [
 
 @dataclass
 class Plan:
-    """What a document is of."""
+    """The model and data that a document describes."""
 
     layers: int = 6
     heads: int = 4
@@ -187,7 +187,7 @@ def norm_tap(plan: Plan, layer: int, place: str, top: list[int], sink_dims: list
 
 
 def stream_entry(plan: Plan, taps: list[dict[str, Any]], sink_dims: list[int]) -> dict[str, Any]:
-    """What all taps of the stream say together."""
+    """The entry of a stream, from all its taps."""
     havg = np.mean([tap["havg"] for tap in taps], axis=0)
     order = np.argsort(-havg)
     peak = max(tap["max_abs"] for tap in taps)
@@ -297,7 +297,7 @@ def with_sinks(seed: int = 0) -> dict[str, Any]:
 
 
 def without_sinks(seed: int = 0) -> dict[str, Any]:
-    """None is; the tokens were random."""
+    """No phenomenon is there; the tokens were random."""
     return build(Plan(sinks=False, text=False, random=np.random.default_rng(seed)))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of files share: the command, a model with weights, contents of folders."""
+"""Shared by the tests of files: the command, a model with weights, contents of folders."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def check_refused(folder: Path, result: subprocess.CompletedProcess[str], before, *words) -> None:
-    """One line, exit status 1, every file as it was and none more."""
+    """Check for one line, exit status 1, and unchanged files without a new one."""
     assert result.returncode == 1, result.stderr
     assert result.stderr.count("\n") == 1, result.stderr
     for word in words:

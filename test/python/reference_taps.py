@@ -98,7 +98,7 @@ def attention(
 ) -> Outputs:
     """Statistics of an attention; `visible` [B or 1, 1, T, S] as the mask says.
 
-    `key_norm` and `max_logit` need what the probabilities do not say, and are left out.
+    `key_norm` and `max_logit` cannot be computed from the probabilities, and are left out.
     """
     p = np.where(keep[:, None, :, None], probabilities.astype(np.float64), 0)
     seen = np.broadcast_to(visible & keep[:, None, :, None], (*p.shape[:1], 1, *p.shape[2:]))[:, 0]

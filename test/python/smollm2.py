@@ -67,8 +67,9 @@ class Weights:
 class Decoder:
     """The graph of `weights` in a type; logits [batch, sequence, vocabulary] of `input_ids`.
 
-    Norms square in the type `squares`. The residual stream is `scale` times the model's own, a
-    power of two, by what writes it and by the norms' eps: the logits stay as they are.
+    Norms square in the type `squares`. The residual stream is `scale` times the model's own, where
+    `scale` is a power of two. Its writers and the norms' eps are scaled, so the logits do not
+    change.
     """
 
     def __init__(

@@ -189,7 +189,7 @@ def factors_of_higher_rank(g: Graph) -> list[str]:
 
 
 def factor_over_the_stream(g: Graph) -> list[str]:
-    """c / x sees the scale."""
+    """c / x depends on the scale."""
     h = g("Add", "x", g.project("x"))
     return [g.norm(g("Add", h, g("Div", g.weight(value=2.0), h)))]
 

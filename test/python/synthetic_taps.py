@@ -101,7 +101,7 @@ def sequence(index: int) -> dict[str, np.ndarray]:
     scores = rng.standard_normal((HEADS, length, length))
     scores[0, :, 0] += 8
     scores[1, :, 4] += 7
-    # A key that one query sees, and looks at alone, is no sink; in the window as in the whole.
+    # A key that only one query sees is no sink, in the window and in the whole sequence.
     for last in (63, length - 1):
         if last < length:
             scores[3, last, last] += 30

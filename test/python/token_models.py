@@ -1,4 +1,4 @@
-"""Small language models of token ids, for `basin analyze`: what norms square in is a choice."""
+"""Small language models of token ids, for `basin analyze`. The type that norms square in varies."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class ExternalDataMode(str, Enum):
 
 
 def quoted(value: str) -> str:
-    """The path `value` as an option's value in a textual pipeline; a URI where it is not plain."""
+    """The path `value` as an option in a textual pipeline: a URI if it has special characters."""
     if re.fullmatch(r"[A-Za-z0-9_./+-]+", value):
         return value
     return Path(value).absolute().as_uri()
@@ -94,7 +94,7 @@ def check_rewrite_options(
     bound: float | None,
     inexact: float | None,
 ) -> None:
-    """Refuse what the pipeline's own parser would refuse less clearly."""
+    """Refuse options that the pipeline's own parser would also refuse, but with a worse message."""
     if rescale is not None and not re.fullmatch(r"auto|-?\d{1,3}", rescale):
         fail(f"--rescale-residual: expected a whole number or auto, but got '{rescale}'")
     if stats is not None and scale_dims is not None:

@@ -92,7 +92,7 @@ def read_inputs(path: Path) -> dict[str, Any]:
 
 
 def verify_recognition(model: Path, values: dict[str, Any] | None) -> None:
-    """Print a line for each recognized op; exit status 1 where one differs from its meaning."""
+    """Print a line for each recognized op. Exit with status 1 if one differs from its meaning."""
     from basin.inputs.drawn_inputs import Case
     from basin.verification.recognition import check_recognition, format_recognition
 

@@ -1,4 +1,4 @@
-"""Causal grouped-query attention with rotary, and what may take the sink's part in it."""
+"""Causal grouped-query attention with rotary, and variants that make sinks unnecessary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a testbed model is and how it is trained: two frozen records and their limits."""
+"""The settings of a testbed model and of its training: two frozen records and their limits."""
 
 from __future__ import annotations
 

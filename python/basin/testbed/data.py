@@ -18,7 +18,7 @@ BYTES, BYTE_BOS = 256, 256
 
 
 class Task(Protocol):
-    """What `train` needs of a task."""
+    """The interface of a task, as `train` uses it."""
 
     vocab: int
     bos: int

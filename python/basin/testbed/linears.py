@@ -79,7 +79,7 @@ class Graph:
         return [one for i in range(len(self.nodes)) if (one := self.linear(i)) is not None]
 
     def norm_weights(self) -> list[tuple[str, str]]:
-        """(initializer, what the norm gives) of everything that looks like a norm's weight."""
+        """Pairs of an initializer that looks like a norm's weight, and the norm's result."""
         found = []
         for node in self.nodes:
             if node.op_type == "Mul":

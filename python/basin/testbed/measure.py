@@ -21,7 +21,7 @@ MASSIVE_ABS, MASSIVE_RATIO = 100.0, 1000.0
 
 @dataclass
 class Activations:
-    """What a forward pass leaves, as arrays; see the file's header for shapes."""
+    """The activations of a forward pass, as arrays. The file's header has their shapes."""
 
     probabilities: list[np.ndarray]
     values: list[np.ndarray]
@@ -101,10 +101,11 @@ def mean_magnitudes(hidden: list[np.ndarray], skip: int = 0) -> np.ndarray:
 
 
 def presence(hidden: list[np.ndarray], dim: int) -> list[float]:
-    """Of each layer: what |h_dim| / median_j |h_j| exceeds on 90 % of the tokens after the first.
+    """For each layer, the value that |h_dim| / median_j |h_j| exceeds on 90 % of the later tokens.
 
-    A residual sink is large for nearly all tokens (arXiv 2601.22966, section 2): its 10th
-    percentile stays well above one, where a dimension that only some tokens use falls below.
+    The first token is left out. A residual sink is large for nearly all tokens (arXiv 2601.22966,
+    section 2), so its 10th percentile stays well above one. A dimension that only some tokens use
+    falls below.
     """
     return [
         float(np.percentile(h[..., dim] / np.median(h, axis=-1), 10))
@@ -115,18 +116,18 @@ def presence(hidden: list[np.ndarray], dim: int) -> list[float]:
 def first_to_others(vectors: np.ndarray) -> np.ndarray:
     """||v_0||_2 / mean_{t >= 1} ||v_t||_2, mean over sequences: [N, ..., T, width] -> [...].
 
-    Of value vectors: value-state drain, well below one; of the stream: residual-state peak, well
-    above one (arXiv 2410.13835, section 1).
+    For value vectors this is well below one if there is value-state drain. For the stream it is
+    well above one if there is a residual-state peak (arXiv 2410.13835, section 1).
     """
     norms = np.linalg.norm(vectors.astype(np.float64), axis=-1)
     return (norms[..., 0] / norms[..., 1:].mean(axis=-1)).mean(axis=0)
 
 
 def sink_weights(weights: dict[str, np.ndarray], dims: list[int]) -> dict[str, float]:
-    """Of each norm: |weight| at the dimension of `dims` where it is smallest, over its median.
+    """For each norm, the smallest |weight| at the dimensions `dims`, over the norm's median.
 
-    A residual sink's own contribution is suppressed after the norm (arXiv 2601.22966, section 2):
-    then this is well below one.
+    A norm suppresses the contribution of a residual sink (arXiv 2601.22966, section 2). Then this
+    is well below one.
     """
     return {
         name: float(np.abs(weight)[dims].min() / np.median(np.abs(weight)))

@@ -78,7 +78,7 @@ class SelfGated(nn.Module):
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
-    """The norm of `config`, or what stands in its place."""
+    """The norm of `config`, or the layer that takes its place."""
     if "dyt" in config.norm:
         norm: nn.Module = DyT(config.hidden, config.dyt_alpha)
     elif config.norm == "pre_affine":

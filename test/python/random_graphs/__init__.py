@@ -1,1 +1,1 @@
-"""Random graphs of each idiom that recognition knows, and of what resembles one: see `campaign`."""
+"""Random graphs of each idiom that recognition knows, and of near misses: see `campaign`."""

@@ -25,7 +25,7 @@ def check_stdin() -> None:
 
 
 def main() -> int:
-    """Exit status 1 where a graph failed."""
+    """Run the command. Returns exit status 1 if a graph failed."""
     parser = argparse.ArgumentParser(description="Draw random graphs and check Basin on them.")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)

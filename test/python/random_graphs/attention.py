@@ -1,4 +1,4 @@
-"""Softmax attention in primitive nodes, with what exporters vary and what only looks like it."""
+"""Softmax attention in primitive nodes, with variations of exporters and with near misses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _heads(
 
 
 def _repeat(b: Builder, x: str, kv: int, groups: int, d: int) -> str:
-    """Key heads for groups of query heads: each in a row (right), or all of them in turn (not)."""
+    """Key heads for groups of query heads: each repeated (right), or all in turn (wrong)."""
     if b.chance(0.85):
         x = b.unsqueeze(x, 2)
         target = [1, 1, groups, 1, 1]
@@ -68,7 +68,7 @@ def _scaled(b: Builder, x: str, factor: float) -> str:
         root = b.node("Sqrt", [b.floats(np.full(shape, 1 / factor**2))])
         return b.node("Div", [x, root])
     if kind < 0.92:
-        # sqrt of an integer, by Casts: sqrt(d) is whole only where d is a square.
+        # The sqrt of an integer, by Casts. sqrt(d) is an integer only if d is a square.
         number = b.const(np.asarray(max(1, round(1 / factor**2)), np.int64))
         root = b.node("Sqrt", [b.cast(number, b.element)])
         if b.chance(0.4):

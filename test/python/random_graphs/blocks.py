@@ -21,7 +21,7 @@ class Stream:
         self.shared: list[str] = []
 
     def vector(self) -> str:
-        """A vector of d elements; now and then one that something else has as well."""
+        """A vector of d elements; now and then one that something else uses, too."""
         b = self.b
         if self.shared and b.chance(0.3):
             return b.pick(self.shared)
@@ -67,7 +67,7 @@ def _normed(s: Stream) -> str:
 
 
 def _mixed(s: Stream, x: str) -> str:
-    """What a block computes from the normed stream, and with what it writes."""
+    """A block's computation from the normed stream, with the product that writes the stream."""
     b, d = s.b, s.d
     inner = b.node("MatMul", [x, b.weight(d, 2 * d, spread=0.5)])
     inner = b.node(b.pick(["Relu", "Tanh", "Sigmoid"]), [inner])

@@ -1,7 +1,7 @@
 """Draw graphs, check them in worker processes, shrink what fails, count.
 
-A worker announces each seed before it works on it, so that one that dies names its graph. Graph
-number i of a campaign has seed `seed + i` and is the same wherever it is drawn.
+A worker announces each seed before it works on it, so that the graph is known if the worker dies.
+Graph number i of a campaign has seed `seed + i`, and is the same on every machine.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _count(campaign: Campaign, line: dict) -> None:
 
 
 def fails_like(kind: str, seed: int):
-    """Whether a model fails in that way, checked in this process; crashes in one of their own."""
+    """Whether a model fails in that way. Crashes are checked in a process of their own."""
     from .checks import check_model
 
     def fails(model: onnx.ModelProto) -> bool:

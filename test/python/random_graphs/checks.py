@@ -1,9 +1,9 @@
-"""What every drawn graph has to withstand: each check returns the failures it found.
+"""The checks of every drawn graph. Each check returns the failures that it found.
 
-A graph counts as valid where ONNX Runtime loads it and runs it on some drawn inputs. A refusal is
-one clear error; it is counted by its reason. Where ONNX Runtime's CPU provider has no kernels (for
-f16), it computes in f32 between nodes, so that a rewrite's bits are compared in onnx's reference
-evaluator, as `basin rewrite` does it.
+A graph is valid if ONNX Runtime loads it and runs it on some drawn inputs. A refusal is one clear
+error, and is counted by its reason. For types without kernels (f16), ONNX Runtime's CPU provider
+computes in f32 between nodes. Then a rewrite's bits are compared in onnx's reference evaluator, as
+`basin rewrite` does.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What became of one graph."""
+    """The result of checking one graph."""
 
     valid: bool = False
     why_invalid: str = ""
@@ -73,13 +73,13 @@ def same_bits(a: Results, b: Results, names: list[str]) -> str | None:
 
 
 def shorten(text: str) -> str:
-    """A diagnostic without names and numbers: what refusals are counted by."""
+    """A diagnostic without names and numbers. Refusals are counted by this text."""
     text = re.sub(r"'[^']*'", "'..'", text.split("\n")[0])
     return re.sub(r"-?\d+(\.\d+)?(e[+-]?\d+)?", "N", re.sub(r"^\S+: ", "", text))[:110]
 
 
 class Subject:
-    """A model, what it computes on drawn inputs, and its checks."""
+    """A model, its outputs on drawn inputs, and its checks."""
 
     def __init__(self, model: onnx.ModelProto, folder: Path, seed: int) -> None:
         self.folder = folder
@@ -129,7 +129,7 @@ class Subject:
             else:
                 self.fail(f"{kind} refused", shorten(str(error)))
             return
-        # What leaves its type's normal range is warned of, and may have other bits.
+        # If values may leave their type's normal range, there is a warning, and bits may differ.
         if any("may differ" in line or "normal range" in line for line in said):
             self.outcome.counts[f"{kind} warned"] += 1
             return
@@ -180,7 +180,7 @@ INLINE = "onnx-inline-functions,"
 
 
 def _k(rng: np.random.Generator) -> str:
-    """Mostly moderate; now and then so large that values may leave f32's normal range."""
+    """A drawn k, mostly moderate; now and then values may leave f32's normal range."""
     k = rng.choice([-8, -3, 1, 4, 6, 10] if rng.random() < 0.85 else [-40, 30, 54, 60])
     return f"sink-rescale-residual{{k={int(k)}}}"
 
@@ -209,7 +209,7 @@ REWRITES = {
 def check_model(
     model: onnx.ModelProto, seed: int, rewrites: int = 2, only: str | None = None
 ) -> Outcome:
-    """All checks of one model; `only` is a failure's kind, whose check alone is made."""
+    """Run all checks of one model, or only the check for the kind of failure `only`."""
     with tempfile.TemporaryDirectory(prefix="basin-graph-", dir=FOLDER) as folder:
         subject = Subject(model, Path(folder), seed)
         if not subject.prepare():

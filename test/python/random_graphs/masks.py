@@ -11,7 +11,7 @@ from .builder import BOOL, F8, F32, I32, I64, Builder, Dim
 
 @dataclass
 class Scores:
-    """What masks are for: the scores and their sizes.
+    """The scores that masks are for, and their sizes.
 
     `sources` are values of four axes whose third has the queries' and the keys' size.
     """
@@ -194,7 +194,7 @@ def apply(b: Builder, s: Scores) -> str:
         mask = b.input("mask", b.element, _mask_shape(b, s))
         return b.commuted("Add", s.value, b.maybe_cast(mask, 0.1, ints=False))
     if kind < 0.2:
-        # A Trilu of the fill itself, as older exporters have it.
+        # A Trilu of the fill itself, as older exporters write it.
         shape = _both_sizes(b, s)
         low = b.node("Expand", [b.floats(fill if np.isfinite(fill) else -1e9), shape])
         k = b.pick([1, 1, 1, 0, 2])

@@ -11,7 +11,7 @@ Fails = Callable[[onnx.ModelProto], bool]
 
 
 def _prune(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without nodes, initializers and inputs that no output needs."""
+    """The model without the nodes, initializers and inputs that no output needs."""
     graph = model.graph
     needed = {o.name for o in graph.output}
     kept = []
@@ -82,7 +82,7 @@ def _candidates(model: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
 
 
 def _bypassed(model: onnx.ModelProto, index: int, source: str) -> onnx.ModelProto:
-    """Without one node: its users read one of its operands."""
+    """The model without one node, whose users read one of its operands instead."""
     out = _copy(model)
     gone = out.graph.node[index].output[0]
     del out.graph.node[index]
