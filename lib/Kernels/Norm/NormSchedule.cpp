@@ -69,10 +69,10 @@ NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
 //===----------------------------------------------------------------------===//
 
 // These numbers were measured on an H200 (docs/performance.md). With slots the loop over the
-// groups of 32 columns is unrolled. The fewest warps are best that have at most kSlotGroups
-// groups each, but not fewer than eight, or than give each warp four groups. kMaxWarps warps
-// may have up to kMaxUnrolled groups. Without slots, more than kRereadWarps warps are slower
-// if there is a residual.
+// groups of 32 columns is unrolled. The search takes the fewest warps with at most kSlotGroups
+// groups each; kMaxWarps warps may have up to kMaxUnrolled groups. It begins with eight warps,
+// or with fewer if eight would have less than four groups each. Without slots, more than
+// kRereadWarps warps are slower if there is a residual.
 static constexpr int64_t kSlotGroups = 8, kMaxUnrolled = 16, kMaxWarps = 16;
 static constexpr int64_t kRereadGroups = 8, kRereadWarps = 8;
 static constexpr int64_t kGateTile = 16, kGroup = 32;

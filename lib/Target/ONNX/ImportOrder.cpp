@@ -8,8 +8,8 @@
 //
 // Sorts nodes topologically. ONNX asks for that order, but runtimes do not, and some exporters
 // forget it. A list that is in order stays as it is. Otherwise each node comes after those that
-// it needs, and as near as possible to where it stood: a depth-first search in the order of the
-// list, with its own stack, finds that order. A node also needs what its subgraphs read from the
+// it needs, and otherwise stays where it stood: a depth-first search in the order of the list, with
+// its own stack, finds that order. A node also needs what its subgraphs read from the
 // graph around them.
 //
 // An edge that closes a cycle is ignored, so the first node that lacks an input is on the cycle.

@@ -51,7 +51,8 @@ struct Refusal {
 };
 
 /// Returns what can be refused before any IR is made, if anything: wrong opset imports, and
-/// functions that are defined twice, call themselves or are called with too many operands.
+/// functions that are defined twice, call themselves, or are called with too many inputs or
+/// outputs.
 std::optional<Refusal> checkModel(const wire::Model &model);
 
 /// Returns an order in which each node comes after those whose results it needs, or nothing if
