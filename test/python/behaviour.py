@@ -25,7 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [ROOT / "test" / "models" / name for name in ("exported", "failing")]
-RAISE = "onnx-inline-functions,onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "basin-raise"
 PASSES = {
     "form": "",
     "rescale": "sink-rescale-residual{k=3},",
@@ -74,7 +74,7 @@ def record_model(path: Path) -> dict[str, Any]:
     import basin
 
     found = {"inspect": _said(lambda: basin.load(path).inspect())}
-    explain = "builtin.module(onnx-infer-shapes,convert-onnx-to-sink{explain=true})"
+    explain = "builtin.module(basin-raise{inline-functions=false explain=true})"
     found["explain"] = _said(lambda: basin.load(path).run(explain))
     for name, pipeline in PIPELINES.items():
         found[name] = _transformed(path, pipeline)

@@ -23,8 +23,8 @@ REPLAY = """
 import itertools, sys
 from basin.model import BasinError, load
 RAISE = [
-    "onnx-infer-shapes,convert-onnx-to-sink",
-    "onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink{explain=true}",
+    "basin-raise{inline-functions=false}",
+    "basin-raise{on-conflict=warn explain=true}",
 ]
 REWRITE = [
     "convert-sink-to-onnx",

@@ -39,9 +39,9 @@ NOT_REGISTERED = [
 RUN = """
 import json, sys
 from basin.model import BasinError, load
-RAISE = "onnx-inline-functions,onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink"
+RAISE = "basin-raise{on-conflict=warn}"
 PIPELINES = [
-    RAISE + "{explain=true},convert-sink-to-onnx",
+    "basin-raise{on-conflict=warn explain=true},convert-sink-to-onnx",
     RAISE + ",convert-sink-to-onnx{form=functions}",
     RAISE + ",sink-rescale-residual{k=3},convert-sink-to-onnx",
     RAISE + ",sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},convert-sink-to-onnx",

@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Analysis/Inspect.h"
+#include "basin/API/Inspect.h"
 #include "basin/InitAll.h"
 #include "basin/Target/ONNX/Export.h"
 #include "basin/Target/ONNX/Import.h"
@@ -30,8 +30,8 @@
 using namespace mlir;
 
 static constexpr const char *kRaise[] = {
-    "onnx-infer-shapes,convert-onnx-to-sink",
-    "onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink{explain=true}",
+    "basin-raise{inline-functions=false}",
+    "basin-raise{on-conflict=warn explain=true}",
 };
 
 static constexpr const char *kRewrites[] = {
@@ -41,6 +41,7 @@ static constexpr const char *kRewrites[] = {
     "sink-instrument-outliers,convert-sink-to-onnx",
     ("sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},sink-rescale-residual{bound=300000},"
      "convert-sink-to-onnx"),
+    "convert-sink-to-gpu{partial=true}",
 };
 
 namespace {

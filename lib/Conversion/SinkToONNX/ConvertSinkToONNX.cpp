@@ -15,7 +15,7 @@
 #include "FunctionForm.h"
 #include "LowerOp.h"
 
-#include "basin/Conversion/Passes.h"
+#include "basin/Conversion/SinkToONNX/Passes.h"
 
 #include "llvm/ADT/StringSet.h"
 
@@ -25,7 +25,7 @@ using namespace basin::onnx;
 
 namespace basin {
 #define GEN_PASS_DEF_CONVERTSINKTOONNXPASS
-#include "basin/Conversion/Passes.h.inc"
+#include "basin/Conversion/SinkToONNX/Passes.h.inc"
 } // namespace basin
 
 namespace {
@@ -92,7 +92,7 @@ LogicalResult ConvertSinkToONNXPass::lowerParameters() {
 void ConvertSinkToONNXPass::runOnOperation() {
   SmallVector<Operation *> ops;
   getOperation().walk([&](Operation *op) {
-    op->removeAttr(kMissAttr);
+    op->removeAttr(sink::kMissAttr);
     if (isa<sink::DecomposableInterface>(op))
       ops.push_back(op);
   });

@@ -28,7 +28,7 @@ from basin.verify import VerifyError
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
 FOLDER = SHM if SHM.is_dir() and os.access(SHM, os.W_OK) else None
-RAISE = "onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "basin-raise"
 LOWER = "convert-sink-to-onnx"
 
 
@@ -152,7 +152,7 @@ class Subject:
 
     def check_recognition(self) -> None:
         try:
-            report = check_recognition(self.path, self.cases, raise_pipeline=f"{INLINE}{RAISE}")
+            report = check_recognition(self.path, self.cases, raise_pipeline=RAISE)
         except (basin.BasinError, VerifyError) as error:
             self.fail("recognition invalid", str(error)[:300])
             return
@@ -172,11 +172,11 @@ class Subject:
             passes = REWRITES[name](self.rng)
             form = "{form=functions}" if self.rng.random() < 0.1 else ""
             if only is None or only == name:
-                pipeline = f"{INLINE}{RAISE},{passes},{LOWER}{form}"
+                pipeline = f"{RAISE},{passes},{LOWER}{form}"
                 self.compare(name, pipeline, refusable=True, what=passes + form)
 
 
-INLINE = "onnx-inline-functions,"
+KEEPING_FUNCTIONS = "basin-raise{inline-functions=false}"
 
 
 def _k(rng: np.random.Generator) -> str:
@@ -217,7 +217,7 @@ def check_model(
         if only is None or only.startswith("round trip"):
             subject.compare("round trip", None, refusable=False)
         if only is None or only.startswith("raise and lower"):
-            subject.compare("raise and lower", f"{RAISE},{LOWER}", refusable=False)
+            subject.compare("raise and lower", f"{KEEPING_FUNCTIONS},{LOWER}", refusable=False)
         if only is None or only.startswith("recognition"):
             subject.check_recognition()
         name = None if only is None else only.rpartition(" ")[0]
