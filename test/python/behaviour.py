@@ -23,16 +23,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from rewrite_passes import SMALL_REWRITES
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [ROOT / "test" / "models" / name for name in ("exported", "failing")]
 RAISE = "basin-raise"
-PASSES = {
-    "form": "",
-    "rescale": "sink-rescale-residual{k=3},",
-    "absorb": "sink-absorb-residual-sinks{scale-dims=3:64,5:0.5},",
-    "insert": "sink-insert-pre-affine,",
-    "gated": "sink-absorb-residual-sinks{scale-dims=3:64},sink-insert-pre-affine,",
-}
+PASSES = {"form": ""} | {name: f"{passes}," for name, passes in SMALL_REWRITES.items()}
 PIPELINES = {
     f"{name}, {form}": f"{RAISE},{passes}convert-sink-to-onnx{{form={form}}}"
     for name, passes in PASSES.items()

@@ -24,6 +24,7 @@ from basin.verification.proof import is_narrow, prove
 from basin.verification.recognition import check_recognition
 from basin.verification.sessions import open_session, run_session
 from basin.verify import VerifyError
+from rewrite_passes import SMALL_REWRITES
 
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
@@ -166,10 +167,10 @@ class Subject:
         """Some of the rewrites, drawn; without an addition there is no stream to scale."""
         adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
         streams = any(node.op_type in adds for node in self.model.graph.node)
-        names = list(REWRITES) if streams else ["insert"]
+        names = list(DRAWN) if streams else ["insert"]
         self.rng.shuffle(names)
         for name in names[:most]:
-            passes = REWRITES[name](self.rng)
+            passes = DRAWN[name](self.rng)
             form = "{form=functions}" if self.rng.random() < 0.1 else ""
             if only is None or only == name:
                 pipeline = f"{RAISE},{passes},{LOWER}{form}"
@@ -196,11 +197,11 @@ def _one_dim(rng: np.random.Generator) -> str:
     return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
 
 
-REWRITES = {
+# Those whose options are drawn; the others are run with the options that all suites use.
+DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRITES.items()} | {
     "rescale": _k,
     "absorb": _one_dim,
     "absorb two": _dims,
-    "insert": lambda rng: "sink-insert-pre-affine",
     "absorb, insert": lambda rng: _one_dim(rng) + ",sink-insert-pre-affine",
     "rescale, absorb": lambda rng: _k(rng) + "," + _one_dim(rng),
 }
@@ -221,6 +222,6 @@ def check_model(
         if only is None or only.startswith("recognition"):
             subject.check_recognition()
         name = None if only is None else only.rpartition(" ")[0]
-        if only is None or name in REWRITES:
+        if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)
         return subject.outcome

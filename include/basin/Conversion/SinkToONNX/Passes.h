@@ -16,9 +16,6 @@
 
 namespace basin {
 
-/// How `convert-sink-to-onnx` writes the sink ops.
-enum class SinkForm { Standard, Functions };
-
 #define GEN_PASS_DECL
 #include "basin/Conversion/SinkToONNX/Passes.h.inc"
 

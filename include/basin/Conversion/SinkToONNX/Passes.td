@@ -17,17 +17,15 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     Inlines each op's form where it has one, so that what was raised and not
     rewritten comes back as it was; builds the canonical decomposition
     elsewhere. A pre-affine vector becomes a Mul before the norm, a
-    `sink.parameter` an initializer of its name.
+    `sink.parameter` an initializer of its name. That is the form `standard`.
 
     With `form=functions` each op becomes a call of a model-local function of
     domain `ai.basin` whose body is the same nodes: one node an op in a viewer,
     and any runtime that inlines functions runs it.
   }];
   let options = [
-    Option<"form", "form", "::basin::SinkForm", "::basin::SinkForm::Standard",
-           "how the ops are written", [{::llvm::cl::values(
-             clEnumValN(::basin::SinkForm::Standard, "standard", "inline, in standard operators"),
-             clEnumValN(::basin::SinkForm::Functions, "functions", "calls of ai.basin functions"))}]>
+    Option<"form", "form", "std::string", "\"standard\"",
+           "the export form, by name: how the ops are written">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
