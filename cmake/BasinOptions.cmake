@@ -34,6 +34,14 @@ function(basin_no_cache name)
   set_target_properties(${name} PROPERTIES CXX_COMPILER_LAUNCHER "")
 endfunction()
 
+# Keeps the target's layout of pass statistics that of libMLIR.so.
+function(basin_statistic_layout name)
+  if(BASIN_ENABLE_ASSERTIONS AND NOT LLVM_ENABLE_ASSERTIONS)
+    target_compile_options(${name} PRIVATE
+      "SHELL:-include ${PROJECT_SOURCE_DIR}/lib/Precompiled/StatisticLayout.h")
+  endif()
+endfunction()
+
 # Compiles the target's sources after a precompiled header, made by the library
 # `from`. The target is a library: an executable's sources are compiled in another
 # way (PIE), which the header does not fit.
@@ -50,6 +58,7 @@ endfunction()
 function(basin_add_library name)
   cmake_parse_arguments(ARG "STANDALONE;KERNELS" "" "DEPENDS;LINK_LIBS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  basin_statistic_layout(${name})
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()

@@ -14,15 +14,19 @@
 
 #include "basin/InitAll.h"
 
-#include "basin/Conversion/Passes.h"
+#include "basin/Conversion/ONNXToSink/Passes.h"
+#include "basin/Conversion/SinkToGPU/Passes.h"
+#include "basin/Conversion/SinkToONNX/Passes.h"
 #include "basin/Dialect/Kernel/IR/Kernel.h"
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
+#include "basin/Emulator/Passes.h"
+#include "basin/Pipelines.h"
+#include "basin/Target/NVPTX/Compile.h"
 
 #include "mlir/IR/DialectRegistry.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 
 void basin::registerAllDialects(mlir::DialectRegistry &registry) {
@@ -31,18 +35,22 @@ void basin::registerAllDialects(mlir::DialectRegistry &registry) {
 
 void basin::registerAllPasses() {
   onnx::registerONNXPasses();
-  registerBasinConversionPasses();
+  registerBasinONNXToSinkPasses();
+  registerBasinSinkToGPUPasses();
+  registerBasinSinkToONNXPasses();
   sink::registerBasinSinkPasses();
+  emulator::registerBasinEmulatorPasses();
 }
 
 void basin::registerAllPipelines() {
-  mlir::PassPipelineRegistration<>(kRaisePipeline,
-                                   "inline functions, infer shapes, raise to the sink dialect",
-                                   [](mlir::OpPassManager &pm) {
-                                     pm.addPass(onnx::createInlineFunctionsPass());
-                                     pm.addPass(onnx::createInferShapesPass());
-                                     pm.addPass(createConvertONNXToSinkPass());
-                                   });
+  mlir::PassPipelineRegistration<RaiseOptions>(
+      "basin-raise", "inline functions, infer shapes, raise to the sink dialect",
+      [](mlir::OpPassManager &pm, const RaiseOptions &options) {
+        buildRaisePipeline(pm, options);
+      });
+  mlir::PassPipelineRegistration<>(
+      "basin-lower-kernels", "lower the kernels in each gpu.module to llvm and nvvm ops",
+      [](mlir::OpPassManager &pm) { nvptx::buildLowerKernelsPipeline(pm); });
 }
 
 namespace basin::onnx {

@@ -61,6 +61,16 @@ TEST(Model, UnknownPassIsAnErrorAndChangesNothing) {
   EXPECT_EQ(model->str(), before);
 }
 
+// The kernels' passes and pipelines are registered for the library, too.
+TEST(Model, KernelsAreMadeAndLoweredInThisProcess) {
+  std::unique_ptr<Model> model = loadTiny();
+  ASSERT_TRUE(model);
+  ASSERT_EQ(llvm::toString(model->run("basin-raise,convert-sink-to-gpu{partial=true}")), "");
+  EXPECT_NE(model->str().find("gpu.func @rms_norm_64"), std::string::npos);
+  ASSERT_EQ(llvm::toString(model->run("basin-lower-kernels")), "");
+  EXPECT_NE(model->str().find("llvm.func @rms_norm_64"), std::string::npos);
+}
+
 TEST(Model, PipelineMayNameItsAnchor) {
   std::unique_ptr<Model> model = loadTiny();
   ASSERT_TRUE(model);

@@ -15,14 +15,12 @@ class DialectRegistry;
 
 namespace basin {
 
-/// Named pipeline: shapes inferred, then raised to the sink dialect.
-inline constexpr const char *kRaisePipeline = "basin-raise";
-
 /// Adds the kernel, onnx and sink dialects.
 void registerAllDialects(mlir::DialectRegistry &registry);
 /// Registers Basin's passes with the global pass registry.
 void registerAllPasses();
-/// Registers the named pipelines.
+/// Registers the named pipelines, `basin-raise` and `basin-lower-kernels`; see
+/// Pipelines.h and Target/NVPTX/Compile.h.
 void registerAllPipelines();
 /// Registers `--onnx-to-mlir` and `--mlir-to-onnx`.
 void registerAllTranslations();

@@ -14,13 +14,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/API/Model.h"
-#include "basin/Analysis/Inspect.h"
+
+#include "basin/API/Inspect.h"
 #include "basin/Analysis/ScaleProof.h"
 #include "basin/Dialect/ONNX/IR/ExternalData.h"
 #include "basin/Dialect/ONNX/IR/MappedFile.h"
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
+#include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/InitAll.h"
+#include "basin/Pipelines.h"
 #include "basin/Target/ONNX/Import.h"
 
 #include "mlir/IR/AsmState.h"
@@ -195,8 +198,8 @@ llvm::Expected<std::optional<std::string>> Model::findScaleMismatch() {
     return std::nullopt;
   // Calls have no rule, and types decide what is broadcast.
   PassManager manager(&context);
-  if (failed(parsePassPipeline("onnx-inline-functions,onnx-infer-shapes", manager)))
-    return llvm::createStringError("the passes before a proof are not registered");
+  manager.addPass(onnx::createInlineFunctionsPass());
+  manager.addPass(onnx::createInferShapesPass());
   OwningOpRef<ModuleOp> before = original->clone(), after = module->clone();
   if (failed(manager.run(*before)) || failed(manager.run(*after)))
     return capture.error("types could not be inferred");
@@ -215,8 +218,7 @@ llvm::Expected<std::string> Model::inspectJSON() {
   std::lock_guard<std::mutex> lock(mutex);
   Capture capture(*this);
   PassManager manager(&context);
-  if (failed(parsePassPipeline(kRaisePipeline, manager)))
-    return llvm::createStringError("the recognition pipeline is not registered");
+  buildRaisePipeline(manager);
   onnx::MappedFileCheck intact;
   OwningOpRef<ModuleOp> copy = module->clone();
   if (failed(manager.run(*copy)))

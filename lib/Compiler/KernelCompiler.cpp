@@ -11,6 +11,7 @@
 #include "basin/Conversion/SinkToGPU/SinkToGPU.h"
 #include "basin/Dialect/Kernel/IR/Kernel.h"
 #include "basin/InitAll.h"
+#include "basin/Pipelines.h"
 #include "basin/Target/NVPTX/Compile.h"
 #include "basin/Target/NVPTX/KernelObject.h"
 #include "basin/Target/ONNX/Import.h"
@@ -18,7 +19,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
 using namespace basin;
@@ -38,7 +38,8 @@ OwningOpRef<ModuleOp> basin::readForKernels(StringRef path, MLIRContext *context
   if (!module)
     return {};
   PassManager pm(context);
-  if (failed(parsePassPipeline(kRaisePipeline, pm)) || failed(pm.run(*module)))
+  buildRaisePipeline(pm);
+  if (failed(pm.run(*module)))
     return {};
   return module;
 }

@@ -24,16 +24,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from rewrite_passes import SMALL_REWRITES
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [ROOT / "test" / "models" / name for name in ("exported", "failing")]
-RAISE = "onnx-inline-functions,onnx-infer-shapes,convert-onnx-to-sink"
-PASSES = {
-    "form": "",
-    "rescale": "sink-rescale-residual{k=3},",
-    "absorb": "sink-absorb-residual-sinks{scale-dims=3:64,5:0.5},",
-    "insert": "sink-insert-pre-affine,",
-    "gated": "sink-absorb-residual-sinks{scale-dims=3:64},sink-insert-pre-affine,",
-}
+RAISE = "basin-raise"
+PASSES = {"form": ""} | {name: f"{passes}," for name, passes in SMALL_REWRITES.items()}
 PIPELINES = {
     f"{name}, {form}": f"{RAISE},{passes}convert-sink-to-onnx{{form={form}}}"
     for name, passes in PASSES.items()
@@ -75,7 +71,7 @@ def record_model(path: Path) -> dict[str, Any]:
     import basin
 
     found = {"inspect": _said(lambda: basin.load(path).inspect())}
-    explain = "builtin.module(onnx-infer-shapes,convert-onnx-to-sink{explain=true})"
+    explain = "builtin.module(basin-raise{inline-functions=false explain=true})"
     found["explain"] = _said(lambda: basin.load(path).run(explain))
     for name, pipeline in PIPELINES.items():
         found[name] = _transformed(path, pipeline)

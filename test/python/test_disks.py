@@ -80,7 +80,7 @@ def test_input_truncated_while_mapped(tmp_path, data, mode):
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(BasinError, match=r"shrank|need more"):
         model.run(
-            "builtin.module(onnx-infer-shapes,convert-onnx-to-sink,"
+            "builtin.module(basin-raise,"
             "sink-absorb-residual-sinks{scale-dims=3:4},convert-sink-to-onnx)"
         )
     del model
@@ -105,7 +105,7 @@ def test_weights_that_are_not_there(tmp_path):
             model.save(tmp_path / "out.onnx", needing)
     with pytest.raises(BasinError, match="'w.bin' cannot be found"):
         model.run(
-            "builtin.module(onnx-infer-shapes,convert-onnx-to-sink,"
+            "builtin.module(basin-raise,"
             "sink-absorb-residual-sinks{scale-dims=3:4},convert-sink-to-onnx)"
         )
     assert contents(tmp_path) == before

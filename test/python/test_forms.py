@@ -22,7 +22,7 @@ basin = pytest.importorskip("basin")
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = ROOT / "test" / "models" / "exported"
-RAISE = "onnx-inline-functions,onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "basin-raise"
 
 # Of the largest output.
 TOLERANCE = {

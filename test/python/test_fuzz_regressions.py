@@ -6,12 +6,14 @@ was wrong.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rewrite_passes import fuzzer_pipelines
 
 package = pytest.importorskip("basin", reason="the extension is not built")
 pytest.importorskip("basin._basin", reason="the extension is not built")
@@ -20,21 +22,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "fuzz" / "regressions"
 
 # The pipelines of tools/basin-pipeline-fuzzer, all of them.
 REPLAY = """
-import itertools, sys
+import itertools, json, sys
 from basin.model import BasinError, load
-RAISE = [
-    "onnx-infer-shapes,convert-onnx-to-sink",
-    "onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink{explain=true}",
-]
-REWRITE = [
-    "convert-sink-to-onnx",
-    "sink-rescale-residual{k=3},convert-sink-to-onnx{form=functions}",
-    "sink-absorb-residual-sinks,sink-insert-pre-affine,convert-sink-to-onnx",
-    "sink-instrument-outliers,convert-sink-to-onnx",
-    "sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},sink-rescale-residual{bound=300000},"
-    "convert-sink-to-onnx",
-]
-for first, second in itertools.product(RAISE, REWRITE):
+RAISE, AFTER = json.loads(sys.argv[3])
+for first, second in itertools.product(RAISE, AFTER):
     try:
         model = load(sys.argv[1])
         model.run(first)
@@ -50,9 +41,10 @@ for first, second in itertools.product(RAISE, REWRITE):
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.onnx")), ids=lambda path: path.stem)
 def test_replay(path, tmp_path):
+    pipelines = json.dumps([fuzzer_pipelines("RAISE"), fuzzer_pipelines("AFTER")])
     environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
     result = subprocess.run(
-        [sys.executable, "-c", REPLAY, str(path), str(tmp_path / "out.onnx")],
+        [sys.executable, "-c", REPLAY, str(path), str(tmp_path / "out.onnx"), pipelines],
         capture_output=True, text=True, env=environment, check=False, timeout=120,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-2000:]

@@ -17,6 +17,7 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
+from rewrite_passes import SMALL_REWRITES
 
 package = pytest.importorskip("basin", reason="the extension is not built")
 pytest.importorskip("basin._basin", reason="the extension is not built")
@@ -39,14 +40,12 @@ NOT_REGISTERED = [
 RUN = """
 import json, sys
 from basin.model import BasinError, load
-RAISE = "onnx-inline-functions,onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink"
+RAISE = "basin-raise{on-conflict=warn}"
 PIPELINES = [
-    RAISE + "{explain=true},convert-sink-to-onnx",
+    "basin-raise{on-conflict=warn explain=true},convert-sink-to-onnx",
     RAISE + ",convert-sink-to-onnx{form=functions}",
-    RAISE + ",sink-rescale-residual{k=3},convert-sink-to-onnx",
-    RAISE + ",sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},convert-sink-to-onnx",
-    RAISE + ",sink-insert-pre-affine,convert-sink-to-onnx",
     RAISE + ",sink-instrument-outliers,convert-sink-to-onnx",
+    *(f"{RAISE},{passes},convert-sink-to-onnx" for passes in json.loads(sys.argv[1])),
 ]
 for line in sys.stdin:
     path, wanted = json.loads(line)
@@ -165,7 +164,7 @@ class Child:
     def __init__(self) -> None:
         environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN],
+            [sys.executable, "-c", RUN, json.dumps(list(SMALL_REWRITES.values()))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env=environment,
         )  # fmt: skip

@@ -18,7 +18,7 @@ from model_files import basin as command  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-RAISE = "builtin.module(onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "builtin.module(basin-raise"
 
 
 def block(name: str) -> str:

@@ -14,7 +14,7 @@ basin = pytest.importorskip("basin")
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = sorted((ROOT / "test" / "models" / "exported").glob("*.onnx"))
 SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"
-RAISE = "onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "basin-raise{inline-functions=false}"
 
 # Counts that an expectation names where they are not 0.
 RARE = ("gates", "dyts", "sink_logits", "sink_kv", "attention_gates", "windows")

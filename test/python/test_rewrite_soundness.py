@@ -9,18 +9,14 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import helper
+from rewrite_passes import SMALL_REWRITES
 from stream_graphs import GRAPHS, Graph
 
 basin = pytest.importorskip("basin")
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILING = ROOT / "test" / "models" / "failing"
-REWRITES = {
-    "rescale": "sink-rescale-residual{k=3}",
-    "enlarge": "sink-rescale-residual{k=-2}",
-    "absorb": "sink-absorb-residual-sinks{scale-dims=1:8,3:0.25}",
-    "insert": "sink-insert-pre-affine",
-}
+REWRITES = SMALL_REWRITES | {"enlarge": "sink-rescale-residual{k=-2}"}
 
 
 def rewrite(source: Path, target: Path, passes: str) -> None:

@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 basin = pytest.importorskip("basin")
 from basin.verify import verify  # noqa: E402
+from rewrite_passes import REWRITES  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"
@@ -24,12 +25,7 @@ MODELS = [
         "ort_runs", True
     )
 ]
-REWRITES = {
-    "rescale": "sink-rescale-residual{k=6}",
-    "absorb": "sink-absorb-residual-sinks{scale-dims=3:1024,17:0.0625}",
-    "insert": "sink-insert-pre-affine",
-    "both": "sink-absorb-residual-sinks{scale-dims=3:64},sink-insert-pre-affine",
-}
+REWRITES = REWRITES | {"both": "sink-absorb-residual-sinks{scale-dims=3:64},sink-insert-pre-affine"}
 
 
 def rewrite(source: Path, target: Path, passes: str, form: str = "standard") -> None:

@@ -228,7 +228,7 @@ for bytes_ in variants():
     try:
         model = load("variant.onnx")
         model.inspect()
-        model.run("onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink,convert-sink-to-onnx")
+        model.run("basin-raise{on-conflict=warn},convert-sink-to-onnx")
         model.save("out.onnx")
         load("out.onnx")
     except BasinError as error:

@@ -20,6 +20,7 @@ import onnx.numpy_helper
 import onnxruntime
 import pytest
 from graph_equal import diff_models
+from rewrite_passes import REWRITES
 from test_forms import REFUSALS, Refused, assert_same_function
 from test_recognition import RAISE, RARE, found_counts, sorted_nodes
 
@@ -238,18 +239,15 @@ def test_operands_say_what_the_nodes_compute(variant: tuple, exported, tmp_path:
         assert variant[:2] == ("qwen3_next", "script") and REFUSALS[1] in str(refused)
 
 
-REWRITES = {
-    "functions": ("", "functions"),
-    "rescale": (",sink-rescale-residual{k=3}", "standard"),
-    "absorb": (",sink-absorb-residual-sinks{scale-dims=3:1024,17:0.0625}", "standard"),
-    "insert": (",sink-insert-pre-affine", "standard"),
+CHAINS = {"functions": ("", "functions")} | {
+    name: (f",{passes}", "standard") for name, passes in REWRITES.items()
 }
 
 
 @each_export
-@pytest.mark.parametrize("name", REWRITES)
+@pytest.mark.parametrize("name", CHAINS)
 def test_rewrites_are_bit_identical(variant: tuple, name: str, exported, tmp_path: Path) -> None:
-    passes, form = REWRITES[name]
+    passes, form = CHAINS[name]
     source, target = exported(*variant), tmp_path / "out.onnx"
     model = basin.load(source)
     model.run(f"builtin.module(basin-raise{passes},convert-sink-to-onnx{{form={form}}})")

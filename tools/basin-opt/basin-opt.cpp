@@ -6,8 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Conversion/SinkToGPU/SinkToGPU.h"
-#include "basin/Emulator/Passes.h"
 #include "basin/InitAll.h"
 
 #include "mlir/InitAllDialects.h"
@@ -22,9 +20,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   basin::registerAllDialects(registry);
   basin::registerAllPasses();
-  basin::emulator::registerBasinEmulatorPasses();
   basin::registerAllPipelines();
-  basin::registerBasinSinkToGPUPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Basin optimizer driver\n", registry));
 }

@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Analysis/Inspect.h"
+#include "basin/API/Inspect.h"
 #include "basin/InitAll.h"
 #include "basin/Target/ONNX/Export.h"
 #include "basin/Target/ONNX/Import.h"
@@ -30,17 +30,13 @@
 using namespace mlir;
 
 static constexpr const char *kRaise[] = {
-    "onnx-infer-shapes,convert-onnx-to-sink",
-    "onnx-infer-shapes{on-conflict=warn},convert-onnx-to-sink{explain=true}",
+#define RAISE(pipeline) pipeline,
+#include "Pipelines.inc"
 };
 
-static constexpr const char *kRewrites[] = {
-    "convert-sink-to-onnx",
-    "sink-rescale-residual{k=3},convert-sink-to-onnx{form=functions}",
-    "sink-absorb-residual-sinks,sink-insert-pre-affine,convert-sink-to-onnx",
-    "sink-instrument-outliers,convert-sink-to-onnx",
-    ("sink-absorb-residual-sinks{scale-dims=0:4,1:0.5},sink-rescale-residual{bound=300000},"
-     "convert-sink-to-onnx"),
+static constexpr const char *kAfter[] = {
+#define AFTER(pipeline) pipeline,
+#include "Pipelines.inc"
 };
 
 namespace {
@@ -119,7 +115,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(basin::inspectModule(*module));
-  if (checker.run(*module, kRewrites[choice / std::size(kRaise) % std::size(kRewrites)]))
+  if (checker.run(*module, kAfter[choice / std::size(kRaise) % std::size(kAfter)]))
     checker.exportAndImport(*module);
   return 0;
 }

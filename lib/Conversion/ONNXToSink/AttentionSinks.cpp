@@ -8,7 +8,7 @@
 
 #include "AttentionSinks.h"
 
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 using namespace mlir;

@@ -15,7 +15,7 @@
 
 #include "Matchers.h"
 
-#include "basin/Conversion/Passes.h"
+#include "basin/Conversion/ONNXToSink/Passes.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
@@ -24,7 +24,7 @@ using namespace basin::onnx;
 
 namespace basin {
 #define GEN_PASS_DEF_CONVERTONNXTOSINKPASS
-#include "basin/Conversion/Passes.h.inc"
+#include "basin/Conversion/ONNXToSink/Passes.h.inc"
 } // namespace basin
 
 namespace {
@@ -48,7 +48,7 @@ private:
 } // namespace
 
 void ConvertONNXToSinkPass::reportMiss(Operation *anchor, StringRef what, const Miss &miss) {
-  anchor->setAttr(kMissAttr, StringAttr::get(&getContext(), miss.reason));
+  anchor->setAttr(sink::kMissAttr, StringAttr::get(&getContext(), miss.reason));
   if (explain)
     anchor->emitRemark() << what << " '" << getNodeName(anchor) << "' not raised: " << miss.reason;
 }

@@ -8,7 +8,7 @@
 
 #include "Leaves.h"
 
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 #include <cmath>

@@ -15,7 +15,7 @@
 #include "Matchers.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 using namespace mlir;

@@ -20,7 +20,7 @@
 
 #include "Matchers.h"
 
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
 #include "mlir/IR/TypeUtilities.h"

@@ -8,6 +8,8 @@
 
 #include "basin/Conversion/SinkToGPU/SinkToGPU.h"
 
+#include "basin/Conversion/SinkToGPU/Passes.h"
+
 #include "Launches.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -8,7 +8,7 @@
 
 #include "Launches.h"
 
-#include "basin/Analysis/ResidualStreams.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
 using namespace mlir;
 using namespace basin;

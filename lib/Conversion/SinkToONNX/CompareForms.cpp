@@ -20,7 +20,7 @@
 
 #include "LowerOp.h"
 
-#include "basin/Conversion/Passes.h"
+#include "basin/Conversion/SinkToONNX/Passes.h"
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/IR/AttentionScores.h"
@@ -37,7 +37,7 @@ namespace json = llvm::json;
 
 namespace basin {
 #define GEN_PASS_DEF_COMPAREFORMSPASS
-#include "basin/Conversion/Passes.h.inc"
+#include "basin/Conversion/SinkToONNX/Passes.h.inc"
 } // namespace basin
 
 static constexpr llvm::StringLiteral kMetadata = "basin.forms";

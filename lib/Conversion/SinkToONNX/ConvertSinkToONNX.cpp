@@ -12,10 +12,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "FunctionForm.h"
+#include "ExportForms.h"
 #include "LowerOp.h"
 
-#include "basin/Conversion/Passes.h"
+#include "basin/Conversion/SinkToONNX/Passes.h"
 
 #include "llvm/ADT/StringSet.h"
 
@@ -25,7 +25,7 @@ using namespace basin::onnx;
 
 namespace basin {
 #define GEN_PASS_DEF_CONVERTSINKTOONNXPASS
-#include "basin/Conversion/Passes.h.inc"
+#include "basin/Conversion/SinkToONNX/Passes.h.inc"
 } // namespace basin
 
 namespace {
@@ -33,22 +33,36 @@ namespace {
 class ConvertSinkToONNXPass : public basin::impl::ConvertSinkToONNXPassBase<ConvertSinkToONNXPass> {
 public:
   using ConvertSinkToONNXPassBase::ConvertSinkToONNXPassBase;
+  LogicalResult initialize(MLIRContext *context) override;
   void runOnOperation() override;
 
 private:
-  LogicalResult lowerInline(ArrayRef<Operation *> ops);
   LogicalResult lowerParameters();
+
+  const ExportForm *chosen = nullptr;
 };
 
 } // namespace
 
-LogicalResult ConvertSinkToONNXPass::lowerInline(ArrayRef<Operation *> ops) {
+LogicalResult basin::convertInline(ModuleOp, ArrayRef<Operation *> ops) {
   for (Operation *op : ops) {
     OpBuilder b(op);
     if (failed(replaceInline(op, b)))
       return failure();
   }
   return success();
+}
+
+LogicalResult ConvertSinkToONNXPass::initialize(MLIRContext *context) {
+  chosen = llvm::find_if(kExportForms, [&](const ExportForm &one) { return one.name == form; });
+  if (chosen != std::end(kExportForms))
+    return success();
+  InFlightDiagnostic diag = emitError(UnknownLoc::get(context))
+                            << "unknown export form '" << form << "'; forms: ";
+  llvm::interleaveComma(kExportForms, diag, [&](const ExportForm &one) {
+    diag << one.name << " (" << one.summary << ")";
+  });
+  return diag;
 }
 
 /// Names that initializers of `graph` cannot take: a graph input of the same
@@ -92,12 +106,10 @@ LogicalResult ConvertSinkToONNXPass::lowerParameters() {
 void ConvertSinkToONNXPass::runOnOperation() {
   SmallVector<Operation *> ops;
   getOperation().walk([&](Operation *op) {
-    op->removeAttr(kMissAttr);
+    op->removeAttr(sink::kMissAttr);
     if (isa<sink::DecomposableInterface>(op))
       ops.push_back(op);
   });
-  LogicalResult lowered =
-      form == SinkForm::Functions ? convertToFunctions(getOperation(), ops) : lowerInline(ops);
-  if (failed(lowered) || failed(lowerParameters()))
+  if (failed(chosen->convert(getOperation(), ops)) || failed(lowerParameters()))
     signalPassFailure();
 }

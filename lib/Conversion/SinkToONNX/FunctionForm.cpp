@@ -16,7 +16,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "FunctionForm.h"
+#include "ExportForms.h"
 
 #include "LowerOp.h"
 

@@ -81,9 +81,7 @@ def _instrumented(
         raise AnalysisError(f"--device {device}: this build of ONNX Runtime has no such provider")
     model = basin.load(path)
     passes = [
-        "onnx-inline-functions",
-        "onnx-infer-shapes",
-        "convert-onnx-to-sink",
+        "basin-raise",
         f"sink-instrument-outliers{{sink-length={sink_length}}}",
         "convert-sink-to-onnx",
     ]

@@ -60,11 +60,10 @@ def rewrite_pipeline(
     inexact: float | None = None,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
-    shapes = "onnx-infer-shapes{strict=true}" if strict else "onnx-infer-shapes"
-    passes = [shapes, "convert-onnx-to-sink"]
-    if rescale is not None or absorb is not None or insert is not None:
-        # A residual stream may run through a model's functions.
-        passes.insert(0, "onnx-inline-functions")
+    # A residual stream may run through a model's functions: a rewrite needs them inlined.
+    rewrites = rescale is not None or absorb is not None or insert is not None
+    raising = f"inline-functions={str(rewrites).lower()} strict={str(strict).lower()}"
+    passes = [f"basin-raise{{{raising}}}"]
     rounding = f" inexact={inexact!r}" if inexact is not None else ""
     if rescale is not None:
         options = f"k={rescale}"

@@ -28,7 +28,7 @@ from basin.verification.tolerance import compare_sides, rows_of
 
 __all__ = ["OpReport", "RecognitionReport", "check_recognition", "format_recognition"]
 
-RAISE = "onnx-inline-functions,onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "basin-raise"
 METADATA = "basin.forms"
 IN_SUBGRAPH = "it stands in a subgraph"
 MAX_DEPTH = 2

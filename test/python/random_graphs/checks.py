@@ -24,11 +24,12 @@ from basin.verification.proof import is_narrow, prove
 from basin.verification.recognition import check_recognition
 from basin.verification.sessions import open_session, run_session
 from basin.verify import VerifyError
+from rewrite_passes import SMALL_REWRITES
 
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
 FOLDER = SHM if SHM.is_dir() and os.access(SHM, os.W_OK) else None
-RAISE = "onnx-infer-shapes,convert-onnx-to-sink"
+RAISE = "basin-raise"
 LOWER = "convert-sink-to-onnx"
 
 
@@ -152,7 +153,7 @@ class Subject:
 
     def check_recognition(self) -> None:
         try:
-            report = check_recognition(self.path, self.cases, raise_pipeline=f"{INLINE}{RAISE}")
+            report = check_recognition(self.path, self.cases, raise_pipeline=RAISE)
         except (basin.BasinError, VerifyError) as error:
             self.fail("recognition invalid", str(error)[:300])
             return
@@ -166,17 +167,17 @@ class Subject:
         """Some of the rewrites, drawn; without an addition there is no stream to scale."""
         adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
         streams = any(node.op_type in adds for node in self.model.graph.node)
-        names = list(REWRITES) if streams else ["insert"]
+        names = list(DRAWN) if streams else ["insert"]
         self.rng.shuffle(names)
         for name in names[:most]:
-            passes = REWRITES[name](self.rng)
+            passes = DRAWN[name](self.rng)
             form = "{form=functions}" if self.rng.random() < 0.1 else ""
             if only is None or only == name:
-                pipeline = f"{INLINE}{RAISE},{passes},{LOWER}{form}"
+                pipeline = f"{RAISE},{passes},{LOWER}{form}"
                 self.compare(name, pipeline, refusable=True, what=passes + form)
 
 
-INLINE = "onnx-inline-functions,"
+KEEPING_FUNCTIONS = "basin-raise{inline-functions=false}"
 
 
 def _k(rng: np.random.Generator) -> str:
@@ -196,11 +197,11 @@ def _one_dim(rng: np.random.Generator) -> str:
     return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
 
 
-REWRITES = {
+# Those whose options are drawn; the others are run with the options that all suites use.
+DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRITES.items()} | {
     "rescale": _k,
     "absorb": _one_dim,
     "absorb two": _dims,
-    "insert": lambda rng: "sink-insert-pre-affine",
     "absorb, insert": lambda rng: _one_dim(rng) + ",sink-insert-pre-affine",
     "rescale, absorb": lambda rng: _k(rng) + "," + _one_dim(rng),
 }
@@ -217,10 +218,10 @@ def check_model(
         if only is None or only.startswith("round trip"):
             subject.compare("round trip", None, refusable=False)
         if only is None or only.startswith("raise and lower"):
-            subject.compare("raise and lower", f"{RAISE},{LOWER}", refusable=False)
+            subject.compare("raise and lower", f"{KEEPING_FUNCTIONS},{LOWER}", refusable=False)
         if only is None or only.startswith("recognition"):
             subject.check_recognition()
         name = None if only is None else only.rpartition(" ")[0]
-        if only is None or name in REWRITES:
+        if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)
         return subject.outcome

@@ -16,22 +16,10 @@
 #include "basin/Dialect/Sink/IR/Sink.h"
 #include "basin/Kernels/AddKernel.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/Pass/Pass.h"
 #include "llvm/Support/JSON.h"
 
 namespace basin {
-
-#define GEN_PASS_DECL
-#include "basin/Conversion/SinkToGPU/Passes.h.inc"
-
-#define GEN_PASS_REGISTRATION
-#include "basin/Conversion/SinkToGPU/Passes.h.inc"
 
 /// Replaces each norm (with its gate), dynamic tanh and attention of the functions and graphs in
 /// `root` by a `sink.launch` of its kernel. Kernels are made for `target` and appended to

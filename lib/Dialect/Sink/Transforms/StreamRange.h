@@ -14,7 +14,7 @@
 #ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_STREAMRANGE_H
 #define BASIN_LIB_DIALECT_SINK_TRANSFORMS_STREAMRANGE_H
 
-#include "basin/Analysis/ResidualStreams.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
 namespace basin::sink {
 

@@ -15,7 +15,7 @@
 
 #include "NormRewrites.h"
 
-#include "basin/Analysis/ResidualStreams.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
 #include <memory>
 

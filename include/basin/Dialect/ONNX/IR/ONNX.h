@@ -101,7 +101,7 @@ int64_t getOpsetVersion(mlir::Operation *op, llvm::StringRef domain = "");
 
 #include "basin/Dialect/ONNX/IR/ONNXInterfaces.h.inc"
 
-#include "basin/Dialect/ONNX/IR/ShapeRules.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeRules.h"
 
 #define GET_OP_CLASSES
 #include "basin/Dialect/ONNX/IR/ONNXOps.h.inc"

@@ -41,6 +41,9 @@ namespace basin::sink {
 /// comes near it.
 inline constexpr double kHiddenScore = -9984;
 
+/// The attribute on an op that recognition did not raise: a sentence that says why.
+inline constexpr llvm::StringLiteral kMissAttr = "sink.miss";
+
 /// Returns `op` as a norm that adds a residual, or null for other ops and for a null op.
 NormInterface getResidualNorm(mlir::Operation *op);
 

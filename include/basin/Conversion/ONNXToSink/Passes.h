@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_CONVERSION_PASSES_H
-#define BASIN_CONVERSION_PASSES_H
+#ifndef BASIN_CONVERSION_ONNXTOSINK_PASSES_H
+#define BASIN_CONVERSION_ONNXTOSINK_PASSES_H
 
 #include "basin/Dialect/Sink/IR/Sink.h"
 
@@ -16,18 +16,12 @@
 
 namespace basin {
 
-/// How `convert-sink-to-onnx` writes the sink ops.
-enum class SinkForm { Standard, Functions };
-
 #define GEN_PASS_DECL
-#include "basin/Conversion/Passes.h.inc"
+#include "basin/Conversion/ONNXToSink/Passes.h.inc"
 
 #define GEN_PASS_REGISTRATION
-#include "basin/Conversion/Passes.h.inc"
-
-/// Why an anchor was not raised, on the anchor.
-inline constexpr llvm::StringLiteral kMissAttr = "sink.miss";
+#include "basin/Conversion/ONNXToSink/Passes.h.inc"
 
 } // namespace basin
 
-#endif // BASIN_CONVERSION_PASSES_H
+#endif // BASIN_CONVERSION_ONNXTOSINK_PASSES_H

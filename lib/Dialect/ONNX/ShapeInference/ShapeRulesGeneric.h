@@ -14,8 +14,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_LIB_DIALECT_ONNX_IR_SHAPERULESGENERIC_H
-#define BASIN_LIB_DIALECT_ONNX_IR_SHAPERULESGENERIC_H
+#ifndef BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULESGENERIC_H
+#define BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULESGENERIC_H
 
 #include "ShapeRuleSupport.h"
 
@@ -61,4 +61,4 @@ Rule lookupMicrosoftRule(llvm::StringRef opType);
 
 } // namespace basin::onnx::infer
 
-#endif // BASIN_LIB_DIALECT_ONNX_IR_SHAPERULESGENERIC_H
+#endif // BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULESGENERIC_H

@@ -11,10 +11,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_LIB_DIALECT_ONNX_IR_SHAPEARITHMETIC_H
-#define BASIN_LIB_DIALECT_ONNX_IR_SHAPEARITHMETIC_H
+#ifndef BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPEARITHMETIC_H
+#define BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPEARITHMETIC_H
 
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 
 namespace basin::onnx {
 
@@ -29,4 +29,4 @@ ShapeEntry select(const ShapeEntry &condition, const ShapeEntry &yes, const Shap
 
 } // namespace basin::onnx
 
-#endif // BASIN_LIB_DIALECT_ONNX_IR_SHAPEARITHMETIC_H
+#endif // BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPEARITHMETIC_H

@@ -6,49 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_CONVERSION_PASSES_TD
-#define BASIN_CONVERSION_PASSES_TD
+#ifndef BASIN_CONVERSION_SINKTOONNX_PASSES_TD
+#define BASIN_CONVERSION_SINKTOONNX_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
-
-def ConvertONNXToSinkPass : Pass<"convert-onnx-to-sink", "::mlir::ModuleOp"> {
-  let summary = "raise attention, norms, gates and rotary embedding to the sink dialect";
-  let description = [{
-    Recognizes decomposed and fused forms and puts them into the region of the
-    sink op that stands for them, so that `convert-sink-to-onnx` gives back the
-    graph as it was:
-
-    ```mlir
-    %0 = onnx.LayerNormalization(%x, %w, %b) {epsilon = 1.0e-05 : f32} : ...
-    // becomes
-    %0 = sink.layer_norm %x weight %w bias %b {epsilon = 9.99999974737875E-6} : ... {
-    ^bb0(%arg0: ...):
-      %1 = onnx.LayerNormalization(%arg0, %w, %b) ...
-      sink.yield %1 : ...
-    }
-    ```
-
-    Attention takes what it learns in the sinks' place as operands: a logit a
-    head, put beside the scores as a column and cut off the probabilities; rows
-    before keys and values; a sigmoid that its output is multiplied by.
-
-    Wants shapes: run `onnx-infer-shapes` before. Does nothing where an axis, a
-    weight's rank or a scale is not proven, or an inner value is used outside;
-    the reason then stands on the anchor as `sink.miss`.
-  }];
-  let options = [
-    Option<"explain", "explain", "bool", "false",
-           "remark on each Softmax, norm-like reduction, gate and rotation not raised">
-  ];
-  let statistics = [
-    Statistic<"numNorms", "norms", "norms raised">,
-    Statistic<"numDyT", "dyt", "dynamic tanhs raised">,
-    Statistic<"numGates", "gates", "self-gates raised">,
-    Statistic<"numRotary", "rotary", "rotary embeddings raised">,
-    Statistic<"numAttention", "attention", "attentions raised">
-  ];
-  let dependentDialects = ["::basin::sink::SinkDialect"];
-}
 
 def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
   let summary = "lower the sink dialect to onnx nodes";
@@ -56,17 +17,15 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     Inlines each op's form where it has one, so that what was raised and not
     rewritten comes back as it was; builds the canonical decomposition
     elsewhere. A pre-affine vector becomes a Mul before the norm, a
-    `sink.parameter` an initializer of its name.
+    `sink.parameter` an initializer of its name. That is the form `standard`.
 
     With `form=functions` each op becomes a call of a model-local function of
     domain `ai.basin` whose body is the same nodes: one node an op in a viewer,
     and any runtime that inlines functions runs it.
   }];
   let options = [
-    Option<"form", "form", "::basin::SinkForm", "::basin::SinkForm::Standard",
-           "how the ops are written", [{::llvm::cl::values(
-             clEnumValN(::basin::SinkForm::Standard, "standard", "inline, in standard operators"),
-             clEnumValN(::basin::SinkForm::Functions, "functions", "calls of ai.basin functions"))}]>
+    Option<"form", "form", "std::string", "\"standard\"",
+           "the export form, by name: how the ops are written">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
@@ -94,4 +53,4 @@ def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
-#endif // BASIN_CONVERSION_PASSES_TD
+#endif // BASIN_CONVERSION_SINKTOONNX_PASSES_TD

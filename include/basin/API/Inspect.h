@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_ANALYSIS_INSPECT_H
-#define BASIN_ANALYSIS_INSPECT_H
+#ifndef BASIN_API_INSPECT_H
+#define BASIN_API_INSPECT_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
@@ -20,4 +20,4 @@ llvm::json::Object inspectModule(mlir::ModuleOp module);
 
 } // namespace basin
 
-#endif // BASIN_ANALYSIS_INSPECT_H
+#endif // BASIN_API_INSPECT_H

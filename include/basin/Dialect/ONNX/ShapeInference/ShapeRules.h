@@ -13,8 +13,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_DIALECT_ONNX_IR_SHAPERULES_H
-#define BASIN_DIALECT_ONNX_IR_SHAPERULES_H
+#ifndef BASIN_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULES_H
+#define BASIN_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULES_H
 
 #include "mlir/IR/Operation.h"
 
@@ -82,4 +82,4 @@ BASIN_SHAPE_RULE(where)
 
 } // namespace basin::onnx::infer
 
-#endif // BASIN_DIALECT_ONNX_IR_SHAPERULES_H
+#endif // BASIN_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULES_H

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "AttentionOrigin.h"
+#include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 

@@ -11,13 +11,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_LIB_DIALECT_ONNX_IR_SHAPERULESUPPORT_H
-#define BASIN_LIB_DIALECT_ONNX_IR_SHAPERULESUPPORT_H
+#ifndef BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULESUPPORT_H
+#define BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULESUPPORT_H
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/IR/Elements.h"
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 
 namespace basin::onnx::infer {
 
@@ -66,4 +66,4 @@ llvm::LogicalResult requireRank(mlir::Operation *op, const TensorInfo &info, int
 
 } // namespace basin::onnx::infer
 
-#endif // BASIN_LIB_DIALECT_ONNX_IR_SHAPERULESUPPORT_H
+#endif // BASIN_LIB_DIALECT_ONNX_SHAPEINFERENCE_SHAPERULESUPPORT_H

@@ -12,8 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_DIALECT_ONNX_IR_SHAPEVALUES_H
-#define BASIN_DIALECT_ONNX_IR_SHAPEVALUES_H
+#ifndef BASIN_DIALECT_ONNX_SHAPEINFERENCE_SHAPEVALUES_H
+#define BASIN_DIALECT_ONNX_SHAPEINFERENCE_SHAPEVALUES_H
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
@@ -60,4 +60,4 @@ SliceBounds clampSlice(int64_t start, int64_t end, int64_t step, int64_t size);
 
 } // namespace basin::onnx
 
-#endif // BASIN_DIALECT_ONNX_IR_SHAPEVALUES_H
+#endif // BASIN_DIALECT_ONNX_SHAPEINFERENCE_SHAPEVALUES_H

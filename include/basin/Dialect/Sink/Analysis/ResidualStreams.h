@@ -22,8 +22,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_ANALYSIS_RESIDUALSTREAMS_H
-#define BASIN_ANALYSIS_RESIDUALSTREAMS_H
+#ifndef BASIN_DIALECT_SINK_ANALYSIS_RESIDUALSTREAMS_H
+#define BASIN_DIALECT_SINK_ANALYSIS_RESIDUALSTREAMS_H
 
 #include "basin/Dialect/Sink/IR/Sink.h"
 
@@ -102,4 +102,4 @@ llvm::StringRef getStreamValueName(mlir::Value value);
 
 } // namespace basin
 
-#endif // BASIN_ANALYSIS_RESIDUALSTREAMS_H
+#endif // BASIN_DIALECT_SINK_ANALYSIS_RESIDUALSTREAMS_H

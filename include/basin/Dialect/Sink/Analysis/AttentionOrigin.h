@@ -11,8 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_LIB_ANALYSIS_ATTENTIONORIGIN_H
-#define BASIN_LIB_ANALYSIS_ATTENTIONORIGIN_H
+#ifndef BASIN_DIALECT_SINK_ANALYSIS_ATTENTIONORIGIN_H
+#define BASIN_DIALECT_SINK_ANALYSIS_ATTENTIONORIGIN_H
 
 #include "basin/Dialect/Sink/IR/Sink.h"
 
@@ -31,4 +31,4 @@ std::optional<int64_t> getKeyHeads(sink::AttentionOp op);
 
 } // namespace basin
 
-#endif // BASIN_LIB_ANALYSIS_ATTENTIONORIGIN_H
+#endif // BASIN_DIALECT_SINK_ANALYSIS_ATTENTIONORIGIN_H

@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Dialect/ONNX/IR/ShapeValues.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 
 #include "ShapeArithmetic.h"
 #include "basin/Dialect/ONNX/IR/Elements.h"

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Analysis/ResidualStreams.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 

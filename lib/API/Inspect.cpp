@@ -6,12 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Analysis/Inspect.h"
+#include "basin/API/Inspect.h"
 
-#include "AttentionOrigin.h"
+#include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 
-#include "basin/Analysis/ResidualStreams.h"
-#include "basin/Conversion/Passes.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
@@ -169,7 +168,7 @@ json::Object basin::inspectModule(ModuleOp module) {
     } else if (auto dyt = dyn_cast<sink::DyTOp>(op)) {
       dyts.push_back(describeDyT(dyt));
     }
-    if (auto why = op->getAttrOfType<StringAttr>(kMissAttr))
+    if (auto why = op->getAttrOfType<StringAttr>(sink::kMissAttr))
       unrecognized.push_back(json::Object{{"anchor", json::fixUTF8(getNodeName(op))},
                                           {"op", op->getName().stripDialect()},
                                           {"reason", why.getValue()}});

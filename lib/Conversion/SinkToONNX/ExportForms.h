@@ -1,0 +1,44 @@
+//===- ExportForms.h --------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The forms in which a model with sink ops can be written as ONNX, one entry each.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_SINKTOONNX_EXPORTFORMS_H
+#define BASIN_LIB_CONVERSION_SINKTOONNX_EXPORTFORMS_H
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace basin {
+
+/// Replaces each of `ops` by the nodes of its form or decomposition, where it stands.
+llvm::LogicalResult convertInline(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
+
+/// Replaces each of `ops` by a call of a function of domain `ai.basin`, made from its
+/// form or decomposition; outer values become inputs. Equal bodies share a function.
+llvm::LogicalResult convertToFunctions(mlir::ModuleOp module,
+                                       llvm::ArrayRef<mlir::Operation *> ops);
+
+/// `convert` takes all ops of the module that decompose, inner ones before those whose
+/// form holds them, and leaves onnx ops. It fails with a diagnostic.
+struct ExportForm {
+  llvm::StringLiteral name, summary;
+  llvm::LogicalResult (*convert)(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
+};
+
+inline constexpr ExportForm kExportForms[] = {
+    {"standard", "inline, in standard operators", convertInline},
+    {"functions", "calls of ai.basin functions", convertToFunctions},
+};
+
+} // namespace basin
+
+#endif // BASIN_LIB_CONVERSION_SINKTOONNX_EXPORTFORMS_H
