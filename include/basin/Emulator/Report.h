@@ -52,7 +52,7 @@ llvm::StringRef toString(FindingKind kind);
 
 struct Finding {
   FindingKind kind;
-  std::string op;       // "llvm.load #3": name, and number among the function's ops of it
+  std::string op;       // "llvm.load #3": the fourth llvm.load of its function
   std::string location; // the MLIR location: a name, or file:line:column
   std::array<unsigned, 3> block, thread;
   /// For global memory the address in the launch's own buffer, for shared memory the offset,

@@ -8,9 +8,9 @@
 //
 // Keeps the rows of a gated norm, and weights of its gate, in shared memory. A block computes
 // one tile of 16 rows after the other. Each lane has rings of slots, and a slot holds the
-// lane's part of one group of columns. A lane copies only what it will read itself: it waits
-// for its own copies alone, needs no barrier, and no other lane touches its slots. There are
-// three rings:
+// lane's part of one group of columns. A lane copies only what it will read itself, and no
+// other lane touches its slots. So it waits only for its own copies, without a barrier. There
+// are three rings:
 //
 //   x         Group v is in slot v mod slots. The last pass over a tile frees one slot after
 //             the other, and asks for the group that comes `slots` later. The next tile
