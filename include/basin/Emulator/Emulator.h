@@ -63,8 +63,8 @@ public:
   /// other types. What the kernel does wrong is in the report.
   llvm::Expected<Report> launch(llvm::StringRef kernel, const Launch &launch);
 
-  Emulator(Emulator &&);
-  Emulator &operator=(Emulator &&);
+  Emulator(Emulator &&) noexcept;
+  Emulator &operator=(Emulator &&) noexcept;
   ~Emulator();
 
 private:

@@ -74,11 +74,15 @@ inline mlir::Type elementOf(mlir::Value value) { return onnx::getTensorInfo(valu
 /// A type's name for a message, also of a null one.
 std::string toString(mlir::Type type);
 
+template <class... Ops> struct TypeList {};
+/// The ops that kernels compute; each has a convertToLaunch.
+using OpsWithKernels = TypeList<sink::RMSNormOp, sink::LayerNormOp, sink::DyTOp, sink::AttentionOp>;
+
 // Each replaces the op by a launch, or says why it has no kernel.
-std::string convertNorm(sink::RMSNormOp op, const KernelModule &module);
-std::string convertNorm(sink::LayerNormOp op, const KernelModule &module);
-std::string convertDyT(sink::DyTOp op, const KernelModule &module);
-std::string convertAttention(sink::AttentionOp op, const KernelModule &module);
+std::string convertToLaunch(sink::RMSNormOp op, const KernelModule &module);
+std::string convertToLaunch(sink::LayerNormOp op, const KernelModule &module);
+std::string convertToLaunch(sink::DyTOp op, const KernelModule &module);
+std::string convertToLaunch(sink::AttentionOp op, const KernelModule &module);
 
 } // namespace basin
 

@@ -120,8 +120,8 @@ static std::string writeHeader(const json::Array &kernels, ArrayRef<nvptx::Objec
   return text;
 }
 
-std::string nvptx::makeObject(json::Array kernels, ArrayRef<ObjectSection> sections,
-                              json::Object more) {
+std::string nvptx::makeObject(const json::Array &kernels, ArrayRef<ObjectSection> sections,
+                              const json::Object &more) {
   // Offsets have as many digits as they take: a few rounds until they fit.
   uint64_t begin = 0;
   std::string header;
