@@ -92,7 +92,6 @@ FailureOr<std::string> KernelCompiler::toObject(StringRef ptx, StringRef cubin) 
   llvm::json::Object more;
   if (!functions.empty())
     more["functions"] = llvm::json::Array(functions);
-  return nvptx::makeObject(std::move(*described),
-                           {{"cubin", chip, cubin.str()}, {"ptx", chip, ptx.str()}},
-                           std::move(more));
+  return nvptx::makeObject(*described, {{"cubin", chip, cubin.str()}, {"ptx", chip, ptx.str()}},
+                           more);
 }

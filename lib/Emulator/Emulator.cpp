@@ -47,8 +47,8 @@ struct Emulator::Impl {
 };
 
 Emulator::Emulator(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
-Emulator::Emulator(Emulator &&) = default;
-Emulator &Emulator::operator=(Emulator &&) = default;
+Emulator::Emulator(Emulator &&) noexcept = default;
+Emulator &Emulator::operator=(Emulator &&) noexcept = default;
 Emulator::~Emulator() = default;
 
 //===----------------------------------------------------------------------===//
@@ -204,6 +204,7 @@ llvm::Expected<Report> Emulator::launch(StringRef name, const Launch &launch) {
   if (llvm::Error error = checkLaunch(name, kernel, launch))
     return error;
   std::vector<void *> arguments;
+  arguments.reserve(launch.arguments.size());
   for (const Argument &argument : launch.arguments)
     arguments.push_back(std::visit(
         [](const auto &value) { return const_cast<void *>(static_cast<const void *>(&value)); },

@@ -63,8 +63,8 @@ public:
   /// argument has another type than the kernel's. The report says what the kernel does wrong.
   llvm::Expected<Report> launch(llvm::StringRef kernel, const Launch &launch);
 
-  Emulator(Emulator &&);
-  Emulator &operator=(Emulator &&);
+  Emulator(Emulator &&) noexcept;
+  Emulator &operator=(Emulator &&) noexcept;
   ~Emulator();
 
 private:

@@ -158,11 +158,9 @@ std::optional<Results> basin::applyNormRule(const NodePair &node) {
   std::optional<Scale> inverse = x->times(-1);
   bool isCentred = isa<LayerNormalizationOp, MSSkipLayerNormalizationOp>(node.after);
   for (auto [i, scale] : llvm::enumerate(out))
-    if (i == 1 && isCentred)
+    if (i == 3 || (i == 1 && isCentred))
       scale = *x;
     else if (i == 1 || i == 2)
       scale = *inverse;
-    else if (i == 3)
-      scale = *x;
   return Results(std::move(out));
 }

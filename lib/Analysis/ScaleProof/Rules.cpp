@@ -37,7 +37,7 @@ std::optional<Scale> NodePair::scaleOf(unsigned i) const {
   return compareConstants(before->getOperand(i), after->getOperand(i));
 }
 
-static Results each(const NodePair &node, Scale scale) {
+static Results each(const NodePair &node, const Scale &scale) {
   return SmallVector<Scale>(node.after->getNumResults(), scale);
 }
 

@@ -84,8 +84,7 @@ std::optional<Scale> Scale::times(int numerator, int denominator) const {
 //===----------------------------------------------------------------------===//
 
 bool basin::isConstantOp(Value value) {
-  Operation *op = value.getDefiningOp();
-  return op && isa<InitializerOp, ConstantOp, sink::ParameterOp>(op);
+  return isa_and_nonnull<InitializerOp, ConstantOp, sink::ParameterOp>(value.getDefiningOp());
 }
 
 Value basin::getTransposed(Value value) {

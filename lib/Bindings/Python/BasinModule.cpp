@@ -69,7 +69,7 @@ static std::optional<std::string> findScaleMismatch(Model &model) {
 }
 
 NB_MODULE(_basin, m) {
-  nb::exception<BasinError>(m, "BasinError");
+  [[maybe_unused]] nb::exception<BasinError> error(m, "BasinError");
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
 
   nb::class_<Model>(m, "Model")

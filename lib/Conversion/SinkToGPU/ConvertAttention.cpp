@@ -344,6 +344,6 @@ std::string AttentionLaunch::run() {
   return launch.replace(ops, spec, module);
 }
 
-std::string basin::convertAttention(sink::AttentionOp op, const KernelModule &module) {
+std::string basin::convertToLaunch(sink::AttentionOp op, const KernelModule &module) {
   return AttentionLaunch(op, module).run();
 }

@@ -130,14 +130,14 @@ template <typename NormOp> static std::string convert(NormOp norm, const KernelM
   return launch.replace(ops, spec, module);
 }
 
-std::string basin::convertNorm(sink::RMSNormOp op, const KernelModule &module) {
+std::string basin::convertToLaunch(sink::RMSNormOp op, const KernelModule &module) {
   return convert(op, module);
 }
-std::string basin::convertNorm(sink::LayerNormOp op, const KernelModule &module) {
+std::string basin::convertToLaunch(sink::LayerNormOp op, const KernelModule &module) {
   return convert(op, module);
 }
 
-std::string basin::convertDyT(sink::DyTOp op, const KernelModule &module) {
+std::string basin::convertToLaunch(sink::DyTOp op, const KernelModule &module) {
   NormSpec types;
   std::string why = readTypes(op, {op.getGamma(), op.getBeta()}, types);
   if (!why.empty())

@@ -46,22 +46,30 @@ void ConvertSinkToGPUPass::runOnOperation() {
     signalPassFailure();
 }
 
+/// Casts `op` to its type among `Ops`, and calls that type's conversion.
+template <class... Ops>
+static std::string dispatch(Operation *op, const KernelModule &module, TypeList<Ops...>) {
+  return TypeSwitch<Operation *, std::string>(op)
+      .Case<Ops...>([&](auto typed) { return convertToLaunch(typed, module); })
+      .DefaultUnreachable("an op without a kernel was collected");
+}
+
+template <class... Ops> static bool isOneOf(Operation *op, TypeList<Ops...>) {
+  return isa<Ops...>(op);
+}
+
 /// Replaces `op` by a launch. Returns why that was not possible, or an empty text.
 static std::string convert(Operation *op, const KernelModule &module) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
     return "it is in a graph inside of a node";
-  return TypeSwitch<Operation *, std::string>(op)
-      .Case<sink::RMSNormOp, sink::LayerNormOp>(
-          [&](auto norm) { return convertNorm(norm, module); })
-      .Case<sink::DyTOp>([&](auto dyt) { return convertDyT(dyt, module); })
-      .Case<sink::AttentionOp>([&](auto attention) { return convertAttention(attention, module); });
+  return dispatch(op, module, OpsWithKernels());
 }
 
 /// Returns the ops that may have a kernel, but not those inside the form of another op.
 static SmallVector<Operation *> collect(Operation *root) {
   SmallVector<Operation *> found;
   root->walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (isa<sink::RMSNormOp, sink::LayerNormOp, sink::DyTOp, sink::AttentionOp>(op))
+    if (isOneOf(op, OpsWithKernels()))
       found.push_back(op);
     return isa<sink::RaisedInterface, gpu::GPUModuleOp>(op) ? WalkResult::skip()
                                                             : WalkResult::advance();

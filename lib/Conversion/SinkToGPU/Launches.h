@@ -74,11 +74,15 @@ inline mlir::Type elementOf(mlir::Value value) { return onnx::getTensorInfo(valu
 /// Returns a type's name for a message. The type may be null.
 std::string toString(mlir::Type type);
 
+template <class... Ops> struct TypeList {};
+/// The ops that kernels compute; each has a convertToLaunch.
+using OpsWithKernels = TypeList<sink::RMSNormOp, sink::LayerNormOp, sink::DyTOp, sink::AttentionOp>;
+
 // Each of these replaces the op by a launch, or returns why it has no kernel.
-std::string convertNorm(sink::RMSNormOp op, const KernelModule &module);
-std::string convertNorm(sink::LayerNormOp op, const KernelModule &module);
-std::string convertDyT(sink::DyTOp op, const KernelModule &module);
-std::string convertAttention(sink::AttentionOp op, const KernelModule &module);
+std::string convertToLaunch(sink::RMSNormOp op, const KernelModule &module);
+std::string convertToLaunch(sink::LayerNormOp op, const KernelModule &module);
+std::string convertToLaunch(sink::DyTOp op, const KernelModule &module);
+std::string convertToLaunch(sink::AttentionOp op, const KernelModule &module);
 
 } // namespace basin
 

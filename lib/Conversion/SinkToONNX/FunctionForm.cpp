@@ -105,7 +105,7 @@ static SmallVector<std::string> nameInputs(Operation *op, ArrayRef<Value> inputs
   SmallVector<std::string> names;
   unsigned captured = 0;
   for (Value input : inputs) {
-    auto it = llvm::find_if(named, [&](auto &entry) { return entry.second == input; });
+    auto *it = llvm::find_if(named, [&](auto &entry) { return entry.second == input; });
     names.push_back(it != named.end() ? it->first.str() : "captured_" + std::to_string(captured++));
   }
   return names;

@@ -60,7 +60,7 @@ static std::string spell(double number) {
   snprintf(exact, sizeof exact, "%.17g", number);
   std::string out = std::strtod(brief, nullptr) == number ? brief : exact;
   for (auto [from, to] : {std::pair('.', 'p'), {'-', 'm'}, {'+', 'e'}})
-    std::replace(out.begin(), out.end(), from, to);
+    llvm::replace(out, from, to);
   return out;
 }
 
@@ -181,7 +181,7 @@ static AttentionSchedule findRow(ArrayRef<Row> rows, int64_t dim) {
 
 AttentionSchedule basin::kernels::chooseAttentionSchedule(const AttentionSpec &spec,
                                                           StringRef chip) {
-  bool isLarge = getSharedMemoryLimit(chip) > 128 * 1024;
+  bool isLarge = getSharedMemoryLimit(chip) > int64_t{128} * 1024;
   AttentionSchedule out = findRow(isLarge ? ArrayRef<Row>(kLargeMemory) : kSmallMemory,
                                   std::max(spec.headDim, spec.getValueDim()));
   if (isWide(spec))

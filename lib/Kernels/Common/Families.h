@@ -24,6 +24,10 @@ const KernelFamily &getNormFamily();
 const KernelFamily &getDyTFamily();
 const KernelFamily &getAttentionFamily();
 
+/// All families, in the order in which the compiler makes their kernels.
+inline constexpr const KernelFamily &(*kFamilies[])() = {getNormFamily, getDyTFamily,
+                                                         getAttentionFamily};
+
 /// A family that is defined by its `Traits`, a struct of static members:
 ///
 ///   Spec, Schedule                     plain structs; Spec has `type`

@@ -8,15 +8,14 @@
 
 #include "Families.h"
 
+#include "llvm/ADT/SmallVectorExtras.h"
+
 using namespace basin::kernels;
 
 llvm::ArrayRef<const KernelFamily *> basin::kernels::getKernelFamilies() {
-  static const KernelFamily *const kFamilies[] = {
-      &getNormFamily(),
-      &getDyTFamily(),
-      &getAttentionFamily(),
-  };
-  return kFamilies;
+  static const auto families =
+      llvm::map_to_vector(kFamilies, [](auto get) -> const KernelFamily * { return &get(); });
+  return families;
 }
 
 const KernelFamily *basin::kernels::findKernelFamily(llvm::StringRef name) {

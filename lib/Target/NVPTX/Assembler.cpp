@@ -173,7 +173,7 @@ private:
     std::string text(size, '\0');
     if (get(handle, text.data()) != 0)
       return {};
-    return StringRef(text.c_str()).trim().str();
+    return StringRef(text).split('\0').first.trim().str();
   }
 
   NvJitLinkFunctions call;
@@ -208,7 +208,7 @@ llvm::Expected<Assembled> Ptxas::run(StringRef ptx, StringRef chip) const {
   llvm::scope_exit clean([&] {
     for (StringRef path : {StringRef(input), StringRef(output), StringRef(log)})
       if (!path.empty())
-        llvm::sys::fs::remove(path);
+        (void)llvm::sys::fs::remove(path);
   });
   if (auto error = llvm::sys::fs::createTemporaryFile("kernels", "cubin", output))
     return llvm::errorCodeToError(error);

@@ -120,8 +120,8 @@ static std::string writeHeader(const json::Array &kernels, ArrayRef<nvptx::Objec
   return text;
 }
 
-std::string nvptx::makeObject(json::Array kernels, ArrayRef<ObjectSection> sections,
-                              json::Object more) {
+std::string nvptx::makeObject(const json::Array &kernels, ArrayRef<ObjectSection> sections,
+                              const json::Object &more) {
   // The JSON has the offsets of the sections, and its own length depends on their digits. So it
   // is written again until it fits before the first section.
   uint64_t begin = 0;

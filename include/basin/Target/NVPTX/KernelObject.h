@@ -30,8 +30,8 @@ struct ObjectSection {
 
 /// Returns the bytes of an object. `more` has further members of its JSON, beside `version`,
 /// `sections` and `kernels`.
-std::string makeObject(llvm::json::Array kernels, llvm::ArrayRef<ObjectSection> sections,
-                       llvm::json::Object more = {});
+std::string makeObject(const llvm::json::Array &kernels, llvm::ArrayRef<ObjectSection> sections,
+                       const llvm::json::Object &more = {});
 
 } // namespace basin::nvptx
 

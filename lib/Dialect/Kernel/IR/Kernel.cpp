@@ -247,7 +247,7 @@ static LogicalResult checkArgument(EmitError emitError, ArgumentAttr argument) {
 static LogicalResult checkAxis(EmitError emitError, ArrayRef<ArgumentAttr> arguments,
                                AxisAttr axis) {
   for (GridFactorAttr factor : axis.getFactors()) {
-    auto found = llvm::find_if(arguments, [&](ArgumentAttr argument) {
+    const auto *found = llvm::find_if(arguments, [&](ArgumentAttr argument) {
       return argument.getName() == factor.getArgument();
     });
     if (found == arguments.end() || !found->isScalar() || !isa<IntegerType>(found->getType()))

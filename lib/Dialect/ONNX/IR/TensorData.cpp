@@ -199,7 +199,7 @@ static FailureOr<TensorBytes> mapExternal(ExternalAttr value, Operation *from) {
     return from->emitError("external data ")
            << quoteName(value.getLocation()) << " has " << size << " bytes, but offset " << offset
            << " and type " << type << " need more";
-  auto buffer = mapFile(path, offset, *length);
+  auto buffer = mapFile(path, offset, length);
   if (!buffer)
     return from->emitError("external data ")
            << quoteName(value.getLocation()) << " cannot be read: " << buffer.getError().message();
@@ -277,7 +277,7 @@ TypedAttr basin::onnx::makeElements(RankedTensorType type, ArrayRef<char> bytes,
       return DenseElementsAttr::getFromRawBuffer(type, bytes);
   }
   AsmResourceBlob blob = UnmanagedAsmResourceBlob::allocateWithAlign(
-      bytes, /*align=*/1, [owner](void *, size_t, size_t) {},
+      bytes, /*align=*/1, [owner = std::move(owner)](void *, size_t, size_t) {},
       /*dataIsMutable=*/false);
   return DenseResourceElementsAttr::get(type, name.empty() ? "tensor" : name, std::move(blob));
 }

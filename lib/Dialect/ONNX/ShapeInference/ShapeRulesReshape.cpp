@@ -39,7 +39,7 @@ struct Product {
   /// Drops the symbols that both have: equal names are equal sizes.
   static void cancel(Product &a, Product &b) {
     llvm::erase_if(a.symbols, [&](StringAttr name) {
-      auto it = llvm::find(b.symbols, name);
+      auto *it = llvm::find(b.symbols, name);
       bool found = it != b.symbols.end();
       if (found)
         b.symbols.erase(it);

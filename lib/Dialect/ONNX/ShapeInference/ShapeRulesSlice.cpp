@@ -233,16 +233,15 @@ LogicalResult infer::pad(Operation *op, Types &types) {
   for (size_t i = 0; i < count; ++i) {
     Dim &dim = (*data.dims)[(*normal)[i]];
     int64_t before = (*pads.values)[i], after = (*pads.values)[count + i], total;
-    if (llvm::AddOverflow(before, after, total) ||
-        (dim.isStatic() && llvm::AddOverflow(dim.size, total, total)))
+    bool overflows = llvm::AddOverflow(before, after, total) ||
+                     (dim.isStatic() && llvm::AddOverflow(dim.size, total, total));
+    if (overflows || (!dim.isStatic() && (before != 0 || after != 0)))
       dim = Dim();
     else if (dim.isStatic() && total < 0)
       return op->emitOpError("expected pads that leave a size of at least 0, but got ")
              << total << " at axis " << (*normal)[i];
     else if (dim.isStatic())
       dim = total;
-    else if (before != 0 || after != 0)
-      dim = Dim();
   }
   setResult(op, types, 0, data);
   return success();
