@@ -46,11 +46,11 @@ void ConvertSinkToGPUPass::runOnOperation() {
     signalPassFailure();
 }
 
-/// Why `op` is no launch now; empty if it is.
-static std::string convert(Operation *op, const KernelModule &module) {
+/// Why `op` is no launch now; nothing if it is.
+static WhyNot convert(Operation *op, const KernelModule &module) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
-    return "it is in a graph inside of a node";
-  return TypeSwitch<Operation *, std::string>(op)
+    return "expected to stand in a graph or function itself, but got a subgraph of a node";
+  return TypeSwitch<Operation *, WhyNot>(op)
       .Case<sink::RMSNormOp, sink::LayerNormOp>(
           [&](auto norm) { return convertNorm(norm, module); })
       .Case<sink::DyTOp>([&](auto dyt) { return convertDyT(dyt, module); })
@@ -88,12 +88,12 @@ LogicalResult basin::convertSinkToGPU(Operation *root, gpu::GPUModuleOp kernels,
                                       const kernels::KernelTarget &target, bool partial) {
   KernelModule module{kernels, target};
   for (Operation *op : collect(root)) {
-    std::string why = convert(op, module);
-    if (why.empty())
+    WhyNot why = convert(op, module);
+    if (!why)
       continue;
     if (!partial)
-      return op->emitOpError() << why;
-    op->emitRemark() << "'" << op->getName() << "' op has no kernel: " << why;
+      return op->emitOpError() << *why;
+    op->emitRemark() << "'" << op->getName() << "' op has no kernel: " << *why;
   }
   return partial ? success() : checkRest(root);
 }

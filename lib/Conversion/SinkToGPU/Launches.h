@@ -16,6 +16,7 @@
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
 #include "basin/Kernels/AddKernel.h"
+#include "basin/Support/WhyNot.h"
 
 namespace basin {
 
@@ -48,15 +49,15 @@ public:
   void rows(llvm::StringRef of, int64_t rank);
 
   /// Adds the kernel of `spec` and replaces `ops` by its launch, which stands where the first
-  /// of them does. Returns why there is no kernel, or an empty text.
+  /// of them does. Gives the reason where there is no kernel.
   template <typename Spec>
-  std::string replace(llvm::ArrayRef<mlir::Operation *> ops, const Spec &spec,
-                      const KernelModule &module) {
+  WhyNot replace(llvm::ArrayRef<mlir::Operation *> ops, const Spec &spec,
+                 const KernelModule &module) {
     llvm::Expected<std::string> kernel = kernels::addKernel(module.kernels, spec, module.target);
     if (!kernel)
       return llvm::toString(kernel.takeError());
     create(ops, module.kernels, *kernel);
-    return {};
+    return std::nullopt;
   }
 
 private:
@@ -75,10 +76,10 @@ inline mlir::Type elementOf(mlir::Value value) { return onnx::getTensorInfo(valu
 std::string toString(mlir::Type type);
 
 // Each replaces the op by a launch, or says why it has no kernel.
-std::string convertNorm(sink::RMSNormOp op, const KernelModule &module);
-std::string convertNorm(sink::LayerNormOp op, const KernelModule &module);
-std::string convertDyT(sink::DyTOp op, const KernelModule &module);
-std::string convertAttention(sink::AttentionOp op, const KernelModule &module);
+WhyNot convertNorm(sink::RMSNormOp op, const KernelModule &module);
+WhyNot convertNorm(sink::LayerNormOp op, const KernelModule &module);
+WhyNot convertDyT(sink::DyTOp op, const KernelModule &module);
+WhyNot convertAttention(sink::AttentionOp op, const KernelModule &module);
 
 } // namespace basin
 

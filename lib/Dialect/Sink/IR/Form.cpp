@@ -38,6 +38,7 @@
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
+#include "basin/Support/WhyNot.h"
 
 #include <cmath>
 
@@ -74,23 +75,23 @@ void Form::unmark(Slot slot) {
     inner->removeAttr(kSlotAttr);
 }
 
-/// Why the op cannot stand in the slot of that form; empty if it can.
-static StringRef checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
+/// Why the op cannot stand in the slot of that form.
+static WhyNot checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
   auto norm = dyn_cast<NormInterface>(op.getOperation());
   auto attention = dyn_cast<sink::AttentionOp>(op.getOperation());
   switch (slot) {
   case Slot::epsilon:
     if (!norm || !isa<AddOp>(inner))
       return "expected an onnx.Add in the form of a norm";
-    return {};
+    return std::nullopt;
   case Slot::pre_affine:
     if (!norm || !norm.getPreAffine() || !isa<MulOp>(inner))
       return "expected an onnx.Mul in the form of a norm with a pre_affine operand";
-    return {};
+    return std::nullopt;
   case Slot::gate:
     if (!attention || !attention.getGate() || !isa<MulOp>(inner))
       return "expected an onnx.Mul in the form of attention with a gate operand";
-    return {};
+    return std::nullopt;
   }
   llvm_unreachable("a slot of no kind");
 }
@@ -114,8 +115,8 @@ LogicalResult Form::verifySlots() {
     if (seen & (1u << static_cast<unsigned>(*slot)))
       return refuse("expected one op in that slot");
     seen |= 1u << static_cast<unsigned>(*slot);
-    StringRef why = checkSlot(op, inner, *slot);
-    return why.empty() ? WalkResult::advance() : refuse(why);
+    WhyNot why = checkSlot(op, inner, *slot);
+    return why ? refuse(*why) : WalkResult::advance();
   });
   return failed.value_or(success());
 }

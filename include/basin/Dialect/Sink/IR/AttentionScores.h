@@ -16,6 +16,7 @@
 
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/IR/Parts.h"
+#include "basin/Support/WhyNot.h"
 
 namespace basin::sink {
 
@@ -37,9 +38,9 @@ struct AttentionScores {
 /// rotates them, and with a mask of scores. Appends the nodes that this takes. With
 /// `usePresent`, the op's own present keys and values stand for the past and the
 /// new ones, where it gives them. Where the form does something that this does not
-/// follow there are no parts, and `why` says what.
-std::optional<AttentionParts> unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
-                                              std::string &why);
+/// follow, `parts` stay as they are and the reason says what.
+WhyNot unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
+                       AttentionParts &parts);
 
 /// Appends the nodes, which compute in `element`. Fails, with a diagnostic at `op`,
 /// for parts that are not unpacked and for an unknown number of heads.
