@@ -24,16 +24,16 @@
 #ifndef BASIN_ANALYSIS_SCALEPROOF_H
 #define BASIN_ANALYSIS_SCALEPROOF_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "basin/Support/WhyNot.h"
 
-#include <string>
+#include "mlir/IR/BuiltinOps.h"
 
 namespace basin {
 
 /// Nothing where `after` is proven to compute the outputs of `before`; else the
 /// reason why it is not, which names a value. Both are modules of onnx ops alone,
 /// whose types are inferred; values that stand for each other have one name.
-std::optional<std::string> findScaleMismatch(mlir::ModuleOp before, mlir::ModuleOp after);
+WhyNot findScaleMismatch(mlir::ModuleOp before, mlir::ModuleOp after);
 
 } // namespace basin
 

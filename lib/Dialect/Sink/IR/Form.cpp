@@ -14,6 +14,7 @@
 #include "basin/Dialect/Sink/IR/Form.h"
 
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Support/WhyNot.h"
 
 using namespace mlir;
 using namespace basin;
@@ -48,23 +49,23 @@ void Form::unmark(Slot slot) {
     inner->removeAttr(kSlotAttr);
 }
 
-/// Returns why the op cannot stand in that slot of the form, or an empty text if it can.
-static StringRef checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
+/// Returns why the op cannot stand in that slot of the form.
+static WhyNot checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
   auto norm = dyn_cast<NormInterface>(op.getOperation());
   auto attention = dyn_cast<sink::AttentionOp>(op.getOperation());
   switch (slot) {
   case Slot::epsilon:
     if (!norm || !isa<AddOp>(inner))
       return "expected an onnx.Add in the form of a norm";
-    return {};
+    return std::nullopt;
   case Slot::pre_affine:
     if (!norm || !norm.getPreAffine() || !isa<MulOp>(inner))
       return "expected an onnx.Mul in the form of a norm with a pre_affine operand";
-    return {};
+    return std::nullopt;
   case Slot::gate:
     if (!attention || !attention.getGate() || !isa<MulOp>(inner))
       return "expected an onnx.Mul in the form of attention with a gate operand";
-    return {};
+    return std::nullopt;
   }
   llvm_unreachable("a slot of no kind");
 }
@@ -88,8 +89,8 @@ LogicalResult Form::verifySlots() {
     if (seen & (1u << static_cast<unsigned>(*slot)))
       return refuse("expected one op in that slot");
     seen |= 1u << static_cast<unsigned>(*slot);
-    StringRef why = checkSlot(op, inner, *slot);
-    return why.empty() ? WalkResult::advance() : refuse(why);
+    WhyNot why = checkSlot(op, inner, *slot);
+    return why ? refuse(*why) : WalkResult::advance();
   });
   return failed.value_or(success());
 }
