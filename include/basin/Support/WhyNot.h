@@ -14,9 +14,9 @@
 
 namespace basin {
 
-/// What a step gives that only checks or does something: nothing where it succeeds,
-/// else the reason, for a message of the caller. (Recognition, whose reasons are a
-/// closed list, has a type of its own: `Miss`.)
+/// The result of a step that checks or does something: nothing if it succeeds, else the reason,
+/// which the caller puts into a message. Recognition, whose reasons are a closed list, has a type of
+/// its own, `Miss`.
 using WhyNot = std::optional<std::string>;
 
 } // namespace basin

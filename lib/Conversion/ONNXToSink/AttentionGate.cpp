@@ -170,22 +170,10 @@ MatchResult<AttentionGate> basin::onnx::matchAttentionGate(sink::AttentionOp op)
 }
 
 void basin::onnx::raiseAttentionGate(sink::AttentionOp op, AttentionGate &m) {
-  Region &form = op.getForm();
-  Operation *yield = form.front().getTerminator();
   sink::Form::mark(m.product, sink::Slot::gate);
   SmallVector<Operation *> sorted = llvm::to_vector(m.inside);
   llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-  op->moveBefore(m.product);
-  for (Operation *inner : sorted)
-    inner->moveBefore(yield);
-  for (auto [result, yielded] : llvm::zip_equal(op->getResults(), yield->getOperands()))
-    result.replaceUsesWithIf(yielded, [&](OpOperand &use) {
-      return form.isAncestor(use.getOwner()->getParentRegion());
-    });
-  Value gated = m.product->getResult(0);
-  op.getResult().setType(gated.getType());
-  gated.replaceAllUsesWith(op.getResult());
-  yield->setOperand(0, gated);
+  sink::Form(op).append(sorted, m.product->getResult(0));
   op.getGateMutable().assign(m.gate);
   op.setResultLayout(m.layout);
 }

@@ -83,7 +83,7 @@ static std::optional<int64_t> divide(std::optional<int64_t> a, std::optional<int
   return a && b && *b != 0 ? std::optional(*a / *b) : std::nullopt;
 }
 
-static std::optional<double> nonZero(std::optional<APFloat> value) {
+static std::optional<double> nonZero(const std::optional<APFloat> &value) {
   double number = widen(value, 0);
   return number != 0 ? std::optional(number) : std::nullopt;
 }

@@ -35,7 +35,7 @@ std::optional<Miss> explainUntypedOp(NodeOp node);
 
 /// An attribute's float as a double of the same decimal value would not be the
 /// value that the runtime uses: widens it exactly.
-double widen(std::optional<llvm::APFloat> value, double absent);
+double widen(const std::optional<llvm::APFloat> &value, double absent);
 
 /// Whether a result is used, or has a name by which it could be.
 bool isGiven(mlir::Operation *op, unsigned result);

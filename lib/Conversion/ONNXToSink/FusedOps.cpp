@@ -22,7 +22,7 @@ using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::Layout;
 
-double basin::onnx::widen(std::optional<APFloat> value, double absent) {
+double basin::onnx::widen(const std::optional<APFloat> &value, double absent) {
   return value ? static_cast<double>(value->convertToFloat()) : absent;
 }
 
@@ -232,5 +232,10 @@ RaiseResult basin::onnx::raiseFusedOp(Operation *op, OpBuilder &b) {
     return Unrelated();
   }
   b.setInsertionPoint(op);
-  return FusedOpRaiser(op, b).raise();
+  RaiseResult result = FusedOpRaiser(op, b).raise();
+  // An operator that is known for what it is, such as EmbedLayerNormalization.
+  if (auto node = dyn_cast<NodeInterface>(op);
+      result.isUnrelated() && node && !getFusedKind(node).empty())
+    return Miss(MissReason::OperatorUnknown, node.getOpType());
+  return result;
 }

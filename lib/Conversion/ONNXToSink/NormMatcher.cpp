@@ -41,12 +41,12 @@ private:
   void matchTail();
   bool takeVector(Value &cur, bool isBias);
   Value step(Value cur, Operation *op) {
-    match_.idiom.inside.insert(op);
+    found.idiom.inside.insert(op);
     return op->getResult(0);
   }
 
   Operation *mean;
-  NormMatch match_;
+  NormMatch found;
   /// The value that is squared, the one that is scaled, and the product.
   Value squared, scaled, normalized;
 };
@@ -78,12 +78,12 @@ std::optional<Miss> NormWalk::toRoot(Value &cur) {
   for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
     if (isFloatCast(user)) {
       cur = step(cur, user);
-    } else if (isa<AddOp>(user) && !match_.epsilonOp) {
+    } else if (isa<AddOp>(user) && !found.epsilonOp) {
       std::optional<double> eps = evaluateFactor(otherOperand(user, cur), cur);
       if (!eps)
         return Miss(MissReason::NormEpsilon);
-      match_.parts.epsilon = *eps;
-      match_.epsilonOp = user;
+      found.parts.epsilon = *eps;
+      found.epsilonOp = user;
       cur = step(cur, user);
     } else {
       return std::nullopt;
@@ -160,11 +160,11 @@ void NormWalk::matchCentering() {
   // a norm without centring of its own.
   for (Operation *op : ops)
     for (Operation *user : op->getUsers())
-      if (!ops.contains(user) && !match_.idiom.inside.contains(user))
+      if (!ops.contains(user) && !found.idiom.inside.contains(user))
         return;
-  match_.idiom.inside.insert(ops.begin(), ops.end());
-  match_.parts.centres = true;
-  match_.parts.x = squared = scaled = first.getA();
+  found.idiom.inside.insert(ops.begin(), ops.end());
+  found.parts.centres = true;
+  found.parts.x = squared = scaled = first.getA();
 }
 
 PreAffine basin::onnx::matchPreAffine(Value input, function_ref<bool(Operation *)> isReader) {
@@ -175,7 +175,7 @@ PreAffine basin::onnx::matchPreAffine(Value input, function_ref<bool(Operation *
     Value vector = mul->getOperand(i), x = mul->getOperand(1 - i);
     // The vector is a weight; what is multiplied is not.
     Operation *def = vector.getDefiningOp();
-    if (def && isa<InitializerOp, ConstantOp>(def) && isVector(vector, getDim(input, -1)) &&
+    if (isa_and_nonnull<InitializerOp, ConstantOp>(def) && isVector(vector, getDim(input, -1)) &&
         getRank(vector) <= getRank(x) && getDim(x, -1) == getDim(vector, -1))
       return {x, vector, mul};
   }
@@ -190,7 +190,7 @@ PreAffine basin::onnx::matchPreAffine(Value input, Operation *reader) {
 std::optional<Miss> NormWalk::findInput() {
   if (skipWidenings(squared) != skipWidenings(scaled)) {
     matchCentering();
-    if (!match_.parts.centres)
+    if (!found.parts.centres)
       return Miss(MissReason::NormScalesOther);
   } else {
     matchCentering();
@@ -201,23 +201,23 @@ std::optional<Miss> NormWalk::findInput() {
   skipWidenings(scaled, &casts);
   bool shared = llvm::any_of(casts, [&](Operation *cast) {
     return llvm::any_of(cast->getUsers(), [&](Operation *user) {
-      return !casts.contains(user) && !match_.idiom.inside.contains(user);
+      return !casts.contains(user) && !found.idiom.inside.contains(user);
     });
   });
   if (!shared) {
-    match_.idiom.inside.insert(casts.begin(), casts.end());
+    found.idiom.inside.insert(casts.begin(), casts.end());
     PreAffine pre =
-        matchPreAffine(x, [&](Operation *user) { return match_.idiom.inside.contains(user); });
+        matchPreAffine(x, [&](Operation *user) { return found.idiom.inside.contains(user); });
     if (pre.product)
-      match_.idiom.inside.insert(pre.product);
-    match_.parts.x = pre.x;
-    match_.parts.preAffine = pre.vector;
-    match_.preAffineOp = pre.product;
+      found.idiom.inside.insert(pre.product);
+    found.parts.x = pre.x;
+    found.parts.preAffine = pre.vector;
+    found.preAffineOp = pre.product;
     return std::nullopt;
   }
   if (squared != scaled)
     return Miss(MissReason::NormInputTypes);
-  match_.parts.x = squared;
+  found.parts.x = squared;
   return std::nullopt;
 }
 
@@ -227,10 +227,10 @@ bool NormWalk::takeVector(Value &cur, bool isBias) {
   if (!user || (isBias ? !isa<AddOp>(user) : !isa<MulOp>(user)))
     return false;
   Value vector = otherOperand(user, cur);
-  if (!vector || vector == cur || !isVector(vector, getDim(match_.parts.x, -1)) ||
-      !keepsRank(vector, match_.parts.x))
+  if (!vector || vector == cur || !isVector(vector, getDim(found.parts.x, -1)) ||
+      !keepsRank(vector, found.parts.x))
     return false;
-  (isBias ? match_.parts.bias : match_.parts.weight) = vector;
+  (isBias ? found.parts.bias : found.parts.weight) = vector;
   cur = step(cur, user);
   return true;
 }
@@ -243,7 +243,7 @@ void NormWalk::matchTail() {
   };
   // A cast before the weight belongs to the norm if the weight does, one at
   // the end if it gives back the input's type.
-  Type inputType = getElementTypeOf(match_.parts.x);
+  Type inputType = getElementTypeOf(found.parts.x);
   auto castToInput = [&] {
     Value next = cast(cur);
     if (next && inputType && getElementTypeOf(next) == inputType)
@@ -251,19 +251,19 @@ void NormWalk::matchTail() {
   };
   if (Value next = cast(cur)) {
     Value after = next;
-    Ops saved = match_.idiom.inside;
-    match_.idiom.inside.insert(next.getDefiningOp());
+    Ops saved = found.idiom.inside;
+    found.idiom.inside.insert(next.getDefiningOp());
     if (takeVector(after, /*isBias=*/false))
       cur = after;
     else
-      match_.idiom.inside = std::move(saved);
+      found.idiom.inside = std::move(saved);
   }
-  if (!match_.parts.weight)
+  if (!found.parts.weight)
     takeVector(cur, /*isBias=*/false);
-  if (match_.parts.centres)
+  if (found.parts.centres)
     takeVector(cur, /*isBias=*/true);
   castToInput();
-  match_.idiom.results = {cur};
+  found.idiom.results = {cur};
 }
 
 /// A square that went through a quantized type, or was cast to a narrower one.
@@ -286,7 +286,7 @@ MatchResult<NormMatch> NormWalk::match() {
   if (!isLastAxisMean(mean))
     return Miss(reduce.getKeepdims().value_or(1) == 0 ? MissReason::NormMeanDropsAxis
                                                       : MissReason::NormMeanAxis);
-  match_.idiom.inside.insert(square.begin(), square.end());
+  found.idiom.inside.insert(square.begin(), square.end());
   Value cur = step(reduce.getData(), mean);
   if (auto why = toRoot(cur))
     return *why;
@@ -294,19 +294,19 @@ MatchResult<NormMatch> NormWalk::match() {
     return *why;
   if (auto why = findInput())
     return *why;
-  if (hasNarrowerCast(match_.idiom.inside, match_.parts.x))
+  if (hasNarrowerCast(found.idiom.inside, found.parts.x))
     return Miss(MissReason::NarrowerType, "input");
   matchTail();
-  if (Type type = getElementTypeOf(match_.parts.x); type && !isRealType(type))
+  if (Type type = getElementTypeOf(found.parts.x); type && !isRealType(type))
     return Miss(MissReason::ElementType, "input", type);
-  Type from = match_.parts.x.getType(), to = match_.idiom.results.front().getType();
+  Type from = found.parts.x.getType(), to = found.idiom.results.front().getType();
   if (isa<ShapedType>(from) && isa<ShapedType>(to) && failed(verifyCompatibleShape(from, to)))
     return Miss(MissReason::ResultShape);
-  match_.idiom.arguments = {match_.parts.x};
-  match_.idiom.captured = {match_.parts.preAffine, match_.parts.weight, match_.parts.bias};
-  if (std::optional<Miss> why = checkIdiom(match_.idiom, /*allowExtraResults=*/false))
+  found.idiom.arguments = {found.parts.x};
+  found.idiom.captured = {found.parts.preAffine, found.parts.weight, found.parts.bias};
+  if (std::optional<Miss> why = checkIdiom(found.idiom, /*allowExtraResults=*/false))
     return *why;
-  return std::move(match_);
+  return std::move(found);
 }
 
 MatchResult<NormMatch> basin::onnx::matchNorm(Operation *mean) { return NormWalk(mean).match(); }

@@ -8,7 +8,7 @@
 
 #include "Raise.h"
 
-#include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -117,22 +117,8 @@ Operation *basin::onnx::raise(Idiom &idiom, OpBuilder &b,
                               llvm::function_ref<Operation *(Location, TypeRange)> create) {
   SmallVector<Operation *> sorted = llvm::to_vector(idiom.inside);
   llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-  Operation *last = sorted.back();
-  b.setInsertionPoint(last);
-  Operation *op = create(last->getLoc(), ValueRange(idiom.results).getTypes());
-  Block &form = op->getRegion(0).emplaceBlock();
-  for (Value argument : idiom.arguments)
-    form.addArgument(argument.getType(), argument.getLoc());
-  for (Operation *inner : sorted)
-    inner->moveBefore(&form, form.end());
-  b.setInsertionPointToEnd(&form);
-  auto yield = sink::YieldOp::create(b, last->getLoc(), idiom.results);
-  auto isInForm = [&](OpOperand &use) {
-    return op->getRegion(0).isAncestor(use.getOwner()->getParentRegion());
-  };
-  for (auto [outer, inner] : llvm::zip_equal(idiom.arguments, form.getArguments()))
-    outer.replaceUsesWithIf(inner, isInForm);
-  for (auto [inner, outer] : llvm::zip_equal(yield.getValues(), op->getResults()))
-    inner.replaceUsesWithIf(outer, [&](OpOperand &use) { return !isInForm(use); });
+  b.setInsertionPoint(sorted.back());
+  Operation *op = create(sorted.back()->getLoc(), ValueRange(idiom.results).getTypes());
+  sink::Form(cast<sink::RaisedInterface>(op)).fill(idiom.arguments, sorted, idiom.results);
   return op;
 }

@@ -217,6 +217,16 @@ onnx.graph @full_lengths #g {
   onnx.return
 }
 
+// An operator with a typed op for its shapes that no sink op stands for.
+// CHECK-LABEL: onnx.graph @embed_norm
+// CHECK-NOT: = sink.
+onnx.graph @embed_norm #g {
+  %ids, %table, %v = onnx.node "Source" () {} : () -> (tensor<2x5xi32>, tensor<30x16xf32>, tensor<16xf32>)
+  // expected-remark@+1 {{norm '' not raised: the operator EmbedLayerNormalization has no counterpart in the sink dialect}}
+  %e:2 = onnx.ms.EmbedLayerNormalization(%ids, %ids, %table, %table, %table, %v, %v) : (tensor<2x5xi32>, tensor<2x5xi32>, tensor<30x16xf32>, tensor<30x16xf32>, tensor<30x16xf32>, tensor<16xf32>, tensor<16xf32>) -> (tensor<2x5x16xf32>, tensor<2xi32>)
+  onnx.return
+}
+
 // Operators without a typed op, and a node that does not fit its own, are listed.
 // CHECK-LABEL: onnx.graph @untyped
 // CHECK-NOT: = sink.
