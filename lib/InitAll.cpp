@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The one list of everything that Basin registers. A new dialect, group of passes, pipeline or
-// translation takes one line here, and then every tool, the plugin and the Python extension have it.
+// translation takes one line here. Every tool, the plugin and the Python extension then have it.
 //
 //===----------------------------------------------------------------------===//
 
