@@ -153,7 +153,7 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
   if (spec.mask != AttentionSpec::NoMask)
     makeMask();
   if (spec.sinkKeyValue) {
-    // These are [key heads, rows, columns], whatever layout the other tensors have.
+    // These are [key heads, rows, columns] for any layout of the other tensors.
     Layout layout = std::exchange(p.layout, Layout::HeadsFirst);
     int64_t batch = std::exchange(p.batch, 1);
     sinkKey = make(spec.type, p.keyHeads, p.sinkRows, spec.headDim, p.spread);

@@ -59,7 +59,7 @@ TEST_F(Async, CopiesOfEachSizeAndOfLessThanThat) {
   for (int64_t words : {1, 2, 4}) {
     buildXY(32, [&](KernelBuilder &b) {
       Value t = b.threadX(), index = b.mul(t, b.i32(words));
-      // Odd threads copy only the first word, and the others become zero.
+      // Odd threads copy only the first word, and their other words become zero.
       Value bytes = b.select(b.lessU(b.remU(t, 2), b.i32(1)), b.i32(4 * words), b.i32(4));
       copy(b, index, index, 4 * words, bytes);
       commit(b);

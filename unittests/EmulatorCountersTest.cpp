@@ -99,7 +99,7 @@ TEST_F(Counted, BankConflictsOfSharedMemory) {
   // conflict.
   EXPECT_EQ(countConflicts(2, 2), 0u);
   EXPECT_EQ(countConflicts(4, 4), 0u);
-  // With rows of 128 bytes, the 8 lanes of each quarter meet in the same four banks.
+  // With rows of 128 bytes, the 8 lanes of each of the four quarters meet in the same four banks.
   EXPECT_EQ(countConflicts(32, 4), 4 * 7u);
   EXPECT_EQ(countConflicts(32, 2), 2 * 15u);
   EXPECT_EQ(countConflicts(36, 4), 0u);

@@ -330,7 +330,7 @@ TEST_F(RuntimeFunction, TensorsAreChecked) {
   EXPECT_EQ(with(0, [](auto &x) { x.pointer = nullptr; }), "add: argument 'a' is null");
   EXPECT_EQ(with(1, [](auto &w) { w.pointer = address(0x20008); }),
             "add: argument 'b': expected a pointer aligned to 16 bytes");
-  // The first address has two rows fewer before `sum` than w has. The second is in the workspace.
+  // w reaches 16 bytes into `sum`, and x is in the workspace where h is.
   EXPECT_EQ(with(1, [](auto &w) { w.pointer = address(0x30000 - 2048 + 16); }),
             "block: 'sum': is written, but shares memory with 'w'");
   EXPECT_EQ(with(0, [](auto &x) { x.pointer = address(0x40120); }),

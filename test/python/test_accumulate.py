@@ -271,7 +271,7 @@ def test_attention_figures(metrics):
 
 
 def test_sink_tokens(metrics):
-    """Head 0 looks at the first token, head 1 at position 4, whatever is there."""
+    """Head 0 looks at the first token, head 1 at position 4 for any token."""
     heaviest = metrics["attention"][0]["heaviest"]
     assert heaviest[0]["token"] == {"position": 0, "id": 1, "text": "<s>"}
     assert heaviest[1]["token"] == {"position": 4, "id": None, "text": None}

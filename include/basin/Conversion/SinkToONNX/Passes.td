@@ -31,7 +31,7 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
 }
 
 def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
-  let summary = "each raised op's form and its decomposition as outputs, to be compared";
+  let summary = "output the form and the decomposition of each raised op, to compare them";
   let description = [{
     Lowers every raised op as its form and, over the same operands, as its
     decomposition, which recognition takes the form to mean. The results of both

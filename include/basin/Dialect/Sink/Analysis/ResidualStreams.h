@@ -49,8 +49,8 @@ struct StreamWriter {
   mlir::Value weight;
   /// The axis of the weight that is the stream's dimension axis.
   int64_t axis = -1;
-  /// Set if the writer writes through this use alone. It is a summand that is broadcast along the
-  /// dimension axis, or one of several uses of a constant.
+  /// Set if the writer writes through this use alone. It is a summand that is a constant, which may
+  /// have other uses, or that is broadcast along the dimension axis.
   mlir::OpOperand *use = nullptr;
 };
 

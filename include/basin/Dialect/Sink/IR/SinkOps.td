@@ -435,8 +435,8 @@ def Sink_LaunchOp : Sink_Op<"launch",
       `scalars`, an output, and one of `size` and `stride`, an axis of it
     - (launch_c3) `transposed` names inputs; `shapes` has a list for each axis of an
       output, and each output that has no static type
-    - (launch_c4) `kernel` is an op with a `kernel.contract`, each argument of which is
-      there once
+    - (launch_c4) `kernel` is an op with a `kernel.contract`, and each argument of that
+      contract is there once
   }];
   let arguments = (ins Variadic<AnyType>:$tensors, SymbolRefAttr:$kernel,
                        StrArrayAttr:$inputs, StrArrayAttr:$outputs,

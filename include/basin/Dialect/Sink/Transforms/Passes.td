@@ -66,7 +66,7 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
   ];
   let statistics = [
     Statistic<"numStreams", "streams", "residual streams divided">,
-    Statistic<"numWeights", "weights", "weights that take a factor, or a copy of theirs does">,
+    Statistic<"numWeights", "weights", "weights that take a factor, in place or in a copy">,
     Statistic<"numProducts", "products", "multiplications inserted">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
@@ -110,7 +110,7 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
   ];
   let statistics = [
     Statistic<"numStreams", "streams", "residual streams divided">,
-    Statistic<"numWeights", "weights", "weights that take a factor, or a copy of theirs does">,
+    Statistic<"numWeights", "weights", "weights that take a factor, in place or in a copy">,
     Statistic<"numProducts", "products", "multiplications inserted">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
