@@ -18,8 +18,8 @@
 
 namespace basin {
 
-/// One exponent, or one for each position of the last axis. It is kAny if any exponent fits, because
-/// all elements there are 0, infinite or NaN on both sides.
+/// One exponent, or one for each position of the last axis. It is kAny if any exponent fits,
+/// because all elements there are 0, infinite or NaN on both sides.
 class Scale {
 public:
   static constexpr int kAny = std::numeric_limits<int>::min();
