@@ -29,7 +29,7 @@ C_LICENCE = """|*
 |*
 |*===----------------------------------------------------------------------===*|
 """
-LANGUAGES = {".h": "C++", ".cpp": "C++", ".td": "tablegen", ".c": "C"}
+LANGUAGES = {".h": "C++", ".cpp": "C++", ".def": "C++", ".td": "tablegen", ".c": "C"}
 WIDTH = 80
 # Matches from the first line to the rule that ends the licence, even if a formatter broke lines.
 MANGLED = re.compile(

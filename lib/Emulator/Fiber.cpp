@@ -68,16 +68,16 @@ struct FiberPool::Fiber : FiberPool::Context {
 };
 
 #ifndef BASIN_FIBER_UCONTEXT
-// void basin_switch_stack(void **from, void *to): pushes the registers that a call must
+// void basinSwitchStack(void **from, void *to): pushes the registers that a call must
 // preserve onto the current stack, stores the stack's pointer in `*from`, and continues on
 // the stack `to`.
 asm(R"(
 .text
 .p2align 4
-.globl basin_switch_stack
-.hidden basin_switch_stack
-.type basin_switch_stack, @function
-basin_switch_stack:
+.globl basinSwitchStack
+.hidden basinSwitchStack
+.type basinSwitchStack, @function
+basinSwitchStack:
   pushq %rbp
   pushq %rbx
   pushq %r12
@@ -93,9 +93,9 @@ basin_switch_stack:
   popq %rbx
   popq %rbp
   ret
-.size basin_switch_stack, .-basin_switch_stack
+.size basinSwitchStack, .-basinSwitchStack
 )");
-extern "C" void basin_switch_stack(void **from, void *to);
+extern "C" void basinSwitchStack(void **from, void *to);
 #endif
 
 /// Leaves `from` and continues `to`. `last` says that `from` will not be resumed.
@@ -106,7 +106,7 @@ template <typename Context> static void switchTo(Context &from, Context &to, boo
 #ifdef BASIN_FIBER_UCONTEXT
   swapcontext(&from.context, &to.context);
 #else
-  basin_switch_stack(&from.stackPointer, to.stackPointer);
+  basinSwitchStack(&from.stackPointer, to.stackPointer);
 #endif
 #ifdef BASIN_FIBER_ASAN
   __sanitizer_finish_switch_fiber(from.fakeStack, nullptr, nullptr);

@@ -15,6 +15,7 @@
 #include "Functions.h"
 
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
 
 #include <cmath>
@@ -121,7 +122,7 @@ static llvm::ArrayRef<Named> getTable() {
 
 static std::string symbolOf(llvm::StringRef name) {
   std::string symbol = "basin_emu_" + name.str();
-  std::replace(symbol.begin(), symbol.end(), '.', '_');
+  llvm::replace(symbol, '.', '_');
   return symbol;
 }
 

@@ -83,7 +83,7 @@ void Machine::moveMatrix(char *row, uint32_t *words, uint32_t count, bool transp
       traffic.countRows(rows, site, store);
       moveMatrixWords(warp, matrix, transposed, site);
     }
-    traffic.countMatrixInstruction(count * 128, site, store);
+    traffic.countMatrixInstruction(uint64_t{count} * 128, site, store);
     running = runs;
   });
 }

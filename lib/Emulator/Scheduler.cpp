@@ -60,7 +60,7 @@ llvm::Error Machine::run(KernelFunction function, std::vector<void *> given) {
   for (auto [i, argument] : llvm::enumerate(launch.arguments))
     if (auto *pointer = std::get_if<void *>(&argument)) {
       moved[i] = global.translate(*pointer);
-      arguments[i] = &moved[i];
+      arguments[i] = static_cast<void *>(&moved[i]);
     }
   std::memset(poisonBytes, 0xff, sizeof(poisonBytes));
   Machine *outer = current;

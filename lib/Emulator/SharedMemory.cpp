@@ -13,6 +13,8 @@
 
 #include "Memory.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <cstring>
 
 using namespace basin::emulator;
@@ -39,9 +41,9 @@ llvm::Error SharedMemory::create(size_t newBytes) {
 void SharedMemory::poison() {
   if (bytes)
     std::memset(base, 0xff, bytes);
-  std::fill(cells.begin(), cells.end(), Cell());
-  std::fill(defined.begin(), defined.end(), 0);
-  std::fill(pending.begin(), pending.end(), 0);
+  llvm::fill(cells, Cell());
+  llvm::fill(defined, 0);
+  llvm::fill(pending, 0);
 }
 
 /// Adds a reader and drops those that are ordered before it. When all four places are taken,

@@ -46,7 +46,7 @@ void Traffic::flush(unsigned warp) {
       for (const std::unique_ptr<Group> &group : place.groups)
         countGroup(*group, to[site].memory);
       place.groups.clear();
-      std::fill(std::begin(place.counts), std::end(place.counts), 0);
+      llvm::fill(place.counts, 0);
     }
     accesses.touched.clear();
   };
@@ -76,7 +76,7 @@ void Traffic::countGlobal(const Group &group, MemoryCounters &to) {
     last = std::max(last, end);
   }
   to.instructions += 1;
-  to.sectors += std::unique(sectors.begin(), sectors.end()) - sectors.begin();
+  to.sectors += llvm::unique(sectors) - sectors.begin();
 }
 
 /// Returns how many passes over the 32 banks of 4 bytes one phase needs. A bank serves one
@@ -87,11 +87,11 @@ static uint64_t wavefrontsOf(llvm::ArrayRef<uint64_t> addresses, uint32_t bytes)
     for (uint64_t word = address / 4; word <= (address + bytes - 1) / 4; ++word)
       words.push_back(word);
   llvm::sort(words);
-  words.erase(std::unique(words.begin(), words.end()), words.end());
+  words.erase(llvm::unique(words), words.end());
   unsigned perBank[32] = {};
   for (uint64_t word : words)
     ++perBank[word % 32];
-  return *std::max_element(std::begin(perBank), std::end(perBank));
+  return *llvm::max_element(perBank);
 }
 
 void Traffic::countShared(const Group &group, MemoryCounters &to) {

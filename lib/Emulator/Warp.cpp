@@ -92,7 +92,7 @@ bool Machine::meet(uint32_t mask, uint32_t site,
   }
   mask &= warp.existing;
   uint32_t key = anySite ? kAnySite : site;
-  auto it = llvm::find_if(warp.meetings,
+  auto *it = llvm::find_if(warp.meetings,
                           [&](const Meeting &m) { return m.site == key && m.mask == mask; });
   if (it == warp.meetings.end())
     it = warp.meetings.insert(it, {key, mask, 0});

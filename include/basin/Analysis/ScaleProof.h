@@ -24,16 +24,16 @@
 #ifndef BASIN_ANALYSIS_SCALEPROOF_H
 #define BASIN_ANALYSIS_SCALEPROOF_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "basin/Support/WhyNot.h"
 
-#include <string>
+#include "mlir/IR/BuiltinOps.h"
 
 namespace basin {
 
 /// Returns nothing if `after` is proven to compute the outputs of `before`, or else a reason, which
 /// names a node or a value. Both modules consist of onnx ops with inferred types, and values that
 /// stand for each other have the same name.
-std::optional<std::string> findScaleMismatch(mlir::ModuleOp before, mlir::ModuleOp after);
+WhyNot findScaleMismatch(mlir::ModuleOp before, mlir::ModuleOp after);
 
 } // namespace basin
 

@@ -42,16 +42,15 @@ struct Standing {
 
 class ScaleProof {
 public:
-  std::optional<std::string> prove(ModuleOp before, ModuleOp after);
+  WhyNot prove(ModuleOp before, ModuleOp after);
 
 private:
-  using Why = std::optional<std::string>;
-  Why proveBlocks(Block &before, Block &after);
+  WhyNot proveBlocks(Block &before, Block &after);
   void proveNode(Operation *after);
   std::string explain(Value after, StringRef otherwise) const;
-  Why proveSame(Operation *before, Operation *after);
-  Why proveRegions(Operation *before, Operation *after);
-  Why proveOutputs(Operation *before, Operation *after);
+  WhyNot proveSame(Operation *before, Operation *after);
+  WhyNot proveRegions(Operation *before, Operation *after);
+  WhyNot proveOutputs(Operation *before, Operation *after);
   void takeProduct(MulOp mul);
   void takeSum(AddOp add);
   bool isSkipOfSum(Operation *before, Operation *after);
@@ -184,11 +183,11 @@ bool ScaleProof::isSkipOfSum(Operation *before, Operation *after) {
 // Nodes of both models
 //===----------------------------------------------------------------------===//
 
-ScaleProof::Why ScaleProof::proveSame(Operation *before, Operation *after) {
+WhyNot ScaleProof::proveSame(Operation *before, Operation *after) {
   NodePair pair{before, after, {}};
   std::string name = quote(getNodeName(after));
   if (before->getNumOperands() != after->getNumOperands())
-    return "node " + name + " has other operands than before";
+    return "node " + name + " has another number of operands than before";
   for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
     bool isAbsent = !getInputOrNull(before, i);
     if (isAbsent != !getInputOrNull(after, i))
@@ -202,25 +201,25 @@ ScaleProof::Why ScaleProof::proveSame(Operation *before, Operation *after) {
     std::optional<Scale> scale = relate(a, b);
     if (!scale)
       return explain(b, "operand " + std::to_string(i) + " of node " + name +
-                            " is not proven to stand for what it was");
+                            " is not proven to be the original times powers of two");
     pair.operands.push_back(scale);
   }
   ScaleResults results = applyRule(pair);
   if (!results)
     return "node " + name + " (" + cast<NodeInterface>(after).getOpType().str() +
-           ") has operands whose scales do not go together";
-  if (Why why = proveRegions(before, after))
+           ") cannot take the scales of its operands";
+  if (WhyNot why = proveRegions(before, after))
     return why;
   for (auto [a, b, scale] : llvm::zip_equal(before->getResults(), after->getResults(), *results))
     known.insert({b, {a, scale}});
   return std::nullopt;
 }
 
-ScaleProof::Why ScaleProof::proveRegions(Operation *before, Operation *after) {
+WhyNot ScaleProof::proveRegions(Operation *before, Operation *after) {
   if (before->getNumRegions() != after->getNumRegions())
-    return "node " + quote(getNodeName(after)) + " has other subgraphs than before";
+    return "node " + quote(getNodeName(after)) + " has another number of subgraphs than before";
   for (auto [a, b] : llvm::zip_equal(before->getRegions(), after->getRegions()))
-    if (Why why = proveBlocks(a.front(), b.front()))
+    if (WhyNot why = proveBlocks(a.front(), b.front()))
       return why;
   return std::nullopt;
 }
@@ -239,7 +238,7 @@ void ScaleProof::proveNode(Operation *after) {
       known.insert({after->getResult(0), {before->getResult(0), Scale()}});
       return;
     }
-    if (Why why = proveSame(before, after))
+    if (WhyNot why = proveSame(before, after))
       for (Value result : after->getResults())
         reasons[result] = *why;
     return;
@@ -250,25 +249,25 @@ void ScaleProof::proveNode(Operation *after) {
     takeSum(add);
 }
 
-ScaleProof::Why ScaleProof::proveOutputs(Operation *before, Operation *after) {
+WhyNot ScaleProof::proveOutputs(Operation *before, Operation *after) {
   if (before->getNumOperands() != after->getNumOperands())
-    return std::string("there are other outputs than before");
+    return "there is another number of outputs than before";
   for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
     std::optional<Scale> scale = relate(a, b);
     std::string name = quote(getValueName(a));
     if (!scale)
-      return explain(b, "output " + name + " is not proven to stand for what it was");
+      return explain(b, "output " + name + " is not proven to equal the original");
     if (!scale->isNone())
-      return "output " + name + " is scaled";
+      return "output " + name + " is scaled by powers of two";
   }
   return std::nullopt;
 }
 
-ScaleProof::Why ScaleProof::proveBlocks(Block &before, Block &after) {
+WhyNot ScaleProof::proveBlocks(Block &before, Block &after) {
   // Sibling subgraphs may use the same names, so each one restores the names that it hides.
   SmallVector<std::pair<StringRef, Value>> hidden;
   if (before.getNumArguments() != after.getNumArguments())
-    return std::string("a graph has other inputs than before");
+    return "a graph has another number of inputs than before";
   for (auto [a, b] : llvm::zip_equal(before.getArguments(), after.getArguments()))
     known.insert({b, {a, Scale()}});
   for (Operation &op : before) {
@@ -278,7 +277,7 @@ ScaleProof::Why ScaleProof::proveBlocks(Block &before, Block &after) {
     if (isSkip(&op))
       skips.insert({{op.getOperand(0), op.getOperand(1)}, &op});
   }
-  Why why;
+  WhyNot why;
   for (Operation &op : after)
     if (isa<ReturnOp>(op))
       why = proveOutputs(before.getTerminator(), &op);
@@ -289,25 +288,25 @@ ScaleProof::Why ScaleProof::proveBlocks(Block &before, Block &after) {
   return why;
 }
 
-std::optional<std::string> ScaleProof::prove(ModuleOp before, ModuleOp after) {
+WhyNot ScaleProof::prove(ModuleOp before, ModuleOp after) {
   auto graph = [](ModuleOp module) -> GraphOp {
     auto graphs = module.getOps<GraphOp>();
     return graphs.empty() ? GraphOp() : *graphs.begin();
   };
   GraphOp a = graph(before), b = graph(after);
   if (!a || !b)
-    return std::string("expected a main graph on both sides");
+    return "expected a main graph in both models";
   // Rules do not look into the functions that are called, so the functions must be equal.
   SymbolTable functions(before);
   for (FunctionOp function : after.getOps<FunctionOp>()) {
     auto same = functions.lookup<FunctionOp>(function.getSymName());
     if (!same || !OperationEquivalence::isEquivalentTo(
                      same, function, OperationEquivalence::Flags::IgnoreLocations))
-      return "function " + quote(function.getName()) + " is not what it was";
+      return "function " + quote(function.getName()) + " differs from the original";
   }
   return proveBlocks(a.getBody().front(), b.getBody().front());
 }
 
-std::optional<std::string> basin::findScaleMismatch(ModuleOp before, ModuleOp after) {
+WhyNot basin::findScaleMismatch(ModuleOp before, ModuleOp after) {
   return ScaleProof().prove(before, after);
 }

@@ -121,29 +121,27 @@ static std::optional<Miss> checkUses(sink::AttentionOp op, AttentionGate &m) {
     if (inner != m.product)
       for (Operation *user : inner->getUsers())
         if (!m.inside.contains(user))
-          return Miss{"the result is used beside its gate", m.product};
+          return Miss(MissReason::AttentionGateResultUsed).at(m.product);
   for (Value result : op->getResults())
     for (Operation *user : result.getUsers()) {
       if (m.inside.contains(user))
         continue;
       if (result == op.getResult())
-        return Miss{"the result is used beside its gate", m.product};
+        return Miss(MissReason::AttentionGateResultUsed).at(m.product);
       Operation *ancestor = block->findAncestorOpInBlock(*user);
       if (!ancestor || ancestor->isBeforeInBlock(m.product))
-        return Miss{"another result is used before the gate", m.product};
+        return Miss(MissReason::AttentionGateOtherResult).at(m.product);
     }
   return std::nullopt;
 }
 
-std::optional<std::variant<AttentionGate, Miss>>
-basin::onnx::matchAttentionGate(sink::AttentionOp op) {
-  using Result = std::variant<AttentionGate, Miss>;
+MatchResult<AttentionGate> basin::onnx::matchAttentionGate(sink::AttentionOp op) {
   if (op.getForm().empty() || op.getGate())
-    return std::nullopt;
+    return Unrelated();
   AttentionGate m;
   m.layout = op.getResultLayout();
   if (m.layout == Layout::hsd || m.layout == Layout::packed)
-    return std::nullopt;
+    return Unrelated();
   for (Value cur = op.getResult();;) {
     auto isGating = [&](Operation *user) {
       Value other = isa<MulOp>(user) ? otherOperand(user, cur) : Value();
@@ -155,16 +153,16 @@ basin::onnx::matchAttentionGate(sink::AttentionOp op) {
       m.gate = otherOperand(*user, cur);
       m.inside.insert(m.product);
       if (!isBroadcastTo(m.gate, cur))
-        return Result(Miss{"the gate is not proven to be broadcast to the result", m.product});
+        return Miss(MissReason::AttentionGateShape).at(m.product);
       if (std::optional<Miss> why = checkUses(op, m))
-        return Result(*why);
-      return Result(std::move(m));
+        return *why;
+      return m;
     }
     Operation *next = getOnlyReader(cur);
     std::optional<Layout> layout =
         next && next->getBlock() == op->getBlock() ? stepLayout(next, m.layout) : std::nullopt;
     if (!layout)
-      return std::nullopt;
+      return Unrelated();
     m.layout = *layout;
     m.inside.insert(next);
     cur = next->getResult(0);

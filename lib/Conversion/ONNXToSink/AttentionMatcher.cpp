@@ -40,23 +40,23 @@ namespace {
 class AttentionWalk {
 public:
   explicit AttentionWalk(Operation *softmax) : softmax(softmax) { m.parts.scale = 1; }
-  std::variant<AttentionMatch, Miss> match();
+  MatchResult<AttentionMatch> match();
 
 private:
   std::optional<Miss> toScores();
   std::optional<Miss> scoresStep(Operation *op);
   std::optional<Miss> takeMask(Operation *op);
   std::optional<Miss> takeFill(WhereOp where);
-  std::optional<Miss> checkMask(Operation *op) const;
+  std::optional<Miss> checkMask() const;
   std::optional<Miss> takeSinkColumn(ConcatOp concat);
   bool takeSoftcap(Value &cur);
   std::optional<Miss> toOperands();
   std::optional<Miss> toResult();
-  std::string takeSinkRows();
+  std::optional<Miss> takeSinkRows();
   std::optional<Miss> checkShapes();
   bool isSquare() const;
   bool hasAllKeys() const;
-  StringRef finish(bool allArguments);
+  std::optional<Miss> finish(bool allArguments);
 
   Operation *softmax;
   /// A constant factor has been met: mask and softcap would stand inside it.
@@ -68,8 +68,6 @@ private:
 };
 
 } // namespace
-
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
 
 /// Whether a mask is broadcast to the scores, not the scores to the mask: where
 /// one of two sizes is dynamic, the other may be what grows it.
@@ -87,12 +85,12 @@ static bool isNoLarger(Value mask, Value scores) {
 }
 
 /// The mask and the scores, which `cur` is, have shapes that go together.
-std::optional<Miss> AttentionWalk::checkMask(Operation *op) const {
+std::optional<Miss> AttentionWalk::checkMask() const {
   if (!isNoLarger(m.parts.mask, cur))
-    return Miss{"its mask is not proven to be no larger than its scores", op};
+    return Miss(MissReason::AttentionMaskShape);
   Type type = getElementTypeOf(m.parts.mask);
   if (m.parts.maskKind == MaskKind::additive && type && !isRealType(type))
-    return Miss{"its mask is not of f16, bf16, f32 or f64", op};
+    return Miss(MissReason::ElementType, "mask", type);
   return std::nullopt;
 }
 
@@ -100,27 +98,27 @@ std::optional<Miss> AttentionWalk::checkMask(Operation *op) const {
 std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
   bool keeps = isHiddenScore(where.getY());
   if (!keeps && !isHiddenScore(where.getX()))
-    return miss("its Where does not replace scores by a large negative constant");
+    return Miss(MissReason::AttentionFill);
   Value fill = keeps ? where.getY() : where.getX();
   m.parts.mask = where.getCondition();
   m.parts.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
   cur = keeps ? where.getX() : where.getY();
   std::optional<double> number = evaluateFactor(fill, cur);
   if (!number)
-    return miss("the constant that stands for hidden scores has more axes than they have");
+    return Miss(MissReason::AttentionFillShape);
   if (std::isfinite(*number))
     m.parts.maskFill = number;
-  return checkMask(where);
+  return checkMask();
 }
 
 /// s + mask, or a Where.
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.parts.mask)
-    return miss("it has two masks");
+    return Miss(MissReason::AttentionTwoMasks);
   if (sawScale)
-    return miss("its scores are scaled after the mask");
+    return Miss(MissReason::AttentionScaleAfterMask);
   if (m.parts.softcap)
-    return miss("its mask is added before the softcap");
+    return Miss(MissReason::AttentionMaskBeforeSoftcap);
   m.idiom.inside.insert(op);
   if (auto where = dyn_cast<WhereOp>(op))
     return takeFill(where);
@@ -146,23 +144,23 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   };
   unsigned index = isScores(op->getOperand(0)) ? 0 : 1;
   if (!isScores(op->getOperand(index)))
-    return miss("neither summand of its mask comes from a product of queries and keys");
+    return Miss(MissReason::AttentionSummands);
   cur = op->getOperand(index);
   m.parts.mask = op->getOperand(1 - index);
   m.parts.maskKind = MaskKind::additive;
-  return checkMask(op);
+  return checkMask();
 }
 
 /// A column of one logit a head, beside the scores as the Softmax takes them.
 std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
   if (column)
-    return miss("it has two columns beside its scores");
+    return Miss(MissReason::AttentionTwoColumns);
   if (sawScale || m.parts.mask || m.parts.softcap)
-    return miss("what stands beside its scores is scaled, masked or capped with them");
-  auto found = matchSinkColumn(concat);
-  if (auto *why = std::get_if<std::string>(&found))
-    return miss(*why);
-  column = std::move(std::get<SinkColumn>(found));
+    return Miss(MissReason::AttentionColumnChanged);
+  MatchResult<SinkColumn> found = matchSinkColumn(concat);
+  if (const Miss *why = found.getMiss())
+    return *why;
+  column = std::move(*found.getMatch());
   m.parts.sinkLogit = column->logit;
   m.idiom.inside.insert(column->ops.begin(), column->ops.end());
   cur = column->scores;
@@ -201,8 +199,10 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     // What a row loses as a whole, its Softmax does not see; a cap, another
     // column or a scale between them does.
     Value source = matchRowMax(sub, m.idiom.inside);
-    if (!source || sawScale || m.parts.mask || m.parts.softcap || column)
-      return miss("something other than their largest is subtracted from the scores");
+    if (!source)
+      return Miss(MissReason::AttentionSubtracts);
+    if (sawScale || m.parts.mask || m.parts.softcap || column)
+      return Miss(MissReason::AttentionMaximumEarly);
     cur = source;
     return std::nullopt;
   }
@@ -210,9 +210,9 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     bool hadCap = m.parts.softcap.has_value();
     if (takeSoftcap(cur)) {
       if (hadCap)
-        return miss("it has two softcaps");
+        return Miss(MissReason::AttentionTwoSoftcaps);
       if (sawScale)
-        return miss("its scores are scaled after the softcap");
+        return Miss(MissReason::AttentionScaleAfterSoftcap);
       return std::nullopt;
     }
     if (std::optional<Scaled> scaled = matchScaled(cur, m.idiom.inside)) {
@@ -221,11 +221,9 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
       cur = scaled->source;
       return std::nullopt;
     }
-    return miss("its scores are multiplied by something that is no constant");
+    return Miss(MissReason::AttentionFactor);
   }
-  return miss("expected scale, mask or a product of queries and keys above the "
-              "Softmax, but got " +
-              op->getName().getStringRef());
+  return Miss(MissReason::AttentionAbove, op);
 }
 
 std::optional<Miss> AttentionWalk::toScores() {
@@ -239,16 +237,14 @@ std::optional<Miss> AttentionWalk::toScores() {
     if (std::optional<Miss> why = scoresStep(op))
       return why;
   }
-  return miss("no product of queries and keys is above the Softmax");
+  return Miss(MissReason::AttentionNoScores);
 }
 
 std::optional<Miss> AttentionWalk::toOperands() {
   auto matmul = cast<MatMulOp>(scores);
-  HeadPath query, key;
-  if (auto why = walkQuery(matmul.getA(), query))
-    return miss(*why);
-  if (auto why = walkKey(matmul.getB(), key))
-    return miss(*why);
+  HeadPath query = walkQuery(matmul.getA()), key;
+  if (std::optional<Miss> why = walkKey(matmul.getB(), key))
+    return why;
   m.parts.query = query.value;
   m.parts.key = key.value;
   m.parts.queryLayout = query.layout;
@@ -281,22 +277,20 @@ std::optional<Miss> AttentionWalk::toResult() {
         next = user;
     }
     if (!next)
-      return miss("no product with values is below the Softmax");
+      return Miss(MissReason::AttentionNoValues);
     m.idiom.inside.insert(next);
     if (isa<SliceOp, SplitOp>(next)) {
       Value rest = dropped ? Value() : matchDroppedColumn(next, probs, *column);
       if (!rest)
-        return miss("what is cut off its probabilities is not proven to be the logits' column");
+        return Miss(MissReason::AttentionColumnDropped);
       dropped = true;
       probs = rest;
       continue;
     }
     if (auto matmul = dyn_cast<MatMulOp>(next)) {
       if (column && !dropped)
-        return miss("the logits' column is not cut off its probabilities");
-      HeadPath value;
-      if (auto why = walkValue(matmul.getB(), value))
-        return miss(*why);
+        return Miss(MissReason::AttentionColumnKept);
+      HeadPath value = walkValue(matmul.getB());
       m.parts.value = value.value;
       m.parts.valueLayout = value.layout;
       m.idiom.inside.insert(value.ops.begin(), value.ops.end());
@@ -307,8 +301,7 @@ std::optional<Miss> AttentionWalk::toResult() {
       auto isNaN = where.getCondition().getDefiningOp<IsNaNOp>();
       if (!isNaN || isNaN.getX() != probs || where.getY() != probs ||
           evaluateScalar(where.getX()) != 0.0)
-        return miss("its probabilities are selected by something that is not their "
-                    "being NaN");
+        return Miss(MissReason::AttentionSelects);
       m.parts.zeroHiddenRows = true;
     }
     probs = next->getResult(0);
@@ -316,20 +309,20 @@ std::optional<Miss> AttentionWalk::toResult() {
 }
 
 /// Learned rows before keys and values become operands of their own, if the mask
-/// leaves them visible. The reason if not; empty where there are none.
-std::string AttentionWalk::takeSinkRows() {
+/// leaves them visible. Nothing changes where there are none.
+std::optional<Miss> AttentionWalk::takeSinkRows() {
   if (m.parts.keyLayout != Layout::bhsd || m.parts.valueLayout != Layout::bhsd)
     return {};
   std::optional<SinkRows> key = matchSinkRows(m.parts.key), value = matchSinkRows(m.parts.value);
   if (!key || !value)
     return {};
   if (key->count != value->count || key->heads != value->heads)
-    return "there are not as many rows of keys as of values";
+    return Miss(MissReason::RowsDiffer, key->count, key->heads, value->count, value->heads);
   bool owned = true;
   if (m.parts.mask) {
     Value rest = matchVisibleColumns(m.parts.mask, *m.parts.maskKind, key->count);
     if (!rest)
-      return "the mask is not proven to leave them visible";
+      return Miss(MissReason::RowsMasked);
     // A mask that other layers read too stays outside, with what makes it.
     owned = m.parts.mask.hasOneUse();
     if (owned)
@@ -343,8 +336,7 @@ std::string AttentionWalk::takeSinkRows() {
   m.parts.sinkKey = key->rows;
   m.parts.sinkValue = value->rows;
   m.parts.kvHeads = key->heads;
-  StringRef why = finish(/*allArguments=*/owned);
-  return why.str();
+  return finish(/*allArguments=*/owned);
 }
 
 /// Head counts, from whichever operand shows them.
@@ -354,16 +346,11 @@ std::optional<Miss> AttentionWalk::checkShapes() {
     return axis ? getDim(value, *axis) : std::nullopt;
   };
   std::optional<int64_t> rank = getRank(m.parts.query);
-  if (!rank)
-    return miss("the rank of its query is unknown");
-  if (*rank != 4 && *rank != 3)
-    return miss("its query has rank " + Twine(*rank) +
-                "; expected [batch, heads, "
-                "sequence, head dim]");
+  if (rank != 4 && rank != 3)
+    return Miss(MissReason::RankOfHeads, "query", describeRank(rank));
   for (auto [what, value] : {std::pair("key", m.parts.key), std::pair("value", m.parts.value)})
     if (std::optional<int64_t> other = getRank(value); other && *other != *rank)
-      return miss("its query has rank " + Twine(*rank) + ", but its " + what + " has rank " +
-                  Twine(*other));
+      return Miss(MissReason::AttentionRanks, *rank, what, *other);
   if (*rank == 3)
     m.parts.queryLayout = m.parts.valueLayout = Layout::hsd;
   m.parts.resultLayout = m.parts.queryLayout;
@@ -374,16 +361,15 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   if (!m.parts.heads && *rank == 4)
     m.parts.heads = getDim(scores->getResult(0), 1);
   if (m.parts.heads && m.parts.kvHeads && *m.parts.heads % *m.parts.kvHeads != 0)
-    return miss("its " + Twine(*m.parts.heads) + " query heads are no multiple of " +
-                Twine(*m.parts.kvHeads) + " key heads");
-  if (column && (*rank != 4 || (m.parts.heads && *m.parts.heads != column->heads)))
-    return miss("its column of logits has " + Twine(column->heads) +
-                " heads, but its query is of another shape");
+    return Miss(MissReason::AttentionHeads, *m.parts.heads, *m.parts.kvHeads);
+  if (column && *rank != 4)
+    return Miss(MissReason::AttentionColumnHeads, column->heads, describeRank(rank));
+  if (column && m.parts.heads && *m.parts.heads != column->heads)
+    return Miss(MissReason::AttentionColumnHeads, column->heads, *m.parts.heads);
   if (column)
     m.parts.heads = column->heads;
   if (m.parts.kvHeads && valueHeads && *m.parts.kvHeads != *valueHeads)
-    return miss("it has " + Twine(*m.parts.kvHeads) + " key heads but " + Twine(*valueHeads) +
-                " value heads");
+    return Miss(MissReason::AttentionValueHeads, *m.parts.kvHeads, *valueHeads);
   return std::nullopt;
 }
 
@@ -421,8 +407,8 @@ bool AttentionWalk::hasAllKeys() const {
 }
 
 /// What the form takes: all operands in order, or only the first three where the
-/// others are made of values that stay outside. Why it cannot be one op, or null.
-StringRef AttentionWalk::finish(bool allArguments) {
+/// others are made of values that stay outside. Why it cannot be one op, or nothing.
+std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   KeyCount keys = isSquare()     ? KeyCount::asQueries
                   : hasAllKeys() ? KeyCount::atLeast
                                  : KeyCount::any;
@@ -435,32 +421,32 @@ StringRef AttentionWalk::finish(bool allArguments) {
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);
 }
 
-std::variant<AttentionMatch, Miss> AttentionWalk::match() {
+MatchResult<AttentionMatch> AttentionWalk::match() {
   auto op = cast<SoftmaxOp>(softmax);
   // Before opset 13 the default axis was 1, and all from there was one axis.
   int64_t axis = op.getAxis().value_or(getOpsetVersion(softmax) >= 13 ? -1 : 1);
   if (!isLastAxis(op.getInput(), axis))
-    return miss("its Softmax is not over the last axis");
+    return Miss(MissReason::AttentionAxis);
   for (auto step : {&AttentionWalk::toScores, &AttentionWalk::toOperands, &AttentionWalk::toResult,
                     &AttentionWalk::checkShapes})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
   if (hasNarrowerCast(m.idiom.inside, m.parts.query))
-    return miss("it is computed in a narrower type than its query's");
+    return Miss(MissReason::NarrowerType, "query");
   AttentionMatch plain = m;
-  std::string rows = takeSinkRows();
-  if (rows.empty() && m.parts.sinkKey)
+  std::optional<Miss> rows = takeSinkRows();
+  if (!rows && m.parts.sinkKey)
     return std::move(m);
   m = std::move(plain);
   m.rowsMiss = std::move(rows);
-  if (StringRef why = finish(/*allArguments=*/true); !why.empty())
-    return miss(why);
+  if (std::optional<Miss> why = finish(/*allArguments=*/true))
+    return *why;
   return std::move(m);
 }
 
-std::optional<std::variant<AttentionMatch, Miss>> basin::onnx::matchAttention(Operation *softmax) {
-  std::variant<AttentionMatch, Miss> result = AttentionWalk(softmax).match();
-  if (std::holds_alternative<Miss>(result) && isClassifier(softmax))
-    return std::nullopt;
+MatchResult<AttentionMatch> basin::onnx::matchAttention(Operation *softmax) {
+  MatchResult<AttentionMatch> result = AttentionWalk(softmax).match();
+  if (result.getMiss() && isClassifier(softmax))
+    return Unrelated();
   return result;
 }

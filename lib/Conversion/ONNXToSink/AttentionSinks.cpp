@@ -69,11 +69,10 @@ static Value findLogits(Value column, int64_t &heads, Ops &ops) {
   return cur;
 }
 
-std::variant<SinkColumn, std::string> basin::onnx::matchSinkColumn(ConcatOp concat) {
+MatchResult<SinkColumn> basin::onnx::matchSinkColumn(ConcatOp concat) {
   if (concat->getNumOperands() != 2 ||
       !isLastAxis(concat->getResult(0), concat.getAxis().value_or(0)))
-    return "its scores are put together with others on another axis than the keys', or with more "
-           "than one value";
+    return Miss(MissReason::AttentionConcat);
   for (unsigned index : {1u, 0u}) {
     SinkColumn column;
     column.logit = findLogits(concat->getOperand(index), column.heads, column.ops);
@@ -84,7 +83,7 @@ std::variant<SinkColumn, std::string> basin::onnx::matchSinkColumn(ConcatOp conc
     column.ops.insert(concat);
     return column;
   }
-  return "what stands beside its scores is not proven to be one logit a head";
+  return Miss(MissReason::AttentionColumn);
 }
 
 static std::optional<int64_t> evaluateInt(Value value) {

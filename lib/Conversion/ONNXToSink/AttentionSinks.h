@@ -15,10 +15,9 @@
 #define BASIN_LIB_CONVERSION_ONNXTOSINK_ATTENTIONSINKS_H
 
 #include "Leaves.h"
+#include "Miss.h"
 
 #include "basin/Dialect/Sink/IR/Sink.h"
-
-#include <variant>
 
 namespace basin::onnx {
 
@@ -32,7 +31,7 @@ struct SinkColumn {
 };
 
 /// The two parts of a Concat, or why they are none.
-std::variant<SinkColumn, std::string> matchSinkColumn(ConcatOp concat);
+MatchResult<SinkColumn> matchSinkColumn(ConcatOp concat);
 
 /// The probabilities of the keys where `op`, a Slice or Split of `probs`, drops
 /// the column; null where that is not proven.

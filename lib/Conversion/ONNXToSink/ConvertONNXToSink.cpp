@@ -43,86 +43,89 @@ private:
   void raiseAttention(Operation *anchor, OpBuilder &b);
   void raiseAttentionGates();
   void reportMiss(Operation *anchor, StringRef what, const Miss &miss);
+  template <typename Match>
+  Match *accept(MatchResult<Match> &result, Operation *anchor, StringRef what);
 };
 
 } // namespace
 
 void ConvertONNXToSinkPass::reportMiss(Operation *anchor, StringRef what, const Miss &miss) {
-  anchor->setAttr(sink::kMissAttr, StringAttr::get(&getContext(), miss.reason));
+  Operation *op = miss.op ? miss.op : anchor;
+  std::string reason = miss.describe();
+  op->setAttr(sink::kMissAttr, StringAttr::get(&getContext(), reason));
   if (explain)
-    anchor->emitRemark() << what << " '" << getNodeName(anchor) << "' not raised: " << miss.reason;
+    op->emitRemark() << what << " '" << getNodeName(op) << "' not raised: " << reason;
+}
+
+/// The match; null without one, after a miss is reported.
+template <typename Match>
+Match *ConvertONNXToSinkPass::accept(MatchResult<Match> &result, Operation *anchor,
+                                     StringRef what) {
+  if (const Miss *miss = result.getMiss())
+    reportMiss(anchor, what, *miss);
+  return result.getMatch();
 }
 
 void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
   auto result = matchNorm(anchor);
-  if (!result)
+  NormMatch *m = accept(result, anchor, "norm");
+  if (!m)
     return;
-  if (auto *why = std::get_if<Miss>(&*result))
-    return reportMiss(anchor, "norm", *why);
-  NormMatch &m = std::get<NormMatch>(*result);
-  if (m.epsilonOp)
-    sink::Form::mark(m.epsilonOp, sink::Slot::epsilon);
-  if (m.preAffineOp)
-    sink::Form::mark(m.preAffineOp, sink::Slot::pre_affine);
+  if (m->epsilonOp)
+    sink::Form::mark(m->epsilonOp, sink::Slot::epsilon);
+  if (m->preAffineOp)
+    sink::Form::mark(m->preAffineOp, sink::Slot::pre_affine);
   ++numNorms;
-  raise(m.idiom, b, [&](Location loc, TypeRange types) -> Operation * {
-    return sink::createNorm(b, loc, m.parts, types[0]);
+  raise(m->idiom, b, [&](Location loc, TypeRange types) -> Operation * {
+    return sink::createNorm(b, loc, m->parts, types[0]);
   });
 }
 
 void ConvertONNXToSinkPass::raiseDyT(Operation *anchor, OpBuilder &b) {
   auto result = matchDyT(anchor);
-  if (!result)
+  DyTMatch *m = accept(result, anchor, "dynamic tanh");
+  if (!m)
     return;
-  if (auto *why = std::get_if<Miss>(&*result))
-    return reportMiss(anchor, "dynamic tanh", *why);
-  DyTMatch &m = std::get<DyTMatch>(*result);
   ++numDyT;
-  raise(m.idiom, b, [&](Location loc, TypeRange types) {
-    return sink::DyTOp::create(b, loc, types[0], m.x, m.alpha, m.gamma, m.beta);
+  raise(m->idiom, b, [&](Location loc, TypeRange types) {
+    return sink::DyTOp::create(b, loc, types[0], m->x, m->alpha, m->gamma, m->beta);
   });
 }
 
 void ConvertONNXToSinkPass::raiseGate(Operation *anchor, OpBuilder &b) {
   auto result = matchGate(anchor);
-  if (!result)
+  GateMatch *m = accept(result, anchor, "gate");
+  if (!m)
     return;
-  if (auto *why = std::get_if<Miss>(&*result))
-    return reportMiss(anchor, "gate", *why);
-  GateMatch &m = std::get<GateMatch>(*result);
   ++numGates;
-  raise(m.idiom, b, [&](Location loc, TypeRange types) {
-    return sink::GateOp::create(b, loc, types[0], m.x, m.wDown, m.wUp, m.activation);
+  raise(m->idiom, b, [&](Location loc, TypeRange types) {
+    return sink::GateOp::create(b, loc, types[0], m->x, m->wDown, m->wUp, m->activation);
   });
 }
 
 void ConvertONNXToSinkPass::raiseRotary(Operation *anchor, OpBuilder &b) {
   auto result = matchRotary(anchor);
-  if (!result)
+  RotaryMatch *m = accept(result, anchor, "rotary embedding");
+  if (!m)
     return;
-  if (auto *why = std::get_if<Miss>(&*result))
-    return reportMiss(anchor, "rotary embedding", *why);
-  RotaryMatch &m = std::get<RotaryMatch>(*result);
   ++numRotary;
-  raise(m.idiom, b, [&](Location loc, TypeRange types) {
-    return sink::RotaryOp::create(b, loc, types[0], m.x, m.cos, m.sin, Value(), m.interleaved,
-                                  m.halfTables, m.layout, IntegerAttr(),
-                                  b.getI64IntegerAttr(m.dim));
+  raise(m->idiom, b, [&](Location loc, TypeRange types) {
+    return sink::RotaryOp::create(b, loc, types[0], m->x, m->cos, m->sin, Value(), m->interleaved,
+                                  m->halfTables, m->layout, IntegerAttr(),
+                                  b.getI64IntegerAttr(m->dim));
   });
 }
 
 void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
   auto result = matchAttention(anchor);
-  if (!result)
+  AttentionMatch *m = accept(result, anchor, "attention");
+  if (!m)
     return;
-  if (auto *why = std::get_if<Miss>(&*result))
-    return reportMiss(anchor, "attention", *why);
-  AttentionMatch &m = std::get<AttentionMatch>(*result);
-  if (!m.rowsMiss.empty())
-    reportMiss(anchor, "learned rows of attention", {m.rowsMiss});
+  if (m->rowsMiss)
+    reportMiss(anchor, "learned rows of attention", *m->rowsMiss);
   ++numAttention;
-  raise(m.idiom, b, [&](Location loc, TypeRange types) {
-    return sink::AttentionOp::create(b, loc, types, m.parts);
+  raise(m->idiom, b, [&](Location loc, TypeRange types) {
+    return sink::AttentionOp::create(b, loc, types, m->parts);
   });
 }
 
@@ -131,26 +134,22 @@ void ConvertONNXToSinkPass::raiseAttentionGates() {
   getOperation().walk([&](sink::AttentionOp op) { ops.push_back(op); });
   for (sink::AttentionOp op : ops) {
     auto result = matchAttentionGate(op);
-    if (!result)
-      continue;
-    if (auto *why = std::get_if<Miss>(&*result))
-      reportMiss(why->op, "gate of attention", *why);
-    else
-      raiseAttentionGate(op, std::get<AttentionGate>(*result));
+    if (AttentionGate *gate = accept(result, op, "gate of attention"))
+      raiseAttentionGate(op, *gate);
   }
 }
 
 void ConvertONNXToSinkPass::raiseFused(Operation *op, OpBuilder &b) {
-  std::optional<FusedMatch> match = raiseFusedOp(op, b);
-  if (!match)
-    match = explainUntypedOp(op);
-  if (!match)
+  StringRef kind = getFusedKind(cast<NodeInterface>(op));
+  if (kind.empty())
     return;
-  if (!match->raised)
-    return reportMiss(op, match->kind, match->miss);
-  numNorms += isa<sink::NormInterface>(match->raised);
-  numRotary += isa<sink::RotaryOp>(match->raised);
-  numAttention += isa<sink::AttentionOp>(match->raised);
+  auto result = raiseFusedOp(op, b);
+  Operation **raised = accept(result, op, kind);
+  if (!raised)
+    return;
+  numNorms += isa<sink::NormInterface>(*raised);
+  numRotary += isa<sink::RotaryOp>(*raised);
+  numAttention += isa<sink::AttentionOp>(*raised);
 }
 
 void ConvertONNXToSinkPass::runOnOperation() {

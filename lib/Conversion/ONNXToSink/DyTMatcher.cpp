@@ -22,8 +22,6 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
-
 static bool isWeight(Value value) { return isConstant(skipCasts(value)); }
 
 /// One element, of no higher rank than `x`: broadcasting it changes no shape.
@@ -63,7 +61,7 @@ static std::optional<Miss> matchScale(MulOp product, DyTMatch &m) {
       m.idiom.inside.insert(product);
       return std::nullopt;
     }
-  return miss("its alpha is not one number");
+  return Miss(MissReason::DyTAlpha);
 }
 
 /// Downward from gamma tanh(...): beta, and a cast back to x's type.
@@ -87,11 +85,10 @@ static void matchTail(DyTMatch &m, Value cur) {
   m.idiom.results = {cur};
 }
 
-std::optional<std::variant<DyTMatch, Miss>> basin::onnx::matchDyT(Operation *op) {
-  using Result = std::variant<DyTMatch, Miss>;
+MatchResult<DyTMatch> basin::onnx::matchDyT(Operation *op) {
   auto tanh = dyn_cast<TanhOp>(op);
   if (!tanh)
-    return std::nullopt;
+    return Unrelated();
   DyTMatch m;
   Ops &inside = m.idiom.inside;
   inside.insert(tanh);
@@ -105,21 +102,21 @@ std::optional<std::variant<DyTMatch, Miss>> basin::onnx::matchDyT(Operation *op)
   Value gamma = product ? otherOperand(product, cur) : Value();
   // Products of two computed values are no near miss.
   if (!gamma || !(isWeight(gamma) || getRank(gamma) == 1))
-    return std::nullopt;
+    return Unrelated();
   if (std::optional<Miss> why = matchScale(scaled, m))
-    return Result(*why);
+    return *why;
   if (!getDim(m.x, -1))
-    return Result(miss("the size of its last axis is unknown"));
+    return Miss(MissReason::DyTSize);
   if (!isVectorOf(gamma, m.x))
-    return Result(miss("its weight is not a vector of the last axis' size"));
+    return Miss(MissReason::NotVector, "weight");
   m.gamma = gamma;
   inside.insert(product);
   matchTail(m, product->getResult(0));
   if (hasNarrowerCast(inside, m.x))
-    return Result(miss("it is computed in a narrower type than its input's"));
+    return Miss(MissReason::NarrowerType, "input");
   m.idiom.arguments = {m.x};
   m.idiom.captured = {m.alpha, m.gamma, m.beta};
-  if (StringRef why = checkIdiom(m.idiom, /*allowExtraResults=*/false); !why.empty())
-    return Result(miss(why));
-  return Result(std::move(m));
+  if (std::optional<Miss> why = checkIdiom(m.idiom, /*allowExtraResults=*/false))
+    return *why;
+  return m;
 }

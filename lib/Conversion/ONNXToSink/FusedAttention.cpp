@@ -26,8 +26,6 @@ using basin::sink::AttentionParts;
 using basin::sink::Layout;
 using basin::sink::MaskKind;
 
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
-
 namespace {
 
 /// The parts of an attention as an operator has them: in bsd by default.
@@ -46,13 +44,13 @@ struct OperatorParts : AttentionParts {
 class FusedAttentionRaiser {
 public:
   FusedAttentionRaiser(Operation *op, OpBuilder &b) : op(op), b(b) {}
-  FusedResult raise(AttentionOp attention);
-  FusedResult raise(MSAttentionOp attention);
-  FusedResult raise(MSMultiHeadAttentionOp attention);
-  FusedResult raise(MSGroupQueryAttentionOp attention);
+  RaiseResult raise(AttentionOp attention);
+  RaiseResult raise(MSAttentionOp attention);
+  RaiseResult raise(MSMultiHeadAttentionOp attention);
+  RaiseResult raise(MSGroupQueryAttentionOp attention);
 
 private:
-  FusedResult raise(OperatorParts &parts);
+  RaiseResult raise(OperatorParts &parts);
 
   Operation *op;
   OpBuilder &b;
@@ -60,7 +58,7 @@ private:
 
 } // namespace
 
-FusedResult FusedAttentionRaiser::raise(OperatorParts &p) {
+RaiseResult FusedAttentionRaiser::raise(OperatorParts &p) {
   p.valueLayout = p.keyLayout;
   SmallVector<Value> results{op->getResult(0)};
   if (p.hasPresent)
@@ -132,16 +130,15 @@ static void takeRepeats(OperatorParts &p) {
 static std::optional<Miss> checkStandardMask(const AttentionParts &p) {
   TensorInfo mask = getTensorInfo(p.mask);
   if (!mask.hasRank() || mask.rank() > 4)
-    return miss("its mask is not of a known rank of at most 4");
+    return Miss(MissReason::OperatorMaskRank, describeRank(getRank(p.mask)));
   Dim keys = p.pastKey ? Dim() : getSequence(p.key);
   const Dim &columns = mask.rank() > 0 ? mask[mask.rank() - 1] : keys;
   if (columns.isStatic() && keys.isStatic() && columns.size != keys.size)
-    return miss("its mask has " + Twine(columns.size) + " columns for " + Twine(keys.size) +
-                " keys");
+    return Miss(MissReason::OperatorMaskColumns, columns.size, keys.size);
   return std::nullopt;
 }
 
-FusedResult FusedAttentionRaiser::raise(AttentionOp a) {
+RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
   // Without heads of its own the operands are [batch, heads, sequence, dim].
   OperatorParts p(a.getQ(), a.getK(), a.getV());
   p.mask = a.getAttnMask();
@@ -149,18 +146,17 @@ FusedResult FusedAttentionRaiser::raise(AttentionOp a) {
   p.pastValue = a.getPastValue();
   int64_t left = a.getLeftWindowSize().value_or(-1), right = a.getRightWindowSize().value_or(-1);
   if (a.getNonpadKvSeqlen())
-    return miss("its keys have a number of their own in each element of the batch");
+    return Miss(MissReason::OperatorKeyCounts);
   if (right > 0)
-    return miss("its window reaches to the right of the query");
+    return Miss(MissReason::OperatorWindow, right);
   if (static_cast<bool>(p.pastKey) != static_cast<bool>(p.pastValue))
-    return miss("it has a past of keys or of values alone");
+    return Miss(MissReason::OperatorHalfPast);
   // The operator counts positions from the past, sink.attention from the end:
   // they are the same where there are as many fresh keys as queries.
   bool isSquare = hasEqualLengths(p.query, p.key);
   bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
   if ((isCausal || left >= 0) && !isSquare)
-    return miss("it is not proven to have as many new keys as queries, from which its causal mask "
-                "or window counts");
+    return Miss(MissReason::OperatorNewKeys);
   if (left >= 0)
     p.window = left + 1;
   bool flat = getRank(p.query) == 3;
@@ -185,7 +181,7 @@ FusedResult FusedAttentionRaiser::raise(AttentionOp a) {
                  isSquare ? (p.pastKey ? KeyCount::atLeast : KeyCount::asQueries) : KeyCount::any);
   p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
   if (p.hasPresent && op->getNumResults() < 3)
-    return miss("it gives present keys without values");
+    return Miss(MissReason::OperatorHalfPresent);
   if (!flat)
     takeRepeats(p);
   return raise(p);
@@ -195,11 +191,11 @@ FusedResult FusedAttentionRaiser::raise(AttentionOp a) {
 // Those of com.microsoft
 //===----------------------------------------------------------------------===//
 
-FusedResult FusedAttentionRaiser::raise(MSAttentionOp a) {
+RaiseResult FusedAttentionRaiser::raise(MSAttentionOp a) {
   if (a.getPast() || a.getPastSequenceLength())
-    return miss("its past keys and values are one tensor");
+    return Miss(MissReason::OperatorPastTensor);
   if (a.getMaskIndex() && a.getAttentionBias())
-    return miss("it has a mask and a bias");
+    return Miss(MissReason::OperatorMaskAndBias, "mask_index");
   OperatorParts p(a.getQuery(), a.getQuery(), a.getQuery());
   p.mask = a.getAttentionBias();
   p.queryLayout = p.keyLayout = Layout::packed;
@@ -220,11 +216,11 @@ FusedResult FusedAttentionRaiser::raise(MSAttentionOp a) {
   return raise(p);
 }
 
-FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
+RaiseResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
   if (a.getPastSequenceLength() || a.getCacheIndirection())
-    return miss("its cache is indexed or longer than what it holds");
+    return Miss(MissReason::OperatorCache);
   if (a.getKeyPaddingMask() && a.getAttentionBias())
-    return miss("it has a padding mask and a bias");
+    return Miss(MissReason::OperatorMaskAndBias, "key_padding_mask");
   OperatorParts p(a.getQuery(), a.getKey(), a.getValue());
   p.mask = a.getAttentionBias();
   p.pastKey = a.getPastKey();
@@ -233,7 +229,7 @@ FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
   bool isSquare = !p.key || hasEqualLengths(p.query, p.key);
   p.causal = a.getUnidirectional().value_or(0) != 0;
   if (p.causal && !isSquare)
-    return miss("it is unidirectional, but not proven to have as many new keys as queries");
+    return Miss(MissReason::OperatorNewKeys);
   // One packed tensor, or biases that the operator adds.
   if (!p.key || !p.value || a.getBias()) {
     p.key = p.key ? p.key : p.query;
@@ -259,7 +255,7 @@ FusedResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
                  isSquare ? (p.pastKey ? KeyCount::atLeast : KeyCount::asQueries) : KeyCount::any);
   p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
   if (p.hasPresent && op->getNumResults() < 3)
-    return miss("it gives present keys without values");
+    return Miss(MissReason::OperatorHalfPresent);
   return raise(p);
 }
 
@@ -278,11 +274,11 @@ static std::optional<int64_t> getHeadDim(MSGroupQueryAttentionOp a) {
   return divide(getDim(a.getQuery(), -1), a.getKey() ? heads : heads + 2 * kvHeads);
 }
 
-FusedResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
+RaiseResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
   if (a.getSmoothSoftmax().value_or(0) == 1 && !a.getHeadSink())
-    return miss("it has sinks of logit 0 (smooth_softmax) without an operand that says so");
+    return Miss(MissReason::OperatorSmoothSoftmax);
   if (a.getSlidingWindowCache().value_or(0) != 0)
-    return miss("its cache holds the last keys alone");
+    return Miss(MissReason::OperatorLastKeys);
   OperatorParts p(a.getQuery(), a.getKey(), a.getValue());
   p.mask = a.getAttentionBias();
   p.pastKey = a.getPastKey();
@@ -309,11 +305,11 @@ FusedResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
   p.causal = a.getCausal().value_or(1) != 0;
   p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
   if (p.hasPresent && op->getNumResults() < 3)
-    return miss("it gives present keys without values");
+    return Miss(MissReason::OperatorHalfPresent);
   return raise(p);
 }
 
-std::optional<FusedResult> basin::onnx::raiseFusedAttention(Operation *op, OpBuilder &b) {
+RaiseResult basin::onnx::raiseFusedAttention(Operation *op, OpBuilder &b) {
   FusedAttentionRaiser raiser(op, b);
   if (auto a = dyn_cast<AttentionOp>(op))
     return raiser.raise(a);
@@ -323,5 +319,5 @@ std::optional<FusedResult> basin::onnx::raiseFusedAttention(Operation *op, OpBui
     return raiser.raise(a);
   if (auto a = dyn_cast<MSGroupQueryAttentionOp>(op))
     return raiser.raise(a);
-  return std::nullopt;
+  return Unrelated();
 }

@@ -17,20 +17,21 @@
 
 namespace basin::onnx {
 
-/// The raised op, or why there is none.
-using FusedResult = std::variant<mlir::Operation *, Miss>;
-
 /// Moves `op` into the form of what `create` makes. `arguments` are the values of
 /// op's first operands, in their order, unless there are ops `before` it that go
 /// into the form, too. Other results than `results` must be unused.
-FusedResult
+RaiseResult
 raiseOperator(mlir::Operation *op, mlir::OpBuilder &b, llvm::ArrayRef<mlir::Value> arguments,
               llvm::ArrayRef<mlir::Value> captured, llvm::ArrayRef<mlir::Value> results,
               llvm::function_ref<mlir::Operation *(mlir::Location, mlir::TypeRange)> create,
               const Ops &before = {});
 
-/// Raises an operator of attention; nothing if `op` is none.
-std::optional<FusedResult> raiseFusedAttention(mlir::Operation *op, mlir::OpBuilder &b);
+/// Raises an operator of attention; unrelated if `op` is none.
+RaiseResult raiseFusedAttention(mlir::Operation *op, mlir::OpBuilder &b);
+
+/// Why a node without a typed op, which is none of a function's, is not raised;
+/// nothing if its operator is no fused one.
+std::optional<Miss> explainUntypedOp(NodeOp node);
 
 /// An attribute's float as a double of the same decimal value would not be the
 /// value that the runtime uses: widens it exactly.

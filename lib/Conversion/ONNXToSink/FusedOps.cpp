@@ -22,8 +22,6 @@ using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::Layout;
 
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
-
 double basin::onnx::widen(std::optional<APFloat> value, double absent) {
   return value ? static_cast<double>(value->convertToFloat()) : absent;
 }
@@ -33,7 +31,7 @@ bool basin::onnx::isGiven(Operation *op, unsigned result) {
          (!op->getResult(result).use_empty() || !getValueName(op->getResult(result)).empty());
 }
 
-FusedResult basin::onnx::raiseOperator(Operation *op, OpBuilder &b, ArrayRef<Value> arguments,
+RaiseResult basin::onnx::raiseOperator(Operation *op, OpBuilder &b, ArrayRef<Value> arguments,
                                        ArrayRef<Value> captured, ArrayRef<Value> results,
                                        llvm::function_ref<Operation *(Location, TypeRange)> create,
                                        const Ops &before) {
@@ -44,10 +42,10 @@ FusedResult basin::onnx::raiseOperator(Operation *op, OpBuilder &b, ArrayRef<Val
   idiom.inside.insert(op);
   for (auto [i, result] : llvm::enumerate(op->getResults()))
     if (!llvm::is_contained(results, result) && !result.use_empty())
-      return miss("its result " + Twine(i) + " is used, which has no counterpart");
+      return Miss(MissReason::OperatorResult, i);
   for (Value value : captured)
     if (value && !before.empty() && llvm::is_contained(arguments, value))
-      return miss("one of its parameters is its own input");
+      return Miss(MissReason::ParameterIsInput);
   Operation *raised = raise(idiom, b, create);
   // Operands of one value are arguments of their own all the same, and a
   // parameter of that value stays what it was.
@@ -69,14 +67,14 @@ namespace {
 class FusedOpRaiser {
 public:
   FusedOpRaiser(Operation *op, OpBuilder &b) : op(op), b(b) {}
-  std::optional<FusedResult> raise();
+  RaiseResult raise();
 
 private:
-  FusedResult norm(bool layer, Value x, Value weight, Value bias, double epsilon);
-  template <typename OpTy> FusedResult standardNorm(OpTy norm, bool layer, Value bias);
-  FusedResult skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias);
-  FusedResult microsoftRotary(MSRotaryEmbeddingOp rotary);
-  FusedResult rotary(Value cos, Value sin, Value positions, bool interleaved,
+  RaiseResult norm(bool layer, Value x, Value weight, Value bias, double epsilon);
+  template <typename OpTy> RaiseResult standardNorm(OpTy norm, bool layer, Value bias);
+  RaiseResult skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias);
+  RaiseResult microsoftRotary(MSRotaryEmbeddingOp rotary);
+  RaiseResult rotary(Value cos, Value sin, Value positions, bool interleaved,
                      std::optional<int64_t> heads, std::optional<int64_t> dim);
 
   Operation *op;
@@ -93,11 +91,11 @@ static bool canBeVector(Value value, Value x) {
 static std::optional<Miss> checkVectors(ArrayRef<std::pair<StringRef, Value>> vectors, Value x) {
   for (auto [what, value] : vectors)
     if (!canBeVector(value, x))
-      return miss("its " + what + " is not a vector of the last axis' size");
+      return Miss(MissReason::NotVector, what);
   return std::nullopt;
 }
 
-FusedResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
+RaiseResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
   if (std::optional<Miss> why = checkVectors({{"weight", weight}, {"bias", bias}}, x))
     return *why;
   PreAffine pre = matchPreAffine(x, op);
@@ -113,20 +111,20 @@ FusedResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, d
   Ops before;
   if (pre.product)
     before.insert(pre.product);
-  FusedResult result =
+  RaiseResult result =
       raiseOperator(op, b, {pre.x}, {weight, bias, pre.vector}, {op->getResult(0)}, create, before);
-  if (pre.product && std::holds_alternative<Operation *>(result))
+  if (pre.product && result.getMatch())
     sink::Form::mark(pre.product, sink::Slot::pre_affine);
   return result;
 }
 
 template <typename OpTy>
-FusedResult FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
+RaiseResult FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
   Value x = norm_->getOperand(0), weight = norm_->getOperand(1);
   std::optional<int64_t> rank = getRank(x);
   int64_t axis = norm_.getAxis().value_or(-1);
   if (axis != -1 && (!rank || axis != *rank - 1))
-    return miss("its axis " + Twine(axis) + " is not proven to be the last one");
+    return Miss(MissReason::OperatorAxis, axis);
   return norm(layer, x, weight, bias, widen(norm_.getEpsilon(), 1e-5f));
 }
 
@@ -141,7 +139,7 @@ static bool haveOneShape(Value a, Value b) {
   return true;
 }
 
-FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
+RaiseResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value beta, Value bias) {
   constexpr unsigned kSum = 3;
   Value x = op->getOperand(0);
   if (std::optional<Miss> why =
@@ -149,7 +147,7 @@ FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value 
     return *why;
   // The operator repeats a skip of fewer elements.
   if (!haveOneShape(x, skip))
-    return miss("its skip is not proven to have the shape of its input");
+    return Miss(MissReason::OperatorSkip);
   bool hasSum = isGiven(op, kSum);
   auto epsilon = op->getAttrOfType<FloatAttr>("epsilon");
   sink::NormParts parts{.x = x,
@@ -172,16 +170,18 @@ FusedResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value 
 // Rotary embedding
 //===----------------------------------------------------------------------===//
 
-FusedResult FusedOpRaiser::rotary(Value cos, Value sin, Value positions, bool interleaved,
+RaiseResult FusedOpRaiser::rotary(Value cos, Value sin, Value positions, bool interleaved,
                                   std::optional<int64_t> heads, std::optional<int64_t> dim) {
   Value x = op->getOperand(0);
   std::optional<int64_t> rank = getRank(x);
   if (rank != 3 && rank != 4)
-    return miss("its input has not the known rank 3 or 4");
+    return Miss(MissReason::OperatorRotaryRank, describeRank(rank));
   Layout layout = *rank == 4 ? Layout::bhsd : Layout::bsd;
-  std::optional<int64_t> tableRank = getRank(cos);
-  if (!tableRank || tableRank != getRank(sin) || *tableRank != (positions ? 2 : 3))
-    return miss("its tables have not the known rank of " + Twine(positions ? 2 : 3));
+  std::optional<int64_t> cosRank = getRank(cos), sinRank = getRank(sin);
+  int64_t tableRank = positions ? 2 : 3;
+  if (cosRank != tableRank || sinRank != tableRank)
+    return Miss(MissReason::OperatorTableRank, describeRank(cosRank), describeRank(sinRank),
+                tableRank);
   auto attr = [&](std::optional<int64_t> value) {
     return value && *value != 0 ? b.getI64IntegerAttr(*value) : IntegerAttr();
   };
@@ -192,19 +192,19 @@ FusedResult FusedOpRaiser::rotary(Value cos, Value sin, Value positions, bool in
       });
 }
 
-FusedResult FusedOpRaiser::microsoftRotary(MSRotaryEmbeddingOp r) {
+RaiseResult FusedOpRaiser::microsoftRotary(MSRotaryEmbeddingOp r) {
   if (widen(r.getScale(), 1) != 1)
-    return miss("it scales what it rotates");
+    return Miss(MissReason::OperatorRotaryScale);
   if (r.getIsPackedBatching().value_or(0) != 0)
-    return miss("its batch is packed");
+    return Miss(MissReason::OperatorPackedBatch);
   // One number is where the first position is, for the whole batch.
-  if (getRank(r.getPositionIds()) != 2)
-    return miss("its positions are not of rank 2, one for each element: a single one is an offset");
+  if (std::optional<int64_t> rank = getRank(r.getPositionIds()); rank != 2)
+    return Miss(MissReason::OperatorPositions, describeRank(rank));
   return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
                 r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());
 }
 
-std::optional<FusedResult> FusedOpRaiser::raise() {
+RaiseResult FusedOpRaiser::raise() {
   if (auto n = dyn_cast<LayerNormalizationOp>(op))
     return standardNorm(n, /*layer=*/true, n.getB());
   if (auto n = dyn_cast<RMSNormalizationOp>(op))
@@ -222,33 +222,15 @@ std::optional<FusedResult> FusedOpRaiser::raise() {
                   r.getInterleaved().value_or(0), r.getNumHeads(), r.getRotaryEmbeddingDim());
   if (auto r = dyn_cast<MSRotaryEmbeddingOp>(op))
     return microsoftRotary(r);
-  return std::nullopt;
+  return raiseFusedAttention(op, b);
 }
 
-/// Norms, rotary embedding or attention that is one operator; empty for others.
-static StringRef getFusedKind(Operation *op) {
-  if (isa<LayerNormalizationOp, RMSNormalizationOp, SimplifiedLayerNormalizationOp,
-          MSSimplifiedLayerNormalizationOp, MSSkipLayerNormalizationOp,
-          MSSkipSimplifiedLayerNormalizationOp>(op))
-    return "norm";
-  if (isa<RotaryEmbeddingOp, MSRotaryEmbeddingOp>(op))
-    return "rotary embedding";
-  return isa<AttentionOp, MSAttentionOp, MSMultiHeadAttentionOp, MSGroupQueryAttentionOp>(op)
-             ? "attention"
-             : "";
-}
-
-std::optional<FusedMatch> basin::onnx::raiseFusedOp(Operation *op, OpBuilder &b) {
-  StringRef kind = getFusedKind(op);
-  if (kind.empty())
-    return std::nullopt;
-  if (op->getNumResults() == 0)
-    return FusedMatch{kind, nullptr, miss("it has no first output")};
+RaiseResult basin::onnx::raiseFusedOp(Operation *op, OpBuilder &b) {
+  if (auto node = dyn_cast<NodeOp>(op)) {
+    if (std::optional<Miss> why = explainUntypedOp(node))
+      return *why;
+    return Unrelated();
+  }
   b.setInsertionPoint(op);
-  std::optional<FusedResult> result = FusedOpRaiser(op, b).raise();
-  if (!result)
-    result = raiseFusedAttention(op, b);
-  if (auto *why = std::get_if<Miss>(&*result))
-    return FusedMatch{kind, nullptr, *why};
-  return FusedMatch{kind, std::get<Operation *>(*result), {}};
+  return FusedOpRaiser(op, b).raise();
 }

@@ -24,8 +24,6 @@ using namespace mlir;
 using namespace basin::onnx;
 using basin::sink::Activation;
 
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
-
 namespace {
 /// input W [+ bias], by MatMul or Gemm.
 struct Projection {
@@ -117,17 +115,14 @@ static Value matchActivation(Value score, Activation &activation, Ops &ops) {
 static std::optional<Miss> checkSizes(const GateMatch &m) {
   std::optional<int64_t> d = getDim(m.wDown, 0), width = getDim(m.wUp, 1);
   if (getRank(m.wDown) != 2 || getRank(m.wUp) != 2 || !d || !width || !getDim(m.wDown, 1))
-    return miss("its projections are not by matrices of known sizes");
+    return Miss(MissReason::GateWeights);
   if (*width != 1 && *width != *d)
-    return miss("its " + Twine(*width) + " scores are neither one nor as many as its " + Twine(*d) +
-                " elements");
+    return Miss(MissReason::GateScores, *width, *d);
   return std::nullopt;
 }
 
 /// The scores at operand `index` of the product, and their use on the other.
-static std::optional<std::variant<GateMatch, Miss>> matchScores(Operation *product,
-                                                                unsigned index) {
-  using Result = std::variant<GateMatch, Miss>;
+static MatchResult<GateMatch> matchScores(Operation *product, unsigned index) {
   GateMatch m;
   Ops &inside = m.idiom.inside;
   Value scaled = product->getOperand(1 - index);
@@ -136,40 +131,40 @@ static std::optional<std::variant<GateMatch, Miss>> matchScores(Operation *produ
   Value low = up ? matchSwish(up->input, inside) : Value();
   std::optional<Projection> down = low ? matchProjection(low, inside) : std::nullopt;
   if (!down)
-    return std::nullopt;
+    return Unrelated();
   m.x = scaled;
   if (down->input != scaled) {
     Ops casts;
     m.x = skipCasts(scaled, &casts);
     if (skipCasts(down->input, &casts) != m.x)
-      return Result(miss("what it scales is not what its scores are computed from"));
+      return Miss(MissReason::GateScalesOther);
     inside.insert(casts.begin(), casts.end());
   }
   if (up->hasBias || down->hasBias)
-    return Result(miss("one of its projections has a bias"));
+    return Miss(MissReason::GateBias);
   if (!up->isPlain || !down->isPlain)
-    return Result(miss("one of its projections has a factor or a transposed operand"));
+    return Miss(MissReason::GateGemm);
   m.wDown = down->weight;
   m.wUp = up->weight;
   if (hasNarrowerCast(inside, m.x))
-    return Result(miss("it is computed in a narrower type than what it scales"));
+    return Miss(MissReason::NarrowerType, "input");
   if (std::optional<Miss> why = checkSizes(m))
-    return Result(*why);
+    return *why;
   inside.insert(product);
   m.idiom.arguments = {m.x};
   m.idiom.captured = {m.wDown, m.wUp};
   m.idiom.results = {product->getResult(0)};
-  if (StringRef why = checkIdiom(m.idiom, /*allowExtraResults=*/false); !why.empty())
-    return Result(miss(why));
-  return Result(std::move(m));
+  if (std::optional<Miss> why = checkIdiom(m.idiom, /*allowExtraResults=*/false))
+    return *why;
+  return m;
 }
 
-std::optional<std::variant<GateMatch, Miss>> basin::onnx::matchGate(Operation *op) {
+MatchResult<GateMatch> basin::onnx::matchGate(Operation *op) {
   // A swish of scores is a step of a gate, not one.
   if (Ops swish; !isa<MulOp>(op) || matchSwish(op->getResult(0), swish))
-    return std::nullopt;
+    return Unrelated();
   for (unsigned index : {0u, 1u})
-    if (auto result = matchScores(op, index))
+    if (auto result = matchScores(op, index); !result.isUnrelated())
       return result;
-  return std::nullopt;
+  return Unrelated();
 }

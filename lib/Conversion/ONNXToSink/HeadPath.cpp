@@ -110,13 +110,14 @@ static void skipRepeats(HeadPath &path) {
   }
 }
 
-std::optional<std::string> basin::onnx::walkQuery(Value operand, HeadPath &path) {
+HeadPath basin::onnx::walkQuery(Value operand) {
+  HeadPath path;
   path.value = operand;
   skipScales(path);
-  return std::nullopt;
+  return path;
 }
 
-std::optional<std::string> basin::onnx::walkKey(Value operand, HeadPath &path) {
+std::optional<Miss> basin::onnx::walkKey(Value operand, HeadPath &path) {
   path.value = operand;
   skipScales(path);
   if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
@@ -135,17 +136,17 @@ std::optional<std::string> basin::onnx::walkKey(Value operand, HeadPath &path) {
     skipScales(path);
     return std::nullopt;
   } else {
-    return "its keys are not transposed in a known way";
+    return Miss(MissReason::AttentionKeys);
   }
   skipRepeats(path);
   return std::nullopt;
 }
 
-std::optional<std::string> basin::onnx::walkValue(Value operand, HeadPath &path) {
-  path.value = operand;
+HeadPath basin::onnx::walkValue(Value operand) {
+  HeadPath path;
   // A scale of the values is none of attention's: stop before it.
-  path.value = skipWidenings(path.value, &path.ops);
+  path.value = skipWidenings(operand, &path.ops);
   if (Value source = matchRepeatedHeads(path.value, path.ops))
     path.value = skipWidenings(source, &path.ops);
-  return std::nullopt;
+  return path;
 }

@@ -15,6 +15,7 @@
 #define BASIN_LIB_CONVERSION_ONNXTOSINK_HEADPATH_H
 
 #include "Leaves.h"
+#include "Miss.h"
 
 #include "basin/Dialect/Sink/IR/Sink.h"
 
@@ -27,10 +28,11 @@ struct HeadPath {
   Ops ops;
 };
 
-// Each gives the reason if the path is not understood.
-std::optional<std::string> walkQuery(mlir::Value operand, HeadPath &path);
-std::optional<std::string> walkKey(mlir::Value operand, HeadPath &path);
-std::optional<std::string> walkValue(mlir::Value operand, HeadPath &path);
+/// The path of the product's first operand, and of the one with the probabilities.
+HeadPath walkQuery(mlir::Value operand);
+HeadPath walkValue(mlir::Value operand);
+/// A miss unless the keys are transposed in a known way.
+std::optional<Miss> walkKey(mlir::Value operand, HeadPath &path);
 
 /// [batch, kv heads, ...] of heads repeated to more, with the ops that do it;
 /// null if `value` is no such thing.

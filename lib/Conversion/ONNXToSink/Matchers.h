@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // One matcher an idiom: it reads the IR from an anchor and gives either what
-// the idiom is made of or the reason why this is none.
+// the idiom is made of or the reason why this is none (Miss.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,16 +18,7 @@
 
 #include "basin/Dialect/Sink/IR/Parts.h"
 
-#include <variant>
-
 namespace basin::onnx {
-
-/// Why an anchor is not what it might have been; a sentence for `--explain`.
-struct Miss {
-  std::string reason;
-  /// Where it is, if not at the anchor.
-  mlir::Operation *op = nullptr;
-};
 
 /// What is before a norm: `product = vector * x`, or just x.
 struct PreAffine {
@@ -49,9 +40,9 @@ struct NormMatch {
   Idiom idiom;
 };
 
-/// y = w x / sqrt(mean(x^2) + eps), anchored at the mean of a square; nothing
+/// y = w x / sqrt(mean(x^2) + eps), anchored at the mean of a square; unrelated
 /// if `mean` is no such thing.
-std::optional<std::variant<NormMatch, Miss>> matchNorm(mlir::Operation *mean);
+MatchResult<NormMatch> matchNorm(mlir::Operation *mean);
 
 struct DyTMatch {
   mlir::Value x, alpha, gamma, beta;
@@ -59,7 +50,7 @@ struct DyTMatch {
 };
 
 /// gamma tanh(alpha x) + beta, anchored at the Tanh.
-std::optional<std::variant<DyTMatch, Miss>> matchDyT(mlir::Operation *tanh);
+MatchResult<DyTMatch> matchDyT(mlir::Operation *tanh);
 
 struct GateMatch {
   mlir::Value x, wDown, wUp;
@@ -68,7 +59,7 @@ struct GateMatch {
 };
 
 /// act(swish(x W_down) W_up) x, anchored at the last product.
-std::optional<std::variant<GateMatch, Miss>> matchGate(mlir::Operation *product);
+MatchResult<GateMatch> matchGate(mlir::Operation *product);
 
 struct RotaryMatch {
   mlir::Value x, cos, sin;
@@ -79,18 +70,18 @@ struct RotaryMatch {
 };
 
 /// x cos + rotate(x) sin, anchored at the Concat that rotates.
-std::optional<std::variant<RotaryMatch, Miss>> matchRotary(mlir::Operation *concat);
+MatchResult<RotaryMatch> matchRotary(mlir::Operation *concat);
 
 struct AttentionMatch {
   sink::AttentionParts parts;
   Idiom idiom;
-  /// Why learned rows before the keys were left among them; empty otherwise.
-  std::string rowsMiss;
+  /// Why learned rows before the keys were left among them; nothing otherwise.
+  std::optional<Miss> rowsMiss;
 };
 
-/// softmax(scale q k^T + mask) v, anchored at the Softmax; nothing if that is one
-/// of a router or a classifier.
-std::optional<std::variant<AttentionMatch, Miss>> matchAttention(mlir::Operation *softmax);
+/// softmax(scale q k^T + mask) v, anchored at the Softmax; unrelated if that
+/// is one of a router or a classifier.
+MatchResult<AttentionMatch> matchAttention(mlir::Operation *softmax);
 
 /// Whether a Softmax is a router's or a classifier's: its scores come from a product
 /// with weights, and its probabilities go to no other product.
@@ -109,9 +100,9 @@ struct AttentionGate {
   sink::Layout layout = sink::Layout::bhsd;
 };
 
-/// attention(...) sigmoid(.); nothing if no such product follows. A miss stands
-/// at the product.
-std::optional<std::variant<AttentionGate, Miss>> matchAttentionGate(sink::AttentionOp op);
+/// attention(...) sigmoid(.); unrelated if no such product follows. A miss
+/// stands at the product.
+MatchResult<AttentionGate> matchAttentionGate(sink::AttentionOp op);
 
 /// Moves the product, and the steps to it, into the form.
 void raiseAttentionGate(sink::AttentionOp op, AttentionGate &match);
@@ -128,20 +119,16 @@ enum class KeyCount { any, atLeast /* as queries */, asQueries };
 /// is taken to be as wide as the keys, not of one column broadcast over them.
 bool isCausalMask(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any);
 
-/// What became of an operator that is attention, a norm or rotary embedding.
-struct FusedMatch {
-  llvm::StringRef kind;
-  /// Null where it stays as it is, with the reason.
-  mlir::Operation *raised;
-  Miss miss;
-};
+/// "norm", "rotary embedding" or "attention" where `op` is such an operator (typed or
+/// not), empty for others.
+llvm::StringRef getFusedKind(NodeInterface op);
 
-/// Raises a fused operator (LayerNormalization, Attention, ...); nothing if `op`
-/// is none.
-std::optional<FusedMatch> raiseFusedOp(mlir::Operation *op, mlir::OpBuilder &b);
+/// The raised op, or why there is none.
+using RaiseResult = MatchResult<mlir::Operation *>;
 
-/// The same of a node without a typed op, which is never raised.
-std::optional<FusedMatch> explainUntypedOp(mlir::Operation *op);
+/// Raises a fused operator (LayerNormalization, Attention, ...) to the op that it
+/// gives; unrelated if `op` is none.
+RaiseResult raiseFusedOp(mlir::Operation *op, mlir::OpBuilder &b);
 
 } // namespace basin::onnx
 

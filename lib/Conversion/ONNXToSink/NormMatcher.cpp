@@ -31,7 +31,7 @@ namespace {
 class NormWalk {
 public:
   explicit NormWalk(Operation *mean) : mean(mean) {}
-  std::optional<std::variant<NormMatch, Miss>> match();
+  MatchResult<NormMatch> match();
 
 private:
   std::optional<Miss> toRoot(Value &cur);
@@ -53,8 +53,6 @@ private:
 
 } // namespace
 
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
-
 /// A mean over the last axis that keeps it.
 static bool isLastAxisMean(Operation *op) {
   auto mean = dyn_cast_or_null<ReduceMeanOp>(op);
@@ -70,6 +68,11 @@ static bool isLastAxisMean(Operation *op) {
   return axes && axes->size() == 1 && axes->front() == -1;
 }
 
+/// The walk goes on only where `value` has one use.
+static Miss usedAgain(Value value) {
+  return Miss(MissReason::NormValueUses, value.getDefiningOp(), value.getNumUses());
+}
+
 /// From the mean over eps to the root: sqrt(m + eps) or its inverse.
 std::optional<Miss> NormWalk::toRoot(Value &cur) {
   for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
@@ -78,7 +81,7 @@ std::optional<Miss> NormWalk::toRoot(Value &cur) {
     } else if (isa<AddOp>(user) && !match_.epsilonOp) {
       std::optional<double> eps = evaluateFactor(otherOperand(user, cur), cur);
       if (!eps)
-        return miss("its epsilon is not a constant number");
+        return Miss(MissReason::NormEpsilon);
       match_.parts.epsilon = *eps;
       match_.epsilonOp = user;
       cur = step(cur, user);
@@ -86,7 +89,7 @@ std::optional<Miss> NormWalk::toRoot(Value &cur) {
       return std::nullopt;
     }
   }
-  return miss("the mean of squares is used more than once");
+  return usedAgain(cur);
 }
 
 /// From m + eps to v / sqrt(m + eps).
@@ -101,7 +104,7 @@ std::optional<Miss> NormWalk::toNormalized(Value cur) {
     } else if (auto pow = dyn_cast<PowOp>(user); pow && !rooted && pow.getX() == cur) {
       std::optional<double> exponent = getConstantScalar(pow.getY());
       if (exponent != 0.5 && exponent != -0.5)
-        return miss("the mean of squares is raised to another power than a half");
+        return Miss(MissReason::NormPower);
       rooted = true;
       inverse = *exponent < 0;
       cur = step(cur, user);
@@ -122,11 +125,10 @@ std::optional<Miss> NormWalk::toNormalized(Value cur) {
       normalized = step(cur, user);
       return std::nullopt;
     } else {
-      return miss("expected a reciprocal square root of the mean, but got " +
-                  user->getName().getStringRef());
+      return Miss(MissReason::NormNoRoot, user);
     }
   }
-  return miss("an inner value of the norm is used more than once");
+  return usedAgain(cur);
 }
 
 /// v = x - mean(x) makes it a LayerNorm of x.
@@ -189,7 +191,7 @@ std::optional<Miss> NormWalk::findInput() {
   if (skipWidenings(squared) != skipWidenings(scaled)) {
     matchCentering();
     if (!match_.parts.centres)
-      return miss("what is squared is not what is scaled");
+      return Miss(MissReason::NormScalesOther);
   } else {
     matchCentering();
   }
@@ -214,7 +216,7 @@ std::optional<Miss> NormWalk::findInput() {
     return std::nullopt;
   }
   if (squared != scaled)
-    return miss("its input is used in two element types, one of them elsewhere too");
+    return Miss(MissReason::NormInputTypes);
   match_.parts.x = squared;
   return std::nullopt;
 }
@@ -274,39 +276,37 @@ static bool hasRoundedSquare(Value value) {
          matchSquare(rounding->getOperand(0), ops);
 }
 
-std::optional<std::variant<NormMatch, Miss>> NormWalk::match() {
+MatchResult<NormMatch> NormWalk::match() {
   auto reduce = dyn_cast<ReduceMeanOp>(mean);
   Ops square;
-  using Result = std::variant<NormMatch, Miss>;
   if (reduce && hasRoundedSquare(reduce.getData()))
-    return Result(miss("its squares are quantized, or cast to a narrower type, before their mean"));
+    return Miss(MissReason::NormRoundsSquares);
   if (!reduce || !(squared = matchSquare(reduce.getData(), square)))
-    return std::nullopt;
+    return Unrelated();
   if (!isLastAxisMean(mean))
-    return Result(miss("the mean of squares is not over the last axis alone"));
+    return Miss(reduce.getKeepdims().value_or(1) == 0 ? MissReason::NormMeanDropsAxis
+                                                      : MissReason::NormMeanAxis);
   match_.idiom.inside.insert(square.begin(), square.end());
   Value cur = step(reduce.getData(), mean);
   if (auto why = toRoot(cur))
-    return Result(*why);
+    return *why;
   if (auto why = toNormalized(cur))
-    return Result(*why);
+    return *why;
   if (auto why = findInput())
-    return Result(*why);
+    return *why;
   if (hasNarrowerCast(match_.idiom.inside, match_.parts.x))
-    return Result(miss("it is computed in a narrower type than its input's"));
+    return Miss(MissReason::NarrowerType, "input");
   matchTail();
   if (Type type = getElementTypeOf(match_.parts.x); type && !isRealType(type))
-    return Result(miss("its input is not of f16, bf16, f32 or f64"));
+    return Miss(MissReason::ElementType, "input", type);
   Type from = match_.parts.x.getType(), to = match_.idiom.results.front().getType();
   if (isa<ShapedType>(from) && isa<ShapedType>(to) && failed(verifyCompatibleShape(from, to)))
-    return Result(miss("its result has another shape than its input"));
+    return Miss(MissReason::ResultShape);
   match_.idiom.arguments = {match_.parts.x};
   match_.idiom.captured = {match_.parts.preAffine, match_.parts.weight, match_.parts.bias};
-  if (StringRef why = checkIdiom(match_.idiom, /*allowExtraResults=*/false); !why.empty())
-    return Result(miss(why));
-  return Result(std::move(match_));
+  if (std::optional<Miss> why = checkIdiom(match_.idiom, /*allowExtraResults=*/false))
+    return *why;
+  return std::move(match_);
 }
 
-std::optional<std::variant<NormMatch, Miss>> basin::onnx::matchNorm(Operation *mean) {
-  return NormWalk(mean).match();
-}
+MatchResult<NormMatch> basin::onnx::matchNorm(Operation *mean) { return NormWalk(mean).match(); }

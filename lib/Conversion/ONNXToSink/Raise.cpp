@@ -66,22 +66,21 @@ void basin::onnx::absorbServants(Value value, Ops &inside) {
     absorb(user, inside, value.getParentBlock(), /*depth=*/16);
 }
 
-StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
+std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
   Block *block = idiom.results.front().getParentBlock();
   for (Operation *op : idiom.inside)
     if (op->getBlock() != block)
-      return "it spans more than one graph";
+      return Miss(MissReason::SpansGraphs);
   keepReached(idiom);
   // All users of inside values where possible, those of new ones too.
   for (size_t i = 0; i < idiom.inside.size(); ++i)
     for (Value value : idiom.inside[i]->getResults())
       if (!llvm::is_contained(idiom.results, value))
         absorbServants(value, idiom.inside);
-  if (idiom.inside.empty() || llvm::any_of(idiom.results, [&](Value result) {
-        Operation *def = result.getDefiningOp();
-        return !def || !idiom.inside.contains(def);
-      }))
-    return "its result does not depend on its input";
+  assert(
+      llvm::all_of(idiom.results,
+                   [&](Value result) { return idiom.inside.contains(result.getDefiningOp()); }) &&
+      "a matcher follows ops from an argument to each result");
   Operation *last = findLast(idiom.inside);
   for (Operation *op : idiom.inside)
     for (Value value : op->getResults()) {
@@ -93,25 +92,25 @@ StringRef basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
         used = true;
         Operation *ancestor = block->findAncestorOpInBlock(*user);
         if (!ancestor || ancestor->isBeforeInBlock(last))
-          return "an inner value is used before the last of its ops";
+          return Miss(MissReason::ValueUsedEarly);
       }
       if (!used || isResult)
         continue;
       if (!allowExtraResults)
-        return "an inner value is used outside it";
+        return Miss(MissReason::ValueUsedOutside);
       idiom.results.push_back(value);
     }
   // Uses of an argument in the form follow what a rewrite makes of it; a
   // parameter's must not.
   for (Value captured : idiom.captured)
     if (captured && llvm::is_contained(idiom.arguments, captured))
-      return "one of its parameters is its own input";
+      return Miss(MissReason::ParameterIsInput);
   // Everything that stays outside must be there before the op is.
   for (Value operand : llvm::concat<Value>(idiom.arguments, idiom.captured))
     if (Operation *def = operand ? operand.getDefiningOp() : nullptr;
         def && idiom.inside.contains(def))
-      return "one of its inputs is computed inside it";
-  return {};
+      return Miss(MissReason::InputFromInside);
+  return std::nullopt;
 }
 
 Operation *basin::onnx::raise(Idiom &idiom, OpBuilder &b,

@@ -14,6 +14,7 @@
 #define BASIN_LIB_CONVERSION_ONNXTOSINK_RAISE_H
 
 #include "Leaves.h"
+#include "Miss.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -30,10 +31,10 @@ struct Idiom {
   Ops inside;
 };
 
-/// Why the ops of an idiom cannot become one op; null if they can. Drops from
+/// Why the ops of an idiom cannot become one op; nothing if they can. Drops from
 /// `inside` what no argument reaches, and from there what others still use,
 /// but never an op between an argument and a result.
-llvm::StringRef checkIdiom(Idiom &idiom, bool allowExtraResults);
+std::optional<Miss> checkIdiom(Idiom &idiom, bool allowExtraResults);
 
 /// Adds to `inside` what only serves it among the users of `value`: ops all of
 /// whose users are inside (the shape computations of a Reshape or an Expand).

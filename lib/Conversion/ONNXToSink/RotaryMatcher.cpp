@@ -37,8 +37,6 @@ struct Part {
 };
 } // namespace
 
-static Miss miss(const Twine &reason) { return Miss{reason.str()}; }
-
 static std::optional<int64_t> evaluateInt(Value value) {
   if (!value)
     return std::nullopt;
@@ -135,7 +133,7 @@ static Value matchStacked(Value value, Ops &ops) {
 //===----------------------------------------------------------------------===//
 
 /// From rotate(x): the product with sin, the sum with x cos.
-static std::variant<RotaryMatch, Miss> matchSum(Value rotated, Value x, RotaryMatch match) {
+static MatchResult<RotaryMatch> matchSum(Value rotated, Value x, RotaryMatch match) {
   Ops &inside = match.idiom.inside;
   Value cur = rotated;
   auto advanceCasts = [&] {
@@ -147,22 +145,22 @@ static std::variant<RotaryMatch, Miss> matchSum(Value rotated, Value x, RotaryMa
   advanceCasts();
   Operation *product = getOnlyUser(cur);
   if (!product || !isa<MulOp>(product))
-    return miss("what is rotated is not multiplied by a sine, or is used elsewhere");
+    return Miss(MissReason::RotarySine);
   match.sin = otherOperand(product, cur);
   inside.insert(product);
   cur = product->getResult(0);
   advanceCasts();
   Operation *sum = getOnlyUser(cur);
   if (!sum || !isa<AddOp>(sum))
-    return miss("the product with the sine is not added to one with the cosine");
+    return Miss(MissReason::RotarySum);
   auto other = skipCasts(otherOperand(sum, cur), &inside).getDefiningOp<MulOp>();
   inside.insert(sum);
   if (!other)
-    return miss("the product with the sine is not added to one with the cosine");
+    return Miss(MissReason::RotarySum);
   Value source = skipCasts(x);
   unsigned index = skipCasts(other.getA()) == source ? 0 : 1;
   if (skipCasts(other->getOperand(index)) != source)
-    return miss("the product with the cosine is not of what is rotated");
+    return Miss(MissReason::RotaryCosine);
   skipCasts(other->getOperand(index), &inside);
   match.cos = other->getOperand(1 - index);
   inside.insert(other);
@@ -234,28 +232,26 @@ static Value matchUnstack(Value value, Ops &ops) {
 static std::optional<Miss> checkLayout(RotaryMatch &match) {
   std::optional<int64_t> rank = getRank(match.x);
   if (rank != 3 && rank != 4)
-    return miss("what is rotated has not the known rank of [batch, heads, sequence, head dim] or "
-                "[heads, sequence, head dim]");
+    return Miss(MissReason::RankOfHeads, "input", describeRank(rank));
   match.layout = *rank == 4 ? sink::Layout::bhsd : sink::Layout::hsd;
   for (Value table : {match.cos, match.sin}) {
     std::optional<int64_t> tableRank = getRank(table);
     if (!tableRank || *tableRank < 2 || *tableRank > *rank)
-      return miss("its tables have not the known rank of [sequence, n] up to that of its input");
+      return Miss(MissReason::RotaryTableRank, describeRank(tableRank), *rank);
     // Beside four axes, three begin with the heads: one for all of them.
     if (*tableRank == 3 && *rank == 4 && getDim(table, 0) != 1)
-      return miss("its tables of rank 3 are not proven to be the same for all heads");
-    if (!isRealType(getElementTypeOf(table)))
-      return miss("its tables are not of f16, bf16, f32 or f64");
+      return Miss(MissReason::RotaryTableHeads);
+    if (Type type = getElementTypeOf(table); !isRealType(type))
+      return Miss(MissReason::ElementType, "tables", type);
   }
   return std::nullopt;
 }
 
-std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operation *op) {
-  using Result = std::variant<RotaryMatch, Miss>;
+MatchResult<RotaryMatch> basin::onnx::matchRotary(Operation *op) {
   auto concat = dyn_cast<ConcatOp>(op);
   if (!concat || op->getNumOperands() != 2 ||
       !isLastAxis(op->getResult(0), concat.getAxis().value_or(0)))
-    return std::nullopt;
+    return Unrelated();
   Value first = op->getOperand(0), second = op->getOperand(1);
   Ops ops;
   Value stackedFirst = matchStacked(first, ops), stackedSecond = matchStacked(second, ops);
@@ -267,7 +263,7 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
     ops.clear();
   }
   ops.insert(op);
-  auto finish = [&](RotaryMatch match, Value result) -> Result {
+  auto finish = [&](RotaryMatch match, Value result) -> MatchResult<RotaryMatch> {
     match.idiom.inside.insert(ops.begin(), ops.end());
     if (result)
       match.idiom.results = {result};
@@ -276,38 +272,37 @@ std::optional<std::variant<RotaryMatch, Miss>> basin::onnx::matchRotary(Operatio
     if (std::optional<Miss> why = checkLayout(match))
       return *why;
     if (hasNarrowerCast(match.idiom.inside, match.x))
-      return miss("it is computed in a narrower type than its input's");
+      return Miss(MissReason::NarrowerType, "input");
     // Tables that x is broadcast to, or pairs put together in another shape.
     Type from = match.x.getType(), to = match.idiom.results.front().getType();
     if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))
-      return miss("its result has another shape than its input");
-    if (StringRef why = checkIdiom(match.idiom, /*allowExtraResults=*/false); !why.empty())
-      return miss(why);
+      return Miss(MissReason::ResultShape);
+    if (std::optional<Miss> why = checkIdiom(match.idiom, /*allowExtraResults=*/false))
+      return *why;
     return match;
   };
   if (std::optional<RotaryMatch> match = matchByParts(first, second, stacked)) {
     Value result = stacked ? matchUnstack(op->getResult(0), ops) : op->getResult(0);
     if (!result)
-      return Result(miss("its pairs are stacked but not put side by side again"));
+      return Miss(MissReason::RotaryStacked);
     return finish(std::move(*match), result);
   }
   Value negated = matchNegated(first, ops);
   if (!negated)
-    return std::nullopt;
+    return Unrelated();
   RotaryMatch match;
   std::optional<Part> b = matchPart(negated, ops), a = matchPart(second, ops);
   if (!a || !b)
-    return Result(miss("its parts are not slices of known bounds on the last axis"));
+    return Miss(MissReason::RotaryParts);
   if (!isPair(*a, *b, match.interleaved) || match.interleaved != stacked)
-    return Result(miss("its parts are not the two halves, or the even and odd elements, "
-                       "of one value"));
+    return Miss(MissReason::RotaryPairs);
   match.x = a->source;
   match.dim = a->width;
   Value rotated = stacked ? matchUnstack(op->getResult(0), ops) : op->getResult(0);
   if (!rotated)
-    return Result(miss("its pairs are stacked but not put side by side again"));
-  Result result = matchSum(rotated, match.x, std::move(match));
-  if (auto *found = std::get_if<RotaryMatch>(&result))
+    return Miss(MissReason::RotaryStacked);
+  MatchResult<RotaryMatch> result = matchSum(rotated, match.x, std::move(match));
+  if (RotaryMatch *found = result.getMatch())
     return finish(std::move(*found), Value());
   return result;
 }

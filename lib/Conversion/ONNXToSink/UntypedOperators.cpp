@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Operators of attention, norms and rotary embedding that have no typed op:
-// what they are and why nothing is made of them, so that none is passed over in
-// silence. A node whose operator has a typed op does not fit it.
+// Which operators are attention, norms and rotary embedding, and why nothing is
+// made of a node without a typed op, so that none is passed over in silence. A
+// node whose operator has a typed op does not fit it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,8 +20,13 @@ using namespace basin::onnx;
 static constexpr StringLiteral kAttention = "attention", kNorm = "norm",
                                kRotary = "rotary embedding";
 
+/// The domain, empty for either name of ONNX's own.
+static StringRef getDomain(NodeInterface node) {
+  return node.getOpDomain() == "ai.onnx" ? StringRef() : node.getOpDomain();
+}
+
 /// By domain and name, as ONNX and ONNX Runtime have them.
-static StringRef getKind(StringRef domain, StringRef name) {
+StringRef basin::onnx::getFusedKind(NodeInterface node) {
   struct Known {
     StringLiteral domain, name, kind;
   };
@@ -58,43 +63,37 @@ static StringRef getKind(StringRef domain, StringRef name) {
       {"com.microsoft", "GemmaRotaryEmbedding", kRotary},
       {"com.microsoft", "RotaryEmbedding", kRotary},
   };
+  StringRef domain = getDomain(node);
   for (const Known &known : kKnown)
-    if (known.domain == domain && known.name == name)
+    if (known.domain == domain && known.name == node.getOpType())
       return known.kind;
   return {};
 }
 
 /// What keeps a node from being the typed op of its name.
-static std::string explainMisfit(NodeOp node, RegisteredOperationName typed) {
+static Miss explainMisfit(NodeOp node, RegisteredOperationName typed) {
   if (node.getOverloadName())
-    return "it calls an overload of its operator";
+    return Miss(MissReason::OperatorOverload);
   for (NamedAttribute attr : node.getAttrs())
     if (!llvm::is_contained(typed.getAttributeNames(), attr.getName()))
-      return ("its attribute '" + attr.getName().strref() + "' is none that its operator has")
-          .str();
-  return "it has other operands, results or kinds of attributes than its operator";
+      return Miss(MissReason::OperatorAttribute, attr.getName().strref());
+  return Miss(MissReason::OperatorMisfit);
 }
 
-std::optional<FusedMatch> basin::onnx::explainUntypedOp(Operation *op) {
-  auto node = dyn_cast<NodeOp>(op);
-  if (!node)
-    return std::nullopt;
-  StringRef domain = node.getOpDomain() == "ai.onnx" ? StringRef() : node.getOpDomain();
-  StringRef kind = getKind(domain, node.getOpType());
-  if (kind.empty())
-    return std::nullopt;
-  // A function of the model is seen by what it is made of.
-  bool isFunction = false;
-  if (auto module = op->getParentOfType<ModuleOp>())
-    for (FunctionOp function : module.getOps<FunctionOp>())
-      isFunction |= function.getName() == node.getOpType() &&
-                    function.getDomain().value_or("") == node.getOpDomain();
-  if (isFunction)
+/// A function of the model is seen by what it is made of.
+static bool callsFunction(NodeOp node) {
+  auto module = node->getParentOfType<ModuleOp>();
+  return module && llvm::any_of(module.getOps<FunctionOp>(), [&](FunctionOp function) {
+           return function.getName() == node.getOpType() &&
+                  function.getDomain().value_or("") == node.getOpDomain();
+         });
+}
+
+std::optional<Miss> basin::onnx::explainUntypedOp(NodeOp node) {
+  if (getFusedKind(node).empty() || callsFunction(node))
     return std::nullopt;
   const NodeSchema *schema = nullptr;
   std::optional<RegisteredOperationName> typed =
-      lookupTypedOp(op->getContext(), domain, node.getOpType(), schema);
-  std::string reason = typed ? explainMisfit(node, *typed)
-                             : ("the operator " + node.getOpType() + " has no counterpart").str();
-  return FusedMatch{kind, nullptr, Miss{reason}};
+      lookupTypedOp(node->getContext(), getDomain(node), node.getOpType(), schema);
+  return typed ? explainMisfit(node, *typed) : Miss(MissReason::OperatorUnknown, node.getOpType());
 }

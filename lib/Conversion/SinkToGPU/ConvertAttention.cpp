@@ -34,7 +34,7 @@ struct HeadTensor {
   /// The number of heads from the attributes, or 0 if they do not say.
   int64_t heads = 0;
 
-  std::string check() const;
+  WhyNot check() const;
   /// Returns the number of elements of a head, or 0 if it is not known.
   int64_t headDim() const;
   bool hasHeads() const { return heads != 0 || layout != Layout::bsd; }
@@ -50,16 +50,16 @@ public:
         value{"value", op.getValue(), op.getValueLayout()},
         result{"result", op.getResult(), op.getResultLayout()} {}
 
-  std::string run();
+  WhyNot run();
 
 private:
-  std::string readParts();
-  std::string readHeads();
-  std::string readTypes();
-  std::string readSinks();
-  std::string readMask();
-  std::string readHiddenRows();
-  std::string readGate();
+  WhyNot readParts();
+  WhyNot readHeads();
+  WhyNot readTypes();
+  WhyNot readSinks();
+  WhyNot readMask();
+  WhyNot readHiddenRows();
+  WhyNot readGate();
   void bindStrides(const HeadTensor &tensor);
   void bindBroadcast(StringRef name, const onnx::TensorInfo &info, Layout layout);
   LaunchBuilder::Factors headsOf(const HeadTensor &tensor);
@@ -82,14 +82,16 @@ private:
 // Query, key and value
 //===----------------------------------------------------------------------===//
 
-std::string HeadTensor::check() const {
+WhyNot HeadTensor::check() const {
   if (layout == Layout::packed)
-    return (name + " is projected together with others: lower its form first").str();
+    return ("expected a " + name +
+            " of its own, but got one packed with others; lower its form first")
+        .str();
   if (!info.hasRank() || info.rank() != *sink::getRankOf(layout))
-    return (name + ": expected rank " + Twine(*sink::getRankOf(layout))).str();
+    return ("expected a " + name + " of rank " + Twine(*sink::getRankOf(layout))).str();
   if (headDim() == 0)
-    return (name + ": expected heads of known size").str();
-  return {};
+    return ("expected a " + name + " with heads of known size").str();
+  return std::nullopt;
 }
 
 int64_t HeadTensor::headDim() const {
@@ -101,31 +103,31 @@ int64_t HeadTensor::headDim() const {
   return last.size % heads == 0 ? last.size / heads : 0;
 }
 
-std::string AttentionLaunch::readHeads() {
+WhyNot AttentionLaunch::readHeads() {
   query.heads = result.heads = op.getNumHeads().value_or(0);
   key.heads = value.heads = op.getKvNumHeads().value_or(query.heads);
   for (const HeadTensor &tensor : {query, key, value, result})
-    if (std::string why = tensor.check(); !why.empty())
+    if (WhyNot why = tensor.check())
       return why;
   for (const HeadTensor &tensor : {key, value, result})
     if ((tensor.layout == Layout::hsd) != isFlat())
-      return "expected all of its tensors to have batch and heads apart, or none";
+      return "expected separate axes for batch and heads in all of its tensors or in none";
   spec.headDim = query.headDim();
   spec.valueDim = value.headDim();
   if (key.headDim() != spec.headDim)
     return "expected keys of " + std::to_string(spec.headDim) + " elements a head, but got " +
            std::to_string(key.headDim());
-  return {};
+  return std::nullopt;
 }
 
-std::string AttentionLaunch::readTypes() {
+WhyNot AttentionLaunch::readTypes() {
   spec.type = query.info.element;
   for (const HeadTensor &tensor : {query, key, value, result})
     if (tensor.info.element != spec.type)
-      return (tensor.name + ": expected the query's type " + toString(spec.type) + ", but got " +
-              toString(tensor.info.element))
+      return ("expected a " + tensor.name + " of the query's type " + toString(spec.type) +
+              ", but got " + toString(tensor.info.element))
           .str();
-  return {};
+  return std::nullopt;
 }
 
 /// Adds the strides of batch, head and row of one of the four tensors with heads.
@@ -202,13 +204,13 @@ void AttentionLaunch::bindSizes() {
 // Sinks, mask, gate
 //===----------------------------------------------------------------------===//
 
-std::string AttentionLaunch::readSinks() {
+WhyNot AttentionLaunch::readSinks() {
   if (Value logit = op.getSinkLogit()) {
     spec.sinkType = elementOf(logit);
     if (!spec.sinkType)
       return "expected sink logits of known type";
     if (isFlat())
-      return "expected heads on an axis of their own beside sink logits";
+      return "expected a separate axis of heads with sink logits, but got layout hsd";
   }
   for (Value rows : {op.getSinkKey(), op.getSinkValue()}) {
     if (!rows)
@@ -217,17 +219,17 @@ std::string AttentionLaunch::readSinks() {
       return "expected sink rows of " + toString(spec.type) + ", but got " +
              toString(elementOf(rows));
     if (isFlat())
-      return "expected heads on an axis of their own beside sink rows";
+      return "expected a separate axis of heads with sink rows, but got layout hsd";
   }
   spec.sinkLogit = static_cast<bool>(op.getSinkLogit());
   spec.sinkKeyValue = static_cast<bool>(op.getSinkKey());
-  return {};
+  return std::nullopt;
 }
 
-std::string AttentionLaunch::readMask() {
+WhyNot AttentionLaunch::readMask() {
   Value mask = op.getMask();
   if (!mask)
-    return {};
+    return std::nullopt;
   onnx::TensorInfo info = onnx::getTensorInfo(mask);
   int64_t rank = isFlat() ? 3 : 4;
   if (!info.hasRank() || info.rank() < 1 || info.rank() > rank)
@@ -240,10 +242,10 @@ std::string AttentionLaunch::readMask() {
   case sink::MaskKind::additive:
     spec.mask = AttentionSpec::Bias;
     spec.maskType = info.element;
-    return {};
+    return std::nullopt;
   case sink::MaskKind::keep:
     spec.mask = AttentionSpec::Keep;
-    return {};
+    return std::nullopt;
   case sink::MaskKind::drop:
     return "expected a mask that is true where keys are visible";
   case sink::MaskKind::lengths:
@@ -255,14 +257,14 @@ std::string AttentionLaunch::readMask() {
 /// Finds out whether the kernel may be causal, which saves it whole tiles, and what a row gives
 /// that sees nothing. If the op is causal because its mask hides later keys, the kernel may skip
 /// them only if no sum is over hidden keys: they are -inf, or a sink is seen by every row.
-std::string AttentionLaunch::readHiddenRows() {
+WhyNot AttentionLaunch::readHiddenRows() {
   bool hasSink = op.getSinkLogit() || op.getSinkKey();
   bool isBoolean = spec.mask == AttentionSpec::Keep;
   spec.maskFill = op.getMaskFill() ? op.getMaskFill()->convertToDouble() : 0;
   bool hidesAll = hasSink || (isBoolean && spec.maskFill == 0);
   spec.causal = op.appliesCausal() || (op.getCausal() && hidesAll);
   if (spec.maskFill != 0 && (op.appliesCausal() || op.getWindow()))
-    return "expected no mask_fill beside causal or window";
+    return "expected no mask_fill together with causal or window";
   if (spec.maskFill != 0 && spec.causal)
     spec.maskFill = 0;
   const onnx::Dim queries = query.sequence(), keys = key.sequence();
@@ -270,14 +272,14 @@ std::string AttentionLaunch::readHiddenRows() {
                     (keys.isStatic() && queries.isStatic() && keys.size >= queries.size);
   bool mayHide = op.getMask() || ((spec.causal || op.getWindow()) && !seesItself);
   spec.nanHiddenRows = mayHide && !hasSink && spec.maskFill == 0 && !op.getZeroHiddenRows();
-  return {};
+  return std::nullopt;
 }
 
 /// Reads the gate. If it is a sigmoid that nothing else reads, the kernel computes the sigmoid.
-std::string AttentionLaunch::readGate() {
+WhyNot AttentionLaunch::readGate() {
   gate = op.getGate();
   if (!gate)
-    return {};
+    return std::nullopt;
   spec.gate = AttentionSpec::Plain;
   if (auto sigmoid = gate.getDefiningOp<onnx::SigmoidOp>(); sigmoid && gate.hasOneUse()) {
     gate = sigmoid.getX();
@@ -288,11 +290,11 @@ std::string AttentionLaunch::readGate() {
   if (info.element != spec.type)
     return "expected a gate of " + toString(spec.type) + ", but got " + toString(info.element);
   if (!info.hasRank() || info.rank() < 1 || info.rank() > result.info.rank())
-    return "expected a gate of known rank";
+    return "expected a gate of rank 1 to " + std::to_string(result.info.rank());
   const onnx::Dim &last = info[info.rank() - 1], &own = result.info[result.info.rank() - 1];
   spec.gatePerHead = last.is(1) && sink::getHeadAxis(result.layout) && info.rank() > 1;
   if (spec.gatePerHead || (last.isStatic() && last.provablyEquals(own)))
-    return {};
+    return std::nullopt;
   return "expected a gate with a score for each of " + onnx::toString(own) +
          " elements or one for each head, but got " + onnx::toString(last);
 }
@@ -301,32 +303,32 @@ std::string AttentionLaunch::readGate() {
 // The launch
 //===----------------------------------------------------------------------===//
 
-std::string AttentionLaunch::readParts() {
+WhyNot AttentionLaunch::readParts() {
   if (op.getLastKey())
-    return "expected as many keys for each element of the batch";
+    return "expected one number of keys for the whole batch, but got last_key";
   if (op.getPastKey())
-    return "expected keys and values joined with those of the past";
+    return "expected keys and values that include those of the past, but got past_key";
   if (op.getHasPresent())
-    return "expected no present keys and values";
+    return "expected one result, but got present keys and values, too";
   if (llvm::any_of(op.getMore(), [](Value inner) { return !inner.use_empty(); }))
-    return "expected nothing else to read its inner values";
+    return "expected no use of inner values of its form";
   for (auto read :
        {&AttentionLaunch::readHeads, &AttentionLaunch::readTypes, &AttentionLaunch::readSinks,
         &AttentionLaunch::readMask, &AttentionLaunch::readGate})
-    if (std::string why = (this->*read)(); !why.empty())
+    if (WhyNot why = (this->*read)())
       return why;
-  if (std::string why = readHiddenRows(); !why.empty())
+  if (WhyNot why = readHiddenRows())
     return why;
   spec.window = op.getWindow().has_value();
   spec.softcap = op.getSoftcap() ? op.getSoftcap()->convertToDouble() : 0;
   spec.scale = op.getScale() ? op.getScale()->convertToDouble() : 0;
   if (op.getScale() && spec.scale == 0)
     return "expected a scale that is not 0";
-  return {};
+  return std::nullopt;
 }
 
-std::string AttentionLaunch::run() {
-  if (std::string why = readParts(); !why.empty())
+WhyNot AttentionLaunch::run() {
+  if (WhyNot why = readParts())
     return why;
   for (const HeadTensor &tensor : {query, key, value})
     launch.input(tensor.name, tensor.value);
@@ -344,6 +346,6 @@ std::string AttentionLaunch::run() {
   return launch.replace(ops, spec, module);
 }
 
-std::string basin::convertToLaunch(sink::AttentionOp op, const KernelModule &module) {
+WhyNot basin::convertToLaunch(sink::AttentionOp op, const KernelModule &module) {
   return AttentionLaunch(op, module).run();
 }

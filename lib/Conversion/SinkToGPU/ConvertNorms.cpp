@@ -20,8 +20,8 @@ using namespace basin;
 using kernels::GateActivation;
 using kernels::NormSpec;
 
-/// Reads the types and the dim of a norm. Returns why it has no kernel, or an empty text.
-static std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec) {
+/// Reads the types and the dim of a norm. Returns why it has no kernel.
+static WhyNot readTypes(Operation *norm, ArrayRef<Value> parameters, NormSpec &spec) {
   onnx::TensorInfo x = onnx::getTensorInfo(norm->getOperand(0));
   if (!x.element || !(x.element.isF16() || x.element.isBF16() || x.element.isF32()))
     return "expected f16, bf16 or f32, but got " + toString(x.element);
@@ -48,7 +48,7 @@ static std::string readTypes(Operation *norm, ArrayRef<Value> parameters, NormSp
   for (Type type : {spec.parameterType, spec.resultType})
     if (!type || !(type.isF16() || type.isBF16() || type.isF32()))
       return "expected f16, bf16 or f32 of all its tensors, but got " + toString(type);
-  return {};
+  return std::nullopt;
 }
 
 /// Returns the gate that is the only reader of the norm's result, or null.
@@ -74,44 +74,44 @@ static GateActivation toKernel(sink::Activation activation) {
   llvm_unreachable("an activation that the verifier of sink.gate refuses");
 }
 
-static std::string readGate(sink::GateOp gate, NormSpec &spec) {
+static WhyNot readGate(sink::GateOp gate, NormSpec &spec) {
   onnx::TensorInfo down = onnx::getTensorInfo(gate.getWDown());
   onnx::TensorInfo up = onnx::getTensorInfo(gate.getWUp());
   if (!down.hasRank() || !up.hasRank() || down.rank() != 2 || up.rank() != 2 ||
       !down[1].isStatic() || !up[1].isStatic())
-    return "expected a gate of known rank";
+    return "expected matrices of known sizes in its gate";
   if (down.element != spec.type || up.element != spec.type)
-    return "expected a gate's matrices of the norm's type " + toString(spec.type);
+    return "expected matrices of the norm's type in its gate: " + toString(spec.type);
   // The launch takes the norm's place, which comes before the gate. The matrices must exist
   // there. It takes them transposed.
   for (Value matrix : {gate.getWDown(), gate.getWUp()})
     if (!isa<BlockArgument>(matrix) && !onnx::isConstant(matrix))
-      return "expected matrices of a gate that are constants or arguments";
+      return "expected constants or arguments as the matrices of its gate";
   spec.gateRank = down[1].size;
   spec.tensorwise = up[1].is(1);
   spec.activation = toKernel(gate.getActivation());
   spec.resultType = elementOf(gate.getResult());
-  return {};
+  return std::nullopt;
 }
 
 static Value getBias(sink::RMSNormOp) { return {}; }
 static Value getBias(sink::LayerNormOp norm) { return norm.getBias(); }
 
-template <typename NormOp> static std::string convert(NormOp norm, const KernelModule &module) {
+template <typename NormOp> static WhyNot convert(NormOp norm, const KernelModule &module) {
   NormSpec spec;
   spec.layer = std::is_same_v<NormOp, sink::LayerNormOp>;
   spec.epsilon = norm.getEpsilon().convertToDouble();
   Value bias = getBias(norm);
-  std::string why =
-      readTypes(norm, {norm.getResidualBias(), norm.getPreAffine(), norm.getWeight(), bias}, spec);
+  if (WhyNot why = readTypes(
+          norm, {norm.getResidualBias(), norm.getPreAffine(), norm.getWeight(), bias}, spec))
+    return why;
   SmallVector<Operation *> ops = {norm};
   sink::GateOp gate = findGate(norm.getResult());
-  if (gate && why.empty()) {
-    why = readGate(gate, spec);
+  if (gate) {
+    if (WhyNot why = readGate(gate, spec))
+      return why;
     ops.push_back(gate);
   }
-  if (!why.empty())
-    return why;
   LaunchBuilder launch(norm.getContext());
   launch.input("x", norm.getX());
   spec.residual = launch.input("residual", norm.getResidual());
@@ -130,17 +130,16 @@ template <typename NormOp> static std::string convert(NormOp norm, const KernelM
   return launch.replace(ops, spec, module);
 }
 
-std::string basin::convertToLaunch(sink::RMSNormOp op, const KernelModule &module) {
+WhyNot basin::convertToLaunch(sink::RMSNormOp op, const KernelModule &module) {
   return convert(op, module);
 }
-std::string basin::convertToLaunch(sink::LayerNormOp op, const KernelModule &module) {
+WhyNot basin::convertToLaunch(sink::LayerNormOp op, const KernelModule &module) {
   return convert(op, module);
 }
 
-std::string basin::convertToLaunch(sink::DyTOp op, const KernelModule &module) {
+WhyNot basin::convertToLaunch(sink::DyTOp op, const KernelModule &module) {
   NormSpec types;
-  std::string why = readTypes(op, {op.getGamma(), op.getBeta()}, types);
-  if (!why.empty())
+  if (WhyNot why = readTypes(op, {op.getGamma(), op.getBeta()}, types))
     return why;
   if (Type alpha = elementOf(op.getAlpha()); alpha != types.parameterType)
     return "expected alpha of gamma's type " + toString(types.parameterType) + ", but got " +

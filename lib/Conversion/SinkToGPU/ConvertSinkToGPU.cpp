@@ -48,8 +48,8 @@ void ConvertSinkToGPUPass::runOnOperation() {
 
 /// Casts `op` to its type among `Ops`, and calls that type's conversion.
 template <class... Ops>
-static std::string dispatch(Operation *op, const KernelModule &module, TypeList<Ops...>) {
-  return TypeSwitch<Operation *, std::string>(op)
+static WhyNot dispatch(Operation *op, const KernelModule &module, TypeList<Ops...>) {
+  return TypeSwitch<Operation *, WhyNot>(op)
       .Case<Ops...>([&](auto typed) { return convertToLaunch(typed, module); })
       .DefaultUnreachable("an op without a kernel was collected");
 }
@@ -58,10 +58,10 @@ template <class... Ops> static bool isOneOf(Operation *op, TypeList<Ops...>) {
   return isa<Ops...>(op);
 }
 
-/// Replaces `op` by a launch. Returns why that was not possible, or an empty text.
-static std::string convert(Operation *op, const KernelModule &module) {
+/// Replaces `op` by a launch. Returns why that was not possible.
+static WhyNot convert(Operation *op, const KernelModule &module) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
-    return "it is in a graph inside of a node";
+    return "expected to stand in a graph or function itself, but got a subgraph of a node";
   return dispatch(op, module, OpsWithKernels());
 }
 
@@ -96,12 +96,12 @@ LogicalResult basin::convertSinkToGPU(Operation *root, gpu::GPUModuleOp kernels,
                                       const kernels::KernelTarget &target, bool partial) {
   KernelModule module{kernels, target};
   for (Operation *op : collect(root)) {
-    std::string why = convert(op, module);
-    if (why.empty())
+    WhyNot why = convert(op, module);
+    if (!why)
       continue;
     if (!partial)
-      return op->emitOpError() << why;
-    op->emitRemark() << "'" << op->getName() << "' op has no kernel: " << why;
+      return op->emitOpError() << *why;
+    op->emitRemark() << "'" << op->getName() << "' op has no kernel: " << *why;
   }
   return partial ? success() : checkRest(root);
 }

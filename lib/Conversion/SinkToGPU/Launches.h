@@ -16,6 +16,7 @@
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
 #include "basin/Kernels/AddKernel.h"
+#include "basin/Support/WhyNot.h"
 
 namespace basin {
 
@@ -48,15 +49,15 @@ public:
   void rows(llvm::StringRef of, int64_t rank);
 
   /// Adds the kernel of `spec` and replaces `ops` by its launch, which stands where the first
-  /// of them does. Returns why there is no kernel, or an empty text.
+  /// of them does. Gives the reason where there is no kernel.
   template <typename Spec>
-  std::string replace(llvm::ArrayRef<mlir::Operation *> ops, const Spec &spec,
-                      const KernelModule &module) {
+  WhyNot replace(llvm::ArrayRef<mlir::Operation *> ops, const Spec &spec,
+                 const KernelModule &module) {
     llvm::Expected<std::string> kernel = kernels::addKernel(module.kernels, spec, module.target);
     if (!kernel)
       return llvm::toString(kernel.takeError());
     create(ops, module.kernels, *kernel);
-    return {};
+    return std::nullopt;
   }
 
 private:
@@ -79,10 +80,10 @@ template <class... Ops> struct TypeList {};
 using OpsWithKernels = TypeList<sink::RMSNormOp, sink::LayerNormOp, sink::DyTOp, sink::AttentionOp>;
 
 // Each of these replaces the op by a launch, or returns why it has no kernel.
-std::string convertToLaunch(sink::RMSNormOp op, const KernelModule &module);
-std::string convertToLaunch(sink::LayerNormOp op, const KernelModule &module);
-std::string convertToLaunch(sink::DyTOp op, const KernelModule &module);
-std::string convertToLaunch(sink::AttentionOp op, const KernelModule &module);
+WhyNot convertToLaunch(sink::RMSNormOp op, const KernelModule &module);
+WhyNot convertToLaunch(sink::LayerNormOp op, const KernelModule &module);
+WhyNot convertToLaunch(sink::DyTOp op, const KernelModule &module);
+WhyNot convertToLaunch(sink::AttentionOp op, const KernelModule &module);
 
 } // namespace basin
 

@@ -23,6 +23,7 @@
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/IR/AttentionScores.h"
+#include "basin/Support/WhyNot.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Verifier.h"
@@ -56,7 +57,7 @@ public:
   void runOnOperation() override;
 
 private:
-  std::string whyNot(Operation *op) const;
+  WhyNot checkPlace(Operation *op, unsigned id) const;
   FailureOr<SmallVector<Value>> means(Operation *op, OpBuilder &b, bool isExact, Reason &reason);
   LogicalResult compare(Operation *op);
   json::Array publish(ArrayRef<Value> values, unsigned id, StringRef side, OpBuilder &b);
@@ -179,11 +180,13 @@ static void eraseBack(Operation *op, Operation *last) {
   }
 }
 
-/// Returns why the place of the op prevents a comparison. Empty if it does not.
-std::string CompareFormsPass::whyNot(Operation *op) const {
+/// Returns why the number or the place of the op prevents a comparison.
+WhyNot CompareFormsPass::checkPlace(Operation *op, unsigned id) const {
+  if (only >= 0 && only != id)
+    return "it was not asked for";
   Operation *parent = op->getParentOp();
   if (parent == graph)
-    return {};
+    return std::nullopt;
   if (auto function = dyn_cast<FunctionOp>(parent))
     return ("it stands in function '" + function.getName() + "'").str();
   return "it stands in a subgraph";
@@ -241,10 +244,12 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
   unsigned id = descriptions.size();
   json::Object entry{{"name", json::fixUTF8(sink::getResultName(op, 0))},
                      {"kind", op->getName().stripDialect()}};
-  Reason reason{only >= 0 && only != id ? "it was not asked for" : whyNot(op)}, ignored;
+  Reason reason, ignored;
   unsigned count = countResults(op);
   FailureOr<SmallVector<Value>> meaning = failure(), precise = failure();
-  if (reason.text.empty())
+  if (WhyNot why = checkPlace(op, id))
+    reason.text = *why;
+  else
     meaning = means(op, b, /*isExact=*/false, reason);
   if (succeeded(meaning) && exact)
     precise = means(op, b, /*isExact=*/true, ignored);

@@ -10,6 +10,7 @@
 #include "basin/Kernels/KernelBuilder.h"
 #include "basin/Kernels/SpecParts.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <algorithm>

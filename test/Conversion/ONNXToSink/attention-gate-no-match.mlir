@@ -69,7 +69,7 @@ onnx.graph @swish #g {
 // CHECK-NOT: gate %
 // CHECK: sink.attention
 // CHECK-NOT: gate %
-// CHECK: onnx.Mul({{.*}}sink.miss = "the result is used beside its gate"
+// CHECK: onnx.Mul({{.*}}sink.miss = "another op than the product with the gate uses the result of attention"
 onnx.graph @result_used #g {
   %q, %k, %v, %h = onnx.node "Source" () {} : () -> (!q, !q, !q, !h)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -78,7 +78,7 @@ onnx.graph @result_used #g {
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
   %g = onnx.Sigmoid(%h) : (!h) -> !u
-  // expected-remark@+1 {{gate of attention '' not raised: the result is used beside its gate}}
+  // expected-remark@+1 {{gate of attention '' not raised: another op than the product with the gate uses the result of attention}}
   %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
   %z = onnx.Relu(%r) : (!u) -> !u
   %o = onnx.Relu(%t) : (!u) -> !u
@@ -98,7 +98,7 @@ onnx.graph @broadcast #g {
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
   %g = onnx.Sigmoid(%h) : (tensor<3x2x5x4x1xf32>) -> !u
-  // expected-remark@+1 {{gate of attention '' not raised: the gate is not proven to be broadcast to the result}}
+  // expected-remark@+1 {{gate of attention '' not raised: the gate may be larger than the result of attention: their shapes are not known to agree}}
   %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
   %z = onnx.Relu(%r) : (!u) -> !u
   onnx.return
@@ -117,7 +117,7 @@ onnx.graph @unknown_shape #g {
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
   %g = onnx.Sigmoid(%h) : (tensor<?x5x4x1xf32>) -> !u
-  // expected-remark@+1 {{gate of attention '' not raised: the gate is not proven to be broadcast to the result}}
+  // expected-remark@+1 {{gate of attention '' not raised: the gate may be larger than the result of attention: their shapes are not known to agree}}
   %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
   %z = onnx.Relu(%r) : (!u) -> !u
   onnx.return
@@ -138,7 +138,7 @@ onnx.graph @shape_used #g {
   %o = onnx.node "Sink" (%shape) {} : (!u) -> !u
   %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
   %g = onnx.Sigmoid(%h) : (!h) -> !u
-  // expected-remark@+1 {{gate of attention '' not raised: the result is used beside its gate}}
+  // expected-remark@+1 {{gate of attention '' not raised: another op than the product with the gate uses the result of attention}}
   %r = onnx.Mul(%t, %g) : (!u, !u) -> !u
   %z = onnx.Relu(%r) : (!u) -> !u
   onnx.return
@@ -212,7 +212,7 @@ onnx.graph @other_result_before #g {
   %y, %pk, %pv = onnx.Attention(%q, %q, %q) {q_num_heads = 4 : i64, kv_num_heads = 4 : i64, onnx.outs = ["y", "pk", "pv"]} : (!e, !e, !e) -> (!u, !u, !u)
   %o = onnx.Relu(%pk) : (!u) -> !u
   %g = onnx.Sigmoid(%h) : (!e) -> !u
-  // expected-remark@+1 {{gate of attention '' not raised: another result is used before the gate}}
+  // expected-remark@+1 {{gate of attention '' not raised: an op before the product with the gate uses another result of attention}}
   %r = onnx.Mul(%y, %g) : (!u, !u) -> !u
   onnx.return
 }

@@ -34,10 +34,23 @@ onnx.graph @scores_used_early #g {
   %z = onnx.Relu(%s) : (!u) -> !u
   %t = onnx.Mul(%s, %z) : (!u, !u) -> !u
   %t1 = onnx.Identity(%s) : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: an inner value is used before the last of its ops}}
+  // expected-remark@+1 {{attention '' not raised: an op outside it uses one of its inner values before its last op}}
   %p = onnx.Softmax(%t1) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   %z2 = onnx.Add(%t, %t) : (!u, !u) -> !u
+  onnx.return
+}
+
+// Values that all elements of the batch share.
+// CHECK-LABEL: onnx.graph @values_without_batch
+// CHECK-NOT: sink.attention
+onnx.graph @values_without_batch #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, tensor<4x7x16xf32>)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its query has rank 4, but its value has rank 3}}
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<4x7x16xf32>) -> !u
   onnx.return
 }
 
@@ -48,7 +61,7 @@ onnx.graph @value_inside #g {
   %q, %k = onnx.node "Source" () {} : () -> (!k, !k)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %t = onnx.MatMul(%q, %kt) : (!k, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: one of its inputs is computed inside it}}
+  // expected-remark@+1 {{attention '' not raised: one of its own ops computes one of its inputs}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %t) : (!u, !u) -> !u
   onnx.return
@@ -63,7 +76,7 @@ onnx.graph @two_graphs #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %b = onnx.node "Source" () {} : () -> tensor<i1>
   %t = onnx.Identity(%s) : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: it spans more than one graph}}
+  // expected-remark@+1 {{attention '' not raised: its ops stand in more than one graph}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %r = onnx.If(%b) {
     %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
@@ -82,7 +95,7 @@ onnx.graph @heads_no_multiple #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<2x1x5x8xf32>, !g, tensor<2x2x7x16xf32>)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!g) -> !u
   %t = onnx.MatMul(%q, %kt) : (tensor<2x1x5x8xf32>, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its 1 query heads are no multiple of 2 key heads}}
+  // expected-remark@+1 {{attention '' not raised: its 1 query heads are not a multiple of its 2 key heads}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, tensor<2x2x7x16xf32>) -> !u
   onnx.return
@@ -95,7 +108,7 @@ onnx.graph @value_heads #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, tensor<2x1x7x8xf32>, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x1x7x8xf32>) -> !u
   %t = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: it has 1 key heads but 4 value heads}}
+  // expected-remark@+1 {{attention '' not raised: it has 1 key heads, but 4 value heads}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -108,7 +121,7 @@ onnx.graph @query_of_unknown_rank #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<*xf32>, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %t = onnx.MatMul(%q, %kt) : (tensor<*xf32>, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: the rank of its query is unknown}}
+  // expected-remark@+1 {{attention '' not raised: its query has an unknown rank; expected rank 4 [batch, heads, sequence, head dim] or rank 3 [heads, sequence, head dim]}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -121,7 +134,7 @@ onnx.graph @query_of_rank_five #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<3x2x4x5x8xf32>, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %t = onnx.MatMul(%q, %kt) : (tensor<3x2x4x5x8xf32>, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its query has rank 5; expected [batch, heads, sequence, head dim]}}
+  // expected-remark@+1 {{attention '' not raised: its query has rank 5; expected rank 4 [batch, heads, sequence, head dim] or rank 3 [heads, sequence, head dim]}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -134,7 +147,7 @@ onnx.graph @query_of_rank_two #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<5x8xf32>, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %t = onnx.MatMul(%q, %kt) : (tensor<5x8xf32>, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its query has rank 2; expected [batch, heads, sequence, head dim]}}
+  // expected-remark@+1 {{attention '' not raised: its query has rank 2; expected rank 4 [batch, heads, sequence, head dim] or rank 3 [heads, sequence, head dim]}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -263,7 +276,7 @@ onnx.graph @softmax_default_axis #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its Softmax is not over the last axis}}
+  // expected-remark@+1 {{attention '' not raised: its Softmax is not known to be over the last axis}}
   %p = onnx.Softmax(%s) : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return

@@ -36,7 +36,7 @@ onnx.graph @base #g {
 // A value for each query is none for each head.
 // CHECK-LABEL: onnx.graph @logit_a_query
 // CHECK-NOT: sink.attention
-// CHECK: onnx.Softmax({{.*}}sink.miss = "what stands beside its scores is not proven to be one logit a head"
+// CHECK: onnx.Softmax({{.*}}sink.miss = "the column beside its scores is not known to be one logit for each head"
 onnx.graph @logit_a_query #g {
   %q, %k, %v, %m, %l = onnx.node "Source" () {} : () -> (!q, !q, !q, !m, !l)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
@@ -48,7 +48,7 @@ onnx.graph @logit_a_query #g {
   %o = onnx.node "Source" () {} : () -> tensor<1x1x5x1xf32>
   %c = onnx.Expand(%o, %wide) : (tensor<1x1x5x1xf32>, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what stands beside its scores is not proven to be one logit a head}}
+  // expected-remark@+1 {{attention '' not raised: the column beside its scores is not known to be one logit for each head}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -68,7 +68,7 @@ onnx.graph @logit_a_batch #g {
   %wide = onnx.Constant() {value_ints = array<i64: 4, 4, 5, 1>} : () -> !u
   %c = onnx.Expand(%l, %wide) : (tensor<4x1x1x1xf32>, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what stands beside its scores is not proven to be one logit a head}}
+  // expected-remark@+1 {{attention '' not raised: the column beside its scores is not known to be one logit for each head}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   onnx.return
 }
@@ -86,7 +86,7 @@ onnx.graph @computed_column #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.node "Source" () {} : () -> tensor<2x4x5x1xf32>
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, tensor<2x4x5x1xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: what stands beside its scores is not proven to be one logit a head}}
+  // expected-remark@+1 {{attention '' not raised: the column beside its scores is not known to be one logit for each head}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -109,7 +109,7 @@ onnx.graph @two_columns #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what stands beside its scores is not proven to be one logit a head}}
+  // expected-remark@+1 {{attention '' not raised: the column beside its scores is not known to be one logit for each head}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -133,7 +133,7 @@ onnx.graph @rows_beside #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = 2 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are put together with others on another axis than the keys', or with more than one value}}
+  // expected-remark@+1 {{attention '' not raised: its scores are concatenated with more than one value, or not on the last axis}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -157,7 +157,7 @@ onnx.graph @three_parts #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c, %c) {axis = -1 : i64} : (!u, !u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are put together with others on another axis than the keys', or with more than one value}}
+  // expected-remark@+1 {{attention '' not raised: its scores are concatenated with more than one value, or not on the last axis}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -182,7 +182,7 @@ onnx.graph @column_twice #g {
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
   %jj = onnx.Concat(%j, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: it has two columns beside its scores}}
+  // expected-remark@+1 {{attention '' not raised: it concatenates its scores with a column twice}}
   %p = onnx.Softmax(%jj) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -208,7 +208,7 @@ onnx.graph @column_scaled #g {
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
   %half = onnx.Constant() {value_float = 0.5 : f32} : () -> !u
   %jj = onnx.Mul(%j, %half) : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what stands beside its scores is scaled, masked or capped with them}}
+  // expected-remark@+1 {{attention '' not raised: the column beside its scores is scaled, masked or capped with them}}
   %p = onnx.Softmax(%jj) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -232,7 +232,7 @@ onnx.graph @column_masked #g {
   %j = onnx.Concat(%s, %c) {axis = -1 : i64} : (!u, !u) -> !u
   %m6 = onnx.node "Source" () {} : () -> tensor<5x6xf32>
   %jj = onnx.Add(%j, %m6) : (!u, tensor<5x6xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: neither summand of its mask comes from a product of queries and keys}}
+  // expected-remark@+1 {{attention '' not raised: it adds two values above its Softmax, but neither comes from a product of queries and keys}}
   %p = onnx.Softmax(%jj) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -258,7 +258,7 @@ onnx.graph @largest_of_the_scores #g {
   %max = onnx.ReduceMax(%t, %ax2) {keepdims = 1 : i64} : (!u, !u) -> !u
   %d = onnx.Sub(%t, %max) : (!u, !u) -> !u
   %j = onnx.Concat(%d, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: something other than their largest is subtracted from the scores}}
+  // expected-remark@+1 {{attention '' not raised: the maximum of each row is subtracted from its scores before another step changes them}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -283,7 +283,7 @@ onnx.graph @something_subtracted #g {
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
   %o = onnx.node "Source" () {} : () -> tensor<6xf32>
   %d = onnx.Sub(%j, %o) : (!u, tensor<6xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: something other than their largest is subtracted from the scores}}
+  // expected-remark@+1 {{attention '' not raised: something other than the maximum of each row is subtracted from its scores}}
   %p = onnx.Softmax(%d) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -309,7 +309,7 @@ onnx.graph @largest_of_a_column #g {
   %ax2 = onnx.Constant() {value_ints = array<i64: 2>} : () -> !u
   %max = onnx.ReduceMax(%j, %ax2) {keepdims = 1 : i64} : (!u, !u) -> !u
   %d = onnx.Sub(%j, %max) : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: something other than their largest is subtracted from the scores}}
+  // expected-remark@+1 {{attention '' not raised: something other than the maximum of each row is subtracted from its scores}}
   %p = onnx.Softmax(%d) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -332,7 +332,7 @@ onnx.graph @column_stays #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: the logits' column is not cut off its probabilities}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities keep the column of logits up to the product with values}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %v6 = onnx.node "Source" () {} : () -> tensor<2x4x6x8xf32>
   %y = onnx.MatMul(%p, %v6) : (!u, tensor<2x4x6x8xf32>) -> !u
@@ -353,7 +353,7 @@ onnx.graph @wrong_end_cut #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what is cut off its probabilities is not proven to be the logits' column}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities are cut, but not known to lose exactly the column of logits}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 1>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: 9223372036854775807>} : () -> !u
@@ -377,7 +377,7 @@ onnx.graph @too_much_cut #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what is cut off its probabilities is not proven to be the logits' column}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities are cut, but not known to lose exactly the column of logits}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -402,7 +402,7 @@ onnx.graph @every_other_cut #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what is cut off its probabilities is not proven to be the logits' column}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities are cut, but not known to lose exactly the column of logits}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -427,7 +427,7 @@ onnx.graph @queries_cut #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what is cut off its probabilities is not proven to be the logits' column}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities are cut, but not known to lose exactly the column of logits}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -452,7 +452,7 @@ onnx.graph @split_of_keys #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what is cut off its probabilities is not proven to be the logits' column}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities are cut, but not known to lose exactly the column of logits}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %sizes = onnx.Constant() {value_ints = array<i64: 1, 5>} : () -> !u
   %rest, %w = onnx.Split(%p, %sizes) {axis = -1 : i64} : (!u, !u) -> (!u, !u)
@@ -474,7 +474,7 @@ onnx.graph @cut_twice #g {
   %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
   %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
   %j = onnx.Concat(%t, %c) {axis = -1 : i64} : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: what is cut off its probabilities is not proven to be the logits' column}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities are cut, but not known to lose exactly the column of logits}}
   %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
   %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
   %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
@@ -482,6 +482,34 @@ onnx.graph @cut_twice #g {
   %vn = onnx.node "Source" () {} : () -> tensor<2x4x4x8xf32>
   %w1 = onnx.Slice(%w, %i0, %i1, %i1) : (!u, !u, !u, !u) -> !u
   %y = onnx.MatMul(%w1, %vn) : (!u, tensor<2x4x4x8xf32>) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
+// One query head for four key heads, which repeat one: the logits are those of four.
+// CHECK-LABEL: onnx.graph @logits_of_more_heads
+// CHECK-NOT: sink.attention
+onnx.graph @logits_of_more_heads #g {
+  %q, %l = onnx.node "Source" () {} : () -> (tensor<2x1x5x8xf32>, !l)
+  %one = onnx.Constant() {value_ints = array<i64: 2>} : () -> !u
+  %five = onnx.Constant() {value_ints = array<i64: 2, 1, 4, 5, 8>} : () -> !u
+  %four = onnx.Constant() {value_ints = array<i64: 2, 4, 5, 8>} : () -> !u
+  %k0 = onnx.Unsqueeze(%q, %one) : (tensor<2x1x5x8xf32>, !u) -> !u
+  %k1 = onnx.Expand(%k0, %five) : (!u, !u) -> !u
+  %k = onnx.Reshape(%k1, %four) : (!u, !u) -> !u
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x1x5x8xf32>, !u) -> !u
+  %shape = onnx.Constant() {value_ints = array<i64: 1, -1, 1, 1>} : () -> !u
+  %wide = onnx.Constant() {value_ints = array<i64: 2, 4, 5, 1>} : () -> !u
+  %r = onnx.Reshape(%l, %shape) : (!l, !u) -> !u
+  %c = onnx.Expand(%r, %wide) : (!u, !u) -> !u
+  %j = onnx.Concat(%s, %c) {axis = -1 : i64} : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its column has logits for 4 heads, but its query has 1}}
+  %p = onnx.Softmax(%j) {axis = -1 : i64} : (!u) -> !u
+  %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
+  %i1 = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
+  %w = onnx.Slice(%p, %i0, %i1, %i1) : (!u, !u, !u, !u) -> !u
+  %y = onnx.MatMul(%w, %k) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
 }

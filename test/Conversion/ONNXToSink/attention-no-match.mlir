@@ -28,12 +28,12 @@ onnx.graph @base #g {
 // Probabilities over the queries.
 // CHECK-LABEL: onnx.graph @softmax_over_queries
 // CHECK-NOT: sink.attention
-// CHECK: onnx.Softmax({{.*}} sink.miss = "its Softmax is not over the last axis"
+// CHECK: onnx.Softmax({{.*}} sink.miss = "its Softmax is not known to be over the last axis"
 onnx.graph @softmax_over_queries #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its Softmax is not over the last axis}}
+  // expected-remark@+1 {{attention '' not raised: its Softmax is not known to be over the last axis}}
   %p = onnx.Softmax(%s) {axis = 2} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -46,7 +46,7 @@ onnx.graph @softmax_of_unknown_rank #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<*xf32>, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (tensor<*xf32>, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its Softmax is not over the last axis}}
+  // expected-remark@+1 {{attention '' not raised: its Softmax is not known to be over the last axis}}
   %p = onnx.Softmax(%s) {axis = 3} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -153,7 +153,7 @@ onnx.graph @where_computed #g {
 onnx.graph @add_without_product #g {
   %s, %v, %m = onnx.node "Source" () {} : () -> (tensor<2x4x5x7xf32>, !v, !m)
   %t = onnx.Add(%s, %m) : (tensor<2x4x5x7xf32>, !m) -> !u
-  // expected-remark@+1 {{attention '' not raised: neither summand of its mask comes from a product of queries and keys}}
+  // expected-remark@+1 {{attention '' not raised: it adds two values above its Softmax, but neither comes from a product of queries and keys}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -167,7 +167,7 @@ onnx.graph @scale_computed #g {
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Mul(%s, %m) : (!u, !m) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied by something that is no constant}}
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -182,7 +182,7 @@ onnx.graph @scale_inverse #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
   %t = onnx.Div(%one, %s) : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied by something that is no constant}}
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -200,7 +200,7 @@ onnx.graph @softcap_unequal #g {
   %a = onnx.Div(%s, %c1) : (!u, !u) -> !u
   %b = onnx.Tanh(%a) : (!u) -> !u
   %t = onnx.Mul(%b, %c2) : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.Tanh}}
+  // expected-remark@+1 {{attention '' not raised: expected a scale, a mask or a product of queries and keys above its Softmax, but got Tanh}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -214,7 +214,7 @@ onnx.graph @unknown_op #g {
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Relu(%s) : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.Relu}}
+  // expected-remark@+1 {{attention '' not raised: expected a scale, a mask or a product of queries and keys above its Softmax, but got Relu}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -225,7 +225,7 @@ onnx.graph @unknown_op #g {
 // CHECK-NOT: sink.attention
 onnx.graph @no_product #g {
   %t, %v = onnx.node "Source" () {} : () -> (tensor<2x4x5x7xf32>, !v)
-  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.node}}
+  // expected-remark@+1 {{attention '' not raised: expected a scale, a mask or a product of queries and keys above its Softmax, but got Source}}
   %p = onnx.Softmax(%t) {axis = -1} : (tensor<2x4x5x7xf32>) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -236,7 +236,7 @@ onnx.graph @no_product #g {
 // CHECK-NOT: sink.attention
 onnx.graph @scores_given #onnx.graph_info<inputs = [#onnx.value<"t", tensor<2x4x5x7xf32>, {}>, #onnx.value<"v", !v, {}>], outputs = [], valueInfo = [], info = {}> {
 ^bb0(%t: tensor<2x4x5x7xf32>, %v: !v):
-  // expected-remark@+1 {{attention '' not raised: no product of queries and keys is above the Softmax}}
+  // expected-remark@+1 {{attention '' not raised: no product of queries and keys is above its Softmax}}
   %p = onnx.Softmax(%t) {axis = -1} : (tensor<2x4x5x7xf32>) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -309,7 +309,7 @@ onnx.graph @no_values #g {
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %m) : (!u, !m) -> !u
-  // expected-remark@+1 {{attention '' not raised: no product with values is below the Softmax}}
+  // expected-remark@+1 {{attention '' not raised: no product with values is below its Softmax}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %z = onnx.Relu(%p) : (!u) -> !u
   onnx.return
@@ -322,7 +322,7 @@ onnx.graph @values_on_the_left #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, tensor<2x4x16x5xf32>)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %t = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: no product with values is below the Softmax}}
+  // expected-remark@+1 {{attention '' not raised: no product with values is below its Softmax}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%v, %p) : (tensor<2x4x16x5xf32>, !u) -> !u
   onnx.return
@@ -338,7 +338,7 @@ onnx.graph @probabilities_selected #g {
   %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
   %zero = onnx.Constant() {value_float = 0.0 : f32} : () -> !u
   %t = onnx.Identity(%s) : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its probabilities are selected by something that is not their being NaN}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities go through a Where that does not replace NaN by 0}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %w = onnx.Where(%b, %zero, %p) : (tensor<5x7xi1>, !u, !u) -> !u
   %y = onnx.MatMul(%w, %v) : (!u, !v) -> !u
@@ -354,7 +354,7 @@ onnx.graph @nan_becomes_one #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
   %t = onnx.Identity(%s) : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its probabilities are selected by something that is not their being NaN}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities go through a Where that does not replace NaN by 0}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %n = onnx.IsNaN(%p) : (!u) -> !u
   %w = onnx.Where(%n, %one, %p) : (!u, !u, !u) -> !u
@@ -371,7 +371,7 @@ onnx.graph @nan_of_scores #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %zero = onnx.Constant() {value_float = 0.0 : f32} : () -> !u
   %t = onnx.Identity(%s) : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its probabilities are selected by something that is not their being NaN}}
+  // expected-remark@+1 {{attention '' not raised: its probabilities go through a Where that does not replace NaN by 0}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %n = onnx.IsNaN(%t) : (!u) -> !u
   %w = onnx.Where(%n, %zero, %p) : (!u, !u, !u) -> !u
@@ -390,7 +390,7 @@ onnx.graph @open_softmax #g {
   %axis = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
   %sum = onnx.ReduceSum(%e, %axis) : (!u, !u) -> !u
   %all = onnx.Add(%sum, %sink) : (!u, tensor<4x1x1xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its exponentials are divided by their sum without a Softmax}}
+  // expected-remark@+1 {{attention '' not raised: it has no Softmax: its exponentials are divided by their sum}}
   %p = onnx.Div(%e, %all) : (!u, !u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return

@@ -43,7 +43,7 @@ onnx.graph @scaled_after_mask #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %a = onnx.Add(%s, %m) : (!u, !m) -> !u
   %t = onnx.Mul(%a, %half) : (!u, !s) -> !u
-  // expected-remark@+1 {{its scores are scaled after the mask}}
+  // expected-remark@+1 {{attention '' not raised: its scores are scaled after its mask}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -61,7 +61,7 @@ onnx.graph @mask_in_cap #g {
   %d = onnx.Div(%a, %cap) : (!u, !s) -> !u
   %h = onnx.Tanh(%d) : (!u) -> !u
   %t = onnx.Mul(%h, %cap) : (!u, !s) -> !u
-  // expected-remark@+1 {{its mask is added before the softcap}}
+  // expected-remark@+1 {{attention '' not raised: its mask is applied before its softcap}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -80,8 +80,28 @@ onnx.graph @scaled_after_cap #g {
   %h = onnx.Tanh(%d) : (!u) -> !u
   %c = onnx.Mul(%h, %cap) : (!u, !s) -> !u
   %t = onnx.Mul(%c, %half) : (!u, !s) -> !u
-  // expected-remark@+1 {{its scores are scaled after the softcap}}
+  // expected-remark@+1 {{attention '' not raised: its scores are scaled after its softcap}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A cap of what is capped.
+// CHECK-LABEL: onnx.graph @two_caps
+// CHECK-NOT: sink.attention
+onnx.graph @two_caps #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %cap = onnx.Constant() {value = dense<20.0> : !s} : () -> !s
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %d0 = onnx.Div(%s, %cap) : (!u, !s) -> !u
+  %h0 = onnx.Tanh(%d0) : (!u) -> !u
+  %c0 = onnx.Mul(%h0, %cap) : (!u, !s) -> !u
+  %d1 = onnx.Div(%c0, %cap) : (!u, !s) -> !u
+  %h1 = onnx.Tanh(%d1) : (!u) -> !u
+  %c1 = onnx.Mul(%h1, %cap) : (!u, !s) -> !u
+  // expected-remark@+1 {{attention '' not raised: it has two softcaps}}
+  %p = onnx.Softmax(%c1) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
 }
@@ -95,7 +115,7 @@ onnx.graph @cast_to_integer #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %i = onnx.Cast(%s) {to = 7 : i64} : (!u) -> !u
   %t = onnx.Cast(%i) {to = 1 : i64} : (!u) -> !u
-  // expected-remark@+1 {{but got onnx.Cast}}
+  // expected-remark@+1 {{attention '' not raised: expected a scale, a mask or a product of queries and keys above its Softmax, but got Cast}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -110,7 +130,7 @@ onnx.graph @training_dropout #g {
   %training = onnx.Constant() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  // expected-remark@+1 {{no product with values is below the Softmax}}
+  // expected-remark@+1 {{no product with values is below its Softmax}}
   %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
   %d = onnx.Dropout(%p, %ratio, %training) : (!u, !s, tensor<i1>) -> !u
   %y = onnx.MatMul(%d, %v) : (!u, !v) -> !u

@@ -51,7 +51,7 @@ onnx.graph @mean_to_half #g {
   %w = onnx.node "Source" () {} : () -> tensor<8xf32>
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
-  // expected-remark@+1 {{norm '' not raised: it is computed in a narrower type than its input}}
+  // expected-remark@+1 {{norm '' not raised: it is computed in a narrower type than its input has}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %d = onnx.Cast(%m) {to = 10} : (!u) -> !u
   %m1 = onnx.Cast(%d) {to = 1} : (!u) -> !u
@@ -70,7 +70,7 @@ onnx.graph @mean_to_int #g {
   %w = onnx.node "Source" () {} : () -> tensor<8xf32>
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Cast}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Cast}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %i = onnx.Cast(%m) {to = 6} : (!u) -> !u
   %m1 = onnx.Cast(%i) {to = 1} : (!u) -> !u
@@ -89,7 +89,7 @@ onnx.graph @mean_to_float8 #g {
   %w = onnx.node "Source" () {} : () -> tensor<8xf32>
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Cast}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Cast}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %i = onnx.Cast(%m) {to = 17} : (!u) -> !u
   %m1 = onnx.Cast(%i) {to = 1} : (!u) -> !u
@@ -159,7 +159,7 @@ onnx.graph @scores_to_half #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %h = onnx.Cast(%s) {to = 10} : (!u) -> !u
   %t = onnx.Cast(%h) {to = 1} : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: it is computed in a narrower type than its query}}
+  // expected-remark@+1 {{attention '' not raised: it is computed in a narrower type than its query has}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return
@@ -188,7 +188,7 @@ onnx.graph @scores_to_float8 #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %h = onnx.Cast(%s) {to = 17} : (!u) -> !u
   %t = onnx.Cast(%h) {to = 1} : (!u) -> !u
-  // expected-remark@+1 {{attention '' not raised: expected scale, mask or a product of queries and keys above the Softmax, but got onnx.Cast}}
+  // expected-remark@+1 {{attention '' not raised: expected a scale, a mask or a product of queries and keys above its Softmax, but got Cast}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return

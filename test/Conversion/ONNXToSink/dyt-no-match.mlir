@@ -26,11 +26,11 @@ onnx.graph @base #g {
 // A factor for each dimension.
 // CHECK-LABEL: onnx.graph @alpha_of_each_dimension
 // CHECK-NOT: sink.dyt
-// CHECK: onnx.Tanh({{.*}}sink.miss = "its alpha is not one number"
+// CHECK: onnx.Tanh({{.*}}sink.miss = "neither factor of the product in its Tanh is one number, as alpha must be"
 onnx.graph @alpha_of_each_dimension #g {
   %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
   %s = onnx.Mul(%b, %x) : (!v, !x) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: its alpha is not one number}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: neither factor of the product in its Tanh is one number, as alpha must be}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
   %y = onnx.Add(%m, %b) : (!u, !v) -> !u
@@ -44,7 +44,7 @@ onnx.graph @alpha_of_each_dimension #g {
 onnx.graph @alpha_of_higher_rank #g {
   %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, tensor<1x1x1x1xf32>, !v, !v)
   %s = onnx.Mul(%a, %x) : (tensor<1x1x1x1xf32>, !x) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: its alpha is not one number}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: neither factor of the product in its Tanh is one number, as alpha must be}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
   %y = onnx.Add(%m, %b) : (!u, !v) -> !u
@@ -84,7 +84,7 @@ onnx.graph @gated #g {
 onnx.graph @unknown_width #g {
   %x, %a, %w, %b = onnx.node "Source" () {} : () -> (tensor<2x5x?xf32>, !a, !v, !v)
   %s = onnx.Mul(%a, %x) : (!a, tensor<2x5x?xf32>) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: the size of its last axis is unknown}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: the size of the last axis of its input is unknown}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
   %y = onnx.Add(%m, %b) : (!u, !v) -> !u
@@ -99,7 +99,7 @@ onnx.graph @weight_of_another_axis #g {
   %x, %a = onnx.node "Source" () {} : () -> (!x, !a)
   %w = onnx.initializer "w.5" : tensor<5x1xf32> = dense<2.0> : tensor<5x1xf32>
   %s = onnx.Mul(%a, %x) : (!a, !x) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: its weight is not a vector of the last axis' size}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: its weight is not a vector as long as the last axis of its input}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %m = onnx.Mul(%w, %t) : (tensor<5x1xf32>, !u) -> !u
   onnx.return
@@ -112,7 +112,7 @@ onnx.graph @weight_of_higher_rank #g {
   %x, %a = onnx.node "Source" () {} : () -> (!x, !a)
   %w = onnx.initializer "w.4" : tensor<1x1x1x8xf32> = dense<2.0> : tensor<1x1x1x8xf32>
   %s = onnx.Mul(%a, %x) : (!a, !x) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: its weight is not a vector of the last axis' size}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: its weight is not a vector as long as the last axis of its input}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %m = onnx.Mul(%w, %t) : (tensor<1x1x1x8xf32>, !u) -> !u
   onnx.return
@@ -124,7 +124,7 @@ onnx.graph @weight_of_higher_rank #g {
 onnx.graph @inner_value_used #g {
   %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
   %s = onnx.Mul(%a, %x) : (!a, !x) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: an inner value is used outside it}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: an op outside it uses one of its inner values}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
   %y = onnx.Add(%m, %b) : (!u, !v) -> !u
@@ -139,7 +139,7 @@ onnx.graph @inner_value_used #g {
 onnx.graph @weight_of_an_inner_value #g {
   %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, tensor<2xi64>, !v)
   %s = onnx.Mul(%a, %x) : (!a, !x) -> !u
-  // expected-remark@+1 {{dynamic tanh '' not raised: one of its inputs is computed inside it}}
+  // expected-remark@+1 {{dynamic tanh '' not raised: one of its own ops computes one of its inputs}}
   %t = onnx.Tanh(%s) : (!u) -> !u
   %o = onnx.Constant() {value_ints = array<i64: 0, 1>} : () -> !u
   %g = onnx.ReduceMean(%t, %o) {keepdims = 0 : i64} : (!u, !u) -> !u

@@ -19,7 +19,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 24}, {d
 onnx.graph @smooth_softmax #g {
   %q, %l, %n = onnx.node "Source" () {} : () -> (!x, tensor<2xi32>, tensor<i32>)
   %none = onnx.absent
-  // expected-remark@+1 {{attention '' not raised: it has sinks of logit 0 (smooth_softmax) without an operand that says so}}
+  // expected-remark@+1 {{attention '' not raised: each of its heads has a sink of logit 0 (smooth_softmax) that no operand holds}}
   %y:3 = onnx.ms.GroupQueryAttention(%q, %q, %q, %none, %none, %l, %n) {num_heads = 4 : i64, kv_num_heads = 4 : i64, smooth_softmax = 1 : i64} : (!x, !x, !x, none, none, tensor<2xi32>, tensor<i32>) -> (!u, !u, !u)
   onnx.return
 }
@@ -38,7 +38,7 @@ onnx.graph @plain_softmax #g {
 // CHECK-NOT: sink.attention
 onnx.graph @right_window #g {
   %q = onnx.node "Source" () {} : () -> !q
-  // expected-remark@+1 {{attention '' not raised: its window reaches to the right of the query}}
+  // expected-remark@+1 {{attention '' not raised: its window reaches to the right of the query (right_window_size = 1)}}
   %y = onnx.Attention(%q, %q, %q) {left_window_size = 2 : i64, right_window_size = 1 : i64} : (!q, !q, !q) -> !u
   onnx.return
 }
@@ -48,7 +48,7 @@ onnx.graph @right_window #g {
 // CHECK-NOT: sink.attention
 onnx.graph @window_over_more_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x7x8xf32>)
-  // expected-remark@+1 {{attention '' not raised: it is not proven to have as many new keys as queries, from which its causal mask or window counts}}
+  // expected-remark@+1 {{attention '' not raised: its causal mask or window requires as many new keys as queries, but their numbers are not known to agree}}
   %y = onnx.Attention(%q, %k, %k) {left_window_size = 2 : i64} : (!q, tensor<2x4x7x8xf32>, tensor<2x4x7x8xf32>) -> !u
   onnx.return
 }
@@ -58,7 +58,7 @@ onnx.graph @window_over_more_keys #g {
 // CHECK-NOT: sink.attention
 onnx.graph @causal_over_more_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x7x8xf32>)
-  // expected-remark@+1 {{attention '' not raised: it is not proven to have as many new keys as queries, from which its causal mask or window counts}}
+  // expected-remark@+1 {{attention '' not raised: its causal mask or window requires as many new keys as queries, but their numbers are not known to agree}}
   %y = onnx.Attention(%q, %k, %k) {is_causal = 1 : i64} : (!q, tensor<2x4x7x8xf32>, tensor<2x4x7x8xf32>) -> !u
   onnx.return
 }
@@ -68,7 +68,7 @@ onnx.graph @causal_over_more_keys #g {
 // CHECK-NOT: sink.attention
 onnx.graph @causal_over_unknown_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!q, tensor<2x4x?x8xf32>)
-  // expected-remark@+1 {{attention '' not raised: it is not proven to have as many new keys as queries, from which its causal mask or window counts}}
+  // expected-remark@+1 {{attention '' not raised: its causal mask or window requires as many new keys as queries, but their numbers are not known to agree}}
   %y = onnx.Attention(%q, %k, %k) {is_causal = 1 : i64} : (!q, tensor<2x4x?x8xf32>, tensor<2x4x?x8xf32>) -> !u
   onnx.return
 }
@@ -87,7 +87,7 @@ onnx.graph @no_window #g {
 // CHECK-NOT: sink.rotary
 onnx.graph @scaled_rotation #g {
   %x, %p, %t = onnx.node "Source" () {} : () -> (!q, !p, !t)
-  // expected-remark@+1 {{rotary embedding '' not raised: it scales what it rotates}}
+  // expected-remark@+1 {{rotary embedding '' not raised: it scales its input besides rotating it}}
   %y = onnx.ms.RotaryEmbedding(%x, %p, %t, %t) {scale = 0.5 : f32} : (!q, !p, !t, !t) -> !u
   onnx.return
 }
@@ -105,7 +105,7 @@ onnx.graph @plain_rotation #g {
 // CHECK-NOT: sink.layer_norm
 onnx.graph @weight_by_position #g {
   %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<5x32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its weight is not a vector of the last axis' size}}
+  // expected-remark@+1 {{norm '' not raised: its weight is not a vector as long as the last axis of its input}}
   %y = onnx.LayerNormalization(%x, %w) {axis = -1 : i64} : (!x, tensor<5x32xf32>) -> !u
   onnx.return
 }
@@ -115,7 +115,7 @@ onnx.graph @weight_by_position #g {
 // CHECK-NOT: sink.layer_norm
 onnx.graph @weight_of_higher_rank #g {
   %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<1x1x1x32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its weight is not a vector of the last axis' size}}
+  // expected-remark@+1 {{norm '' not raised: its weight is not a vector as long as the last axis of its input}}
   %y = onnx.LayerNormalization(%x, %w) {axis = -1 : i64} : (!x, tensor<1x1x1x32xf32>) -> !u
   onnx.return
 }
@@ -125,7 +125,7 @@ onnx.graph @weight_of_higher_rank #g {
 // CHECK-NOT: sink.layer_norm
 onnx.graph @broadcast_skip #g {
   %x, %s, %w = onnx.node "Source" () {} : () -> (!x, tensor<5x32xf32>, tensor<32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its skip is not proven to have the shape of its input}}
+  // expected-remark@+1 {{norm '' not raised: its skip is not known to have the shape of its input}}
   %y = onnx.ms.SkipLayerNormalization(%x, %s, %w) : (!x, tensor<5x32xf32>, tensor<32xf32>) -> !u
   onnx.return
 }
@@ -135,7 +135,7 @@ onnx.graph @broadcast_skip #g {
 // CHECK-NOT: = sink.
 onnx.graph @larger_skip #g {
   %x, %s, %w = onnx.node "Source" () {} : () -> (tensor<?x5x32xf32, #onnx.dims<"B", "", "">>, tensor<2x5x32xf32>, tensor<32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its skip is not proven to have the shape of its input}}
+  // expected-remark@+1 {{norm '' not raised: its skip is not known to have the shape of its input}}
   %y = onnx.ms.SkipLayerNormalization(%x, %s, %w) : (tensor<?x5x32xf32, #onnx.dims<"B", "", "">>, tensor<2x5x32xf32>, tensor<32xf32>) -> !u
   onnx.return
 }
@@ -145,7 +145,7 @@ onnx.graph @larger_skip #g {
 // CHECK-NOT: sink.layer_norm
 onnx.graph @statistic_is_used #g {
   %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its result 1 is used, which has no counterpart}}
+  // expected-remark@+1 {{norm '' not raised: its result 1 is used, but has no counterpart in the sink dialect}}
   %y:2 = onnx.LayerNormalization(%x, %w) {axis = -1 : i64} : (!x, tensor<32xf32>) -> (!u, !u)
   %z = onnx.Neg(%y#1) : (!u) -> !u
   onnx.return
@@ -168,7 +168,7 @@ onnx.graph @skip_of_itself #g {
 // CHECK-NOT: sink.rotary
 onnx.graph @offset #g {
   %x, %p, %t = onnx.node "Source" () {} : () -> (!q, tensor<1xi64>, !t)
-  // expected-remark@+1 {{rotary embedding '' not raised: its positions are not of rank 2, one for each element: a single one is an offset}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its positions have rank 1; expected rank 2, one position for each token: a single one is an offset}}
   %y = onnx.ms.RotaryEmbedding(%x, %p, %t, %t) : (!q, tensor<1xi64>, !t, !t) -> !u
   onnx.return
 }
@@ -178,7 +178,7 @@ onnx.graph @offset #g {
 // CHECK-NOT: sink.attention
 onnx.graph @unidirectional_over_more_keys #g {
   %q, %k = onnx.node "Source" () {} : () -> (!x, tensor<2x7x32xf32>)
-  // expected-remark@+1 {{attention '' not raised: it is unidirectional, but not proven to have as many new keys as queries}}
+  // expected-remark@+1 {{attention '' not raised: its causal mask or window requires as many new keys as queries, but their numbers are not known to agree}}
   %y = onnx.ms.MultiHeadAttention(%q, %k, %k) {num_heads = 4, unidirectional = 1} : (!x, tensor<2x7x32xf32>, tensor<2x7x32xf32>) -> !u
   onnx.return
 }
@@ -222,9 +222,9 @@ onnx.graph @full_lengths #g {
 // CHECK-NOT: = sink.
 onnx.graph @untyped #g {
   %q, %k = onnx.node "Source" () {} : () -> (!x, !x)
-  // expected-remark@+1 {{attention '' not raised: the operator DecoderMaskedMultiHeadAttention has no counterpart}}
+  // expected-remark@+1 {{attention '' not raised: the operator DecoderMaskedMultiHeadAttention has no counterpart in the sink dialect}}
   %y = onnx.node "DecoderMaskedMultiHeadAttention" domain "com.microsoft" (%q, %k, %k) {num_heads = 4 : i64} : (!x, !x, !x) -> !u
-  // expected-remark@+1 {{norm '' not raised: its attribute 'scales' is none that its operator has}}
+  // expected-remark@+1 {{norm '' not raised: its operator has no attribute 'scales'}}
   %z = onnx.node "LayerNormalization" (%q, %k) {scales = 4 : i64} : (!x, !x) -> !u
   onnx.return
 }

@@ -29,7 +29,7 @@ onnx.graph @base #g {
 // The scores are of another value than the one they scale.
 // CHECK-LABEL: onnx.graph @another_value_scaled
 // CHECK-NOT: sink.gate
-// CHECK: onnx.Mul({{.*}}sink.miss = "what it scales is not what its scores are computed from"
+// CHECK: onnx.Mul({{.*}}sink.miss = "it scales another value than its scores are computed from"
 onnx.graph @another_value_scaled #g {
   %x, %d, %u = onnx.node "Source" () {} : () -> (!x, !d, !p)
   %o = onnx.Relu(%x) : (!x) -> !x
@@ -38,7 +38,7 @@ onnx.graph @another_value_scaled #g {
   %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
   %c = onnx.MatMul(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: what it scales is not what its scores are computed from}}
+  // expected-remark@+1 {{gate '' not raised: it scales another value than its scores are computed from}}
   %y = onnx.Mul(%g, %o) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
@@ -89,7 +89,7 @@ onnx.graph @gemm_transposed #g {
   %w = onnx.Swish(%l) : (!u) -> !u
   %c = onnx.Gemm(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: one of its projections has a factor or a transposed operand}}
+  // expected-remark@+1 {{gate '' not raised: one of its projections is a Gemm with a factor or a transposed operand}}
   %y = onnx.Mul(%g, %x) : (!u, tensor<5x8xf32>) -> !u
   onnx.return
 }
@@ -103,7 +103,7 @@ onnx.graph @gemm_factor #g {
   %w = onnx.Swish(%l) : (!u) -> !u
   %c = onnx.Gemm(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: one of its projections has a factor or a transposed operand}}
+  // expected-remark@+1 {{gate '' not raised: one of its projections is a Gemm with a factor or a transposed operand}}
   %y = onnx.Mul(%g, %x) : (!u, tensor<5x8xf32>) -> !u
   onnx.return
 }
@@ -118,7 +118,7 @@ onnx.graph @unknown_sizes #g {
   %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
   %c = onnx.MatMul(%w, %u) : (!u, tensor<3x?xf32>) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: its projections are not by matrices of known sizes}}
+  // expected-remark@+1 {{gate '' not raised: the weights of its projections are not matrices of known sizes}}
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
@@ -134,7 +134,7 @@ onnx.graph @batched_matrices #g {
   %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
   %c = onnx.MatMul(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: its projections are not by matrices of known sizes}}
+  // expected-remark@+1 {{gate '' not raised: the weights of its projections are not matrices of known sizes}}
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
@@ -149,7 +149,7 @@ onnx.graph @wider #g {
   %w = onnx.Swish(%l) : (!u) -> !u
   %c = onnx.MatMul(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: its 8 scores are neither one nor as many as its 1 elements}}
+  // expected-remark@+1 {{gate '' not raised: it computes 8 scores for 1 elements; expected one, or one for each element}}
   %y = onnx.Mul(%g, %x) : (!u, tensor<2x5x1xf32>) -> !u
   onnx.return
 }
@@ -226,7 +226,7 @@ onnx.graph @matrix_of_an_inner_value #g {
   %k = onnx.Slice(%f, %i0, %i8, %i1) : (!u, !u, !u, !u) -> !u
   %c = onnx.MatMul(%w, %k) : (!u, !u) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: one of its inputs is computed inside it}}
+  // expected-remark@+1 {{gate '' not raised: one of its own ops computes one of its inputs}}
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
@@ -242,7 +242,7 @@ onnx.graph @inner_value_used #g {
   %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
   %c = onnx.MatMul(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: an inner value is used outside it}}
+  // expected-remark@+1 {{gate '' not raised: an op outside it uses one of its inner values}}
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   %r = onnx.Relu(%g) : (!u) -> !u

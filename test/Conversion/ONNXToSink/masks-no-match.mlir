@@ -425,7 +425,7 @@ onnx.graph @unsqueezed_between #g {
   %m = onnx.Unsqueeze(%c, %ax) : (!u, !u) -> !u
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%m, %s, %low) : (!u, !u, !u) -> !u
-  // expected-remark@+1 {{its mask is not proven to be no larger than its scores}}
+  // expected-remark@+1 {{its mask may be larger than its scores: their shapes are not known to agree}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return

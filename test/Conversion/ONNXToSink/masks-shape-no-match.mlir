@@ -32,7 +32,7 @@ onnx.graph @rank_five #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %m = onnx.node "Source" () {} : () -> tensor<1x1x1x5x5xf32>
   %t = onnx.Add(%s, %m) : (!u, tensor<1x1x1x5x5xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its mask is not proven to be no larger than its scores}}
+  // expected-remark@+1 {{attention '' not raised: its mask may be larger than its scores: their shapes are not known to agree}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return
@@ -47,7 +47,7 @@ onnx.graph @more_batches #g {
   %s = onnx.MatMul(%q, %kt) : (!d, !u) -> !u
   %m = onnx.node "Source" () {} : () -> tensor<2x1x1x1xf32>
   %t = onnx.Add(%s, %m) : (!u, tensor<2x1x1x1xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its mask is not proven to be no larger than its scores}}
+  // expected-remark@+1 {{attention '' not raised: its mask may be larger than its scores: their shapes are not known to agree}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !d) -> !u
   onnx.return
@@ -63,7 +63,7 @@ onnx.graph @more_batches_where #g {
   %m = onnx.node "Source" () {} : () -> tensor<2x1x1x1xi1>
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%m, %s, %low) : (tensor<2x1x1x1xi1>, !u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its mask is not proven to be no larger than its scores}}
+  // expected-remark@+1 {{attention '' not raised: its mask may be larger than its scores: their shapes are not known to agree}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !d) -> !u
   onnx.return
@@ -78,7 +78,7 @@ onnx.graph @more_keys #g {
   %s = onnx.MatMul(%q, %kt) : (!d, !u) -> !u
   %m = onnx.node "Source" () {} : () -> tensor<5x5xf32>
   %t = onnx.Add(%s, %m) : (!u, tensor<5x5xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its mask is not proven to be no larger than its scores}}
+  // expected-remark@+1 {{attention '' not raised: its mask may be larger than its scores: their shapes are not known to agree}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !d) -> !u
   onnx.return
@@ -107,7 +107,7 @@ onnx.graph @unknown_rank #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %m = onnx.node "Source" () {} : () -> tensor<*xf32>
   %t = onnx.Add(%s, %m) : (!u, tensor<*xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its mask is not proven to be no larger than its scores}}
+  // expected-remark@+1 {{attention '' not raised: its mask may be larger than its scores: their shapes are not known to agree}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return
@@ -123,7 +123,7 @@ onnx.graph @fill_of_rank_five #g {
   %m = onnx.node "Source" () {} : () -> tensor<5x5xi1>
   %low = onnx.initializer "low" : tensor<1x1x1x1x1xf32> = dense<-1.0e9> : tensor<1x1x1x1x1xf32>
   %t = onnx.Where(%m, %s, %low) : (tensor<5x5xi1>, !u, tensor<1x1x1x1x1xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: the constant that stands for hidden scores has more axes than they have}}
+  // expected-remark@+1 {{attention '' not raised: the constant that replaces hidden scores is not one number, or has more axes than the scores}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
   onnx.return

@@ -34,7 +34,7 @@ onnx.graph @no_keepdims #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (tensor<8x8x8xf32>, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: the mean of squares is not over the last axis alone}}
+  // expected-remark@+1 {{norm '' not raised: its mean of squares drops the axis that it is over (keepdims = 0)}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>, keepdims = 0} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -52,7 +52,7 @@ onnx.graph @two_axes #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: the mean of squares is not over the last axis alone}}
+  // expected-remark@+1 {{norm '' not raised: its mean of squares is not known to be over the last axis alone}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: 1, 2>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -70,7 +70,7 @@ onnx.graph @all_axes #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: the mean of squares is not over the last axis alone}}
+  // expected-remark@+1 {{norm '' not raised: its mean of squares is not known to be over the last axis alone}}
   %m = onnx.ReduceMean(%sq) : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -89,7 +89,7 @@ onnx.graph @axes_computed #g {
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %ax = onnx.node "Source" () {} : () -> tensor<1xi64>
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: the mean of squares is not over the last axis alone}}
+  // expected-remark@+1 {{norm '' not raised: its mean of squares is not known to be over the last axis alone}}
   %m = onnx.ReduceMean(%sq, %ax) : (!u, tensor<1xi64>) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -143,7 +143,7 @@ onnx.graph @mean_used #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: the mean of squares is used more than once}}
+  // expected-remark@+1 {{norm '' not raised: the result of its ReduceMean is used 2 times instead of once}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -162,7 +162,7 @@ onnx.graph @two_epsilons #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Add}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Add}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a0 = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %a = onnx.Add(%a0, %eps) : (!u, !u) -> !u
@@ -181,7 +181,7 @@ onnx.graph @epsilon_by_max #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Max}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Max}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Max(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -199,7 +199,7 @@ onnx.graph @epsilon_after_root #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Add}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Add}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Sqrt(%m) : (!u) -> !u
   %r = onnx.Add(%a, %eps) : (!u, !u) -> !u
@@ -218,7 +218,7 @@ onnx.graph @other_power #g {
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %third = onnx.Constant() {value_float = 0.3333 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: the mean of squares is raised to another power than a half}}
+  // expected-remark@+1 {{norm '' not raised: its mean of squares is raised to another power than 0.5 or -0.5}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Pow(%a, %third) : (!u, !u) -> !u
@@ -236,7 +236,7 @@ onnx.graph @no_root #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Div}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Div}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %r = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %n = onnx.Div(%x, %r) : (!x, !u) -> !u
@@ -253,7 +253,7 @@ onnx.graph @times_root #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Mul}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Mul}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -271,7 +271,7 @@ onnx.graph @root_by_value #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Div}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Div}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -289,7 +289,7 @@ onnx.graph @by_inverse #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of the mean, but got onnx.Div}}
+  // expected-remark@+1 {{norm '' not raised: expected a reciprocal square root of its mean of squares, but got Div}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r0 = onnx.Sqrt(%a) : (!u) -> !u
@@ -311,7 +311,7 @@ onnx.graph @squared_centred #g {
   %mu = onnx.ReduceMean(%x) {axes = array<i64: -1>} : (!x) -> !u
   %c = onnx.Sub(%x, %mu) : (!x, !u) -> !u
   %sq = onnx.Pow(%c, %two) : (!u, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: what is squared is not what is scaled}}
+  // expected-remark@+1 {{norm '' not raised: it scales another value than it squares}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -329,7 +329,7 @@ onnx.graph @squares_used #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: an inner value is used outside it}}
+  // expected-remark@+1 {{norm '' not raised: an op outside it uses one of its inner values}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -349,7 +349,7 @@ onnx.graph @squares_used_early #g {
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
   %z = onnx.Relu(%sq) : (!u) -> !u
-  // expected-remark@+1 {{norm '' not raised: an inner value is used before the last of its ops}}
+  // expected-remark@+1 {{norm '' not raised: an op outside it uses one of its inner values before its last op}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -368,7 +368,7 @@ onnx.graph @two_types #g {
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %x32 = onnx.Cast(%x) {to = 1} : (!h) -> !u
   %sq = onnx.Pow(%x32, %two) : (!u, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: its input is used in two element types, one of them elsewhere too}}
+  // expected-remark@+1 {{norm '' not raised: it squares and scales its input in two element types, and an op outside it uses one of the casts}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r32 = onnx.Sqrt(%a) : (!u) -> !u

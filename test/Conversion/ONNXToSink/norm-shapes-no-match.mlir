@@ -65,7 +65,7 @@ onnx.graph @high_rank_epsilon #g {
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %e = onnx.initializer "e" : tensor<1x1x1x1xf32> = dense<1.0e-5> : tensor<1x1x1x1xf32>
   %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
-  // expected-remark@+1 {{norm '' not raised: its epsilon is not a constant number}}
+  // expected-remark@+1 {{norm '' not raised: the epsilon that it adds to its mean of squares is not one constant number}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %e) : (!u, tensor<1x1x1x1xf32>) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -81,7 +81,7 @@ onnx.graph @own_weight #g {
   %x = onnx.node "Source" () {} : () -> tensor<8xf32>
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Mul(%x, %x) : (tensor<8xf32>, tensor<8xf32>) -> !u
-  // expected-remark@+1 {{norm '' not raised: one of its parameters is its own input}}
+  // expected-remark@+1 {{norm '' not raised: one of its parameters is also its input}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -99,7 +99,7 @@ onnx.graph @integers #g {
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %e = onnx.initializer "e" : tensor<i32> = dense<1> : tensor<i32>
   %sq = onnx.Mul(%x, %x) : (tensor<2x3x8xi32>, tensor<2x3x8xi32>) -> !u
-  // expected-remark@+1 {{norm '' not raised: its input is not of f16, bf16, f32 or f64}}
+  // expected-remark@+1 {{norm '' not raised: its input has elements of i32; expected f16, bf16, f32 or f64}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %e) : (!u, tensor<i32>) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
@@ -118,7 +118,7 @@ onnx.graph @quantized_square #g {
   %sq = onnx.Mul(%x, %x) : (!x, !x) -> !u
   %c = onnx.QuantizeLinear(%sq, %s, %z) : (!u, tensor<f32>, tensor<ui8>) -> !u
   %d = onnx.DequantizeLinear(%c, %s, %z) : (!u, tensor<f32>, tensor<ui8>) -> !u
-  // expected-remark@+1 {{norm '' not raised: its squares are quantized, or cast to a narrower type, before their mean}}
+  // expected-remark@+1 {{norm '' not raised: its squares are quantized or cast to a narrower type before their mean}}
   %m = onnx.ReduceMean(%d) {axes = array<i64: -1>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u

@@ -77,7 +77,7 @@ onnx.graph @layer <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>, #onnx.valu
 // The mean of another axis is no norm over features.
 // CHECK-LABEL: onnx.graph @no_match_axis
 // CHECK-NOT: sink.rms_norm
-// CHECK: onnx.ReduceMean{{.*}}sink.miss = "the mean of squares is not over the last axis alone"
+// CHECK: onnx.ReduceMean{{.*}}sink.miss = "its mean of squares is not known to be over the last axis alone"
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 onnx.graph @no_match_axis <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>, #onnx.value<"g", tensor<2x3x8xf32>, {}>], outputs = [#onnx.value<"y", tensor<2x3x8xf32>, {}>], valueInfo = [], info = {}> {
 ^bb0(%x: tensor<2x3x8xf32>, %g: tensor<2x3x8xf32>):
@@ -123,7 +123,7 @@ onnx.graph @gate_is_no_weight <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>
 // The root is read by somebody else too.
 // CHECK-LABEL: onnx.graph @no_match_inner_use
 // CHECK-NOT: sink.rms_norm
-// CHECK: sink.miss = "an inner value of the norm is used more than once"
+// CHECK: sink.miss = "the result of its Sqrt is used 2 times instead of once"
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 onnx.graph @no_match_inner_use <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>, #onnx.value<"g", tensor<2x3x8xf32>, {}>], outputs = [#onnx.value<"y", tensor<2x3x8xf32>, {}>, #onnx.value<"s", tensor<2x3x1xf32>, {}>], valueInfo = [], info = {}> {
 ^bb0(%x: tensor<2x3x8xf32>, %g: tensor<2x3x8xf32>):
@@ -146,7 +146,7 @@ onnx.graph @no_match_inner_use <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}
 // What is scaled is not what was squared.
 // CHECK-LABEL: onnx.graph @no_match_other_input
 // CHECK-NOT: sink.rms_norm
-// CHECK: sink.miss = "what is squared is not what is scaled"
+// CHECK: sink.miss = "it scales another value than it squares"
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 onnx.graph @no_match_other_input <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>, #onnx.value<"g", tensor<2x3x8xf32>, {}>], outputs = [#onnx.value<"y", tensor<2x3x8xf32>, {}>], valueInfo = [], info = {}> {
 ^bb0(%x: tensor<2x3x8xf32>, %g: tensor<2x3x8xf32>):
@@ -169,7 +169,7 @@ onnx.graph @no_match_other_input <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, 
 // An epsilon that is computed from the input is none.
 // CHECK-LABEL: onnx.graph @no_match_epsilon
 // CHECK-NOT: sink.rms_norm
-// CHECK: sink.miss = "its epsilon is not a constant number"
+// CHECK: sink.miss = "the epsilon that it adds to its mean of squares is not one constant number"
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i64}]}} {
 onnx.graph @no_match_epsilon <inputs = [#onnx.value<"x", tensor<2x3x8xf32>, {}>, #onnx.value<"g", tensor<2x3x8xf32>, {}>], outputs = [#onnx.value<"y", tensor<2x3x8xf32>, {}>], valueInfo = [], info = {}> {
 ^bb0(%x: tensor<2x3x8xf32>, %g: tensor<2x3x8xf32>):

@@ -36,7 +36,7 @@ onnx.graph @unequal_parts #g {
   %sizes = onnx.Constant() {value_ints = array<i64: 3, 5>} : () -> !u
   %a, %b = onnx.Split(%x, %sizes) {axis = -1} : (!x, !u) -> (!u, !u)
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -58,7 +58,7 @@ onnx.graph @overlapping #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %two, %six, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -78,7 +78,7 @@ onnx.graph @in_order #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%a) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %r = onnx.Concat(%n, %b) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -99,7 +99,7 @@ onnx.graph @two_values #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x2, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -120,7 +120,7 @@ onnx.graph @step_three #g {
   %a = onnx.Slice(%x, %zero, %end, %axis, %three) : (tensor<2x4x5x6xf32>, !u, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %one, %end, %axis, %three) : (tensor<2x4x5x6xf32>, !u, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %x4 = onnx.node "Source" () {} : () -> tensor<2x4x5x4xf32>
   %rs = onnx.Mul(%r, %sin) : (!u, tensor<5x4xf32>) -> !u
@@ -143,7 +143,7 @@ onnx.graph @step_negative #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %end, %three, %axis, %back) : (!x, !u, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not slices of known bounds on the last axis}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are not known slices, or a split, of the last axis}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -164,7 +164,7 @@ onnx.graph @bound_computed #g {
   %a = onnx.Slice(%x, %zero, %cut, %axis) : (!x, !u, tensor<1xi64>, !u) -> !u
   %b = onnx.Slice(%x, %cut, %end, %axis) : (!x, tensor<1xi64>, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not slices of known bounds on the last axis}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are not known slices, or a split, of the last axis}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -184,7 +184,7 @@ onnx.graph @width_unknown #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (tensor<2x4x5x?xf32>, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (tensor<2x4x5x?xf32>, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not slices of known bounds on the last axis}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are not known slices, or a split, of the last axis}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (tensor<2x4x5x?xf32>, !t) -> !u
@@ -204,7 +204,7 @@ onnx.graph @sliced_on_another_axis #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (tensor<2x4x8x8xf32>, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (tensor<2x4x8x8xf32>, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not slices of known bounds on the last axis}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are not known slices, or a split, of the last axis}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %z = onnx.Mul(%r, %sin) : (!u, tensor<4x16xf32>) -> !u
   onnx.return

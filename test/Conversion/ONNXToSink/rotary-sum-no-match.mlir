@@ -41,7 +41,7 @@ onnx.graph @rotated_used #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: what is rotated is not multiplied by a sine, or is used elsewhere}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its rotated value must go to a product with the sine and nowhere else}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -62,7 +62,7 @@ onnx.graph @no_sine #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: what is rotated is not multiplied by a sine, or is used elsewhere}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its rotated value must go to a product with the sine and nowhere else}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %y = onnx.Add(%x, %r) : (!x, !u) -> !u
   onnx.return
@@ -80,7 +80,7 @@ onnx.graph @difference #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: the product with the sine is not added to one with the cosine}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its product with the sine must go to a sum with a product with the cosine and nowhere else}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -100,7 +100,7 @@ onnx.graph @no_cosine #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: the product with the sine is not added to one with the cosine}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its product with the sine must go to a sum with a product with the cosine and nowhere else}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %y = onnx.Add(%x, %rs) : (!x, !u) -> !u
@@ -120,7 +120,7 @@ onnx.graph @cosine_of_another #g {
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %x2 = onnx.node "Source" () {} : () -> !x
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: the product with the cosine is not of what is rotated}}
+  // expected-remark@+1 {{rotary embedding '' not raised: it multiplies another value by the cosine than it rotates}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x2, %cos) : (!x, !t) -> !u
@@ -140,7 +140,7 @@ onnx.graph @half_used #g {
   %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: an inner value is used outside it}}
+  // expected-remark@+1 {{rotary embedding '' not raised: an op outside it uses one of its inner values}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -190,7 +190,7 @@ onnx.graph @not_unstacked #g {
   %n = onnx.Neg(%b) : (!u) -> !u
   %n1 = onnx.Unsqueeze(%n, %new) : (!u, !u) -> !u
   %a1 = onnx.Unsqueeze(%a, %new) : (!u, !u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its pairs are stacked but not put side by side again}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its pairs are stacked on a new axis, but no Reshape puts them side by side}}
   %r = onnx.Concat(%n1, %a1) {axis = -1} : (!u, !u) -> !u
   %z = onnx.Mul(%r, %sin) : (!u, tensor<5x4x2xf32>) -> !u
   onnx.return
@@ -211,7 +211,7 @@ onnx.graph @halves_stacked #g {
   %n = onnx.Neg(%b) : (!u) -> !u
   %n1 = onnx.Unsqueeze(%n, %new) : (!u, !u) -> !u
   %a1 = onnx.Unsqueeze(%a, %new) : (!u, !u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %c = onnx.Concat(%n1, %a1) {axis = -1} : (!u, !u) -> !u
   %shape = onnx.Constant() {value_ints = array<i64: 2, 4, 5, 8>} : () -> !u
   %r = onnx.Reshape(%c, %shape) : (!u, !u) -> !u
@@ -234,7 +234,7 @@ onnx.graph @pairs_not_stacked #g {
   %a = onnx.Slice(%x, %zero, %end, %axis, %two) : (!x, !u, !u, !u, !u) -> !u
   %b = onnx.Slice(%x, %one, %end, %axis, %two) : (!x, !u, !u, !u, !u) -> !u
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
@@ -258,7 +258,7 @@ onnx.graph @pairs_exchanged #g {
   %n = onnx.Neg(%a) : (!u) -> !u
   %n1 = onnx.Unsqueeze(%n, %new) : (!u, !u) -> !u
   %b1 = onnx.Unsqueeze(%b, %new) : (!u, !u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its parts are not the two halves, or the even and odd elements, of one value}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its two parts are neither the halves of one value side by side nor its even and odd elements stacked}}
   %c = onnx.Concat(%n1, %b1) {axis = -1} : (!u, !u) -> !u
   %shape = onnx.Constant() {value_ints = array<i64: 2, 4, 5, 8>} : () -> !u
   %r = onnx.Reshape(%c, %shape) : (!u, !u) -> !u

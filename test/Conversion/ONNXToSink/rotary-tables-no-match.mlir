@@ -43,7 +43,7 @@ onnx.graph @one_a_head #g {
   %x, %cos, %sin = onnx.node "Source" () {} : () -> (!x, tensor<4x5x8xf32>, tensor<4x5x8xf32>)
   %a, %b = onnx.Split(%x) {axis = -1, num_outputs = 2 : i64} : (!x) -> (!u, !u)
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its tables of rank 3 are not proven to be the same for all heads}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its tables of rank 3 may differ from head to head: their first axis is not known to have size 1}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, tensor<4x5x8xf32>) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, tensor<4x5x8xf32>) -> !u
@@ -58,7 +58,7 @@ onnx.graph @heads_after_sequence #g {
   %x, %cos, %sin = onnx.node "Source" () {} : () -> (tensor<2x5x4x8xf32>, tensor<5x1x8xf32>, tensor<5x1x8xf32>)
   %a, %b = onnx.Split(%x) {axis = -1, num_outputs = 2 : i64} : (tensor<2x5x4x8xf32>) -> (!u, !u)
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its tables of rank 3 are not proven to be the same for all heads}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its tables of rank 3 may differ from head to head: their first axis is not known to have size 1}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, tensor<5x1x8xf32>) -> !u
   %xc = onnx.Mul(%x, %cos) : (tensor<2x5x4x8xf32>, tensor<5x1x8xf32>) -> !u
@@ -73,7 +73,7 @@ onnx.graph @square #g {
   %x, %cos, %sin = onnx.node "Source" () {} : () -> (tensor<2x4x4x8xf32>, tensor<4x1x8xf32>, tensor<4x1x8xf32>)
   %a, %b = onnx.Split(%x) {axis = -1, num_outputs = 2 : i64} : (tensor<2x4x4x8xf32>) -> (!u, !u)
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its tables of rank 3 are not proven to be the same for all heads}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its tables of rank 3 may differ from head to head: their first axis is not known to have size 1}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, tensor<4x1x8xf32>) -> !u
   %xc = onnx.Mul(%x, %cos) : (tensor<2x4x4x8xf32>, tensor<4x1x8xf32>) -> !u
@@ -116,7 +116,7 @@ onnx.graph @rank_two #g {
   %x, %cos, %sin = onnx.node "Source" () {} : () -> (tensor<5x8xf32>, tensor<5x8xf32>, tensor<5x8xf32>)
   %a, %b = onnx.Split(%x) {axis = -1, num_outputs = 2 : i64} : (tensor<5x8xf32>) -> (!u, !u)
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: what is rotated has not the known rank of}}
+  // expected-remark@+1 {{rotary embedding '' not raised: its input has rank 2; expected rank 4 [batch, heads, sequence, head dim] or rank 3 [heads, sequence, head dim]}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, tensor<5x8xf32>) -> !u
   %xc = onnx.Mul(%x, %cos) : (tensor<5x8xf32>, tensor<5x8xf32>) -> !u
@@ -131,10 +131,25 @@ onnx.graph @unknown_table #g {
   %x, %cos, %sin = onnx.node "Source" () {} : () -> (!x, tensor<*xf32>, tensor<*xf32>)
   %a, %b = onnx.Split(%x) {axis = -1, num_outputs = 2 : i64} : (!x) -> (!u, !u)
   %n = onnx.Neg(%b) : (!u) -> !u
-  // expected-remark@+1 {{rotary embedding '' not raised: its tables have not the known rank of}}
+  // expected-remark@+1 {{rotary embedding '' not raised: one of its tables has an unknown rank; expected rank 2 [sequence, n] up to rank 4, which its input has}}
   %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
   %rs = onnx.Mul(%r, %sin) : (!u, tensor<*xf32>) -> !u
   %xc = onnx.Mul(%x, %cos) : (!x, tensor<*xf32>) -> !u
+  %y = onnx.Add(%xc, %rs) : (!u, !u) -> !u
+  onnx.return
+}
+
+// Tables for two elements of a batch repeat the one element of x.
+// CHECK-LABEL: onnx.graph @tables_of_larger_batch
+// CHECK-NOT: = sink.
+onnx.graph @tables_of_larger_batch #g {
+  %x, %cos, %sin = onnx.node "Source" () {} : () -> (tensor<1x4x5x8xf32>, tensor<2x1x5x8xf32>, tensor<2x1x5x8xf32>)
+  %a, %b = onnx.Split(%x) {axis = -1, num_outputs = 2 : i64} : (tensor<1x4x5x8xf32>) -> (!u, !u)
+  %n = onnx.Neg(%b) : (!u) -> !u
+  // expected-remark@+1 {{rotary embedding '' not raised: its result has another shape than its input}}
+  %r = onnx.Concat(%n, %a) {axis = -1} : (!u, !u) -> !u
+  %rs = onnx.Mul(%r, %sin) : (!u, tensor<2x1x5x8xf32>) -> !u
+  %xc = onnx.Mul(%x, %cos) : (tensor<1x4x5x8xf32>, tensor<2x1x5x8xf32>) -> !u
   %y = onnx.Add(%xc, %rs) : (!u, !u) -> !u
   onnx.return
 }

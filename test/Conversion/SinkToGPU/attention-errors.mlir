@@ -18,7 +18,7 @@ func.func @head_dim(%q: tensor<1x4x8x52xf16>, %k: tensor<1x4x8x52xf16>, %v: tens
 // -----
 
 func.func @unknown_head_dim(%q: tensor<1x4x8x?xf16>, %k: tensor<1x4x8x?xf16>, %v: tensor<1x4x8x?xf16>) -> tensor<1x4x8x?xf16> {
-  // expected-error @below {{query: expected heads of known size}}
+  // expected-error @below {{expected a query with heads of known size}}
   %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x?xf16>, tensor<1x4x8x?xf16>, tensor<1x4x8x?xf16>) -> tensor<1x4x8x?xf16>
   return %0 : tensor<1x4x8x?xf16>
 }
@@ -26,7 +26,7 @@ func.func @unknown_head_dim(%q: tensor<1x4x8x?xf16>, %k: tensor<1x4x8x?xf16>, %v
 // -----
 
 func.func @mixed(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xbf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{value: expected the query's type f16, but got bf16}}
+  // expected-error @below {{expected a value of the query's type f16, but got bf16}}
   %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xbf16>) -> tensor<1x4x8x64xf16>
   return %0 : tensor<1x4x8x64xf16>
 }
@@ -35,7 +35,7 @@ func.func @mixed(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<
 
 // Without the number of heads, [batch, sequence, 256] may be any.
 func.func @no_heads(%q: tensor<1x8x256xf16>, %k: tensor<1x8x256xf16>, %v: tensor<1x8x256xf16>) -> tensor<1x8x256xf16> {
-  // expected-error @below {{query: expected heads of known size}}
+  // expected-error @below {{expected a query with heads of known size}}
   %0 = sink.attention %q, %k, %v {query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<1x8x256xf16>, tensor<1x8x256xf16>, tensor<1x8x256xf16>) -> tensor<1x8x256xf16>
   return %0 : tensor<1x8x256xf16>
 }
@@ -43,7 +43,7 @@ func.func @no_heads(%q: tensor<1x8x256xf16>, %k: tensor<1x8x256xf16>, %v: tensor
 // -----
 
 func.func @past(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %p: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{expected keys and values joined with those of the past}}
+  // expected-error @below {{expected keys and values that include those of the past, but got past_key}}
   %0 = sink.attention %q, %k, %v past %p, %p {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
   return %0 : tensor<1x4x8x64xf16>
 }
@@ -51,7 +51,7 @@ func.func @past(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1
 // -----
 
 func.func @present(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{expected no present keys and values}}
+  // expected-error @below {{expected one result, but got present keys and values, too}}
   %0:3 = sink.attention %q, %k, %v {has_present, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>)
   return %0#0 : tensor<1x4x8x64xf16>
 }
@@ -67,7 +67,7 @@ func.func @narrow_sinks(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: 
 // -----
 
 func.func @flat_sinks(%q: tensor<4x8x64xf16>, %k: tensor<4x8x64xf16>, %v: tensor<4x8x64xf16>, %s: tensor<2xf32>) -> tensor<4x8x64xf16> {
-  // expected-error @below {{expected heads on an axis of their own beside sink logits}}
+  // expected-error @below {{expected a separate axis of heads with sink logits, but got layout hsd}}
   %0 = sink.attention %q, %k, %v sink_logit %s {num_heads = 2 : i64, query_layout = #sink.layout<hsd>, key_layout = #sink.layout<hsd>, value_layout = #sink.layout<hsd>, result_layout = #sink.layout<hsd>} : (tensor<4x8x64xf16>, tensor<4x8x64xf16>, tensor<4x8x64xf16>, tensor<2xf32>) -> tensor<4x8x64xf16>
   return %0 : tensor<4x8x64xf16>
 }

@@ -35,7 +35,7 @@ func.func @other(%x: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
 
 // The gate's matrix is there only after the norm.
 func.func @computed_gate(%x: tensor<?x64xbf16>, %d: tensor<64x8xbf16>, %u: tensor<8x64xbf16>) -> tensor<?x64xbf16> {
-  // expected-error @below {{expected matrices of a gate that are constants or arguments}}
+  // expected-error @below {{expected constants or arguments as the matrices of its gate}}
   %n = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x64xbf16>) -> tensor<?x64xbf16>
   %c = sink.rms_norm %d {epsilon = 1.0e-5} : (tensor<64x8xbf16>) -> tensor<64x8xbf16>
   %y = sink.gate %n down %c up %u : (tensor<?x64xbf16>, tensor<64x8xbf16>, tensor<8x64xbf16>) -> tensor<?x64xbf16>

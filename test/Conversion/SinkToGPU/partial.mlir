@@ -30,7 +30,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
   onnx.graph @main <inputs = [#onnx.value<"c", tensor<i1>, {}>, #onnx.value<"x", tensor<2x64xf16>, {}>], outputs = [#onnx.value<"y", tensor<2x64xf16>, {}>], valueInfo = [], info = {name = "g"}> {
   ^bb0(%c: tensor<i1>, %x: tensor<2x64xf16>):
     %y = onnx.If(%c) {
-      // expected-remark @below {{'sink.rms_norm' op has no kernel: it is in a graph inside of a node}}
+      // expected-remark @below {{'sink.rms_norm' op has no kernel: expected to stand in a graph or function itself, but got a subgraph of a node}}
       %n = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<2x64xf16>) -> tensor<2x64xf16>
       onnx.return %n : tensor<2x64xf16>
     }, {

@@ -128,8 +128,7 @@ bool isStreamType(Value value) {
 } // namespace
 
 bool basin::isWeight(Value value) {
-  Operation *op = value ? value.getDefiningOp() : nullptr;
-  return op && isa<InitializerOp, ConstantOp>(op);
+  return value && isa_and_nonnull<InitializerOp, ConstantOp>(value.getDefiningOp());
 }
 
 bool basin::isLimit(Operation *op) {
@@ -306,7 +305,7 @@ void StreamFinder::describeValue(Value value, ResidualStream &stream) {
   Operation *def = value.getDefiningOp();
   if (!(def && ties.contains(def)) && !isNormSum(value))
     stream.writers.push_back(classifyWriter(value));
-  if (def && isa<AddOp, SubOp, SumOp>(def) && ties.contains(def)) {
+  if (isa_and_nonnull<AddOp, SubOp, SumOp>(def) && ties.contains(def)) {
     for (OpOperand &operand : def->getOpOperands())
       if (!isMember(operand))
         addUseWriter(operand, stream);

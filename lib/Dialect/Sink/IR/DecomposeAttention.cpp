@@ -416,11 +416,10 @@ FailureOr<SmallVector<Value>> sink::AttentionOp::decompose(OpBuilder &b) {
   FailureOr<Type> element = requireElementType(*this, getQuery(), "a query");
   if (failed(element))
     return failure();
-  std::string why;
-  std::optional<AttentionParts> parts = unpackAttention(*this, *n, /*usePresent=*/false, why);
-  if (!parts)
-    return emitOpError("cannot be decomposed: ") << why;
-  AttentionBuilder builder(*this, *parts, *n, *element);
+  AttentionParts parts;
+  if (WhyNot why = unpackAttention(*this, *n, /*usePresent=*/false, parts))
+    return emitOpError("cannot be decomposed: ") << *why;
+  AttentionBuilder builder(*this, parts, *n, *element);
   if (failed(builder.check()))
     return failure();
   builder.prepare();

@@ -6,38 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A form is inlined as it is: the op's operands take the places of its arguments, and the first
-// argument of a norm is multiplied by the pre-affine vector before. If the form adds the residual
-// itself, the vector has to come between the sum and the norm:
-//
-//   Add, norm          the product takes the sum's place after the Add
-//   Skip operator      the sum (and the operator's bias) is written out; the operator gets the
-//                      product, and zeros as its skip
-//   the same in f16    each summand is replaced by its product; if the sum is used, a copy of the
-//                      operator computes it
-//
-// The operator stays because its arithmetic is its own. In ONNX Runtime 1.32, f32 on the CPU,
-// Add + LayerNormalization or SimplifiedLayerNormalization differs from the Skip operator in most
-// elements, by some ulps. The operator applied to the product of the sum and powers of two gives
-// the same bits as applied to scaled operands, and its sum output is (x + skip) + bias in that
-// order. The zeros are negative, because x + -0 is x for every x, also for +0.
-//
-// In f16 that operator adds and normalizes in f32, and rounds the sum only for its output. A sum
-// that is written out would be rounded before the norm, and a quarter of the elements would differ.
-// Products of the summands with powers of two are exact, and scale their sum exactly, rounded or
-// not.
-//
-// For any other form with a residual, the decomposition is used instead of the form.
+// What all forms have in common: their slots, how recognition builds a form, and how
+// it is put back. NormForm.cpp has what only norms have.
 //
 //===----------------------------------------------------------------------===//
 
 #include "basin/Dialect/Sink/IR/Form.h"
 
-#include "basin/Dialect/ONNX/Utils/Constants.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
-#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
-
-#include <cmath>
+#include "basin/Support/WhyNot.h"
 
 using namespace mlir;
 using namespace basin;
@@ -72,23 +49,23 @@ void Form::unmark(Slot slot) {
     inner->removeAttr(kSlotAttr);
 }
 
-/// Returns why the op cannot stand in that slot of the form, or an empty text if it can.
-static StringRef checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
+/// Returns why the op cannot stand in that slot of the form.
+static WhyNot checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
   auto norm = dyn_cast<NormInterface>(op.getOperation());
   auto attention = dyn_cast<sink::AttentionOp>(op.getOperation());
   switch (slot) {
   case Slot::epsilon:
     if (!norm || !isa<AddOp>(inner))
       return "expected an onnx.Add in the form of a norm";
-    return {};
+    return std::nullopt;
   case Slot::pre_affine:
     if (!norm || !norm.getPreAffine() || !isa<MulOp>(inner))
       return "expected an onnx.Mul in the form of a norm with a pre_affine operand";
-    return {};
+    return std::nullopt;
   case Slot::gate:
     if (!attention || !attention.getGate() || !isa<MulOp>(inner))
       return "expected an onnx.Mul in the form of attention with a gate operand";
-    return {};
+    return std::nullopt;
   }
   llvm_unreachable("a slot of no kind");
 }
@@ -112,8 +89,8 @@ LogicalResult Form::verifySlots() {
     if (seen & (1u << static_cast<unsigned>(*slot)))
       return refuse("expected one op in that slot");
     seen |= 1u << static_cast<unsigned>(*slot);
-    StringRef why = checkSlot(op, inner, *slot);
-    return why.empty() ? WalkResult::advance() : refuse(why);
+    WhyNot why = checkSlot(op, inner, *slot);
+    return why ? refuse(*why) : WalkResult::advance();
   });
   return failed.value_or(success());
 }
@@ -130,65 +107,55 @@ bool Form::setFactor(Slot slot, Value factor) {
 }
 
 //===----------------------------------------------------------------------===//
-// Epsilon
+// Building
 //===----------------------------------------------------------------------===//
 
-LogicalResult Form::refuseEpsilon(Type type, int exponent) {
-  double epsilon = cast<NormInterface>(op.getOperation()).getEpsilon().convertToDouble();
-  return op->emitError("norm '") << getResultName(op, 0) << "': its eps " << epsilon << " times 2^"
-                                 << exponent << " would leave the normal range of " << type;
+/// Makes uses of `inner` outside of the form use `outer` instead.
+static void replaceOutside(Region &form, Value inner, Value outer) {
+  inner.replaceUsesWithIf(
+      outer, [&](OpOperand &use) { return !form.isAncestor(use.getOwner()->getParentRegion()); });
 }
 
-/// Replaces the constant operand of the Add by a new constant.
-LogicalResult Form::scaleEpsilonOperand(Operation *add, int exponent) {
-  for (OpOperand &operand : add->getOpOperands()) {
-    if (!getConstantScalar(operand.get()))
-      continue;
-    OpBuilder b(add);
-    Value scaled = makeScaledScalar(b, operand.get(), exponent);
-    if (!scaled)
-      return refuseEpsilon(cast<TensorType>(operand.get().getType()).getElementType(), exponent);
-    operand.set(scaled);
-    return success();
-  }
-  return op->emitError("norm '") << getResultName(op, 0)
-                                 << "': its eps is computed, which cannot be scaled";
+/// Makes uses of `outer` inside the form use `inner` instead.
+static void replaceInside(Region &form, Value outer, Value inner) {
+  outer.replaceUsesWithIf(
+      inner, [&](OpOperand &use) { return form.isAncestor(use.getOwner()->getParentRegion()); });
 }
 
-/// Scales the eps of a fused operator, which is an attribute in f32.
-LogicalResult Form::scaleEpsilonAttribute(double epsilon, int exponent) {
-  Builder b(op->getContext());
-  float scaled = std::ldexp(static_cast<float>(epsilon), exponent);
-  if (!std::isnormal(scaled))
-    return refuseEpsilon(b.getF32Type(), exponent);
-  bool found = false;
-  for (Operation &inner : op.getFormRegion().front())
-    if (isa<LayerNormalizationOp, RMSNormalizationOp, SimplifiedLayerNormalizationOp,
-            MSSimplifiedLayerNormalizationOp, MSSkipLayerNormalizationOp,
-            MSSkipSimplifiedLayerNormalizationOp>(inner)) {
-      inner.setAttr("epsilon", b.getF32FloatAttr(scaled));
-      found = true;
-    }
-  if (found)
-    return success();
-  return op->emitError("norm '") << getResultName(op, 0)
-                                 << "': its form has no eps that is understood";
+void Form::fill(ArrayRef<Value> arguments, ArrayRef<Operation *> ops, ArrayRef<Value> results) {
+  Region &form = op.getFormRegion();
+  Block &body = form.emplaceBlock();
+  for (Value argument : arguments)
+    body.addArgument(argument.getType(), argument.getLoc());
+  for (Operation *inner : ops)
+    inner->moveBefore(&body, body.end());
+  OpBuilder b = OpBuilder::atBlockEnd(&body);
+  sink::YieldOp::create(b, op->getLoc(), results);
+  for (auto [outer, inner] : llvm::zip_equal(arguments, body.getArguments()))
+    replaceInside(form, outer, inner);
+  for (auto [inner, outer] : llvm::zip_equal(results, op->getResults()))
+    replaceOutside(form, inner, outer);
 }
 
-LogicalResult Form::scaleEpsilon(int exponent) {
-  double epsilon = cast<NormInterface>(op.getOperation()).getEpsilon().convertToDouble();
-  if (Operation *add = find(Slot::epsilon))
-    return scaleEpsilonOperand(add, exponent);
-  return scaleEpsilonAttribute(epsilon, exponent);
+void Form::append(ArrayRef<Operation *> ops, Value result) {
+  Region &form = op.getFormRegion();
+  Operation *yield = form.front().getTerminator();
+  op->moveBefore(ops.back());
+  for (Operation *inner : ops)
+    inner->moveBefore(yield);
+  for (auto [outer, inner] : llvm::zip_equal(op->getResults(), yield->getOperands()))
+    replaceInside(form, outer, inner);
+  op->getResult(0).setType(result.getType());
+  replaceOutside(form, result, op->getResult(0));
+  yield->setOperand(0, result);
 }
 
 //===----------------------------------------------------------------------===//
-// Norms with a pre-affine vector
+// Inlining
 //===----------------------------------------------------------------------===//
 
-/// Moves the form's nodes to the insertion point and returns what they yield.
-static SmallVector<Value> inlineForm(Region &form, ValueRange operands, OpBuilder &b) {
-  Block &body = form.front();
+SmallVector<Value> Form::inlineForm(ValueRange operands, OpBuilder &b) {
+  Block &body = op.getFormRegion().front();
   for (auto [argument, operand] :
        llvm::zip_equal(body.getArguments(), operands.take_front(body.getNumArguments())))
     argument.replaceAllUsesWith(operand);
@@ -201,138 +168,6 @@ static SmallVector<Value> inlineForm(Region &form, ValueRange operands, OpBuilde
   }
   return values;
 }
-
-/// Multiplies `x` by the vector, in x's type.
-static Value multiply(NodeBuilder &n, Value x, Value vector, StringRef suffix = "pre_affine") {
-  if (auto type = dyn_cast<TensorType>(x.getType()))
-    vector = n.cast(vector, type.getElementType());
-  return n.named(n.node<MulOp>({x, vector}), suffix);
-}
-
-/// Returns the node of the form that adds the residual, an Add or a Skip operator, or null. It must
-/// be the only one to read the form's two arguments. If both are the same value, the first argument
-/// may stand for both.
-Operation *Form::findSum() {
-  Block &form = op.getFormRegion().front();
-  if (form.getNumArguments() != 2)
-    return nullptr;
-  bool isDoubled = op->getOperand(0) == op->getOperand(1);
-  Value x = form.getArgument(0), residual = form.getArgument(1);
-  SmallVector<OpOperand *, 2> uses;
-  for (Value argument : {x, residual})
-    for (OpOperand &use : argument.getUses())
-      uses.push_back(&use);
-  if (uses.size() != 2 || !(isDoubled || x.hasOneUse()))
-    return nullptr;
-  Operation *sum = uses[0]->getOwner();
-  if (sum != uses[1]->getOwner() || sum->getBlock() != &form || uses[0]->getOperandNumber() > 1 ||
-      uses[1]->getOperandNumber() > 1)
-    return nullptr;
-  bool adds = isa<AddOp, MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(sum);
-  return adds ? sum : nullptr;
-}
-
-/// Returns the Skip operator's bias, or null for other ops.
-static Value getSkipBias(Operation *op) {
-  if (auto skip = dyn_cast<MSSkipLayerNormalizationOp>(op))
-    return skip.getBias();
-  if (auto skip = dyn_cast<MSSkipSimplifiedLayerNormalizationOp>(op))
-    return skip.getBias();
-  return {};
-}
-
-static Value makeNegativeZeros(NodeBuilder &n, Value like) {
-  auto type = RankedTensorType::get({1}, cast<TensorType>(like.getType()).getElementType());
-  APFloat zero = APFloat::getZero(cast<FloatType>(type.getElementType()).getFloatSemantics(),
-                                  /*Negative=*/true);
-  NamedAttribute value = n.getBuilder().getNamedAttr("value", DenseElementsAttr::get(type, zero));
-  return n.node<ConstantOfShapeOp>({n.node<ShapeOp>({like})}, value);
-}
-
-/// Gives the Skip operator `skip` the product of its own sum and the vector.
-/// `values` are the form's results.
-static void scaleSkipSum(Operation *skip, Value vector, NodeBuilder &n,
-                         MutableArrayRef<Value> values) {
-  OpBuilder::InsertionGuard guard(n.getBuilder());
-  n.getBuilder().setInsertionPoint(skip);
-  Value sum = n.named(n.node<AddOp>({skip->getOperand(0), skip->getOperand(1)}), "sum");
-  if (Value bias = getSkipBias(skip)) {
-    sum = n.node<AddOp>({sum, bias});
-    // The bias is the last operand of both operators.
-    skip->eraseOperand(skip->getNumOperands() - 1);
-  }
-  Value product = multiply(n, sum, vector);
-  skip->setOperands(0, 2, {product, makeNegativeZeros(n, product)});
-  constexpr unsigned kSumOutput = 3;
-  if (values.size() < 2 || skip->getNumResults() <= kSumOutput)
-    return;
-  OpResult given = skip->getResult(kSumOutput);
-  setValueName(cast<OpResult>(sum), getValueName(given));
-  setValueName(given, "");
-  values[1] = sum;
-}
-
-/// Gives the Skip operator products of its summands and the vector. Its sum, if
-/// used, comes from a copy that stays as it was.
-static void scaleSkipSummands(Operation *skip, Value vector, NodeBuilder &n,
-                              MutableArrayRef<Value> values, bool isSumUsed) {
-  OpBuilder &b = n.getBuilder();
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(skip);
-  constexpr unsigned kSumOutput = 3;
-  if (values.size() > 1 && isSumUsed) {
-    Operation *copy = b.clone(*skip);
-    std::string name = (getNodeName(skip) + "_sum").str();
-    copy->setAttr(kNameAttr, b.getStringAttr(name));
-    setValueName(copy->getResult(0), name + "_unused");
-    setValueName(skip->getResult(kSumOutput), "");
-    values[1] = copy->getResult(kSumOutput);
-  }
-  auto scale = [&](unsigned i, StringRef suffix) {
-    skip->setOperand(i, multiply(n, skip->getOperand(i), vector, suffix));
-  };
-  scale(0, "pre_affine");
-  scale(1, "pre_affine_skip");
-  if (getSkipBias(skip))
-    scale(skip->getNumOperands() - 1, "pre_affine_bias");
-}
-
-/// Multiplies the sum of an Add of x and the residual by the vector, for all readers of the sum.
-static void scaleSum(Operation *add, Value vector, NodeBuilder &n) {
-  OpBuilder::InsertionGuard guard(n.getBuilder());
-  n.getBuilder().setInsertionPointAfter(add);
-  Value sum = add->getResult(0);
-  SmallPtrSet<OpOperand *, 4> uses;
-  for (OpOperand &use : sum.getUses())
-    uses.insert(&use);
-  Value product = multiply(n, sum, vector);
-  sum.replaceUsesWithIf(product, [&](OpOperand &use) { return uses.contains(&use); });
-}
-
-std::optional<SmallVector<Value>> Form::inlineScaled(NormInterface norm, OpBuilder &b) {
-  Region &form = op.getFormRegion();
-  Value vector = norm.getPreAffine(), x = norm.getX();
-  if (setFactor(Slot::pre_affine, vector))
-    return inlineForm(form, op->getOperands(), b);
-  NodeBuilder n(b, op->getLoc(), getResultName(op, 0));
-  if (!norm.getResidual())
-    return inlineForm(form, {multiply(n, x, vector)}, b);
-  Operation *sum = findSum();
-  if (!sum || (!isa<TensorType>(x.getType()) && !isa<AddOp>(sum)))
-    return std::nullopt;
-  SmallVector<Value> values = inlineForm(form, {x, norm.getResidual()}, b);
-  if (isa<AddOp>(sum))
-    scaleSum(sum, vector, n);
-  else if (cast<TensorType>(x.getType()).getElementType().isF32())
-    scaleSkipSum(sum, vector, n, values);
-  else
-    scaleSkipSummands(sum, vector, n, values, norm.getSum() && !norm.getSum().use_empty());
-  return values;
-}
-
-//===----------------------------------------------------------------------===//
-// Any op
-//===----------------------------------------------------------------------===//
 
 /// Multiplies the result by the op's gate, which was added after recognition.
 static Value applyGate(sink::AttentionOp op, Value result, OpBuilder &b) {
@@ -353,7 +188,7 @@ std::optional<SmallVector<Value>> Form::inlineAt(OpBuilder &b) {
   auto attention = dyn_cast<sink::AttentionOp>(op.getOperation());
   Value gate = attention ? attention.getGate() : Value();
   bool isInside = gate && setFactor(Slot::gate, gate);
-  SmallVector<Value> values = inlineForm(op.getFormRegion(), op->getOperands(), b);
+  SmallVector<Value> values = inlineForm(op->getOperands(), b);
   if (gate && !isInside)
     values[0] = applyGate(attention, values[0], b);
   return values;

@@ -12,6 +12,7 @@
 
 #include "basin/Dialect/Kernel/IR/Kernel.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
+#include "basin/Support/WhyNot.h"
 
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -30,10 +31,10 @@ static Value findTensor(LaunchOp op, StringRef name) {
   return {};
 }
 
-/// Returns what is wrong with a factor of a scalar, or an empty text.
-static std::string checkFactor(LaunchOp op, Attribute factor) {
+/// Returns what is wrong with a factor of a scalar.
+static WhyNot checkFactor(LaunchOp op, Attribute factor) {
   if (isa<IntegerAttr>(factor))
-    return {};
+    return std::nullopt;
   auto dict = dyn_cast<DictionaryAttr>(factor);
   auto of = dict ? dict.getAs<StringAttr>("of") : StringAttr();
   auto size = dict ? dict.getAs<IntegerAttr>("size") : IntegerAttr();
@@ -47,32 +48,34 @@ static std::string checkFactor(LaunchOp op, Attribute factor) {
   auto type = dyn_cast<RankedTensorType>(tensor.getType());
   if (axis < 0 || (type && axis >= type.getRank()))
     return "'" + of.str() + "' has no axis " + std::to_string(axis);
-  return {};
+  return std::nullopt;
 }
 
-static std::string checkFactors(LaunchOp op, Attribute factors) {
+static WhyNot checkFactors(LaunchOp op, Attribute factors) {
   auto list = dyn_cast<ArrayAttr>(factors);
   if (!list)
     return "expected a list of factors";
   for (Attribute factor : list)
-    if (std::string why = checkFactor(op, factor); !why.empty())
+    if (WhyNot why = checkFactor(op, factor))
       return why;
-  return {};
+  return std::nullopt;
 }
 
-/// Returns what is wrong with the entry of an output in `shapes`, or an empty text.
-static std::string checkShape(LaunchOp op, StringRef name, Type type) {
+/// Returns what is wrong with the entry of an output in `shapes`.
+static WhyNot checkShape(LaunchOp op, StringRef name, Type type) {
   auto ranked = dyn_cast<RankedTensorType>(type);
   DictionaryAttr shapes = op.getShapes().value_or(DictionaryAttr());
   auto axes = shapes ? dyn_cast_or_null<ArrayAttr>(shapes.get(name)) : ArrayAttr();
+  if (!axes && ranked && ranked.hasStaticShape())
+    return std::nullopt;
   if (!axes)
-    return ranked && ranked.hasStaticShape() ? "" : "expected its shape";
+    return "expected its shape";
   if (ranked && axes.size() != static_cast<size_t>(ranked.getRank()))
     return "expected a shape of rank " + std::to_string(ranked.getRank());
   for (Attribute axis : axes)
-    if (std::string why = checkFactors(op, axis); !why.empty())
+    if (WhyNot why = checkFactors(op, axis))
       return why;
-  return {};
+  return std::nullopt;
 }
 
 LogicalResult LaunchOp::verify() {
@@ -81,11 +84,11 @@ LogicalResult LaunchOp::verify() {
            << getTensors().size() << " operands and " << getResults().size() << " results, but got "
            << getInputs().size() << " and " << getOutputs().size();
   for (NamedAttribute scalar : getScalars())
-    if (std::string why = checkFactors(*this, scalar.getValue()); !why.empty())
-      return emitOpError("scalar '") << scalar.getName().strref() << "': " << why;
+    if (WhyNot why = checkFactors(*this, scalar.getValue()))
+      return emitOpError("scalar '") << scalar.getName().strref() << "': " << *why;
   for (auto [name, type] : llvm::zip(getOutputs().getAsValueRange<StringAttr>(), getResultTypes()))
-    if (std::string why = checkShape(*this, name, type); !why.empty())
-      return emitOpError("output '") << name << "': " << why;
+    if (WhyNot why = checkShape(*this, name, type))
+      return emitOpError("output '") << name << "': " << *why;
   if (ArrayAttr names = getTransposed().value_or(ArrayAttr()))
     for (Attribute name : names)
       if (!llvm::is_contained(getInputs(), name))

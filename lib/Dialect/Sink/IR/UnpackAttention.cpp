@@ -30,16 +30,16 @@ class Unpacker {
 public:
   Unpacker(sink::AttentionOp op, NodeBuilder &n, bool usePresent)
       : op(op), n(n), o(op), usePresent(usePresent && o.hasPresent) {}
-  std::optional<AttentionParts> unpack(std::string &why);
+  WhyNot unpack(AttentionParts &parts);
 
 private:
-  StringRef unpackMask(Operation *inner);
+  WhyNot unpackMask(Operation *inner);
   void addFilter(Operation *inner, Value keep);
-  StringRef unpackOperands(Operation *inner);
-  StringRef unpack(MSAttentionOp inner);
-  StringRef unpack(MSMultiHeadAttentionOp inner);
-  StringRef unpack(MSGroupQueryAttentionOp inner);
-  StringRef rotate(MSGroupQueryAttentionOp inner, bool rotateKey);
+  WhyNot unpackOperands(Operation *inner);
+  WhyNot unpack(MSAttentionOp inner);
+  WhyNot unpack(MSMultiHeadAttentionOp inner);
+  WhyNot unpack(MSGroupQueryAttentionOp inner);
+  WhyNot rotate(MSGroupQueryAttentionOp inner, bool rotateKey);
   FailureOr<Value> rotate(MSGroupQueryAttentionOp inner, Value x, Value positions, int64_t heads);
   void split(Value packed, ArrayRef<int64_t> sizes);
   Value outside(Value inner);
@@ -85,21 +85,23 @@ void Unpacker::split(Value packed, ArrayRef<int64_t> sizes) {
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
 }
 
-StringRef Unpacker::unpack(MSAttentionOp inner) {
+WhyNot Unpacker::unpack(MSAttentionOp inner) {
   Value weights = outside(inner.getWeights()), bias = outside(inner.getBias());
   std::optional<int64_t> width = getStaticDim(weights, -1);
-  if (!width || inner.getDoRotary().value_or(0) != 0)
-    return "the operator rotates, or the size of its weights is not known";
+  if (inner.getDoRotary().value_or(0) != 0)
+    return "its operator rotates query and key";
+  if (!width)
+    return "the size of its operator's weights is not known";
   SmallVector<int64_t> sizes(3, *width / 3);
   if (std::optional<ArrayRef<int64_t>> stated = inner.getQkvHiddenSizes();
       stated && stated->size() == 3)
     sizes = llvm::to_vector(*stated);
   Value packed = n.node<MatMulOp>({outside(inner.getQuery()), weights});
   split(bias ? n.node<AddOp>({packed, bias}) : packed, sizes);
-  return {};
+  return std::nullopt;
 }
 
-StringRef Unpacker::unpack(MSMultiHeadAttentionOp inner) {
+WhyNot Unpacker::unpack(MSMultiHeadAttentionOp inner) {
   o.query = outside(inner.getQuery());
   o.key = outside(inner.getKey());
   o.value = outside(inner.getValue());
@@ -111,21 +113,21 @@ StringRef Unpacker::unpack(MSMultiHeadAttentionOp inner) {
     for (auto [to, from] : llvm::zip_equal(SmallVector<Value *>{&o.query, &o.key, &o.value}, parts))
       *to = n.squeeze(from, {3});
     o.queryLayout = o.keyLayout = o.valueLayout = Layout::bshd;
-    return {};
+    return std::nullopt;
   }
   if (!o.key || !o.value || !bias)
-    return "the operator's operands are packed in a way that is not followed";
+    return "its operator packs query, key and value in a way that has no decomposition";
   int64_t begin = 0;
   for (Value *part : {&o.query, &o.key, &o.value}) {
     std::optional<int64_t> width = getStaticDim(*part, 2);
     TensorInfo info = getTensorInfo(*part);
     if (!width || !info.hasRank() || info.rank() != 3)
-      return "the operator adds a bias to operands whose width is not known";
+      return "its operator adds a bias to operands of unknown width";
     *part = n.node<AddOp>({*part, n.slice(bias, 0, begin, begin + *width)});
     begin += *width;
   }
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
-  return {};
+  return std::nullopt;
 }
 
 FailureOr<Value> Unpacker::rotate(MSGroupQueryAttentionOp inner, Value x, Value positions,
@@ -147,7 +149,7 @@ FailureOr<Value> Unpacker::rotate(MSGroupQueryAttentionOp inner, Value x, Value 
 
 /// Rotates query and key. Positions continue from the past: total - T, total - T + 1, ..., where
 /// each element of the batch has its own total.
-StringRef Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
+WhyNot Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
   Type i64 = n.getBuilder().getI64Type();
   Value positions = outside(inner.getPositionIds());
   if (!positions) {
@@ -162,35 +164,35 @@ StringRef Unpacker::rotate(MSGroupQueryAttentionOp inner, bool rotateKey) {
   if (rotateKey)
     key = rotate(inner, o.key, positions, *o.kvHeads);
   if (failed(query) || failed(key))
-    return "the operator's rotation has tables of unknown size";
+    return "its operator rotates by tables of unknown size";
   o.query = *query;
   o.key = *key;
-  return {};
+  return std::nullopt;
 }
 
-StringRef Unpacker::unpack(MSGroupQueryAttentionOp inner) {
+WhyNot Unpacker::unpack(MSGroupQueryAttentionOp inner) {
   if (inner.getQNormWeight() || inner.getKScale() || inner.getVScale())
-    return "the operator normalizes its heads or reads a quantized cache";
+    return "its operator normalizes its heads or reads a quantized cache";
   o.query = outside(inner.getQuery());
   o.key = outside(inner.getKey());
   o.value = outside(inner.getValue());
   if (!o.heads || !o.kvHeads)
-    return "the operator does not say how many heads it has";
+    return "its operator does not say how many heads it has";
   int64_t heads = *o.heads, kvHeads = *o.kvHeads;
   if (!o.key || !o.value) {
     std::optional<int64_t> width = getStaticDim(o.query, 2);
     if (!width || heads + 2 * kvHeads == 0 || *width % (heads + 2 * kvHeads) != 0)
-      return "the operator's packed operand has an unknown width";
+      return "its operator's packed operand has an unknown width";
     int64_t dim = *width / (heads + 2 * kvHeads);
     split(o.query, {heads * dim, kvHeads * dim, kvHeads * dim});
   }
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
   if (inner.getDoRotary().value_or(0) == 0)
-    return {};
+    return std::nullopt;
   return rotate(inner, /*rotateKey=*/!usePresent);
 }
 
-StringRef Unpacker::unpackOperands(Operation *inner) {
+WhyNot Unpacker::unpackOperands(Operation *inner) {
   if (auto a = dyn_cast_or_null<MSAttentionOp>(inner))
     return unpack(a);
   if (auto a = dyn_cast_or_null<MSMultiHeadAttentionOp>(inner))
@@ -213,27 +215,29 @@ void Unpacker::addFilter(Operation *inner, Value keep) {
 
 /// Unpacks ONNX Runtime's integer masks: one number for each key [B, S], for each query and key
 /// [B, T, S], or the number of keys [B].
-StringRef Unpacker::unpackMask(Operation *inner) {
+WhyNot Unpacker::unpackMask(Operation *inner) {
   TensorInfo mask = getTensorInfo(o.mask), query = getTensorInfo(o.query);
   Type boolean = n.getBuilder().getI1Type();
   if (!mask.hasRank() || !isa_and_nonnull<IntegerType>(mask.element))
-    return "its mask is of a kind that is not followed";
+    return "its integer mask is neither one number a key, nor one a query and key, nor the number "
+           "of keys";
   if (mask.rank() == 2 || mask.rank() == 3) {
     SmallVector<int64_t> axes{1};
     if (mask.rank() == 2)
       axes.push_back(2);
     addFilter(inner, n.unsqueeze(n.cast(o.mask, boolean), axes));
-    return {};
+    return std::nullopt;
   }
   // Vectors of other sizes hold more than lengths.
   if (mask.rank() != 1 || !query.hasRank() || !query[0].provablyEquals(mask[0]))
-    return "its mask is of a kind that is not followed";
+    return "its integer mask is neither one number a key, nor one a query and key, nor the number "
+           "of keys";
   Value lengths = n.reshape(n.cast(o.mask, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
   bool headsFirst = o.keyLayout == Layout::bhsd;
   Value keys =
       n.node<RangeOp>({n.constant({0}, 0), n.dim(o.key, headsFirst ? 2 : 1), n.constant({1}, 0)});
   addFilter(inner, n.node<LessOp>({keys, lengths}));
-  return {};
+  return std::nullopt;
 }
 
 /// Takes the op's own present keys and values in place of the past and the new ones.
@@ -244,19 +248,24 @@ void Unpacker::takePresent() {
   o.pastKey = o.pastValue = Value();
 }
 
-std::optional<AttentionParts> Unpacker::unpack(std::string &why) {
+WhyNot Unpacker::unpack(AttentionParts &parts) {
   Operation *inner = findOperator(op);
-  StringRef reason = o.isPacked() ? unpackOperands(inner) : StringRef();
+  if (o.isPacked())
+    if (WhyNot why = unpackOperands(inner))
+      return why;
   if (usePresent)
     takePresent();
-  if (reason.empty() && o.maskKind == MaskKind::lengths)
-    reason = inner ? unpackMask(inner)
-                   : "no operator in its form says what the integers of its mask mean";
-  why = reason.str();
-  return why.empty() ? std::optional(o) : std::nullopt;
+  if (o.maskKind == MaskKind::lengths) {
+    if (!inner)
+      return "no operator in its form says what the integers of its mask mean";
+    if (WhyNot why = unpackMask(inner))
+      return why;
+  }
+  parts = o;
+  return std::nullopt;
 }
 
-std::optional<AttentionParts> basin::sink::unpackAttention(sink::AttentionOp op, NodeBuilder &n,
-                                                           bool usePresent, std::string &why) {
-  return Unpacker(op, n, usePresent).unpack(why);
+WhyNot basin::sink::unpackAttention(sink::AttentionOp op, NodeBuilder &n, bool usePresent,
+                                    AttentionParts &parts) {
+  return Unpacker(op, n, usePresent).unpack(parts);
 }

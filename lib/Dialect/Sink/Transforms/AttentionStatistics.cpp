@@ -138,25 +138,25 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t lea
 
 std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &learned) {
   auto op = cast<sink::AttentionOp>(tap.op);
-  std::string why;
-  std::optional<AttentionParts> operands = unpackAttention(op, n, /*usePresent=*/true, why);
-  FailureOr<AttentionScores> scores = failure();
-  if (operands) {
-    for (Value *value : {&operands->query, &operands->key, &operands->value, &operands->pastKey,
-                         &operands->pastValue, &operands->mask})
-      if (*value && isa_and_nonnull<FloatType>(getTensorInfo(*value).element))
-        *value = widen(n, *value);
-    scores = buildAttentionScores(op, *operands, n, f32);
+  AttentionParts operands;
+  if (WhyNot why = unpackAttention(op, n, /*usePresent=*/true, operands)) {
+    reason = *why;
+    return std::nullopt;
   }
+  for (Value *value : {&operands.query, &operands.key, &operands.value, &operands.pastKey,
+                       &operands.pastValue, &operands.mask})
+    if (*value && isa_and_nonnull<FloatType>(getTensorInfo(*value).element))
+      *value = widen(n, *value);
+  FailureOr<AttentionScores> scores = buildAttentionScores(op, operands, n, f32);
   if (failed(scores)) {
-    reason = why.empty() ? "its scores cannot be written out" : why;
+    reason = "its scores have no decomposition";
     return std::nullopt;
   }
   // If the number of rows is not known they count as one, because what matters is that there are
   // some.
-  learned = operands->sinkLogit ? 1 : 0;
-  if (operands->sinkKey) {
-    TensorInfo rows = getTensorInfo(operands->sinkKey);
+  learned = operands.sinkLogit ? 1 : 0;
+  if (operands.sinkKey) {
+    TensorInfo rows = getTensorInfo(operands.sinkKey);
     learned += rows.hasRank() && rows.rank() == 3 && rows[1].isStatic() ? rows[1].size : 1;
   }
   TensorInfo query = getTensorInfo(scores->query);

@@ -16,6 +16,7 @@
 
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/IR/Parts.h"
+#include "basin/Support/WhyNot.h"
 
 namespace basin::sink {
 
@@ -32,13 +33,13 @@ struct AttentionScores {
   mlir::Value visible;
 };
 
-/// Returns the op's parts with separate query, key and value and a mask of scores. If the form's
-/// operator rotates query and key, they are rotated. Appends the nodes that compute this. With
-/// `usePresent`, the op's own present keys and values, if it returns them, take the place of the
-/// past and the new ones. Returns nothing if the form does something that is not understood, and
-/// `why` says what.
-std::optional<AttentionParts> unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
-                                              std::string &why);
+/// Gives `parts` the op's parts with separate query, key and value and a mask of scores. If the
+/// form's operator rotates query and key, they are rotated. Appends the nodes that compute this.
+/// With `usePresent`, the op's own present keys and values, if it returns them, take the place of
+/// the past and the new ones. If the form does something that is not understood, `parts` stay as
+/// they are and the reason says what.
+WhyNot unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
+                       AttentionParts &parts);
 
 /// Appends the nodes of the scores, which compute in `element`. Fails with a diagnostic at `op` if
 /// the parts are not unpacked or the number of heads is unknown.

@@ -19,6 +19,9 @@
 
 namespace basin::sink {
 
+/// The part that an operand of a norm plays, or a value inside its form.
+enum class NormPart { PreAffine, Weight, Bias, ResidualBias, Other };
+
 /// A view of a raised op's region. A slot is a place that a rewrite can change. From recognition
 /// on, the attribute `sink.slot` marks the op that stands there.
 class Form {
@@ -27,6 +30,16 @@ public:
 
   /// Returns whether there is a form. Without a form the op means its decomposition.
   explicit operator bool() { return !op.getFormRegion().empty(); }
+
+  /// Makes the form of an op that has none: its arguments stand for the values `arguments`, `ops`
+  /// (in their order) are moved into it, and it yields `results`, which are as many as the op's
+  /// results. Uses of `results` outside of the form become uses of the op's results.
+  void fill(llvm::ArrayRef<mlir::Value> arguments, llvm::ArrayRef<mlir::Operation *> ops,
+            llvm::ArrayRef<mlir::Value> results);
+  /// Moves `ops` (in their order), which take the op's results further, to the form's end, and the
+  /// op to the place of the last one. `result`, which one of them computes, becomes the op's first
+  /// result.
+  void append(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value result);
 
   /// Marks `inner`, which is or will be an op of a form, as the op in `slot`.
   static void mark(mlir::Operation *inner, Slot slot);
@@ -42,6 +55,13 @@ public:
   /// one for its slot. Fails with a diagnostic.
   llvm::LogicalResult verifySlots();
 
+  /// Returns the part of an operand of a norm.
+  static NormPart getPart(mlir::OpOperand &operand);
+  /// Returns the part that `use`, inside a norm's form, gives to a vector from outside of it. An
+  /// operator tells it by the operand's number, a product by its other factor, which is computed,
+  /// and a sum by the norm's operands. Returns Other if the part is not certain.
+  NormPart getInnerPart(mlir::OpOperand &use);
+
   /// Multiplies the eps of a norm's form by 2^exponent: the constant in its slot, or the attribute
   /// of its operator. Fails with a diagnostic if the eps would leave the normal range of its type,
   /// or if the form has no eps that is understood.
@@ -55,6 +75,9 @@ public:
 
 private:
   bool setFactor(Slot slot, mlir::Value factor);
+  /// Moves the form's ops to the insertion point, with `operands` in place of the arguments, and
+  /// returns what they yield.
+  llvm::SmallVector<mlir::Value> inlineForm(mlir::ValueRange operands, mlir::OpBuilder &b);
   llvm::LogicalResult scaleEpsilonOperand(mlir::Operation *add, int exponent);
   llvm::LogicalResult scaleEpsilonAttribute(double epsilon, int exponent);
   llvm::LogicalResult refuseEpsilon(mlir::Type type, int exponent);
