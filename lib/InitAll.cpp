@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The one list of what Basin registers: a new dialect, pass group, pipeline or
-// translation is one line here, and every tool, the plugin and the Python
-// extension have it.
+// The one list of everything that Basin registers. A new dialect, group of passes, pipeline or
+// translation takes one line here. Every tool, the plugin and the Python extension then have it.
 //
 //===----------------------------------------------------------------------===//
 

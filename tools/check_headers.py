@@ -31,14 +31,14 @@ C_LICENCE = """|*
 """
 LANGUAGES = {".h": "C++", ".cpp": "C++", ".def": "C++", ".td": "tablegen", ".c": "C"}
 WIDTH = 80
-# From the first line to the rule that ends the licence, however the lines are broken.
+# Matches from the first line to the rule that ends the licence, even if a formatter broke lines.
 MANGLED = re.compile(
     r"\A(//===-.*?Part of the Basin project.*?LLVM-exception\n//\n//===-+===//\n)", re.S
 )
 
 
 def expected(path: Path, text: str) -> str:
-    """The header of the file, whose text says whether it is one of C."""
+    """Returns the header that the file should have. Its text tells C from C++."""
     if text.startswith("/*"):
         name, ends, licence = f"/*===- {path.name} ", "*- C -*-===*\\", C_LICENCE
     else:
@@ -48,7 +48,7 @@ def expected(path: Path, text: str) -> str:
 
 
 def fixed(path: Path, text: str) -> str:
-    """The text with the header as it should be."""
+    """Returns the text with the right header."""
     header = expected(path, text)
     found = MANGLED.match(text)
     return header + (text[found.end() :] if found else "\n" + text)

@@ -25,7 +25,7 @@ CLANG_FORMAT = Path("/usr/lib/llvm-22/bin/clang-format")
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between the dialects: names, and the operator of the example."""
+    """What differs between the dialects: names, and the operator in the example."""
 
     folder: str
     namespace: str
@@ -54,7 +54,7 @@ DIALECTS = {
 
 @dataclass(frozen=True)
 class NewPass:
-    """A pass' names in all spellings."""
+    """The names of a pass in all spellings."""
 
     argument: str
     summary: str
@@ -62,17 +62,17 @@ class NewPass:
 
     @property
     def stem(self) -> str:
-        """The name without its dialect, as tests' files have it."""
+        """The name without its dialect, as in the names of test files."""
         return self.argument.split("-", 1)[1]
 
     @property
     def name(self) -> str:
-        """The same as C++ spells it."""
+        """The name as C++ spells it."""
         return "".join(word.capitalize() for word in self.stem.split("-"))
 
 
 class Refused(Exception):
-    """Why there cannot be such a pass, in one line."""
+    """Says in one line why there cannot be such a pass."""
 
 
 DEFINITION = """
@@ -161,7 +161,7 @@ ERRORS = """// RUN: basin-opt %s --@ARGUMENT@ --split-input-file --verify-diagno
 
 
 def parse(argument: str, summary: str) -> NewPass:
-    """The pass of that name. Raises Refused."""
+    """Returns the pass of that name. Raises Refused."""
     dialect, _, rest = argument.partition("-")
     if dialect not in DIALECTS:
         raise Refused(
@@ -176,7 +176,7 @@ def parse(argument: str, summary: str) -> NewPass:
 
 
 def fill(text: str, made: NewPass, label: str = "", **more: str) -> str:
-    """The template with the names in place."""
+    """Returns the template with the names filled in."""
     names = {
         "ARGUMENT": made.argument,
         "FOLDER": made.dialect.folder,
@@ -191,13 +191,13 @@ def fill(text: str, made: NewPass, label: str = "", **more: str) -> str:
 
 
 def test(made: NewPass, head: str, label: str, type_: str, check: str) -> str:
-    """A lit test of one function."""
+    """Returns a lit test of one function."""
     example = made.dialect.example.format(type_)
     return fill(head + FUNCTION, made, label, TYPE=type_, CHECK=check, EXAMPLE=example)
 
 
 def new_files(made: NewPass) -> dict[str, str]:
-    """The files to make, by their path."""
+    """Returns the files to make, by their paths."""
     source = f"lib/Dialect/{made.dialect.folder}/Transforms/{made.name}.cpp"
     tests = f"test/Dialect/{made.dialect.folder}/Transforms/{made.stem}"
     body = fill(SOURCE, made)
@@ -226,7 +226,7 @@ def new_files(made: NewPass) -> dict[str, str]:
 
 
 def define(text: str, made: NewPass) -> str:
-    """Passes.td with the definition at its end."""
+    """Returns Passes.td with the definition at its end."""
     head, guard, tail = text.rpartition("\n#endif")
     if not guard:
         raise Refused("Passes.td: expected an #endif, before which definitions stand")
@@ -234,7 +234,7 @@ def define(text: str, made: NewPass) -> str:
 
 
 def enlist(text: str, made: NewPass) -> str:
-    """CMakeLists.txt with the source file in the sorted list of the library's."""
+    """Returns CMakeLists.txt with the source file added to the sorted list of sources."""
     lines = text.splitlines(keepends=True)
     sources = [i for i, line in enumerate(lines) if re.fullmatch(r"  \w+\.cpp\n", line)]
     if not sources:
@@ -245,7 +245,7 @@ def enlist(text: str, made: NewPass) -> str:
 
 
 def make(root: Path, argument: str, summary: str) -> list[str]:
-    """Write a pass' files below `root` and return their paths. Raises Refused."""
+    """Writes the files of a pass below `root` and returns their paths. Raises Refused."""
     made = parse(argument, summary)
     for path in sorted((root / "include").rglob("Passes.td")):
         text = path.read_text("utf-8")
@@ -262,7 +262,7 @@ def make(root: Path, argument: str, summary: str) -> list[str]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
-        # A long name moves line breaks.
+        # clang-format is needed because a long name moves line breaks.
         if name.endswith(".cpp") and CLANG_FORMAT.exists():
             style = f"--style=file:{ROOT / '.clang-format'}"
             subprocess.run([CLANG_FORMAT, "-i", style, root / name], check=True)

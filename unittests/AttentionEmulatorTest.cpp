@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The attention kernels' numbers: each runs in the emulator and is compared with
-// a reference in double precision, around the edges of tiles.
+// Checks the numbers of the attention kernels. Each kernel runs in the emulator on sizes around the
+// edges of tiles, and is compared with a reference in double precision.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,9 +22,9 @@ using namespace basin::emulator;
 using namespace basin::kernels;
 
 namespace {
-// Of tiles, of the 16 rows of a matrix instruction, of a warp's rows.
+// The edges of tiles, of the 16 rows of a matrix instruction, and of the rows of a warp.
 constexpr int64_t kEdges[] = {1, 15, 16, 17, 63, 64, 65, 130};
-/// Small tiles, so that few keys are many of them.
+/// Small tiles, so that a few keys fill many of them.
 constexpr AttentionSchedule kSmall = {64, 32, 4, 1, false};
 
 struct AttentionNumbers : EmulatorTest {
@@ -61,8 +61,8 @@ struct AttentionNumbers : EmulatorTest {
     return report;
   }
 
-  /// Pairs of edges, every `step`th of them, another share each time; heads in
-  /// groups of three.
+  /// Compares for every `step`th pair of edges, beginning with another one on each call. Heads
+  /// share keys in groups of three.
   void expectRightAroundEdges(Problem problem, int64_t step = 1) {
     problem.heads = 3;
     int64_t number = calls++;
@@ -90,8 +90,8 @@ TEST_F(AttentionNumbers, Plain) {
   expectRightAroundEdges(problem);
 }
 
-// Blocks find their head and batch where the product of the numbers of heads takes more
-// than 32 bits.
+// Blocks must find their head and batch even if the product of the numbers of heads takes more than
+// 32 bits.
 TEST_F(AttentionNumbers, CountsHeadsBeyond32Bits) {
   Problem problem{spec(32)};
   compile(problem.spec);
@@ -132,7 +132,7 @@ TEST_F(AttentionNumbers, WindowFromTheTopLeft) {
   expectRightAroundEdges(problem, 3);
 }
 
-// The logit of the last head, 2.1 to 20, is far above the scores.
+// The last head's logit, 2.1 to 20, is far above the scores.
 TEST_F(AttentionNumbers, SinkLogit) {
   for (bool causal : {false, true}) {
     Problem problem{spec()};
@@ -147,7 +147,7 @@ TEST_F(AttentionNumbers, SinkLogit) {
   }
 }
 
-// Fewer sink rows than a tile, a tile, more than one; the window hides none.
+// There are fewer sink rows than a tile has, as many, or more. The window hides none of them.
 TEST_F(AttentionNumbers, SinkKeysAndValues) {
   for (bool window : {false, true}) {
     Problem problem{spec()};
@@ -224,11 +224,11 @@ TEST_F(AttentionNumbers, Softcap) {
   problem.spec.softcap = 50;
   compile(problem.spec);
   expectRightAroundEdges(problem, 5);
-  problem.spread = 8; // scores of hundreds
+  problem.spread = 8; // for scores of hundreds
   expectRightAroundEdges(problem, 5);
 }
 
-// Lengths of 0, below and above the keys; what is behind them is NaN.
+// Lengths are 0, below and above the number of keys. Keys beyond them are NaN.
 TEST_F(AttentionNumbers, KeyLengths) {
   for (bool causal : {false, true}) {
     Problem problem{spec()};
@@ -268,8 +268,8 @@ TEST_F(AttentionNumbers, GroupsOfHeads) {
   }
 }
 
-// The schedules that are chosen, with half the keys a tile where there are sink
-// rows. Neither fragments nor copies meet in a bank, and stores are whole sectors.
+// Uses the schedules that are chosen, with half as many keys in a tile if there are sink rows.
+// Neither fragments nor copies have bank conflicts, and stores write whole sectors.
 TEST_F(AttentionNumbers, HeadDims) {
   auto expectRightOn = [&](StringRef chip, int64_t dim, int64_t valueDim, bool sinks) {
     Problem problem{spec(dim)};
@@ -293,13 +293,13 @@ TEST_F(AttentionNumbers, HeadDims) {
   };
   for (int64_t dim : {32, 64, 96, 128, 160, 192, 224, 256})
     expectRightOn("sm_80", dim, 0, /*sinks=*/false);
-  for (int64_t dim : {8, 16, 24, 40, 72, 80, 88, 112, 120, 168, 200, 248}) // with zeros behind them
+  for (int64_t dim : {8, 16, 24, 40, 72, 80, 88, 112, 120, 168, 200, 248}) // padded with zeros
     expectRightOn("sm_80", dim, 0, /*sinks=*/false);
   for (auto [dim, valueDim] : {std::pair(192, 128), {64, 256}, {96, 32}, {80, 24}, {8, 136}})
     expectRightOn("sm_80", dim, valueDim, /*sinks=*/false);
   for (int64_t dim : {40, 64, 80, 96, 112, 128, 256})
     expectRightOn("sm_80", dim, 0, /*sinks=*/true);
-  for (bool sinks : {false, true}) // tiles of their own there
+  for (bool sinks : {false, true}) // with tiles of its own
     expectRightOn("sm_86", 256, 0, sinks);
 }
 
@@ -355,7 +355,7 @@ TEST_F(AttentionNumbers, EverythingAtOnce) {
   }
 }
 
-// What a sum of scores meets first or last, in a key, a query, a value.
+// A NaN in a key, a query or a value is the first or the last term that a sum of scores meets.
 TEST_F(AttentionNumbers, NaNGoesThrough) {
   for (bool masked : {false, true}) {
     Problem problem{spec()};
@@ -369,7 +369,7 @@ TEST_F(AttentionNumbers, NaNGoesThrough) {
         AttentionCase instance(problem);
         const Tensor &hurt = instance.*tensor;
         set(hurt, problem.spec.type, hurt.index(0, 0, row, 5), NAN);
-        // Rows that do not see the value may have it or not: 0 * NaN in a tile.
+        // Rows that do not see the value may be NaN or not, because a tile has 0 * NaN.
         bool isValue = tensor == &AttentionCase::value;
         EXPECT_TRUE(instance.run(*emulator, used).clean());
         EXPECT_EQ(instance.compare(masked && isValue ? row : 0), "") << row;
@@ -377,7 +377,7 @@ TEST_F(AttentionNumbers, NaNGoesThrough) {
   }
 }
 
-// A row of tiny scores beside one that overflows without the maximum.
+// A row of tiny scores is beside one that overflows unless its maximum is subtracted.
 TEST_F(AttentionNumbers, LargeScores) {
   Problem problem{spec()};
   problem.spec.sinkLogit = true;
@@ -391,7 +391,7 @@ TEST_F(AttentionNumbers, LargeScores) {
   expectRight(problem);
 }
 
-// As with softmax, inf - inf is NaN: in the rows that have it, and in no others.
+// As with softmax, inf - inf is NaN in the rows that have it, and in no others.
 TEST_F(AttentionNumbers, InfiniteScores) {
   Problem problem{spec()};
   problem.queries = problem.keys = 40;
@@ -415,7 +415,7 @@ TEST_F(AttentionNumbers, InfiniteScores) {
   }
 }
 
-// Without keys the result is what the sinks give.
+// Without keys the result is only that of the sinks.
 TEST_F(AttentionNumbers, NoKeys) {
   for (bool sinks : {false, true}) {
     Problem problem{spec()};
@@ -445,14 +445,15 @@ TEST_F(AttentionNumbers, SkipsTiles) {
     compile(problem.spec);
     return expectRight(problem).counters.mma;
   };
-  // A tile of 64 queries x 32 keys: 4 warps x 4 steps x 4 tiles, twice.
+  // A tile of 64 queries x 32 keys takes 4 warps x 4 steps x 4 tiles, twice.
   const uint64_t perTile = 4 * 32;
   EXPECT_EQ(count(false, 0, 0), 8 * 16 * perTile);
   // Block i of 8 sees the first 2 * (i + 1) tiles.
   EXPECT_EQ(count(true, 0, 0), 2 * 36 * perTile);
-  // Keys from 63 before the block's first query on: two tiles, two of its own.
+  // A block sees keys from 63 before its first query on, which are two tiles, and two tiles of its
+  // own.
   EXPECT_EQ(count(true, 64, 0), (2 + 7 * 4) * perTile);
-  // And one of sink rows, which shift the others by 4: a tile more at both ends. In
-  // the first two blocks the tile of the sink rows is one of the window's.
+  // The tile of sink rows comes on top. It shifts the other keys by 4, so there is one more tile at
+  // both ends. In the first two blocks the tile of sink rows is one of the window's.
   EXPECT_EQ(count(true, 64, 4), (3 + 5 + 6 * 6) * perTile);
 }

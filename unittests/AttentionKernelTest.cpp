@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attention kernels as PTX and as machine code: which instructions, how many
-// registers; specs and schedules that are refused; names.
+// Attention kernels as PTX and as machine code: their instructions, their registers, their names,
+// and the specs and schedules that are refused.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,9 +29,9 @@ using namespace basin::kernels;
 namespace {
 constexpr StringLiteral kChips[] = {"sm_80", "sm_86", "sm_89", "sm_90a"};
 
-/// The registers of a thread that ptxas may take, by the head dim in the kernel's name: some
-/// more than docs/kernels-attention.md has. It is 0 for head dims above 96, which may take as
-/// many as there are: the test is that they do not spill.
+/// Returns the number of registers that ptxas may use for a thread, by the head dim in the kernel's
+/// name. It is somewhat above that in docs/kernels-attention.md. It is 0 for head dims above 96,
+/// which may use all registers but must not spill.
 unsigned mostRegisters(StringRef name) {
   int64_t dim = 0;
   name.consume_front("attention_");
@@ -53,8 +53,8 @@ struct AttentionKernels : testing::Test {
     return out;
   }
 
-  /// Specs with one option each, none and all of them that go together, without
-  /// and with each mask; what models have.
+  /// Returns specs with no option, with one option each, and with all options that go together,
+  /// each without and with each mask, and the specs of some models.
   std::vector<AttentionSpec> optionsOf(AttentionSpec base) {
     std::vector<AttentionSpec> out(15, base);
     out[1].causal = true;
@@ -84,7 +84,7 @@ struct AttentionKernels : testing::Test {
     return out;
   }
 
-  /// All of them in one module, lowered and translated for `chip`.
+  /// Lowers all of them in one module and returns their translation for `chip`.
   std::string translate(ArrayRef<AttentionSpec> specs, StringRef chip) {
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
     gpu::GPUModuleOp kernels = createKernelModule(*module, "kernels");
@@ -147,9 +147,9 @@ TEST_F(AttentionKernels, AssembleWithoutSpills) {
   auto assembler = nvptx::Assembler::find();
   if (!assembler)
     GTEST_SKIP() << llvm::toString(assembler.takeError());
-  // All options one by one at two dims of one chip, elsewhere the extremes: sm_86
-  // differs from sm_80 by its shared memory, sm_89 not at all from sm_86, and f16
-  // takes about the registers of bf16.
+  // Two dims of one chip have all options one by one, and others only the extremes. sm_86 differs
+  // from sm_80 only by its shared memory, sm_89 does not differ from sm_86, and f16 takes about as
+  // many registers as bf16.
   for (StringRef chip : {"sm_80", "sm_86", "sm_90a"}) {
     std::vector<AttentionSpec> specs;
     for (int64_t dim : {32, 64, 80, 96, 112, 128, 168, 192, 248, 256}) {

@@ -26,14 +26,14 @@ static constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // Tolerances
 //===----------------------------------------------------------------------===//
 
-/// Half a unit in the last place: the probabilities are rounded once to the type
-/// and the result once, each against the sum of |p * v|. The factor leaves room
-/// for f32 sums, exp2 of 22 bits and the products of the gate.
+/// Half a unit in the last place. The probabilities are rounded to the type once, and so is the
+/// result, each relative to the sum of |p * v|. The factor leaves room for f32 sums, exp2 of 22
+/// bits and the products of the gate.
 static double unitOf(Type type) { return type.isBF16() ? 0x1p-8 : 0x1p-11; }
 static constexpr double kRoom = 1.15;
-/// Probabilities below f16's normal range, and values near 0.
+/// Allows for probabilities below f16's normal range, and for values near 0.
 static constexpr double kAbsolute = 1e-5;
-/// The f32 sum of a score of up to a few hundred, log2 of 22 bits; softcap's
+/// Allow for the f32 sum of a score of up to a few hundred, for log2 of 22 bits, and for softcap's
 /// reciprocal of 22 bits times a cap of 50.
 static constexpr double kLogRelative = 2e-6, kLogAbsolute = 4e-5;
 
@@ -94,7 +94,7 @@ Tensor AttentionCase::make(Type type, int64_t heads, int64_t rows, int64_t colum
   return out;
 }
 
-/// Rows of [query heads, key heads, value heads], as one projection gives them.
+/// Makes rows of [query heads, key heads, value heads], as one projection computes them.
 void AttentionCase::makePacked() {
   assert(p.queries == p.keys && p.spec.getValueDim() == p.spec.headDim);
   int64_t dim = p.spec.headDim, width = (p.heads + 2 * p.keyHeads) * dim;
@@ -118,7 +118,7 @@ void AttentionCase::makeMask() {
   std::uniform_real_distribution<double> uniform(0, 1);
   std::normal_distribution<double> normal(0, 1);
   for (int64_t i = 0; i < int64_t(mask.storage->values.size()); ++i) {
-    // Every fifth row sees nothing.
+    // Every fifth row sees no key.
     bool isHidden = i / p.keys % 5 == 4 || uniform(random) < p.hidden;
     if (isBias)
       set(mask, type, i, isHidden ? -INFINITY : normal(random));
@@ -127,7 +127,7 @@ void AttentionCase::makeMask() {
   }
 }
 
-/// Keys and values beyond the lengths are NaN: nobody may read them.
+/// Sets keys and values beyond the lengths to NaN, because no kernel may read them.
 void AttentionCase::hideTails() {
   for (int64_t batch = 0; batch < int64_t(p.keyLengths.size()); ++batch)
     for (int64_t head = 0; head < p.keyHeads; ++head)
@@ -153,7 +153,7 @@ AttentionCase::AttentionCase(const Problem &problem) : p(problem), random(proble
   if (spec.mask != AttentionSpec::NoMask)
     makeMask();
   if (spec.sinkKeyValue) {
-    // [key heads, rows, columns], independent of the layout of the others.
+    // These are [key heads, rows, columns] for any layout of the other tensors.
     Layout layout = std::exchange(p.layout, Layout::HeadsFirst);
     int64_t batch = std::exchange(p.batch, 1);
     sinkKey = make(spec.type, p.keyHeads, p.sinkRows, spec.headDim, p.spread);
@@ -288,7 +288,7 @@ AttentionCase::Row AttentionCase::compute(int64_t batch, int64_t head, int64_t r
   double sum = p.spec.sinkLogit && !isEmpty ? std::exp(p.sinkLogits[head] - highest) : 0;
   for (auto [score, place] : llvm::zip(scores, rows)) {
     double weight = isEmpty ? 0 : std::exp(score - highest);
-    // A score of NaN is one, also where no other is above -inf.
+    // A score of NaN makes the row NaN even if no other score is above -inf.
     if (std::isnan(score))
       weight = kNaN;
     sum += weight;

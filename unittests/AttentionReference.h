@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attention in double precision as its formulas say, on the values that a kernel
-// gets, and the bounds of a kernel's error.
+// Computes attention in double precision by its formulas from the values that a kernel gets, and
+// the bounds of a kernel's error.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +22,7 @@
 
 namespace basin::kernels {
 
-/// What the kernel reads or writes, and the same as numbers.
+/// The bytes that the kernel reads or writes, and the same elements as numbers.
 struct Storage {
   std::vector<uint8_t> bytes;
   std::vector<double> values;
@@ -42,25 +42,25 @@ struct Tensor {
   void *pointer() const { return storage->bytes.data() + offset * elementBytes; }
 };
 
-/// How query, key, value, gate and result lie: heads before rows, rows before
-/// heads, rows with NaN between them, all of a row's heads in one projection.
+/// The layout of query, key, value, gate and result: heads before rows, rows before heads, rows
+/// with NaN between them, or all heads of a row in one projection.
 enum class Layout { HeadsFirst, RowsFirst, Padded, Packed };
 
 struct Problem {
   AttentionSpec spec;
   int64_t batch = 1, heads = 1, keyHeads = 1, queries = 1, keys = 1;
   int64_t sinkRows = 0, window = 0;
-  /// What a launch says of heads and key heads where it is not 0; only those above exist.
+  /// If not 0, a launch states this number of heads and key heads. Only those above exist.
   int64_t saidHeads = 0;
   Layout layout = Layout::HeadsFirst;
-  /// One mask for all batches and heads.
+  /// Set if all batches and heads share one mask.
   bool isMaskShared = false;
-  /// Share of hidden scores in a mask, and rows that it hides altogether.
+  /// The share of scores that a mask hides, beside rows that it hides altogether.
   double hidden = 0.3;
   std::vector<int32_t> keyLengths = {};
   std::vector<float> sinkLogits = {};
   unsigned seed = 1;
-  /// Of the query's and key's elements.
+  /// The standard deviation of the elements of query and key.
   double spread = 1;
 };
 
@@ -68,11 +68,11 @@ class AttentionCase {
 public:
   explicit AttentionCase(const Problem &problem);
 
-  /// Runs the kernel, with results that were NaN before.
+  /// Runs the kernel. The results are NaN before.
   emulator::Report run(emulator::Emulator &emulator, const AttentionSchedule &schedule,
                        emulator::Order order = emulator::Order::Forward);
-  /// What is wrong with the results, empty if nothing is: the first place, how
-  /// far it is off and how far it may be. Queries before `firstQuery` are left out.
+  /// Returns what is wrong with the results, or an empty text: the first wrong place, its error and
+  /// the bound. Queries before `firstQuery` are left out.
   std::string compare(int64_t firstQuery = 0);
 
   Tensor query, key, value, mask, gate, result;
@@ -97,7 +97,7 @@ private:
   Tensor sinkKey, sinkValue, narrowSinks;
 };
 
-/// Writes a number at a place of a tensor, as its type rounds it.
+/// Writes a number to an element of a tensor, rounded to its type.
 void set(const Tensor &tensor, mlir::Type type, int64_t index, double number);
 double get(const Tensor &tensor, mlir::Type type, int64_t index);
 

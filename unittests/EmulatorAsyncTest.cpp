@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Asynchronous copies are made late; mbarriers order what they should.
+// Asynchronous copies arrive late, and mbarriers order what they should.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +35,7 @@ struct Async : EmulatorTest {
   std::vector<int32_t> x = std::vector<int32_t>(512), y = std::vector<int32_t>(512, -7);
 };
 
-/// Words `from` on of x to words `to` on of shared memory.
+/// Copies the words of x from `from` on to the words of shared memory from `to` on.
 void copy(KernelBuilder &b, Value to, Value from, int64_t bytes, Value sourceBytes = {}) {
   Named name(b, "copy");
   auto cache = bytes == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
@@ -59,7 +59,7 @@ TEST_F(Async, CopiesOfEachSizeAndOfLessThanThat) {
   for (int64_t words : {1, 2, 4}) {
     buildXY(32, [&](KernelBuilder &b) {
       Value t = b.threadX(), index = b.mul(t, b.i32(words));
-      // The odd threads' first word alone; the rest is zero.
+      // Odd threads copy only the first word, and their other words become zero.
       Value bytes = b.select(b.lessU(b.remU(t, 2), b.i32(1)), b.i32(4 * words), b.i32(4));
       copy(b, index, index, 4 * words, bytes);
       commit(b);
@@ -80,7 +80,7 @@ TEST_F(Async, CopyIsMadeWhenItIsWaitedFor) {
   buildXY(1, [](KernelBuilder &b) {
     copy(b, b.i32(0), b.i32(5), 4);
     commit(b);
-    put(b, read(b, b.i32(0))); // too early: poison
+    put(b, read(b, b.i32(0))); // too early, so it reads poison
     b.store(b.i32(1234), b.arg("x"), b.getI32Type(), b.i32(5));
     wait(b, 0);
     b.store(read(b, b.i32(0)), b.arg("y"), b.getI32Type(), b.i32(1));
@@ -90,7 +90,7 @@ TEST_F(Async, CopyIsMadeWhenItIsWaitedFor) {
   EXPECT_EQ(first(report).otherLocation, "copy");
   EXPECT_EQ(first(report).address, 0u);
   EXPECT_EQ(uint32_t(y[0]), 0xffffffffu);
-  EXPECT_EQ(y[1], 1234); // the source, as it was then
+  EXPECT_EQ(y[1], 1234); // the source as it was at the copy
 }
 
 TEST_F(Async, WaitLeavesTheLastGroups) {
@@ -116,7 +116,7 @@ TEST_F(Async, WaitLeavesTheLastGroups) {
   expectOne(report, FindingKind::AsyncNotWaited, "read");
   EXPECT_EQ(first(report).address, 4u);
   EXPECT_EQ(y[0], 10);
-  // What no group has is not waited for.
+  // A copy that belongs to no group is not waited for.
   report = pipeline(0, /*committed=*/false);
   expectOne(report, FindingKind::AsyncNotWaited, "read");
   EXPECT_EQ(first(report).address, 8u);
@@ -139,7 +139,7 @@ TEST_F(Async, OthersNeedABarrierAfterTheWait) {
     });
     return runXY(64, 256);
   };
-  // Whoever runs first reads what is still on its way, or what no barrier hands on.
+  // The thread that runs first reads bytes that are still on their way, or that no barrier orders.
   for (auto [form, kinds] :
        {std::pair(int(NoWait), std::vector{FindingKind::AsyncNotWaited}),
         {int(NoBarrier),
@@ -197,7 +197,7 @@ TEST_F(Async, CopyFromBehindABufferAndToAnOddAddress) {
   expectOne(one(2, 0, 16, 16), FindingKind::Misaligned, "copy");
   expectOne(one(0, 2, 16, 16), FindingKind::Misaligned, "copy");
   expectOne(one(0, 0, 16, 20), FindingKind::BadOperand, "copy");
-  // A source of no bytes is not read, wherever it is.
+  // A source of no bytes is not read, so its address does not matter.
   Report report = one(0, 512, 16, 0);
   EXPECT_TRUE(report.clean()) << print(report);
 }

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One planted fault a test, found by its kind and its place, and beside it the
-// kernel that is right.
+// Each test plants one fault, expects it by its kind and place, and runs the right kernel beside
+// it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +22,7 @@ using namespace basin::kernels;
 
 namespace {
 struct Checks : EmulatorTest {
-  /// Of `n` f32 each; y is written back.
+  /// Builds a kernel with x and y of `n` f32 each. y is written back.
   void buildXY(int64_t threads, Body body) {
     build({{"x", KernelArgument::In, f32()}, {"y", KernelArgument::Out, f32()}}, threads, body);
   }
@@ -37,7 +37,7 @@ struct Checks : EmulatorTest {
   std::vector<float> x = std::vector<float>(64, 1.f), y = std::vector<float>(64, -1.f);
 };
 
-/// An i32 constant mask.
+/// Returns a mask as an i32 constant.
 Value mask(KernelBuilder &b, uint32_t bits) { return b.i32(int32_t(bits)); }
 void warpSync(KernelBuilder &b, uint32_t bits = ~0u) { NVVM::SyncWarpOp::create(b, mask(b, bits)); }
 } // namespace
@@ -68,7 +68,7 @@ TEST_F(Checks, LoadBehindABuffer) {
   EXPECT_EQ(finding.count, 1u);
   EXPECT_NE(finding.message.find("4 bytes at 256 of 'x', which has 256"), std::string::npos)
       << finding.message;
-  // The load was not made: it gave a NaN.
+  // The load was not made, and gave a NaN.
   EXPECT_NE(y[63], y[63]);
   EXPECT_EQ(y[62], 1.f);
   report = copy(-1);
@@ -151,8 +151,8 @@ TEST_F(Checks, ReadOfAnotherWarpsValueWithoutABarrier) {
     });
     return runXY(64, 256);
   };
-  // A warp's sync does not order two warps. Which of the two comes later is the
-  // schedule's matter: at the write, or at the read.
+  // The sync of a warp does not order two warps. The schedule decides whether the race is found at
+  // the write or at the read.
   Report report = exchange(false);
   ASSERT_FALSE(report.findings.empty());
   bool race = false;
@@ -195,7 +195,7 @@ TEST_F(Checks, InAWarpASyncOrdersAndAShuffleDoesNot) {
   };
   EXPECT_TRUE(hasRace(exchange(Nothing)));
   EXPECT_TRUE(hasRace(exchange(Shuffle)));
-  EXPECT_TRUE(hasRace(exchange(HalfSync))); // lane 31 - t is of the other half
+  EXPECT_TRUE(hasRace(exchange(HalfSync))); // lane 31 - t is in the other half
   Report report = exchange(Sync);
   EXPECT_TRUE(report.clean()) << print(report);
 }
@@ -229,8 +229,8 @@ TEST_F(Checks, OverwritingWhatOthersStillRead) {
     std::set<std::string> places = {finding.location, finding.otherLocation};
     EXPECT_EQ(places, (std::set<std::string>{"read", "write again"})) << print(report);
   }
-  // The last thread opens the barrier and goes on, the others come after it in
-  // turn: here all have read before the write, and still it is a race.
+  // The last thread opens the barrier and goes on, and the others come after it in turn. Here all
+  // of them have read before the write, but it still is a race.
   report = loop(false, /*writer=*/62);
   expectOne(report, FindingKind::Race, "write again");
   EXPECT_EQ(first(report).otherLocation, "read");
@@ -297,7 +297,7 @@ TEST_F(Checks, SharedMemoryThatNothingWrote) {
 }
 
 //===----------------------------------------------------------------------===//
-// What is found is found in each block anew, and told once
+// A finding is counted in each block, but reported once.
 //===----------------------------------------------------------------------===//
 
 TEST_F(Checks, FindingsOfOnePlaceAreCounted) {

@@ -19,7 +19,7 @@ using namespace basin::kernels;
 
 namespace {
 struct Counted : EmulatorTest {
-  /// Runs `body` in one warp, with x and y of 4096 words.
+  /// Runs `body` in one warp with x and y of 4096 words.
   Report observe(Body body, size_t sharedBytes = 0, unsigned threads = 32,
                  Order order = Order::Forward) {
     build({{"x", KernelArgument::In, i32()}, {"y", KernelArgument::Out, i32()}}, threads, body);
@@ -38,7 +38,7 @@ struct Counted : EmulatorTest {
     return observe(body, sharedBytes, threads, order).counters;
   }
 
-  /// One global load a lane of `width` words, `stride` words apart.
+  /// Counts one global load of `width` words in each lane, `stride` words apart.
   Counters countLoads(int64_t stride, int64_t width) {
     return count([&](KernelBuilder &b) {
       Value index = b.mul(b.threadX(), b.i32(stride));
@@ -47,7 +47,8 @@ struct Counted : EmulatorTest {
     });
   }
 
-  /// Extra wavefronts of one shared store a lane of `width` words, `stride` apart.
+  /// Returns the extra wavefronts of one shared store of `width` words in each lane, `stride` words
+  /// apart.
   uint64_t countConflicts(int64_t stride, int64_t width) {
     Counters counters = count(
         [&](KernelBuilder &b) {
@@ -73,10 +74,10 @@ TEST_F(Counted, SectorsOfGlobalMemory) {
   };
   for (Case c : {Case{1, 1, 4, 1.0},      // side by side
                  Case{2, 1, 8, 0.5},      // every other word
-                 Case{8, 1, 32, 0.125},   // a sector each
+                 Case{8, 1, 32, 0.125},   // each in a sector of its own
                  Case{64, 1, 32, 0.125},  // no worse
-                 Case{0, 1, 1, 0.125},    // all the same word
-                 Case{4, 4, 16, 1.0},     // 16 bytes a lane
+                 Case{0, 1, 1, 0.125},    // all read one word
+                 Case{4, 4, 16, 1.0},     // 16 bytes in each lane
                  Case{16, 4, 32, 0.5}}) { // every fourth vector
     Counters counters = countLoads(c.stride, c.width);
     EXPECT_EQ(counters.globalLoads.instructions, 1u);
@@ -88,16 +89,17 @@ TEST_F(Counted, SectorsOfGlobalMemory) {
 }
 
 TEST_F(Counted, BankConflictsOfSharedMemory) {
-  // Words: lanes a stride of 2^k apart meet in 32 / 2^k banks.
+  // Lanes that store words 2^k apart meet in 32 / 2^k banks.
   EXPECT_EQ(countConflicts(1, 1), 0u);
   EXPECT_EQ(countConflicts(2, 1), 1u);
   EXPECT_EQ(countConflicts(8, 1), 7u);
   EXPECT_EQ(countConflicts(32, 1), 31u);
-  EXPECT_EQ(countConflicts(33, 1), 0u); // what padding is for
-  // 8 bytes go by half warps, 16 by quarters: side by side, no conflict.
+  EXPECT_EQ(countConflicts(33, 1), 0u); // as rows with padding
+  // Accesses of 8 bytes go by half warps, those of 16 by quarters. Side by side they have no
+  // conflict.
   EXPECT_EQ(countConflicts(2, 2), 0u);
   EXPECT_EQ(countConflicts(4, 4), 0u);
-  // Rows of 128 bytes: 8 lanes of a quarter in the same four banks, four times.
+  // With rows of 128 bytes, the 8 lanes of each of the four quarters meet in the same four banks.
   EXPECT_EQ(countConflicts(32, 4), 4 * 7u);
   EXPECT_EQ(countConflicts(32, 2), 2 * 15u);
   EXPECT_EQ(countConflicts(36, 4), 0u);
@@ -119,8 +121,8 @@ TEST_F(Counted, OneWordForAllIsNoConflict) {
 }
 
 TEST_F(Counted, LoopsAreGroupedByTheirTurns) {
-  // Lane i goes round i % 4 + 1 times; each turn is one instruction of the lanes
-  // that are still in it. The schedule is no matter.
+  // Lane i goes round i % 4 + 1 times. Each turn is one instruction of the lanes that are still in
+  // it, in any schedule.
   for (Order order : {Order::Forward, Order::Random}) {
     Counters counters = count(
         [&](KernelBuilder &b) {
@@ -139,7 +141,7 @@ TEST_F(Counted, LoopsAreGroupedByTheirTurns) {
 }
 
 TEST_F(Counted, RowsOfMatrices) {
-  // Eight rows 128 bytes apart lie in the same four banks; swizzled they do not.
+  // Eight rows 128 bytes apart are in the same four banks, but not if they are swizzled.
   auto extra = [&](bool swizzled) {
     return count(
                [&](KernelBuilder &b) {
@@ -199,7 +201,7 @@ TEST_F(Counted, EachAccessAlone) {
   EXPECT_TRUE(!out.shared && out.store);
   EXPECT_EQ(report.counters.globalLoads.sectors, dense.memory.sectors + sparse.memory.sectors);
   EXPECT_EQ(report.counters.sharedStores.extraWavefronts, conflict.memory.extraWavefronts);
-  // Only what wastes something is printed.
+  // Only accesses that waste something are printed.
   std::string text = print(report);
   EXPECT_NE(text.find("  llvm.load #1 at sparse, global load: 2 warp instructions, 256 bytes, 64 "
                       "sectors, 12.5 % of their bytes asked for\n"),
@@ -212,7 +214,7 @@ TEST_F(Counted, EachAccessAlone) {
 }
 
 TEST_F(Counted, BothSidesOfCopies) {
-  // Sources 64 bytes apart, of 16 bytes, 8 or none; destinations 32 bytes apart.
+  // The sources are 64 bytes apart and have 16, 8 or no bytes. The destinations are 32 bytes apart.
   Report report = observe(
       [&](KernelBuilder &b) {
         Value t = b.threadX();

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Approximate functions are as good as promised and no better; conversions are
-// exact; what is not known is refused.
+// Approximate functions are as good as promised and no better, conversions are exact, and unknown
+// ops are refused.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,7 +31,7 @@ namespace {
 struct Functions : EmulatorTest {
   using Value1 = llvm::function_ref<Value(KernelBuilder &, Value)>;
 
-  /// Applies `f`, f32 to f32, to each of `in`.
+  /// Applies `f`, from f32 to f32, to each element of `in`.
   std::vector<float> map(std::vector<float> in, Value1 f) {
     std::vector<float> out(in.size());
     build({{"x", KernelArgument::In, f32()}, {"y", KernelArgument::Out, f32()}}, 1,
@@ -66,7 +66,7 @@ TEST_F(Functions, AreAsGoodAsPromisedAndNoBetter) {
     const char *name;
     double (*exact)(double);
     float from, to;
-    int bits; // relative error of 2^-bits
+    int bits; // for a relative error of 2^-bits
   } cases[] = {
       {"llvm.nvvm.ex2.approx.ftz.f", [](double x) { return std::exp2(x); }, -20.f, 20.f, 22},
       {"llvm.nvvm.ex2.approx.f", [](double x) { return std::exp2(x); }, -20.f, 20.f, 22},
@@ -84,7 +84,7 @@ TEST_F(Functions, AreAsGoodAsPromisedAndNoBetter) {
     for (unsigned i = 0; i < in.size(); ++i)
       if (double exact = c.exact(in[i]); exact != 0)
         worst = std::max(worst, std::abs(out[i] - exact) / std::abs(exact));
-    // A float's own rounding on top.
+    // The rounding to f32 is added.
     EXPECT_LE(worst, std::ldexp(1.0, -c.bits) + std::ldexp(1.0, -24)) << c.name;
     EXPECT_GE(worst, std::ldexp(1.0, -c.bits - 2)) << c.name;
   }
@@ -163,7 +163,7 @@ TEST_F(Functions, TF32KeepsTenBitsAndRoundsTiesAway) {
 }
 
 //===----------------------------------------------------------------------===//
-// What is refused
+// Refusals
 //===----------------------------------------------------------------------===//
 
 TEST_F(Functions, WhatIsNotKnownIsOneErrorThatNamesIt) {

@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ldmatrix, stmatrix and mma.sync: where each lane's elements are, written down
-// here once more, and whole products against a plain one. Small integers are
-// exact in every type.
+// ldmatrix, stmatrix and mma.sync. The places of each lane's elements are written down here once
+// more, and whole products are compared with plain ones. Small integers are exact in every type.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +25,7 @@ namespace {
 enum class Element { F16, BF16, TF32 };
 
 struct Matrices : EmulatorTest {
-  /// "x" of words, "y" of words, one warp.
+  /// Builds a kernel of one warp with words x and words y.
   void buildWords(Body body) {
     build({{"x", KernelArgument::In, i32()}, {"y", KernelArgument::Out, i32()}}, 32, body);
   }
@@ -75,7 +74,7 @@ Value part(KernelBuilder &b, Value words, int64_t i) {
              : words;
 }
 
-/// 4 words of x a lane to shared memory, as they lie.
+/// Copies 4 words of x in each lane to the same place of shared memory.
 void fillShared(KernelBuilder &b) {
   Value index = b.mul(b.threadX(), b.i32(4));
   b.store(b.load(b.arg("x"), b.getI32Type(), index, 4), b.shared(), b.getI32Type(), index);
@@ -84,7 +83,7 @@ void fillShared(KernelBuilder &b) {
 
 struct Mma {
   Element type;
-  bool half; // accumulators
+  bool half; // whether accumulators are f16
   int k;
   int perWord() const { return type == Element::TF32 ? 1 : 2; }
   int aWords() const { return 16 * k / 32 / perWord(); }
@@ -92,7 +91,7 @@ struct Mma {
   int cWords() const { return half ? 2 : 4; }
 };
 
-/// y = the words of D, of fragments that lie in x lane by lane: A, then B, then C.
+/// Stores the words of D to y. Fragments are in x lane by lane: those of A, then of B, then of C.
 void buildMma(KernelBuilder &b, const Mma &mma) {
   MLIRContext *ctx = b.getContext();
   Type pair = VectorType::get({2}, b.getF16Type());
@@ -125,7 +124,7 @@ float valueA(int row, int k) { return float((row * 5 + k * 3) % 7 - 3); }
 float valueB(int k, int column) { return float((k * 2 + column * 5) % 9 - 4); }
 float valueC(int row, int column) { return float(row - 2 * column); }
 
-/// Row of accumulator i of a lane, and its column.
+/// Returns the row and the column of accumulator i of a lane.
 std::pair<int, int> placeC(int lane, int i) {
   return {lane / 4 + (i < 2 ? 0 : 8), lane % 4 * 2 + i % 2};
 }
@@ -144,7 +143,7 @@ TEST_F(Matrices, ProductsOfEachShapeAndType) {
     int n = mma.perWord();
     for (int lane = 0; lane < 32; ++lane) {
       int g = lane / 4, t = lane % 4;
-      for (int w = 0; w < mma.aWords(); ++w) { // rows first, then k
+      for (int w = 0; w < mma.aWords(); ++w) { // rows come first, then k
         uint32_t &word = x[lane * mma.aWords() + w];
         word = 0;
         for (int i = 0; i < n; ++i)
@@ -181,8 +180,7 @@ TEST_F(Matrices, ProductsOfEachShapeAndType) {
 }
 
 TEST_F(Matrices, LoadsOneTwoOrFourMatrices) {
-  // Element e of the 256 halves in shared memory is e: row r of matrix m begins at
-  // 64m + 8r.
+  // Element e of the 256 halves in shared memory is e. Row r of matrix m begins at 64m + 8r.
   for (unsigned i = 0; i < 128; ++i)
     x[i] = 2 * i | (2 * i + 1) << 16;
   for (unsigned count : {1, 2, 4})
@@ -236,12 +234,12 @@ TEST_F(Matrices, StoreIsTheInverseOfLoad) {
 }
 
 //===----------------------------------------------------------------------===//
-// A product as kernels make it: through shared memory, B by rows of k
+// A product as kernels compute it: through shared memory, with B by rows of k
 //===----------------------------------------------------------------------===//
 
 TEST_F(Matrices, ProductThroughSharedMemory) {
   for (Element type : {Element::F16, Element::BF16}) {
-    // A of 16x16 in words 0 to 127, B of 16x8 in 128 to 191.
+    // A of 16x16 is in words 0 to 127, and B of 16x8 in words 128 to 191.
     buildWords([&](KernelBuilder &b) {
       Value t = b.threadX(), a4 = b.mul(t, b.i32(4)), b2 = b.mul(t, b.i32(2));
       b.store(b.load(b.arg("x"), b.getI32Type(), a4, 4), b.shared(), b.getI32Type(), a4);

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernels that are right: results against a reference, schedules, launches.
+// Right kernels: their results against a reference, their schedules and launches.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@ using namespace basin::kernels;
 
 namespace {
 struct Kernels : EmulatorTest {
-  /// y = x / rms(x) of rows of 256 bf16, a row a warp.
+  /// Builds y = x / rms(x) for rows of 256 bf16, with a warp for each row.
   void buildNormalize() {
     Builder t(&context);
     build({{"x", KernelArgument::In, t.getBF16Type()},
@@ -42,7 +42,7 @@ struct Kernels : EmulatorTest {
           });
   }
 
-  /// Sums each block's 256 f32 by a tree in shared memory.
+  /// Builds a kernel that sums the 256 f32 of each block by a tree in shared memory.
   void buildTreeSum() {
     build({{"x", KernelArgument::In, f32()}, {"y", KernelArgument::Out, f32()}}, 256,
           [](KernelBuilder &b) {
@@ -87,11 +87,11 @@ TEST_F(Kernels, NormalizesRowsAsTheReference) {
       sum += std::pow(fromBF16(x[row * 256 + i]), 2);
     for (unsigned i = 0; i < 256; ++i) {
       double want = fromBF16(x[row * 256 + i]) / std::sqrt(sum / 256 + 1e-6);
-      // Half a unit of bf16's 8 bits.
+      // Half a unit of bf16's 8 bits is allowed.
       ASSERT_NEAR(fromBF16(y[row * 256 + i]), want, std::abs(want) / 255) << row << ", " << i;
     }
   }
-  // A row: 512 bytes, read and written once.
+  // Each row has 512 bytes, which are read and written once.
   EXPECT_EQ(report.counters.globalLoads.sectors, rows * 16u);
   EXPECT_EQ(report.counters.globalLoads.instructions, rows);
   EXPECT_EQ(report.counters.globalStores.bytes, rows * 512u);

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What tests of the emulator share: build a kernel, lower it as for PTX, run it.
+// A fixture for tests of the emulator. It builds a kernel, lowers it as for PTX, and runs it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -51,7 +51,7 @@ struct EmulatorTest : testing::Test {
     emulator = std::make_unique<Emulator>(std::move(*made));
   }
 
-  /// Runs "k". A launch that is refused fails the test.
+  /// Runs "k". The test fails if the launch is refused.
   Report run(const Launch &launch) {
     if (!emulator) // it did not compile, which failed the test
       return {};
@@ -69,13 +69,13 @@ struct EmulatorTest : testing::Test {
     return text;
   }
 
-  /// The first finding, or an empty one if there is none.
+  /// Returns the first finding, or an empty one if there is none.
   static const Finding &first(const Report &report) {
     static const Finding none{};
     return report.findings.empty() ? none : report.findings[0];
   }
 
-  /// The only finding, which is of `kind` and at `location`.
+  /// Expects one finding, which is of `kind` and at `location`.
   static void expectOne(const Report &report, FindingKind kind, llvm::StringRef location) {
     EXPECT_EQ(report.findings.size(), 1u) << print(report);
     EXPECT_EQ(first(report).kind, kind) << print(report);
@@ -92,7 +92,7 @@ struct EmulatorTest : testing::Test {
   std::unique_ptr<Emulator> emulator;
 };
 
-/// Names what is built while it lives.
+/// While it lives, ops that are built get this name as location.
 struct Named {
   Named(kernels::KernelBuilder &b, llvm::StringRef name) : b(b), before(b.getLoc()) {
     b.setLoc(mlir::NameLoc::get(b.getStringAttr(name)));

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What threads do together: shuffles, votes, reductions, barriers; and what
-// happens when some do not come.
+// Operations of several threads: shuffles, votes, reductions and barriers, and what happens if some
+// threads do not come.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,7 +43,7 @@ void put(KernelBuilder &b, Value value) { b.store(value, b.arg("y"), b.getI32Typ
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// Shuffles. The table says lane and whether it is in range, by hand.
+// Shuffles. The table gives each lane's source by hand, or -1 if it is out of range.
 //===----------------------------------------------------------------------===//
 
 TEST_F(Warps, ShuffleTakesTheLaneAndSaysIfThereIsOne) {
@@ -51,13 +51,13 @@ TEST_F(Warps, ShuffleTakesTheLaneAndSaysIfThereIsOne) {
     NVVM::ShflKind kind;
     int offset;
     uint32_t clamp;
-    int (*source)(int lane); // -1: out of range, the lane's own
+    int (*source)(int lane); // -1 if out of range: it reads itself
   } cases[] = {
       {NVVM::ShflKind::bfly, 5, 0x1f, [](int l) { return l ^ 5; }},
       {NVVM::ShflKind::down, 4, 0x1f, [](int l) { return l + 4 < 32 ? l + 4 : -1; }},
       {NVVM::ShflKind::up, 3, 0, [](int l) { return l >= 3 ? l - 3 : -1; }},
       {NVVM::ShflKind::idx, 7, 0x1f, [](int l) { return 7; }},
-      // Segments of 8 lanes: bits 3 and 4 tell them apart.
+      // For segments of 8 lanes, bits 3 and 4 of the lane are masked.
       {NVVM::ShflKind::down, 3, 0x181f, [](int l) { return l % 8 + 3 < 8 ? l + 3 : -1; }},
       {NVVM::ShflKind::up, 2, 0x1800, [](int l) { return l % 8 >= 2 ? l - 2 : -1; }},
       {NVVM::ShflKind::idx, 5, 0x181f, [](int l) { return l / 8 * 8 + 5; }},
@@ -103,7 +103,7 @@ TEST_F(Warps, ShuffleOfALaneThatTakesNoPart) {
 TEST_F(Warps, Votes) {
   struct Case {
     NVVM::VoteSyncKind kind;
-    unsigned below; // lanes for which it is true
+    unsigned below; // lanes below it vote true
     int32_t want;
   } cases[] = {
       {NVVM::VoteSyncKind::ballot, 5, 0x1f}, {NVVM::VoteSyncKind::ballot, 0, 0},
@@ -131,7 +131,7 @@ TEST_F(Warps, ReductionsOfPartsOfAWarp) {
   using Kind = NVVM::ReduxKind;
   struct Case {
     Kind kind;
-    int32_t low, high; // over lane - 4 of lanes 0 to 7, and of 8 to 31
+    int32_t low, high; // of lane - 4 over lanes 0 to 7 and 8 to 31
   } cases[] = {
       {Kind::ADD, -4, 372}, {Kind::MAX, 3, 27}, {Kind::MIN, -4, 4}, {Kind::UMAX, -1, 27},
       {Kind::UMIN, 0, 4},   {Kind::AND, 0, 0},  {Kind::OR, -1, 31}, {Kind::XOR, 0, 4 ^ 5 ^ 6 ^ 7},
@@ -175,7 +175,7 @@ TEST_F(Warps, ElectsTheLowestLaneOfTheMask) {
 //===----------------------------------------------------------------------===//
 
 TEST_F(Warps, NamedBarriersOfSomeWarps) {
-  // Warps 0 and 1 exchange through barrier 1, 2 and 3 through barrier 2.
+  // Warps 0 and 1 exchange through barrier 1, and warps 2 and 3 through barrier 2.
   auto exchange = [&](int64_t second, Order order = Order::Forward) {
     buildY(128, [&](KernelBuilder &b) {
       Value t = b.threadX(), pair = b.divU(t, 64);
@@ -193,8 +193,8 @@ TEST_F(Warps, NamedBarriersOfSomeWarps) {
   for (int t = 0; t < 128; ++t)
     EXPECT_EQ(y[t], t / 64 * 128 + 63 - t);
   EXPECT_EQ(report.counters.barriers, 2u);
-  // All at one barrier: it opens for the first 64, whoever they are. In some order
-  // they are the right ones, in another they are not.
+  // If all use one barrier, it opens for the first 64 threads to come. In some orders they are the
+  // right ones, in others not.
   EXPECT_TRUE(exchange(0).clean());
   EXPECT_FALSE(exchange(0, Order::Random).clean());
   EXPECT_TRUE(exchange(1, Order::Random).clean());
@@ -304,7 +304,7 @@ TEST_F(Warps, LanesThatHaveEnded) {
       << print(report);
   report = shuffle(0x3fffffff);
   EXPECT_TRUE(report.clean()) << print(report);
-  // In its mask, whoever executes it must be.
+  // A thread that executes an op must be in its mask.
   buildY(32, [&](KernelBuilder &b) {
     Named name(b, "shuffle");
     put(b, NVVM::ShflOp::create(b, b.getI32Type(), mask(b, 0x7fffffff), b.threadX(), b.i32(0),
@@ -330,7 +330,7 @@ TEST_F(Warps, PartOfAWarpAtABarrier) {
     });
     return runY(64);
   };
-  // Two places are right for whole warps, not in one.
+  // Whole warps may come to one barrier at two places, but the lanes of one warp may not.
   Report report = barriers(32);
   EXPECT_TRUE(report.clean()) << print(report);
   report = barriers(40);

@@ -19,7 +19,7 @@ using namespace basin;
 using namespace basin::kernels;
 
 namespace {
-/// y = x / rms(x) for rows of 256 elements, a row a block.
+/// Builds y = x / rms(x) for rows of 256 elements, with a block for each row.
 struct Kernel : testing::Test {
   Kernel() {
     nvptx::registerDialects(registry);
@@ -107,7 +107,7 @@ TEST_F(Kernel, AssemblesWithoutSpills) {
     EXPECT_EQ(done->cubin.substr(1, 3), "ELF");
     if (!first)
       first = kind;
-    // A warning is told; what is asked for here is more threads than a chip has.
+    // A warning is returned. Here the PTX asks for more threads than a chip has.
     std::string crowded = *ptx;
     size_t bound = crowded.find(".maxntid");
     ASSERT_NE(bound, std::string::npos);
@@ -116,7 +116,7 @@ TEST_F(Kernel, AssemblesWithoutSpills) {
     ASSERT_TRUE(bool(done)) << llvm::toString(done.takeError());
     ASSERT_EQ(done->warnings.size(), 1u);
     EXPECT_NE(done->warnings[0].find("minnctapersm"), std::string::npos) << done->warnings[0];
-    // And each error, with what is wrong with which line.
+    // Each error is returned with its line.
     std::string misspelt = *ptx;
     size_t op = misspelt.find("rsqrt.approx");
     ASSERT_NE(op, std::string::npos);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The table of kernel families: specs from texts, what they are called, what they say
-// of themselves, and what is wrong with them.
+// The table of kernel families: specs from texts, their names, their parts as attributes, and their
+// errors.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,7 +53,7 @@ struct KernelFamilies : testing::Test {
   MLIRContext context;
 };
 
-/// Texts that say different things, a family each.
+/// Texts of different specs, by family.
 const std::map<std::string, std::vector<std::string>> kTexts = {
     {"norm",
      {"dim=64,type=bf16",
@@ -138,7 +138,7 @@ TEST_F(KernelFamilies, LeaveOutWhatIsSoByDefault) {
   EXPECT_EQ(parts("norm", "dim=64,type=bf16,activation=tanh"), parts("norm", "dim=64,type=bf16"));
   EXPECT_EQ(parts("norm", "dim=64,type=bf16,eps=0"),
             "{dim = 64 : i64, eps = 0.000000e+00 : f64, type = \"bf16\"}");
-  // The number that the kernel has, in f32.
+  // eps is the number that the kernel has, in f32.
   EXPECT_EQ(parts("norm", "dim=64,type=bf16,eps=1e-5"),
             parts("norm", "dim=64,type=bf16,eps=9.9999997473787516e-6"));
   EXPECT_EQ(parts("attention", "head_dim=64,type=bf16,value_dim=64,sink_logit,sink_type=f32"),
@@ -174,7 +174,7 @@ TEST_F(KernelFamilies, BuildWhatTheContractSays) {
   ASSERT_TRUE(bool(parsed));
   KernelTarget target{"sm_80", *parsed};
   std::unique_ptr<AnySpec> spec = parse("norm", "dim=64,type=bf16,weight");
-  for (int i = 0; i < 2; ++i) { // once in the module
+  for (int i = 0; i < 2; ++i) { // the second call finds it in the module
     llvm::Expected<std::string> name = addKernel(kernels, *spec, target);
     ASSERT_TRUE(bool(name));
     EXPECT_EQ(*name, spec->getName());
@@ -187,7 +187,7 @@ TEST_F(KernelFamilies, BuildWhatTheContractSays) {
   std::vector<std::pair<std::string, int64_t>> schedule = spec->getSchedule(target);
   ASSERT_EQ(schedule.size(), 3u);
   EXPECT_EQ(schedule[1], std::pair(std::string("norm.rows_per_block"), int64_t(2)));
-  // What no schedule can do, and what this one cannot.
+  // The first error is one of any schedule, the second is one of this schedule.
   llvm::Expected<std::string> wrong =
       addKernel(kernels, *parse("attention", "head_dim=36,type=bf16"), target);
   EXPECT_EQ(llvm::toString(wrong.takeError()),

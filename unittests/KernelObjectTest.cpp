@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernel objects through the C API: what is read, what is refused and how that is
-// said. None of this needs a driver.
+// Kernel objects through the C API: what is read, what is refused, and the messages. None of this
+// needs a driver.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,7 @@ using Object = std::unique_ptr<basin_rt_object, Free>;
 } // namespace
 
 static Object read(const std::string &bytes) {
-  // Exactly as large as the bytes, so that the sanitizers see a read beyond them.
+  // The copy is exactly as large as the bytes, so the sanitizers see a read beyond them.
   std::unique_ptr<char[]> copy(new char[bytes.size()]);
   std::memcpy(copy.get(), bytes.data(), bytes.size());
   basin_rt_object *object = nullptr;
@@ -40,7 +40,7 @@ static Object read(const std::string &bytes) {
   return Object(object);
 }
 
-/// The message with which `bytes` are refused.
+/// Returns the message with which `bytes` are refused.
 static std::string refusal(const std::string &bytes) {
   return read(bytes) ? "(accepted)" : basin_rt_last_error();
 }
@@ -51,7 +51,7 @@ static std::string replaced(std::string text, const std::string &from, const std
   return text.replace(at, from.size(), to);
 }
 
-/// The message for a change of the kernel's JSON.
+/// Returns the message for a change of the kernel's JSON.
 static std::string kernelRefusal(const std::string &from, const std::string &to) {
   return refusal(object({{"ptx", "sm_80", "text"}}, replaced(kNormKernel, from, to)));
 }
@@ -153,7 +153,7 @@ TEST(KernelObject, FunctionsAreChecked) {
               "functions[1]: two functions 'block'");
 }
 
-// As that of whole objects, for what only functions have.
+// Does the same as for whole objects, for the parts that only functions have.
 TEST(KernelObject, ChangedBytesOfFunctionsAreHarmless) {
   std::string good = functionObject();
   for (size_t at = 0; at < good.size(); ++at)
@@ -186,8 +186,8 @@ TEST(KernelObject, EveryTruncationIsRefused) {
     EXPECT_NE(refusal(good.substr(0, size)), "(accepted)") << size;
 }
 
-// Most changes of one byte make it another valid or an invalid object: none may do
-// anything worse, and every refusal has a text.
+// Most changes of one byte make it another valid object or an invalid one. None may do worse, and
+// every refusal has a message.
 TEST(KernelObject, ChangedBytesAreHarmless) {
   std::string good = goodObject();
   unsigned refused = 0;
@@ -271,7 +271,7 @@ TEST(KernelObject, CubinsMustBeWhole) {
                 h.e_phoff = ~uint64_t(0), h.e_phnum = 1, h.e_phentsize = sizeof(Elf64_Phdr);
               }),
               "before its table of segments");
-  // The section header is the 64 letters that follow: its offset is far beyond.
+  // The section header consists of the 64 letters that follow, so its offset is far beyond the end.
   EXPECT_SAYS(with([](Elf64_Ehdr &h) {
                 h.e_shoff = 64, h.e_shnum = 1, h.e_shentsize = sizeof(Elf64_Shdr);
               }),
@@ -323,7 +323,7 @@ TEST(KernelObject, SectionIsChosenByCapability) {
   EXPECT_EQ(choose(9, 0), 0);
   EXPECT_EQ(choose(8, 0), 1);
   EXPECT_EQ(choose(8, 9), 1);
-  EXPECT_EQ(choose(10, 0), 2); // sm_90a is for 9.0 alone
+  EXPECT_EQ(choose(10, 0), 2); // sm_90a is only for 9.0
   EXPECT_EQ(choose(12, 1), 2);
   EXPECT_EQ(choose(7, 5), -1);
   EXPECT_SAYS(basin_rt_last_error(), "compute capability 7.5");
@@ -334,9 +334,9 @@ TEST(KernelObject, SectionIsChosenByCapability) {
                       {"cubin", "sm_100f", cubin("e")}},
                      kNormKernel));
   ASSERT_TRUE(good) << basin_rt_last_error();
-  EXPECT_EQ(choose(8, 0), 0); // not the cubin of a later minor
+  EXPECT_EQ(choose(8, 0), 0); // not the cubin, which is of a later minor version
   EXPECT_EQ(choose(8, 9), 3);
   EXPECT_EQ(choose(9, 0), 2);
-  EXPECT_EQ(choose(10, 3), 4); // of the family
-  EXPECT_EQ(choose(12, 0), 1); // the newest that is not newer
+  EXPECT_EQ(choose(10, 3), 4); // of the same family
+  EXPECT_EQ(choose(12, 0), 1); // the newest of those that are not newer
 }

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Writes kernel objects for tests, good ones and others, from the description of the
-// file in docs/kernels.md.
+// Writes valid and invalid kernel objects for tests, by the description of the file in
+// docs/kernels.md.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,7 @@ inline std::string littleEndian64(uint64_t value) {
   return out;
 }
 
-/// The smallest ELF file for a GPU, followed by `tag`, by which a test knows it again.
+/// Returns the smallest ELF file for a GPU, followed by `tag`, by which a test recognizes it.
 inline std::string cubin(const std::string &tag) {
   Elf64_Ehdr header = {};
   std::string ident = std::string(ELFMAG) + "\x02\x01\x01";
@@ -42,17 +42,17 @@ struct SectionText {
   std::string kind, chip, bytes;
 };
 
-/// A file of any JSON.
+/// Returns a file with any JSON.
 inline std::string frame(const std::string &json, const std::string &rest = "") {
   return "BASINKO1" + littleEndian64(json.size()) + json + rest;
 }
 
-/// A whole object. `kernels` is what stands in the brackets after "kernels", `functions`
-/// that after "functions".
+/// Returns a whole object. `kernels` is put into the brackets after "kernels", and `functions` into
+/// those after "functions".
 inline std::string object(const std::vector<SectionText> &sections, const std::string &kernels,
                           const std::string &functions = "") {
   auto align = [](uint64_t at) { return (at + 15) / 16 * 16; };
-  // Offsets of a fixed width, so that the JSON's length is known before them.
+  // The offsets have a fixed width, so the length of the JSON is known before they are.
   std::string json, content;
   for (uint64_t base : {uint64_t(0), uint64_t(1)}) {
     base = base ? align(16 + json.size()) : 0;
@@ -80,8 +80,8 @@ inline const char *const kNormKernel = R"({"name": "norm", "block": [128, 1, 1],
  "arguments": [{"name": "x", "kind": "in", "type": "bf16"}, {"name": "y", "kind": "out", "type": "bf16"},
                {"name": "rows", "kind": "scalar", "type": "i32"}]})";
 
-/// A function of two launches of a kernel: h = add(x, w), sum = add(h, w). It returns the
-/// second result, and takes w transposed.
+/// A function that launches a kernel twice: h = add(x, w), sum = add(h, w). It returns the second
+/// result, and takes w transposed.
 inline const char *const kAddKernel = R"({"name": "add", "block": [32, 1, 1], "shared_bytes": 0,
  "grid": [[{"arg": "rows", "per": 1}], [], []],
  "arguments": [{"name": "a", "kind": "in", "type": "bf16", "strided": true}, {"name": "b", "kind": "in", "type": "bf16"},
@@ -97,7 +97,7 @@ inline const char *const kFunction =
             "outputs": [{"argument": "c", "value": "sum", "type": "bf16", "shape": [[2, {"value": "x", "size": 0}], [{"value": "w", "size": 1}]]}],
             "scalars": {"rows": [{"value": "x", "size": 0}, 2], "stride": [{"value": "h", "stride": 0}]}}]})";
 
-/// Takes each kind of scalar, has a grid of three axes and much shared memory.
+/// A kernel that takes each kind of scalar, and has a grid of three axes and much shared memory.
 inline const char *const kWideKernel =
     R"({"name": "wide", "block": [32, 4, 2], "shared_bytes": 65536,
  "grid": [[{"arg": "a", "per": 1}, {"arg": "b", "per": 64}], [{"arg": "b", "per": 1}], [{"arg": "a", "per": 2}]],

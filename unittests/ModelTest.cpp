@@ -61,7 +61,7 @@ TEST(Model, UnknownPassIsAnErrorAndChangesNothing) {
   EXPECT_EQ(model->str(), before);
 }
 
-// The kernels' passes and pipelines are registered for the library, too.
+// The library has the passes and pipelines of kernels registered as well.
 TEST(Model, KernelsAreMadeAndLoweredInThisProcess) {
   std::unique_ptr<Model> model = loadTiny();
   ASSERT_TRUE(model);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Norm kernels on the emulator against a reference in f64, over shapes and
-// options drawn with fixed seeds.
+// Runs norm kernels on the emulator and compares them with a reference in f64. Shapes and options
+// are drawn with fixed seeds.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ using namespace basin::kernels;
 
 namespace {
 
-/// A tensor as a kernel takes it, and its values.
+/// A tensor as a kernel takes it, and its elements as numbers.
 struct Tensor {
   Type type;
   std::vector<char> bytes;
@@ -39,7 +39,7 @@ struct Tensor {
   size_t width() const { return type.getIntOrFloatBitWidth() / 8; }
 
   const llvm::fltSemantics &semantics() const { return cast<FloatType>(type).getFloatSemantics(); }
-  /// Rounded to the type.
+  /// Returns x rounded to the type.
   double round(double x) const {
     llvm::APFloat number(x);
     bool lost;
@@ -55,7 +55,7 @@ struct Tensor {
     uint64_t bits = number.bitcastToAPInt().getZExtValue();
     memcpy(&bytes[i * width()], &bits, width());
   }
-  /// What a kernel wrote.
+  /// Returns the element that a kernel wrote.
   double get(size_t i) const {
     uint64_t bits = 0;
     memcpy(&bits, &bytes[i * width()], width());
@@ -82,7 +82,7 @@ double activate(GateActivation activation, double x) {
   return x;
 }
 
-/// All that a launch needs, by argument name.
+/// All tensors of a launch, by argument name.
 struct Case {
   NormSpec spec;
   int64_t rows;
@@ -99,7 +99,7 @@ struct Case {
         tensor.set(i, scale(argument.name) * normal(random) + (argument.name == "weight" ? 1 : 0));
       tensors.emplace(argument.name, std::move(tensor));
     }
-    // A residual sink: one dimension that is large in every row.
+    // A residual sink: one dimension is large in every row.
     for (int64_t row = 0; row < rows; ++row)
       tensors.at("x").set(row * spec.dim + spec.dim / 2, 60);
   }
@@ -134,7 +134,7 @@ struct Case {
     return h;
   }
 
-  /// What the norm gives, before a gate.
+  /// Returns the norm's result before a gate.
   std::vector<double> normalized(int64_t row) const {
     std::vector<double> y = sums(row);
     double mean = 0, square = 0;
@@ -159,7 +159,7 @@ struct Case {
     return spec.gateRank == 0 ? y : gated(std::move(y));
   }
 
-  /// The hidden values of the gate for a norm's result.
+  /// Returns the hidden values of the gate for a norm's result.
   std::vector<double> hidden(const std::vector<double> &y) const {
     std::vector<double> out(spec.gateRank);
     for (int64_t r = 0; r < spec.gateRank; ++r) {
@@ -184,7 +184,7 @@ struct Case {
     return y;
   }
 
-  /// What a score's rounding errors are relative to: the sum of |h_r w_jr|.
+  /// Returns the sums of |h_r w_jr|, to which the rounding errors of scores are relative.
   std::vector<double> scoreSizes(const std::vector<double> &y) const {
     std::vector<double> h = hidden(y), out(spec.dim);
     for (int64_t j = 0; j < spec.dim; ++j)
@@ -195,7 +195,7 @@ struct Case {
 };
 
 struct NormsEmulated : EmulatorTest {
-  /// Lowers the kernels of `holder` and runs one.
+  /// Lowers the kernels of `holder` and runs one of them.
   Report runModule(ModuleOp holder, StringRef kernel, const Launch &launch) {
     EXPECT_TRUE(succeeded(verify(holder)));
     PassManager pm(&context);
@@ -213,7 +213,7 @@ struct NormsEmulated : EmulatorTest {
     return {};
   }
 
-  /// Runs the kernel of `one` and compares; the report of the run.
+  /// Runs the kernel of `one`, compares its results, and returns the report of the run.
   Report check(Case &one) {
     const NormSpec &spec = one.spec;
     OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
@@ -239,7 +239,7 @@ struct NormsEmulated : EmulatorTest {
       rowsPerBlock = schedule.rowsPerBlock;
     }
     launch.grid[0] = (one.rows + rowsPerBlock - 1) / rowsPerBlock;
-    // Several tiles a block.
+    // Each block must compute several tiles.
     if (kernel->hasAttr("basin.resident"))
       launch.grid[0] = (launch.grid[0] + 2) / 3;
     launch.threadOrder = Order::Random;
@@ -260,13 +260,14 @@ struct NormsEmulated : EmulatorTest {
     return report;
   }
 
-  /// Rounding of the result: half a unit of its type, or what the reciprocal root's
-  /// approximation and f32 sums leave.
+  /// Allows for the rounding of the result: half a unit of its type, or in f32 the errors of the
+  /// approximate reciprocal root and of f32 sums.
   double resultTolerance(const NormSpec &spec) {
     return spec.resultType.isF32() ? 4e-6 : spec.resultType.isF16() ? 1.0 / 1800 : 1.0 / 220;
   }
-  /// Of a gate, relative to its scores' terms: its products round y and h to the type
-  /// of x, f32 to tf32, some units of that, and the approximate tanh has 2^-11.
+  /// Allows for the errors of a gate, relative to the terms of its scores. The products round y and
+  /// h to the type of x, or f32 to tf32, which gives some units of that type. The approximate tanh
+  /// has an error of 2^-11.
   double gateTolerance(const NormSpec &spec) { return spec.type.isBF16() ? 1.2e-2 : 2e-3; }
 
   void compare(const Case &one) {
@@ -339,7 +340,7 @@ TEST_F(NormsEmulated, GatedOnesEqualTheReference) {
       }
 }
 
-// A lane's eight columns in accesses of one, two or four.
+// A lane accesses its eight columns one, two or four at a time.
 TEST_F(NormsEmulated, GatedOnesOfAnyDimEqualTheReference) {
   std::mt19937_64 random(17);
   for (Type type : {bf16(), f16(), Type(f32())})
@@ -353,7 +354,7 @@ TEST_F(NormsEmulated, GatedOnesOfAnyDimEqualTheReference) {
     }
 }
 
-// Operands are rounded to tf32, not cut off.
+// Operands are rounded to tf32 and not cut off.
 TEST_F(NormsEmulated, GatesOfF32AreThoseOfTF32) {
   NormSpec spec;
   spec.dim = 64;
@@ -361,8 +362,8 @@ TEST_F(NormsEmulated, GatesOfF32AreThoseOfTF32) {
   spec.gateRank = 8;
   spec.activation = GateActivation::Identity;
   Case one(spec, 3, 19);
-  // h is swish(2) and zeros, the weight of its first element half way between two
-  // numbers of tf32.
+  // h is swish(2) and zeros. The weight of its first element is half way between two numbers of
+  // tf32.
   auto fill = [&](const char *name, auto value) {
     Tensor &tensor = one.tensors.at(name);
     for (size_t i = 0; i < tensor.values.size(); ++i)
@@ -384,7 +385,8 @@ TEST_F(NormsEmulated, ReadARowOnce) {
   spec.residual = spec.sum = true;
   Case one(spec, 4, 1);
   Report report = check(one);
-  // x and the residual in, their sum and the result out, 2 bytes each.
+  // The kernel reads x and the residual, and writes their sum and the result, 2 bytes for each
+  // element.
   EXPECT_EQ(report.counters.globalLoads.bytes, 2u * 4 * 4096 * 2);
   EXPECT_EQ(report.counters.globalStores.bytes, 2u * 4 * 4096 * 2);
   EXPECT_EQ(report.counters.globalLoads.efficiency(), 1.0);
@@ -398,7 +400,7 @@ TEST_F(NormsEmulated, ALargeResidualSinkDoesNotDrownTheRest) {
   spec.type = spec.parameterType = spec.resultType = bf16();
   spec.weight = true;
   Case one(spec, 2, 3);
-  // DeepSeek-V3's largest is 264192.
+  // The largest activation of DeepSeek-V3 is 264192.
   for (int64_t row = 0; row < 2; ++row)
     one.tensors.at("x").set(row * 2048 + 5, 264192);
   check(one);
@@ -437,7 +439,7 @@ TEST_F(NormsEmulated, DynamicTanhEqualsTheReference) {
       Tensor gamma(spec.parameterType, dim), beta(spec.parameterType, dim);
       for (size_t i = 0; i < x.values.size(); ++i)
         x.set(i, 3 * normal(random));
-      x.set(0, 3e4); // saturates, and does not overflow
+      x.set(0, 3e4); // must saturate and not overflow
       alpha.set(0, 0.5);
       for (int64_t j = 0; j < dim; ++j) {
         gamma.set(j, normal(random));
@@ -461,7 +463,8 @@ TEST_F(NormsEmulated, DynamicTanhEqualsTheReference) {
       launch.arguments.push_back(int32_t(rows));
       Report report = runModule(*holder, kernel.getName(), launch);
       EXPECT_TRUE(report.clean()) << getName(spec) << "\n" << print(report);
-      // The result's rounding, and that of tanh: 11 bits, or f32's next to 1.
+      // Allow for the rounding of the result and for that of tanh, which has 11 bits, or in f32
+      // those next to 1.
       double unit = type.isF32() ? 4e-7 : type.isF16() ? 1.0 / 1800 : 1.0 / 220;
       double curve = type.isF32() ? 4e-7 : 1.0 / 1800;
       for (int64_t i = 0; i < rows * dim; ++i) {

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every norm kernel compiles for every target, without spills and warnings.
+// Every norm kernel compiles for every target without spills and warnings.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,8 +42,8 @@ struct NormKernels : testing::Test {
     return out;
   }
 
-  /// Lowers and assembles what was built: `count` kernels. Without an assembler the PTX is
-  /// looked at, and the test counts as skipped.
+  /// Lowers and assembles the `count` kernels that were built. Without an assembler it only checks
+  /// the PTX, and the test counts as skipped.
   void expectToCompile(size_t count, unsigned registers) {
     auto assembler = nvptx::Assembler::find();
     std::string missing = assembler ? "" : llvm::toString(assembler.takeError());
@@ -91,13 +91,13 @@ TEST_F(NormKernels, SchedulesCoverEveryRow) {
       EXPECT_EQ(schedule.check(one), "") << dim;
       EXPECT_GE(schedule.steps(dim) * schedule.threadsPerRow * schedule.vector, dim);
       EXPECT_GE(schedule.blockSize(), 128);
-      // What a thread holds fits its registers.
+      // A thread's elements must fit its registers.
       EXPECT_LE(schedule.steps(dim) * schedule.vector, 64) << dim;
     }
   EXPECT_EQ(chooseNormSchedule(spec(4096, bf16())).vector, 8);
   EXPECT_EQ(chooseNormSchedule(spec(100, bf16())).vector, 4);
   EXPECT_EQ(chooseNormSchedule(spec(7, bf16())).vector, 1);
-  // A warp a row as long as its registers hold it.
+  // A row gets one warp as long as the warp's registers can hold it.
   EXPECT_EQ(chooseNormSchedule(spec(2048, bf16())).threadsPerRow, 32);
   EXPECT_EQ(chooseNormSchedule(spec(2056, bf16())).threadsPerRow, 64);
 }
@@ -164,7 +164,7 @@ TEST_F(NormKernels, CompileForEveryTargetWithoutSpills) {
       }
   for (Type type : {bf16(), f16(), f32()})
     buildDyTKernel(kernels, {4096, true, type, type, type});
-  // Three blocks of 128 threads on a processor, at least.
+  // At least three blocks of 128 threads fit on a processor.
   expectToCompile(33, 168);
 }
 
@@ -180,10 +180,11 @@ TEST_F(NormKernels, GatedOnesCompileForEveryTargetWithoutSpills) {
         one.gateRank = rank;
         one.tensorwise = rank == 8;
         one.activation = static_cast<GateActivation>(count % 4);
-        // The least shared memory, for all chips; the most below.
+        // sm_86 has the least shared memory, so this schedule is right for all chips. That with the
+        // most is tested below.
         buildGatedNormKernel(kernels, one, chooseGatedNormSchedule(one, "sm_86"));
         ++count;
       }
-  // Those of 512 threads have 128 by their size.
+  // Kernels of 512 threads have 128 registers because of their size.
   expectToCompile(count, 200);
 }

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A pass manager may run on one module after another: nothing of the first may be
-// seen in the second.
+// A pass manager may run on one module after another, and nothing of the first may be seen in the
+// second.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,16 +36,16 @@ protected:
   }
 };
 
-/// What a pass manager makes of the last of some modules, after all or none of the
-/// earlier ones. Each has a context of its own, as constants are numbered in it.
+/// Returns the last of some modules after a pass manager ran on it. The manager ran on all or none
+/// of the others before. Each call has a context of its own, because constants are numbered in it.
 std::string runOnLast(StringRef pipeline, bool runsOnAll) {
   DialectRegistry registry;
   basin::registerAllDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  // Remarks and warnings are not what is looked at.
+  // Remarks and warnings are not compared.
   context.getDiagEngine().registerHandler([](Diagnostic &) { return success(); });
-  // Token ids, an old opset: the last model has neither.
+  // The other models have token ids or an old opset, and the last model has neither.
   SmallVector<OwningOpRef<ModuleOp>> modules;
   for (StringRef name :
        {"llama-eager-ids-dynamo18", "llama-eager-script14", "llama-eager-dynamo18"})
@@ -58,7 +58,7 @@ std::string runOnLast(StringRef pipeline, bool runsOnAll) {
       EXPECT_TRUE(module && succeeded(manager.run(*module)));
   std::string text;
   llvm::raw_string_ostream(text) << *modules.back();
-  // Blobs of constants are numbered in the context as they are made.
+  // Blobs of constants are numbered in the order in which the context gets them.
   static const std::regex blob("dense_resource<[^>]*>");
   return std::regex_replace(text.substr(0, text.find("{-#")), blob, "dense_resource<>");
 }

@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Launches on the fake driver, through the C++ API: what reaches it, byte by byte.
+// Launches on the fake driver through the C++ API. The tests check byte by byte what reaches the
+// driver.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,13 +37,13 @@ namespace {
 class Runtime : public testing::Test {
 protected:
   void SetUp() override {
-    (void)rt::deviceCount(); // loads the driver, once
+    (void)rt::deviceCount(); // loads the driver once
     fake_reset();
     bytes = test::goodObject();
     object.emplace(Object::fromMemory(bytes.data(), bytes.size()));
   }
   Kernel kernel(const char *name) { return object->find(name); }
-  /// The calls since the last time.
+  /// Returns the calls since the last time.
   std::string log() {
     std::string text = fake_log();
     std::string fresh = text.substr(seen);
@@ -103,7 +104,7 @@ TEST_F(Runtime, MuchSharedMemoryIsAskedFor) {
 TEST_F(Runtime, DeviceWithLessSharedMemoryIsRefused) {
   EXPECT_EQ(messageOf([&] { kernel("wide").launch(1, nullptr, wideArguments(3, 65)); }),
             "wide: needs 65536 bytes of shared memory, but a block has 49152 on this device");
-  // The object's other kernels run there.
+  // The other kernels of the object still run there.
   kernel("norm").launch(1, nullptr, normArguments(1));
 }
 
@@ -178,7 +179,7 @@ TEST_F(Runtime, LaunchOfNothingDoesNothing) {
   auto arguments = normArguments(0);
   arguments[0].value.pointer = nullptr;
   kernel("norm").launch(0, nullptr, arguments);
-  // A zero on one axis, too much on another.
+  // One axis is zero, and another is too large.
   kernel("wide").launch(0, nullptr, wideArguments(0, INT64_MAX));
   EXPECT_EQ(log(), "");
 }
@@ -189,7 +190,7 @@ TEST_F(Runtime, ResidentBlocksAreNoMoreThanRunAtOnce) {
   bytes = test::object({{"cubin", "sm_90a", test::cubin("for sm_90a")}}, text);
   object.emplace(Object::fromMemory(bytes.data(), bytes.size()));
   EXPECT_TRUE(kernel("norm").describe().is_resident);
-  // Two on each of three processors; without a device all of them.
+  // Two blocks run on each of three processors. Without a device the grid has all of them.
   EXPECT_EQ(kernel("norm").grid(normArguments(4097))[0], 1025u);
   kernel("norm").launch(0, nullptr, normArguments(4097));
   EXPECT_EQ(log(), "retain 0\nload 0 cubin for sm_90a\nfunction norm\noccupancy norm 128 0\n"
@@ -199,7 +200,7 @@ TEST_F(Runtime, ResidentBlocksAreNoMoreThanRunAtOnce) {
 }
 
 namespace {
-/// The function of functionObject(): h = add(x, w) in the workspace, sum = add(h, w).
+/// Tests the function of functionObject(): h = add(x, w) in the workspace, sum = add(h, w).
 class RuntimeFunction : public Runtime {
 protected:
   void SetUp() override {
@@ -210,11 +211,11 @@ protected:
     int64_t ofX[] = {5, 64}, ofW[] = {64, 16};
     inputs = {basin_rt_contiguous(BASIN_RT_BF16, address(0x10000), 2, ofX),
               basin_rt_contiguous(BASIN_RT_BF16, address(0x20000), 2, ofW)};
-    // The matrix lies in memory transposed.
+    // The matrix is transposed in memory.
     inputs[1].strides[0] = 1;
     inputs[1].strides[1] = 64;
   }
-  /// The message with which these inputs are refused, by the plan or the launch.
+  /// Returns the message with which the plan or the launch refuses these inputs.
   std::string refusal(std::vector<basin_rt_tensor> given) {
     return messageOf([&] {
       auto [outputs, size] = function->plan(given);
@@ -252,7 +253,8 @@ TEST_F(RuntimeFunction, LaunchesItsStepsInOrder) {
   EXPECT_EQ(outputs[0].sizes[0], 10);
   EXPECT_EQ(outputs[0].sizes[1], 16);
   EXPECT_EQ(outputs[0].strides[0], 16);
-  // 256 bytes for tensors without elements, then h, [5, 64] of two bytes.
+  // The first 256 bytes are for tensors without elements. Then comes h, [5, 64] with two bytes for
+  // each element.
   EXPECT_EQ(size, 256u + 768u);
   EXPECT_EQ(log(), "");
   function->load(0);
@@ -266,7 +268,7 @@ TEST_F(RuntimeFunction, LaunchesItsStepsInOrder) {
             "0000000000010000,0000000000020000,0000000000040100,00000005,0000000000000040\n"
             "launch add on 0 grid 10 1 1 block 32 1 1 shared 0 stream 119 "
             "0000000000040100,0000000000020000,0000000000030000,0000000a,0000000000000040\n");
-  // Rows need not be neighbours; the stride of an axis of size 1 is said to be 0.
+  // Rows need not be neighbours. The stride of an axis of size 1 is 0.
   inputs[0].strides[0] = 72;
   function->launch(0, nullptr, inputs, outputs, const_cast<void *>(address(0x40000)), size);
   EXPECT_NE(log().find("0000000000040100,00000005,0000000000000048\n"), std::string::npos);
@@ -328,19 +330,20 @@ TEST_F(RuntimeFunction, TensorsAreChecked) {
   EXPECT_EQ(with(0, [](auto &x) { x.pointer = nullptr; }), "add: argument 'a' is null");
   EXPECT_EQ(with(1, [](auto &w) { w.pointer = address(0x20008); }),
             "add: argument 'b': expected a pointer aligned to 16 bytes");
-  // Two rows more than there are until `sum` begins, and a matrix in the workspace.
+  // w reaches 16 bytes into `sum`, and x is in the workspace where h is.
   EXPECT_EQ(with(1, [](auto &w) { w.pointer = address(0x30000 - 2048 + 16); }),
             "block: 'sum': is written, but shares memory with 'w'");
   EXPECT_EQ(with(0, [](auto &x) { x.pointer = address(0x40120); }),
             "block: 'h': is written, but shares memory with 'x'");
-  // The first step reads x, the second one writes sum: it would do no harm.
+  // This would do no harm, because the first step reads x and only the second one writes sum. It is
+  // refused nevertheless.
   EXPECT_EQ(with(0, [](auto &x) { x.pointer = address(0x30000); }),
             "block: 'sum': is written, but shares memory with 'x'");
-  // Inputs may be the same.
+  // Inputs may overlap each other.
   EXPECT_EQ(with(0, [](auto &x) { x.strides[0] = 128, x.pointer = address(0x20000); }),
             "(no error)");
   EXPECT_NE(log(), "");
-  // Rows beyond what an i32 counts.
+  // An i32 cannot count the rows.
   EXPECT_EQ(with(0, [](auto &x) { x.sizes[0] = int64_t(1) << 31; }),
             "block: 'rows': 2147483648 does not fit i32");
   EXPECT_EQ(log(), "");
@@ -377,7 +380,8 @@ TEST_F(Runtime, GridHasLimits) {
   EXPECT_NE(messageOf([&] { grid(1, 65536); }).find("axis 1 of the grid has more than 65535"),
             std::string::npos);
   EXPECT_NE(messageOf([&] { grid(131071, 1); }).find("axis 2"), std::string::npos);
-  // 2^31 blocks, one too many; and a product that would not fit 64 bits.
+  // The first grid has 2^31 blocks, which is one too many. The product of the second does not fit
+  // 64 bits.
   EXPECT_NE(messageOf([&] { grid(1 << 21, 1 << 16); }).find("axis 0"), std::string::npos);
   EXPECT_NE(messageOf([&] { grid(INT32_MAX, INT64_MAX); }).find("axis 0"), std::string::npos);
 }

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The named pipelines, each built in one place. `basin::registerAllPipelines`
-// gives them to a textual pipeline under their names.
+// The named pipelines, each built in one place. Textual pipelines can use their names after
+// `basin::registerAllPipelines`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +21,7 @@
 
 namespace basin {
 
-/// The options of `basin-raise`: those of its passes that a user sets.
+/// The options of `basin-raise`, which are the options of its passes that a user sets.
 struct RaiseOptions : mlir::PassPipelineOptions<RaiseOptions> {
   Option<bool> inlineFunctions{
       *this, "inline-functions",
@@ -43,10 +43,10 @@ struct RaiseOptions : mlir::PassPipelineOptions<RaiseOptions> {
       llvm::cl::init(false)};
 };
 
-/// From an imported model to the sink dialect: functions inlined, shapes inferred,
-/// attention, norms, gates and rotary embedding raised. `basin-raise`.
+/// Builds `basin-raise`, which takes an imported model to the sink dialect. It inlines functions,
+/// infers shapes, and raises attention, norms, gates and rotary embedding.
 void buildRaisePipeline(mlir::OpPassManager &pm, const RaiseOptions &options);
-/// The same with the options' defaults.
+/// Builds it with the defaults of all options.
 void buildRaisePipeline(mlir::OpPassManager &pm);
 
 } // namespace basin

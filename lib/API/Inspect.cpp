@@ -24,7 +24,7 @@ static json::Value orNull(std::optional<int64_t> value) {
   return value ? json::Value(*value) : json::Value(nullptr);
 }
 
-/// JSON has no number that is not finite: "nan", "inf" or "-inf".
+/// JSON has no numbers that are not finite, so those become "nan", "inf" or "-inf".
 static json::Value number(const APFloat &value) {
   if (value.isFinite())
     return value.convertToDouble();
@@ -38,13 +38,14 @@ static std::optional<int64_t> lastDim(Value value) {
   return type.getShape().back();
 }
 
-/// Decomposed, or the operator that the form is.
+/// Returns the name of the operator that the form is, or "decomposed" if it has several nodes, or
+/// "canonical" without a form.
 static std::string formOf(sink::RaisedInterface op) {
   Region &form = op.getFormRegion();
   if (form.empty())
     return "canonical";
   Operation *first = &form.front().front();
-  // The product with a pre-affine vector stands before the operator.
+  // The product with a pre-affine vector precedes the operator.
   if (sink::Form::getSlot(first) == sink::Slot::pre_affine)
     first = first->getNextNode();
   auto node = dyn_cast<NodeInterface>(first);
@@ -66,7 +67,7 @@ static json::Object describeNorm(sink::NormInterface op) {
       {"form", formOf(op)}};
 }
 
-/// "head" or "element": how many scores there are; null without a gate.
+/// Returns "head" or "element", for which the gate has one score each, or null without a gate.
 static json::Value describeAttentionGate(sink::AttentionOp op) {
   if (!op.getGate())
     return nullptr;
@@ -155,7 +156,7 @@ json::Object basin::inspectModule(ModuleOp module) {
       rotary.push_back(describeRotary(r));
     } else if (auto inner = dyn_cast<MSGroupQueryAttentionOp>(op);
                inner && inner.getDoRotary().value_or(0) != 0) {
-      // Once for the queries, once for the keys.
+      // One entry is for the queries, and one for the keys.
       for (StringRef what : {"query", "key"})
         rotary.push_back(
             json::Object{{"output", json::fixUTF8(getNodeName(op))},

@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Diagnostics are captured per call and become the call's error, so that none
-// goes to stderr behind the caller's back. A pipeline runs on a copy of the
-// module: weights are handles, so that a copy costs the operations alone, and a
-// pass that fails half-way leaves no half-rewritten model.
+// Diagnostics are captured for each call and become its error, so none is printed to stderr. A
+// pipeline runs on a copy of the module, so a pass that fails half-way leaves no half-rewritten
+// model. Weights are handles, so the copy only costs the operations.
 //
 //===----------------------------------------------------------------------===//
 
@@ -51,7 +50,7 @@ static DialectRegistry &getRegistry() {
   return registry;
 }
 
-// The importer gives a node the location of its name, within its file's.
+// The importer gives a node the location of its name, inside that of its file.
 static void print(Location loc, llvm::raw_ostream &os) {
   if (auto name = dyn_cast<NameLoc>(loc))
     os << "node " << onnx::quoteName(name.getName()) << ": ";
@@ -66,8 +65,8 @@ static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
   os << diagnostic.str();
 }
 
-// Names, from a model that may be anybody's, stand in a message as they are:
-// what a caller gets is UTF-8, without control characters, and not megabytes.
+// Diagnostics contain names of the model as they are, and anybody may have written the model. The
+// caller gets UTF-8 without control characters and of limited length.
 static std::string makePrintable(std::string text) {
   constexpr size_t kLongest = 4000;
   bool isCut = text.size() > kLongest;
@@ -76,7 +75,7 @@ static std::string makePrintable(std::string text) {
   text = llvm::json::fixUTF8(text);
   for (size_t i = 0; i < text.size(); ++i) {
     auto byte = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F are C2 80 to C2 9F: terminals obey them, too.
+    // Terminals obey U+0080 to U+009F as well, which are C2 80 to C2 9F.
     bool isControl = byte == 0xc2 && i + 1 < text.size() && (text[i + 1] & 0xe0) == 0x80;
     if (isControl)
       text.erase(i, 1);
@@ -127,8 +126,8 @@ Model::Model() : context(getRegistry(), MLIRContext::Threading::DISABLED) {
 
 Model::~Model() = default;
 
-/// The model's file and its data files, by paths that hold when the process
-/// goes to another folder.
+/// Returns the model's file and its data files as absolute paths, because the process may change
+/// its folder.
 static std::vector<std::string> listFiles(llvm::StringRef path, ModuleOp module) {
   std::vector<std::string> out;
   auto add = [&](llvm::SmallString<128> file) {
@@ -157,8 +156,8 @@ llvm::Expected<std::unique_ptr<Model>> Model::load(llvm::StringRef path) {
   return model;
 }
 
-// The parser's text without the place in the pipeline, which its user may not
-// have written.
+// Keeps the parser's reason and drops the position in the pipeline, because the user may not have
+// written it.
 static llvm::Error pipelineError(llvm::StringRef text) {
   llvm::StringRef reason = text.split("error: ").second;
   return llvm::createStringError("invalid pipeline: " +
@@ -196,7 +195,7 @@ llvm::Expected<std::optional<std::string>> Model::findScaleMismatch() {
   Capture capture(*this);
   if (!original)
     return std::nullopt;
-  // Calls have no rule, and types decide what is broadcast.
+  // The proof has no rule for calls, and it needs types to know what is broadcast.
   PassManager manager(&context);
   manager.addPass(onnx::createInlineFunctionsPass());
   manager.addPass(onnx::createInferShapesPass());

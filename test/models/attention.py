@@ -21,7 +21,7 @@ POSITIONS = rotary.POSITIONS
 
 @dataclass(frozen=True)
 class Form:
-    """How one model is written; the fields are the choices, the defaults the plain decoder."""
+    """The choices by which the forms of one model differ. The defaults are the plain decoder."""
 
     norm: str = "pow_sqrt_div"
     qk_norm: bool = False
@@ -68,7 +68,7 @@ def _lowest(g: Builder) -> str:
 
 
 def make_mask(g: Builder, form: Form, length: str) -> str | None:
-    """Make the mask in the form's way; returns its name, or None where the form needs none."""
+    """Make the mask in the form's way. Returns its name, or None if the form needs no mask."""
     if form.mask in ("none", "op_causal"):
         return None
     if form.mask == "input":
@@ -113,10 +113,10 @@ def merge(g: Builder, x: str) -> str:
 
 
 def gated_merge(g: Builder, form: Form, h: str, x: str, stem: str) -> str:
-    """`merge` with a product by sigmoid(h W) where the form has one.
+    """`merge`, multiplied by sigmoid(h W) if the form has a gate.
 
-    heads_first: one score a head, before anything; head: one a head, after the transposition;
-    element: one an element of the merged result.
+    heads_first: one score for each head, before the transposition; head: one for each head, after
+    it; element: one for each element of the merged result.
     """
     if form.gate == "none":
         return merge(g, x)
@@ -133,7 +133,7 @@ def gated_merge(g: Builder, form: Form, h: str, x: str, stem: str) -> str:
 
 
 def sink_softmax(g: Builder, form: Form, scores: str, stem: str) -> str:
-    """Softmax with a learned logit a head in its sum, by a column that is cut off after it."""
+    """Softmax with a learned logit of each head in its sum: a column that is cut off afterwards."""
     if form.sink not in ("logit_last", "logit_first"):
         return g.op("Softmax", scores, axis=-1)
     logit = g.vector(f"{stem}.sinks", HEADS, 0.5)
@@ -193,7 +193,7 @@ def _qkv(g: Builder, form: Form, c: Context, h: str, stem: str) -> tuple[str, st
 
 
 def decomposed(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
-    """softmax(scale * q k^T + mask) v in primitive ops, each choice as the form says."""
+    """softmax(scale * q k^T + mask) v in primitive ops, with each choice of the form."""
     q, k, v = _qkv(g, form, c, h, stem)
     if form.scale == "q":
         q = g.op("Mul", q, g.const(SCALE))
@@ -233,7 +233,7 @@ def standard_op(g: Builder, form: Form, c: Context, h: str, stem: str) -> str:
     q, k, v = _qkv(g, form, c, h, stem)
     inputs = [q, k, v] + ([c.mask] if c.mask else [])
     causal = int(form.mask == "op_causal")
-    # The operator counts the keys before the query, the form the query too.
+    # The operator counts the keys before the query, and the form counts the query as well.
     window = dict(left_window_size=form.window - 1) if form.window else {}
     mixed = g.op("Attention", *inputs, is_causal=causal, scale=SCALE, **window)
     return gated_merge(g, form, h, mixed, stem)

@@ -1,8 +1,8 @@
-"""What the two model generators share: the spec of a model, the writer, the command line.
+"""Parts of the two model generators: the spec of a model, the writer, the command line.
 
 A generator owns a registry `name -> Spec`. For each one the writer stores `NAME.onnx`, fixed inputs
-in `NAME.inputs.npz`, and `NAME.expect.json`: what recognition must find, derived from the
-configuration alone and never from a tool's output (see README.md for what each count means).
+in `NAME.inputs.npz`, and `NAME.expect.json`. The last one says what recognition must find, derived
+from the configuration alone and never from a tool's output. README.md says what each count means.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Built:
 class Spec:
     """One model of a registry.
 
-    `runs` is false where ONNX Runtime's CPU provider lacks a kernel; `shipped` marks the part of
-    the matrix whose results are committed; `metadata` keeps the exporter's per-node metadata.
+    `runs` is false if ONNX Runtime's CPU provider lacks a kernel. `shipped` marks the part of the
+    matrix whose results are committed. `metadata` keeps the exporter's metadata of each node.
     """
 
     build: Callable[[], Built]
@@ -53,7 +53,7 @@ class Spec:
 
 @dataclass
 class Summary:
-    """What a run of a generator wrote, and what it skipped with the reason (name, reason)."""
+    """The models that a run of a generator wrote, and those that it skipped as (name, reason)."""
 
     written: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
@@ -94,12 +94,12 @@ _CHECKOUT_PATH = re.compile(r"[^\s\"']*/test/models/")
 
 
 def clean_metadata(model: onnx.ModelProto, keep: bool) -> None:
-    """Drop the metadata of nodes and values unless `keep`; in what stays, no absolute paths.
+    """Drop the metadata of nodes and values unless `keep`, and absolute paths from what is kept.
 
-    Of every recorded stack trace the innermost frame stays, without the directory it came from.
-    The dynamo exporter stores Python stack traces of several kilobytes a node, with absolute paths
-    of the machine that exported; the key and the innermost frame stay, so the metadata that the
-    importer has to carry has the exporter's own form.
+    The dynamo exporter stores Python stack traces of several kilobytes for each node, with absolute
+    paths of the machine that exported. Of every stack trace the key and the innermost frame are
+    kept, without the directory, so the metadata that the importer must carry has the exporter's own
+    form.
     """
 
     def clean(nodes: Any) -> None:
@@ -161,13 +161,13 @@ def write_one(name: str, spec: Spec, out: Path, max_bytes: int | None) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error that says something, at most 160 characters."""
+    """Return the first line of an error that is not empty, at most 160 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:160]
 
 
 def write_all(registry: dict[str, Spec], out: Path, max_bytes: int | None) -> Summary:
-    """Write every model of the registry; print a line each, then the skipped ones."""
+    """Write every model of the registry. Prints a line for each, and then the skipped ones."""
     out.mkdir(parents=True, exist_ok=True)
     summary = Summary()
     for name, spec in registry.items():
@@ -184,7 +184,7 @@ def write_all(registry: dict[str, Spec], out: Path, max_bytes: int | None) -> Su
 
 
 def main(registry: dict[str, Spec], description: str) -> None:
-    """Command line of a generator; exits 1 where nothing was written."""
+    """Run the command line of a generator. Exits with 1 if nothing was written."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, help="folder to write to")
     parser.add_argument("--only", default="*", help="glob over names")

@@ -86,7 +86,7 @@ BLOCKS = {
 
 
 def expect(form: Form, **changes: Any) -> dict[str, Any]:
-    """What recognition must find, from the form alone."""
+    """What recognition must find, derived from the form alone."""
     _, per_layer, after, streams_layer, streams_once = BLOCKS[form.block]
     norms = per_layer * form.layers + after
     qk_norms = 2 * form.layers if form.qk_norm else 0

@@ -187,7 +187,7 @@ def make_inputs(variant: Variant) -> tuple[dict[str, torch.Tensor], dict[str, di
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Send file descriptor 1 to nowhere: a failing export prints the whole graph from C++."""
+    """Discard file descriptor 1, because a failing export prints the whole graph from C++."""
     sys.stdout.flush()
     saved = os.dup(1)
     with open(os.devnull, "w") as nowhere:
@@ -217,8 +217,8 @@ def _export(variant: Variant) -> Built:
     found = next(o.version for o in proto.opset_import if o.domain == "")
     if found != variant.opset:
         raise Skip(f"the exporter wrote opset {found} instead of {variant.opset}")
-    # At opset 23 the dynamo exporter hands RotaryEmbedding tables of batch one whatever the batch
-    # is, which ONNX Runtime refuses for other batches; where positions are an input they are not.
+    # At opset 23 the dynamo exporter gives RotaryEmbedding tables of batch one for any batch. ONNX
+    # Runtime refuses them for other batches. With positions as an input the tables are right.
     rows = BATCH if variant.past or (variant.exporter, variant.opset) != ("dynamo", 23) else 1
     return Built(proto, {name: value[:rows].numpy() for name, value in values.items()})
 
@@ -244,7 +244,7 @@ def _export_dynamo(model, args, axes, common) -> onnx.ModelProto:
 def _expect(variant: Variant) -> dict[str, Any]:
     shape = dict(hidden=HIDDEN, heads=HEADS, head_dim=HEAD_DIM, attention=LAYERS)
     if variant.family == "bert":
-        # Post-norm: the sum of embeddings, then after each norm a new stream that one Add ends.
+        # Post-norm has the sum of embeddings, and after each norm a new stream that one Add ends.
         count = 1 + 2 * LAYERS
         return expectation(**shape, kv_heads=HEADS, causal=False, layer_norms=count, streams=count)
     if variant.family == "gpt2":
@@ -253,7 +253,8 @@ def _expect(variant: Variant) -> dict[str, Any]:
     return expectation(**shape, kv_heads=KV_HEADS, causal=True, rms_norms=norms, rotary=2 * LAYERS)
 
 
-# The TorchScript exporter first, because it is quick; the dynamo one takes about ten seconds each.
+# The TorchScript exporter comes first because it is quick. The dynamo one takes about ten seconds
+# for each model.
 FORMS = [("script", 14), ("script", 17), ("script", 18), ("script", 23)]
 FORMS += [("dynamo", 17), ("dynamo", 18), ("dynamo", 23), ("dynamo", 24)]
 
@@ -278,7 +279,7 @@ def _variants() -> list[Variant]:
 
 
 def _shipped(v: Variant) -> bool:
-    """The committed part: TorchScript at 17 and dynamo at 18 whole, a few of every other opset."""
+    """Whether it is committed: TorchScript at 17 and dynamo at 18, a few of other opsets."""
     if (v.exporter, v.opset) in (("script", 17), ("dynamo", 18)):
         return not (v.attention == "sdpa" and v.family in ("qwen3", "bert"))
     plain = v.family == "llama" and v.dtype == "fp32" and not v.past

@@ -1,4 +1,4 @@
-"""Hand-written models for forms that no exporter at hand writes: one choice differs per model.
+"""Hand-written models for forms that no exporter at hand writes. Each differs in one choice.
 
     python test/models/handwritten.py --out DIR [--only GLOB] [--list] [--max-bytes N]
 

@@ -46,7 +46,7 @@ def mul_sqrt_div(g: Builder, x: str, stem: str) -> str:
 
 
 def div_one(g: Builder, x: str, stem: str) -> str:
-    """Div(1, root), Mul(x, .), Mul(w, y): what the TorchScript exporter makes of rsqrt."""
+    """Div(1, root), Mul(x, .), Mul(w, y), as the TorchScript exporter writes rsqrt."""
     inverse = g.op("Div", g.const(1.0), g.op("Sqrt", _variance(g, x)))
     return g.op("Mul", _weight(g, stem), g.op("Mul", x, inverse))
 
@@ -65,7 +65,7 @@ def pow_neg_half(g: Builder, x: str, stem: str) -> str:
 
 
 def one_plus_weight(g: Builder, x: str, stem: str) -> str:
-    """Gemma's: the stored weight is an offset from one, added in the graph."""
+    """Gemma's norm: the stored weight is an offset from one that is added in the graph."""
     offset = g.vector(f"{stem}.weight", _width(stem), 0.0)
     y = g.op("Div", x, g.op("Sqrt", _variance(g, x)))
     return g.op("Mul", y, g.op("Add", g.const(1.0), offset))
@@ -146,12 +146,12 @@ def pre_affine(g: Builder, x: str, stem: str) -> str:
 
 
 def pre_affine_op(g: Builder, x: str, stem: str) -> str:
-    """The same before the operator."""
+    """The vector before the standard's operator."""
     return rms_op(g, _scaled(g, x, stem), stem)
 
 
 def pre_affine_layer(g: Builder, x: str, stem: str) -> str:
-    """The same before a decomposed LayerNorm."""
+    """The vector before a decomposed LayerNorm."""
     return layer_decomposed(g, _scaled(g, x, stem), stem)
 
 
@@ -184,7 +184,7 @@ def dyt(g: Builder, x: str, stem: str) -> str:
 
 
 def gated_dyt(g: Builder, x: str, stem: str) -> str:
-    """The same without a bias, alpha a constant scalar after x, and a self-gate."""
+    """A dynamic tanh without a bias, whose alpha is a constant scalar after x, and a self-gate."""
     y = g.op("Mul", g.op("Tanh", g.op("Mul", x, g.const(0.7))), _weight(g, stem))
     return _self_gate(g, y, stem, HIDDEN, "Sigmoid")
 
@@ -241,7 +241,7 @@ def add_norm(g: Builder, form: str, x: str, delta: str, stem: str) -> tuple[str,
 
 
 def norm(g: Builder, form: str, x: str, stem: str) -> str:
-    """Apply a form by name; a Skip form without a residual falls back to its plain op."""
+    """Apply a form by name. A Skip form without a residual becomes its plain op."""
     plain = form.removesuffix("_bias") if form.startswith("skip_") else form
     plain = {"skip_simplified": "simplified", "skip_layer": "layer_op"}.get(plain, plain)
     return (RMS | LAYER | DYT)[plain](g, x, stem)

@@ -35,7 +35,7 @@ def angles(turned: int) -> np.ndarray:
 
 
 def _widen(kind: str, array: np.ndarray) -> np.ndarray:
-    """Repeat half-width tables to full width in the order the form pairs coordinates."""
+    """Repeat half-width tables to full width, in the order in which the form pairs coordinates."""
     if kind == "interleaved":
         return np.repeat(array, 2, axis=-1)
     return np.concatenate([array, array], axis=-1)

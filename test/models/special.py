@@ -1,4 +1,4 @@
-"""Models whose structure differs, not only their ops: merged decoders, model-local functions."""
+"""Models of another structure: merged decoders and model-local functions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _branch(root: Builder, use_past: bool) -> Any:
 
 
 def merged_decoder(use_cache: bool) -> Built:
-    """The whole decoder in both branches of an If, the weights in the outer scope, shared."""
+    """A whole decoder in each branch of an If. Both share the weights of the outer scope."""
     g = Builder(17)
     names = [f"{layer}.{kind}" for layer in range(LAYERS) for kind in ("key", "value")]
     inputs = [value("input_ids", INT64, "batch", "seq"), value("use_cache_branch", BOOL, 1)]

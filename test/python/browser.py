@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WAIT = 120.0  # seconds for one answer: two slow cores, other tests beside
+WAIT = 120.0  # seconds for one answer, on two slow cores that run other tests as well
 OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run",
     "--disable-extensions", "--disable-background-networking", "--disable-component-update",
@@ -28,12 +28,12 @@ OPTIONS = (
 
 
 class Browser:
-    """A browser process with one page; `events` collects what the page reports."""
+    """A browser process with one page. `events` collects the events that the page reports."""
 
     def __init__(self) -> None:
         assert CHROMIUM is not None
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        # Above 4, so that moving one of them to 3 cannot close the other.
+        # These are above 4, so moving one of them to 3 cannot close the other.
         read_in, self.write = (fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in os.pipe())
         self.read, write_out = (fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in os.pipe())
 
@@ -77,7 +77,7 @@ class Browser:
         return json.loads(message)
 
     def call(self, method: str, params: dict[str, Any] | None = None, session: Any = "") -> Any:
-        """A command's result; events that come before it are kept."""
+        """The result of a command. Events that come before it are kept."""
         self.serial += 1
         message = {"id": self.serial, "method": method, "params": params or {}}
         if session is not None:
@@ -136,7 +136,7 @@ class Browser:
         return [json.dumps(one)[:500] for one in self.events if one.get("method") in names]
 
     def requests(self) -> list[str]:
-        """Addresses asked for since the page was opened, but those that hold their own data."""
+        """Addresses asked for since the page was opened, except those that contain their data."""
         sent = [one for one in self.events if one.get("method") == "Network.requestWillBeSent"]
         addresses = [one["params"]["request"]["url"] for one in sent]
         return [one for one in addresses if not one.startswith("data:")]

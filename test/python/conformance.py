@@ -28,7 +28,7 @@ RoundTrip = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Case:
-    """One model of the suite; `inputs` is None where the suite has none that this harness reads."""
+    """One model of the suite. `inputs` is None if this harness cannot read the suite's inputs."""
 
     name: str
     model: onnx.ModelProto
@@ -37,7 +37,7 @@ class Case:
 
 @dataclass
 class Results:
-    """Counts over all cases, and one line for every case that went wrong or could not be tried."""
+    """Counts over all cases, and a line for every case that went wrong or could not be tried."""
 
     total: int = 0
     equal: int = 0
@@ -87,7 +87,7 @@ def load_cases(kind: str) -> Iterator[Case]:
 
 
 def _stored_inputs(model: onnx.ModelProto, folder: Path) -> list | None:
-    """Read input_0.pb, input_1.pb, ...: a tensor or a sequence each, as the graph's types say."""
+    """Read input_0.pb, input_1.pb and so on, each a tensor or a sequence by the graph's types."""
     values = []
     for index, info in enumerate(model.graph.input):
         path = folder / f"input_{index}.pb"
@@ -117,7 +117,7 @@ def find_round_trip(root: Path) -> RoundTrip | None:
 
 
 def _translate(tool: str, source: str, target: str) -> None:
-    """Import and export in two processes; raises RuntimeError with the tool's own words."""
+    """Import and export in two processes. Raises RuntimeError with the tool's own message."""
     first = subprocess.run([tool, "--onnx-to-mlir", source], capture_output=True)
     if first.returncode:
         raise RuntimeError(f"import: {_first_line(first.stderr.decode(errors='replace'))}")
@@ -141,7 +141,7 @@ def _checker(model: onnx.ModelProto) -> str | None:
 
 
 def conform(cases: Iterable[Case], round_trip: RoundTrip, folder: Path) -> Results:
-    """Take every case through `round_trip` in `folder` and count what held."""
+    """Take every case through `round_trip` in `folder` and count what the checks found equal."""
     results = Results()
     source, target = folder / "in.onnx", folder / "out.onnx"
     for case in cases:
@@ -151,7 +151,7 @@ def conform(cases: Iterable[Case], round_trip: RoundTrip, folder: Path) -> Resul
         try:
             round_trip(str(source), str(target))
             back = onnx.load(target, load_external_data=False)
-        except Exception as error:  # whatever the compiler raises is this case's failure
+        except Exception as error:  # any error of the compiler is this case's failure
             results.failures[case.name] = f"round trip: {_first_line(error)}"
             continue
         reasons = [*_graph(case, back, results), *_check(case, back, results)]

@@ -1,4 +1,4 @@
-"""Makes the package importable from the checkout where it is not installed."""
+"""Makes the package importable from the checkout if it is not installed."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def _norm(arguments, options):
 
 
 def _strided(arguments, name):
-    """The tensor as its strides describe it. A wrong stride gives wrong numbers."""
+    """The tensor that its strides describe. A wrong stride gives wrong numbers."""
     given = arguments[name]
     strides = [arguments[f"{name}_{axis}_stride"] for axis in ("batch", "head", "row")]
     return given.as_strided(given.shape, (*strides, 1))
@@ -59,7 +59,7 @@ def launcher(kernel):
 
 
 class Timer:
-    """Runs each contender once; the n-th takes n milliseconds."""
+    """Runs each contender once and says that the n-th takes n milliseconds."""
 
     def __init__(self):
         self.names = []

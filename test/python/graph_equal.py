@@ -22,10 +22,10 @@ _STORAGE |= {"double_data", "uint64_data"}
 
 
 def diff_models(a: Message, b: Message, *, presence: bool = True, limit: int = 20) -> list[str]:
-    """Return at most `limit` differences of two messages (ModelProto, usually); none if equal.
+    """Return at most `limit` differences of two messages (usually ModelProtos), or none if equal.
 
-    With `presence` a field that is set to its default differs from one that is not set; without, it
-    differs only where that means something (messages, and the alternatives of a oneof).
+    With `presence` a field that is set to its default differs from one that is not set. Without it,
+    they differ only if that has a meaning (messages, and the alternatives of a oneof).
     """
     found: list[str] = []
     for difference in _messages(type(a).__name__, a, b, presence):
@@ -92,7 +92,7 @@ def _repeated(
 
 
 def _only(left: list[Message], right: list[Message]) -> str:
-    """Name the elements that one side alone has."""
+    """Name the elements that only one side has."""
     names = [{_label(m) for m in side} - {""} for side in (left, right)]
     parts = [
         f"; only the {side}: {', '.join(sorted(extra)[:3])}"
@@ -112,7 +112,7 @@ def _label(message: Message) -> str:
 
 
 def _same(field: FieldDescriptor, x: object, y: object) -> bool:
-    """Equality of scalars; floats by their bits, so that NaN equals itself and -0 is not +0."""
+    """Equality of scalars. Floats are compared by bits, so NaN equals itself and -0 is not +0."""
     if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
         return struct.pack("<d", x) == struct.pack("<d", y)
     return x == y
@@ -133,7 +133,7 @@ def _elements(path: str, a: TensorProto, b: TensorProto) -> Iterator[str]:
         return  # these fields are compared by themselves
     try:
         x, y = _decode(a), _decode(b)
-    except Exception as error:  # a tensor that holds too few bytes, or a type numpy cannot hold
+    except Exception as error:  # a tensor with too few bytes, or of a type that numpy lacks
         if any(getattr(a, name) != getattr(b, name) for name in _STORAGE):
             yield f"{path}: elements differ as stored, and cannot be decoded ({error})"
         return

@@ -1,4 +1,4 @@
-"""Models whose graph, functions or attributes are made to harm: more of hostile_models.CASES."""
+"""Models whose graph, functions or attributes do harm. They extend hostile_models.CASES."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ graph_case(
 
 
 def with_attribute(op: str, *attributes: AttributeProto) -> NodeProto:
-    """A node of one input with these very attributes."""
+    """A node of one input with exactly these attributes."""
     made = helper.make_node(op, ["x"], ["y"], name="n")
     made.attribute.extend(attributes)
     return made
@@ -327,7 +327,7 @@ bad_node(
 
 
 def rich() -> bytes:
-    """A valid model with a bit of everything, small enough to spoil each of its bytes in turn."""
+    """A valid model with all kinds of parts, small enough to spoil each of its bytes in turn."""
     nodes = [
         helper.make_node("Pow", ["x", "two"], ["square"]),
         helper.make_node("ReduceMean", ["square", "axes"], ["mean"], keepdims=1),

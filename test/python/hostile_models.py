@@ -1,8 +1,8 @@
-"""Models that an attacker might make: what each is, and what the refusal must say.
+"""Models that an attacker might make, and the words that the refusal must contain.
 
-Each case builds the bytes of a model; it may put files into the model's folder. `reasons` are the
-texts that the one line of the diagnostic must contain. A case without reasons is odd but valid, and
-has to come back as it went in.
+Each case builds the bytes of a model, and may put files into the model's folder. The one line of
+the diagnostic must contain all texts in `reasons`. A case without reasons is odd but valid, and
+must come back unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def case(*reasons: str, name: str | None = None) -> Callable[[Build], Build]:
 
 
 def value(name: str, shape: list[int | str] | None = None, kind: int = FLOAT):
-    """A ValueInfoProto; [2] unless told."""
+    """A ValueInfoProto, by default of shape [2]."""
     return helper.make_tensor_value_info(name, kind, [2] if shape is None else shape)
 
 

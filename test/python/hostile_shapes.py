@@ -27,7 +27,7 @@ class Case:
 
 
 def one(op: str, *operands, outputs: int = 1, domain: str = "", **attributes) -> ModelProto:
-    """The model of one node; a list is an int64 constant, a tuple the shape of a float input."""
+    """A model of one node. A list is an int64 constant, and a tuple the shape of a float input."""
     inputs, initializers, names = [], [], []
     for index, operand in enumerate(operands):
         name = "" if operand is None else f"i{index}"
@@ -49,7 +49,7 @@ def one(op: str, *operands, outputs: int = 1, domain: str = "", **attributes) ->
 
 
 def chain(*arithmetic: tuple) -> ModelProto:
-    """A Reshape of x to a shape that `arithmetic`, steps (op, constant), makes from x's shape."""
+    """A Reshape of x to a shape that the steps (op, constant) compute from x's shape."""
     nodes = [helper.make_node("Shape", ["x"], ["v0"])]
     initializers = []
     for index, (op, constant) in enumerate(arithmetic):

@@ -1,9 +1,9 @@
-"""What runs kernels: the emulator, or a GPU. As a command, for a machine with a GPU but no LLVM:
+"""Runs kernels on the emulator or on a GPU. As a command it runs on machines without LLVM:
 
     python test/python/kernel_backends.py build DIR [--target sm_90a]     where the compiler is
     PYTHONPATH=DIR/python python DIR/kernel_backends.py run DIR [--cases 20]
 
-The second needs DIR, a driver, torch and NumPy.
+The second needs DIR, a GPU with its driver, torch and NumPy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def failures(specs: list[Spec], number: int, backend: Any) -> Iterator[str]:
 
 
 class BackendError(Exception):
-    """There is no kernel; the message says why."""
+    """Says why there is no kernel."""
 
 
 def compile_spec(spec: Spec, path: Path, *more: str) -> None:
@@ -61,7 +61,7 @@ def why_no_gpu() -> str | None:
 
 
 class Backend:
-    """Kernels in a folder, opened when they are asked for first."""
+    """Kernels in a folder, each opened when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Launches of kernels: drawn tensors, where they lie, and what must be in them afterwards."""
+"""Launches of kernels: drawn tensors, their places in memory, and the checks of their results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GUARD = 64  # elements around each tensor that a kernel writes
 
 @dataclass
 class Case:
-    """Tensors as the reference sees them, the launch's arguments, and memory not to be touched."""
+    """The tensors for the reference, the launch's arguments, and memory that must stay."""
 
     spec: Spec
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Maker:
         return torch.full((count + 2 * GUARD,), torch.nan, dtype=dtype, device=self.device)
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
-        """An input, contiguous. One without elements still has an address."""
+        """Add a contiguous input. One without elements still has an address."""
         self.case.tensors[name] = tensor
         spare = tensor.new_zeros(8)
         self.case.arguments[name] = tensor.contiguous() if tensor.numel() else spare
@@ -107,7 +107,7 @@ def dyt_case(spec: Spec, rows: int, device: str, seed: int = 1) -> Case:
     dim, dtype = parts["dim"], DTYPES[parts["type"]]
     parameters = DTYPES[parts.get("parameters", parts["type"])]
     x = make.draw((rows, dim), dtype, 3)
-    x[0, 0] = 3e4  # saturates
+    x[0, 0] = 3e4  # must saturate
     make.add("x", x)
     make.add("alpha", torch.full((1,), 0.5, dtype=parameters, device=device))
     make.add("gamma", make.draw((dim,), parameters))
@@ -120,7 +120,7 @@ def dyt_case(spec: Spec, rows: int, device: str, seed: int = 1) -> Case:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where elements of [batch, heads, rows, columns] lie: heads or rows first, columns apart."""
+    """A layout of [batch, heads, rows, columns]: heads or rows come first, rows are padded."""
 
     shape: tuple[int, int, int, int]
     rows_first: bool = False
@@ -154,7 +154,7 @@ class Sizes:
     window: int = 20
     rows_first: bool = False
     padding: int = 0
-    spread: float = 1  # of the query's and the key's elements
+    spread: float = 1  # the standard deviation of the elements of query and key
 
 
 def attention_case(spec: Spec, sizes: Sizes, device: str, seed: int = 1) -> Case:
@@ -273,7 +273,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
 
 
 def run(case: Case, backend: Any) -> Case:
-    """Launch the kernel. Its results are in the case's tensors."""
+    """Launch the kernel. Returns the case, whose tensors have the results."""
     backend.kernel(case.spec).launch(case.arguments)
     backend.wait()
     return case

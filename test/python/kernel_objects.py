@@ -41,7 +41,7 @@ def norm_kernel(name: str = "norm", type_: str = "bf16", **more: Any) -> dict[st
 
 
 def write(path: Path, kernels: list[dict[str, Any]], **more: Any) -> Path:
-    """An object whose one section is PTX; `more` stands beside its kernels."""
+    """Write an object with one section of PTX. `more` are further entries beside "kernels"."""
     content = b"text for sm_80"
     offset = 16
 
@@ -50,7 +50,7 @@ def write(path: Path, kernels: list[dict[str, Any]], **more: Any) -> Path:
         header = {"version": 1, "sections": [section], "kernels": kernels}
         return json.dumps(header | more).encode()
 
-    # Enough room for the offset's own digits.
+    # The sum leaves room for the digits of the offset itself.
     offset = (16 + len(header()) + 16 + 15) // 16 * 16
     text = header()
     frame = b"BASINKO1" + struct.pack("<Q", len(text)) + text
@@ -82,7 +82,7 @@ def compiled_specs(path: Path, *options: str) -> list[tuple[str, dict[str, Any]]
 
 
 class OneKernel:
-    """An object of one kernel, which notes the arguments of its launches."""
+    """An object of one kernel. It records the arguments of its launches."""
 
     def __init__(self, family: str, spec: dict[str, Any]) -> None:
         self.family, self.spec, self.launched = family, spec, []

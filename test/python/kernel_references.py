@@ -1,7 +1,8 @@
-"""Norms, dynamic tanh and attention in f64, as their formulas say, with the error kernels may have.
+"""Norms, dynamic tanh and attention in f64 by their formulas, with the error kernels may have.
 
-Formulas: include/basin/Dialect/Sink/IR/SinkOps.td. Where a kernel rounds in between (a residual's
-sum), so does the reference; all else is compared within a bound, whose reasons stand beside it.
+Formulas: include/basin/Dialect/Sink/IR/SinkOps.td. If a kernel rounds in between (the sum with a
+residual), so does the reference. All other results are compared within a bound, and the reason for
+each bound stands beside it.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ import torch
 
 Tensors = Mapping[str, torch.Tensor]
 
-# Half a unit in the last place of the result, and a tenth more for the f32 before it. In f32 it is
-# the error of the approximate reciprocal root (22 bits) and of sums.
+# Half a unit in the last place of the result, and a tenth more for f32 computations before it. For
+# f32 it is the error of the approximate reciprocal root (22 bits) and of sums.
 RESULT = {torch.float32: 4e-6, torch.float16: 1 / 1800, torch.bfloat16: 1 / 220}
-# Of a gate, relative to its scores' terms: operands of the products are rounded to the type, some
-# units of it (f32 to tf32, of f16's), and the approximate tanh has 11 bits.
+# For a gate, relative to the terms of its scores. Operands of the products are rounded to the type
+# (f32 to tf32), which gives some units of it, and the approximate tanh has 11 bits.
 GATE = {torch.float32: 2e-3, torch.float16: 2e-3, torch.bfloat16: 1.2e-2}
 # The error of tanh: 11 bits if the result has no more, and that of f32 near 1 otherwise.
 CURVE = {torch.float32: 4e-7, torch.float16: 1 / 1800, torch.bfloat16: 1 / 1800}
-# Attention: probabilities are rounded once to the type and the result once, half a unit each, of
-# the sum of |p v|; 15 % for f32 sums, an exponential of 22 bits and the gate. Kernels have no f32;
-# torch does.
+# For attention, relative to the sum of |p v|. The probabilities are rounded to the type once, and
+# so is the result, half a unit each. 15 % are for f32 sums, an exponential of 22 bits and the gate.
+# No kernel has type f32, but torch does.
 ATTENTION = {
     torch.float32: 1e-5, torch.float16: 1.15 * 2**-10, torch.bfloat16: 1.15 * 2**-7
 }  # fmt: skip
-ATTENTION_ABSOLUTE = 1e-5  # probabilities below f16's normal numbers, values near 0
-LOG_RELATIVE, LOG_ABSOLUTE = 2e-6, 4e-5  # an f32 sum of products, a logarithm of 22 bits
+ATTENTION_ABSOLUTE = 1e-5  # for probabilities below f16's normal numbers and values near 0
+LOG_RELATIVE, LOG_ABSOLUTE = 2e-6, 4e-5  # for an f32 sum of products and a logarithm of 22 bits
 
 ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
@@ -83,7 +84,7 @@ def dynamic_tanh(t: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def visible(parts: Mapping[str, Any], t: Tensors, window: int) -> torch.Tensor:
-    """Which keys each query sees, [batch, heads or 1, queries, keys]."""
+    """The keys that each query sees, as [batch, heads or 1, queries, keys]."""
     queries, keys = t["query"].shape[2], t["key"].shape[2]
     device = t["query"].device
     place = torch.arange(queries, device=device)[:, None]
@@ -141,8 +142,8 @@ def attention(
     if "sink_logit" in parts:
         sink = t["sink_logit"].double()
     sink = sink[None, :, None, None].expand(*scores.shape[:3], 1)
-    highest = torch.cat([scores, sink], -1).amax(-1, keepdim=True)  # NaN where one is
-    # A row that sees nothing gives 0, or NaN.
+    highest = torch.cat([scores, sink], -1).amax(-1, keepdim=True)  # NaN if one of them is
+    # The result of a row that sees nothing is 0 or NaN.
     empty = highest == -math.inf
     nothing = math.nan if "nan_hidden_rows" in parts else 0.0
     base = torch.where(empty, 0.0, highest)

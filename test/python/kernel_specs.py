@@ -19,7 +19,7 @@ class Spec:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """Numbers as such, flags as True."""
+        """The parts by name. Numbers are numbers, and flags are True."""
         out: dict[str, Any] = {}
         for part in self.text.split(","):
             key, has_value, value = part.partition("=")
@@ -72,7 +72,7 @@ def _norm_spec(rng: Generator, dim: int, type_: str, **more: Any) -> Spec:
 
 
 def norm_specs(large: bool) -> Iterator[Spec]:
-    """Dims around the vectors of an access, warps, and the capacity of a row's threads."""
+    """Norms with dims around the width of an access, of a warp, and of the threads of a row."""
     rng = default_rng(7)
     dims = [1, 7, 64, 100, 256, 264, 1000, 2048, 2056, 4096, 5120]
     for dim in dims + [3, 33, 8192, 8200, 12289, 16384, 65536] * large:
@@ -139,7 +139,8 @@ CAUSAL_ATTENTION = Spec("attention", "head_dim=64,type=f16,causal,log_sum_exp")
 LENGTHS_ATTENTION = Spec("attention", "head_dim=64,type=bf16,key_lengths,sink_kv,log_sum_exp")
 KEEP_ATTENTION = Spec("attention", "head_dim=64,type=bf16,mask=keep,log_sum_exp")
 BIAS_ATTENTION = Spec("attention", "head_dim=64,type=f16,mask=bias,sink_kv")
-# The result of a row that sees nothing: NaN, a share of each key, or, with sums, either.
+# A row that sees nothing gives NaN or, with a fill, a share of each key. With summands either may
+# happen.
 HIDDEN_ROWS = (
     Spec("attention", "head_dim=64,type=bf16,mask=keep,nan_hidden_rows"),
     Spec("attention", "head_dim=32,type=f16,mask=keep,mask_fill=-1.0e9,scale=0.2"),

@@ -62,7 +62,7 @@ def attention_map(plan: Plan, alpha: float) -> list[list[float]]:
 
 
 def attention_tap(plan: Plan, layer: int) -> dict[str, Any]:
-    """One attention: in a model with sinks the middle layers' heads look at the first token."""
+    """The tap of one attention. With sinks, heads of middle layers look at the first token."""
     random, heads = plan.random, plan.heads
     deep = plan.sinks and layer > 1
     first = random.uniform(0.25, 0.9, heads) if deep else random.uniform(0.05, 0.1, heads)
@@ -163,7 +163,7 @@ def projection_tap(plan: Plan, layer: int, role: str) -> dict[str, Any]:
 
 
 def norm_tap(plan: Plan, layer: int, place: str, top: list[int], sink_dims: list[int]) -> dict:
-    """A norm; in a model with sinks its weights are small at their dimensions."""
+    """The tap of a norm. In a model with sinks its weights are small at the sinks' dimensions."""
     suppressed = []
     for dim in top:
         small = plan.sinks and dim in sink_dims
@@ -292,12 +292,12 @@ def document(plan: Plan, metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_sinks(seed: int = 0) -> dict[str, Any]:
-    """Every phenomenon is there."""
+    """A document in which every phenomenon appears."""
     return build(Plan(random=np.random.default_rng(seed)))
 
 
 def without_sinks(seed: int = 0) -> dict[str, Any]:
-    """No phenomenon is there; the tokens were random."""
+    """A document without any phenomenon, of random tokens."""
     return build(Plan(sinks=False, text=False, random=np.random.default_rng(seed)))
 
 
@@ -307,7 +307,7 @@ def large(seed: int = 0) -> dict[str, Any]:
 
 
 def minimal(seed: int = 0) -> dict[str, Any]:
-    """No attention was recognized, and of one stream little is known."""
+    """A document without a recognized attention, and with a stream about which little is known."""
     plan = Plan(sinks=False, random=np.random.default_rng(seed))
     tap = residual_tap(plan, 0, "embedding", [])
     tap |= dict.fromkeys(("token", "median", "ratio", "peak", "histogram", "first_positions"))
@@ -323,7 +323,7 @@ def minimal(seed: int = 0) -> dict[str, Any]:
 
 
 def hostile(seed: int = 0) -> dict[str, Any]:
-    """`with_sinks` with every string of the model's or the data's making replaced."""
+    """`with_sinks`, in which every string that comes from the model or the data is hostile."""
     result = with_sinks(seed)
     count = 0
 

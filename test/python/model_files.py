@@ -1,4 +1,4 @@
-"""Shared by the tests of files: the command, a model with weights, contents of folders."""
+"""Helpers for the tests of files: the command, a model with weights, the contents of folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
-WIDTH = 160  # of the square weights: 100 kB, which is mapped, not read
+WIDTH = 160  # of the square weights, which have 100 kB and are mapped
 
 
 def basin(folder: Path, *args: str | Path, preload: str = "") -> subprocess.CompletedProcess[str]:
@@ -27,7 +27,7 @@ def basin(folder: Path, *args: str | Path, preload: str = "") -> subprocess.Comp
 
 
 def inside(folder: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    """The same in this process, for the long tables."""
+    """Run the command in this process, which is faster for long tables."""
     from basin.cli import app
     from typer.testing import CliRunner
 
@@ -45,7 +45,7 @@ def python(folder: Path, script: str, *args: str) -> subprocess.CompletedProcess
 
 
 def make_model(path: Path, data: str | None = "w.bin", seed: int = 0) -> None:
-    """A residual block, y = x + RMSNorm(x) W; with `data`, W's file beside it."""
+    """Write a residual block y = x + RMSNorm(x) W. With `data`, W is in that file beside it."""
     rng = np.random.default_rng(seed)
     weight = rng.standard_normal((WIDTH, WIDTH)).astype(np.float32)
     nodes = [

@@ -1,4 +1,4 @@
-"""The statistics of docs/statistics.md, straight from whole activations, in numpy float64.
+"""The statistics of docs/statistics.md, computed from whole activations in numpy float64.
 
 Shapes: x [B, T, C]; keep [B, T] bool, false at padding; probabilities and scores [B, H, T, S];
 values and keys [B, G, S, d]. Each function returns the outputs of one tap by name.
@@ -71,7 +71,7 @@ def norm(
     centre: bool = False,
     vector: np.ndarray | None = None,
 ) -> Outputs:
-    """Statistics of a norm of `x` (times `vector`, less its mean with `centre`)."""
+    """Statistics of a norm of `x`, which is multiplied by `vector` and, with `centre`, centred."""
     u = x.astype(np.float64) * (1 if vector is None else vector.astype(np.float64))
     if centre:
         u = u - u.mean(-1, keepdims=True)

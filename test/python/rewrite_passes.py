@@ -16,7 +16,7 @@ REWRITES = {
     "absorb": "sink-absorb-residual-sinks{scale-dims=3:1024,17:0.0625}",
     "insert": "sink-insert-pre-affine",
 }
-# The same on the streams of small hand-made models, with 4 dimensions or more.
+# The same for the streams of small hand-made models, which have at least 4 dimensions.
 SMALL_REWRITES = REWRITES | {
     "rescale": "sink-rescale-residual{k=3}",
     "absorb": "sink-absorb-residual-sinks{scale-dims=1:8,3:0.25}",

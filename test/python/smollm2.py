@@ -57,8 +57,10 @@ class Weights:
         return self._dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
 
     def rotated(self, name: str, heads: int) -> np.ndarray:
-        """A projection whose result is rotated: the file has each head's pairs side by side, the
-        graph has them in halves."""
+        """A projection whose result is rotated, with pairs in halves of the head.
+
+        In the file, the two elements of a pair are neighbours.
+        """
         matrix = self(name)
         pairs = matrix.reshape(heads, -1, 2, matrix.shape[1])
         return pairs.swapaxes(1, 2).reshape(matrix.shape)

@@ -15,7 +15,7 @@ class Graph:
     def __init__(
         self, dim: int = 4, dtype: type = np.float32, opset: int = 18, keep_f16: bool = False
     ) -> None:
-        """With `keep_f16` all weights are numbers of f16, whatever their type."""
+        """Begin an empty graph. With `keep_f16` all weights are numbers of f16 in any type."""
         self.dim, self.dtype, self.opset, self.keep_f16 = dim, dtype, opset, keep_f16
         self.output = ""
         self.nodes: list[onnx.NodeProto] = []
@@ -75,7 +75,7 @@ class Graph:
 
 
 def shared_vector_of_all_roles(g: Graph) -> list[str]:
-    """One vector is gamma, beta, a bias of two streams and a projection's neighbour."""
+    """One vector is gamma, beta, a bias of two streams, and a summand beside a projection."""
     v = g.weight(g.dim)
     h = g("Add", g.project("x"), v)
     h = g("Add", h, g.project(g.norm(h, v, v)))
@@ -85,7 +85,7 @@ def shared_vector_of_all_roles(g: Graph) -> list[str]:
 
 
 def post_norms_with_shared_weights(g: Graph) -> list[str]:
-    """Norms whose results write the stream share their weights with ones that only read."""
+    """Norms that write the stream share their weights with norms that only read it."""
     gamma, beta = g.weight(g.dim), g.weight(g.dim)
     h = g.norm(g("Add", "x", g.project("x")), gamma, beta)
     h = g.norm(g("Add", h, g.project(h)), gamma, beta)
@@ -105,7 +105,7 @@ def sum_of_one(g: Graph) -> list[str]:
 
 
 def matrix_on_the_left(g: Graph) -> list[str]:
-    """A square weight that is one MatMul's right and another's left factor."""
+    """A square weight is the right factor of one MatMul and the left factor of another."""
     w = g.weight(g.dim, g.dim)
     h = g("Add", g("MatMul", "x", w), "x")
     rows = g("MatMul", w, g("Transpose", h, perm=[0, 2, 1]))
@@ -113,7 +113,7 @@ def matrix_on_the_left(g: Graph) -> list[str]:
 
 
 def matrix_twice_in_one_product(g: Graph) -> list[str]:
-    """A weight that is both factors."""
+    """A weight is both factors of a product."""
     w = g.weight(g.dim, g.dim)
     h = g("Add", g.project("x"), "x")
     square = g("Unsqueeze", g("MatMul", w, w), g.ints(0))
@@ -157,7 +157,7 @@ def constants_in_other_guises(g: Graph) -> list[str]:
 
 
 def gates_of_the_stream_itself(g: Graph) -> list[str]:
-    """A member that is also a factor, a weight-like operand and a shape."""
+    """A member of a stream is also a factor, a weight-like operand and a shape."""
     h = g("Add", "x", g.project("x"))
     gated = g("Mul", h, g("Sigmoid", h))
     h2 = g("Add", h, g("Mul", gated, h))
@@ -195,7 +195,7 @@ def factor_over_the_stream(g: Graph) -> list[str]:
 
 
 def reshapes_of_square_shapes(g: Graph) -> list[str]:
-    """[b, s, d] to rows and back; axes swapped by a Transpose are not the same."""
+    """[b, s, d] becomes rows and is changed back. Axes that a Transpose swaps are not the same."""
     h = g("Add", "x", g.project("x"))
     rows = g("Flatten", h, axis=2)
     rows = g("Add", rows, g.project(rows))
@@ -203,7 +203,7 @@ def reshapes_of_square_shapes(g: Graph) -> list[str]:
 
 
 def norm_of_its_own_weight(g: Graph) -> list[str]:
-    """A row that is normalized and multiplied by itself."""
+    """A row is normalized and multiplied by itself."""
     row = g("ReduceMean", g("Add", "x", g.project("x")), g.ints(0, 1), keepdims=0)
     row = g("Add", row, g.weight(g.dim))
     row = g("Add", row, g("Tanh", row))
@@ -224,7 +224,7 @@ def skip_norms(g: Graph) -> list[str]:
 
 
 def pre_affine_vector_of_two(g: Graph) -> list[str]:
-    """A vector before two norms, which is a norm's weight, too."""
+    """A vector before two norms is also the weight of one of them."""
     v = g.weight(g.dim)
     h = g("Add", "x", g.project("x"))
     a = g.norm(g("Mul", h, v), v)
@@ -239,7 +239,7 @@ def rms_norm_of(g: Graph, x: str, weight: str) -> str:
 
 
 def decomposed_norms_that_share(g: Graph) -> list[str]:
-    """Norms of primitive ops with one weight; results that write and that do not."""
+    """Norms of primitive ops share a weight. Some results write the stream, others do not."""
     v = g.weight(g.dim)
     h = g("Add", "x", g.project("x"))
     h = g("Add", h, rms_norm_of(g, h, v))
@@ -256,7 +256,7 @@ def embedded(g: Graph) -> tuple[str, str]:
 
 
 def tied_heads(g: Graph) -> list[str]:
-    """A table that is the head's matrix; the norm before the head shares its weights."""
+    """A table is also the head's matrix, and the norm before the head shares its weights."""
     table, ids = embedded(g)
     gamma, beta = g.weight(g.dim), g.weight(g.dim)
     h = g("Gather", table, ids)
@@ -266,7 +266,7 @@ def tied_heads(g: Graph) -> list[str]:
 
 
 def tied_to_the_identity(g: Graph) -> list[str]:
-    """A square table that an identity Transpose does not turn."""
+    """A square table goes through a Transpose that is the identity."""
     table = g.weight(g.dim, g.dim)
     _, ids = embedded(g)
     h = g("Add", g("Gather", table, ids), "x")
@@ -284,14 +284,14 @@ def tables_of_other_ranks(g: Graph) -> list[str]:
 
 
 def tables_of_higher_rank(g: Graph) -> list[str]:
-    """The last axis of a table of rank 3 is the stream's, whichever earlier one is indexed."""
+    """The last axis of a table of rank 3 is the stream's, for any earlier axis that is indexed."""
     rows = g("Gather", g.weight(2, 3, g.dim), g.ints(1), axis=0)
     inner = g("Gather", g.weight(1, 5, g.dim), g.ints(1, 4, 2), axis=-2)
     return [g.norm(g("Add", g("Add", g("Add", "x", rows), inner), g.project("x")))]
 
 
 def casts_down_and_up(g: Graph) -> list[str]:
-    """A stream through bf16 keeps its scale; one through integers does not."""
+    """A stream that is cast to bf16 keeps its scale. One that is cast to integers does not."""
     h = g("Add", "x", g.project("x"))
     whole = g("Cast", g("Cast", h, to=TensorProto.INT32), to=TensorProto.FLOAT)
     h = g("Add", h, g("Cast", g("Cast", h, to=TensorProto.DOUBLE), to=TensorProto.FLOAT))

@@ -1,9 +1,9 @@
-"""A made-up network of one layer as full activations, and the outputs that its taps would give.
+"""An invented network of one layer, as full activations and as the outputs of its taps.
 
-Sequences differ in length and are padded on the right or, asked for, on the left. The activations
-have what the metrics look for: a massive activation at the first token (dimension 3), a residual
-sink (dimension 5), an attention sink at the first token in head 0, drained values there, and an
-outlier token in a projection's input.
+Sequences differ in length and are padded on the right or, if asked for, on the left. The
+activations have every phenomenon that the metrics look for: a massive activation at the first token
+(dimension 3), a residual sink (dimension 5), an attention sink at the first token in head 0,
+drained values there, and an outlier token in the input of a projection.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Activations:
     scores: np.ndarray
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """What an instrumented model returns, by output name."""
+        """The outputs of an instrumented model, by name."""
         keep = self.batch.mask
         length = keep.shape[1]
         visible = np.tril(np.ones((length, length), bool))[None, None] & keep[:, None, None, :]
@@ -101,7 +101,7 @@ def sequence(index: int) -> dict[str, np.ndarray]:
     scores = rng.standard_normal((HEADS, length, length))
     scores[0, :, 0] += 8
     scores[1, :, 4] += 7
-    # A key that only one query sees is no sink, in the window and in the whole sequence.
+    # A key that only one query sees is no sink in the window or in the whole sequence.
     for last in (63, length - 1):
         if last < length:
             scores[3, last, last] += 30

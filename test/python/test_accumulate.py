@@ -1,4 +1,4 @@
-"""Accumulators and metrics: what merging must not change, and every figure against numpy."""
+"""Accumulators and metrics: merging must not change them, and every figure is numpy's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLOSE = 2e-6
 
 
 def state(accumulators: list[Accumulator]) -> str:
-    """All that accumulators hold, as text."""
+    """The whole state of accumulators, as text."""
     return json.dumps([one.to_json() for one in accumulators], allow_nan=False)
 
 
@@ -58,12 +58,13 @@ def test_files_batches_and_order_do_not_show(order, cuts):
 
 
 def test_padding_does_not_show():
-    """Neither its side nor its length moves a figure, though it holds the largest values."""
+    """Neither the side nor the length of padding changes a figure, though its values are large."""
     right = synthetic.accumulated(synthetic.batch_of(ALL))
     left = synthetic.accumulated(synthetic.batch_of(ALL, left=True))
     longer = synthetic.accumulated(synthetic.batch_of(ALL, length=synthetic.LENGTH + 9))
     assert state(right) == state(longer)
-    # On the left the first 64 queries and keys hold fewer tokens; all else is the same.
+    # With padding on the left, the first 64 queries and keys contain fewer tokens. All other
+    # figures are the same.
     windowed = {"alpha", "alpha_queries", "ids", "sinks", "heaviest", "tokens_seen", "map"}
     for one, other in zip(right, left):
         mine, theirs = one.to_json(), other.to_json()
@@ -72,7 +73,7 @@ def test_padding_does_not_show():
 
 
 def test_first_token_is_the_first_real_one():
-    """Padding on the left, less than leaves the window: position 0 is still where BOS is."""
+    """If padding on the left is shorter than the window, position 0 still is that of BOS."""
     one = synthetic.batch_of(ALL[:4], left=True)
     residual = synthetic.accumulated(one)[1]
     assert residual.largest.record["position"] == 0
@@ -125,7 +126,7 @@ def test_states_that_do_not_fit_are_refused(change, reason):
 
 
 def test_rows_that_are_no_sequences():
-    """A tap of flat rows: by token they are the batch's tokens, by row one sequence."""
+    """A tap of flat rows: its rows are the tokens of the batch, and each counts as one sequence."""
     settings_ = copy.deepcopy(synthetic.SETTINGS)
     entry = settings_["taps"][2] | {"batched": False}
     settings_["taps"] = [entry]
@@ -192,7 +193,7 @@ def test_massive_activation(metrics):
     assert (found["layer"], found["place"], found["dim"]) == (1, "mlp", synthetic.MASSIVE_DIM)
     assert found["token"] == {"position": 0, "id": 1, "text": "<s>"}
     assert found["is_massive"] and expected.is_massive
-    # Four bins an octave, and interpolation inside one.
+    # Each octave has four bins, and the median is interpolated inside one.
     assert found["median"] == pytest.approx(expected.median, rel=0.05)
     assert [one["massive"] for one in metrics["residual"]] == [False, True]
 
@@ -215,14 +216,14 @@ def test_stream_and_its_sink(metrics):
             "to_median": pytest.approx(0.02),
         }
     ]
-    # The massive activation is larger than the sink, on average, too: it is no residual sink.
+    # The massive activation is larger than the sink on average as well, but it is no residual sink.
     assert found["order"][0] == synthetic.MASSIVE_DIM
     assert found["max_abs"] == metrics["massive"]["max_abs"]
     assert metrics["norms"][0]["suppressed"][0]["dim"] == synthetic.MASSIVE_DIM
 
 
 def test_presence_is_the_share_of_tokens_that_carry_a_dimension():
-    """Where f32 lost all but the largest token, that one counts; elsewhere it is left out."""
+    """If f32 lost all but the largest token, that one counts. Otherwise it is left out."""
     (part,) = [synthetic.sequence(3)]
     found = synthetic.accumulated(synthetic.batch_of([3]))[1].presence.value()
     a = np.sort(np.abs(part["x"][1].astype(np.float64)), axis=0)
@@ -234,7 +235,7 @@ def test_presence_is_the_share_of_tokens_that_carry_a_dimension():
 
 
 def test_a_few_massive_tokens_are_no_residual_sink():
-    """Two equal spikes a sequence: the mean without the largest still stands out, by one token."""
+    """With two equal spikes in a sequence, the mean without the largest still is too high."""
     one = synthetic.batch_of(ALL)
     one.residual[1][:, 9, synthetic.MASSIVE_DIM] = 3900
     found = derive(synthetic.accumulated(one), 64, {})["streams"][0]
@@ -260,7 +261,7 @@ def test_attention_figures(metrics):
         ratios = [measure.first_to_others(part[key][None]) for part in PARTS]
         np.testing.assert_allclose(found[name], np.mean(ratios, axis=0), rtol=CLOSE)
     maps = np.mean([part["p"][:, :16, :16].mean(0, dtype=np.float64) for part in PARTS], axis=0)
-    # Each sequence's is rounded to 2^-16.
+    # The map of each sequence is rounded to 2^-16.
     np.testing.assert_allclose(found["map"], maps, rtol=0, atol=2**-17 + 1e-7)
     entropies = [
         -(part["p"] * np.log(np.where(part["p"] > 0, part["p"], 1))).sum(-1).mean(-1)
@@ -270,7 +271,7 @@ def test_attention_figures(metrics):
 
 
 def test_sink_tokens(metrics):
-    """Head 0 looks at the first token, head 1 at position 4, whatever is there."""
+    """Head 0 looks at the first token, head 1 at position 4 for any token."""
     heaviest = metrics["attention"][0]["heaviest"]
     assert heaviest[0]["token"] == {"position": 0, "id": 1, "text": "<s>"}
     assert heaviest[1]["token"] == {"position": 4, "id": None, "text": None}
@@ -293,7 +294,7 @@ def test_projection_figures(metrics):
 
 
 def test_outlier_features_need_both_shares():
-    """LLM.int8: one token in 60 at 6 is none; a channel at 6 in a tenth of the tokens is one."""
+    """LLM.int8: one token in 60 at 6 is no outlier, a channel at 6 in a tenth of the tokens is."""
     one = synthetic.batch_of(ALL)
     one.hidden[:, ::10, 11] = 6.0
     (found,) = derive(synthetic.accumulated(one), 64, {})["outlier_features"]
@@ -311,7 +312,7 @@ def test_norm_figures(metrics):
     rms = np.sqrt((y**2).mean(1))
     assert found["output_rms"] == pytest.approx(rms.mean(), rel=CLOSE)
     assert found["weight_median"] == 0.5
-    # The outlier token was planted after the norm: it breaks the bound, and tightness shows it.
+    # The outlier token was put in after the norm. It exceeds the bound, and tightness shows it.
     assert found["tightness"] > 1
 
 
@@ -327,7 +328,7 @@ def test_medians_of_histograms(values):
 
 
 def test_choices_of_the_passes():
-    """Worked by hand: the median is the upper of the middle two, halves of powers round up."""
+    """Computed by hand: the median is the upper of the middle two, halves of powers round up."""
     assert absorb_exponents(np.array([1.0, 2.0, 4.0, 16.0])).tolist() == [0, 0, 0, 2]
     assert absorb_exponents(np.array([1.0, 1.0, 1.0, 1.4, 1.5])).tolist() == [0, 0, 0, 0, 1]
     assert math.log2(2**1.5) == 1.5

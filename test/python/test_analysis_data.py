@@ -1,4 +1,4 @@
-"""Token sequences from files, what is refused, and the feeds that are made of them."""
+"""Token sequences from files, refusals, and the feeds that are made of sequences."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_tokenizers_that_are_none(tmp_path, content):
 
 
 def signature(*inputs: tuple[str, int, list[Any]]) -> list[ort.NodeArg]:
-    """The signature of a model with these inputs, which it hands on."""
+    """The signature of a model that returns these inputs."""
     values = [helper.make_tensor_value_info(*one) for one in inputs]
     outputs = [helper.make_tensor_value_info(n + ".out", t, s) for n, t, s in inputs]
     nodes = [helper.make_node("Identity", [n], [n + ".out"]) for n, _, _ in inputs]

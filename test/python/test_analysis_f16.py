@@ -1,4 +1,4 @@
-"""What `basin analyze` says of f16 models: norms behind casts, squares, and what auto would do."""
+"""What `basin analyze` says about f16 models: norms after casts, squares, what auto does."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_norms_belong_to_their_stream(norm, dtype, tmp_path):
         (own_norm, 2.0, Verdict.NONE),
         (own_norm, 20.0, Verdict.WEAK),
         (own_norm, 50.0, Verdict.FOUND),
-        # Squares in f32: only the stream itself counts.
+        # With squares in f32 only the stream itself counts.
         (cast_in_norm, 50.0, Verdict.NONE),
         (cast_in_norm, 6000.0, Verdict.WEAK),
     ],
@@ -59,7 +59,7 @@ def test_squares_count_where_norms_work_in_f16(norm, size, verdict, tmp_path):
     assert any(figure.name.startswith("255.9") for figure in one.figures) is (norm is own_norm)
     if verdict is Verdict.FOUND:
         assert "square it in f16" in one.headline
-        # auto would do nothing; the k that is told keeps the squares.
+        # auto would do nothing. The k that is recommended keeps the squares.
         k = stream["rescale_squares"]
         assert stream["rescale"] == 0 < k
         assert stream["max_abs"] / 2**k <= 255.93 < stream["max_abs"] / 2 ** (k - 1)

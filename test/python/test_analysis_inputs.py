@@ -61,7 +61,7 @@ def encoder_decoder(path: Path) -> Path:
     table = g.weight(VOCABULARY, DIM)
     encoded = layer(g, g("Gather", table, "input_ids"))
     memory = own_norm(g, encoded)
-    # The mask takes part, so that it stays an input.
+    # The mask must be used, so that it stays an input.
     keep = g("Cast", g("Unsqueeze", "attention_mask", g.ints(2)), to=TensorProto.FLOAT)
     memory = g("Mul", memory, keep)
     h = layer(g, g("Gather", table, "decoder_input_ids"), memory)
@@ -133,7 +133,7 @@ def test_encoder_decoder(batch, tmp_path):
     streams = found["metrics"]["streams"]
     assert len(streams) == 2
     taps = found["instrumentation"]["taps"]
-    # The encoder's states are the tokens, whose padding is left out; the decoder's are not.
+    # The encoder's states belong to the tokens, whose padding is left out. The decoder's do not.
     of = {tap["name"]: tap["tokens"] for tap in taps if tap["kind"] == "residual"}
     residual = found["metrics"]["residual"]
     assert set(of.values()) == {True, False}

@@ -68,7 +68,7 @@ def small(text: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
 
 
 def options_of(text: Path) -> list[str | Path]:
-    """How the testbeds read a text."""
+    """The options with which the testbeds read a text."""
     return ["--data", text, "--tokenizer", "bytes", "--length", "65"]
 
 
@@ -123,7 +123,7 @@ def test_no_sinks_in_stories(tmp_path):
 
 
 def test_figures_are_those_of_full_activations(small, text):
-    """The stream and the probabilities of the very model, and the reference's own functions."""
+    """The stream and the probabilities of this model, compared by the reference's functions."""
     model = onnx.load(MODELS / "text-small.onnx")
     states = [one["name"] for one in small["metrics"]["residual"]]
     softmax = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]
@@ -152,7 +152,7 @@ def test_figures_are_those_of_full_activations(small, text):
     np.testing.assert_allclose(stream["havg"], measure.mean_magnitudes(hidden), rtol=1e-5)
     later = measure.mean_magnitudes(hidden, skip=1)
     to_median = stream["residual_sinks"][0]["to_median"]
-    # One leaves out the first token of a sequence, the other the largest.
+    # One figure leaves out the first token of a sequence, and the other the largest.
     assert to_median == pytest.approx(later.max() / np.median(later), rel=0.1)
     for found, h in zip(small["metrics"]["residual"], hidden, strict=True):
         assert found["peak"] == pytest.approx(measure.first_to_others(h), rel=1e-5)
@@ -189,7 +189,7 @@ def test_rewrite_does_what_the_statistics_predict(small, text, tmp_path):
 
 
 def test_rescale_is_predicted(small, tmp_path):
-    """The pass's choice, seen in the embedding that it divides, is the metric's."""
+    """The embedding shows by which power the pass divides it, which is that of the metric."""
     assert small["metrics"]["streams"][0]["rescale"] == 0
     model, out, stats = MODELS / "text-small.onnx", tmp_path / "out.onnx", tmp_path / "stats.json"
     for largest in (16376.0, 16377.0, 70000.0):
@@ -352,7 +352,7 @@ def test_external_data(tmp_path, location):
 
 
 def test_a_model_that_overflows_is_told(tmp_path):
-    """Weights of f32 that make the stream infinite from the first layer on."""
+    """Weights of f32 make the stream infinite from the first layer on."""
     model = onnx.load(MODELS / "text-small.onnx")
     (weight,) = [w for w in model.graph.initializer if w.name == "onnx::MatMul_618"]
     values = np.full(weight.dims, 3e38, np.float32)

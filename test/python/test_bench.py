@@ -1,4 +1,4 @@
-"""basin.bench: the synthetic model is a valid, runnable Llama; measurements are of the process."""
+"""basin.bench: the synthetic model is a valid Llama that runs, and processes are measured."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_copies_are_not_of_powers_of_two_alone():
     others = [size for size in sizes if size.bit_count() > 1]
     assert len(set(sizes)) == len(sizes) and min(sizes) == 4096
     assert len(others) == 5 and all(1 << 27 <= size <= 1 << 31 for size in others)
-    # They cost less than the largest does.
+    # Together they cost less than the largest one.
     assert sum(others) < max(sizes)
 
 
@@ -122,7 +122,7 @@ def test_flops_of_attention(parts, causal):
     mask = attention.visibility(case)(None, None, rows, keys)
     seen = mask.expand(2048, len(keys)).sum().item()
     if causal and "window" not in parts:
-        seen -= 2048 // 2  # the custom is half the square, of which the diagonal is cut
+        seen -= 2048 // 2  # by custom half the square, without the diagonal
     assert case.flops == 2 * 2 * seen * 64 * 3 * 2
 
 
@@ -169,7 +169,7 @@ def test_norm_error_sees_one_wrong_element(case):
 
 
 def naive_attention(case, t, window):
-    """One query at a time, in Python's order."""
+    """Attention of one query at a time, in plain loops."""
     out = torch.zeros(t["query"].shape, dtype=torch.float64)
     for b, h, i in itertools.product(range(case.batch), range(case.heads), range(case.length)):
         kv = h * case.kv_heads // case.heads
@@ -217,7 +217,7 @@ def test_attention_reference_is_the_definition(parts, causal):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("parts", [(), plan.SINK, ("sink_kv",), ("window",), ALL_PARTS])
 def test_flex_attention_computes_the_case(parts, causal):
-    """In f32 to 1e-5, so that the sink's factor and the masks are exact."""
+    """f32 within 1e-5 shows that the sink's factor and the masks are exact."""
     case = small_attention(*parts, causal=causal)
     t = {name: x.float() for name, x in attention.operands(case, "cpu").items()}
     (out,) = attention.flex_call(case, t, setup(), window=6)()
@@ -243,7 +243,7 @@ def test_torch_attention_computes_the_case(parts, causal):
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="no Triton")
 @pytest.mark.parametrize("kind", ["rms", "add_rms", "add_pre_affine_rms"])
 def test_triton_norm(kind):
-    """In Triton's interpreter, which must be asked for before anything imports Triton."""
+    """Runs in Triton's interpreter, which must be asked for before anything imports Triton."""
     code = f"""
 from basin.bench.gpu import norms, plan, triton_norm
 t = norms.operands(plan.NormCase({kind!r}, 48, 5), "cpu")
@@ -254,5 +254,6 @@ print(norms.error(t, False, triton_norm.prepare(t, norms.EPSILON)()))
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    # Twice what rounding costs: the interpreter cuts off where hardware rounds, in h and in y.
+    # This is twice the error of rounding, because the interpreter cuts off in h and in y where
+    # hardware rounds.
     assert float(done.stdout) <= 2 * norms.TOLERANCE

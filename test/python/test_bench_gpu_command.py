@@ -44,7 +44,7 @@ CASES = [
     plan.AttentionCase(32, 24, False, heads=4, kv_heads=2, batch=2),
     plan.AttentionCase(32, 24, True, ALL_PARTS, heads=4, kv_heads=2, batch=2),
 ]
-KERNELS = len(CASES) + 1  # the last one's without its sink logit, which is no case
+KERNELS = len(CASES) + 1  # that of the last case without its sink logit, which is no case
 
 
 # Objects
@@ -85,7 +85,7 @@ LAUNCHED += [(CASES[-1], plan.NO_SINK)]
 
 @pytest.mark.parametrize(("case", "name"), LAUNCHED, ids=str)
 def test_kernels_take_what_they_are_given(prepared, case, name):
-    """Names, types and grid of the launch, against the object's own description."""
+    """Names, types and grid of the launch are compared with the object's own description."""
     given = {}
     setup = Setup(lambda kernel: given.update, "cpu", None, False)
     if isinstance(case, plan.NormCase):
@@ -107,7 +107,7 @@ def test_kernels_take_what_they_are_given(prepared, case, name):
 
 
 def test_the_folder_is_all_that_another_machine_needs(prepared):
-    """Its own package lists its kernels, alone on the path and without onnx."""
+    """The folder's own package lists its kernels, alone on the path and without onnx."""
     code = """
 import sys
 sys.modules["onnx"] = sys.modules["onnxruntime"] = None

@@ -70,7 +70,7 @@ PRICED = [
 
 @pytest.mark.parametrize(("case", "base", "word"), PRICED, ids=str)
 def test_neither_kernel_vouches_for_the_other(case, base, word):
-    """Where one does nothing, it alone is wrong: results are apart, and so are references."""
+    """If one kernel does nothing, only that one is wrong: results and references are separate."""
     tolerance = driver.SUBJECTS[type(case)](case, setup()).tolerance
     assert tolerance(base) <= tolerance(plan.OWN) < tolerance("torch")
     for lazy, other in ((plan.OWN, base), (base, plan.OWN)):
@@ -87,9 +87,9 @@ def test_neither_kernel_vouches_for_the_other(case, base, word):
 
 @pytest.mark.parametrize(("case", "base", "word"), PRICED, ids=str)
 def test_a_base_is_compared_with_what_it_computes(case, base, word):
-    """Not with the case's own reference: the part in question makes a difference."""
+    """The base is not compared with the case's own reference, which has the part in question."""
     subject = driver.SUBJECTS[type(case)](case, setup())
-    # Both at once: neither writes to the other's results.
+    # Both run before the checks, so neither may write to the results of the other.
     own, without = (subject.makers[name]()() for name in (plan.OWN, base))
     assert subject.error(own) <= subject.tolerance(plan.OWN)
     assert subject.others[base](without) <= subject.tolerance(base)
@@ -243,7 +243,7 @@ def test_the_budget(tmp_path):
     cases = [NormCase("rms", 64, rows) for rows in (1, 2, 3, 4, 5)]
     records = Records(tmp_path / "r.jsonl")
     left = driver.run(cases, records, session(), budget=35, clock=lambda: next(ticks))
-    # The clock: start 0; begun at 10, ended at 20; at 30 another 10 would end at 40.
+    # The clock starts at 0. The case begins at 10 and ends at 20. At 30 another 10 would end at 40.
     assert left == 4 and list(records.results) == [cases[0].key]
 
 
@@ -356,12 +356,12 @@ def test_tables():
     assert row(text, f"copy of {plan.COPIES[5].size}")[1] == report.NOTHING
     assert row(text, "matmul of 8192")[2:] == ["800 TFLOP/s", "1470"]
     assert row(text, "RMSNorm at 0.9 of copy bandwidth")[1:] == ["0.95", "pass"]
-    # 90 to 75 of one case, though the plain norm's own took 71.
+    # This is 90 to 75 within one case, although the plain norm took 71 by itself.
     assert row(text, GATE_AIM)[1:] == ["1.2", "pass"]
     assert row(text, "GatedNorm 3 times as fast as torch.compile")[1:] == ["2", "fail"]
     assert row(text, "attention at 350 TFLOP/s, head dim 128")[1:] == ["400 TFLOP/s", "pass"]
     assert row(text, "attention at 350 TFLOP/s, head dim 128, causal")[1:] == ["not measured", ""]
-    # 384 to 380 of one case, though the plain case's own ran at 400.
+    # This is 384 to 380 within one case, although the plain case ran at 400 by itself.
     assert row(text, SINK_AIM)[1:] == ["1.01", "fail"]
     rms = row(text, "rms, 4096")
     assert rms[3:5] == ["3800", "95.0 %"] and rms[-5:-3] != ["-", "-"] and rms[-3] == "-"
@@ -380,7 +380,7 @@ SINK_AIM = "a sink logit in less than 1.01 times the time"
 
 
 def test_results_without_bases_and_clocks():
-    """An older file's: no ratio is made of two cases, and there is no failure either."""
+    """In results of an older file no ratio is made of two cases, and that is no failure either."""
     results = measured()
     for one in results.values():
         one["times"] = {k: t for k, t in one["times"].items() if "basin," not in k}

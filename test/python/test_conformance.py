@@ -17,7 +17,7 @@ from conformance import KINDS, Results, conform, find_round_trip, load_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Case name -> reason. Cases that may fail; one that passes again has to leave this table.
+# Cases that may fail, with the reason. One that passes again must leave this table.
 EXCEPTIONS: dict[str, str] = {}
 
 _totals: dict[str, Results] = {}

@@ -33,7 +33,7 @@ main()
 @pytest.mark.parametrize("limit", [0, 1, 500, 5000, 50_000, 120_000])
 @pytest.mark.parametrize("mode", ["share", "copy", "embed"])
 def test_full_disk(tmp_path, mode, limit):
-    """A limit on the size of files stands in for the disk; the old pair stays."""
+    """A limit on the size of files stands in for a full disk. The old pair of files stays."""
     make_model(tmp_path / "m.onnx")
     make_model(tmp_path / "out.onnx", "out.onnx.data", seed=1)
     before = contents(tmp_path)
@@ -70,7 +70,7 @@ def test_output_that_cannot_be_written(tmp_path, target):
 @pytest.mark.parametrize("data", [None, "w.bin"])
 @pytest.mark.parametrize("mode", ["copy", "embed"])
 def test_input_truncated_while_mapped(tmp_path, data, mode):
-    """A page that its file no longer backs raises SIGBUS; nothing may be made of it."""
+    """A page that its file no longer backs raises SIGBUS. No output may be made of it."""
     make_model(tmp_path / "m.onnx", data)
     (tmp_path / "out").mkdir()
     model = load(tmp_path / "m.onnx")
@@ -84,13 +84,13 @@ def test_input_truncated_while_mapped(tmp_path, data, mode):
             "sink-absorb-residual-sinks{scale-dims=3:4},convert-sink-to-onnx)"
         )
     del model
-    # Another model is none the worse for it.
+    # Another model is not affected.
     make_model(tmp_path / "other.onnx", None)
     load(tmp_path / "other.onnx").save(tmp_path / "out" / "out.onnx")
 
 
 def test_weights_that_are_not_there(tmp_path):
-    """A graph can be looked at without them, and rewritten where no weight is read."""
+    """Without its weights a graph can be inspected, and rewritten if no weight is read."""
     make_model(tmp_path / "m.onnx")
     (tmp_path / "w.bin").unlink()
     before = contents(tmp_path)
@@ -183,7 +183,7 @@ def test_any_character_in_stats(tmp_path, name):
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert not same_weights(tmp_path / "m.onnx", tmp_path / "out.onnx")
-    # The name reaches the pass whole, and no terminal raw.
+    # The whole name reaches the pass, but no terminal gets its raw characters.
     (tmp_path / name).write_text("[")
     result = basin(tmp_path, "rewrite", "m.onnx", "out2.onnx", *options)
     assert result.returncode == 1

@@ -53,7 +53,7 @@ def test_is_like_a_runtime_object(kernels, path):
 
 
 def test_resident_blocks_share_out_the_rows(path, tmp_path):
-    """However many tiles of 16 rows, two blocks do them all."""
+    """Two blocks compute all rows, for any number of tiles of 16 rows."""
     gated = tmp_path / "gated.mlir"
     options = ["--norm", "dim=64,type=bf16,weight,gate=16", "--emit", "mlir"]
     subprocess.run([find_tool("basin-compile"), *options, "-o", gated], check=True)
@@ -126,7 +126,7 @@ def test_attention_of_more_heads_than_an_axis_has(tmp_path):
 
 
 def test_parts_of_one_array(kernels):
-    """y is the second half of the array that x begins; what is between them stays."""
+    """y is the second half of an array that begins with x. The rows between them stay."""
     both = np.full((24, 64), 7, ml_dtypes.bfloat16)
     given = tensors()
     both[:10] = given["x"]
@@ -136,7 +136,7 @@ def test_parts_of_one_array(kernels):
 
 
 def test_what_is_wrong_is_raised(kernels):
-    """One element less than the kernel was told; the rest is written."""
+    """y has one element less than the kernel was told. The other elements are written."""
     given = tensors()
     short = np.zeros(10 * 64 - 1, ml_dtypes.bfloat16)
     with pytest.raises(emulator.Findings, match="out of bounds: llvm.store #0 at .*'y'") as caught:
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_raised(kernels):
     np.testing.assert_allclose(
         short[:632].astype(float), expected(given["x"]).flat[:632], rtol=0.005
     )
-    kernels[NORM](**given)  # it goes on
+    kernels[NORM](**given)  # the process still works
     assert kernels[NORM].report.total_findings == 0
 
 
@@ -193,7 +193,7 @@ def test_files_that_are_none(tmp_path, path):
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_process_that_ended(kernels, waits):
-    """Closing it is no error, either, whether the request went into its pipe or not."""
+    """Closing it is no error either, even if the request went into its pipe."""
     kernels._process.kill()
     if waits:
         kernels._process.wait()

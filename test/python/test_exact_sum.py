@@ -1,4 +1,4 @@
-"""Exact sums: no order, partition or merge shows, and the result is the sum rounded once."""
+"""Exact sums do not depend on order, partition or merging. The result is the sum rounded once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from basin.analysis.exact import ExactSum
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-# Far from overflow, which the sums of f32 values never come near; subnormals are in.
+# Sums of f32 values stay far from overflow. Subnormal numbers are included.
 NUMBERS = st.floats(-1e300, 1e300, allow_nan=False)
 CLOSE = st.builds(lambda m, e: m * 2.0**e, st.integers(-(2**53), 2**53), st.integers(-60, 60))
 LISTS = st.lists(NUMBERS | CLOSE, max_size=24)
-# 1 + 2^-53 is a tie; what follows breaks it, one way or the other.
+# 1 + 2^-53 is a tie, which the next summand breaks in either direction.
 TIES = [1.0, 2.0**-53, 2.0**-120]
 
 

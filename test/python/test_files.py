@@ -1,4 +1,4 @@
-"""Files: what the input needs is never written, and a model appears with its data or not at all."""
+"""Files: those that the input needs are never written, and models appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin import BasinError, load  # noqa: E402
 from model_files import basin, check_refused, contents, inside, make_model, same_weights  # noqa: E402
 
-# What the input needs.
+# Files that the input needs.
 
 
 def direct(folder: Path, of: str) -> str:
@@ -48,7 +48,7 @@ def test_output_is_an_input(tmp_path, of, to, mode):
 
 
 def test_output_is_data_that_the_rewrite_no_longer_needs(tmp_path):
-    """Every tensor of the file is rewritten, so that the result refers to it no more."""
+    """Every tensor of the file is rewritten, so the result no longer refers to it."""
     make_model(tmp_path / "m.onnx")
     model = load(tmp_path / "m.onnx")
     model.run("builtin.module(basin-raise,sink-rescale-residual{k=3},convert-sink-to-onnx)")
@@ -73,7 +73,7 @@ def test_inputs_are_known_from_another_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("mode", ["share", "copy"])
 def test_data_file_is_the_inputs(tmp_path, mode):
-    """OUT.data is where the input keeps its weights: the new data get another name."""
+    """The input keeps its weights in OUT.data, so the new data get another name."""
     make_model(tmp_path / "m.onnx", "out.onnx.data")
     data = (tmp_path / "out.onnx.data").read_bytes()
     options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
@@ -92,7 +92,7 @@ def test_data_file_name_is_a_link_to_the_inputs(tmp_path, link):
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", "--external-data", "copy")
     assert (result.returncode, result.stderr) == (0, "")
     assert (tmp_path / "w.bin").read_bytes() == data
-    (tmp_path / "out.onnx.data").unlink()  # The peer reads no file that has two names.
+    (tmp_path / "out.onnx.data").unlink()  # onnx reads no file with two names.
     assert same_weights(tmp_path / "m.onnx", tmp_path / "out.onnx")
 
 
@@ -186,7 +186,7 @@ def test_data_of_no_model_are_not_touched(tmp_path):
 
 @pytest.fixture(scope="module")
 def crash_at_rename(tmp_path_factory):
-    """A library with which the process ends where it would rename a file."""
+    """A library with which the process ends when it would rename a file."""
     compiler = shutil.which("cc") or shutil.which("clang") or shutil.which("clang-22")
     if compiler is None:
         pytest.skip("no C compiler")

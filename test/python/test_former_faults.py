@@ -1,4 +1,4 @@
-"""Models that recognition once took for what they are not, or passed over in silence."""
+"""Models that recognition once misread, or skipped without a remark."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ basin = pytest.importorskip("basin")
 from basin.verification.recognition import check_recognition  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "failing"
-# What is raised now: the list and its only entry's facts; nothing where the list is empty.
+# What is raised now: the list, and facts about its only entry. None if the list is empty.
 RAISED = {
-    # A cast that is no rounding.
+    # A cast that does not just round.
     "att_fp8_scores": ("attention", None),
     "att_scale_int_cast": ("attention", {"scale": 0.25}),
     "norm_eps_int_cast": ("norms", {"eps": 2.0}),
@@ -36,7 +36,7 @@ RAISED = {
     "att_nan_rows_beside_sink": ("attention", {"sink_logit": True, "own_lengths": False}),
     "gqa_padded_prompt": ("attention", {"causal": True, "own_lengths": True}),
 }
-# What is listed, with a word of the reason.
+# Models that are listed as not raised, with a word of the reason.
 LISTED = {
     "layernorm_with_qdq_inside_silent": "quantized",
     "mha_uni_cross": "as many new keys as queries",

@@ -1,8 +1,8 @@
-"""What a raised op's operands say is what its nodes compute: each model without the forms.
+"""The operands of a raised op describe what its nodes compute: each model without the forms.
 
-Raising keeps the exporter's nodes in each op's form; here the forms are dropped, so that lowering
-builds the decompositions from operands and attributes alone. The outputs must then agree but for
-rounding: a wrong operand, scale or mask shows, whatever the form hides.
+Raising keeps the exporter's nodes in each op's form. Here the forms are dropped, so lowering builds
+the decompositions from operands and attributes alone. The outputs must then agree except for
+rounding. A wrong operand, scale or mask shows, although the form would hide it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = ROOT / "test" / "models" / "exported"
 RAISE = "basin-raise"
 
-# Of the largest output.
+# Relative to the largest output.
 TOLERANCE = {
     "f32": 1e-5,  # reductions in another order, through a few layers
-    "f16": 4e-3,  # the same rounded to 2^-11, where the exporter rounds and elsewhere
+    "f16": 4e-3,  # the same, rounded to 2^-11 at other places than the exporter's
 }
 
 
 class Refused(Exception):
-    """The decomposition of some op is refused, with a diagnostic."""
+    """The decomposition of an op was refused with a diagnostic."""
 
 
 def without_forms(text: str) -> str:
@@ -52,7 +52,7 @@ def without_forms(text: str) -> str:
 
 
 def decompose(source: Path, folder: Path) -> Path:
-    """The model at `source`, raised and lowered without what it was raised from."""
+    """The model at `source`, raised and lowered without the forms."""
     model = basin.load(source)
     model.run(RAISE)
     bare, lowered, target = (folder / name for name in ("bare.mlir", "onnx.mlir", "bare.onnx"))
@@ -94,8 +94,8 @@ MODELS = [
     )
 ]
 
-# What cannot be decomposed without the form: operands that its operator projects, inner values that
-# are used outside.
+# These cannot be decomposed without the form: operands that its operator projects, and inner values
+# that are used outside.
 REFUSALS = ("no operator in its form says", "further ones are inner values")
 
 

@@ -1,7 +1,7 @@
-"""Models that once crashed something: each is refused, or passes every pipeline, and nothing dies.
+"""Models that once crashed something. Each must be refused or pass every pipeline, without a crash.
 
-test/fuzz/regressions holds them, as small as libFuzzer could make them; the file's name says what
-was wrong.
+They are in test/fuzz/regressions, as small as libFuzzer could make them. The name of a file says
+what was wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The differ of models: every change is seen, and only storage and attribute order are not."""
+"""The comparison of models sees every change, except storage and the order of attributes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 
 def example() -> ModelProto:
-    """A model with something in every corner: subgraph, function, metadata, training, ..."""
+    """A model with every kind of part: subgraph, function, metadata, training, ..."""
     inner = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["inner"], name="in_branch")],
         "branch",

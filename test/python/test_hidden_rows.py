@@ -1,7 +1,7 @@
-"""Rows of attention that see no key, and batches whose elements have keys of their own number.
+"""Rows of attention that see no key, and batches whose elements have different numbers of keys.
 
-The decomposition of `sink.attention` against its formula in float64, and against the operators of
-ONNX Runtime that have the same meaning.
+The decomposition of `sink.attention` is compared with its formula in float64, and with the
+operators of ONNX Runtime that have the same meaning.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LAYOUTS = ", ".join(f"{n}_layout = #sink.layout<bhsd>" for n in ("query", "key",
 
 
 def softmax_rows(scores: np.ndarray, zero: bool) -> np.ndarray:
-    """By the formula: 0 / 0 where all scores are -inf."""
+    """Softmax by its formula, which is 0 / 0 if all scores are -inf."""
     with np.errstate(invalid="ignore"):
         largest = scores.max(-1, keepdims=True)
         weights = np.exp(scores - np.where(np.isfinite(largest), largest, 0))
@@ -48,7 +48,7 @@ def test_rows_without_a_key(tmp_path: Path, fill: float | None, zero: bool, kind
 
 
 def test_a_causal_mask_is_not_applied_twice(tmp_path: Path) -> None:
-    """A finite mask of padding and causality: its hidden rows are uniform over all of the keys."""
+    """A finite mask of padding and causality makes its hidden rows uniform over all keys."""
     q, k, v = (rand(1, 2, 4, 8) for _ in range(3))
     seen = np.tril(np.ones((4, 4), bool))
     seen[:, :2] = False
@@ -77,7 +77,7 @@ def test_later_keys_are_what_a_mask_leaves(tmp_path: Path) -> None:
 
 
 def test_a_wide_mask_of_narrow_operands(tmp_path: Path) -> None:
-    """The lowest f32 is -inf in f16: the scores are added to it in f32."""
+    """The lowest f32 is -inf in f16, so the scores are added to it in f32."""
     q, k, v = (rand(1, 2, 4, 8, dtype=np.float16) for _ in range(3))
     mask = np.full((1, 1, 4, 4), np.finfo(np.float32).min)
     inputs = {n: (a, (0, 2)) for n, a in zip("qkv", (q, k, v))} | {"m": (mask, (2, 3))}

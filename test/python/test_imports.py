@@ -1,4 +1,4 @@
-"""What importing the package and starting its command brings in: no more than the job needs."""
+"""Importing the package and starting its command load no more modules than the job needs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_package_alone() -> None:
 
 
 def test_the_command_line_without_a_command() -> None:
-    """The list of commands is there, and nothing that only one of them needs."""
+    """The list of commands is loaded without modules that only one of them needs."""
     loaded = modules_after("import basin.cli")
     assert not loaded & (HEAVY | DEVELOPERS | {"numpy"})
     for module in loaded:
@@ -65,7 +65,7 @@ def test_a_command(arguments: list[str], needed: set[str]) -> None:
 
 
 def test_public_names() -> None:
-    """What docs and users' programs call keeps its place."""
+    """Names that docs and users' programs use must stay where they are."""
     pytest.importorskip("basin._basin", reason="the extension is not built")
     text = """
 import basin

@@ -1,4 +1,4 @@
-"""Instrumented models: their own outputs are what they were, and each statistic is numpy's."""
+"""Instrumented models: their own outputs do not change, and each statistic is that of numpy."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ MODELS = [
 ]
 TRAINED = [SHARED] if SHARED.exists() else []
 TRAINED += sorted((ROOT / "models").glob("*.onnx"))
-# What single precision, summed in another order, may differ by; f16 models compute the same value
-# in f16 or, fused, in f32.
+# Single precision may differ by this if it is summed in another order. f16 models compute the same
+# value in f16 or, if fused, in f32.
 TOLERANCE, TOLERANCE_F16 = 2e-5, 4e-3
 
 
@@ -63,7 +63,7 @@ def run(model: ort.InferenceSession, feed: dict[str, np.ndarray]) -> dict[str, n
 
 
 def feed_of(path: Path, model: ort.InferenceSession) -> dict[str, np.ndarray]:
-    """The model's inputs, the first sequence's last token padding if it has a mask."""
+    """The model's inputs. If it has a mask, the last token of the first sequence is padding."""
     stored = path.with_suffix("").with_suffix(".inputs.npz")
     values = dict(np.load(stored)) if stored.exists() else make_inputs(path, model, 3).values
     mask = values.get("attention_mask")
@@ -88,7 +88,7 @@ def test_own_outputs_are_bit_identical(path: Path, tmp_path: Path) -> None:
 
 
 class Graph:
-    """A model with every inner value that a test asks for as an output."""
+    """A model whose inner values can be read as outputs."""
 
     def __init__(self, path: Path) -> None:
         self.model = onnx.load(path)
@@ -114,7 +114,7 @@ class Graph:
 
 
 def keep_of(settings: dict[str, Any], feed: dict[str, np.ndarray], shape: tuple) -> np.ndarray:
-    """[B, T]: the mask's last columns; all true without one."""
+    """keep [B, T], which are the mask's last columns, or all true without a mask."""
     name = settings["token_mask"]
     if name is None:
         return np.ones(shape[:2], bool)
@@ -122,7 +122,7 @@ def keep_of(settings: dict[str, Any], feed: dict[str, np.ndarray], shape: tuple)
 
 
 def compare(name: str, got: np.ndarray, want: np.ndarray, tolerance: float) -> None:
-    """Integers equal, floats to `tolerance` of the largest."""
+    """Check that integers are equal, and floats equal up to `tolerance` times the largest."""
     assert got.shape == want.shape, (name, got.shape, want.shape)
     if got.dtype.kind in "iu":
         assert np.array_equal(got, want), name
@@ -137,7 +137,7 @@ def tensors_of(graph: Graph, taps: list[dict[str, Any]]) -> set[str]:
 
 
 def summed(tap: dict[str, Any], values: dict[str, np.ndarray]) -> np.ndarray | None:
-    """What a residual or norm tap measures: a value, or the sum that a fused norm keeps."""
+    """The value that a residual or norm tap measures, or the sum that a fused norm keeps."""
     names = tap.get("inputs", [tap["name"]])
     if not all(name in values for name in names):
         return None
@@ -169,7 +169,7 @@ def test_streams_and_projections(path: Path, tmp_path: Path) -> None:
         for name, expected in want.items():
             got = outputs[tap["outputs"][name]]
             if tolerance != TOLERANCE and got.dtype.kind == "i":
-                continue  # a rounding moves a count to its neighbour
+                continue  # rounding may move a count to a neighbouring bin
             compare(f"{tap['name']}.{name}", got, expected, tolerance)
         compared += 1
     if not any("branch" in tap for tap in taps) and "functions" not in path.stem:
@@ -199,7 +199,7 @@ def test_norms(path: Path, tmp_path: Path) -> None:
         want = reference_taps.norm(x, values[tap["name"]], keep, gamma, None, layer)
         for name in ("share", "bound"):
             compare(f"{tap['name']}.{name}", got[name], want[name], tolerance)
-        # The measured size is that of the result, less what the bias adds; and the bound holds.
+        # The measured size is that of the result without the bias, and it must be below the bound.
         if not layer:
             compare(tap["name"], got["output_rms"], want["output_rms"], tolerance)
         assert (got["output_rms"] <= got["bound"] * (1 + 10 * tolerance) + 1e-6).all(), tap["name"]
@@ -266,7 +266,7 @@ def test_attention_against_the_models_own_softmax(path: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", MODELS + TRAINED, ids=lambda p: p.stem)
 def test_attention_gives_the_models_own_result(path: Path, tmp_path: Path) -> None:
-    """Probabilities times values, as measured, are what the attention gave: fused ones, too."""
+    """The measured probabilities times the values are the result of the attention, fused or not."""
     target = tmp_path / "out.onnx"
     instrument(path, target)
     settings = statistics_of(session(target))
@@ -282,18 +282,18 @@ def test_attention_gives_the_models_own_result(path: Path, tmp_path: Path) -> No
     for tap in taps:
         p, v = (values[name].astype(np.float64) for name in inner[tap["id"]])
         if tap["sinks"] and "sink-kv" in path.stem:
-            continue  # the learned rows' values are in the result, and not among the keys'
+            continue  # the result has values of the learned rows, which are not among the keys'
         result = p @ np.repeat(v, p.shape[1] // v.shape[1], axis=1)
         keep = keep_of(settings, feed, (p.shape[0], p.shape[2]))
         dtype = values[tap["name"]].dtype
         tolerance = 5 * (TOLERANCE_F16 if dtype != np.float32 else TOLERANCE)
-        # A gated one's product is not to be had by name: what it multiplies is.
+        # The product with a gate has no name of its own, but its operands do.
         candidates = [values[name] for name in ungated(graph, tap["name"])]
         assert any(is_result(own, result, keep, tolerance) for own in candidates), tap["name"]
 
 
 def ungated(graph: Graph, name: str) -> list[str]:
-    """Operands of the product with a gate that `name` is, or itself."""
+    """The operands of the product with a gate that `name` is, or `name` itself."""
     node = graph.producer[name]
     return list(node.input) if node.op_type == "Mul" else [name]
 

@@ -81,7 +81,7 @@ def test_norm_keeps_nan_in_its_row(spec, backend):
 
 
 def test_norm_of_infinity(backend):
-    """inf / inf at its place, 0 beside it in an RMSNorm; a LayerNorm has no mean then."""
+    """inf / inf is NaN there and 0 beside it in an RMSNorm. A LayerNorm has no mean then."""
     for spec, nan in ((specs.PLAIN_NORM, 1), (specs.PLAIN_LAYER, 100)):
         case = norm_case(spec, 3, backend.device)
         case.tensors["x"][1, 7] = math.inf
@@ -90,7 +90,7 @@ def test_norm_of_infinity(backend):
 
 
 def test_norm_whose_squares_overflow(backend):
-    """As if it were infinite: 0 for the whole row, not NaN; f64 would not overflow."""
+    """The row is 0 as if x were infinite, and not NaN. f64 would not overflow."""
     case = norm_case(specs.PLAIN_NORM, 3, backend.device)
     case.tensors["x"][1, 7] = 1e20
     run(case, backend)
@@ -106,7 +106,7 @@ def test_norm_weight_of_nan_is_one_column(backend):
 
 
 def test_norm_of_zeros(backend):
-    """0 / sqrt(epsilon), not 0 / 0."""
+    """The result is 0 / sqrt(epsilon) and not 0 / 0."""
     for spec in (specs.PLAIN_NORM, specs.PLAIN_LAYER, specs.PLAIN_GATED):
         case = norm_case(spec, 2, backend.device)
         case.tensors["x"].zero_()
@@ -114,7 +114,7 @@ def test_norm_of_zeros(backend):
 
 
 def test_norm_of_one_large_dimension(backend):
-    """DeepSeek-V3's largest is 264192: the others are not lost beside it."""
+    """DeepSeek-V3's largest activation is 264192. The other elements are not lost beside it."""
     for spec in (specs.PLAIN_NORM, specs.PLAIN_GATED):
         case = norm_case(spec, 3, backend.device)
         case.tensors["x"][:, 5] = 264192
@@ -131,7 +131,7 @@ def test_dynamic_tanh_keeps_nan_and_saturates(backend):
 
 @pytest.mark.parametrize("name", ["query", "key", "value"])
 def test_attention_keeps_nan_to_what_sees_it(name, backend):
-    """Rows in front do not see key 40; its value may reach them as 0 * NaN in a tile."""
+    """Earlier rows do not see key 40, but its value may reach them as 0 * NaN in a tile."""
     case = attention_case(specs.CAUSAL_ATTENTION, Sizes(70, 70), backend.device)
     case.tensors[name][0, 0, 40, 5] = math.nan
     run(case, backend)
@@ -166,7 +166,7 @@ def test_attention_of_infinite_scores(backend):
 
 @pytest.mark.parametrize("logit", [20.0, 1000.0, -1000.0, -math.inf])
 def test_attention_with_a_large_sink(logit, backend):
-    """Also beside scores of that size; +20 takes nearly all, and the rest is right."""
+    """Scores may be of that size as well. +20 takes nearly everything, and the rest is right."""
     for spread in (1, 12):
         case = attention_case(specs.SINK_ATTENTION, Sizes(40, 70, spread=spread), backend.device)
         case.tensors["sink_logit"].fill_(logit)
@@ -176,7 +176,7 @@ def test_attention_with_a_large_sink(logit, backend):
 
 @pytest.mark.parametrize("spec", [specs.KEEP_ATTENTION, specs.LENGTHS_ATTENTION], ids=str)
 def test_attention_to_nothing_is_zero(spec, backend):
-    """Masked, or keys of length 0 and no sink rows: 0, and a log-sum-exp of -inf."""
+    """Without visible keys and sink rows, the result is 0 and the log-sum-exp -inf."""
     case = attention_case(spec, Sizes(66, 65, batch=2, sink_rows=0), backend.device)
     if "mask" in case.tensors:
         case.tensors["mask"][1] = 0
@@ -188,7 +188,7 @@ def test_attention_to_nothing_is_zero(spec, backend):
 
 @pytest.mark.parametrize("spec", specs.HIDDEN_ROWS, ids=str)
 def test_rows_that_see_nothing(spec, backend):
-    """What a row gives that hides every key, of one batch element the whole."""
+    """One batch element has only rows that hide every key."""
     case = attention_case(spec, Sizes(66, 65, batch=2), backend.device)
     hidden = -math.inf if spec.parts["mask"] == "bias" else 0
     case.tensors["mask"][1] = hidden
@@ -201,7 +201,7 @@ def test_rows_that_see_nothing(spec, backend):
 
 
 def test_summands_of_the_lowest_number_leave_each_key_its_share(backend):
-    """In f32, where that times log2(e) would be -inf."""
+    """The scores are computed in f32, although the lowest number times log2(e) would be -inf."""
     spec = specs.HIDDEN_ROWS[-1]
     case = attention_case(spec, Sizes(17, 30), backend.device)
     case.tensors["mask"].fill_(torch.finfo(torch.float32).min)
@@ -210,7 +210,7 @@ def test_summands_of_the_lowest_number_leave_each_key_its_share(backend):
 
 
 def test_attention_to_sink_rows_alone(backend):
-    """Without keys, and where all of them are masked."""
+    """There are no keys, or all of them are masked."""
     check(attention_case(specs.LENGTHS_ATTENTION, Sizes(17, 0), backend.device), backend)
     case = attention_case(specs.BIAS_ATTENTION, Sizes(17, 30), backend.device)
     case.tensors["mask"].fill_(-math.inf)
@@ -219,6 +219,6 @@ def test_attention_to_sink_rows_alone(backend):
 
 
 def test_attention_without_queries_or_rows(backend):
-    """A launch of nothing is none."""
+    """A launch without queries or rows does nothing."""
     check(attention_case(specs.SINK_ATTENTION, Sizes(0, 10), backend.device), backend)
     check(norm_case(specs.PLAIN_NORM, 0, backend.device), backend)

@@ -1,4 +1,4 @@
-"""basin.launches: what a function's launches are given, and objects that are not valid."""
+"""basin.launches: the arguments of a function's launches, and objects that are not valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from basin.launches import LaunchError  # noqa: E402
 
 
 class Recorder(dict):
-    """Kernels that note what they are given and fill their results with a number."""
+    """Kernels that record their arguments and fill their results with a number."""
 
     def __missing__(self, name):
         self[name] = Note(name)
@@ -84,13 +84,13 @@ def test_launches(block):
 
 
 class OnCuda(torch.Tensor):
-    """A CPU tensor that says it is a GPU's."""
+    """A CPU tensor that claims to be on a GPU."""
 
     is_cuda = True
 
 
 class Streams:
-    """Stands for torch.cuda: notes which stream is current when torch makes something."""
+    """Replaces torch.cuda and records which stream is current when torch creates a tensor."""
 
     def __init__(self, monkeypatch):
         self.current, self.made, self.waited = None, [], 0
@@ -134,7 +134,7 @@ def test_all_is_made_on_the_stream_of_the_launches(block, monkeypatch, stream, c
     inputs = [tensor.as_subclass(OnCuda) for tensor in block_inputs()]
     streams = Streams(monkeypatch)
     function(*inputs, stream=stream)
-    # y, sum and the attention's result; the gate's two matrices.
+    # These are y, sum, the attention's result, and the gate's two matrices.
     assert streams.made == [current] * 5 and streams.current is None
 
 
@@ -148,7 +148,7 @@ def test_bound_matrices_are_transposed_once(block, monkeypatch):
     assert bound.inputs == function.inputs[:4] and len(streams.made) == 2 and streams.waited == 1
     for _ in range(2):
         bound(*rest, stream=3)
-    assert streams.made[2:] == [3] * 6  # results alone
+    assert streams.made[2:] == [3] * 6  # only results
     norm = next(iter(kernels.values()))
     (first, _), (second, _) = norm.calls
     assert first["gate_down"] is second["gate_down"] and first["gate_down"].shape == (8, 64)
@@ -175,7 +175,7 @@ def test_a_transposed_matrix_is_not_copied(block):
 
 @pytest.mark.parametrize(("batch", "queries", "keys"), [(2, 5, 7), (1, 130, 67), (1, 1, 0)])
 def test_on_the_emulator(block, batch, queries, keys):
-    """Compiled kernels, on what the function makes of them, against the formulas."""
+    """Compiled kernels with the arguments that the function gives them, against the formulas."""
     text = basin_compile(BLOCK, "--target", "sm_80", "--emit=mlir", "-o", "-")
     source = block.with_suffix(".mlir")
     source.write_text(text)

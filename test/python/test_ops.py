@@ -1,4 +1,4 @@
-"""basin.ops on the CPU against the formulas in f64; specs of kernels; what is refused."""
+"""basin.ops on the CPU, compared with the formulas in f64; specs of kernels; refusals."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_refused(call, message):
         call(draw(4, 8, dtype=torch.float32))
 
 
-# What basin-compile makes a norm from, and what the operators look for.
+# The text from which basin-compile makes a norm, and the spec for which the operators look.
 SPECS = {
     "dim=4096,type=bf16,eps=1e-6": (4096, torch.bfloat16, {}, None, 1e-6),
     "dim=64,type=f16,parameters=f32,residual,sum,weight,eps=1e-5": (
@@ -128,7 +128,7 @@ SPECS = {
 
 
 def test_kernel_specs(tmp_path):
-    """The specs that are looked for are those of the kernels that basin-compile makes."""
+    """The operators look for the specs of the kernels that basin-compile makes."""
     options = [f"--norm={text}" for text in SPECS]
     wanted = [("norm", norms.kernel_spec(*parts)) for parts in SPECS.values()]
     assert compiled_specs(tmp_path / "norms.mlir", *options) == wanted
@@ -145,7 +145,7 @@ def test_missing_kernel(monkeypatch):
 
 
 def test_what_a_kernel_is_given(monkeypatch):
-    """The launch's arguments, with a kernel that only notes them."""
+    """The arguments of the launch, with a kernel that only records them."""
     parts = {"residual": True, "sum": True, "weight": True}
     kernel = OneKernel("norm", norms.kernel_spec(8, torch.float32, parts, None, 1e-6))
     monkeypatch.setattr(kernels, "_objects", [kernel])

@@ -1,4 +1,4 @@
-"""basin.ops.attention on the CPU against its formulas in f64; specs of kernels; what is refused."""
+"""basin.ops.attention on the CPU, compared with its formulas in f64; specs of kernels; refusals."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ SPECS = {
 
 
 def test_kernel_specs(tmp_path):
-    """The specs that are looked for are those of the kernels that basin-compile makes."""
+    """The operator looks for the specs of the kernels that basin-compile makes."""
     query, _, value = tensors(torch.bfloat16)
     default = module._OPTIONS | {"with_lse": False}
     wanted = [
@@ -175,7 +175,7 @@ def test_refused_operands():
 
 
 def test_what_a_kernel_is_given(monkeypatch):
-    """Strides as they are, 0 where something is broadcast, copies where rows do not fit."""
+    """Strides are passed on, broadcast axes have stride 0, and rows that do not fit are copied."""
     parts = {"head_dim": 32, "value_dim": 64, "type": "f16", "mask": "keep"}
     kernel = OneKernel("attention", parts | {"gate": "plain", "gate_per_head": True})
     monkeypatch.setattr(kernels, "_objects", [kernel])
@@ -203,7 +203,7 @@ def test_what_a_kernel_is_given(monkeypatch):
     assert arguments["mask"].dtype == torch.int8
 
 
-# What makes the kernels of OPTIONS.
+# The parts of the specs of OPTIONS' kernels.
 COMPILED = {
     "plain": "", "causal": ",causal", "window": ",window", "causal-window": ",causal,window",
     "keep": ",mask=keep", "bias": ",mask=bias,mask_type=f32",
@@ -221,7 +221,7 @@ def as_half(value):
 
 @pytest.fixture(scope="module")
 def emulated(tmp_path_factory):
-    """Their kernels, on the emulator."""
+    """The kernels of COMPILED on the emulator."""
     options = [
         f"--attention=head_dim=32,value_dim=64,type=f16,log_sum_exp{text}"
         for text in dict.fromkeys(COMPILED.values())
@@ -233,9 +233,9 @@ def emulated(tmp_path_factory):
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_launches_on_the_emulator(name, emulated, monkeypatch):
-    """What the operator gives its kernel on CUDA, computed by that kernel."""
+    """The kernel computes what the operator would give it on CUDA."""
     monkeypatch.setattr(kernels, "_objects", [emulated])
-    keep = ("mask", "sink_logit")  # f32 is a type of theirs
+    keep = ("mask", "sink_logit")  # they may be f32
     options = {
         key: value if key in keep else as_half(value) for key, value in OPTIONS[name].items()
     }
@@ -253,7 +253,7 @@ def attend(path, q, k, v, sinks, gate):
 
 
 def test_documentation(tmp_path, monkeypatch):
-    """docs/runtime.md shows what runs."""
+    """docs/runtime.md shows code that runs."""
     monkeypatch.setattr(kernels, "_objects", [])
     path = write(tmp_path / "attention.bko", [norm_kernel()])
     q, k, v = tensors()

@@ -67,7 +67,7 @@ def test_broken_lists_are_refused(change, tmp_path: Path):
 
 
 def test_rewrites_read_plain_lists(tmp_path: Path):
-    """And what the accumulators say is not written twice."""
+    """Lists of the accumulators are not written twice."""
     maxima = {"max_abs": [1.0] * 100}
     document = {
         "residual_streams": [maxima],

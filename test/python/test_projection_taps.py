@@ -47,7 +47,7 @@ def linear(g: Graph, x: str, rows: int, columns: int) -> tuple[str, str]:
 
 
 def linear_of_integers(g: Graph, x: str, rows: int, columns: int) -> tuple[str, str]:
-    """QLinearMatMul whose input the graph has as integers only: a Relu of the quantized ones."""
+    """QLinearMatMul of an input that only exists as integers, after a Relu of quantized ones."""
     scale, zero = g.weight(value=0.05), g.weight(value=0, dtype=np.int8)
     quantized = g("Max", g("QuantizeLinear", x, scale, zero), zero)
     weight = bytes_of(g, rows, columns)
@@ -73,7 +73,7 @@ FORMS = [integer, linear, linear_of_integers, dequantized, float_of_integers]
 
 
 def model(path: Path, form: Any) -> tuple[Path, list[str]]:
-    """A feed-forward of two products of that form and a tied head; and what each multiplies."""
+    """A feed-forward of two products of that form, a tied head, and the products' inputs."""
     g = Graph(DIM, np.float32, 17)
     table = g.weight(VOCABULARY, DIM)
     h = g("Gather", table, "input_ids")
@@ -104,7 +104,7 @@ def test_inputs_of_products(form, tmp_path):
 
 
 def test_what_is_no_product_with_a_matrix_is_no_tap(tmp_path):
-    """A matrix on the left, a computed one, and integers whose scale nothing tells."""
+    """A matrix on the left, a computed matrix, and integers of unknown scale."""
     g = Graph(DIM, np.float32, 17)
     h = g("Gather", g.weight(VOCABULARY, DIM), "input_ids")
     left = g("MatMul", g.weight(6, 6), h)

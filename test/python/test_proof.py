@@ -47,7 +47,7 @@ def test_a_wrong_rewrite_is_named(tmp_path: Path) -> None:
 
 
 def test_a_broken_promise_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stood at the target stays."""
+    """The old file at the target stays."""
     target = tmp_path / "out.onnx"
     target.write_bytes(b"old")
     monkeypatch.setattr(rewriting, "prove", lambda *_: Proof(1, broken="output 'y' differs"))

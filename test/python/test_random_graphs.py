@@ -1,4 +1,4 @@
-"""Random graphs: a fixed sample, and that what fails is found, named and shrunk."""
+"""Random graphs: a fixed sample, and failures are found, named and shrunk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_sample() -> None:
     text = campaign.describe(result)
     assert not result.found, text + "\n" + "\n".join(map(str, result.found))
     assert sum(result.drawn.values()) == COUNT
-    # A sample that draws nothing valid, or nothing that is raised, would pass, too.
+    # Otherwise a sample without valid graphs, or without raised ops, would pass as well.
     for kind, drawn in result.drawn.items():
         assert result.valid[kind] > drawn // 2, text
     for what in ("attention", "rms_norm", "layer_norm", "rotary", "gate", "dyt"):
@@ -33,7 +33,7 @@ def test_a_seed_is_a_graph() -> None:
 
 
 def test_shrinking_keeps_the_failure() -> None:
-    """Of a whole model, the one node that is to blame stays."""
+    """Only the node that is to blame is left of a whole model."""
     seed = next(s for s in range(100) if "Tanh" in {n.op_type for n in campaign.draw(s).graph.node})
 
     def fails(model: onnx.ModelProto) -> bool:
@@ -44,7 +44,7 @@ def test_shrinking_keeps_the_failure() -> None:
 
 
 def test_a_crash_is_counted_and_the_rest_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that dies names its graph, and another one goes on behind it."""
+    """A worker that dies has named its graph, and another worker continues after it."""
     start = campaign._start
 
     def dying(first: int, stop: int):

@@ -1,4 +1,4 @@
-"""The example of README.md is what the commands give: each block, and that the bits are equal."""
+"""The commands give the blocks of README.md's example, and the bits are equal."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_mlir(folder: Path) -> None:
 
 
 def test_the_factor_in_the_norms_weight_is_wrong(folder: Path) -> None:
-    """README says so; the sink's part of the root mean square is gone then."""
+    """README says so: the sink's part of the root mean square is missing then."""
     model = onnx.load(folder / "after.onnx")
     for norm in [node for node in model.graph.node if node.op_type == "RMSNormalization"]:
         multiplication = next(n for n in model.graph.node if norm.input[0] in n.output)

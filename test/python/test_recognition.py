@@ -1,4 +1,4 @@
-"""What recognition finds, against each model's own configuration."""
+"""The findings of recognition, compared with each model's own configuration."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_pre_affine_vectors_are_the_norms_own(path: Path) -> None:
 
 
 def test_functions_are_raised_where_they_stand() -> None:
-    """Without inlining: a body has the types of its calls and is raised once."""
+    """Without inlining, a body has the types of its calls and is raised once."""
     path = ROOT / "test" / "models" / "exported" / "hand-functions.onnx"
     expected = json.loads(path.with_suffix("").with_suffix(".expect.json").read_text())
     model = basin.load(path)
@@ -78,7 +78,7 @@ def test_functions_are_raised_where_they_stand() -> None:
 
 
 def test_a_node_without_a_required_operand_stays_untyped(tmp_path: Path) -> None:
-    """So that matchers never meet one: the product of scores with nothing, a Slice of nothing."""
+    """Matchers must never meet a product of scores with nothing, or a Slice of nothing."""
     make = onnx.helper.make_node
     x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 4, 5, 8])
     y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
@@ -133,7 +133,7 @@ def sorted_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("path", [*MODELS, SHARED], ids=lambda p: p.stem)
 def test_raise_and_lower_is_the_identity(path: Path, tmp_path: Path) -> None:
-    """Equal but for the order of nodes, which a raised op's region gathers."""
+    """The graphs are equal except for the order of nodes: a raised op's region gathers them."""
     if not path.exists():
         pytest.skip("the trained model is not there")
     model = basin.load(path)

@@ -1,4 +1,4 @@
-"""`basin verify MODEL --recognition`: what an op is said to mean, against its own nodes."""
+"""`basin verify MODEL --recognition`: the meaning of an op is compared with its own nodes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODELS = [
 def test_models(path: Path) -> None:
     report = check_recognition(path)
     assert report.passed, format_recognition(report)
-    # A case that never runs proves nothing: where something was compared, several ran.
+    # A case that never runs proves nothing. If something was compared, several cases ran.
     if any(op.compared for op in report.ops):
         assert len(report.cases) >= 2
 
@@ -72,7 +72,7 @@ def test_a_norm_agrees_at_all_magnitudes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", ["epsilon", "weight"])
 def test_a_wrong_meaning_is_found(tmp_path: Path, change: str) -> None:
-    """The pass' own model, its decomposition changed afterwards: eps matters to tiny values."""
+    """The decomposition in the pass's model is changed afterwards. eps matters for tiny values."""
     model = basin.load(norm(tmp_path / "m.onnx", 1e-5))
     model.run("builtin.module(basin-raise,sink-compare-forms)")
     model.save(tmp_path / "forms.onnx")
@@ -103,7 +103,7 @@ def test_a_wrong_meaning_is_found(tmp_path: Path, change: str) -> None:
 
 
 def test_what_cannot_be_decomposed_is_listed(tmp_path: Path) -> None:
-    """Softmax and bf16 were others in old opsets: there are no decompositions into them."""
+    """Old opsets have another Softmax and no bf16, so there are no decompositions for them."""
     node = helper.make_node("SimplifiedLayerNormalization", ["x", "w"], ["y"], axis=-1)
     x = ("x", TensorProto.FLOAT, ["batch", "seq", 8])
     path = save(tmp_path / "m.onnx", [node], [x], {"w": np.ones(8, np.float32)}, opset=12)
@@ -160,7 +160,7 @@ def test_packed_operands_and_masks_that_operators_interpret(case: str, tmp_path:
 
 
 def test_rows_count_by_their_own_size() -> None:
-    """An error beside a large row is one; NaN equals NaN, infinity itself."""
+    """An error beside a large row still is an error. NaN equals NaN, and infinity equals itself."""
     form = np.array([[1e6, 1e6], [1.0, 1.0]], np.float32)
     meaning = form.copy()
     assert compare_sides(form, meaning) == (0.0, 0.0, None)
@@ -176,7 +176,7 @@ def test_rows_count_by_their_own_size() -> None:
 
 
 def test_rounding_of_the_meaning_is_allowed_for_and_no_more() -> None:
-    """Where f64 says that f32 is off itself, the form may be; but not without bound."""
+    """If f64 shows that f32 itself is off, the form may be off as well, but not without bound."""
     meaning = np.array([[1.0, 1.0]], np.float32)
     exact = np.array([[1.0001, 1.0]])
     near, far = (np.array([[1.0 + e, 1.0]], np.float32) for e in (0.0005, 0.5))
@@ -211,7 +211,7 @@ def test_command(tmp_path: Path) -> None:
 
 
 def test_a_form_that_rounds_inside_is_held_to_that() -> None:
-    """A detour through f16 costs some rows all digits, another meaning costs all rows."""
+    """A detour through f16 may cost some rows all digits. Another meaning costs all rows theirs."""
     rng = np.random.default_rng(0)
     meaning = rng.standard_normal((8, 4)).astype(np.float32)
     form = meaning * np.float32(1.001)
@@ -220,13 +220,13 @@ def test_a_form_that_rounds_inside_is_held_to_that() -> None:
     form[3] = 7.0
     assert compare_sides(form, meaning, precision="float16")[2] is None
     assert "most rows" in compare_sides(meaning * 2, meaning, precision="float16")[2]
-    # Of a result in f16 itself, each row counts.
+    # If the result itself is f16, each row counts.
     half = meaning.astype(np.float16)
     assert compare_sides(half * np.float16(2), half, precision="float16")[2] is not None
 
 
 def test_a_meaning_that_does_not_run_is_blamed(tmp_path: Path, monkeypatch) -> None:
-    """The model runs, both sides together do not: the op whose meaning alone fails is named."""
+    """The model runs, but both sides together do not. The op whose meaning alone fails is named."""
     path = norm(tmp_path / "m.onnx", 1e-5)
     run_plain = recognition.RuntimeRunner.run
 

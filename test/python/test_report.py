@@ -1,4 +1,4 @@
-"""The report's page as a file, the pieces it is drawn with, and the figures."""
+"""The report's page as a file, the parts from which it is drawn, and the figures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pixels_of(image: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["with_sinks", "without_sinks"])
 def test_documents_are_of_the_schema(name):
-    """The drawn documents have the shape of measured ones; what is not drawn is left out."""
+    """The drawn documents fit the schema of measured ones, except for parts that are not drawn."""
     path = Path(basin.__path__[0]) / "analysis" / "stats.schema.json"
     if not path.is_file():
         pytest.skip(f"no schema of statistics in this tree: {path}")
@@ -61,7 +61,7 @@ def test_page_loads_nothing(pages, name):
     text = (pages / f"{name}.html").read_text("utf-8")
     outside = r"""(?:src|href|srcset|action|data)\s*=\s*["']?\s*(?!#|data:)[^"'\s>]|@import|url\("""
     found = re.findall(outside, re.sub(r"(?s)<script.*?</script>", "", text))
-    # Of a hostile name only its escaped text may look like an attribute.
+    # Only the escaped text of a hostile name may look like an attribute.
     assert [one for one in found if "=x" not in one and "= x" not in one] == []
     assert "https:" not in text and "http:" not in text
     assert "default-src 'none'" in text

@@ -1,4 +1,4 @@
-"""The report's page in a headless browser: what it shows, and what its script does."""
+"""The report's page in a headless browser: its content, and the effects of its script."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_page_runs_without_a_complaint(pages, window, name, dark):
     assert window.problems() == []
     assert window.requests() == [(pages / f"{name}.html").resolve().as_uri()]
     assert window.run("document.querySelectorAll('*').length") < 100_000
-    # The script ran to its end: every sortable table reacts (checked below), every heat map too.
+    # The script ran to its end, and every sortable table and heat map reacts (checked below).
     assert window.run("document.querySelectorAll('#findings article').length") == 7
     color = window.run("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", color)[:3])) < 200) is dark
@@ -87,7 +87,7 @@ def test_figures_are_drawn(pages, window, name):
 
 
 def test_heat_map_shows_the_document_s_cells(pages, window):
-    """The screen's pixels are the palette's colours of the figures in the document."""
+    """The pixels on the screen have the palette's colours for the figures in the document."""
     window.open(pages / "with_sinks.html")
     box = window.run(
         "(() => { const b = document.querySelector('#svg-sink-importance .cells')"
@@ -132,7 +132,7 @@ def test_each_layer_s_map_can_be_chosen(pages, window):
         )
         images.append(window.run(f"{cells}.getAttribute('href')"))
     assert len(set(images[:3])) == 3 and window.problems() == []
-    # Painted again by the script, the first picture has the pixels of the one in the file.
+    # When the script paints the first picture again, it has the pixels of the one in the file.
     first, again = (base64.b64decode(images[i].split(",")[1]) for i in (0, 3))
     assert np.array_equal(pixels_of(first)[5:, 0], pixels_of(again)[5:, 0])
 
@@ -193,7 +193,7 @@ def test_tables_filter(pages, window):
 def test_no_horizontal_overflow(pages, window, name, width):
     window.open(pages / f"{name}.html", width)
     assert window.run("document.documentElement.scrollWidth") <= width
-    # Nothing but what scrolls by itself reaches beyond the column.
+    # Only parts that scroll by themselves reach beyond the column.
     beyond = window.run(
         "Array.from(document.querySelectorAll('main *'))"
         ".filter((one) => !one.closest('.scroll, .wide'))"

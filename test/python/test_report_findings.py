@@ -1,4 +1,4 @@
-"""Findings of the report: each appears on the right side of its threshold, and says no more."""
+"""Findings of the report: each appears on the right side of its threshold, and claims no more."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_attention_sink_threshold(stats, alpha, rate, expected):
     stats["metrics"]["sinks"]["heaviest_rate"]["0.3"] = rate
     one = finding(stats, "attention-sinks")
     assert one.verdict is expected
-    # The token that is the sink is named, be it the first or not; no rewrite is promised.
+    # The sink's token is named, even if it is not the first. No rewrite is promised.
     assert (expected is Verdict.FOUND) == any("position 7, “dot” (id 9)" in w for w in one.where)
     assert commands(one) == []
     assert all(t.good.startswith("No rewrite here yet") for t in one.treatments)
@@ -232,7 +232,7 @@ def test_uniform_attention():
 
 
 def test_numbers_out_of_bounds(stats):
-    """A file that says absurd things neither hangs the report nor fills the memory."""
+    """A file with absurd numbers neither hangs the report nor fills the memory."""
     stats["metrics"]["sinks"]["sink_length"] = stats["data"]["length"] = 10**15
     residual = stats["metrics"]["residual"]
     residual[0]["histogram"] = {"first": 10**12, "counts": [1]}

@@ -1,4 +1,4 @@
-"""Residual rewrites of f16 models: total, exact where the types allow, and a cure for overflow."""
+"""Residual rewrites of f16 models: total, exact if the types allow it, and a cure for overflow."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def attention(g: Graph, x: str) -> str:
 
 
 def llama(dtype: type, clip: bool) -> Graph:
-    """A few layers whose residual stream passes f16's largest number in one dimension.
+    """A few layers whose residual stream exceeds f16's largest number in one dimension.
 
-    The weights are f16's numbers in either type; most are too small to be halved exactly in f16.
+    In either type the weights are numbers of f16. Most are too small to be halved exactly in f16.
     """
     g = Graph(DIM, dtype, keep_f16=True)
 
@@ -86,7 +86,7 @@ def draw() -> np.ndarray:
 
 
 def close(a: np.ndarray, reference: np.ndarray) -> bool:
-    # f16 keeps 11 bits; the errors of a few layers add up.
+    # f16 has 11 bits, and the errors of a few layers add up.
     return bool(np.abs(a - reference).max() < 64 * 2**-11 * np.abs(reference).max())
 
 
@@ -94,13 +94,13 @@ CURES = {
     "rescale": "sink-rescale-residual{k=5}",
     "rounded": "sink-rescale-residual{k=5 inexact=0.01}",
 }
-# Restores elements before each norm, so that those above f16's largest number overflow there.
+# This restores elements before each norm, so those above f16's largest number overflow there.
 REWRITES = CURES | {"absorb": f"sink-absorb-residual-sinks{{scale-dims={SINK}:64}}"}
 
 
 @pytest.mark.parametrize("cure", CURES)
 def test_overflow_is_cured_in_f16_itself(cure: str, tmp_path: Path) -> None:
-    """NaN before, equal to f32 within f16's rounding after."""
+    """The result is NaN before, and equal to f32 within f16's rounding afterwards."""
     source = llama(np.float16, clip=False).save_output(tmp_path / "in.onnx")
     wide = llama(np.float32, clip=False).save_output(tmp_path / "wide.onnx")
     reference = evaluate(onnx.load(wide), draw())
@@ -110,9 +110,9 @@ def test_overflow_is_cured_in_f16_itself(cure: str, tmp_path: Path) -> None:
 
 
 def test_the_cure_by_conversion(tmp_path: Path) -> None:
-    """Rewritten in f32, then converted: no weight is too small, so no product is added.
+    """Rewritten in f32 and then converted, no weight is too small, so no product is added.
 
-    The converter makes the norms square in f16: elements have to be below 255.9 there.
+    The converter makes the norms square in f16, so elements must be below 255.9 there.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -129,7 +129,7 @@ def test_the_cure_by_conversion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cure", REWRITES)
 def test_clipped_streams_stay_one(cure: str, tmp_path: Path) -> None:
-    """A Clip after each Add, as published f16 models have: its bounds take the scale."""
+    """Published f16 models have a Clip after each Add. Its bounds take the scale."""
     source = llama(np.float16, clip=True).save_output(tmp_path / "in.onnx")
     wide = llama(np.float32, clip=True).save_output(tmp_path / "wide.onnx")
     streams = basin.load(source).inspect()["residual_streams"]
@@ -148,7 +148,7 @@ def test_clipped_streams_stay_one(cure: str, tmp_path: Path) -> None:
 
 
 def test_explicit_products_are_exact(tmp_path: Path) -> None:
-    """Where nothing overflows or falls below the normal range, f16 keeps each bit."""
+    """f16 keeps each bit if nothing overflows or falls below the normal range."""
     g = Graph(8, np.float16)
     g.rng = np.random.default_rng(11)
     w = g.rng.integers(-8, 9, (8, 8)) / 4.0
@@ -175,7 +175,7 @@ def test_explicit_products_are_exact(tmp_path: Path) -> None:
 
 
 def test_a_product_that_overflows_is_divided_before(tmp_path: Path) -> None:
-    """Its matrix keeps an element that no scale can halve: the input takes the scale instead."""
+    """The matrix has an element that no scale can halve, so its input takes the scale."""
     wide = [Graph(4, dtype, keep_f16=True) for dtype in (np.float16, np.float32)]
     for g in wide:
         w = np.full((4, 4), 2.0)
@@ -205,7 +205,7 @@ def test_rounding_is_bounded(tmp_path: Path) -> None:
 def test_skip_operators_normalize_the_unrounded_sum(
     bias: bool, op: str, passes: str, tmp_path: Path
 ) -> None:
-    """In ONNX Runtime, the sum used too."""
+    """Runs in ONNX Runtime. The sum is used as well."""
     from test_rewrite_soundness import assert_same
 
     g = Graph(4, np.float16)

@@ -1,4 +1,4 @@
-"""Rewrites of graphs that use streams and weights in odd ways: each bit, or a refusal by name."""
+"""Rewrites of graphs that use streams and weights in odd ways: equal bits, or a refusal by name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def assert_same(path: Path, target: Path, feeds: dict[str, np.ndarray]) -> None:
 
 
 def check(source: Path, target: Path, name: str, refusals: dict[str, str], sizes=({},)) -> None:
-    """Bit-identical, or refused for the reason given for this rewrite."""
+    """Check that the rewrite is bit-identical, or refused for the reason given for it."""
     if name in refusals:
         with pytest.raises(basin.BasinError, match=refusals[name]):
             rewrite(source, target, REWRITES[name])
@@ -117,7 +117,7 @@ def test_ranges_are_refused(file: str, passes: str, reason: str, tmp_path: Path)
 
 
 def test_five_streams_of_albert_stay_five() -> None:
-    """One bias initializer of several Adds ties nothing."""
+    """One bias initializer of several Adds ties their streams together in no way."""
     model = basin.load(FAILING / "shared-bias-merges-streams-albert.onnx")
     assert len(model.inspect()["residual_streams"]) == 5
 

@@ -1,4 +1,4 @@
-"""The promise of each residual rewrite, held to in ONNX Runtime on every model at hand."""
+"""The promise of each residual rewrite, checked in ONNX Runtime on every model at hand."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def inputs_of(path: Path) -> dict[str, np.ndarray] | None:
     return dict(np.load(stored)) if stored.exists() else None
 
 
-# ONNX Runtime's CPU provider has no f16 Mul: it runs it in f32 and then drops the roundings
-# between it and its neighbours, so that even a multiplication by one changes what they compute.
+# ONNX Runtime's CPU provider has no f16 Mul. It runs one in f32 and drops the roundings between it
+# and its neighbours, so even a multiplication by one changes their results.
 NOT_COMPARABLE = {"llama-eager-fp16-dynamo23"}
 
 
@@ -69,9 +69,9 @@ def test_bit_identical(path: Path, name: str, tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("stem", sorted(NOT_COMPARABLE))
 def test_bit_identical_in_f16(stem: str, passes: str, tmp_path: Path) -> None:
-    """By onnx's reference evaluator, which rounds after each node.
+    """onnx's reference evaluator rounds after each node.
 
-    Scales are small: the stream of this model is, and f16 has few exponents.
+    The scales are small, because the stream of this model is small and f16 has few exponents.
     """
     from onnx.reference import ReferenceEvaluator
 
@@ -91,7 +91,7 @@ BF16 = sorted((ROOT / "test" / "models" / "exported").glob("*-bf16-*.onnx"))
 @pytest.mark.parametrize("name", REWRITES)
 @pytest.mark.parametrize("path", BF16, ids=lambda p: p.stem)
 def test_bit_identical_in_bf16(path: Path, name: str, tmp_path: Path) -> None:
-    """By onnx's reference evaluator: ONNX Runtime's CPU provider has no bf16 kernels."""
+    """Run by onnx's reference evaluator: ONNX Runtime's CPU provider has no bf16 kernels."""
     from onnx.reference import ReferenceEvaluator
 
     target = tmp_path / "out.onnx"
@@ -119,7 +119,7 @@ def initializers(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 
 def test_a_scale_folded_into_the_norm_weight_is_found_out(tmp_path: Path) -> None:
-    """The wrong rewrite: gamma takes the scale, so the root mean square changes."""
+    """In the wrong rewrite gamma takes the scale, so the root mean square changes."""
     right, wrong = tmp_path / "right.onnx", tmp_path / "wrong.onnx"
     rewrite(TRAINED, right, "sink-absorb-residual-sinks{scale-dims=3:4}")
     model = onnx.load(right)
@@ -181,7 +181,7 @@ def test_overflow_in_half_precision_is_cured(tmp_path: Path) -> None:
     before, after = run_f16(large, ids), run_f16(cured, ids)
     assert not np.isfinite(before).all() or np.abs(before - reference).max() > 1
     assert np.isfinite(after).all()
-    # f16 keeps 11 bits; the errors of a few layers add up.
+    # f16 has 11 bits, and the errors of a few layers add up.
     assert np.abs(after - reference).max() < 64 * 2**-11 * np.abs(reference).max()
 
 

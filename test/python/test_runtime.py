@@ -1,4 +1,4 @@
-"""basin.runtime on the fake driver of the unit tests: what is launched, and what is refused."""
+"""basin.runtime on the fake driver of the unit tests: launches and refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCALARS = [
 
 
 class Driver:
-    """The fake driver, and what it was told since the last question."""
+    """The fake driver, and the calls that it got since they were last asked for."""
 
     def __init__(self) -> None:
         self.library = ctypes.CDLL(str(FAKE))
@@ -81,7 +81,7 @@ def torch_like(pointer, dtype="torch.bfloat16", device="cuda", index=0, contiguo
 
 
 class DLPack:
-    """A tensor that is known by DLPack alone; keeps what its capsule points to."""
+    """A tensor that is only known by DLPack. It keeps alive what its capsule points to."""
 
     def __init__(self, pointer, code, bits, shape, strides=None, device=(2, 1), offset=0):
         self.device = device
@@ -260,20 +260,20 @@ def test_strided_rows(shape, strides, message):
         ((0, (4, 8), (24, 1)), (16, (4, 8), (24, 1)), False),
         ((0, (4, 8), (24, 1)), (14, (4, 8), (24, 1)), True),
         ((32, (4, 8), (24, 1)), (0, (4, 8), (24, 1)), False),
-        # Rows of two heads, seen with heads first; the last of three tensors wraps around.
+        # Rows of two heads, seen with heads first. The last of three tensors wraps around.
         ((0, (2, 4, 8), (8, 48, 1)), (32, (2, 4, 8), (8, 48, 1)), False),
         ((0, (2, 4, 8), (8, 48, 1)), (80, (2, 4, 8), (8, 48, 1)), True),
-        # Rows of another length meet; one element stands between them.
+        # Rows of another length overlap. A single element fits between them.
         ((0, (4, 8), (24, 1)), (16, (4, 8), (16, 1)), True),
         ((0, (4, 8), (24, 1)), (16, (1, 1), (1, 1)), False),
-        # Broadcast, and backwards from the last row.
+        # One tensor is broadcast, and others go backwards from the last row.
         ((0, (4, 8), (0, 1)), (16, (4, 8), (8, 1)), False),
         ((144, (4, 8), (-24, 1)), (100, (1, 4), (4, 1)), True),
         ((144, (4, 8), (-24, 1)), (112, (1, 4), (4, 1)), False),
     ],
 )
 def test_overlap(a, b, shared):
-    """Elements of two bytes: the answer is that of their addresses."""
+    """Elements have two bytes. The answer must be that of comparing all addresses."""
     first, second = (package.tensors.TensorView(0x1000 + p, "f16", 0, *rest) for p, *rest in (a, b))
     assert runtime.overlap(first, second) == runtime.overlap(second, first) == shared
 
@@ -366,13 +366,13 @@ def test_without_a_driver(tmp_path):
 
     missing = str(tmp_path / "libcuda.so.1")
     assert say(missing).startswith(f"no driver: no CUDA driver ({missing}): {missing}: cannot open")
-    # A library that is none.
+    # This library is no driver.
     other = str(PACKAGE / "libbasin_rt.so.2")
     assert say(other) == f"no driver: no CUDA driver ({other}): it has no function cuInit"
 
 
 def test_needs_no_llvm():
-    """Whatever the library needs is part of any system."""
+    """All libraries that it needs are part of any system."""
     text = subprocess.run(
         ["readelf", "-d", PACKAGE / "libbasin_rt.so.2"], capture_output=True, text=True, check=True
     ).stdout
@@ -393,7 +393,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_documentation_has_the_examples(source, mark):
-    """docs/runtime.md shows what tests compile and run."""
+    """docs/runtime.md shows code that tests compile and run."""
     text = (ROOT / source).read_text()
     lines = text.split(mark)[1].splitlines()[1:-1]
     example = textwrap.dedent("\n".join(lines)).strip()

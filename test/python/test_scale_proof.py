@@ -1,6 +1,6 @@
-"""The static proof of rewrites: right ones are accepted, each planted wrong one is refused.
+"""The static proof accepts right rewrites and refuses each planted wrong one.
 
-The models are written here by hand, before and after: the proof must not depend on what the
+The models are written here by hand, before and after, so the proof does not depend on what the
 rewrites happen to write.
 """
 
@@ -57,7 +57,7 @@ def model(nodes: Nodes, weights: Weights, output: str = "y") -> onnx.ModelProto:
 
 
 def mismatch(tmp_path: Path, before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
-    """What the pass says of a pair; None where it is proven."""
+    """The pass's message about a pair, or None if it is proven."""
     first, second, text = (tmp_path / n for n in ("before.onnx", "after.onnx", "before.mlir"))
     onnx.save(before, first)
     onnx.save(after, second)
@@ -107,7 +107,7 @@ def test_rescaled_block(tmp_path: Path) -> None:
 
 
 def test_absorbed_block(tmp_path: Path) -> None:
-    """Exponents of their own for each dimension, restored by a vector before each norm."""
+    """Each dimension has its own exponent, and a vector before each norm restores the stream."""
     s = 2.0 ** RNG.integers(-4, 5, D)
     weights = {n: a / s if n in WRITERS else a for n, a in WEIGHTS.items()} | {"s": s}
     nodes = list(BLOCK)
@@ -181,20 +181,20 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_planted_fault_is_refused(name: str, tmp_path: Path) -> None:
     before, after, weights = WRONG[name]
-    # The same pair without the rewrite is proven: the refusal is the fault's.
+    # The same pair without the rewrite is proven, so the refusal is due to the fault.
     assert mismatch(tmp_path, model(before, WEIGHTS), model(before, WEIGHTS)) is None
     said = mismatch(tmp_path, model(before, WEIGHTS), model(after, weights))
     assert said and "not proven to compute what" in said
 
 
 MODELS = sorted((ROOT / "test" / "models" / "exported").glob("*.onnx"))
-# All but at most these: models in which a rewrite writes what the proof has no rule for.
+# At most this many models are not proven, because a rewrite writes something without a rule.
 UNPROVEN = {"absorb": 1}
 
 
 @pytest.mark.parametrize("name", REWRITES)
 def test_what_the_rewrites_write_is_proven(name: str, tmp_path: Path) -> None:
-    """Nearly all of it; what is not has to say where."""
+    """Nearly every rewritten model is proven. For the others the proof says where it failed."""
     reasons = {}
     done = 0
     for path in MODELS:

@@ -1,11 +1,11 @@
 # Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
 # See LICENSE for license information.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Types that `onnx-infer-shapes` finds, beside those of `onnx.shape_inference`.
+"""Types that `onnx-infer-shapes` finds, compared with those of `onnx.shape_inference`.
 
-What models state about inner values is removed first, so that both have to
-infer it. A contradiction in element type, rank or a static dim fails; how many
-values are at least as precise is reported and has a floor.
+Statements of models about inner values are removed first, so that both must infer them. A
+contradiction in element type, rank or a static dim fails. The share of values that are at least as
+precise is reported and has a lower limit.
 """
 
 import collections
@@ -20,7 +20,7 @@ onnx = pytest.importorskip("onnx")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BASIN_BIN_DIR", ROOT / "build" / "bin"))
-# What Basin must know at least as well as `onnx` does, of all values of a model.
+# The share of a model's values that Basin must know at least as well as `onnx` does.
 FLOOR = 0.97
 
 MODELS = sorted((ROOT / "test" / "models" / "exported").glob("*.onnx"))
@@ -127,7 +127,7 @@ def contradicts(ours, theirs):
 
 
 def at_least_as_precise(ours, theirs):
-    """Invented names (`unk__3`) of the peer say no more than an unnamed dim."""
+    """Whether ours says as much. A name invented by the peer (`unk__3`) says no more than none."""
     if ours is None:
         return False
     if theirs.dims is None:
@@ -150,7 +150,7 @@ def run(*command):
 
 
 def infer_both(model, tmp_path):
-    """Types by value name, of Basin and of `onnx`, where Basin has the value."""
+    """Types by value name, of Basin and of `onnx`, for the values that Basin has."""
     bare = tmp_path / "bare.onnx"
     onnx.save(model, bare)
     imported, inferred = tmp_path / "bare.mlir", tmp_path / "inferred.mlir"
@@ -186,7 +186,7 @@ def test_agrees_with_onnx(path, tmp_path, record_property):
 
 
 def node_case(op, *shapes, **attributes):
-    """A node of f32 inputs; its output goes through an Identity, undeclared."""
+    """A node of f32 inputs. Its output goes through an Identity and has no declared type."""
     inputs = [
         onnx.helper.make_tensor_value_info(f"x{i}", onnx.TensorProto.FLOAT, shape)
         for i, shape in enumerate(shapes)
@@ -227,7 +227,7 @@ def test_node_agrees_with_onnx(name, tmp_path):
 @pytest.mark.skipif(not (BIN / "basin-opt").exists(), reason="basin-opt is not built")
 @pytest.mark.parametrize("kind", ["node", "pytorch-operator", "pytorch-converted"])
 def test_agrees_on_the_standards_own_models(kind, tmp_path, capsys):
-    """Rules for operators without a typed op included: no contradiction, and few say less."""
+    """Operators without a typed op are included: no contradiction, and few types say less."""
     basin = pytest.importorskip("basin")
     from conformance import load_cases
 
@@ -257,5 +257,5 @@ def test_agrees_on_the_standards_own_models(kind, tmp_path, capsys):
     with capsys.disabled():
         print(f"\n{kind}: {sum(less.values())} of {total} values less precise:", dict(less))
     assert total > 10
-    # The few of pytorch-operator are Gemms and Adds of old opsets, with `broadcast`.
+    # The few in pytorch-operator are Gemms and Adds of old opsets, with `broadcast`.
     assert sum(less.values()) <= max(10, 0.1 * total)

@@ -1,6 +1,6 @@
-"""Each sink op's decomposition, run in ONNX Runtime, against its formula in float64.
+"""Each sink op's decomposition, run in ONNX Runtime and compared with its formula in float64.
 
-The op stands in a graph whose batch and sequence are dynamic; `basin-opt --convert-sink-to-onnx` and
+The op is in a graph whose batch and sequence are dynamic. `basin-opt --convert-sink-to-onnx` and
 `basin-translate --mlir-to-onnx` make a model of it. Binaries: folder BASIN_BIN_DIR, or build/bin.
 """
 
@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("BASIN_BIN_DIR", ROOT / "build" / "bin"))
 
-# Largest error, of the largest value of the reference.
+# The largest error, relative to the largest value of the reference.
 TOLERANCE = {
     "f32": 2e-6,  # ten or so roundings of 2^-24 each; reductions of at most 64 elements
     "f16": 2e-3,  # operands are exact, scores, probabilities and result are rounded to 2^-11
@@ -372,7 +372,7 @@ def run_attention(
         shape = mask_shape or (b, 1, queries, total)
         m = rand(*shape, dtype=dtype) if mask == "additive" else RNG.random(shape) < 0.7
         if mask != "additive":
-            m[..., 0] = mask == "keep"  # a row of nothing has no softmax
+            m[..., 0] = mask == "keep"  # a row that hides every key has no softmax
         inputs["m"] = (m, (len(shape) - 2, len(shape) - 1))
         operands += " mask %m"
         attrs.append(f"mask_kind = #sink.mask_kind<{mask}>")
@@ -569,7 +569,7 @@ def skip_operator(node, inputs, epsilon=1e-5):
 @pytest.mark.parametrize("layer", [False, True])
 @pytest.mark.parametrize("form", ["standard", "functions"])
 def test_pre_affine_of_skip_operator_is_bit_exact(tmp_path, layer, form):
-    """Powers of two before the norm: each bit is that of the operator on scaled operands."""
+    """With powers of two before the norm, each bit is that of the operator on scaled operands."""
     node = "SkipLayerNormalization" if layer else "SkipSimplifiedLayerNormalization"
     t, v = "tensor<?x?x64xf32>", "tensor<64xf32>"
     infos = ", ".join(

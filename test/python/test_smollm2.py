@@ -1,7 +1,7 @@
 """A real language model with every phenomenon: SmolLM2-135M-Instruct, in f32 and in f16.
 
 Token 1, which begins each text, has activations of 24926 at dimension 507 from the middle of the
-model on: below f16's largest number, and far above 255.9, whose square is f16's largest.
+model on. That is below f16's largest number, but far above 255.9, whose square is f16's largest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def basin(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory):
-    """The model in a type, made once."""
+    """A function that returns the model in a type, made once."""
     folder = tmp_path_factory.mktemp("smollm2")
 
     @cache
@@ -101,7 +101,7 @@ def test_rewrites_in_f32_keep_every_bit(rewrite: str, models, tmp_path: Path) ->
 
 @pytest.mark.parametrize("rewrite", REWRITES)
 def test_rewrites_in_f16_are_total(rewrite: str, models, tmp_path: Path) -> None:
-    """Most weights cannot take the scale in f16; the result differs by f16's roundings at most."""
+    """Most weights cannot take the scale in f16. The result differs by f16's roundings at most."""
     source, target = models(np.float16), tmp_path / "out.onnx"
     done = basin("rewrite", source, target, *REWRITES[rewrite])
     assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def test_rewrites_in_f16_are_total(rewrite: str, models, tmp_path: Path) -> None
 
 
 def test_overflow_in_f16_is_cured(models, tmp_path: Path) -> None:
-    """The same model with a stream eight times as large: NaN in f16, right after the rewrite."""
+    """With a stream eight times as large: NaN in f16, and right results after the rewrite."""
     source, target = models(np.float16, scale=8), tmp_path / "out.onnx"
     assert np.isnan(evaluate(source)).any()
     done = basin("rewrite", source, target, "--rescale-residual", "3")
@@ -122,7 +122,7 @@ def test_overflow_in_f16_is_cured(models, tmp_path: Path) -> None:
 
 
 def test_norms_that_square_in_f16_are_beyond_a_scale(models, tmp_path: Path) -> None:
-    """Squares overflow, and eps is so small in f16 that no power of two of it is exact."""
+    """Squares overflow, and eps in f16 is so small that no power of two times it is exact."""
     source, target = models(np.float16, np.float16), tmp_path / "out.onnx"
     assert divergence(run(models(np.float32)), evaluate(source)) > 1
     done = basin("rewrite", source, target, "--rescale-residual", "8")

@@ -74,7 +74,7 @@ def ids_of(batch: int, seq: int) -> torch.Tensor:
 
 
 def assert_same_in_runtime(model: Decoder, path: Path, shapes: list[tuple[int, int]]) -> None:
-    """Tolerance: sums of at most 24 terms in f32 through two layers, relative to the largest."""
+    """The tolerance is for f32 sums of 24 terms through two layers, relative to the largest."""
     onnx.checker.check_model(str(path), full_check=True)
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for shape in shapes:
@@ -94,7 +94,7 @@ def test_variant_trains_and_exports(variant: dict, tmp_path: Path) -> None:
     train.train(run, task(), say=lines.append)
     assert len(lines) == 2 and all("sink" in line and "max|h|" in line for line in lines)
     assert all(np.isfinite(entry["held_out"]) for entry in run.history)
-    # Every parameter takes part: two updates move all of them.
+    # Every parameter takes part, so two updates change all of them.
     still = [n for n, p in run.model.named_parameters() if torch.equal(p, before[n])]
     assert not still
     if variant.get("clip"):
@@ -178,7 +178,7 @@ def test_absent_sink_logit_is_plain() -> None:
         assert (plain(ids) - variant(ids)).abs().max() > 1e-3, "a logit of zero takes its share"
         for block in variant.blocks:
             block.attention.sink_logit.fill_(-torch.inf)
-        # One more column may change the order of the softmax's sum, so not to the bit.
+        # One more column may change the order of the softmax's sum, so the bits may differ.
         assert (plain(ids) - variant(ids)).abs().max() <= 1e-6 * plain(ids).abs().max()
 
 
@@ -213,7 +213,7 @@ def test_sink_key_of_zeros_equals_a_sink_logit_of_zero() -> None:
 
 
 def test_sink_tokens_are_embedding_rows_before_the_text() -> None:
-    """The same as plain, fed ids whose embedding rows are the tokens."""
+    """The result is that of the plain model with ids whose embedding rows are the tokens."""
     variant = fresh(attention="sink_tokens", sinks=2)
     plain = fresh()
     state = {k: v for k, v in variant.state_dict().items() if k != "sink_tokens"}

@@ -34,7 +34,7 @@ def uniform_causal(length: int) -> np.ndarray:
 
 
 def test_sink_importance_of_uniform_attention() -> None:
-    """alpha_1 = H_T / T, alpha_T = 1 / T."""
+    """alpha_1 is H_T / T, and alpha_T is 1 / T."""
     alpha = measure.sink_importance(uniform_causal(64))[0, 0]
     assert alpha[0] == pytest.approx(sum(1 / i for i in range(1, 65)) / 64, rel=1e-12)
     assert alpha[-1] == pytest.approx(1 / 64, rel=1e-12)
@@ -110,7 +110,7 @@ def test_bigram_backcopy_rule() -> None:
     assert 0.1 < len(rows) / ids.size < 0.5
     assert steps.min() >= 2 and (targets[rows, steps] == ids[rows, steps - 1]).all()
     assert not task.is_copied(targets[rows, steps]).any(), "a copy is never a trigger"
-    # The rest follows the chain: expected and observed frequencies after one common token.
+    # Other tokens follow the chain, so expected and observed frequencies after one token agree.
     common = task.triggers
     after = targets[ids == common]
     observed = np.bincount(after, minlength=task.bos) / len(after)
@@ -195,7 +195,7 @@ def test_planting_refuses(tmp_path: Path) -> None:
 
 
 def one_norm(reader: str, shared: bool = False) -> onnx.ModelProto:
-    """x * gamma, read by one linear in the form `reader`; `shared`: another use of the weight."""
+    """x * gamma, read by one linear in the form `reader`. `shared`: another use of the weight."""
     rng = np.random.default_rng(1)
     w = rng.standard_normal((4, 6) if reader == "matmul" else (6, 4)).astype(np.float32)
     nodes = [helper.make_node("Mul", ["x", "gamma"], ["h"])]
@@ -308,7 +308,7 @@ def test_table_shows_what_an_outlier_costs(tmp_path: Path) -> None:
 
 
 def attention_taps(path: Path) -> list[str]:
-    """Of every Softmax: its output, then the values that its result multiplies."""
+    """The output of every Softmax, each followed by the values that it multiplies."""
     graph = Graph(onnx.load(path))
     names = []
     for node in graph.nodes:
@@ -332,8 +332,8 @@ def test_bigram_model_has_sinks() -> None:
     assert path.stat().st_size < 1_000_000
     alpha, drain = sinks_of(path, ids)
     assert measure.sink_rate(alpha) > 90
-    # The first layer's head tells triggers (it looks at them) from the rest (it looks at BOS) and
-    # reads BOS's value; the copying heads of the others park on BOS, whose values are drained.
+    # The first layer's head looks at triggers and otherwise at BOS, and reads BOS's value. The
+    # copying heads of later layers rest on BOS, whose values are drained.
     assert (drain[1:] < 0.1).all() and drain[0] > 1
     (logits,) = run(path, ids)
     copied = BigramTask(batch=1, seq=64, seed=0).is_copied(ids)
@@ -342,7 +342,7 @@ def test_bigram_model_has_sinks() -> None:
 
 @needs_stories
 def test_stories260k_has_no_sinks() -> None:
-    """The other side of the test: the same measurement finds nothing where nothing is."""
+    """The same measurement finds nothing in a model without sinks."""
     ids = np.load(STORIES.with_suffix(".npz"))["input_ids"][:, :64]
     alpha, drain = sinks_of(STORIES, ids)
     assert measure.sink_rate(alpha) == 0
@@ -354,7 +354,7 @@ def test_stories260k_has_no_sinks() -> None:
     [("text-sink", 6, 104, (0, 1)), ("text-small", 4, 15, (5, 13))],
 )
 def test_text_models(name: str, layers: int, dim: int, rate: tuple[float, float]) -> None:
-    """On a text of another kind than they were trained on, so it is not the input's doing."""
+    """The text is of another kind than the training text, so the input is not the reason."""
     path = MODELS / f"{name}.onnx"
     assert path.stat().st_size < 12_000_000
     text = np.frombuffer((ROOT / "LICENSE").read_bytes(), np.uint8)[: 32 * 64].astype(np.int64)
@@ -366,7 +366,7 @@ def test_text_models(name: str, layers: int, dim: int, rate: tuple[float, float]
     graph = Graph(onnx.load(path))
     weights = {gamma: graph.weight(gamma) for gamma, _ in graph.norm_weights()}
     assert min(measure.sink_weights(weights, [dim]).values()) < 0.05
-    # Of all heads, the first of text-small alone is an attention sink (one of eight: 12.5 %).
+    # Only the first head of text-small is an attention sink (one of eight: 12.5 %).
     alpha, drain = sinks_of(path, ids)
     assert rate[0] <= measure.sink_rate(alpha) <= rate[1]
     if rate[0]:

@@ -1,4 +1,4 @@
-"""What the tokenizer's files say of BOS, and what single tokens are shown as."""
+"""What the tokenizer's files say about BOS, and the texts of single tokens."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_bos_that_the_configuration_puts_first(path, token, tmp_path):
 
 @pytest.mark.parametrize("config", [{"add_bos_token": False}, {}])
 def test_bos_that_is_only_named(path, config, tmp_path):
-    """It is known, and warned of, but not put where the tokenizer itself does not."""
+    """It is known, with a warning, but not added if the tokenizer itself does not add it."""
     made = make_tokenizer(str(configured(path, bos_token="<s>", **config)), None)
     assert (made.bos, made.named_bos) == (None, 1)
     (tmp_path / "a.txt").write_text("one two one two")
@@ -74,7 +74,7 @@ def test_a_broken_configuration_is_an_error(path):
 def test_byte_level_tokens(path):
     made = make_tokenizer(str(path), None)
     assert [made.text(id) for id in (1, 2, 4, 5)] == ["<s>", "one", " the", "\n"]
-    # A byte that is no character by itself.
+    # This byte is no character by itself.
     assert made.text(6) == "\\xe9"
     assert made.text(99) is None
 
@@ -96,7 +96,7 @@ def test_byte_level_tokens(path):
         ),
         ({"type": "Sequence", "decoders": [{"type": "ByteFallback"}]}, "<0x0A>", "\n"),
         ({"type": "ByteLevel"}, "Ã©", "é"),
-        # No byte-level sign: a token that was added as it is.
+        # This token has no byte-level characters, so it was added as it is.
         ({"type": "ByteLevel"}, "<｜begin▁of▁sentence｜>", "<｜begin▁of▁sentence｜>"),
         ({"type": "WordPiece", "prefix": "##"}, "##ing", "##ing"),
         (None, "Ġthe", "Ġthe"),

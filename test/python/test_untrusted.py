@@ -1,8 +1,7 @@
-"""Untrusted models: one line that names the place and the reason, exit status 1, nothing written.
+"""Untrusted models: one line with the place and the reason, exit status 1, and nothing is written.
 
-The models and what must be said of them are in hostile_models.py and
-hostile_graphs.py. Memory is bounded: the test of each case fails where the command's peak exceeds
-`MEMORY`.
+The models and the words of their refusals are in hostile_models.py and hostile_graphs.py. Memory is
+limited: the test of a case fails if the command's peak exceeds `MEMORY`.
 """
 
 from __future__ import annotations
@@ -22,22 +21,23 @@ import pytest
 from graph_equal import diff_models
 from wire import integer, message
 
-# The interpreter, libMLIR and the model: none of the cases has more than a megabyte of data. The
-# address sanitizer takes memory of its own and keeps what was freed.
+# This is for the interpreter, libMLIR and the model, which has at most a megabyte of data. The
+# address sanitizer takes memory of its own and keeps freed memory.
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 MEMORY = (2000 if SANITIZED else 400) << 20
 MOST_MEMORY = (8 if SANITIZED else 2.5) * (1 << 30)
 
 package = pytest.importorskip("basin", reason="the extension is not built")
 pytest.importorskip("basin._basin", reason="the extension is not built")
-# A child's peak is at least its parent's memory, and pytest's grows: hence a launcher between.
+# A child's peak is at least its parent's memory, and that of pytest grows. So a launcher is in
+# between.
 from basin.bench.rewrite import measure  # noqa: E402
 
 CLI = [sys.executable, "-m", "basin"]
 
 
 def translate() -> list[str]:
-    """basin-translate, of the build that the package is from."""
+    """basin-translate of the build that the package comes from."""
     tool = Path(package.__file__).parents[2] / "bin" / "basin-translate"
     if not tool.exists():
         pytest.skip("basin-translate is not built")
@@ -52,7 +52,7 @@ def run(command: list[str], folder: Path) -> tuple[int, str, int]:
 
 
 def make(case: hostile_models.Case, folder: Path) -> list[str]:
-    """Write the case's model.onnx; what the folder then holds."""
+    """Write the case's model.onnx. Returns the files that are then in the folder."""
     (folder / "model.onnx").write_bytes(case.build(folder))
     return sorted(path.name for path in folder.iterdir())
 
@@ -104,7 +104,7 @@ def test_odd_but_valid(case, folder):
         assert (status, errors) == (0, "")
         assert memory < MEMORY
     if (folder / "model.onnx").read_bytes() == (folder / "out.onnx").read_bytes():
-        return  # as where a name is no text that protobuf's Python reads
+        return  # for a name that protobuf's Python cannot read
     before, after = (
         onnx.load(folder / name, load_external_data=False) for name in ("model.onnx", "out.onnx")
     )
@@ -140,7 +140,7 @@ def test_full_disk_leaves_nothing(folder):
 
 @pytest.mark.parametrize("what", ["nodes", "value_infos", "attributes"])
 def test_millions_of_empty_messages(what, folder):
-    """Two bytes each in the file, hundreds in memory: the decoder takes no more than 2^30."""
+    """Messages of two bytes in the file have hundreds in memory. The decoder takes 2^30 at most."""
     count = 8_000_000
     empty = message({"nodes": 1, "value_infos": 13, "attributes": 5}[what], b"") * count
     if what == "attributes":
@@ -162,7 +162,7 @@ def test_many_nodes_are_no_trouble(folder):
     assert len(onnx.load(folder / "out.onnx").graph.node) == 100_000
 
 
-# Many models in one process: a crash of it fails the tests as well as a subprocess for each would.
+# Many models run in one process. If it crashes, the tests fail as well as with a process for each.
 INSPECT = """
 import json, sys
 from basin.model import BasinError, load
@@ -244,5 +244,5 @@ def test_every_byte_counts(kind, folder):
     result = script(SWEEP, folder, "good.onnx", kind)
     assert result.returncode == 0, result.stderr[-2000:]
     size = (folder / "good.onnx").stat().st_size
-    # All but a few: a model without its last field (an opset import, say) may be a model.
+    # All but a few must fail. A model without its last field (an opset import, say) may be valid.
     assert int(result.stdout) > (0.9 * size if kind == "prefixes" else 0.5 * size)

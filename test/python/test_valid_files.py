@@ -52,7 +52,7 @@ def add(a: str, b: str, to: str) -> onnx.NodeProto:
 
 
 def test_nodes_are_sorted_stably(tmp_path):
-    """Each comes after what it needs, and otherwise where it stood."""
+    """Each node comes after those that it needs, and otherwise keeps its place."""
     nodes = [
         relu("x", "a", "a"),
         add("c", "b", "y"),
@@ -116,7 +116,7 @@ def test_subgraphs_capture_later_values(tmp_path, nested):
 
 
 def test_a_name_inside_that_is_also_outside_is_the_inner_one(tmp_path):
-    """`t1` of the branch is its own: the node outside of that name may stand later."""
+    """`t1` of the branch is its own, so the outer node of that name may come later."""
     nodes = conditional("x", nested=False)[:1] + [relu("x", "t1", "later")]
     inputs = [value("x"), value("c", [], TensorProto.BOOL)]
     made = model(nodes, inputs=inputs, outputs=[value("y"), value("t1")])
@@ -139,7 +139,7 @@ def test_functions_are_sorted(tmp_path):
 
 
 def test_sorting_takes_linear_time(tmp_path):
-    """100,000 nodes in reverse: a chain that a recursive search would not survive."""
+    """100,000 nodes in reverse are a chain on which a recursive search would overflow."""
     count = 100_000
     nodes = [relu(f"v{i}", f"v{i + 1}", f"n{i}") for i in range(count)]
     nodes[0].input[0], nodes[-1].output[0] = "x", "y"
@@ -251,5 +251,5 @@ def test_names_reach_no_terminal_raw(tmp_path):
 
 
 def test_cases_are_all_there():
-    """The tables that this file builds on."""
+    """The tables have the cases that this file relies on."""
     assert {"opset_twice", "opset_twice_alike"} <= {case.name for case in hostile_models.CASES}

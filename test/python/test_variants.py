@@ -1,8 +1,8 @@
 """The testbeds' variants as both exporters write them: recognized, kept bit for bit, rewritten.
 
 PyTorch exports them here, with random weights of a scale at which every variant matters. Two models
-are transformers' own: gpt-oss, whose attention subtracts the row's largest before the Softmax, and
-the attention layers of Qwen3-Next, gated after torch's scaled dot product.
+come from transformers: gpt-oss, whose attention subtracts the row's largest before the Softmax, and
+the attention layers of Qwen3-Next, which have a gate after torch's scaled dot product.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ OTHERS = {
 
 
 def randomize(model: torch.nn.Module) -> None:
-    """Weights of norms near one, all else large enough to tell a dropped part from a kept one."""
+    """Make weights of norms near one, and all others large enough that a dropped part shows."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             around = 1.0 if "norm" in name and parameter.ndim == 1 else 0.0
@@ -90,7 +90,7 @@ def export_testbed(name: str, exporter: str, opset: int, target: Path) -> None:
 
 
 class Linear(torch.nn.Module):
-    """In place of gpt-oss' experts, whose routing the exporters write at length."""
+    """Replaces gpt-oss's experts, because exporters write their routing at length."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ def test_recognized(variant: tuple, exported) -> None:
 
 @pytest.mark.parametrize("name", ["gated_tensorwise_tanh", "gated_silu", "gated_identity", "dyt"])
 def test_details(name: str, exported) -> None:
-    """What kind of gate or tanh it is, as the configuration says."""
+    """The kind of gate or tanh is that of the configuration."""
     config = ModelConfig(**SIZES | VARIANTS[name][0])
     found = basin.load(exported(name, "script", 17)).inspect()
     for gate in found["gates"]:
@@ -257,7 +257,7 @@ def test_rewrites_are_bit_identical(variant: tuple, name: str, exported, tmp_pat
 
 
 def test_a_dynamic_tanh_sees_the_scale_of_its_stream(exported, tmp_path: Path) -> None:
-    """Its stream is found, and scaling it puts back the scale before each tanh: it is no norm."""
+    """Its stream is found. Scaling restores the scale before each tanh, because it is no norm."""
     source, target = exported("dyt", "script", 17), tmp_path / "out.onnx"
     (stream,) = basin.load(source).inspect()["residual_streams"]
     assert [reader["kind"] for reader in stream["readers"]] == ["other"] * NORMS
@@ -274,7 +274,7 @@ def test_a_dynamic_tanh_sees_the_scale_of_its_stream(exported, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["gate_head", "sink_logit"])
 def test_values_are_used(name: str, exported) -> None:
-    """The test models would notice: without what is learned their outputs differ by far."""
+    """The learned parts matter: without them the outputs of the test models differ by far."""
     path = exported(name, "script", 17)
     model = onnx.load(path)
     before = outputs(model, inputs())

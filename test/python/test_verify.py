@@ -1,4 +1,4 @@
-"""basin.verify: what counts as identical, what as a difference, what as a failure."""
+"""basin.verify: what counts as identical, as a difference and as a failure."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_random_inputs_suit_every_test_model(path):
 
 
 def symbolic(path: Path) -> Path:
-    """Two inputs whose symbols say nothing of their roles, and a mask of both lengths."""
+    """Two inputs whose symbols do not tell their roles, and a mask of both lengths."""
     nodes = [
         helper.make_node("Shape", ["input_ids"], ["ids_shape"]),
         helper.make_node("Shape", ["attention_mask"], ["mask_shape"]),
@@ -248,7 +248,7 @@ def symbolic(path: Path) -> Path:
 
 
 def test_sizes_by_name(tmp_path):
-    """What stands for the ids' axes decides the others that have no size of their own."""
+    """The sizes of the ids' axes decide about other axes without a size of their own."""
     path = symbolic(tmp_path / "a.onnx")
     session = open_session(path)
 

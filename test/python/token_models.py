@@ -23,19 +23,19 @@ def rms(g: Graph, x: str, kind: type) -> str:
 
 
 def cast_in_norm(g: Graph, x: str) -> str:
-    """Reads the stream through a Cast to f32, as exporters of f16 models write it."""
+    """A norm that reads the stream through a Cast to f32, as exporters of f16 models write it."""
     to = helper.np_dtype_to_tensor_dtype(np.dtype(g.dtype))
     wide = rms(g, g("Cast", x, to=TensorProto.FLOAT), np.float32)
     return g("Mul", g.weight(DIM), g("Cast", wide, to=to))
 
 
 def own_norm(g: Graph, x: str) -> str:
-    """Works in the model's type throughout."""
+    """A norm that works in the model's type throughout."""
     return g("Mul", g.weight(DIM), rms(g, x, g.dtype))
 
 
 def feed_forward(g: Graph, x: str, scale: float) -> str:
-    """Writes up to about `scale` into the stream."""
+    """A feed-forward that writes up to about `scale` into the stream."""
     up = g("MatMul", x, g.weight(DIM, 2 * DIM, scale=0.2))
     return g("MatMul", g("Relu", up), g.weight(2 * DIM, DIM, scale=scale / DIM))
 
@@ -43,9 +43,9 @@ def feed_forward(g: Graph, x: str, scale: float) -> str:
 def language_model(
     path: Path, norm: Norm = own_norm, dtype: type = np.float32, size: float = 1.0, opset: int = 17
 ) -> Path:
-    """Embedding, `LAYERS` feed-forwards behind norms, a head: ids [b, s] -> logits.
+    """An embedding, `LAYERS` feed-forwards after norms, and a head: ids [b, s] -> logits.
 
-    The table's numbers are of about `size`, and those of dimension 3 eight times that at all
+    The numbers of the table are about `size`, and those of dimension 3 eight times that for all
     tokens.
     """
     g = Graph(DIM, dtype, opset)

@@ -1,4 +1,4 @@
-"""Protobuf's wire format by hand, for what its own library does not write."""
+"""Protobuf's wire format by hand, for messages that its own library does not write."""
 
 from __future__ import annotations
 

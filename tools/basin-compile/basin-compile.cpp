@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Makes GPU kernels for a model, for a function of sink ops, or by the specs that the
-// command line names. The table of kernel families says which options there are:
-//
+// Makes GPU kernels for a model, for a function of sink ops, or for specs on the command line.
+// There is an option for each entry in the table of kernel families:
 //   basin-compile MODEL.onnx --target sm_90a -o model.bko
 //   basin-compile IN.mlir --target sm_80 --emit ptx -o -
 //   basin-compile --norm dim=4096,type=bf16,weight,residual,sum --target sm_90a -o norm.bko
@@ -86,7 +85,7 @@ static LogicalResult addNamed(const FamilyOption &option, KernelCompiler &compil
   return success();
 }
 
-/// Machine code; prints what the assembler says of it.
+/// Returns the machine code. Prints the assembler's warnings, and the resources if asked for.
 static FailureOr<std::string> assemble(StringRef ptx) {
   std::optional<nvptx::Assembler::Kind> kind;
   if (assembler.getNumOccurrences())

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// libFuzzer's target: whatever the bytes are, the importer refuses them with a
-// diagnostic or returns a module that the exporter can write, and what was
-// written is read again.
+// A target of libFuzzer. For any bytes the importer must either refuse them with a diagnostic or
+// return a valid module. If the exporter can write that, the importer must be able to read it
+// again.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,7 @@
 using namespace mlir;
 
 static OwningOpRef<ModuleOp> import(StringRef bytes, MLIRContext *context) {
-  // Copied: one byte beyond the end is then beyond an allocation.
+  // The copy has an allocation of its own, so sanitizers find a read beyond its end.
   return basin::onnx::importModel(llvm::MemoryBuffer::getMemBufferCopy(bytes), context);
 }
 
@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 extern "C" const char *__asan_default_options() {
-  // libMLIR.so is not instrumented: its containers carry no annotations, and it
-  // takes memory from allocators that instrumented code had poisoned.
+  // libMLIR.so is not instrumented. Its containers carry no annotations, and it takes memory from
+  // allocators that instrumented code has poisoned.
   return "detect_container_overflow=0:allow_user_poisoning=0";
 }

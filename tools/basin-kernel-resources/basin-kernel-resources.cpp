@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Prints what NVIDIA's assembler says of kernels of any family, as a table in
-// Markdown. An option may list values, and each combination is a row:
-//
+// Prints registers, spills and shared memory of kernels of any family, as NVIDIA's assembler
+// reports them, in a Markdown table. An option may list values, and each combination is a row:
 //   basin-kernel-resources --attention 'head_dim=64|128,type=bf16,causal' --chips sm_80,sm_90a
 //
 //===----------------------------------------------------------------------===//
@@ -35,7 +34,7 @@ static cl::list<std::string> schedule("schedule", cl::CommaSeparated,
 static cl::opt<bool> printPTX("ptx", cl::desc("print the PTX of the kernels, too"),
                               cl::cat(category));
 
-/// The texts that take one value of each list: "dim=1|2,weight" makes two texts.
+/// Returns a text for each choice of one value from every list: "dim=1|2,weight" makes two texts.
 static std::vector<std::string> expand(StringRef text) {
   std::vector<std::string> out = {""};
   SmallVector<StringRef> options;
@@ -55,7 +54,7 @@ static std::vector<std::string> expand(StringRef text) {
   return out;
 }
 
-/// "keys=64, warps=4": the family is in the kernel's name.
+/// Returns "keys=64, warps=4". The family is left out, because the kernel's name has it.
 static std::string describe(ArrayRef<std::pair<std::string, int64_t>> parts) {
   SmallVector<std::string> texts;
   for (const auto &[name, value] : parts)

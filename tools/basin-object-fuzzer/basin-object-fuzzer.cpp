@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// libFuzzer's target: the runtime refuses the bytes with a text, or reads an object, and
-// then all of its parts can be listed. The object's own numbers serve as the scalars of a launch,
-// and tensors of a few sizes as the inputs of its functions.
+// A target of libFuzzer. The runtime must either refuse the bytes with a message or read an object,
+// and then list all of its parts. Numbers in the object serve as the scalars of a launch, and
+// tensors of a few sizes as the inputs of its functions.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,8 +60,8 @@ static void visitKernel(const basin_rt_kernel *kernel) {
     require(*basin_rt_last_error());
 }
 
-/// Plans and launches the function on tensors whose sizes are `size`: there is no driver, so
-/// that the launch ends before one is asked for, or there.
+/// Plans and launches the function on tensors whose sizes are all `size`. There is no driver, so
+/// the launch ends when it needs one if not earlier.
 static void callFunction(const basin_rt_function *function, const basin_rt_function_info &info,
                          uint32_t rank, int64_t size) {
   int64_t sizes[BASIN_RT_MAX_RANK];

@@ -6,11 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// libFuzzer's target behind the importer: whatever was imported, a pipeline of
-// the command line refuses it with a diagnostic or leaves a valid module that
-// can be written and read again. In one half of the runs a contradiction in the
-// shapes is a warning: much more of what is wrong then reaches recognition and
-// the rewrites.
+// A target of libFuzzer that begins where the importer's ends. For any imported module, a pipeline
+// of the command line must either refuse it with a diagnostic or leave a valid module that can be
+// written and read again. In one half of the runs a contradiction between shapes is a warning, so
+// that more of the wrong modules reach recognition and the rewrites.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,7 +39,7 @@ static constexpr const char *kAfter[] = {
 };
 
 namespace {
-/// The registry, filled once.
+/// Basin's dialects, passes and pipelines, registered once.
 struct Registered {
   DialectRegistry dialects;
   Registered() {
@@ -58,17 +57,17 @@ public:
           return success();
         }) {}
 
-  /// Null where refused, with a diagnostic.
+  /// Returns null if the importer refuses the bytes with a diagnostic.
   OwningOpRef<ModuleOp> import(StringRef bytes) {
     hasError = false;
-    // Copied: one byte beyond the end is then beyond an allocation.
+    // The copy has an allocation of its own, so sanitizers find a read beyond its end.
     auto buffer = llvm::MemoryBuffer::getMemBufferCopy(bytes, "fuzz");
     OwningOpRef<ModuleOp> module = basin::onnx::importModel(std::move(buffer), &context);
     require(module || hasError, "refused without a diagnostic");
     return module;
   }
 
-  /// Runs `pipeline`; false where a pass refuses, with a diagnostic.
+  /// Runs `pipeline`. Returns false if a pass refuses the module with a diagnostic.
   bool run(ModuleOp module, StringRef pipeline) {
     hasError = false;
     PassManager manager(&context);
@@ -108,8 +107,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   OwningOpRef<ModuleOp> module = checker.import({reinterpret_cast<const char *>(data), size});
   if (!module)
     return 0;
-  // One path an execution, chosen by the bytes: all of them take eight times as
-  // long and mostly agree.
+  // Each execution takes one path, which the bytes choose. Taking all of them would cost many times
+  // as long, and they mostly agree.
   uint64_t choice = llvm::xxh3_64bits(ArrayRef(data, size));
   if (!checker.run(*module, kRaise[choice % std::size(kRaise)]))
     return 0;
@@ -121,7 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 extern "C" const char *__asan_default_options() {
-  // libMLIR.so is not instrumented: its containers carry no annotations, and it
-  // takes memory from allocators that instrumented code had poisoned.
+  // libMLIR.so is not instrumented. Its containers carry no annotations, and it takes memory from
+  // allocators that instrumented code has poisoned.
   return "detect_container_overflow=0:allow_user_poisoning=0";
 }

@@ -6,8 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Everything Basin registers, as one shared object for an mlir-opt that links
-// libMLIR.so:
+// Everything that Basin registers, as one shared object for an mlir-opt that links libMLIR.so:
 //   mlir-opt-22 --load-dialect-plugin=BasinPlugin.so
 //   --load-pass-plugin=BasinPlugin.so
 //

@@ -6,11 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// libFuzzer's mutator for ONNX models. A byte changed at random mostly breaks
-// a length prefix and stops in the decoder; here the model is split into its
-// fields, one of them is changed, removed, repeated or replaced by another of
-// the same kind, and all lengths are written anew. One mutation in sixteen is
-// libFuzzer's own, on the bytes, so that the decoder stays under test.
+// libFuzzer's mutator for ONNX models. A byte that changes at random mostly breaks a length prefix,
+// and the decoder refuses the model. So the mutator splits the model into its fields, changes,
+// removes or repeats one of them or replaces it by another of the same kind, and writes all lengths
+// anew. One mutation in sixteen is libFuzzer's own on the bytes, so that the decoder stays under
+// test.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@
 extern "C" size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t maxSize);
 
 namespace {
-/// The messages of onnx.proto.
+/// The kinds of messages in onnx.proto.
 enum class Kind {
   Leaf,
   Model,
@@ -54,9 +54,9 @@ struct Edge {
 struct Field {
   Kind parent = Kind::Leaf, kind = Kind::Leaf;
   uint32_t tag = 0, wireType = 0;
-  uint64_t number = 0;       // wire type 0
-  std::string bytes;         // wire types 1, 2 and 5, where there are no fields
-  std::vector<Field> fields; // kind other than Leaf
+  uint64_t number = 0;       // of wire type 0
+  std::string bytes;         // of wire types 1, 2 and 5, if the kind is Leaf
+  std::vector<Field> fields; // if the kind is not Leaf
 };
 
 using Random = std::minstd_rand;
@@ -194,7 +194,7 @@ static void write(const std::vector<Field> &fields, std::string &out) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// A field and the list that it stands in.
+/// A field, and the list that contains it.
 struct Place {
   std::vector<Field> *list;
   size_t index;
@@ -247,7 +247,8 @@ static void mutateNumber(uint64_t &number, Random &random) {
 static void mutateLeaf(Field &field, const std::vector<Place> &places, Random &random) {
   if (field.wireType == 0)
     return mutateNumber(field.number, random);
-  // Names, operators and domains of the same model: what wires it anew.
+  // Another short text of the same model, such as a name, an operator or a domain, connects its
+  // nodes in another way.
   if (field.wireType == 2 && random() % 2) {
     bool sameTag = random() % 2;
     const Field *other = pick(places, random, [&](const Field &f) {
@@ -292,7 +293,7 @@ static void mutateOnce(std::vector<Field> &fields, Random &random) {
   } else if (const Field *other = pick(places, random, [&](const Field &f) {
                return f.parent == field.parent && f.tag == field.tag && &f != &field;
              })) {
-    Field copy(*other); // `other` may stand inside `field`, or around it
+    Field copy(*other); // `other` may be inside `field`, or around it
     field = std::move(copy);
   }
 }
@@ -318,7 +319,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max
   return store(*fields, data, size, maxSize);
 }
 
-/// Puts a field of the second model into the first, or in another's place.
+/// Adds a field of the second model to the first one, or replaces a field of the same kind by it.
 extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1,
                                             const uint8_t *data2, size_t size2, uint8_t *out,
                                             size_t maxSize, unsigned seed) {

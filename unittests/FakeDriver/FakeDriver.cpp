@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A libcuda.so.1 for tests on machines without a GPU: two devices, contexts that are
-// per thread as the real ones are, modules that remember what they were made of, and
-// a log of what was called. It runs no kernel.
+// A libcuda.so.1 for tests on machines without a GPU. It has two devices, contexts for each thread
+// as in the real driver, modules that remember their image, and a log of calls. It runs no kernel.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,7 +44,7 @@ State &state() {
 
 } // namespace
 
-// What the runtime's handles point to.
+// The types that the runtime's handles point to.
 namespace basin::rt::cuda {
 struct ContextTag {};
 struct ModuleTag {
@@ -63,11 +62,11 @@ using basin::rt::cuda::Module;
 using basin::rt::cuda::ModuleTag;
 using basin::rt::cuda::Stream;
 
-/// A context's index is its device.
+/// The index of a context is its device.
 static basin::rt::cuda::ContextTag contexts[kDevices];
 static thread_local std::vector<Context> stack;
 
-/// Logs a call, and returns what a test wants it to return.
+/// Logs a call, and returns the status that a test has set.
 template <typename... Parts> static int called(const char *function, const Parts &...parts) {
   State &s = state();
   std::lock_guard<std::mutex> lock(s.mutex);
@@ -189,7 +188,7 @@ int cuCtxPopCurrent_v2(Context *context) {
 
 int cuCtxSynchronize() { return called("synchronize"); }
 
-/// The image is what follows an ELF header, or text.
+/// The image is the text after an ELF header, or the whole text.
 int cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int *options,
                        void **values) {
   auto text = static_cast<const char *>(image);
@@ -201,7 +200,7 @@ int cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int *o
                         : std::string(text);
   int device = -1;
   (void)cuCtxGetDevice(&device);
-  // Long enough for another thread to come along.
+  // This is long enough for another thread to come along.
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   int result = called("load", device, tag);
   for (unsigned i = 0; result != 0 && i < count; ++i)
@@ -217,7 +216,7 @@ int cuModuleUnload(Module module) {
 }
 
 int cuModuleGetFunction(Function *function, Module module, const char *name) {
-  // Never freed: a test may keep it beyond its module.
+  // It is never freed, because a test may keep it longer than its module.
   *function = new FunctionTag{name};
   return called("function", name);
 }

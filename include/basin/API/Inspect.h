@@ -14,8 +14,8 @@
 
 namespace basin {
 
-/// What is in a raised module: `attention`, `norms`, `rotary`, `gates`,
-/// `residual_streams` and `unrecognized`, each a list of objects.
+/// Returns what a raised module contains: `attention`, `norms`, `dyts`, `rotary`, `gates`,
+/// `residual_streams` and `unrecognized`, each as a list of objects.
 llvm::json::Object inspectModule(mlir::ModuleOp module);
 
 } // namespace basin

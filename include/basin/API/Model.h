@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A model with everything it needs, for programs that are not compilers: load,
-// run a pipeline, look, save. Python's `basin.Model` is this class.
+// A model for programs that are not compilers. They load it, run pipelines, inspect it and save it.
+// Python's `basin.Model` is this class.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,49 +28,48 @@
 
 namespace basin {
 
-/// Owns a context and one module in it. Calls may come from several threads;
-/// they run one after the other. An error holds the first diagnostic with its
-/// notes, one a line.
+/// Owns a context and one module in it. Several threads may call it, and the calls run one after
+/// the other. An error is the first diagnostic and its notes, each on a line.
 class Model {
 public:
   /// Reads the ONNX model at `path`.
   static llvm::Expected<std::unique_ptr<Model>> load(llvm::StringRef path);
   ~Model();
 
-  /// Runs a textual pipeline, with or without its `builtin.module(...)`. On an
-  /// error the model is as it was before.
+  /// Runs a textual pipeline, with or without its `builtin.module(...)`. After an error the model
+  /// is as it was before.
   llvm::Error run(llvm::StringRef pipeline);
 
-  /// Writes the model; see onnx::exportModel. The files it came from are refused.
+  /// Writes the model as onnx::exportModel does. Fails for the files that the model came from.
   llvm::Error save(llvm::StringRef path,
                    onnx::ExternalData externalData = onnx::ExternalData::Auto);
 
-  /// Whether the model as it is now is proven to compute what it did when it was
-  /// loaded, by Analysis/ScaleProof.h: nothing where it is, else the reason.
+  /// Returns nothing if the model is proven to compute what it did when it was loaded, or else the
+  /// reason why it is not. See Analysis/ScaleProof.h.
   llvm::Expected<std::optional<std::string>> findScaleMismatch();
 
-  /// What recognition found, as the JSON of inspectModule.
+  /// Returns what recognition found, as the JSON of inspectModule.
   llvm::Expected<std::string> inspectJSON();
 
-  /// The module as text; `elideLarge` leaves out the bytes of large tensors.
+  /// Returns the module as text. `elideLarge` leaves out the bytes of large tensors.
   std::string str(bool elideLarge = true);
 
-  /// Warnings and remarks since the last call.
+  /// Returns the warnings and remarks since the last call.
   std::vector<std::string> takeDiagnostics();
 
 private:
   Model();
 
-  /// The first error of `captured` as an llvm::Error; the rest is kept for
+  /// Captures diagnostics. The first error becomes an llvm::Error, and the rest is kept for
   /// takeDiagnostics.
   class Capture;
 
   std::mutex mutex;
-  /// What save must not write.
+  /// The files that `save` must not write.
   std::vector<std::string> inputFiles;
   mlir::MLIRContext context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  /// As it was before the first pipeline; null until then.
+  /// The module before the first pipeline, and null until then.
   mlir::OwningOpRef<mlir::ModuleOp> original;
   std::vector<std::string> diagnostics;
 };

@@ -6,18 +6,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A proof that a model which was rewritten by powers of two computes what it did,
-// without running either: a dimensional analysis of the two side by side.
+// Proves that a model which was rewritten by powers of two still computes the original's outputs.
+// Neither model runs: the proof is a dimensional analysis of the two side by side.
 //
-// For each value of the rewritten model that stands for one of the original it
-// keeps by which exponents the two differ: value' = value 2^k, k one number or one
-// for each position of the last axis. An addition needs equal exponents, a product
-// adds them, a product with a weight is compared with how that weight changed, a
-// norm takes away what its eps says, an op without a rule needs none, and the
-// outputs end with none. Weights that did not change are not read.
+// The proof keeps the exponents k by which a value of the rewritten model differs from the value of
+// the original that it stands for: value' = value 2^k, where k is one number or one for each
+// position of the last axis. The operands of an addition must have equal exponents. A product adds
+// those of its operands, and a product with a weight is compared with how that weight changed. A
+// norm takes away the exponent by which its eps changed. The operands of an op without a rule must
+// not differ, nor must the model's outputs. Weights that did not change are not read.
 //
-// It proves equality in reals. That no value leaves the normal range of its type,
-// so that the bits are equal, too, depends on the activations.
+// The proof holds for real numbers. The bits are equal, too, if no value leaves the normal range of
+// its type, and that depends on the activations.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,9 +30,9 @@
 
 namespace basin {
 
-/// Nothing where `after` is proven to compute the outputs of `before`; else the
-/// reason why it is not, which names a value. Both are modules of onnx ops alone,
-/// whose types are inferred; values that stand for each other have one name.
+/// Returns nothing if `after` is proven to compute the outputs of `before`, or else a reason, which
+/// names a node or a value. Both modules consist of onnx ops with inferred types, and values that
+/// stand for each other have the same name.
 WhyNot findScaleMismatch(mlir::ModuleOp before, mlir::ModuleOp after);
 
 } // namespace basin

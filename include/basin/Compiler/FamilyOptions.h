@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Options of tools that name kernels, one for each family of the table:
-// `--norm dim=64,type=bf16`, each any number of times.
+// Command-line options that name kernels, one option for each family in the table: `--norm
+// dim=64,type=bf16`. Each may be given any number of times.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +34,7 @@ struct FamilyOption {
   llvm::cl::list<std::string> texts;
 };
 
-/// To be made before the command line is parsed.
+/// Must be made before the command line is parsed.
 class FamilyOptions {
 public:
   explicit FamilyOptions(llvm::cl::OptionCategory &category) {
@@ -47,7 +47,7 @@ public:
   bool empty() const {
     return llvm::all_of(options, [](const auto &option) { return option->texts.empty(); });
   }
-  /// "--norm, --dyt, --attention"
+  /// Returns "--norm, --dyt, --attention".
   std::string getNames() const {
     std::string out;
     for (const auto &option : options)

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// GPU kernels from sink ops or from specs to PTX, machine code or a kernel object:
-// what basin-compile does, for programs that link Basin.
+// Compiles GPU kernels from sink ops or from specs to PTX, machine code or a kernel object.
+// Programs that link Basin get here what basin-compile does.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,44 +22,45 @@
 
 namespace basin {
 
-/// Adds what a context needs: Basin's dialects, those of kernels, their translations.
+/// Adds all dialects that a context needs to compile kernels, and their translations.
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
-/// The model at `path`, raised to the sink dialect, or a module in MLIR. Null after a
-/// diagnostic.
+/// Reads the ONNX model at `path` and raises it to the sink dialect, or reads a module in MLIR.
+/// Returns null after a diagnostic.
 mlir::OwningOpRef<mlir::ModuleOp> readForKernels(llvm::StringRef path, mlir::MLIRContext *context);
 
-/// Kernels for one chip. First they are added, then something is made of all of them.
+/// Compiles kernels for one chip. First the kernels are added, and then all of them are written
+/// together.
 class KernelCompiler {
 public:
-  /// Chips that schedules are chosen and PTX is made for: "sm_80" and so on.
+  /// The chips for which schedules are chosen and PTX is made, such as "sm_80".
   static llvm::ArrayRef<llvm::StringRef> getChips();
 
-  /// `chip` is one of the above.
+  /// `chip` must be one of getChips().
   KernelCompiler(mlir::MLIRContext *context, llvm::StringRef chip,
                  kernels::ScheduleOverrides overrides = {});
 
-  /// Adds a kernel for each op of the functions and graphs in `module`, and puts launches in
-  /// the ops' place. With `partial`, ops without a kernel stay; without, each is an error.
+  /// Adds a kernel for each op in the functions and graphs of `module`, and replaces the ops by
+  /// launches. With `partial`, ops without a kernel stay. Otherwise each of them is an error.
   llvm::LogicalResult addOps(mlir::ModuleOp module, bool partial = false);
-  /// Adds the kernel of a spec, once.
+  /// Adds the kernel of a spec, unless it is there already.
   llvm::Error add(const kernels::AnySpec &spec);
   bool isEmpty();
-  /// Dynamic shared memory of the kernel of that name.
+  /// Returns the bytes of dynamic shared memory that the kernel of that name needs.
   int64_t getSharedBytes(llvm::StringRef kernel);
 
-  /// The kernels as they are before they are lowered.
+  /// Returns the kernels as MLIR before they are lowered.
   std::string toMLIR();
-  /// Fails with a diagnostic.
+  /// Returns the kernels as PTX. Fails with a diagnostic.
   llvm::FailureOr<std::string> toPTX();
-  /// A kernel object with that PTX, the machine code that was made of it, and the functions
-  /// of the modules that were added. Fails with a diagnostic.
+  /// Returns a kernel object with that PTX, the machine code made of it, and the functions of the
+  /// modules that were added. Fails with a diagnostic.
   llvm::FailureOr<std::string> toObject(llvm::StringRef ptx, llvm::StringRef cubin);
 
 private:
   std::string chip;
   kernels::ScheduleOverrides overrides;
-  /// Kernels stand in a module of their own: the ops of a model are not lowered.
+  /// Kernels are in a module of their own, because the ops of a model are not lowered.
   mlir::OwningOpRef<mlir::ModuleOp> holder;
   mlir::gpu::GPUModuleOp kernels;
   llvm::json::Array functions;

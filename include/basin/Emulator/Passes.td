@@ -14,9 +14,9 @@ include "mlir/Pass/PassBase.td"
 def LowerNVVMToEmulatorPass : Pass<"lower-nvvm-to-emulator", "::mlir::ModuleOp"> {
   let summary = "rewrite lowered kernels for the CPU emulator";
   let description = [{
-    Takes a module with one `gpu.module` of llvm and nvvm ops and leaves llvm ops
-    alone, at the top: each nvvm op becomes a call of the emulator's runtime, each
-    access goes through a check that gives back the address to use.
+    Takes a module with one `gpu.module` of llvm and nvvm ops, and leaves only llvm
+    ops at its top. Each nvvm op becomes a call of the emulator's runtime. Each access
+    goes through a check that returns the address to use.
 
     ```mlir
     %0 = nvvm.read.ptx.sreg.tid.x : i32
@@ -27,9 +27,9 @@ def LowerNVVMToEmulatorPass : Pass<"lower-nvvm-to-emulator", "::mlir::ModuleOp">
     %2 = llvm.load %1 {alignment = 4 : i64} : !llvm.ptr -> f32
     ```
 
-    `basin.sites` on the module says what each site is: op, location, kind of
-    access, size, alignment. An op or an intrinsic that has no counterpart in the
-    runtime is an error that names it.
+    `basin.sites` on the module describes each site: op, location, kind of access,
+    size, alignment. An op or an intrinsic without a counterpart in the runtime is an
+    error that names it.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

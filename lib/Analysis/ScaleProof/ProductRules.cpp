@@ -6,8 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Matrix products and norms. What a product sums over must have one exponent: what
-// an operand's positions bring, the rows of a weight that changed take away.
+// Matrix products and norms. The terms of one sum must all have one exponent. If the operand's
+// exponents differ along the axis that is summed over, the rows of the weight must have changed by
+// the inverse.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +31,7 @@ static bool hasRankOfMatrix(Value value) {
 
 Results basin::applyMatMulRule(const NodePair &node) {
   Value b = node.after->getOperand(1);
-  // A tied head's: the table, turned around.
+  // A tied head multiplies by the transposed embedding table, so the tables are compared.
   if (Value table = node.operands[1] ? Value() : getTransposed(b)) {
     std::optional<Scale> left = node.scaleOf(0);
     std::optional<Scale> out = left ? compareMatrices(getTransposed(node.before->getOperand(1)),
@@ -47,12 +48,14 @@ Results basin::applyMatMulRule(const NodePair &node) {
           compareMatrices(node.before->getOperand(1), b, *left, /*transposed=*/false);
       return out ? Results(SmallVector<Scale>{*out}) : std::nullopt;
     }
-    // A vector is summed up: it has no columns.
+    // The product with a vector sums up all of its elements, so nothing is left along the last
+    // axis.
     std::optional<Scale> right = node.scaleOf(1);
     std::optional<Scale> sum = right ? Scale::combine(*left, *right) : std::nullopt;
     return sum && sum->isUniform() ? Results(SmallVector<Scale>{*sum}) : std::nullopt;
   }
-  // The columns of a computed matrix are its last axis, its rows another.
+  // The columns of a computed matrix are its last axis, so its exponents along that axis are the
+  // product's. Its rows have one exponent, and so must the left operand.
   std::optional<Scale> right = node.scaleOf(1);
   if (!right || !left->isUniform() || !(right->isUniform() || hasRankOfMatrix(b)))
     return std::nullopt;
@@ -86,7 +89,8 @@ Results basin::applyGemmRule(const NodePair &node) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Where a norm's parts stand among its operands; -1 for none.
+/// The indices of a norm's parts among its operands, or -1 if the norm has no such part. `epsilon`
+/// is used if the attribute is absent.
 struct NormOperands {
   int skip = -1, weight, bias = -1, skipBias = -1;
   float epsilon = 1e-5f;
@@ -110,7 +114,7 @@ static float getEpsilon(Operation *op, float absent) {
   return attr ? attr.getValue().convertToFloat() : absent;
 }
 
-/// The attributes without eps are the same, and the axis is the last one.
+/// Returns whether all attributes but eps are equal and the axis is the last one.
 static bool isSameNorm(const NodePair &node) {
   auto rest = [](Operation *op) {
     NamedAttrList attrs(cast<NodeInterface>(op).getNodeAttrs());
@@ -124,7 +128,8 @@ static bool isSameNorm(const NodePair &node) {
   return !axis || axis.getInt() == -1 || (info.hasRank() && axis.getInt() == info.rank() - 1);
 }
 
-/// An operand that may be absent has the exponents `wanted`, or its elements are 0.
+/// Returns whether the operand is absent or has the exponents `wanted`. Elements that are 0 fit any
+/// exponent.
 static bool fits(const NodePair &node, int index, const Scale &wanted) {
   if (index < 0 || !node.has(index))
     return true;
@@ -148,13 +153,13 @@ std::optional<Results> basin::applyNormRule(const NodePair &node) {
   }
   if (!y)
     return none;
-  // eps is compared with the squares.
+  // A norm adds eps to the mean of squares, so eps changes by twice the exponent.
   float before = getEpsilon(node.before, parts->epsilon),
         after = getEpsilon(node.after, parts->epsilon);
   if (after != std::ldexp(before, 2 * x->value()))
     return none;
   SmallVector<Scale> out(node.after->getNumResults(), *y);
-  // Its mean, the inverse of its deviation, its sum with the residual.
+  // The other results are the mean, the inverse of the deviation, and the sum with the residual.
   std::optional<Scale> inverse = x->times(-1);
   bool isCentred = isa<LayerNormalizationOp, MSSkipLayerNormalizationOp>(node.after);
   for (auto [i, scale] : llvm::enumerate(out))

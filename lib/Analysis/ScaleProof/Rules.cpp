@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rules by kind of operator: sums want equal exponents, products add them,
-// roots and powers multiply them, moves keep those of the last axis if it stays.
-// Matrix products and norms have a file of their own.
+// The rules by kind of operator. The operands of a sum must have equal exponents, a product adds
+// them, and roots and powers multiply them. An op that moves elements keeps the exponents of the
+// last axis if that axis stays. Matrix products and norms have a file of their own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,8 +48,8 @@ static std::optional<int64_t> lastDim(Value value) {
   return info[info.rank() - 1].size;
 }
 
-/// `scale` as exponents of a value of that last axis: a vector of another length is
-/// broadcast, or none of it.
+/// Returns `scale` if it fits the last axis of `value`. A vector of another length belongs to an
+/// operand that is broadcast, or has no meaning for `value`.
 static std::optional<Scale> along(const Scale &scale, Value value) {
   if (scale.isUniform() || lastDim(value) == int64_t(scale.size()))
     return scale;
@@ -60,7 +60,8 @@ static std::optional<Scale> along(const Scale &scale, Value value) {
 // Elementwise
 //===----------------------------------------------------------------------===//
 
-/// All operands from `first` on have the same exponents: sums, choices.
+/// All operands from `first` on must have the same exponents. This is the rule of sums and of
+/// choices between operands.
 static Results sumRule(const NodePair &node, unsigned first = 0) {
   std::optional<Scale> all = Scale(Scale::kAny);
   for (unsigned i = first; all && i < node.operands.size(); ++i)
@@ -92,7 +93,7 @@ static Results powRule(const NodePair &node) {
   std::optional<double> power = getConstantScalar(node.after->getOperand(1));
   if (!exponent || !exponent->isNone())
     return std::nullopt;
-  // A positive power of 0 is 0, to which any exponent fits.
+  // A positive power of 0 is 0 again, and any exponent fits 0. Other powers of 0 are not 0.
   if (std::optional<Scale> base = node.scaleOf(0); base && base->isNone())
     return each(node, power && *power > 0 ? *base : Scale());
   double twice = power ? *power * 2 : 0.5;
@@ -101,7 +102,7 @@ static Results powRule(const NodePair &node) {
   return powerRule(node, static_cast<int>(twice), 2);
 }
 
-/// where(condition, x, y): the condition is none of the choice.
+/// where(condition, x, y) chooses elements of x and y, so only the condition must not differ.
 static Results whereRule(const NodePair &node) {
   std::optional<Scale> condition = node.scaleOf(0);
   return condition && condition->isNone() ? sumRule(node, 1) : std::nullopt;
@@ -123,7 +124,7 @@ static Results castRule(const NodePair &node) {
 // Moves and reductions
 //===----------------------------------------------------------------------===//
 
-/// What each position holds may move, but not along the last axis.
+/// Exponents of single positions survive a move only if the last axis stays in place.
 static Results moveRule(const NodePair &node, bool keepsLast) {
   std::optional<Scale> scale = node.scaleOf(0);
   if (!scale || !(scale->isUniform() || keepsLast))
@@ -134,13 +135,14 @@ static Results moveRule(const NodePair &node, bool keepsLast) {
   return each(node, *scale);
 }
 
-/// Row-major, the last axis stays where its size does.
+/// Returns whether the last axis has the same size before and after. The elements keep their
+/// row-major order, so then the last axis stays.
 static bool keepsLastSize(Operation *op) {
   std::optional<int64_t> from = lastDim(op->getOperand(0)), to = lastDim(op->getResult(0));
   return from && from == to;
 }
 
-/// Whether none of the op's axes is the last one.
+/// Returns whether the last axis is not among the op's axes.
 static bool avoidsLast(Operation *op) {
   TensorInfo info = getTensorInfo(op->getOperand(0));
   std::optional<SmallVector<int64_t>> axes =
@@ -178,7 +180,8 @@ static Results concatRule(const NodePair &node) {
   return at != info.rank() - 1 ? out : std::nullopt;
 }
 
-/// Rows of a table, or of a computed value, by another axis than the last.
+/// A Gather by another axis than the last takes whole rows of its table or computed value, so they
+/// keep their exponents.
 static Results gatherRule(const NodePair &node) {
   auto gather = cast<GatherOp>(node.after);
   std::optional<Scale> data = node.scaleOf(0), indices = node.scaleOf(1);
@@ -206,7 +209,7 @@ static Results applyElementwise(const NodePair &node, bool &isKnown) {
   isKnown = true;
   if (isa<AddOp, SubOp, SumOp, MaxOp, MinOp, MeanOp>(op))
     return sumRule(node);
-  // Bounds that are attributes are those of before.
+  // Bounds that are attributes are the same as before, so they would not be scaled with the value.
   if (isa<ClipOp>(op) && !op->hasAttr("min") && !op->hasAttr("max"))
     return sumRule(node);
   if (isa<MulOp>(op))

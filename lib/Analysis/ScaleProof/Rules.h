@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What an operator does with exponents.
+// Rules that say how each operator changes exponents.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,30 +17,30 @@
 
 namespace basin {
 
-/// The same node in both models, and by which exponents its operands differ.
+/// One node in both models, and the exponents by which its operands differ.
 struct NodePair {
   mlir::Operation *before, *after;
-  /// One for each operand; nothing for a constant, whose data a rule compares, and
-  /// for an absent one.
+  /// One entry for each operand. It is empty for an absent operand, and for a constant, because the
+  /// rule compares its data.
   llvm::SmallVector<std::optional<Scale>> operands;
 
-  /// The exponents of operand `i`, a constant's along its last axis.
+  /// Returns the exponents of operand `i`. Those of a constant are along its last axis.
   std::optional<Scale> scaleOf(unsigned i) const;
   bool has(unsigned i) const;
 };
 
-/// The exponents of the results; nothing where the rule does not hold.
+/// The exponents of the results, or nothing if the rule does not hold.
 using ScaleResults = std::optional<llvm::SmallVector<Scale>>;
 
-/// The exponents of the results; nothing where the operands' go with no rule. An
-/// operator without a rule wants none, and so do its attributes, which may differ
-/// only where a rule says so.
+/// Returns the exponents by which the node's results differ, or nothing if those of its operands
+/// break the operator's rule. The operands of an operator without a rule must not differ.
+/// Attributes must be equal unless the rule compares them, as that of norms compares eps.
 ScaleResults applyRule(const NodePair &node);
 
-// The rules of single operators, for applyRule.
+// applyRule calls these rules of single operators.
 ScaleResults applyMatMulRule(const NodePair &node);
 ScaleResults applyGemmRule(const NodePair &node);
-/// Nothing at all where the op is no norm.
+/// Returns an outer nothing if the op is no norm.
 std::optional<ScaleResults> applyNormRule(const NodePair &node);
 
 } // namespace basin

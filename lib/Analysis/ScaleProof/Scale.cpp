@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Constants are compared element by element: the exponent of a change is that of
-// the quotient, which must be a power of two. Attributes that are one and the same
-// are not read, however large.
+// Constants are compared element by element. The exponent of a change is that of the quotient,
+// which must be a power of two. If both constants have the same attribute, their data are not read,
+// however large they are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +26,7 @@ using namespace basin::onnx;
 Scale::Scale(SmallVector<int> each) : exponents(each.begin(), each.end()) {
   if (exponents.empty())
     exponents.push_back(0);
-  // One number says the same of equal ones.
+  // Equal exponents become one number.
   int first = kAny;
   for (int one : exponents)
     if (one != kAny) {
@@ -107,7 +107,7 @@ static Attribute getData(Value constant) {
 }
 
 namespace {
-/// The elements of a constant of real type, read one at a time.
+/// Reads the elements of a constant of real type one at a time.
 struct Numbers {
   RankedTensorType type;
   TensorBytes data;
@@ -144,12 +144,12 @@ struct Numbers {
 };
 } // namespace
 
-/// k where b = a 2^k, kAny where both are 0 (of one sign).
+/// Returns k if b = a 2^k, and kAny if both are 0 with the same sign.
 static std::optional<int> exponentOf(double a, double b) {
   if (a == 0 || b == 0)
     return a == 0 && b == 0 && std::signbit(a) == std::signbit(b) ? std::optional(Scale::kAny)
                                                                   : std::nullopt;
-  // Infinities and NaNs fit any factor, as a 0 does.
+  // A power of two as factor leaves an infinity or a NaN what it is, so any exponent fits.
   if (!std::isfinite(a) || !std::isfinite(b))
     return (std::isnan(a) && std::isnan(b)) || a == b ? std::optional(Scale::kAny) : std::nullopt;
   int ka, kb;
@@ -158,9 +158,9 @@ static std::optional<int> exponentOf(double a, double b) {
   return kb - ka;
 }
 
-/// k where every element of `b` is that of `a` times 2^k, in f32; nothing where that
-/// is not so or not seen at once. Most weights change like that, by gigabytes: the
-/// loop has no branch, so that memory is what limits it.
+/// Returns k if every element of `b` is the element of `a` times 2^k. Both must be f32. Returns
+/// nothing if this is not so or if this quick look cannot tell. Most weights change like this, and
+/// they hold gigabytes: the loop has no branch, so only memory limits its speed.
 static std::optional<int> findOneExponent(const Numbers &a, const Numbers &b) {
   if (!a.type.getElementType().isF32())
     return std::nullopt;
@@ -180,7 +180,8 @@ static std::optional<int> findOneExponent(const Numbers &a, const Numbers &b) {
   const double factor = std::ldexp(1.0, *k);
   unsigned differs = 0;
   for (size_t i = 0; i < before.size(); ++i) {
-    // Exact in double. The signs of zeros are compared, too; NaN equals nothing.
+    // The product is exact in double. The signs of zeros are compared as well. A NaN equals
+    // nothing, so a weight with NaNs is left to the slow comparison.
     double wanted = before[i] * factor, got = after[i];
     differs |= static_cast<unsigned>(wanted != got) |
                static_cast<unsigned>(std::signbit(before[i]) != std::signbit(after[i])) |

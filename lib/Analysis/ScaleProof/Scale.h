@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The exponents by which a value differs from what it stands for, and those by
-// which a weight was changed.
+// The exponents by which a value differs from the value it stands for, and by which a weight was
+// changed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,8 +18,8 @@
 
 namespace basin {
 
-/// One exponent, or one for each position of the last axis. Where all elements are
-/// 0 on both sides, any exponent fits.
+/// One exponent, or one for each position of the last axis. It is kAny if any exponent fits,
+/// because all elements there are 0, infinite or NaN on both sides.
 class Scale {
 public:
   static constexpr int kAny = std::numeric_limits<int>::min();
@@ -29,43 +29,45 @@ public:
 
   bool isUniform() const { return exponents.size() == 1; }
   bool isNone() const { return isUniform() && (exponents[0] == 0 || exponents[0] == kAny); }
-  /// The one exponent, 0 for any; only where uniform.
+  /// Returns the exponent of a uniform scale, and 0 if any fits.
   int value() const { return exponents[0] == kAny ? 0 : exponents[0]; }
   size_t size() const { return exponents.size(); }
   int at(size_t i) const { return exponents[isUniform() ? 0 : i]; }
 
-  /// What both can be; nothing where they contradict or have other lengths.
+  /// Returns the exponents that fit both, or nothing if they contradict each other or have
+  /// different lengths.
   static std::optional<Scale> meet(const Scale &a, const Scale &b);
-  /// Of a product, with `sign` -1 of a quotient.
+  /// Returns the exponents of the product, or of the quotient if `sign` is -1.
   static std::optional<Scale> combine(const Scale &a, const Scale &b, int sign = 1);
-  /// Every exponent times `numerator / denominator`; nothing where that is no whole
-  /// number.
+  /// Returns every exponent times `numerator / denominator`, or nothing if one is no whole number.
   std::optional<Scale> times(int numerator, int denominator = 1) const;
 
 private:
   llvm::SmallVector<int, 1> exponents;
 };
 
-/// Exponents of a constant's change from `before` to `after`, along the last axis or
-/// one for all; nothing where the change is another, or cannot be read.
+/// Returns the exponents by which a constant changed from `before` to `after`, one for all elements
+/// or one for each position of the last axis. Returns nothing if it changed in another way or
+/// cannot be read.
 std::optional<Scale> compareConstants(mlir::Value before, mlir::Value after);
 
-/// Exponents of the columns of a matrix [.., rows, columns] (`transposed`: of its
-/// rows) which changed from `before` to `after` so that factors 2^rows that the other
-/// operand brings are taken away. Nothing where it did not change like that.
+/// Compares the constant matrices [.., rows, columns] of a product whose other operand brings the
+/// factors 2^rows, one for each row. Returns the exponents of the product's columns, or nothing if
+/// the matrix did not change such that each column has one exponent. If `transposed`, the matrices
+/// are [.., columns, rows].
 std::optional<Scale> compareMatrices(mlir::Value before, mlir::Value after, const Scale &rows,
                                      bool transposed);
 
-/// The exponents of a constant of powers of two (vector of the last axis or one
-/// number); nothing where an element is no positive power of two.
+/// Returns the exponents of a constant of positive powers of two that is one number or a vector
+/// along the last axis, or nothing if it is something else.
 std::optional<Scale> getPowersOfTwo(mlir::Value constant);
 
-/// Whether all elements of a constant, or of a ConstantOfShape, are 0.
+/// Returns whether all elements of a constant or of a ConstantOfShape are 0.
 bool isZero(mlir::Value value);
 
 bool isConstantOp(mlir::Value value);
 
-/// The constant of rank 2 that `value` is the transpose of; null if it is none.
+/// Returns the constant of rank 2 whose transpose `value` is, or null.
 mlir::Value getTransposed(mlir::Value value);
 
 } // namespace basin

@@ -6,11 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The rewritten graph is walked in its order. A node whose output has the name of
-// an output of the same operator in the original is that node, if its operands
-// stand for the other's; a rule gives what its results differ by. Other nodes were
-// put in: a Mul by powers of two changes the exponents of what it multiplies, an
-// Add is what a Skip operator sums up. All else that was put in stands for nothing.
+// The proof walks the rewritten graph in its order. A node is the same as in the original if it has
+// the same operator, the name of one of its outputs is that of the original's, and its operands
+// stand for the original's operands. A rule then gives the exponents by which its results differ.
+// All other nodes were inserted. A Mul by powers of two changes the exponents of its other operand,
+// and an Add may be the sum that a Skip operator of the original computes inside. Any other
+// inserted node stands for nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,12 +29,13 @@ using namespace basin::onnx;
 
 namespace {
 
-/// What a value of the rewritten graph stands for.
+/// The value of the original that a value of the rewritten graph stands for.
 struct Standing {
   Value origin;
   Scale scale;
-  /// The sum inside of this Skip operator, of which `origin` is the output if it
-  /// gives one; still without the operator's bias where it lacks that.
+  /// Set for a sum that this Skip operator of the original computes inside. `origin` is the
+  /// operator's output of that sum, or null if it has none. While `lacksBias`, the operator's bias
+  /// is still to be added, and `origin` is null.
   Operation *sumOf = nullptr;
   bool lacksBias = false;
 };
@@ -57,9 +59,9 @@ private:
   std::optional<Scale> relate(Value before, Value after) const;
 
   DenseMap<Value, Standing> known;
-  /// Why a value stands for nothing, where a node of both models is the reason.
+  /// Says why a value stands for nothing, if its node is in both models.
   DenseMap<Value, std::string> reasons;
-  /// Values of the original, by name: those of the graphs around the one at hand.
+  /// The values of the original by name, in the graph at hand and those around it.
   llvm::StringMap<Value> originals;
   DenseMap<std::pair<Value, Value>, Operation *> skips;
 };
@@ -76,7 +78,7 @@ static unsigned getSkipBiasIndex(Operation *skip) {
   return isa<MSSkipLayerNormalizationOp>(skip) ? 4 : 3;
 }
 
-/// What `after` stands for; a constant for the original's of its name.
+/// Returns what `after` stands for. A constant stands for the original's constant of its name.
 std::optional<Standing> ScaleProof::standing(Value after) const {
   if (auto it = known.find(after); it != known.end())
     return it->second;
@@ -88,7 +90,8 @@ std::optional<Standing> ScaleProof::standing(Value after) const {
   return scale ? std::optional(Standing{before, *scale}) : std::nullopt;
 }
 
-/// The exponents by which two operands differ that stand for each other.
+/// Returns the exponents by which `after` differs from `before`, or nothing if it does not stand
+/// for `before`.
 std::optional<Scale> ScaleProof::relate(Value before, Value after) const {
   if (auto it = known.find(after); it != known.end())
     return it->second.origin == before ? std::optional(it->second.scale) : std::nullopt;
@@ -110,10 +113,10 @@ Operation *ScaleProof::findPartner(Operation *after) const {
 }
 
 //===----------------------------------------------------------------------===//
-// Nodes that were put in
+// Nodes that were inserted
 //===----------------------------------------------------------------------===//
 
-/// Whether a product with powers of two has the shape of `value` for certain.
+/// Returns whether a product of `value` with powers of two is proven to have the shape of `value`.
 static bool keepsShape(Value value, Value product, const Scale &factor) {
   TensorInfo from = getTensorInfo(value), to = getTensorInfo(product);
   if (!from.hasRank() || !to.hasRank() || from.rank() != to.rank())
@@ -157,7 +160,8 @@ void ScaleProof::takeSum(AddOp add) {
   known.insert({add->getResult(0), {origin, *both, skip, lacksBias}});
 }
 
-/// A Skip operator that got its own sum for x, and zeros for its skip and bias.
+/// Returns whether `after` is this Skip operator with its own sum as x, zeros as its skip, and no
+/// bias. It then gives the same result.
 bool ScaleProof::isSkipOfSum(Operation *before, Operation *after) {
   auto it = known.find(after->getOperand(0));
   if (it == known.end() || it->second.sumOf != before || it->second.lacksBias ||
@@ -176,7 +180,7 @@ bool ScaleProof::isSkipOfSum(Operation *before, Operation *after) {
 }
 
 //===----------------------------------------------------------------------===//
-// Nodes of both
+// Nodes of both models
 //===----------------------------------------------------------------------===//
 
 WhyNot ScaleProof::proveSame(Operation *before, Operation *after) {
@@ -188,7 +192,7 @@ WhyNot ScaleProof::proveSame(Operation *before, Operation *after) {
     bool isAbsent = !getInputOrNull(before, i);
     if (isAbsent != !getInputOrNull(after, i))
       return "operand " + std::to_string(i) + " of node " + name + " is absent in one of the two";
-    // A rule compares what is in a constant, of a matrix in either direction.
+    // Rules compare the data of constants themselves, and those of a transposed weight.
     bool isMatrix = i == 1 && isa<MatMulOp>(after) && getTransposed(a) && getTransposed(b);
     if (isAbsent || (isConstantOp(a) && isConstantOp(b)) || isMatrix) {
       pair.operands.push_back(std::nullopt);
@@ -225,7 +229,7 @@ std::string ScaleProof::explain(Value after, StringRef otherwise) const {
   return it != reasons.end() ? it->second : otherwise.str();
 }
 
-/// A node that stands for nothing matters only where an output depends on it.
+/// Records why a node stands for nothing. This is no failure unless an output depends on the node.
 void ScaleProof::proveNode(Operation *after) {
   if (!isa<NodeInterface>(after) || isa<ConstantOp>(after))
     return;
@@ -260,7 +264,7 @@ WhyNot ScaleProof::proveOutputs(Operation *before, Operation *after) {
 }
 
 WhyNot ScaleProof::proveBlocks(Block &before, Block &after) {
-  // Sibling subgraphs may use the same names: each takes its own back.
+  // Sibling subgraphs may use the same names, so each one restores the names that it hides.
   SmallVector<std::pair<StringRef, Value>> hidden;
   if (before.getNumArguments() != after.getNumArguments())
     return "a graph has another number of inputs than before";
@@ -292,7 +296,7 @@ WhyNot ScaleProof::prove(ModuleOp before, ModuleOp after) {
   GraphOp a = graph(before), b = graph(after);
   if (!a || !b)
     return "expected a main graph in both models";
-  // Calls are nodes without a rule: what they call must be what it was.
+  // Rules do not look into the functions that are called, so the functions must be equal.
   SymbolTable functions(before);
   for (FunctionOp function : after.getOps<FunctionOp>()) {
     auto same = functions.lookup<FunctionOp>(function.getSymName());

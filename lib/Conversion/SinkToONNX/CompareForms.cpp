@@ -6,15 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Lowers each raised op twice or three times, over the same operands: its form,
-// its decomposition (what recognition says that the form means), and the
-// decomposition once more in f64. All become outputs of the graph; a line of
-// metadata says which belong together, and why an op has none to compare.
+// Lowers each raised op two or three times over the same operands: as its form, as its
+// decomposition (what recognition takes the form to mean), and as its decomposition in f64. All
+// results become outputs of the graph. An entry of metadata says which outputs belong together, or
+// why an op has none to compare.
 //
-// The f64 values tell rounding from a wrong meaning: where the decomposition
-// itself is far from them, the numbers are badly conditioned, not misread.
-//
-// An op inside another one's form is reached after that form was inlined.
+// The f64 values tell rounding from a wrong meaning. If the decomposition itself is far from them,
+// the numbers are badly conditioned and not misread. An op inside another one's form is reached
+// after that form was inlined.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,8 +44,8 @@ static constexpr llvm::StringLiteral kMetadata = "basin.forms";
 
 namespace {
 
-/// Why an op has no values to compare. One whose types contradict its own
-/// meaning is wrong; one without a decomposition may be right.
+/// Says why an op has no values to compare. If its types contradict its own meaning, recognition
+/// was wrong. If it has no decomposition, it may be right.
 struct Reason {
   std::string text;
   bool isContradiction = false;
@@ -83,8 +82,8 @@ static Type asDouble(Type type) {
   return cast<TensorType>(type).clone(Float64Type::get(type.getContext()));
 }
 
-/// The narrowest float of 16 bits or more that the form computes in: its roundings
-/// are the form's own, where the decomposition has others.
+/// Returns the narrowest float type of 16 bits or more that the form computes in. The form may
+/// differ by roundings of that type, because the decomposition rounds at other places.
 static StringRef findPrecision(Region &form) {
   unsigned width = 64;
   StringRef name = "float64";
@@ -107,8 +106,9 @@ static StringRef findPrecision(Region &form) {
   return name;
 }
 
-/// What a layer norm centres, in f64. A runtime's operator may take the variance
-/// from the mean of squares, which loses the digits that the mean's square takes.
+/// Returns the value that a layer norm centres, in f64. A runtime's operator may compute the
+/// variance from the mean of squares, which loses as many digits as the square of the mean takes
+/// up.
 static Value makeCentred(sink::LayerNormOp op, OpBuilder &b) {
   NodeBuilder n(b, op.getLoc());
   Type wide = b.getF64Type();
@@ -119,21 +119,22 @@ static Value makeCentred(sink::LayerNormOp op, OpBuilder &b) {
   return op.getPreAffine() ? n.node<MulOp>({sum, n.cast(op.getPreAffine(), wide)}) : sum;
 }
 
-/// Results that the decomposition has: without inner values of the form.
+/// Returns how many of the op's results its decomposition has. Inner values of the form are not
+/// among them.
 static unsigned countResults(Operation *op) {
   if (auto attention = dyn_cast<sink::AttentionOp>(op))
     return attention.getHasPresent() ? 3 : 1;
   return op->getNumResults();
 }
 
-/// Whether the op's meaning is to be read off its form's operator.
+/// Returns whether the op's meaning can only be read from the operator in its form.
 static bool needsForm(Operation *op) {
   auto attention = dyn_cast<sink::AttentionOp>(op);
   return attention && sink::AttentionParts(attention).needsForm();
 }
 
-/// The op over `operands`, without names, which the form's values keep, and without
-/// a form, if it can do without.
+/// Creates the op over `operands`. It has no names, because the form's values keep those, and it
+/// has a form only if it needs one.
 static Operation *createBare(Operation *op, ValueRange operands, TypeRange results, OpBuilder &b) {
   OperationState state(op->getLoc(), op->getName(), operands, results,
                        llvm::to_vector(op->getDiscardableAttrs()));
@@ -147,7 +148,7 @@ static Operation *createBare(Operation *op, ValueRange operands, TypeRange resul
   IRMapping mapping;
   for (auto [from, to] : llvm::zip_equal(op->getRegions(), bare->getRegions()))
     from.cloneInto(&to, mapping);
-  // It yields inner values, too.
+  // The form also yields inner values, which are dropped.
   for (Region &form : bare->getRegions())
     for (Block &block : form)
       block.getTerminator()->eraseOperands(results.size(), block.getTerminator()->getNumOperands() -
@@ -155,8 +156,9 @@ static Operation *createBare(Operation *op, ValueRange operands, TypeRange resul
   return bare;
 }
 
-/// Rows of present keys and values in which no key stands have no meaning, and their
-/// number is the operator's own: where the meaning has them, they are zeros.
+/// Present keys and values may have rows without a key. Those rows have no meaning, and the
+/// operator decides how many there are. The rows that the meaning has as well become zeros, and the
+/// others are cut off.
 static void keepUsedRows(sink::AttentionOp op, MutableArrayRef<Value> values,
                          ArrayRef<Value> meaning, OpBuilder &b) {
   if (!op || !op.getHasPresent() || !op.getLastKey())
@@ -168,7 +170,7 @@ static void keepUsedRows(sink::AttentionOp op, MutableArrayRef<Value> values,
   }
 }
 
-/// Erases what was put before `op` after `last` (from the block's start if null).
+/// Erases the ops between `last` and `op`, or from the start of the block if `last` is null.
 static void eraseBack(Operation *op, Operation *last) {
   while (Operation *previous = op->getPrevNode()) {
     if (previous == last)
@@ -178,7 +180,7 @@ static void eraseBack(Operation *op, Operation *last) {
   }
 }
 
-/// Whether the op is one to compare, as far as its number and its place go.
+/// Returns why the number or the place of the op prevents a comparison.
 WhyNot CompareFormsPass::checkPlace(Operation *op, unsigned id) const {
   if (only >= 0 && only != id)
     return "it was not asked for";
@@ -190,7 +192,7 @@ WhyNot CompareFormsPass::checkPlace(Operation *op, unsigned id) const {
   return "it stands in a subgraph";
 }
 
-/// The decomposition before `op`; a reason where there is none.
+/// Puts the decomposition before `op` and returns its results. Sets `reason` if there is none.
 FailureOr<SmallVector<Value>> CompareFormsPass::means(Operation *op, OpBuilder &b, bool isExact,
                                                       Reason &reason) {
   Operation *last = op->getPrevNode();
@@ -223,7 +225,7 @@ FailureOr<SmallVector<Value>> CompareFormsPass::means(Operation *op, OpBuilder &
   return values;
 }
 
-/// Outputs named after the op's number and the side.
+/// Adds outputs named after the op's number and the side, and returns their names.
 json::Array CompareFormsPass::publish(ArrayRef<Value> values, unsigned id, StringRef side,
                                       OpBuilder &b) {
   json::Array names;
@@ -276,7 +278,7 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
   return success();
 }
 
-/// Of no stated type: a runtime's own inference is not to be contradicted by ours.
+/// Adds the outputs without types, so that our types cannot contradict the inference of a runtime.
 void CompareFormsPass::addOutputs() {
   MLIRContext *ctx = &getContext();
   Operation *terminator = graph.getBody().front().getTerminator();

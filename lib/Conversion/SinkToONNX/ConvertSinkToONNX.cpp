@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Sink ops back to onnx nodes, inline (LowerOp) or as calls of functions
-// (FunctionForm), and parameters to initializers. An op inside another one's
-// form is lowered before that.
+// Converts sink ops back to onnx nodes, inline (LowerOp) or as calls of functions (FunctionForm),
+// and parameters to initializers. An op inside another one's form is converted before that one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,8 +64,8 @@ LogicalResult ConvertSinkToONNXPass::initialize(MLIRContext *context) {
   return diag;
 }
 
-/// Names that initializers of `graph` cannot take: a graph input of the same
-/// name would make one its default value.
+/// Returns the names that initializers of `graph` cannot take. With the name of a graph input, an
+/// initializer would be the default of that input.
 static llvm::StringSet<> findTakenNames(GraphOp graph) {
   llvm::StringSet<> names;
   for (auto input : graph.getInfo().getInputs().getAsRange<ValueInfoAttr>())

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The forms in which a model with sink ops can be written as ONNX, one entry each.
+// The forms in which a model with sink ops can be written as ONNX, one entry for each.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,16 +19,16 @@
 
 namespace basin {
 
-/// Replaces each of `ops` by the nodes of its form or decomposition, where it stands.
+/// Replaces each of `ops` in place by the nodes of its form or decomposition.
 llvm::LogicalResult convertInline(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
 
-/// Replaces each of `ops` by a call of a function of domain `ai.basin`, made from its
-/// form or decomposition; outer values become inputs. Equal bodies share a function.
+/// Replaces each of `ops` by a call of a function of domain `ai.basin`, which is made of its form
+/// or decomposition. Outer values become inputs. Equal bodies share a function.
 llvm::LogicalResult convertToFunctions(mlir::ModuleOp module,
                                        llvm::ArrayRef<mlir::Operation *> ops);
 
-/// `convert` takes all ops of the module that decompose, inner ones before those whose
-/// form holds them, and leaves onnx ops. It fails with a diagnostic.
+/// `convert` takes all ops of the module that can be decomposed and leaves only onnx ops. An op
+/// inside another one's form precedes that one. Fails with a diagnostic.
 struct ExportForm {
   llvm::StringLiteral name, summary;
   llvm::LogicalResult (*convert)(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);

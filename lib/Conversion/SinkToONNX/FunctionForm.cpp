@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each op's nodes are built inside a new function, over the outer values they
-// use; those become the function's inputs, operands of the op first. A function
-// whose nodes are an earlier one's, names apart, is dropped for that one.
+// The nodes of each op are built in a new function over the outer values that they use. Those
+// values become the function's inputs, with the op's operands first. If an earlier function has the
+// same nodes apart from names, the call uses it and the new function is dropped.
 //
-// ONNX Runtime 1.32 crashes on its own norms in a function (SimplifiedLayerNormalization
-// and, before opset 17, LayerNormalization) that leave stash_type to the default, so
-// there the default is written out.
+// ONNX Runtime 1.32 crashes on its own norms in a function (SimplifiedLayerNormalization and,
+// before opset 17, LayerNormalization) if they leave stash_type to the default, so there the
+// default is written out.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +30,7 @@ using namespace basin;
 using namespace basin::onnx;
 
 static constexpr llvm::StringLiteral kDomain = "ai.basin";
-/// The first version of the format that has functions.
+/// The first version of the ONNX format that has functions.
 static constexpr int64_t kMinIRVersion = 8;
 
 namespace {
@@ -59,7 +59,7 @@ private:
 FunctionMaker::FunctionMaker(ModuleOp module)
     : module(module), b(module.getContext()), symbols(module) {}
 
-/// "sink.rms_norm" is RMSNorm to ONNX users.
+/// Returns the name of the op's functions for ONNX users: "sink.rms_norm" is RMSNorm.
 static StringRef getStem(Operation *op) {
   return llvm::TypeSwitch<Operation *, StringRef>(op)
       .Case([](sink::RMSNormOp) { return "RMSNorm"; })
@@ -74,8 +74,8 @@ static StringRef getStem(Operation *op) {
 // Inputs
 //===----------------------------------------------------------------------===//
 
-/// Outer values that `body` uses: the op's operands first, then others in order
-/// of use. An absent operand is absent inside too, and no input.
+/// Returns the outer values that `body` uses. The op's operands come first, and others follow in
+/// the order of their use. An absent operand is no input, but becomes an absent value in the body.
 static SmallVector<Value> findInputs(Operation *op, Region &body) {
   llvm::SetVector<Value> used;
   body.walk([&](Operation *inner) {
@@ -111,7 +111,8 @@ static SmallVector<std::string> nameInputs(Operation *op, ArrayRef<Value> inputs
   return names;
 }
 
-/// The names that the values have in the model, as the function's outputs.
+/// Returns names for the function's outputs, which are those of the values in the model if they
+/// have some.
 static SmallVector<std::string> nameOutputs(ArrayRef<Value> values) {
   SmallVector<std::string> names;
   llvm::StringSet<> taken;
@@ -135,7 +136,7 @@ ArrayAttr FunctionMaker::makeInfos(ArrayRef<std::string> names) {
   }));
 }
 
-/// An empty function of a free name that imports what the model imports.
+/// Creates an empty function with a name that is free. It imports what the model imports.
 FunctionOp FunctionMaker::create(Operation *op) {
   StringRef stem = getStem(op);
   std::string name = stem.str();
@@ -154,8 +155,7 @@ FunctionOp FunctionMaker::create(Operation *op) {
   return function;
 }
 
-/// A function made before whose nodes are the same; what only names or
-/// documents them does not count.
+/// Returns an earlier function with equal nodes, or null. Their names and documentation may differ.
 FunctionOp FunctionMaker::findEqual(StringRef stem, FunctionOp function) {
   auto flags = static_cast<OperationEquivalence::Flags>(
       OperationEquivalence::IgnoreLocations | OperationEquivalence::IgnoreDiscardableAttrs);
@@ -232,8 +232,7 @@ static ArrayAttr addImport(OpBuilder &b, ArrayAttr opsets) {
   return b.getArrayAttr(entries);
 }
 
-/// The model and each function that calls one of the new ones import their
-/// domain.
+/// Adds the functions' domain to the imports of the model and of each function that calls one.
 void FunctionMaker::importDomain() {
   for (auto function : module.getOps<FunctionOp>()) {
     bool calls = false;

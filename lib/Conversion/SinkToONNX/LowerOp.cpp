@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One op becomes the onnx ops of its form, or else of its decomposition.
+// Lowers one op to the onnx ops of its form, or else of its decomposition.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,7 @@ using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
 
-/// The decomposition, its results named as the op's.
+/// Decomposes the op and gives the results its names.
 static FailureOr<SmallVector<Value>> decompose(Operation *op, OpBuilder &b) {
   FailureOr<SmallVector<Value>> values = cast<sink::DecomposableInterface>(op).decompose(b);
   if (failed(values))

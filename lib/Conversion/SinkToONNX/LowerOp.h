@@ -13,13 +13,13 @@
 
 namespace basin {
 
-/// Puts the onnx nodes that `op` means at `b`'s insertion point, those of its
-/// form where it has one, and returns the values of its results. Takes the form
-/// apart: the op is good for nothing but to be replaced and erased.
+/// Builds the onnx nodes of `op` at `b`'s insertion point, and returns the values of its results.
+/// The nodes are those of its form, or of its decomposition if it has none. The form is taken
+/// apart, so afterwards the op can only be replaced and erased.
 llvm::FailureOr<llvm::SmallVector<mlir::Value>> lowerSinkOp(mlir::Operation *op,
                                                             mlir::OpBuilder &b);
 
-/// Replaces `op` by those nodes, at `b`'s insertion point.
+/// Replaces `op` by those nodes, which are built at `b`'s insertion point.
 llvm::LogicalResult replaceInline(mlir::Operation *op, mlir::OpBuilder &b);
 
 } // namespace basin

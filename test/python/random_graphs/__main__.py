@@ -15,7 +15,7 @@ from random_graphs import campaign
 
 
 def check_stdin() -> None:
-    """Check the model on stdin; a crash is this process's own."""
+    """Check the model on stdin in this process, so that a crash only ends this one."""
     import onnx
 
     from random_graphs.checks import check_model

@@ -8,7 +8,7 @@ from . import masks
 from .builder import F16, F32, I32, I64, Builder, Dim
 from .masks import Scores
 
-# Where a tensor of heads has its axes: input shape by layout.
+# The input shapes of a tensor with heads, by the order of its axes.
 LAYOUTS = ("bhsd", "bshd", "bsd", "hsd")
 
 
@@ -32,7 +32,7 @@ def _heads(
 
 
 def _repeat(b: Builder, x: str, kv: int, groups: int, d: int) -> str:
-    """Key heads for groups of query heads: each repeated (right), or all in turn (wrong)."""
+    """Key heads for groups of query heads: each repeated in a row (right), or all in turn."""
     if b.chance(0.85):
         x = b.unsqueeze(x, 2)
         target = [1, 1, groups, 1, 1]
@@ -81,7 +81,7 @@ def _scaled(b: Builder, x: str, factor: float) -> str:
 
 
 def _scores(b: Builder, q: str, k: str, d: int) -> str:
-    """q k^T with its scale before, after, split between both, or wrong."""
+    """q k^T. The scale is applied before, after, to both factors, or wrongly."""
     factor = 1 / np.sqrt(d) if b.chance(0.8) else float(b.pick([1.0, 0.5, 0.3, 2.0, -1.0]))
     where = b.pick(["before", "after", "split", "none", "after", "both"])
     if where == "before":
@@ -205,7 +205,7 @@ def attend(b: Builder) -> str:
 
 
 def _finish(b: Builder, y: str, layout: str, heads: int, d: int) -> str:
-    """Back to [batch, seq, heads * d], with a gate now and then; or as it is."""
+    """y as [batch, seq, heads * d], sometimes with a gate, or unchanged."""
     if layout == "hsd" or b.chance(0.3):
         return y
     y = b.node("Transpose", [y], perm=[0, 2, 1, 3])

@@ -21,7 +21,7 @@ class Stream:
         self.shared: list[str] = []
 
     def vector(self) -> str:
-        """A vector of d elements; now and then one that something else uses, too."""
+        """A vector of d elements, which sometimes has other uses as well."""
         b = self.b
         if self.shared and b.chance(0.3):
             return b.pick(self.shared)
@@ -31,7 +31,7 @@ class Stream:
 
 
 def _start(b: Builder, d: int) -> Stream:
-    """From token ids, with positions now and then, or from a float input."""
+    """A stream from token ids, sometimes with positions, or from a float input."""
     s = Stream(b, d)
     kind = b.rng.random()
     if kind < 0.65:
@@ -81,7 +81,7 @@ def _mixed(s: Stream, x: str) -> str:
         weight = b.weight(d, 2 * d, spread=0.5)
         return b.node("MatMul", [inner, b.node("Transpose", [weight], perm=[1, 0])])
     if kind < 0.76:
-        # A product with a vector: one number a token, broadcast to the stream.
+        # The product with a vector is one number for each token, broadcast to the stream.
         return b.unsqueeze(b.node("MatMul", [inner, b.weight(2 * d)]), -1)
     if kind < 0.84:
         flat = b.node("Reshape", [inner, b.ints([-1, 2 * d])])
@@ -164,7 +164,7 @@ def _branch(s: Stream) -> None:
 
 
 def _layer(s: Stream) -> None:
-    """One block: norm, something, addition; or a Skip operator that adds and norms."""
+    """One block: a norm, an update, an addition, or a Skip operator that adds and normalizes."""
     b = s.b
     if b.chance(0.25):
         update = _mixed(s, _normed(s))

@@ -30,7 +30,7 @@ class Builder:
         self.outputs: list[str] = []
         self.functions: list[onnx.FunctionProto] = []
         self.element = F32
-        # How often equal constants are one initializer, and how often one is a Constant node.
+        # How often equal constants share an initializer, and how often one is a Constant node.
         self.share = self.chance(0.5)
         self.constant_nodes = 0.3 if self.chance(0.4) else 0.0
         self._known: dict[tuple, str] = {}
@@ -85,7 +85,7 @@ class Builder:
         return self.const(np.asarray(values, dtype=np.int64), "i")
 
     def weight(self, *shape: int, spread: float = 1.0, stem: str = "w") -> str:
-        """A random weight; now and then of equal values, which then may be shared."""
+        """A random weight. Sometimes its elements are equal, and then it may be shared."""
         if self.chance(0.15):
             return self.floats(np.full(shape, self.pick([1.0, 2.0, 0.5])), stem)
         return self.floats(self.rng.standard_normal(shape) * spread, stem)
@@ -93,7 +93,7 @@ class Builder:
     def node(
         self, op: str, inputs: Sequence[str], outputs: int = 1, domain: str = "", **attrs: Any
     ) -> Any:
-        """A node; its output's name, or a list of them."""
+        """Add a node. Returns the name of its output, or a list of names."""
         names = [self.name(op.lower()) for _ in range(outputs)]
         attrs = {k: v for k, v in attrs.items() if v is not None}
         self.nodes.append(helper.make_node(op, list(inputs), names, domain=domain, **attrs))
@@ -108,7 +108,7 @@ class Builder:
         return self.node("Cast", [value], to=element)
 
     def maybe_cast(self, value: str, p: float = 0.08, ints: bool = True) -> str:
-        """Now and then a detour through another type: wider, narrower, an integer, float8."""
+        """Sometimes a detour through another type: wider, narrower, an integer, float8."""
         if not self.chance(p):
             return value
         kinds = [F64, F16, F32] + ([I32, I64, F8, BF16] if ints else [])
@@ -136,7 +136,7 @@ class Builder:
         return self.node("Slice", parts + ([self.ints([step])] if step is not None else []))
 
     def model(self) -> onnx.ModelProto:
-        """The model; outputs get no type, so that the runtime says what they are."""
+        """The model. Its outputs have no type, so the runtime infers them."""
         outputs = [onnx.ValueInfoProto(name=name) for name in self.outputs]
         graph = helper.make_graph(self.nodes, "g", self.inputs, outputs, self.initializers)
         opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(MS, 1)]

@@ -29,7 +29,7 @@ KINDS = {
     "fused": fused.graph,
     "gates": gates.graph,
 }
-# Blocks and attention have the most to vary.
+# Blocks and attention come most often, because they vary most.
 ORDER = ("attention", "blocks", "norms", "blocks", "attention", "rotary", "fused", "blocks",
          "attention", "norms", "gates", "blocks")  # fmt: skip
 OPSETS = (13, 14, 17, 17, 18, 19, 21, 23)
@@ -140,7 +140,7 @@ def _count(campaign: Campaign, line: dict) -> None:
 
 
 def fails_like(kind: str, seed: int):
-    """Whether a model fails in that way. Crashes are checked in a process of their own."""
+    """A function that says whether a model fails in that way. Crashes happen in a child."""
     from .checks import check_model
 
     def fails(model: onnx.ModelProto) -> bool:

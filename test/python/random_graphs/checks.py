@@ -35,7 +35,7 @@ LOWER = "convert-sink-to-onnx"
 
 @dataclass(frozen=True)
 class Failure:
-    """`kind` stays the same while a model is made smaller."""
+    """A failure. `kind` stays the same while the model is made smaller."""
 
     kind: str
     detail: str
@@ -55,7 +55,7 @@ Results = list[dict[str, np.ndarray]]
 
 
 def same_bits(a: Results, b: Results, names: list[str]) -> str | None:
-    """The first output that differs, or None; NaNs are all the same."""
+    """A line about the first output that differs, or None. All NaNs are equal."""
     for number, (left, right) in enumerate(zip(a, b)):
         for name in names:
             x, y = np.asarray(left[name]), np.asarray(right[name])
@@ -99,7 +99,7 @@ class Subject:
         return [run_session(session, case.values, path) for case in self.cases]
 
     def prepare(self) -> bool:
-        """Run the model as it is; cases that it refuses are left out."""
+        """Run the model as it is. Inputs that it refuses are left out."""
         try:
             session = open_session(self.path)
             self.names = [o.name for o in session.get_outputs()]
@@ -118,7 +118,7 @@ class Subject:
         self.outcome.failures.append(Failure(kind, detail))
 
     def compare(self, kind: str, pipeline: str | None, refusable: bool, what: str = "") -> None:
-        """Run a pipeline; its result has the model's bits, or it is refused (where it may be)."""
+        """Check that a pipeline keeps the model's bits. It may be refused if `refusable`."""
         target = self.folder / "out.onnx"
         try:
             model = basin.load(self.path)
@@ -138,7 +138,7 @@ class Subject:
         try:
             results = self.run(target)
         except VerifyError as error:
-            # ONNX Runtime has bf16 norms on the CPU, and no bf16 product beside them.
+            # ONNX Runtime has bf16 norms on the CPU, but no bf16 product to go with them.
             if "NOT_IMPLEMENTED" in str(error) and self.narrow:
                 self.outcome.counts[f"{kind} without a kernel in the runtime"] += 1
             else:
@@ -164,7 +164,7 @@ class Subject:
                 self.fail(f"recognition {op.kind}", f"{op.differs} (case '{op.case}')")
 
     def check_rewrites(self, most: int, only: str | None = None) -> None:
-        """Some of the rewrites, drawn; without an addition there is no stream to scale."""
+        """Check some rewrites that are drawn. Without an addition there is no stream to scale."""
         adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
         streams = any(node.op_type in adds for node in self.model.graph.node)
         names = list(DRAWN) if streams else ["insert"]
@@ -181,7 +181,7 @@ KEEPING_FUNCTIONS = "basin-raise{inline-functions=false}"
 
 
 def _k(rng: np.random.Generator) -> str:
-    """A drawn k, mostly moderate; now and then values may leave f32's normal range."""
+    """A drawn k, mostly moderate. With others, values may leave f32's normal range."""
     k = rng.choice([-8, -3, 1, 4, 6, 10] if rng.random() < 0.85 else [-40, 30, 54, 60])
     return f"sink-rescale-residual{{k={int(k)}}}"
 
@@ -197,7 +197,7 @@ def _one_dim(rng: np.random.Generator) -> str:
     return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
 
 
-# Those whose options are drawn; the others are run with the options that all suites use.
+# Options of these rewrites are drawn. The other rewrites have the options that all suites use.
 DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRITES.items()} | {
     "rescale": _k,
     "absorb": _one_dim,

@@ -11,9 +11,9 @@ from .builder import BOOL, F8, F32, I32, I64, Builder, Dim
 
 @dataclass
 class Scores:
-    """The scores that masks are for, and their sizes.
+    """The scores to mask, and their sizes.
 
-    `sources` are values of four axes whose third has the queries' and the keys' size.
+    `sources` are values of four axes whose third axis has the size of the queries and of the keys.
     """
 
     value: str
@@ -58,13 +58,13 @@ def _range(b: Builder, count: str) -> str:
 
 
 def _compared(b: Builder, s: Scores) -> str:
-    """Range comparisons: keep [queries, keys], now and then off by one or of other axes."""
+    """keep [queries, keys] by comparisons of Ranges, sometimes off by one or of other axes."""
     keys = b.unsqueeze(_range(b, _size(b, s, -1)), 0)
     counted = _size(b, s, -2)
     rows = _range(b, counted)
     kind = b.rng.random()
     if kind < 0.4:
-        # Aligned at the end: positions begin behind the past.
+        # Positions begin after the past, so the triangle is aligned at the end.
         past = b.node("Sub", [_size(b, s, -1), counted])
         rows = b.commuted("Add", rows, past)
     elif kind < 0.5:
@@ -128,7 +128,7 @@ def _tensor(value: float, element: int):
 
 
 def _mask_shape(b: Builder, s: Scores) -> list[Dim]:
-    """Shape of a mask that is an input: rank 2 to 5, broadcast or larger than the scores."""
+    """The shape of a mask that is an input: rank 2 to 5, broadcast or larger than the scores."""
     kind = b.rng.random()
     heads: Dim = s.heads if b.chance(0.3) else 1
     if kind < 0.6:
@@ -145,7 +145,7 @@ def _mask_shape(b: Builder, s: Scores) -> list[Dim]:
 
 
 def _padding(b: Builder, s: Scores) -> str:
-    """A boolean mask from an input: 2-D attention_mask of tokens, or of the scores' own rank."""
+    """A boolean mask from an input: a 2-D attention_mask of tokens, or one of the scores' rank."""
     if b.chance(0.5):
         name = "attention_mask"
         element = b.pick([I64, BOOL, I32])
@@ -156,7 +156,7 @@ def _padding(b: Builder, s: Scores) -> str:
 
 
 def keep_mask(b: Builder, s: Scores) -> str:
-    """A boolean mask, true where a key is seen (or meant to be)."""
+    """A boolean mask that is true for each key that is seen (or should be)."""
     parts = []
     kinds = [_compared, _triangle, _trilu, None]
     maker = b.pick(kinds)

@@ -8,7 +8,7 @@ from .builder import F8, F32, I32, I64, MS, Builder
 
 
 def _epsilon(b: Builder) -> str:
-    """A scalar in several ranks and ways, among them integers and a detour through one."""
+    """An epsilon of several ranks and forms, among them an integer and one cast to it and back."""
     value = b.pick([1e-5, 1e-6, 1e-5, 1e-12, 0.0, 1.0, 2.5, 1e-2])
     shape = b.pick([(), (), (1,), (1, 1), (1, 1, 1)])
     eps = b.floats(np.full(shape, value), "eps")
@@ -25,7 +25,7 @@ def _epsilon(b: Builder) -> str:
 
 
 def _vector(b: Builder, d: int, rank: int) -> str:
-    """A weight: mostly of d elements; now and then of one, of a high rank, of another size."""
+    """A weight of mostly d elements, sometimes of one, of a high rank or of another size."""
     kind = b.rng.random()
     if kind < 0.72:
         return b.weight(d, stem="gamma")
@@ -123,7 +123,7 @@ def fused(b: Builder, x: str, d: int, rank: int, layer: bool) -> str:
 
 
 def skip(b: Builder, x: str, residual: str, d: int, layer: bool) -> tuple[str, str]:
-    """A Skip operator: the normalized value and the sum; vectors may be one initializer."""
+    """A Skip operator: its normalized value and its sum. Its vectors may be one initializer."""
     gamma = b.weight(d, stem="gamma")
     vectors = [gamma]
     if layer:

@@ -6,7 +6,7 @@ from .builder import I64, MS, Builder, Dim
 
 
 def _table_shape(b: Builder, rank: int, seq: Dim, width: int, axis: int) -> list[Dim]:
-    """Shape of cos and sin; `axis` is the sequence's in x, counted from the end."""
+    """The shape of cos and sin. `axis` is the sequence axis of x, counted from the end."""
     kind = b.rng.random()
     batch: Dim = b.pick(["batch", 1])
     if kind < 0.3:
@@ -32,7 +32,7 @@ def _halves(b: Builder, x: str, d: int, interleaved: bool) -> tuple[str, str]:
 
 
 def _rotate(b: Builder, x: str, d: int) -> str:
-    """(-second, first); now and then the wrong way round."""
+    """(-second, first), sometimes in the wrong order."""
     first, second = _halves(b, x, d, False)
     if b.chance(0.05):
         first, second = second, first
@@ -53,7 +53,7 @@ def _by_parts(b: Builder, x: str, d: int, cos: str, sin: str, interleaved: bool,
 
 
 def _tables(b: Builder, shape: list[Dim], rank: int) -> tuple[str, str]:
-    """Inputs, or caches that positions index."""
+    """Tables that are inputs, or caches that positions index."""
     width = int(shape[-1])
     if b.chance(0.25) and len(shape) >= 2:
         caches = [b.floats(b.rng.standard_normal((16, width)), n) for n in ("cos", "sin")]

@@ -1,4 +1,4 @@
-"""Make a failing model small: drop outputs and nodes while a failure of the same kind stays."""
+"""Makes a failing model small: drops outputs and nodes while the kind of failure stays."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _candidates(model: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
             yield out
     produced = {name for node in graph.node for name in node.output}
     for i in range(len(graph.node) - 1, -1, -1):
-        # An inner value as the only output.
+        # Here an inner value becomes the only output.
         name = graph.node[i].output[0]
         if [o.name for o in graph.output] != [name]:
             out = _copy(model)

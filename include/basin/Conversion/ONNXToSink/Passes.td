@@ -14,8 +14,8 @@ include "mlir/Pass/PassBase.td"
 def ConvertONNXToSinkPass : Pass<"convert-onnx-to-sink", "::mlir::ModuleOp"> {
   let summary = "raise attention, norms, gates and rotary embedding to the sink dialect";
   let description = [{
-    Recognizes decomposed and fused forms and puts them into the region of the
-    sink op that stands for them, so that `convert-sink-to-onnx` gives back the
+    Recognizes decomposed and fused forms, and replaces each by a sink op that
+    keeps the form in its region. So `convert-sink-to-onnx` can give back the
     graph as it was:
 
     ```mlir
@@ -28,13 +28,13 @@ def ConvertONNXToSinkPass : Pass<"convert-onnx-to-sink", "::mlir::ModuleOp"> {
     }
     ```
 
-    Attention takes what it learns in the sinks' place as operands: a logit a
-    head, put beside the scores as a column and cut off the probabilities; rows
-    before keys and values; a sigmoid that its output is multiplied by.
+    Learned replacements of sinks become operands of attention: a logit for each
+    head, which is a column beside the scores that is cut off the probabilities;
+    rows before keys and values; and a sigmoid that multiplies the output.
 
-    Wants shapes: run `onnx-infer-shapes` before. Does nothing where an axis, a
-    weight's rank or a scale is not proven, or an inner value is used outside;
-    the reason then stands on the anchor as `sink.miss`.
+    Needs shapes, so run `onnx-infer-shapes` before. Does nothing if an axis, the
+    rank of a weight or a scale is not proven, or if an inner value is used
+    outside. The anchor then has the reason as `sink.miss`.
   }];
   let options = [
     Option<"explain", "explain", "bool", "false",

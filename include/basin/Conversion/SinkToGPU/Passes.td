@@ -17,11 +17,11 @@ def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
     Appends a `gpu.module @basin_kernels` with a kernel for each norm (with its
     residual, pre-affine vector and, if a `sink.gate` is its only reader, the
     gate), each dynamic tanh and each attention (with the sigmoid of its gate, if
-    nothing else reads it), equal ones once. A `sink.launch` takes the place of the
-    ops that a kernel computes; the kernels are in the form of `docs/kernels.md`.
+    nothing else reads it). Equal kernels are there once. A `sink.launch` replaces
+    the ops that a kernel computes. `docs/kernels.md` describes the kernels.
 
-    Any other op is an error that names it; with `partial` it is left alone, and
-    so are sink ops that no kernel fits, with a remark that says why.
+    Any other op is an error that names it. With `partial` it is left alone. So are
+    sink ops that no kernel fits, with a remark that says why.
   }];
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_90a\"", "target that schedules are chosen for">,

@@ -14,14 +14,14 @@ include "mlir/Pass/PassBase.td"
 def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
   let summary = "lower the sink dialect to onnx nodes";
   let description = [{
-    Inlines each op's form where it has one, so that what was raised and not
-    rewritten comes back as it was; builds the canonical decomposition
-    elsewhere. A pre-affine vector becomes a Mul before the norm, a
-    `sink.parameter` an initializer of its name. That is the form `standard`.
+    Inlines the form of each op that has one, so ops that were raised and not
+    rewritten come back as they were. Other ops become their canonical
+    decomposition. A pre-affine vector becomes a Mul before the norm, and a
+    `sink.parameter` an initializer of its name. This is the form `standard`.
 
     With `form=functions` each op becomes a call of a model-local function of
-    domain `ai.basin` whose body is the same nodes: one node an op in a viewer,
-    and any runtime that inlines functions runs it.
+    domain `ai.basin` with the same nodes in its body. A viewer then shows one node
+    for each op, and any runtime that inlines functions runs the model.
   }];
   let options = [
     Option<"form", "form", "std::string", "\"standard\"",
@@ -31,20 +31,24 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
 }
 
 def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
-  let summary = "each raised op's form and its decomposition as outputs, to be compared";
+  let summary = "output the form and the decomposition of each raised op, to compare them";
   let description = [{
-    Lowers every raised op by its form, and beside it, over the same operands, by
-    its decomposition: what recognition says that the form computes. Both become
-    graph outputs, `basin.form.<op>.<result>` and `basin.meaning.<op>.<result>`;
-    with `exact` the decomposition in f64, too: `basin.exact.<op>.<result>`, and what
-    a layer norm centres, `basin.centred.<op>.0`, with its `epsilon`. The
-    model's metadata (`basin.forms`) is a JSON list with an op's `name`, `kind`, the
-    `precision` that its form computes in and the names of these outputs, or the `reason` why it has none (it stands in a
-    subgraph or function, or its layout or mask has no decomposition), or the
-    `contradiction` of its types to what it is said to mean.
+    Lowers every raised op as its form and, over the same operands, as its
+    decomposition, which recognition takes the form to mean. The results of both
+    become graph outputs, `basin.form.<op>.<result>` and
+    `basin.meaning.<op>.<result>`. With `exact` there are further outputs:
+    `basin.exact.<op>.<result>` for the decomposition in f64, and
+    `basin.centred.<op>.0` for the value that a layer norm centres.
 
-    The model's own outputs stay what they were. Run `convert-onnx-to-sink`
-    before; an op without a form is left alone.
+    The model's metadata (`basin.forms`) is a JSON list with an entry for each op. It
+    has the op's `name` and `kind`, and then the names of these outputs, the
+    `precision` that its form computes in and, beside `centred`, the `epsilon`. An op
+    without such outputs has a `reason` instead (it is in a subgraph or function, or
+    its layout or mask has no decomposition), or a `contradiction` between its types
+    and its meaning.
+
+    The model's own outputs stay as they were. Run `convert-onnx-to-sink` before. An
+    op without a form is left alone.
   }];
   let options = [
     Option<"exact", "exact", "bool", "false", "the decomposition in f64 as well">,

@@ -35,7 +35,7 @@ void KernelDialect::initialize() {
 }
 
 //===----------------------------------------------------------------------===//
-// Parts
+// Parts of a contract
 //===----------------------------------------------------------------------===//
 
 ArgumentAttr ContractAttr::find(StringRef name) const {
@@ -75,7 +75,7 @@ static void printPart(AsmPrinter &os, ArgumentAttr argument) {
     os << " strided";
 }
 
-/// A text; as an attribute it could have a type behind a colon.
+/// Parses a string. Parsed as an attribute, it could have a type after a colon.
 static ParseResult parseText(AsmParser &parser, StringAttr &out) {
   std::string text;
   if (parser.parseString(&text))
@@ -286,7 +286,7 @@ LogicalResult ContractAttr::verify(EmitError emitError, ArrayRef<ArgumentAttr> a
   return success();
 }
 
-/// The contract against the function that it stands on, before and after it is lowered.
+/// Checks the contract against its function, which may be lowered or not.
 static LogicalResult checkFunction(FunctionOpInterface function, ContractAttr contract) {
   ArrayRef<Type> types = function.getArgumentTypes();
   if (types.size() != contract.getArguments().size())

@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace basin::onnx;
 
 //===----------------------------------------------------------------------===//
-// Between types and dims
+// Conversions between types and dims
 //===----------------------------------------------------------------------===//
 
 TensorInfo basin::onnx::getTensorInfo(Type type) {
@@ -104,7 +104,7 @@ Type basin::onnx::mergeTypes(Type preferred, Type other) {
     return other;
   TensorInfo a = getTensorInfo(preferred), b = getTensorInfo(other);
   if (!a.element || !b.element)
-    // Sequences and the like are compared by kind: no rule refines them.
+    // Sequences and the like are only compared by kind, because no rule refines them.
     return preferred.getTypeID() == other.getTypeID() ? preferred : Type();
   if (a.element != b.element)
     return {};
@@ -163,7 +163,7 @@ Dim basin::onnx::multiplyDims(const Dim &a, const Dim &b) {
 }
 
 Dim basin::onnx::multiplyDims(ArrayRef<Dim> dims) {
-  // A zero anywhere settles the product, so it goes before unknown factors.
+  // A zero anywhere makes the product 0, even if other factors are unknown.
   if (llvm::any_of(dims, [](const Dim &dim) { return dim.is(0); }))
     return 0;
   Dim product = 1;

@@ -47,7 +47,8 @@ RankedTensorType basin::onnx::getElementsType(Attribute value) {
   return typed ? dyn_cast<RankedTensorType>(typed.getType()) : RankedTensorType();
 }
 
-/// Calls `visit` with each element's bits; false if they cannot be had.
+/// Calls `visit` with the bits of each element. Returns false if they cannot be read or `visit`
+/// does.
 static bool forEachElement(Attribute value, RankedTensorType type, Operation *from,
                            function_ref<bool(const APInt &)> visit) {
   unsigned bits = getElementBits(type.getElementType());
@@ -72,7 +73,7 @@ static bool forEachElement(Attribute value, RankedTensorType type, Operation *fr
 
 static RankedTensorType getReadableType(Attribute value, size_t maxElements) {
   RankedTensorType type = getElementsType(value);
-  // The dims are tested one by one: their product may overflow.
+  // getRawByteSize comes first, because it fails if the product of the dims overflows.
   if (!type || !type.hasStaticShape() || !getRawByteSize(type.getShape(), type.getElementType()) ||
       uint64_t(type.getNumElements()) > maxElements)
     return {};

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Mappings stand in a list that only grows: the signal handler walks it without
-// a lock, and a slot whose mapping is gone is used again. The handler calls
-// nothing but mmap, a system call, and stores to atomics.
+// Mappings are in a list that only grows, so the signal handler can walk it without a lock. The
+// slot of a mapping that is gone is used again. The handler calls nothing but sysconf and mmap, and
+// stores to atomics.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,9 +36,9 @@ using llvm::StringRef;
 namespace {
 struct Mapping {
   std::atomic<uintptr_t> begin{0};
-  std::atomic<uintptr_t> end{0}; // 0: the slot is free
+  std::atomic<uintptr_t> end{0}; // 0 if the slot is free
   std::atomic<bool> hasLost{false};
-  std::string path; // under the lock
+  std::string path; // guarded by `lock`
   Mapping *next = nullptr;
 };
 } // namespace
@@ -46,17 +46,17 @@ struct Mapping {
 static std::mutex lock;
 static std::atomic<Mapping *> mappings{nullptr};
 static std::atomic<unsigned> numLost{0};
-static std::string *lastLost = nullptr; // under the lock
+static std::string *lastLost = nullptr; // guarded by `lock`
 static struct sigaction previous;
 
-/// What would have happened without this file.
+/// Does what would have happened without this file.
 static void passOn(int signal, siginfo_t *info, void *context) {
   if (previous.sa_flags & SA_SIGINFO) {
     previous.sa_sigaction(signal, info, context);
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   } else {
-    // The access is repeated on return, and then ends the process.
+    // The access is repeated when the handler returns, and then ends the process.
     ::signal(signal, SIG_DFL);
   }
 }
@@ -124,7 +124,7 @@ static void leave(Mapping *slot) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Part of a file; what stands before `skip` is there to begin at a page.
+/// A part of a file. A mapping must begin at a page, so it has `skip` bytes before the part.
 class MappedBuffer : public llvm::MemoryBuffer {
 public:
   MappedBuffer(void *base, size_t skip, size_t length, StringRef path)
@@ -183,7 +183,7 @@ static Buffer readPiece(int file, StringRef path, uint64_t offset, size_t length
 Buffer basin::onnx::mapFile(StringRef path, uint64_t offset, std::optional<uint64_t> length) {
   constexpr uint64_t kSmall = 1 << 16;
   std::string name = path.str();
-  // A pipe is not waited for: it is refused below.
+  // O_NONBLOCK keeps open from waiting for the writer of a pipe. Pipes are refused below.
   Descriptor file(llvm::sys::RetryAfterSignal(-1, ::open, name.c_str(),
                                               O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status;

@@ -28,13 +28,13 @@ NodeSchema::NodeSchema(StringRef opType, StringRef domain, std::initializer_list
     else if (!name.ends_with("?"))
       ++minInputs;
   }
-  // No operator takes a list of nothing as all of its operands.
+  // Operators with only a list of operands need at least one.
   if (variadicInputs && this->inputs.size() == 1)
     minInputs = 1;
   variadicOutputs = !this->outputs.empty() && this->outputs.back().ends_with("*");
 }
 
-/// Results that an op must have; a list is never empty.
+/// Returns the number of results that an op must have. A list of results is never empty.
 static size_t countRequiredOutputs(const NodeSchema &schema) {
   return llvm::count_if(schema.outputs, [](StringRef name) { return !name.ends_with("?"); });
 }
@@ -76,7 +76,7 @@ bool basin::onnx::fitsTypedOp(RegisteredOperationName name, const NodeSchema &sc
 }
 
 //===----------------------------------------------------------------------===//
-// What the typed ops share
+// Functions that typed ops share
 //===----------------------------------------------------------------------===//
 
 Value basin::onnx::getInputOrNull(Operation *op, unsigned index) {
@@ -104,7 +104,7 @@ SmallVector<StringAttr> basin::onnx::getSchemaRegionNames(Operation *op, const N
                                 [&](StringRef name) { return b.getStringAttr(name); });
 }
 
-/// A region of a node is one block that ends in `onnx.return`.
+/// Each region of a node must be one block that ends in `onnx.return`.
 static LogicalResult verifySubgraphs(Operation *op) {
   for (Region &region : op->getRegions())
     if (!region.hasOneBlock() || region.front().empty() || !isa<ReturnOp>(region.front().back()))
@@ -113,7 +113,7 @@ static LogicalResult verifySubgraphs(Operation *op) {
   return success();
 }
 
-/// "2", "3 to 5", "1 or more".
+/// Returns "2", "3 to 5" or "1 or more".
 static std::string describeCount(size_t least, size_t most, bool isOpen) {
   std::string text = std::to_string(least);
   if (isOpen)

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Small tensors become `dense` attributes, which read well; all others are
-// resources over memory that somebody keeps: the mapped model, a file slice.
+// Small tensors become `dense` attributes, which are easy to read. All others are resources over
+// memory that an owner keeps alive, such as the mapped model or a part of a file.
 //
 //===----------------------------------------------------------------------===//
 
@@ -120,7 +120,7 @@ std::optional<uint64_t> basin::onnx::getRawByteSize(ArrayRef<int64_t> shape, Typ
     return std::nullopt;
   uint64_t count = 1;
   bool overflow = false;
-  // A zero anywhere makes the tensor empty, whatever the others multiply to.
+  // A zero anywhere makes the tensor empty, even if the other dims overflow.
   if (!llvm::is_contained(shape, 0))
     for (int64_t dim : shape) {
       if (dim < 0)
@@ -218,7 +218,7 @@ Attribute basin::onnx::stripTensorInfo(Attribute value) {
   return value;
 }
 
-/// A `dense` keeps one element of a splat and packs booleans: spread them out.
+/// Spreads a `dense` out, because it keeps only one element of a splat and packs booleans.
 static TensorBytes spreadDense(DenseElementsAttr dense) {
   auto owner = std::make_shared<std::vector<char>>();
   if (dense.getElementType().isInteger(1)) {
@@ -253,7 +253,8 @@ FailureOr<TensorBytes> basin::onnx::getTensorBytes(Attribute value, Operation *f
   return failure();
 }
 
-/// Types that `dense` stores as `raw_data` does and prints as numbers.
+/// Returns whether `dense` stores the type as `raw_data` does (after booleans are converted) and
+/// prints it as numbers.
 static bool isDenseElementType(Type type) {
   if (type.isInteger(1) || type.isF32() || type.isF64() || type.isF16() || type.isBF16())
     return true;
@@ -266,7 +267,7 @@ TypedAttr basin::onnx::makeElements(RankedTensorType type, ArrayRef<char> bytes,
   constexpr int64_t kInline = 16;
   Type elementType = type.getElementType();
   if (type.getNumElements() <= kInline && isDenseElementType(elementType)) {
-    // A byte other than 0 and 1 is no boolean that `dense` can hold.
+    // A boolean in `dense` cannot be a byte other than 0 and 1.
     bool canonical =
         !elementType.isInteger(1) || llvm::all_of(bytes, [](char c) { return c == 0 || c == 1; });
     if (canonical && elementType.isInteger(1)) {

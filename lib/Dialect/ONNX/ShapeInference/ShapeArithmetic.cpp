@@ -51,7 +51,7 @@ ShapeEntry basin::onnx::multiplyEntries(const ShapeEntry &a, const ShapeEntry &b
 ShapeEntry basin::onnx::divideEntries(const ShapeEntry &a, const ShapeEntry &b) {
   if (b.is(1))
     return a;
-  // Negative integer division is rounded differently by different runtimes.
+  // Runtimes round negative quotients of integers differently.
   if (a.constant && b.constant && *a.constant >= 0 && *b.constant > 0)
     return *a.constant / *b.constant;
   return {};
@@ -76,7 +76,7 @@ ShapeEntry basin::onnx::compareEqual(const ShapeEntry &a, const ShapeEntry &b) {
     return *a.constant == *b.constant;
   if (a.isKnown() && a == b)
     return 1;
-  // A size is never -1: exporters test an Expand target for that placeholder.
+  // A size is never -1. Exporters compare the target of an Expand with that placeholder.
   bool differs =
       (a.symbol && b.constant && *b.constant < 0) || (b.symbol && a.constant && *a.constant < 0);
   return differs ? ShapeEntry(0) : ShapeEntry();

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Arithmetic on entries of shape values. A result is unknown unless it holds
-// for each size that a symbol may stand for.
+// Arithmetic on entries of shape values. A result is unknown unless it holds for every size that a
+// symbol may stand for.
 //
 //===----------------------------------------------------------------------===//
 

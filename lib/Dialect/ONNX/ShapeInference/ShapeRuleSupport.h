@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the shape rules share: reading attributes and operands, and the
-// diagnostics for operands that contradict each other.
+// Functions that shape rules share. They read attributes and operands, and report operands that
+// contradict each other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,7 @@ namespace basin::onnx::infer {
 
 using Ints = llvm::SmallVector<int64_t>;
 
-/// What is known of operand `index`; nothing of one that is absent.
+/// Returns what is known about operand `index`, which is nothing if it is absent.
 inline TensorInfo getInput(mlir::Operation *op, unsigned index) {
   return getTensorInfo(getInputOrNull(op, index));
 }
@@ -31,36 +31,36 @@ inline TensorInfo getInput(mlir::Operation *op, unsigned index) {
 /// Sets the type of result `index` if the node has that result.
 void setResult(mlir::Operation *op, Types &types, unsigned index, const TensorInfo &info);
 
-/// An integer attribute, or `otherwise`.
+/// Returns an integer attribute, or `otherwise` if it is absent.
 int64_t getIntAttr(mlir::Operation *op, llvm::StringRef name, int64_t otherwise);
 
-/// A list that old opsets keep in an attribute and newer ones in an operand.
+/// A list that is an attribute in old opsets and an operand in newer ones.
 struct IntList {
   bool present = false;
-  std::optional<Ints> values;  // missing where the operand is no constant
+  std::optional<Ints> values;  // nothing if the operand is no constant
   std::optional<int64_t> size; // may be known even then
 };
 IntList getIntList(mlir::Operation *op, llvm::StringRef attr, unsigned operand);
 
-/// `axis` counted from the front; fails, with a diagnostic, outside `rank`.
+/// Returns `axis` counted from the front. Fails with a diagnostic if `rank` dims do not have it.
 llvm::FailureOr<int64_t> normalizeAxis(mlir::Operation *op, int64_t axis, int64_t rank);
-/// All of them; fails on repeated ones as well.
+/// Normalizes each axis, and also fails if one is repeated.
 llvm::FailureOr<Ints> normalizeAxes(mlir::Operation *op, llvm::ArrayRef<int64_t> axes,
                                     int64_t rank);
 
-/// The element type that operands `first` to `last` share; null if none is
-/// known. Fails if two differ.
+/// Returns the element type that operands `first` to `last` share, or null if none is known. Fails
+/// if two differ.
 llvm::FailureOr<mlir::Type> getCommonElement(mlir::Operation *op, unsigned first, unsigned last);
 
-/// Both dims merged; fails if they are static and differ. `what` names them.
+/// Merges both dims. Fails if they are static and differ, with a message that calls them `what`.
 llvm::FailureOr<Dim> requireEqual(mlir::Operation *op, const Dim &a, const Dim &b,
                                   const llvm::Twine &what);
 
-/// The broadcast shape of operands; missing where a rank is unknown.
+/// Returns the shape to which the operands broadcast, or nothing if a rank is unknown.
 llvm::FailureOr<std::optional<Dims>> broadcastAll(mlir::Operation *op,
                                                   llvm::ArrayRef<TensorInfo> operands);
 
-/// Fails unless `info`'s rank is unknown or `rank`.
+/// Fails unless the rank of `info` is unknown or equal to `rank`.
 llvm::LogicalResult requireRank(mlir::Operation *op, const TensorInfo &info, int64_t rank,
                                 const llvm::Twine &what);
 

@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attention of ONNX and of ONNX Runtime. B is the batch, S the query's length,
-// L the new keys', P the cache's, N the query heads, M the key heads, D and V
-// the head sizes of keys and values.
+// Attention of ONNX and of ONNX Runtime. In shapes B is the batch, S the length of the query, N the
+// number of query heads, M that of key heads, D the head size of keys and V that of values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +26,8 @@ struct Heads {
 };
 } // namespace
 
-/// `head count` may be 0: unknown.
+/// Reads operand `index`, whose number of heads is `count`, or unknown if that is 0. Returns
+/// nothing if the operand's rank is unknown.
 static FailureOr<std::optional<Heads>> readHeads(Operation *op, unsigned index, int64_t count) {
   TensorInfo info = getInput(op, index);
   if (!info.hasRank())
@@ -56,7 +56,7 @@ static FailureOr<std::optional<Heads>> readHeads(Operation *op, unsigned index, 
 // ai.onnx
 //===----------------------------------------------------------------------===//
 
-/// The length of keys with those of the cache.
+/// Returns the length of the keys (or values) including those of the cache.
 static Dim addCache(Operation *op, unsigned pastIndex, const Dim &length) {
   if (!getInputOrNull(op, pastIndex))
     return length;
@@ -106,8 +106,7 @@ LogicalResult infer::attention(Operation *op, Types &types) {
 // com.microsoft
 //===----------------------------------------------------------------------===//
 
-/// One matrix makes queries, keys and values: weights [hidden, 2 * N * D + N *
-/// V].
+/// One matrix [hidden, 2 * N * D + N * V] computes queries, keys and values.
 LogicalResult infer::msAttention(Operation *op, Types &types) {
   TensorInfo query = getInput(op, 0), weights = getInput(op, 1);
   setResult(op, types, 0, {query.element, std::nullopt});
@@ -128,8 +127,7 @@ LogicalResult infer::msAttention(Operation *op, Types &types) {
   int64_t heads = getIntAttr(op, "num_heads", 0);
   Dim length = query[1];
   if (getInputOrNull(op, 4)) {
-    // A shared buffer keeps its full length; the valid part is known at run
-    // time.
+    // A shared buffer keeps its full length. Its valid part is only known at run time.
     TensorInfo past = getInput(op, 4);
     bool shared = getIntAttr(op, "past_present_share_buffer", 0) != 0;
     Dim pastLength = past.hasRank() && past.rank() == 5 ? past[3] : Dim();
@@ -148,7 +146,7 @@ LogicalResult infer::msMultiHeadAttention(Operation *op, Types &types) {
   setResult(op, types, 0, {query.element, std::nullopt});
   if (!query.hasRank())
     return success();
-  // Queries, keys and values may come packed: [B, S, N, 3, D].
+  // Queries, keys and values may be packed into one operand [B, S, N, 3, D].
   bool packed = query.rank() == 5;
   if (query.rank() != 3 && !packed)
     return op->emitOpError("expected a query of rank 3 or 5, but got ") << toString(*query.dims);
@@ -156,14 +154,14 @@ LogicalResult infer::msMultiHeadAttention(Operation *op, Types &types) {
   if (packed)
     hidden = multiplyDims(query[2], query[4]);
   else if (!getInputOrNull(op, 2))
-    hidden = query[2]; // keys and values packed: heads as large as the query's
+    hidden = query[2]; // keys and values are packed, with heads as large as the query's
   else if (value.hasRank() && value.rank() == 3)
     hidden = value[2];
   else if (value.hasRank() && value.rank() == 4)
     hidden = multiplyDims(value[1], value[3]);
   setResult(op, types, 0, {query.element, Dims{query[0], query[1], hidden}});
 
-  // The cache's length is a run-time matter where a buffer is shared.
+  // If a buffer is shared, the length of the cache is only known at run time.
   Dim length;
   bool noCache = !getInputOrNull(op, 6) && !getInputOrNull(op, 8);
   if (packed)
@@ -193,7 +191,7 @@ LogicalResult infer::msGroupQueryAttention(Operation *op, Types &types) {
     return success();
   if (failed(requireRank(op, query, 3, "a query")))
     return failure();
-  // Without a key the query holds all three: N + 2 M heads.
+  // Without a key, the query holds queries, keys and values: N + 2 M heads.
   bool packed = !getInputOrNull(op, 1);
   int64_t columns = packed ? heads + 2 * keyHeads : heads;
   bool countsKnown = heads > 0 && keyHeads > 0 && heads < (1 << 20) && keyHeads < (1 << 20);
@@ -212,7 +210,7 @@ LogicalResult infer::msGroupQueryAttention(Operation *op, Types &types) {
     else if (!quantized)
       present.element = query.element;
     Dim last = hasPast && past.hasRank() && past.rank() == 4 ? past[3] : quantized ? Dim() : size;
-    // The length is the buffer's or the sum, as the caller binds them.
+    // The length is that of the buffer or the sum, depending on what the caller binds.
     present.dims = Dims{query[0], keyHeads > 0 ? Dim(keyHeads) : Dim(), Dim(), last};
     setResult(op, types, result, present);
   }

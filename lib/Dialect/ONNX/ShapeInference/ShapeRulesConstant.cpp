@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Values made from attributes and shapes.
+// Rules of ops that make values from attributes and shapes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,7 +73,7 @@ LogicalResult infer::eyeLike(Operation *op, Types &types) {
   return success();
 }
 
-/// The number of elements of a Range over integers.
+/// Returns the number of elements of a Range over integers.
 static Dim countIntegers(const ShapeEntry &start, const ShapeEntry &limit,
                          const ShapeEntry &delta) {
   if (start.is(0) && delta.is(1))

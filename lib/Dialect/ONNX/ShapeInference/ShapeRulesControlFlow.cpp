@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Ops with subgraphs. A value that a Loop or Scan carries may change its shape
-// from one iteration to the next: the body knows its element type, and what the
-// model states. What an iteration gives besides is stacked along a new axis.
+// Rules of ops with subgraphs. A value that a Loop or Scan carries may change its shape from one
+// iteration to the next, so the body only knows its element type and what the model states. The
+// other results of an iteration are stacked along a new axis.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,7 @@ static OperandRange getYields(Operation *op, unsigned region = 0) {
 // If
 //===----------------------------------------------------------------------===//
 
-/// If: what holds of both branches' results.
+/// The results of an If have what is known about the results of both branches.
 LogicalResult infer::subgraphs(Operation *op, Types &types) {
   types.assign(op->getNumResults(), Type());
   if (op->getNumRegions() != 2)
@@ -49,14 +49,14 @@ LogicalResult infer::subgraphs(Operation *op, Types &types) {
 }
 
 //===----------------------------------------------------------------------===//
-// What Loop and Scan share
+// Functions that Loop and Scan share
 //===----------------------------------------------------------------------===//
 
 static Type getUnranked(Type element) {
   return element ? UnrankedTensorType::get(element) : Type();
 }
 
-/// The shape of a carried value after any number of iterations.
+/// Returns the shape of a carried value after any number of iterations.
 static std::optional<Dims> joinCarried(const TensorInfo &initial, const TensorInfo &input,
                                        const TensorInfo &output) {
   if (!initial.hasRank() || !output.hasRank() || initial.rank() != output.rank())
@@ -64,7 +64,7 @@ static std::optional<Dims> joinCarried(const TensorInfo &initial, const TensorIn
   bool inputKnown = input.hasRank() && input.rank() == output.rank();
   Dims dims;
   for (int64_t i = 0; i < output.rank(); ++i) {
-    // A dim that each iteration leaves as it finds it stays what it was.
+    // If no iteration changes a dim, it keeps its initial size.
     bool invariant = inputKnown && input[i].isSymbol() && input[i].provablyEquals(output[i]);
     dims.push_back(invariant ? initial[i] : joinDim(initial[i], output[i]));
   }
@@ -85,8 +85,8 @@ static FailureOr<Type> inferCarried(Operation *op, unsigned index, Type initial,
   return makeTensorType(element, joinCarried(first, getTensorInfo(input), next));
 }
 
-/// What every iteration gives, along a new axis. Where there is none to measure,
-/// runtimes make up the sizes that the model does not state, so names go.
+/// Returns the type of an output that is stacked along a new axis. Without any iteration, runtimes
+/// make up the sizes that the model does not state, so names of dims cannot be kept.
 static FailureOr<Type> stackOutputs(Operation *op, Type output, int64_t axis, const Dim &length) {
   TensorInfo info = getTensorInfo(output);
   if (!info.hasRank())
@@ -120,8 +120,8 @@ static LogicalResult checkResults(Operation *op, size_t carried) {
 // Loop
 //===----------------------------------------------------------------------===//
 
-/// A body takes the iteration's number, the condition and the carried values,
-/// and yields a condition, the carried values and what is stacked.
+/// A body takes the number of the iteration, the condition and the carried values. It yields a
+/// condition, the carried values and the values to stack.
 static OperandRange getInitials(LoopOp op) {
   return op->getOperands().drop_front(std::min(op->getNumOperands(), 2u));
 }
@@ -157,17 +157,16 @@ LogicalResult infer::loop(Operation *op, Types &types) {
 // Scan
 //===----------------------------------------------------------------------===//
 
-/// Before opset 9 a Scan had a batch axis and lengths of sequences.
+/// Before opset 9 a Scan has a batch axis and lengths of sequences.
 static bool isBatchedScan(Operation *op) { return getOpsetVersion(op) < 9; }
 
-/// The states' number; nothing where the attributes cannot be right.
+/// Returns the number of states, or nothing if the attributes are wrong.
 static std::optional<size_t> countStates(Operation *op) {
   int64_t inputs = op->getNumOperands(), scanned = getIntAttr(op, "num_scan_inputs", 0);
   return scanned < 1 || scanned > inputs ? std::nullopt : std::optional<size_t>(inputs - scanned);
 }
 
-/// Axis `index` of a list of `count`; 0 without a list, nothing where the list
-/// is too short.
+/// Returns entry `index` of the list of axes, 0 if there is no list, or nothing if it is too short.
 static std::optional<int64_t> getScanAxis(Operation *op, StringRef name, size_t index) {
   auto axes = op->getAttrOfType<DenseI64ArrayAttr>(name);
   if (!axes)
@@ -185,7 +184,7 @@ void ScanOp::inferArgumentTypes(Types &types) {
       types.push_back(getUnranked(info.element));
       continue;
     }
-    // The rule reports an axis that is none.
+    // The shape rule reports an axis that is out of range.
     std::optional<int64_t> axis = getScanAxis(*this, "scan_input_axes", i - *states);
     if (!axis || *axis < -info.rank() || *axis >= info.rank()) {
       types.push_back(getUnranked(info.element));
@@ -212,7 +211,7 @@ static LogicalResult checkScan(Operation *op) {
   return success();
 }
 
-/// The length that all scanned inputs have.
+/// Returns the length that all scanned inputs share.
 static FailureOr<Dim> readLength(Operation *op, size_t states) {
   Dim length;
   for (size_t i = states; i < op->getNumOperands(); ++i) {

@@ -6,12 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Conv: X [N, C, spatial...], W [M, C / group, kernel...], B [M] give
-// [N, M, spatial...], each spatial size the number of places of its window:
-//
+// Conv of X [N, C, spatial...] by W [M, C / group, kernel...] and B [M] gives [N, M, spatial...].
+// Each spatial size is the number of places of the window:
 //   SAME_UPPER, SAME_LOWER   ceil(size / stride)
 //   else                     floor((size + pads - extent) / stride) + 1
-//
 // where extent = (kernel - 1) * dilation + 1.
 //
 //===----------------------------------------------------------------------===//
@@ -35,8 +33,8 @@ struct Window {
 };
 } // namespace
 
-/// An attribute of `count` integers of at least `least`, or that many of
-/// `otherwise`.
+/// Returns an attribute of `count` integers, or `count` times `otherwise` if it is absent. Fails if
+/// it has another length or an integer below `least`.
 static FailureOr<Ints> readInts(Operation *op, StringRef name, int64_t count, int64_t least,
                                 int64_t otherwise) {
   auto attr = op->getAttrOfType<DenseI64ArrayAttr>(name);
@@ -97,7 +95,7 @@ static FailureOr<SmallVector<Window>> readWindows(Operation *op, const TensorInf
   return windows;
 }
 
-/// The number of the window's places along a dim.
+/// Returns the number of places of the window along a dim.
 static FailureOr<Dim> slide(Operation *op, const Dim &dim, const Window &window) {
   if (window.same) {
     if (window.stride == 1)
@@ -112,7 +110,7 @@ static FailureOr<Dim> slide(Operation *op, const Dim &dim, const Window &window)
     return Dim();
   if (!dim.isStatic())
     return window.stride == 1 && pads == extent - 1 ? dim : Dim();
-  // What a kernel gives on nothing is the runtime's choice.
+  // Runtimes differ in the size that a kernel gives for an empty dim.
   if (dim.is(0) || llvm::AddOverflow(dim.size, pads, padded))
     return Dim();
   if (padded < extent) {
@@ -123,7 +121,7 @@ static FailureOr<Dim> slide(Operation *op, const Dim &dim, const Window &window)
   return Dim((padded - extent) / window.stride + 1);
 }
 
-/// The result's channels, after the checks of all three operands' channels.
+/// Checks the channels of all three operands and returns those of the result.
 static FailureOr<Dim> readChannels(Operation *op, const TensorInfo &x, const TensorInfo &weights,
                                    const TensorInfo &bias) {
   int64_t group = getIntAttr(op, "group", 1);

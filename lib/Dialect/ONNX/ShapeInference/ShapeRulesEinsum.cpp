@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Einsum: a size for each label, from the operands whose term has it, then the
-// output's term. A size of 1 gives way to another, as runtimes broadcast labels
-// as numpy does. An operand of unknown rank says nothing of its labels, but
-// still lets a 1 give way.
+// Einsum first finds a size for each label, from the operands whose terms have it, and then reads
+// the output's term. A size of 1 gives way to another one, because runtimes broadcast labels as
+// numpy does. An operand of unknown rank has unknown sizes for its labels, and a 1 of another
+// operand gives way to those as well.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +26,7 @@ using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
 namespace {
-/// "ab...c": labels, and how many stand before the ellipsis if there is one.
+/// A term "ab...c": its labels, and how many of them precede the ellipsis if there is one.
 struct Term {
   SmallString<8> labels;
   std::optional<size_t> ellipsis;
@@ -39,7 +39,7 @@ struct Equation {
 
 struct Sizes {
   std::array<std::optional<Dim>, 128> labels;
-  /// Missing where a term with an ellipsis has an operand of unknown rank.
+  /// Nothing if an operand of unknown rank has an ellipsis in its term.
   std::optional<Dims> ellipsis = Dims();
 };
 } // namespace
@@ -93,7 +93,7 @@ static FailureOr<Equation> parseEquation(Operation *op, StringRef text) {
   return equation;
 }
 
-/// Without "->": the ellipsis, then the labels that occur once, in order.
+/// Without "->" the output is the ellipsis and then the labels that occur once, in order.
 static Term deduceOutput(const Equation &equation) {
   Term output;
   std::array<unsigned, 128> counts = {};
@@ -109,7 +109,7 @@ static Term deduceOutput(const Equation &equation) {
   return output;
 }
 
-/// numpy puts "B" before "a", runtimes may put it after.
+/// numpy puts "B" before "a", but runtimes may put it after.
 static bool isOrderAmbiguous(const Term &output) {
   return llvm::any_of(output.labels, llvm::isUpper) && llvm::any_of(output.labels, llvm::isLower);
 }

@@ -14,7 +14,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-/// Any value, a sequence through Identity too.
+/// The result has the operand's type, which need not be a tensor: Identity takes sequences as well.
 LogicalResult infer::same(Operation *op, Types &types) {
   types.assign(op->getNumResults(), Type());
   Value input = getInputOrNull(op, 0);
@@ -26,7 +26,7 @@ LogicalResult infer::same(Operation *op, Types &types) {
 LogicalResult infer::sameAsFirst(Operation *op, Types &types) {
   TensorInfo info = getInput(op, 0);
   if (isa<RMSNormalizationOp>(op)) {
-    // The schema gives the result the scale's type, `onnx` gives it the data's.
+    // By the schema the result has the scale's type, but `onnx` gives it the data's.
     Type scale = getInput(op, 1).element;
     if (scale && scale != info.element)
       info.element = {};
@@ -48,7 +48,7 @@ static FailureOr<std::optional<Dims>> broadcastOperands(Operation *op) {
 }
 
 LogicalResult infer::broadcast(Operation *op, Types &types) {
-  // The exponent has a type of its own.
+  // The exponent of a Pow has a type of its own.
   bool isPow = isa<PowOp>(op);
   auto element = getCommonElement(op, 0, isPow ? 0 : op->getNumOperands());
   auto dims = broadcastOperands(op);

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The table of rules by name, what they share, and the short ones.
+// The table of rules by operator name, the functions that they share, and the short rules.
 //
 //===----------------------------------------------------------------------===//
 
@@ -94,7 +94,8 @@ static void broadcastBoth(Operation *op, Types &types) {
   setResult(op, types, 0, out);
 }
 
-/// RandomNormalLike and its like: the operand's shape, its type unless told.
+/// RandomNormalLike and its like give the operand's shape, and its type unless `dtype` says
+/// another.
 static void randomLike(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
   setResult(op, types, 0, {getNodeType(op, "dtype", input.element), input.dims});
@@ -113,7 +114,7 @@ static void randomOf(Operation *op, Types &types) {
 // Reductions, selections
 //===----------------------------------------------------------------------===//
 
-/// Those without a typed op: ReduceL1, ReduceLogSum, ReduceLogSumExp.
+/// Reductions without a typed op: ReduceL1, ReduceLogSum, ReduceLogSumExp.
 static void reduceAny(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0), out{input.element, std::nullopt};
   bool keep = getNodeInt(op, "keepdims", 1) != 0;
@@ -178,7 +179,7 @@ static void qLinearMatMul(Operation *op, Types &types) {
             {getInput(op, 7).element, multiplyDimsOf(getInput(op, 0), getInput(op, 3))});
 }
 
-/// LSTM, GRU, RNN: [sequence, directions, batch, hidden], and the last states.
+/// LSTM, GRU and RNN return [sequence, directions, batch, hidden] and the last states.
 static void recurrent(Operation *op, Types &types) {
   TensorInfo x = getInput(op, 0), w = getInput(op, 1);
   int64_t size = getNodeInt(op, "hidden_size", -1);
@@ -244,8 +245,8 @@ static llvm::StringMap<Rule> makeTable() {
   return table;
 }
 
-/// Whether an attribute's value is not known: it is the caller's of a function,
-/// or a field that this version does not read.
+/// Returns whether the value of an attribute is unknown, because a function's caller gives it or
+/// because it is a field that this version does not read.
 static bool hasOpenAttr(Operation *op) {
   auto node = dyn_cast<NodeOp>(op);
   return node && llvm::any_of(node.getAttrs(), [](NamedAttribute attr) {

@@ -6,12 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Resizing and sampling of images: x [N, C, spatial...].
-//
-//   Resize, Upsample   sizes as told, else floor(size * scale)
+// Resizing and sampling of images x [N, C, spatial...].
+//   Resize, Upsample   the sizes of the operand, else floor(size * scale)
 //   DepthToSpace       [N, C / b^2, H * b, W * b], SpaceToDepth the reverse
-//   GridSample         spatial sizes of the grid
-//   RoiAlign           one image a region, of the told size
+//   GridSample         the spatial sizes of the grid
+//   RoiAlign           one image for each region, of the size in the attributes
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,8 +26,8 @@ using namespace basin::onnx::infer;
 // Resize
 //===----------------------------------------------------------------------===//
 
-/// Scales as Upsample's attribute (opset 7) or an operand: the second before
-/// Resize of opset 11, else the third.
+/// Reads the scales from Upsample's attribute (opset 7) or from an operand. That is the second
+/// operand before Resize of opset 11, and the third from then on.
 static std::optional<SmallVector<double>> readScales(Operation *op, Value operand) {
   if (auto list = dyn_cast_or_null<DenseF32ArrayAttr>(getNodeAttr(op, "scales")))
     return SmallVector<double>(list.asArrayRef().begin(), list.asArrayRef().end());
@@ -37,7 +36,7 @@ static std::optional<SmallVector<double>> readScales(Operation *op, Value operan
   return value ? readFloatElements(value, operand.getDefiningOp(), kMost) : std::nullopt;
 }
 
-/// The axes that sizes and scales are of: all, or those of the attribute.
+/// Returns the axes that the sizes and scales are for: those of the attribute, or all.
 static std::optional<Ints> readAxes(Operation *op, int64_t rank) {
   std::optional<Ints> axes = getNodeInts(op, "axes");
   if (!axes)
@@ -115,7 +114,7 @@ void infer::gridSample(Operation *op, Types &types) {
   setResult(op, types, 0, out);
 }
 
-/// One image for each row of operand `regions`.
+/// Returns the batch and channels of a result with one image for each row of `regions`.
 static Dims regionDims(const TensorInfo &x, const TensorInfo &regions) {
   return {regions.hasRank() && regions.rank() > 0 ? regions[0] : Dim(),
           x.hasRank() && x.rank() > 1 ? x[1] : Dim()};

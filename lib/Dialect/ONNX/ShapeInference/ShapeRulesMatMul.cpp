@@ -14,7 +14,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-/// numpy.matmul: a 1-D operand gets a dim of 1 that the result drops again.
+/// Returns the shape of numpy.matmul. A 1-D operand gets a dim of 1 that the result drops again.
 static FailureOr<std::optional<Dims>> multiplyShapes(Operation *op, TensorInfo a, TensorInfo b) {
   if ((a.hasRank() && a.rank() == 0) || (b.hasRank() && b.rank() == 0)) {
     op->emitOpError("expected operands of rank 1 or more, but got a scalar");
@@ -75,7 +75,7 @@ LogicalResult infer::gemm(Operation *op, Types &types) {
     return failure();
   if (c.hasRank()) {
     std::optional<Dims> joint = broadcastDims(result, *c.dims);
-    // C is broadcast to the product, the product never to C.
+    // C is broadcast to the product, but the product never to C.
     bool widens =
         joint && (joint->size() > 2 || llvm::any_of(llvm::zip(*joint, result), [](auto pair) {
                     return std::get<1>(pair).is(1) && std::get<0>(pair).isStatic() &&

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Operators of com.microsoft that ONNX Runtime's fusions and quantizers write.
-// Shapes are those of its own documentation (ContribOperators.md).
+// Operators of com.microsoft that fusions and quantizers of ONNX Runtime write. The shapes are
+// those of its documentation (ContribOperators.md).
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-/// `info` with the last dim `last`.
+/// Returns `info` with `last` as its last dim.
 static TensorInfo withLast(TensorInfo info, const Dim &last) {
   if (info.hasRank() && info.rank() > 0)
     info.dims->back() = last;
@@ -44,7 +44,7 @@ static void asFirstAndSecondResult(Operation *op, Types &types) {
 // Products
 //===----------------------------------------------------------------------===//
 
-/// Swaps the last two dims; with `batches`, the first dim goes before the last.
+/// Swaps the last two dims if `matrix`. If `batches`, the first dim moves before the last.
 static TensorInfo transposed(TensorInfo info, bool matrix, bool batches) {
   if (!info.hasRank() || info.rank() < 2)
     return info;
@@ -76,7 +76,7 @@ static void plainMatMul(Operation *op, Types &types) {
   setResult(op, types, 0, {a.element, multiplyDimsOf(a, getInput(op, 1))});
 }
 
-/// The product of integers, in the scales' type.
+/// A product of integers that is returned in the type of the scales.
 static void matMulIntegerToFloat(Operation *op, Types &types) {
   setResult(op, types, 0,
             {getInput(op, 2).element, multiplyDimsOf(getInput(op, 0), getInput(op, 1))});
@@ -96,7 +96,7 @@ static void packedMatMul(Operation *op, Types &types) {
 // Quantized elementwise
 //===----------------------------------------------------------------------===//
 
-/// A with scale and zero point, then B.
+/// The operands are A with its scale and zero point, and then B.
 static void qLinearBinary(Operation *op, Types &types) {
   TensorInfo a = getInput(op, 0), b = getInput(op, 3), out{a.element, std::nullopt};
   if (a.hasRank() && b.hasRank())
@@ -115,8 +115,8 @@ static void dequantize(Operation *op, Types &types) {
   setResult(op, types, 0, {getInput(op, 1).element, getInput(op, 0).dims});
 }
 
-/// Rows of a quantized table, in the scales' type; several elements may share
-/// a byte of the last axis.
+/// Takes rows of a quantized table, and returns them in the type of the scales. Several elements
+/// may share a byte of the last axis.
 static void gatherBlockQuantized(Operation *op, Types &types) {
   TensorInfo data = getInput(op, 0), indices = getInput(op, 1);
   TensorInfo out{getInput(op, 2).element, std::nullopt};
@@ -137,7 +137,7 @@ static void gatherBlockQuantized(Operation *op, Types &types) {
 // Embeddings and attention
 //===----------------------------------------------------------------------===//
 
-/// [batch, sequence, hidden], lengths [batch], the sum before the norm.
+/// Returns [batch, sequence, hidden], the lengths [batch], and the sum before the norm.
 static void embed(Operation *op, Types &types, Type element) {
   TensorInfo ids = getInput(op, 0), table = getInput(op, 2), out{element, std::nullopt};
   Dim batch;
@@ -158,7 +158,7 @@ static void qEmbedLayerNorm(Operation *op, Types &types) {
   embed(op, types, getInput(op, 8).element);
 }
 
-/// Weights [hidden, 3 * width] of query, key and value.
+/// The weights [hidden, 3 * width] are those of query, key and value side by side.
 static void packedAttention(Operation *op, Types &types, Type element) {
   TensorInfo out = withLast(getInput(op, 0), divideDim(lastOf(getInput(op, 1)), 3));
   out.element = element;
@@ -179,7 +179,7 @@ static void packedSelfAttention(Operation *op, Types &types) {
     packedAttention(op, types, getInput(op, 0).element);
 }
 
-/// Width of the values where each of the three stands apart.
+/// If query, key and value are separate operands, the result has the width of the values.
 static void decoderAttention(Operation *op, Types &types) {
   TensorInfo query = getInput(op, 0), value = getInput(op, 2);
   bool isApart = value.hasRank() && value.rank() == 3;
@@ -210,7 +210,8 @@ static void biasSplitGelu(Operation *op, Types &types) {
   setResult(op, types, 0, withLast(x, divideDim(lastOf(x), 2)));
 }
 
-/// Channels come last, and where the kernel stands depends on the version.
+/// Channels come last. The place of the kernel's axes in the weights depends on the version, so
+/// spatial sizes stay unknown.
 static void nhwcConv(Operation *op, Types &types) {
   TensorInfo x = getInput(op, 0), weights = getInput(op, 1), out{x.element, std::nullopt};
   if (x.hasRank() && x.rank() >= 3) {
@@ -236,7 +237,7 @@ static llvm::StringMap<Rule> makeTable() {
     for (StringRef name : names)
       table[name] = rule;
   };
-  // Uses that the typed ops do not cover are among them.
+  // Some of these have typed ops, and are here for nodes that those do not cover.
   add(asFirst, {"BiasAdd", "BiasGelu", "BiasSoftmax", "FastGelu", "Gelu", "GroupNorm", "Inverse",
                 "LongformerAttention", "MoE", "QLinearLeakyRelu", "QLinearSigmoid",
                 "QLinearSoftmax", "QMoE", "QuickGelu", "RotaryEmbedding", "Trilu"});

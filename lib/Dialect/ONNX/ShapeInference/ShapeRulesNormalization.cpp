@@ -19,8 +19,8 @@ LogicalResult infer::softmax(Operation *op, Types &types) {
   setResult(op, types, 0, input);
   if (!input.hasRank())
     return success();
-  // Before opset 13 the default is 1 and `rank` is allowed: the input is
-  // flattened into two dims there.
+  // Before opset 13 Softmax flattens its input into two dims at the axis. So the default is 1, and
+  // an axis equal to the rank is allowed.
   bool flattens = getOpsetVersion(op) < 13;
   int64_t axis = getIntAttr(op, "axis", flattens ? 1 : -1);
   if ((flattens && axis == input.rank()) || (input.rank() == 0 && !op->hasAttr("axis")))
@@ -33,7 +33,7 @@ LogicalResult infer::layerNorm(Operation *op, Types &types) {
   TensorInfo output = input;
   if (!isa<LayerNormalizationOp>(op)) {
     Type scale = getInput(op, 1).element;
-    // Whether data or scale gives the type depends on the runtime.
+    // It depends on the runtime whether the data or the scale gives the type.
     if (scale && scale != input.element)
       output.element = {};
   }
@@ -53,7 +53,7 @@ LogicalResult infer::layerNorm(Operation *op, Types &types) {
 }
 
 LogicalResult infer::skipLayerNorm(Operation *op, Types &types) {
-  // The skip may be broadcast to the input, never the reverse.
+  // The skip may be broadcast to the input, but never the reverse.
   setResult(op, types, 0, getInput(op, 0));
   setResult(op, types, 3, getInput(op, 0));
   return success();
@@ -62,7 +62,7 @@ LogicalResult infer::skipLayerNorm(Operation *op, Types &types) {
 LogicalResult infer::batchNorm(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
   setResult(op, types, 0, input);
-  // All others are statistics of a channel, as the operands `mean` and `var`.
+  // All other results are statistics for each channel, like the operands `mean` and `var`.
   Type element = getInput(op, 3).element;
   Dim channels;
   if (input.hasRank() && input.rank() > 1)
@@ -86,7 +86,7 @@ LogicalResult infer::batchNorm(Operation *op, Types &types) {
 LogicalResult infer::dropout(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
   setResult(op, types, 0, input);
-  // The mask had the data's type before opset 10.
+  // Before opset 10 the mask has the data's type.
   Type mask = getOpsetVersion(op) < 10 ? input.element : Builder(op->getContext()).getI1Type();
   setResult(op, types, 1, {mask, input.dims});
   return success();

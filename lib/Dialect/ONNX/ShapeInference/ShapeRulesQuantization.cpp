@@ -14,7 +14,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using namespace basin::onnx::infer;
 
-/// The type that `output_dtype` names; null if it is unset or no type.
+/// Returns the type that `output_dtype` names, or null if it is absent or names no type.
 static Type getOutputType(Operation *op) {
   int64_t code = getIntAttr(op, "output_dtype", 0);
   return llvm::isInt<32>(code) ? getElementType(op->getContext(), int32_t(code)) : Type();
@@ -40,7 +40,7 @@ LogicalResult infer::dequantizeLinear(Operation *op, Types &types) {
   Type element = getOutputType(op);
   if (!element)
     element = getInput(op, 1).element;
-  // Scales had no other type before opset 19.
+  // Before opset 19 the scale can only be f32.
   if (!element && getOpsetVersion(op) < 19 && getOpsetVersion(op) > 0)
     element = Builder(op->getContext()).getF32Type();
   Type data = getInput(op, 0).element, zeroPoint = getInput(op, 2).element;

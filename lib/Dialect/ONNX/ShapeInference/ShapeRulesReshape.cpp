@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rules of ops that keep the elements and change the dims: Reshape, Flatten,
-// Squeeze, Unsqueeze, Transpose, and Expand, whose target is a value too.
+// Rules of ops that keep the elements and change the dims: Reshape, Flatten, Squeeze, Unsqueeze and
+// Transpose, and of Expand, whose target is a value as well.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@ using namespace basin::onnx::infer;
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// A product of sizes: a number and symbols, or unknown.
+/// A product of sizes, which is a number times symbols, or unknown.
 struct Product {
   int64_t factor = 1;
   SmallVector<StringAttr> symbols;
@@ -36,7 +36,7 @@ struct Product {
     else if (!dim.isStatic() || llvm::MulOverflow(factor, dim.size, factor))
       known = false;
   }
-  /// Drops the symbols that both have: equal names are equal sizes.
+  /// Drops the symbols that both have, because equal names are equal sizes.
   static void cancel(Product &a, Product &b) {
     llvm::erase_if(a.symbols, [&](StringAttr name) {
       auto *it = llvm::find(b.symbols, name);
@@ -56,7 +56,7 @@ static Product multiplyAll(ArrayRef<Dim> dims) {
   return product;
 }
 
-/// The one dim that is not given, from the element counts.
+/// Returns the one dim that the target leaves open, from the numbers of elements.
 static FailureOr<Dim> solveForDim(Operation *op, Product data, Product target) {
   if (!data.known || !target.known)
     return Dim();
@@ -83,7 +83,7 @@ static LogicalResult checkElementCounts(Operation *op, Product data, Product tar
          << data.factor << " elements as in the data, but got " << target.factor;
 }
 
-/// Dims of the target; `open` is the entry to solve for, if there is one.
+/// Reads the dims of the target. `open` becomes the entry to solve for, if there is one.
 static LogicalResult readTarget(Operation *op, const ShapeValue &target, const TensorInfo &data,
                                 Dims &dims, std::optional<size_t> &open, bool &solvable) {
   bool copiesZero = getIntAttr(op, "allowzero", 0) == 0;
@@ -95,7 +95,7 @@ static LogicalResult readTarget(Operation *op, const ShapeValue &target, const T
         return op->emitOpError("expected a dim to copy at index ")
                << i << ", but got " << toString(*data.dims);
       dim = data.hasRank() ? data[i] : Dim();
-      // Copied but unknown is not solved for: it would hide a real -1.
+      // A copied dim that is unknown prevents solving for a -1.
       solvable &= !dim.isUnknown();
     } else if (entry.constant && *entry.constant < 0) {
       if (*entry.constant != -1 || inferred)
@@ -105,8 +105,8 @@ static LogicalResult readTarget(Operation *op, const ShapeValue &target, const T
       solvable &= !open;
       open = i;
     } else if (dim.isUnknown()) {
-      // It may be the -1 itself: with no other, the counts give it all the
-      // same.
+      // This entry may be the -1. If it is the only open one, the element counts give its size in
+      // any case.
       solvable &= !open;
       open = i;
     }
@@ -153,7 +153,7 @@ LogicalResult infer::reshape(Operation *op, Types &types) {
 LogicalResult infer::flatten(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0), output{input.element, Dims(2, Dim())};
   if (input.hasRank()) {
-    // One more than the last axis is allowed: all dims go into the rows.
+    // The axis may be one past the last, and then all dims become rows.
     int64_t axis = getIntAttr(op, "axis", 1);
     if (axis < -input.rank() || axis > input.rank())
       return op->emitOpError("expected an axis from ")
@@ -189,7 +189,7 @@ LogicalResult infer::squeeze(Operation *op, Types &types) {
       output.dims = Dims(input.rank() - *axes.size, Dim());
   } else if (input.hasRank() &&
              llvm::all_of(*input.dims, [](const Dim &dim) { return dim.isStatic(); })) {
-    // Without axes every 1 goes; a dynamic dim may be one.
+    // Without axes every dim of 1 is dropped, and a dynamic dim may be one.
     output.dims = Dims();
     llvm::copy_if(*input.dims, std::back_inserter(*output.dims),
                   [](const Dim &dim) { return !dim.is(1); });

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rules of ops that cut and join along axes: Concat, Split, Slice, Pad, Tile.
+// Rules of ops that cut and join along axes: Concat, Split, Slice, Pad and Tile.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,8 +65,8 @@ LogicalResult infer::concat(Operation *op, Types &types) {
 // Split
 //===----------------------------------------------------------------------===//
 
-/// Sizes of parts that nothing states: equal ones, or with `num_outputs` as
-/// equal as can be, the last one smaller.
+/// Returns the sizes of parts that the model does not state. They are equal, but with `num_outputs`
+/// the last one may be smaller.
 static FailureOr<Dims> splitEvenly(Operation *op, const Dim &dim) {
   int64_t count = op->getNumResults();
   if (auto stated = op->getAttrOfType<IntegerAttr>("num_outputs");
@@ -151,7 +151,7 @@ LogicalResult infer::split(Operation *op, Types &types) {
 // Slice
 //===----------------------------------------------------------------------===//
 
-/// Bounds from an attribute (opset 1) or an operand; missing where unknown.
+/// Reads bounds from an attribute (opset 1) or an operand. Nothing if they are unknown.
 static std::optional<ShapeValue> getBounds(Operation *op, StringRef attr, unsigned operand) {
   if (auto ints = op->getAttrOfType<DenseI64ArrayAttr>(attr))
     return ShapeValue(ints.asArrayRef().begin(), ints.asArrayRef().end());
@@ -160,12 +160,12 @@ static std::optional<ShapeValue> getBounds(Operation *op, StringRef attr, unsign
 
 static Dim sliceDim(const Dim &dim, const ShapeEntry &start, const ShapeEntry &end,
                     const ShapeEntry &step) {
-  // Bounds of 2^31 - 1 and up are how exporters write "to the end".
+  // Exporters write "to the end" as a bound of 2^31 - 1 or more.
   bool toEnd =
       (end.constant && *end.constant >= INT32_MAX) || (end.symbol && end.symbol == dim.name);
   if (start.is(0) && step.is(1) && !dim.isStatic() && toEnd)
     return dim;
-  // Whatever the size, nothing before the first element is read.
+  // For any size, a forward slice that ends at 0 is empty.
   if (step.constant && *step.constant > 0 && end.is(0))
     return 0;
   if (!dim.isStatic() || !start.constant || !end.constant || !step.constant)
@@ -249,7 +249,7 @@ LogicalResult infer::pad(Operation *op, Types &types) {
 
 LogicalResult infer::tile(Operation *op, Types &types) {
   TensorInfo input = getInput(op, 0);
-  // Before opset 6: one axis and a scalar count.
+  // Before opset 6 Tile has a scalar count and one axis as operands.
   bool alongOneAxis = bool(getInputOrNull(op, 2));
   std::optional<ShapeValue> repeats;
   if (!alongOneAxis)

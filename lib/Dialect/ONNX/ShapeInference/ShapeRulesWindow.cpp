@@ -6,15 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Operators whose kernel slides over spatial axes, besides Conv: x [N, C,
-// spatial...] gives [N, channels, places...]. Sizes are known where the input's
-// are; rank, batch and channels where those are.
-//
+// Operators other than Conv whose kernel slides over spatial axes: x [N, C, spatial...] gives [N,
+// channels, places...]. A size of the result is known if that of the input is, and likewise rank,
+// batch and channels.
 //   Conv, pools       floor or ceil((size + pads - extent) / stride) + 1
 //   ConvTranspose     stride * (size - 1) + output_padding + extent - pads
-//
-// where extent = (kernel - 1) * dilation + 1; SAME_UPPER and SAME_LOWER pad so
-// that the stride alone tells.
+// where extent = (kernel - 1) * dilation + 1. With SAME_UPPER and SAME_LOWER, the padding makes the
+// size depend on the stride alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,12 +32,13 @@ struct Window {
   StringRef mode;
 
   bool isSame() const { return mode == "SAME_UPPER" || mode == "SAME_LOWER"; }
-  /// What one kernel spans along axis `i`.
+  /// Returns how many elements the kernel spans along axis `i`.
   Dim extent(size_t i) const { return scaleDim(scaleDim(kernel[i], 1, -1), dilations[i], 1); }
 };
 } // namespace
 
-/// `count` integers of at least `least`; nothing where an attribute says other.
+/// Reads `count` integers of at least `least`, or `count` times `otherwise` if the attribute is
+/// absent. Nothing if it has another value.
 static std::optional<Ints> readList(Operation *op, StringRef name, size_t count, int64_t least,
                                     int64_t otherwise) {
   std::optional<Ints> given = getNodeInts(op, name);
@@ -51,7 +50,7 @@ static std::optional<Ints> readList(Operation *op, StringRef name, size_t count,
   return out;
 }
 
-/// The window over `count` axes; `weights` has the kernel after `first` axes.
+/// Reads the window over `count` axes. Sizes of the kernel follow the `first` axes of `weights`.
 static std::optional<Window> readWindow(Operation *op, size_t count, const TensorInfo &weights,
                                         size_t first) {
   Window w;
@@ -76,7 +75,7 @@ static std::optional<Window> readWindow(Operation *op, size_t count, const Tenso
   return w;
 }
 
-/// Places of the window along axis `i` of `size`.
+/// Returns the number of places of the window along axis `i`, which has `size` elements.
 static Dim slide(const Dim &size, const Window &w, size_t i, bool ceils) {
   int64_t stride = w.strides[i];
   if (w.isSame()) {
@@ -95,14 +94,15 @@ static Dim slide(const Dim &size, const Window &w, size_t i, bool ceils) {
   if (!room.isStatic())
     return {};
   int64_t places = room.size / stride + 1, next;
-  // A last window that begins inside of the input or its first padding.
+  // A last window also counts if it begins inside the input or in the padding before it.
   if (ceils && room.size % stride != 0 && !llvm::MulOverflow(places, stride, next) &&
       next < size.size + w.pads[i])
     ++places;
   return places;
 }
 
-/// [N, channels, ...] of an input of unknown or odd rank says nothing.
+/// Returns [N, channels], to which spatial sizes are added. Nothing if the rank is unknown or below
+/// 3.
 static std::optional<Dims> startDims(const TensorInfo &x, const Dim &channels) {
   if (!x.hasRank() || x.rank() < 3)
     return std::nullopt;

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The evaluator walks operands upwards with a memo, a depth limit and a budget
-// of ops for one call. The limits bound the work of a rule, whatever the graph,
-// so inference stays linear: an expression past them is unknown.
+// The evaluator walks up the operands with a memo, a depth limit and a limit of ops for each call.
+// The limits bound the work of a rule for any graph, so inference stays linear. An expression
+// beyond them is unknown.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +38,7 @@ SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step, in
   bool forward = step > 0;
   auto clamp = [&](int64_t bound, int64_t low, int64_t high) {
     if (bound < 0)
-      bound += size; // a negative plus a size cannot overflow
+      bound += size; // cannot overflow, since the bound is negative
     return std::clamp(bound, low, std::max(low, high));
   };
   start = clamp(start, 0, forward ? size : size - 1);
@@ -46,7 +46,7 @@ SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step, in
   int64_t distance = forward ? end - start : start - end;
   uint64_t stride = forward ? uint64_t(step) : -uint64_t(step);
   int64_t length = distance <= 0 ? 0 : int64_t((uint64_t(distance) - 1) / stride + 1);
-  // Nothing can be read from an empty dim, whatever the bounds.
+  // Nothing can be read from an empty dim.
   return {start, step, size == 0 ? 0 : length};
 }
 
@@ -64,7 +64,7 @@ private:
   MaybeValue input(Operation *op, unsigned i, unsigned depth) {
     return evaluate(getInputOrNull(op, i), depth + 1);
   }
-  /// Constants of operand `i`.
+  /// Returns the entries of operand `i` if all are constants.
   std::optional<SmallVector<int64_t>> ints(Operation *op, unsigned i, unsigned depth);
   MaybeValue combine(Operation *op, unsigned depth,
                      function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f);
@@ -87,8 +87,8 @@ MaybeValue Evaluator::evaluate(Value value, unsigned depth) {
   auto result = dyn_cast_or_null<OpResult>(value);
   if (!result || depth > kMaxDepth || opsLeft == 0)
     return std::nullopt;
-  // A matrix flattened to entries would be taken for a list, so a rank that is
-  // neither stated nor plain from the op itself is not trusted.
+  // A flattened matrix would be taken for a list. So the value's type must state its rank, unless
+  // the op itself does.
   TensorInfo info = getTensorInfo(value);
   if (info.hasRank() ? info.rank() > 1
                      : !isa<ConstantOp, InitializerOp, ShapeOp, SizeOp>(result.getOwner()))
@@ -103,7 +103,7 @@ MaybeValue Evaluator::evaluate(Value value, unsigned depth) {
     entries = evaluateOp(result.getOwner(), depth);
   if (entries && entries->size() > kMaxEntries)
     entries = std::nullopt;
-  // The number of entries is known from the type even where no value is.
+  // The type gives the number of entries even if no entry is known.
   if (!entries && info.element && isa<IntegerType>(info.element) && info.hasRank()) {
     Dim size = info.rank() == 0 ? Dim(1) : info[0];
     if (size.isStatic() && size.size <= int64_t(kMaxEntries))
@@ -129,8 +129,7 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
         TensorInfo data = getTensorInfo(size.getData());
         return data.hasRank() ? Result(ShapeValue{multiplyDims(*data.dims)}) : std::nullopt;
       })
-      // One-dimensional or scalar before and after: `evaluate` tested the
-      // ranks.
+      // `evaluate` has checked that operand and result are scalar or 1-D.
       .Case<IdentityOp, SqueezeOp, UnsqueezeOp, ReshapeOp, FlattenOp>(
           [&](Operation *) { return input(op, 0, depth); })
       .Case<CastOp>([&](CastOp cast) { return evaluateCast(cast, depth); })
@@ -148,7 +147,8 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
       .Case<MinOp>([&](MinOp) { return combine(op, depth, minEntries); })
       .Case<EqualOp>([&](EqualOp) { return combine(op, depth, compareEqual); })
       .Case<ReduceProdOp>([&](ReduceProdOp reduce) -> Result {
-        // Over the only axis: the empty default, or what can only name it.
+        // The operand has one axis. The default (all axes) and any axes stated can only mean that
+        // one.
         bool noop = getInt(reduce.getNoopWithEmptyAxes(), 0) != 0;
         return noop ? std::nullopt : evaluateProduct(input(op, 0, depth));
       })
@@ -168,7 +168,7 @@ std::optional<SmallVector<int64_t>> Evaluator::ints(Operation *op, unsigned i, u
   return result;
 }
 
-/// Entry-wise over any number of operands; a list of one entry broadcasts.
+/// Applies `f` to the entries of any number of operands. A list of one entry broadcasts.
 MaybeValue Evaluator::combine(Operation *op, unsigned depth,
                               function_ref<ShapeEntry(const ShapeEntry &, const ShapeEntry &)> f) {
   TensorInfo info = getTensorInfo(op->getOperand(0));
@@ -274,7 +274,7 @@ MaybeValue Evaluator::evaluateWhere(WhereOp op, unsigned depth) {
 }
 
 MaybeValue Evaluator::evaluateCast(CastOp op, unsigned depth) {
-  // Only between integers wide enough for any size: int32, int64, uint64.
+  // Only casts between integers that can hold any size (int32, int64, uint64) are followed.
   int64_t to = getInt(op.getTo(), 0);
   TensorInfo from = getTensorInfo(op.getInput());
   if ((to != 6 && to != 7 && to != 13) || (from.element && !isa<IntegerType>(from.element)))

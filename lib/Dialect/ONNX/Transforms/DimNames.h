@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The names "?0", "?1", ... that shape inference gives to dims that have none.
+// Manages the names "?0", "?1" and so on that shape inference gives to dims without a name.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,11 +21,11 @@ namespace basin::onnx {
 
 Dim makeNumberedDim(mlir::MLIRContext *ctx, unsigned number);
 
-/// The first number from which on no dim below `root` is named, by an earlier
-/// run or the model.
+/// Returns the first number such that neither an earlier run nor the model used it or a higher one
+/// for a dim below `root`.
 unsigned getFirstFreeNumber(mlir::Operation *root);
 
-/// `type` without the names from `first` on.
+/// Returns `type` without the names of number `first` and higher.
 mlir::Type forgetNames(mlir::Type type, unsigned first);
 
 } // namespace basin::onnx

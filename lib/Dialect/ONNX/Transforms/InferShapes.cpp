@@ -6,16 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One walk in the order of the nodes, which is topological in ONNX and in SSA
-// alike: a rule sees operand types that are final. Subgraphs come before the
-// node that holds them, as an If takes its types from them.
+// One walk visits the nodes in their order, which is topological in ONNX as in SSA, so operand
+// types are final when a rule reads them. Subgraphs come before the node that holds them, because
+// an If takes its types from them.
 //
-// A function has no types of its own. A call's results are those of a copy of
-// the body whose inputs have the call's types, once for each list of types; the
-// body itself gets, in the end, what holds in every call.
+// A function has no types of its own. The results of a call are those of a copy of the body whose
+// inputs have the call's types. There is one copy for each list of types. In the end the body
+// itself gets the types that hold in every call.
 //
-// A dim that nothing names gets a name of its own, "?0", "?1", ...: then two
-// values that inherit it are known to be of one size.
+// A dim without a name gets one of its own, "?0", "?1" and so on, so that two values that inherit
+// it are known to have the same size.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,31 +58,30 @@ private:
   Type dropStatement(OpResult value, Type inferred, Type stated, StringRef source);
   InFlightDiagnostic report(Operation *op);
 
-  /// Declared types of values that graphs return.
+  /// The declared types of values that graphs return.
   llvm::DenseMap<Value, Type> declared;
   std::optional<FunctionTable> functions;
-  /// Per function and operand types (as a function type's inputs), the types of
-  /// its results.
+  /// The types of a function's results, by function and operand types (as inputs of a function
+  /// type).
   llvm::DenseMap<std::pair<Operation *, Type>, SmallVector<Type>> calls;
-  /// What holds of a function's operands in all of its calls.
+  /// What is known about a function's operands in all of its calls.
   llvm::MapVector<Operation *, SmallVector<Type>> arguments;
-  /// Functions whose bodies are being inferred for a call: no function may
-  /// call itself.
+  /// The functions whose bodies are being inferred for a call. No function may call itself.
   SmallVector<Operation *> callStack;
-  /// The bodies themselves are inferred: no call is new.
+  /// Set while the bodies themselves are inferred. Their calls were already noted.
   bool isFinal = false;
   unsigned copiesLeft = 0, nextName = 0;
-  /// Values of which the model states a wrong shape.
+  /// The number of values for which the model states a wrong shape.
   unsigned numDropped = 0;
 };
 } // namespace
 
-/// Bodies inferred for one list of types each, at most: a model of n functions
-/// can make 2^n calls.
+/// The number of bodies that may be inferred, one for each list of types. It is limited because a
+/// model of n functions can make 2^n calls.
 static constexpr unsigned kMaxCopies = 4096;
 
-/// Warnings about wrong statements that are shown; a changed model can have one
-/// for each of its values.
+/// The number of warnings about wrong statements that are shown. A changed model can have one for
+/// each of its values.
 static constexpr unsigned kShown = 10;
 
 void InferShapesPass::runOnOperation() {
@@ -104,7 +103,7 @@ void InferShapesPass::runOnOperation() {
 }
 
 LogicalResult InferShapesPass::inferGraphs() {
-  // Graphs do not nest; their subgraphs are visited with the nodes.
+  // Graphs do not nest. Their subgraphs are visited with the nodes.
   WalkResult result = getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
     auto graph = dyn_cast<GraphOp>(op);
     if (!graph)
@@ -150,7 +149,7 @@ Type InferShapesPass::nameDims(Type type) {
 // Calls
 //===----------------------------------------------------------------------===//
 
-/// Joins the types of one more call to what is known of all.
+/// Joins the types of a call with what is known from earlier calls.
 void InferShapesPass::noteCall(FunctionOp function, TypeRange types) {
   if (isFinal)
     return;
@@ -216,8 +215,8 @@ static GraphInfoAttr getSubgraphInfo(Region &region) {
 }
 
 LogicalResult InferShapesPass::inferBlock(Block &block, GraphInfoAttr info) {
-  // A value's declared type is known before its consumers are visited, and
-  // forgotten with the block, which may be a copy's.
+  // The declared type of a value must be known before its users are visited. It is forgotten with
+  // the block, which may be that of a copy.
   SmallVector<Value> added;
   llvm::scope_exit forget([&] {
     for (Value value : added)
@@ -241,15 +240,15 @@ LogicalResult InferShapesPass::inferBlock(Block &block, GraphInfoAttr info) {
   return checkOutputs(block, info);
 }
 
-/// Whether `op` may never run: it stands in a subgraph. Exporters guard a
-/// Squeeze by an If on the dim's size; the branch not taken is invalid in
-/// itself, in a valid model. There, contradictions leave a type as it is.
+/// Returns whether `op` may never run because it is in a subgraph. Exporters guard a Squeeze by an
+/// If on the dim's size, so the branch that is not taken is invalid although the model is valid.
+/// Contradictions there leave a type as it is.
 static bool isConditional(Operation *op) {
   return !isa_and_nonnull<GraphOp, FunctionOp>(op->getParentOp());
 }
 
-/// The rule's types. Contradictory operands become warnings where the user
-/// asked for that; the results then keep the types they have.
+/// Gets the types from the op's rule. If the user asked for it, contradictions between operands
+/// become warnings, and the results keep their types.
 LogicalResult InferShapesPass::inferResultTypes(InferTypesInterface op,
                                                 SmallVectorImpl<Type> &types) {
   if (auto node = dyn_cast<NodeInterface>(op.getOperation()); node && functions)
@@ -274,8 +273,8 @@ LogicalResult InferShapesPass::inferResultTypes(InferTypesInterface op,
   return success();
 }
 
-/// Where the model states something else of an argument, that stays: a runtime
-/// may shape the body's inputs as the body says.
+/// Refines the types of the body's arguments. If the model states another type, it stays, because a
+/// runtime may shape the body's inputs as the body says.
 void InferShapesPass::inferArguments(InferTypesInterface op) {
   SmallVector<Type> types;
   op.inferArgumentTypes(types);
@@ -310,15 +309,15 @@ static std::string describe(OpResult value, Operation *op) {
   return text;
 }
 
-/// Whether `stated` may be dropped: it differs in its shape alone. Runtimes do
-/// so, too.
+/// Returns whether `stated` may be dropped, which is so if only its shape differs. Runtimes drop it
+/// as well.
 bool InferShapesPass::isStale(Type inferred, Type stated) {
   auto a = dyn_cast<TensorType>(inferred), b = dyn_cast<TensorType>(stated);
   return !strict && a && b && a.getElementType() == b.getElementType() &&
          !mergeTypes(inferred, stated);
 }
 
-/// The inferred type, after a warning; inside a subgraph, the stated one.
+/// Warns and returns the inferred type. Inside a subgraph it returns the stated type.
 Type InferShapesPass::dropStatement(OpResult value, Type inferred, Type stated, StringRef source) {
   Operation *op = value.getOwner();
   if (isConditional(op))
@@ -368,8 +367,8 @@ LogicalResult InferShapesPass::refine(OpResult value, Type inferred) {
   return success();
 }
 
-/// Outputs that no node of the block makes (inputs, initializers, values of an
-/// outer graph) are only checked.
+/// Checks outputs that no node of the block computes (inputs, initializers, values of an outer
+/// graph). They are not refined.
 LogicalResult InferShapesPass::checkOutputs(Block &block, GraphInfoAttr info) {
   Operation *terminator = block.getTerminator();
   if (!info || isConditional(terminator) ||

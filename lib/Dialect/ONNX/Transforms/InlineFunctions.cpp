@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Calls of the main graph are replaced until none is left that can be: a body
-// may hold calls itself. Functions that call themselves are found first, and the
-// number of nodes is bounded, since n functions can make 2^n calls.
+// Replaces calls in the main graph until none is left that can be replaced, because a body may hold
+// calls itself. Functions that call themselves are found first. The number of nodes is limited,
+// since n functions can make 2^n calls.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,7 +49,8 @@ private:
 
 static constexpr size_t kMaxNodes = size_t(1) << 22;
 
-/// Whether a chain of calls leads from `function` to itself.
+/// Returns whether a chain of calls leads from `function` back to itself or to another such
+/// function.
 bool InlineFunctionsPass::callsItself(FunctionOp function) {
   auto [visit, isNew] = visits.try_emplace(function, Visit::Running);
   if (!isNew)
@@ -63,8 +64,8 @@ bool InlineFunctionsPass::callsItself(FunctionOp function) {
   return recursive;
 }
 
-/// Whether the model imports the operator sets that the function imports, or
-/// none of their domain: then it imports them now.
+/// Returns whether the model imports the same versions of operator sets as the function. If it
+/// imports none of a domain, the function's import is added to the model.
 bool InlineFunctionsPass::importsFit(FunctionOp function) {
   ModuleOp module = getOperation();
   SmallVector<Attribute> missing;
@@ -94,8 +95,8 @@ bool InlineFunctionsPass::importsFit(FunctionOp function) {
 // One call
 //===----------------------------------------------------------------------===//
 
-/// The value of attribute `name` in a call: the call's own or the default; null
-/// without either.
+/// Returns the value of attribute `name` in a call, which is the call's own or the default. Null if
+/// there is neither.
 static Attribute lookupAttr(NodeOp call, FunctionOp function, StringRef name) {
   if (Attribute given = call.getAttrs().get(name))
     return given;
@@ -105,8 +106,8 @@ static Attribute lookupAttr(NodeOp call, FunctionOp function, StringRef name) {
   return {};
 }
 
-/// References to the function's attributes become the call's values; one that
-/// the call leaves out is left out.
+/// Replaces references to the function's attributes by their values in the call. An attribute that
+/// the call leaves out is dropped.
 static void bindAttrs(Operation *root, NodeOp call, FunctionOp function) {
   SmallVector<NodeOp> bound;
   root->walk([&](NodeOp node) {
@@ -128,8 +129,8 @@ static void bindAttrs(Operation *root, NodeOp call, FunctionOp function) {
     toTypedOp(node);
 }
 
-/// A body's nodes may require an input that the call leaves out; they are no
-/// typed ops then. The op that `root` is now.
+/// Makes nodes generic whose required input the call leaves out, because they cannot be typed ops.
+/// Returns the op that replaces `root`.
 static Operation *dropIncompleteTypes(Operation *root) {
   SmallVector<Operation *> incomplete;
   root->walk([&](Operation *op) {
@@ -145,7 +146,8 @@ static Operation *dropIncompleteTypes(Operation *root) {
   return last;
 }
 
-/// "call/name" for all that has a name; results of the body take the call's.
+/// Renames all that has a name to "call/name". The caller then gives results of the body the call's
+/// names.
 static void renameBody(Operation *root, StringRef prefix) {
   Builder b(root->getContext());
   auto rename = [&](StringAttr name) {
@@ -217,7 +219,7 @@ LogicalResult InlineFunctionsPass::inlineCall(NodeOp call, FunctionOp function) 
     results.push_back(inner);
   }
   call->replaceAllUsesWith(results);
-  // Last, since nodes may become other ops.
+  // This comes last, because nodes may become other ops.
   for (Operation *&op : cloned)
     op = dropIncompleteTypes(op);
   for (Operation *op : cloned)
@@ -258,7 +260,7 @@ void InlineFunctionsPass::runOnOperation() {
   if (getOperation().getOps<FunctionOp>().empty())
     return;
   llvm::DenseMap<Operation *, bool> fits;
-  // Each round replaces the calls that the round before brought.
+  // Each round replaces the calls that the round before added.
   for (bool changed = true; changed;) {
     changed = false;
     SmallVector<NodeOp> nodes;

@@ -20,9 +20,8 @@ using namespace basin::onnx;
 static constexpr size_t kMaxInts = 4096;
 static constexpr unsigned kMaxChain = 64;
 
-/// The Constant or initializer behind `value`, with the element types that
-/// Casts on the way to it go through, from the constant on; null if there is
-/// none.
+/// Returns the Constant or initializer behind `value`, or null if there is none. `casts` becomes
+/// the element types of the Casts in between, in order from the constant on.
 static Value findConstant(Value value, SmallVectorImpl<Type> &casts) {
   for (unsigned i = 0; value && i < kMaxChain; ++i) {
     Operation *op = value.getDefiningOp();
@@ -54,7 +53,7 @@ std::optional<double> basin::onnx::castNumber(double number, Type type) {
     bool losesInfo;
     APFloat::opStatus status =
         converted.convert(real.getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
-    // Whether an overflow saturates depends on `saturate` for narrow types.
+    // For narrow types the attribute `saturate` decides whether an overflow saturates.
     if ((status & (APFloat::opOverflow | APFloat::opInvalidOp)) && real.getWidth() < 16)
       return std::nullopt;
     converted.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
@@ -75,7 +74,7 @@ std::optional<double> basin::onnx::castNumber(double number, Type type) {
   return result.convertToDouble();
 }
 
-/// `number` as an integer of `type`; nothing where it does not fit.
+/// Returns `number` as an integer of `type`, or nothing if it does not fit.
 static std::optional<int64_t> castInteger(int64_t number, IntegerType type) {
   if (type.getWidth() == 1)
     return number != 0;
@@ -130,7 +129,7 @@ std::optional<double> basin::onnx::getConstantScalar(Value value) {
   return numbers && numbers->size() == 1 ? std::optional(numbers->front()) : std::nullopt;
 }
 
-/// The operand that the node's definition calls `axes` or `axis`.
+/// Returns the operand that the schema of the node calls `axes` or `axis`.
 static Value findAxesOperand(Operation *op) {
   auto node = dyn_cast<NodeInterface>(op);
   const NodeSchema *schema = nullptr;

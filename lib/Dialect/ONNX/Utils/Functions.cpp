@@ -11,7 +11,7 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-/// Domains and names hold no NUL, so the key is unambiguous.
+/// Domains and names contain no NUL, so the key is unambiguous.
 static std::string makeKey(StringRef domain, StringRef name, StringRef overload) {
   if (domain == "ai.onnx")
     domain = "";
@@ -25,7 +25,7 @@ FunctionTable::FunctionTable(ModuleOp module) {
 }
 
 FunctionOp FunctionTable::lookup(Operation *node) const {
-  // A node that calls a function is never a typed op, whatever its name.
+  // A node that calls a function is never a typed op, even if it has the name of one.
   auto call = functions.empty() ? NodeOp() : dyn_cast<NodeOp>(node);
   if (!call)
     return {};

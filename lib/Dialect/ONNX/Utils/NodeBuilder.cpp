@@ -25,9 +25,9 @@ NodeBuilder::NodeBuilder(OpBuilder &b, Location loc, StringRef prefix)
 // Any node
 //===----------------------------------------------------------------------===//
 
-/// The rule's types, `!onnx.unknown` where it says nothing. Operands that
-/// contradict each other are reported by shape inference, which knows whether
-/// the place may run at all.
+/// Sets the result types from the op's rule, or leaves `!onnx.unknown` if it gives none. Shape
+/// inference reports operands that contradict each other, because it knows whether the op may run
+/// at all.
 static void inferTypes(Operation *op) {
   SmallVector<Type> types;
   {
@@ -148,7 +148,7 @@ Value NodeBuilder::squeeze(Value x, ArrayRef<int64_t> axes) {
 
 SmallVector<Value> NodeBuilder::split(Value x, int64_t axis, unsigned parts) {
   SmallVector<NamedAttribute> attrs{attr("axis", axis)};
-  // Before opset 18, no sizes mean equal parts.
+  // Before opset 18, a Split without sizes makes equal parts.
   if (opset >= 18)
     attrs.push_back(attr("num_outputs", parts));
   auto op = create<SplitOp>({x}, attrs, parts);

@@ -25,8 +25,7 @@ bool basin::onnx::isScalable(Type type) {
   return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
 }
 
-/// `bits` times 2^k by adding to the exponent field; false where that is not
-/// exact.
+/// Multiplies `bits` by 2^k by adding to the exponent field. Returns false if that is not exact.
 template <typename Bits, unsigned kMantissa, unsigned kExponent>
 static bool scaleOne(Bits &bits, int k, bool &overflows) {
   constexpr Bits kMantissaMask = (Bits(1) << kMantissa) - 1;
@@ -37,7 +36,7 @@ static bool scaleOne(Bits &bits, int k, bool &overflows) {
   if (exponent == kMax || (exponent == 0 && mantissa == 0) || k == 0)
     return true;
   if (exponent == 0) {
-    // A subnormal number has no leading one of its own: bring it to the front.
+    // A subnormal number has no implicit leading one, so its first one is shifted there.
     overflows = false;
     if (k < 0)
       return false;
@@ -74,7 +73,7 @@ struct AxisLayout {
   int64_t inner = 1, size = 1;
 };
 
-/// The exponent of each element, in order, without a division for each.
+/// Gives the exponent of each element in order, without a division for each one.
 class ExponentWalk {
 public:
   ExponentWalk(AxisLayout layout, ArrayRef<int> exponents) : layout(layout), exponents(exponents) {}
@@ -97,7 +96,7 @@ private:
 
 } // namespace
 
-/// Scales each element; writes it to `out` unless that is null.
+/// Scales each element and writes it to `out` unless that is null.
 template <typename Bits, unsigned kMantissa, unsigned kExponent>
 static std::optional<RangeLoss> scaleAll(ArrayRef<char> bytes, char *out, AxisLayout layout,
                                          ArrayRef<int> exponents) {
@@ -177,7 +176,7 @@ double basin::onnx::roundByPowersOfTwo(MutableArrayRef<char> bytes, Type type,
     uint64_t bits = scaled.bitcastToAPInt().getZExtValue();
     std::memcpy(bytes.data() + i * width, &bits, width);
     double before = toDouble(value);
-    // Both are elements of a type no wider than double: the difference is exact.
+    // Both are elements of a type no wider than double, so the difference is exact.
     double error = std::abs(std::ldexp(toDouble(scaled), -k) - before);
     errors[position] = std::max(errors[position], error);
     largest[position] = std::max(largest[position], std::abs(before));

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each walk goes up from an operand over ops that move elements and stops at what
-// computes them. It looks at a bounded number of ops: paths can be many more.
+// Each walk goes up from an operand over ops that move elements, and stops at the op that computes
+// them. It looks at a bounded number of ops, because a graph may have far more paths.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +21,7 @@ using namespace basin::onnx;
 
 static constexpr unsigned kMaxSteps = 64;
 
-/// Whether `op` moves, casts or scales what its first operand holds.
+/// Returns whether `op` moves or casts the elements of its first operand.
 static bool isView(Operation *op) {
   return isa<ReshapeOp, TransposeOp, CastOp, CastLikeOp, IdentityOp, SqueezeOp, UnsqueezeOp,
              FlattenOp, SliceOp, SplitOp, GatherOp>(op);
@@ -31,7 +31,7 @@ static bool isView(Operation *op) {
 // Cache
 //===----------------------------------------------------------------------===//
 
-/// An argument of a graph (or of a branch, which stands for one), moved or cast.
+/// Returns whether `value` is an argument of a graph or of a branch, moved or cast on the way.
 static bool isGiven(Value value) {
   for (unsigned i = 0; i < kMaxSteps; ++i) {
     Operation *op = value.getDefiningOp();
@@ -60,7 +60,7 @@ bool basin::hasCache(sink::AttentionOp op) {
     return true;
   if (auto concat = key.getDefiningOp<ConcatOp>())
     return joinsSequence(concat, op.getKeyLayout()) && llvm::any_of(concat->getOperands(), isGiven);
-  // Keys of an encoder, say, that an earlier run computed.
+  // For example keys of an encoder that an earlier run computed.
   return isGiven(key) && !isGiven(op.getQuery());
 }
 
@@ -84,7 +84,7 @@ bool basin::isRotated(sink::AttentionOp op) {
       continue;
     if (isa<sink::RotaryOp>(def))
       return true;
-    // A rotated part stands beside one that is not.
+    // Of two concatenated parts, perhaps only one is rotated.
     if (isa<ConcatOp>(def))
       llvm::append_range(open, def->getOperands());
     else if ((isView(def) || isa<MulOp, DivOp, sink::NormInterface>(def)) &&
@@ -98,14 +98,14 @@ bool basin::isRotated(sink::AttentionOp op) {
 // Key heads
 //===----------------------------------------------------------------------===//
 
-/// How often an Expand or Tile repeats an axis of one element beside the heads.
+/// Returns how often an Expand or Tile repeats an axis of one element beside the heads.
 static int64_t getRepeats(Operation *op) {
   if (!isa<ExpandOp, TileOp>(op))
     return 1;
   TensorInfo from = getTensorInfo(op->getOperand(0)), to = getTensorInfo(op->getResult(0));
   if (!from.hasRank() || !to.hasRank() || from.rank() != to.rank() || from.rank() < 5)
     return 1;
-  // The batch comes first; the last axis is the head's own.
+  // The first axis is the batch, and the last one is the head's own.
   for (int64_t axis = 1; axis + 1 < from.rank(); ++axis)
     if (from[axis].is(1) && to[axis].isStatic() && to[axis].size > 1)
       return to[axis].size;

@@ -72,14 +72,14 @@ std::optional<int64_t> rankOf(Value value) {
   return type ? std::optional(type.getRank()) : std::nullopt;
 }
 
-/// A constant in any guise: it ties nothing to anything.
+/// Returns whether `value` is a constant of any kind. Constants tie nothing.
 bool isFixed(Value value) {
   return isConstant(value) || isa_and_nonnull<sink::ParameterOp>(value.getDefiningOp());
 }
 
-/// The uses whose sum a norm normalizes: its x, and the residual that it adds. None
-/// where one is a weight of the same norm, too: the form cannot tell the one from
-/// the other.
+/// Returns the uses whose sum a norm normalizes: its x, and the residual that it adds. There are
+/// none if one of them is a weight of the same norm as well, because the form cannot tell the two
+/// uses apart.
 MutableArrayRef<OpOperand> getNormalized(Operation *op) {
   auto norm = dyn_cast_or_null<sink::NormInterface>(op);
   if (!norm)
@@ -91,7 +91,7 @@ MutableArrayRef<OpOperand> getNormalized(Operation *op) {
   return uses;
 }
 
-/// Of those, the one that stands for the norm as a reader: the first that is no
+/// Returns the normalized use that represents the norm as a reader: the first one that is no
 /// constant.
 OpOperand *getReadingUse(Operation *op) {
   for (OpOperand &use : getNormalized(op))
@@ -100,15 +100,15 @@ OpOperand *getReadingUse(Operation *op) {
   return nullptr;
 }
 
-/// The sum that a norm gives as its second result.
+/// Returns whether `value` is the sum that a norm returns as its second result.
 bool isNormSum(Value value) {
   auto result = dyn_cast<OpResult>(value);
   sink::NormInterface norm = result ? sink::getResidualNorm(result.getOwner()) : nullptr;
   return norm && value == norm.getSum() && getReadingUse(norm);
 }
 
-/// An Add whose operands both run along the dimension axis; one that is
-/// broadcast along it is no member.
+/// Returns whether `operand` is a summand that runs along the dimension axis like its sum. A
+/// summand that is broadcast along this axis is no member.
 bool isMember(OpOperand &operand) {
   Operation *op = operand.getOwner();
   if (!isa<AddOp, SubOp, SumOp>(op) || isFixed(operand.get()) || rankOf(operand.get()) == 0)
@@ -134,7 +134,7 @@ bool basin::isWeight(Value value) {
 bool basin::isLimit(Operation *op) {
   if (!isa<ClipOp, MinOp, MaxOp>(op))
     return false;
-  // What is cut off is a Clip's first operand, a Min's only computed one.
+  // A Clip limits its first operand. A Min or Max limits its only operand that is no constant.
   OpOperand *passed = nullptr;
   for (OpOperand &operand : op->getOpOperands()) {
     bool isAbsent = isa<NoneType>(operand.get().getType());
@@ -157,17 +157,17 @@ OpOperand *basin::getPassedThrough(Operation *op) {
   if (isa<IdentityOp, DropoutOp>(op)) {
     passed = first;
   } else if (isa<CastOp>(op)) {
-    // Narrower types and integers round otherwise at another scale.
+    // A cast to a narrower type or an integer rounds differently at another scale.
     if (isStreamType(first->get()) && isStreamType(op->getResult(0)))
       passed = first;
   } else if (isa<MulOp, DivOp>(op) && op->getNumOperands() == 2) {
-    // A multiplier of the whole stream commutes with scaling a dimension.
+    // One constant factor commutes with a factor for each dimension.
     if (getConstantScalar(op->getOperand(1)))
       passed = first;
     else if (isa<MulOp>(op) && getConstantScalar(op->getOperand(0)))
       passed = &op->getOpOperand(1);
   } else if (isa<ReshapeOp, SqueezeOp, UnsqueezeOp, FlattenOp>(op)) {
-    // Elements stay in order: rows of equal length above one stay rows.
+    // The elements keep their order, so rows of the same length above one stay rows.
     std::optional<int64_t> from = lastDim(first->get()), to = lastDim(op->getResult(0));
     if (from && to && *from == *to && *from > 1)
       passed = first;
@@ -204,7 +204,7 @@ private:
 
   llvm::EquivalenceClasses<const void *> classes;
   DenseSet<Value> members;
-  /// Ops whose result a tie makes a member.
+  /// The ops that tie their result to an operand.
   DenseSet<Operation *> ties;
 };
 
@@ -231,7 +231,7 @@ void StreamFinder::tieOp(Operation *op) {
   }
 }
 
-/// Whether the use hands its value on to another member.
+/// Returns whether the use passes its value on to another member.
 bool StreamFinder::isTiedUse(OpOperand &use) const {
   Operation *op = use.getOwner();
   if (sink::getResidualNorm(op))
@@ -243,8 +243,8 @@ bool StreamFinder::isTiedUse(OpOperand &use) const {
 StreamWriter StreamFinder::classifyWriter(Value value) {
   Operation *op = value.getDefiningOp();
   StreamWriter other{StreamWriter::Other, value, Value(), -1};
-  // The weight's last axis is the result's where the op works on an earlier one
-  // (Gather) or contracts the last but one (MatMul).
+  // A Gather works on an earlier axis than the last, and a MatMul contracts the last but one. So
+  // the weight's last axis is the result's.
   if (auto gather = dyn_cast_or_null<GatherOp>(op); gather && isWeight(gather.getData())) {
     std::optional<int64_t> rank = rankOf(gather.getData());
     int64_t axis = gather.getAxis().value_or(0);
@@ -279,7 +279,7 @@ StreamReader StreamFinder::classifyReader(OpOperand &use) {
   return {StreamReader::Other, &use};
 }
 
-/// A summand that is no member writes by this use alone.
+/// Adds a summand that is no member as a writer that writes through this use alone.
 void StreamFinder::addUseWriter(OpOperand &use, ResidualStream &stream) const {
   Value value = use.get();
   bool fixed = isFixed(value);
@@ -287,7 +287,8 @@ void StreamFinder::addUseWriter(OpOperand &use, ResidualStream &stream) const {
                             isWeight(value) ? value : Value(), -1, &use});
 }
 
-/// The dimension is what the members agree on; one that is not known to is kept.
+/// Sets the dimension to the first size that is known, and keeps the first member that is not
+/// proven to have it.
 void StreamFinder::describeAxis(ResidualStream &stream) const {
   for (Value value : stream.values) {
     std::optional<int64_t> dim = lastDim(value);
@@ -341,7 +342,7 @@ SmallVector<ResidualStream> StreamFinder::find(ModuleOp module) {
     tieOp(op);
     return isa<sink::RaisedInterface>(op) ? WalkResult::skip() : WalkResult::advance();
   });
-  // Groups in the order of their first member.
+  // Groups the members by class, in the order of the first member of each.
   llvm::MapVector<const void *, SmallVector<Value, 0>> groups;
   module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     auto add = [&](Value value) {

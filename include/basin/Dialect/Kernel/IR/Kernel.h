@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The kernel dialect: the contract of a GPU kernel, which says what a launch of it
-// must know.
+// The kernel dialect. Its attribute is the contract of a GPU kernel, which says what must be known
+// to launch it.
 //
 //===----------------------------------------------------------------------===//
 

@@ -19,10 +19,10 @@ def Kernel_Dialect : Dialect {
   let cppNamespace = "::basin::kernels";
   let summary = "What a launch must know of a GPU kernel";
   let description = [{
-    A kernel is a `gpu.func`; this dialect has no ops. Its one attribute that a
-    program writes, `kernel.contract`, stands on the function and says all that a
-    launch needs: the arguments, the grid and the shared memory. A kernel object
-    and `sink.launch` are checked against it.
+    A kernel is a `gpu.func`, so this dialect has no ops. It has one attribute that
+    programs write: `kernel.contract` on the function says all that a launch needs,
+    which is the arguments, the grid and the shared memory. Kernel objects and
+    `sink.launch` are checked against it.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
@@ -74,21 +74,21 @@ def Kernel_ContractAttr : AttrDef<Kernel_Dialect, "Contract"> {
   let summary = "what a launch of a kernel must know";
   let description = [{
     `arguments` are those of the function, in its order. Each has a name, a kind and
-    a type: of the scalar, or of the elements that the pointer points to. A pointer
-    is a multiple of `align` bytes, 16 if that is not said. A `strided` tensor's
-    strides are multiples of `align`, too, but for the last, which is 1; other
-    tensors are contiguous.
+    a type, which is that of the scalar or of the elements that the pointer points
+    to. A pointer is a multiple of `align` bytes, by default 16. A `strided` tensor has
+    strides that are multiples of `align` as well, except the last one, which is 1.
+    Other tensors are contiguous.
 
     `grid` has the three axes of the grid. An axis is the product of its factors,
-    ceil(argument / per), where `per` is 1 if it is not said.
+    ceil(argument / per), where `per` is 1 by default.
 
-    `shared` is the bytes of dynamic shared memory. The blocks of a `resident`
-    kernel share out the x axis whatever their number, so that a launch needs only
-    as many blocks as the device runs at once.
+    `shared` is the bytes of dynamic shared memory. Any number of blocks of a
+    `resident` kernel can share out the x axis, so a launch needs only as many blocks
+    as the device runs at once.
 
-    `family` and the dictionary after it are the spec that the kernel was made
-    from, in the words of the command line of `basin-compile`. A kernel that
-    somebody wrote has none.
+    `family` and the dictionary after it are the spec from which the kernel was made,
+    in the words of the command line of `basin-compile`. A kernel that was written by
+    hand has none.
 
     ```mlir
     gpu.func @norm(%x: !llvm.ptr<1>, %y: !llvm.ptr<1>, %rows: i32) kernel
@@ -119,17 +119,17 @@ def Kernel_ContractAttr : AttrDef<Kernel_Dialect, "Contract"> {
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// The name that it has on a function.
+    /// The name of the attribute on a function.
     static constexpr ::llvm::StringLiteral kName = "kernel.contract";
-    /// That of `op`; null without one.
+    /// Returns the contract of `op`, or null if it has none.
     static ContractAttr of(::mlir::Operation *op) { return op->getAttrOfType<ContractAttr>(kName); }
     void setOn(::mlir::Operation *op) const { op->setAttr(kName, *this); }
 
-    /// The argument of that name; null if there is none.
+    /// Returns the argument of that name, or null if there is none.
     ArgumentAttr find(::llvm::StringRef name) const;
     std::array<AxisAttr, 3> getGrid() const { return {getX(), getY(), getZ()}; }
 
-    // The same contract with one part changed.
+    // These return the same contract with one part changed.
     ContractAttr withGrid(AxisAttr x, AxisAttr y, AxisAttr z) const;
     ContractAttr withResidentBlocks() const;
     ContractAttr withSpec(::llvm::StringRef family, ::mlir::DictionaryAttr spec) const;

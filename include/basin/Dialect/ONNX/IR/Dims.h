@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Dimensions as sizes or symbolic names, and what shape rules do with them.
-// Equal names are equal sizes at run time; two different names say nothing
-// about each other.
+// Dimensions as sizes or symbolic names, and the operations that shape rules need on them. Dims of
+// equal names have equal sizes at run time. Dims of different names may or may not be equal.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +31,7 @@ struct Dim {
   bool isSymbol() const { return !isStatic() && name; }
   bool isUnknown() const { return !isStatic() && !name; }
   bool is(int64_t value) const { return isStatic() && size == value; }
-  /// Whether both are the same size at run time for certain.
+  /// Returns whether both are proven to have the same size at run time.
   bool provablyEquals(const Dim &other) const {
     return isStatic() ? size == other.size : name && name == other.name;
   }
@@ -40,8 +39,7 @@ struct Dim {
 
 using Dims = llvm::SmallVector<Dim, 4>;
 
-/// What is known of a tensor: a null element type and a missing shape are
-/// unknown.
+/// What is known about a tensor. A null element type and missing dims are unknown.
 struct TensorInfo {
   mlir::Type element;
   std::optional<Dims> dims;
@@ -51,42 +49,43 @@ struct TensorInfo {
   const Dim &operator[](size_t i) const { return (*dims)[i]; }
 };
 
-/// Nothing is known of a null value or one that is no tensor.
+/// Returns what the type tells. Nothing is known about a null value or a value that is no tensor.
 TensorInfo getTensorInfo(mlir::Type type);
 TensorInfo getTensorInfo(mlir::Value value);
 
-/// The tensor type; null if the element type is unknown.
+/// Returns the tensor type, or null if the element type is unknown.
 mlir::Type makeTensorType(mlir::Type element, const std::optional<Dims> &dims);
 inline mlir::Type makeTensorType(const TensorInfo &info) {
   return makeTensorType(info.element, info.dims);
 }
 
-/// The size of two dims that broadcast together; nothing if they cannot.
+/// Returns the size of two dims that broadcast together, or nothing if they cannot.
 std::optional<Dim> broadcastDim(const Dim &a, const Dim &b);
 std::optional<Dims> broadcastDims(llvm::ArrayRef<Dim> a, llvm::ArrayRef<Dim> b);
 
-/// Two statements about one dim; nothing if they contradict. Where both give a
-/// name, the first stays.
+/// Merges two statements about one dim, or returns nothing if they contradict each other. If both
+/// give a name, that of `a` stays.
 std::optional<Dim> mergeDim(const Dim &a, const Dim &b);
 
-/// What holds whichever of the two it is.
+/// Returns what is known about a dim that is either `a` or `b`.
 Dim joinDim(const Dim &a, const Dim &b);
 
-/// Two statements about one value; null if they contradict. `preferred` gives
-/// the symbolic name where both have one.
+/// Merges two statements about one value, or returns null if they contradict each other. If both
+/// name a dim, the name in `preferred` stays.
 mlir::Type mergeTypes(mlir::Type preferred, mlir::Type other);
 
-/// What holds of a value that has either type; null if nothing does.
+/// Returns what is known about a value that has either type, or null if that is nothing.
 mlir::Type joinTypes(mlir::Type a, mlir::Type b);
 
-/// Sums and products keep a size or a name where only neutral elements join it.
+/// Return a size if all dims are static, or a dim as it is if all others are neutral (0 in a sum, 1
+/// in a product). A product with 0 is 0. Other results are unknown.
 Dim addDims(const Dim &a, const Dim &b);
 Dim multiplyDims(const Dim &a, const Dim &b);
 Dim multiplyDims(llvm::ArrayRef<Dim> dims);
-/// `dim / divisor`, unknown unless it divides evenly.
+/// Returns `dim / divisor`, which is unknown unless it divides evenly.
 Dim divideDim(const Dim &dim, int64_t divisor);
 
-/// `[2, N, ?]`, for diagnostics.
+/// Prints dims as `[2, N, ?]` for diagnostics.
 std::string toString(llvm::ArrayRef<Dim> dims);
 std::string toString(const Dim &dim);
 

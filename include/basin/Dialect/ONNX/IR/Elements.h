@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The elements of small constant tensors as numbers.
+// Reads the elements of small constant tensors as numbers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,19 +17,19 @@
 
 namespace basin::onnx {
 
-/// The elements attribute of an `onnx.Constant` or `onnx.initializer`
-/// (`value_ints` and its like as `dense`); null for any other value.
+/// Returns the elements attribute of an `onnx.Constant` or `onnx.initializer`, or null for any
+/// other value. A Constant's `value_ints` and similar attributes become a `dense`.
 mlir::Attribute getConstantAttr(mlir::Value value);
 
-/// The type of a constant's elements attribute; null if it has none.
+/// Returns the type of a constant's elements attribute, or null if it has none.
 mlir::RankedTensorType getElementsType(mlir::Attribute value);
 
-/// Elements of bool and integer types; nothing for other types, for more than
-/// `maxElements`, or where an element does not fit.
+/// Returns the elements of bool or integer type. Returns nothing for other types, for more than
+/// `maxElements`, or if an element does not fit. `from` is any op inside the module.
 std::optional<llvm::SmallVector<int64_t>>
 readIntElements(mlir::Attribute value, mlir::Operation *from, size_t maxElements);
 
-/// Elements of any real type.
+/// Returns the elements of any real or integer type, or nothing as above.
 std::optional<llvm::SmallVector<double>>
 readFloatElements(mlir::Attribute value, mlir::Operation *from, size_t maxElements);
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The files beside a model that hold tensors.
+// The files beside a model that hold its tensors.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,11 +18,12 @@
 
 namespace basin::onnx {
 
-/// A module's attribute: names of all data files that the model came with,
-/// relative to its folder, whether something refers to them still or not.
+/// A module's attribute. It names all data files that the model came with, relative to its folder,
+/// even if nothing refers to them any more.
 inline constexpr llvm::StringLiteral kDataFilesAttr = "onnx.data_files";
 
-/// Whether `location` may stand in a model: no absolute path, no `..`.
+/// Fails unless `location` may stand in a model: it must be no absolute path and must not contain
+/// `..`.
 llvm::Error checkExternalName(llvm::StringRef location);
 
 } // namespace basin::onnx

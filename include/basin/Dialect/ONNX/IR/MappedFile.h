@@ -6,13 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Files that are mapped, not read, and may shrink meanwhile.
-//
-// A page of a mapping that its file no longer backs raises SIGBUS where it is
-// touched, which ends the process. Here such a page is replaced by zeros, and
-// what was computed from them is refused: each operation on a model asks a
-// MappedFileCheck before it lets its result go. Nothing is unwound out of a
-// signal, so that any code may read a mapping.
+// Maps files instead of reading them, although a file may shrink meanwhile. If its file no longer
+// backs a page of a mapping, access to that page raises SIGBUS, which ends the process. Here such a
+// page is replaced by zeros, and results that may have been computed from them are refused: each
+// operation on a model asks a MappedFileCheck before it returns its result. The signal handler
+// unwinds nothing, so any code may read a mapping.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,13 +27,14 @@
 
 namespace basin::onnx {
 
-/// The bytes of the regular file `path` from `offset` on, `length` of them or
-/// all. Small pieces are read, others mapped. Fails where the file has less.
+/// Returns `length` bytes of the regular file `path` from `offset` on, or all of them. Small pieces
+/// are read, others are mapped. Fails if the file has fewer bytes.
 llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>>
 mapFile(llvm::StringRef path, uint64_t offset = 0, std::optional<uint64_t> length = std::nullopt);
 
-/// Whether a mapped file has shrunk: one that still is in use, or any since the
-/// check was made. Threads that work on other models share the answer.
+/// Tells whether a mapped file has shrunk. `check` fails for a file that still is mapped, and for
+/// any file since the object was made. It also fails because of other threads' files, even if they
+/// work on other models.
 class MappedFileCheck {
 public:
   MappedFileCheck();

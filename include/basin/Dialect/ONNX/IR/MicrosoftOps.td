@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// com.microsoft operators of ONNX Runtime. The names repeat some of ai.onnx
-// with another meaning (Attention, RotaryEmbedding): they are other ops here.
+// Operators of ONNX Runtime's domain com.microsoft. Some have the name of an operator of ai.onnx
+// but another meaning (Attention, RotaryEmbedding), so they are other ops here.
 //
 //===----------------------------------------------------------------------===//
 

@@ -34,8 +34,8 @@
 
 namespace basin::onnx {
 
-/// The operand and result names of a typed op. A name "x?" may be absent, "x*"
-/// takes the rest.
+/// The names of the operands, results and regions of a typed op. An operand or result "x?" may be
+/// absent, and "x*" takes all that remain.
 class NodeSchema {
 public:
   NodeSchema(llvm::StringRef opType, llvm::StringRef domain,
@@ -48,53 +48,53 @@ public:
   unsigned minInputs = 0;
   bool variadicInputs = false, variadicOutputs = false;
 
-  /// Whether a node with these counts fits the schema.
+  /// Returns whether the schema allows these numbers of operands and results.
   bool acceptsCounts(size_t numInputs, size_t numOutputs) const;
 };
 
-/// The typed op for `opType` of `domain` ("" is ai.onnx), if there is one.
+/// Returns the typed op for `opType` of `domain` ("" is ai.onnx), if there is one, and sets
+/// `schema`.
 std::optional<mlir::RegisteredOperationName> lookupTypedOp(mlir::MLIRContext *ctx,
                                                            llvm::StringRef domain,
                                                            llvm::StringRef opType,
                                                            const NodeSchema *&schema);
 
-/// Whether a use of the operator `name` with these counts, attributes and
-/// subgraphs can be its typed op.
+/// Returns whether a node with these counts, attributes and subgraphs can be the typed op `name`.
 bool fitsTypedOp(mlir::RegisteredOperationName name, const NodeSchema &schema, size_t numInputs,
                  size_t numOutputs, const mlir::NamedAttrList &attrs,
                  llvm::ArrayRef<mlir::Attribute> regionNames);
 
-/// Operand (result) `index`; null if there is none or it is absent.
+/// Returns operand (result) `index`, or null if there is none or it is absent.
 mlir::Value getInputOrNull(mlir::Operation *op, unsigned index);
 mlir::Value getOutputOrNull(mlir::Operation *op, unsigned index);
 
-// Shared by the typed ops' generated methods.
+// The generated methods of all typed ops call these functions.
 mlir::DictionaryAttr getInherentNodeAttrs(mlir::Operation *op);
 llvm::SmallVector<mlir::StringAttr> getSchemaRegionNames(mlir::Operation *op,
                                                          const NodeSchema &schema);
 llvm::LogicalResult verifyNode(mlir::Operation *op, const NodeSchema &schema);
 
-// Names of the discardable attributes that mirror a NodeProto.
+// Discardable attributes of an op that keep the parts of its NodeProto.
 inline constexpr llvm::StringLiteral kNameAttr = "onnx.name";
 inline constexpr llvm::StringLiteral kOutsAttr = "onnx.outs";
 inline constexpr llvm::StringLiteral kDomainAttr = "onnx.domain";
 inline constexpr llvm::StringLiteral kSubgraphsAttr = "onnx.subgraphs";
-// Of the module.
+// Attributes of the module.
 inline constexpr llvm::StringLiteral kModelAttr = "onnx.model";
 inline constexpr llvm::StringLiteral kBaseDirAttr = "onnx.base_dir";
 
-/// ONNX's name of a value: a graph input, a node's output or an initializer;
-/// empty if it has none.
+/// Returns ONNX's name of a value, which is a graph input, the output of a node, or an initializer.
+/// Empty if it has none.
 llvm::StringRef getValueName(mlir::Value value);
 
 /// Gives result `result` the ONNX name `name`.
 void setValueName(mlir::OpResult result, llvm::StringRef name);
 
-/// The node's name, or else its first output's.
+/// Returns the node's name, or else the first name of an output.
 llvm::StringRef getNodeName(mlir::Operation *op);
 
-/// The opset version of `domain` in force at `op`: that of the enclosing
-/// function if there is one, else the model's; 0 if it imports none.
+/// Returns the opset version of `domain` at `op`. That of the enclosing function counts if there is
+/// one, else that of the model. Returns 0 if `domain` is not imported.
 int64_t getOpsetVersion(mlir::Operation *op, llvm::StringRef domain = "");
 
 } // namespace basin::onnx
@@ -107,8 +107,8 @@ int64_t getOpsetVersion(mlir::Operation *op, llvm::StringRef domain = "");
 #include "basin/Dialect/ONNX/IR/ONNXOps.h.inc"
 
 namespace basin::onnx {
-/// Replaces `node` by its typed op where there is one that it fits; a call of a
-/// model-local function must not get here.
+/// Replaces `node` by its typed op if there is one that it fits. Must not be called for a call of a
+/// model-local function.
 void toTypedOp(NodeOp node);
 } // namespace basin::onnx
 

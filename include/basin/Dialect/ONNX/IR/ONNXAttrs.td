@@ -21,9 +21,10 @@ class ONNX_Attr<string name, string attrMnemonic, list<Trait> traits = []>
 def ONNX_DimsAttr : ONNX_Attr<"Dims", "dims"> {
   let summary = "names of symbolic dimensions, as a tensor's encoding";
   let description = [{
-    One string a dimension, empty where the dimension is static or has no
-    name: `tensor<?x?x64xf32, #onnx.dims<"batch", "seq", "">>`. Equal names in
-    one graph are the same size at run time (`TensorShapeProto.dim_param`).
+    One string for each dimension, which is empty if the dimension is static or has
+    no name: `tensor<?x?x64xf32, #onnx.dims<"batch", "seq", "">>`. Dimensions of
+    equal names in one graph have the same size at run time
+    (`TensorShapeProto.dim_param`).
   }];
   let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$names);
   let assemblyFormat = "`<` $names `>`";
@@ -33,8 +34,8 @@ def ONNX_ExternalAttr : ONNX_Attr<"External", "external", [TypedAttrInterface]> 
   let summary = "tensor data in a file beside the model, not read";
   let description = [{
     `location` is relative to the model's folder (`onnx.base_dir` of the
-    module) and stays inside it. `length` is in bytes, -1 when the model does
-    not state it. `extra` holds further `external_data` entries (a checksum).
+    module) and stays inside it. `length` is in bytes, or -1 if the model does
+    not state it. `extra` has further `external_data` entries, such as a checksum.
   }];
   let parameters = (ins
     AttributeSelfTypeParameter<"">:$type,
@@ -56,8 +57,8 @@ def ONNX_StringsAttr : ONNX_Attr<"Strings", "strings", [TypedAttrInterface]> {
 def ONNX_TensorAttr : ONNX_Attr<"Tensor", "tensor"> {
   let summary = "a TensorProto with more than its elements";
   let description = [{
-    Elements together with what else a TensorProto may carry: `name`, `doc`,
-    `meta`, `typed` (stored in a typed field, not in `raw_data`), `unknown`.
+    The elements together with other parts of a TensorProto: `name`, `doc`, `meta`,
+    `typed` (the elements were in a typed field and not in `raw_data`), `unknown`.
   }];
   let parameters = (ins "::mlir::Attribute":$elements,
                         "::mlir::DictionaryAttr":$info);
@@ -87,8 +88,8 @@ def ONNX_RefAttr : ONNX_Attr<"Ref", "ref"> {
 }
 
 def ONNX_VerbatimAttr : ONNX_Attr<"Verbatim", "verbatim"> {
-  let summary = "a protobuf message kept as its bytes, because it carries what "
-                "no other form here can";
+  let summary = "a protobuf message that is kept as its bytes, because nothing else "
+                "here can represent it";
   let parameters = (ins StringRefParameter<>:$bytes);
   let assemblyFormat = "`<` $bytes `>`";
 }
@@ -96,8 +97,9 @@ def ONNX_VerbatimAttr : ONNX_Attr<"Verbatim", "verbatim"> {
 def ONNX_ValueInfoAttr : ONNX_Attr<"ValueInfo", "value"> {
   let summary = "a ValueInfoProto";
   let description = [{
-    `info` holds `doc`, `meta`, `unknown`, `verbatim` (the TypeProto's bytes,
-    where `type` does not say all of it), and `initializer` (a graph input that has a default value).
+    `info` has `doc`, `meta`, `unknown`, `verbatim` (the TypeProto's bytes if `type`
+    does not say all of it), and `initializer` (for a graph input with a default
+    value).
   }];
   let parameters = (ins "::mlir::StringAttr":$name, "::mlir::Type":$type,
                         "::mlir::DictionaryAttr":$info);
@@ -105,7 +107,7 @@ def ONNX_ValueInfoAttr : ONNX_Attr<"ValueInfo", "value"> {
 }
 
 def ONNX_GraphInfoAttr : ONNX_Attr<"GraphInfo", "graph_info"> {
-  let summary = "what a GraphProto says beside its nodes";
+  let summary = "the parts of a GraphProto other than its nodes";
   let description = [{
     `inputs`, `outputs` and `valueInfo` are `#onnx.value`s in the model's order.
     `info` holds `name`, `doc`, `meta`, `unknown`.

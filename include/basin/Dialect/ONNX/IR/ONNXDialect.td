@@ -16,19 +16,19 @@ def ONNX_Dialect : Dialect {
   let cppNamespace = "::basin::onnx";
   let summary = "A lossless mirror of an ONNX ModelProto";
   let description = [{
-    One `onnx.graph` holds the main graph, one `onnx.function` each model-local
-    function. Nodes of operators that transformers use are typed ops under
-    ONNX's own names (`onnx.MatMul`, `onnx.ms.GroupQueryAttention`); every other
-    node is an `onnx.node`. Import interprets nothing, and what no pass touched
-    is exported as it came.
+    The main graph is an `onnx.graph`, and each model-local function an
+    `onnx.function`. Nodes of operators that transformers use are typed ops under
+    ONNX's own names (`onnx.MatMul`, `onnx.ms.GroupQueryAttention`), and every other
+    node is an `onnx.node`. Import interprets nothing, so parts that no pass touches
+    are exported as they came.
 
-    What ONNX names, the IR keeps in discardable attributes of the node:
+    Names and other parts of a NodeProto are discardable attributes of the op:
 
     | attribute | ONNX |
     |---|---|
     | `onnx.name`, `onnx.doc` | `NodeProto.name`, `doc_string` |
     | `onnx.outs` | names of the node's outputs, in order |
-    | `onnx.domain` | the domain as written, where it is not the default form |
+    | `onnx.domain` | the domain as written, if it is not the default form |
     | `onnx.meta` | `metadata_props`, a list of key and value pairs |
     | `onnx.subgraphs` | one `#onnx.graph_info` for each region |
     | `onnx.unknown` | protobuf fields this version does not interpret, verbatim |

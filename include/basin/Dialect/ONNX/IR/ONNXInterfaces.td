@@ -14,20 +14,19 @@ include "mlir/IR/OpBase.td"
 def ONNX_InferTypesInterface : OpInterface<"InferTypesInterface"> {
   let cppNamespace = "::basin::onnx";
   let description = [{
-    An op whose result types follow from its operands, its attributes and what
-    its regions yield.
+    An op whose result types follow from its operands, its attributes and the
+    values that its regions yield.
   }];
   let methods = [
     InterfaceMethod<[{
-        Types of the results from those of the operands; an entry stays null
-        where nothing can be said. Fails, with a diagnostic, on operands that
-        contradict each other.
+        Infers the types of the results from those of the operands. An entry stays
+        null if nothing is known. Fails with a diagnostic if the operands contradict
+        each other.
       }], "::llvm::LogicalResult", "inferResultTypes",
       (ins "::llvm::SmallVectorImpl<::mlir::Type> &":$types)>,
     InterfaceMethod<[{
-        Types of the first region's arguments from those of the operands, as
-        above; they are set before the region's ops are visited. By default
-        nothing is said.
+        Infers the types of the first region's arguments in the same way. They are
+        set before the region's ops are visited. By default nothing is known.
       }], "void", "inferArgumentTypes",
       (ins "::llvm::SmallVectorImpl<::mlir::Type> &":$types), "", "types.clear();">,
   ];
@@ -36,8 +35,9 @@ def ONNX_InferTypesInterface : OpInterface<"InferTypesInterface"> {
 def ONNX_NodeInterface : OpInterface<"NodeInterface"> {
   let cppNamespace = "::basin::onnx";
   let description = [{
-    A NodeProto: a typed op or an `onnx.node`. Operands and results stand in
-    ONNX's order and number; an absent one is an `onnx.absent`.
+    A NodeProto, which is a typed op or an `onnx.node`. Operands and results have
+    the order and number that they have in ONNX. An absent operand is an
+    `onnx.absent`.
   }];
   let methods = [
     InterfaceMethod<"The operator's name.", "::llvm::StringRef", "getOpType">,
@@ -47,7 +47,7 @@ def ONNX_NodeInterface : OpInterface<"NodeInterface"> {
                     "::llvm::StringRef", "getOverload">,
     InterfaceMethod<"The node's ONNX attributes except its subgraphs.",
                     "::mlir::DictionaryAttr", "getNodeAttrs">,
-    InterfaceMethod<"Attribute names of the regions, one each.",
+    InterfaceMethod<"The attribute names of the regions, one for each.",
                     "::llvm::SmallVector<::mlir::StringAttr>", "getRegionAttrNames">,
   ];
 }

@@ -6,15 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The base class of typed nodes. A typed op is a name, its operand and result
-// names in ONNX's order, its attributes and the shape rule:
+// The base class of typed nodes. The definition of a typed op has its name, the names of its
+// operands and results in ONNX's order, its attributes, and its shape rule:
 //
 //   def ONNX_FlattenOp : ONNX_Node<"Flatten", ["input"], ["output"],
 //     (ins OptionalAttr<I64Attr>:$axis), "flatten">;
 //
-// A name that ends in "?" may be absent, one that ends in "*" (only the last)
-// takes the rest. Attributes of every opset version stand together, all
-// optional: an op keeps exactly those its version has.
+// An operand or result whose name ends in "?" may be absent. The last name may end in "*" and then
+// takes all that remain. The attributes of all opset versions are defined together, and all are
+// optional: an op keeps exactly those that its version has.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,7 +42,7 @@ class ONNX_BareName<string n> {
   bit variadic = !eq(tail, "*");
 }
 
-// Accessors by name: `getX()` is null where the operand is absent.
+// Accessors by name: `getX()` returns null if the operand is absent.
 class ONNX_Accessors<list<string> names, string getter> {
   string ret = !interleave(!foreach(i, !range(!size(names)),
       !if(ONNX_BareName<names[i]>.variadic, "",

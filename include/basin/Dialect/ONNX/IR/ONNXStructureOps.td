@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What holds a graph together: the graph, functions, initializers, the generic
-// node, absent operands and the terminator.
+// The ops of a graph's structure: the graph, functions, initializers, the generic node, absent
+// operands and the terminator.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,8 +24,8 @@ def ONNX_GraphOp : Op<ONNX_Dialect, "graph",
     [Symbol, IsolatedFromAbove, SingleBlock]> {
   let summary = "the model's main graph";
   let description = [{
-    Block arguments are the graph's inputs, the operands of `onnx.return` its
-    outputs; `info` holds their names, declared types and documentation.
+    The block arguments are the graph's inputs, and the operands of `onnx.return` its
+    outputs. `info` has their names, declared types and documentation.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, ONNX_GraphInfoAttr:$info);
   let regions = (region SizedRegion<1>:$body);
@@ -37,9 +37,9 @@ def ONNX_FunctionOp : Op<ONNX_Dialect, "function",
     [Symbol, IsolatedFromAbove, SingleBlock]> {
   let summary = "a model-local function";
   let description = [{
-    `attr_names` are the names of attributes without a default,
-    `attr_defaults` those with one, as `#onnx.value`-free dictionaries
-    `{name, value}`; `opsets` the function's own opset imports.
+    `attr_names` are the names of attributes without a default. `attr_defaults` are
+    those with one, as dictionaries `{name, value}` without `#onnx.value`. `opsets`
+    are the function's own opset imports.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name,
                        OptionalAttr<StrAttr>:$domain,
@@ -63,9 +63,9 @@ def ONNX_InitializerOp : Op<ONNX_Dialect, "initializer"> {
   let description = [{
     `value` is a `dense_resource` over the mapped model file, a `dense` for a
     few elements, `#onnx.external` for data in a file of its own,
-    `#onnx.strings` or `#onnx.sparse`. The op is neither merged, folded nor
-    erased by generic passes: a name is an identity, as a symbol's is, and
-    subgraphs share a weight by capturing its result.
+    `#onnx.strings` or `#onnx.sparse`. Generic passes do not merge, fold or erase
+    the op, because its name is its identity, as that of a symbol is. Subgraphs share
+    a weight by capturing its result.
   }];
   let arguments = (ins StrAttr:$name, AnyAttr:$value, OptionalAttr<DictionaryAttr>:$info);
   let results = (outs ONNX_Value:$result);
@@ -84,9 +84,8 @@ def ONNX_NodeOp : Op<ONNX_Dialect, "node",
      DeclareOpInterfaceMethods<ONNX_InferTypesInterface>]> {
   let summary = "any node that has no typed op";
   let description = [{
-    Of another domain, an operator outside the typed set, a call of a
-    model-local function, or a use of a typed operator that its schema does not
-    cover.
+    A node of another domain, an operator without a typed op, a call of a model-local
+    function, or a node that the schema of its typed op does not cover.
   }];
   let arguments = (ins Variadic<ONNX_Value>:$inputs, StrAttr:$type_name,
                        OptionalAttr<StrAttr>:$domain,

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Names in diagnostics. A model's author chooses them, and they may be anything.
+// Quotes names in diagnostics. A model's author chooses them, so they may contain anything.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,8 +19,8 @@
 
 namespace basin::onnx {
 
-/// `name` in quotes, for a diagnostic of one line: control characters and what
-/// is no UTF-8 are escaped, the rest of a long name is left out.
+/// Returns `name` in quotes for a diagnostic of one line. Control characters and bytes that are no
+/// UTF-8 are escaped, and long names are cut.
 std::string quoteName(llvm::StringRef name);
 
 } // namespace basin::onnx

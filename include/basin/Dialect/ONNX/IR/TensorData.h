@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The elements of a constant tensor as bytes, wherever they are kept.
+// The elements of a constant tensor as bytes, wherever the bytes are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,42 +19,40 @@
 
 namespace basin::onnx {
 
-/// ONNX's element type code (`TensorProto.DataType`); 0 if it has none.
+/// Returns ONNX's code of the element type (`TensorProto.DataType`), or 0 if there is none.
 int32_t getElementTypeCode(mlir::Type type);
-/// The MLIR element type; null for a code that ONNX does not define.
+/// Returns the MLIR element type, or null for a code that ONNX does not define.
 mlir::Type getElementType(mlir::MLIRContext *ctx, int32_t code);
-/// Bits of one element in `raw_data` (4-bit and 2-bit types are packed); 0 for
-/// strings.
+/// Returns the bits of one element in `raw_data`, or 0 for strings. Types of 4 and 2 bits are
+/// packed.
 unsigned getElementBits(mlir::Type elementType);
-/// Bytes that `shape` of `elementType` takes in `raw_data`; nothing on overflow
-/// or for strings.
+/// Returns the bytes that a tensor of `shape` takes in `raw_data`, or nothing for strings or if the
+/// number overflows.
 std::optional<uint64_t> getRawByteSize(llvm::ArrayRef<int64_t> shape, mlir::Type elementType);
 
-/// Bytes in `raw_data` layout (little endian, packed), with what keeps them
-/// alive.
+/// Bytes in the layout of `raw_data` (little endian, packed), and the owner that keeps them alive.
 struct TensorBytes {
   llvm::ArrayRef<char> bytes;
   std::shared_ptr<void> owner;
 };
 
-/// The bytes of a constant's `value`: `dense`, `dense_resource`,
-/// `#onnx.external` or `#onnx.tensor`. `from` is any op inside the module (it
-/// locates external files). Fails silently for strings and sparse values, with
-/// a diagnostic at `from` when a file cannot be mapped.
+/// Returns the bytes of a constant's `value`, which is `dense`, `dense_resource`, `#onnx.external`
+/// or `#onnx.tensor`. `from` is any op inside the module, which is needed to find external files.
+/// Strings and sparse values fail without a diagnostic. A file that cannot be mapped fails with one
+/// at `from`.
 llvm::FailureOr<TensorBytes> getTensorBytes(mlir::Attribute value, mlir::Operation *from);
 
-/// An elements attribute of `type` over `bytes` in `raw_data` layout: `dense`
-/// where small, else a `dense_resource` named `name` that keeps `owner`.
+/// Returns an elements attribute of `type` for `bytes` in the layout of `raw_data`. Small tensors
+/// become `dense`, others a `dense_resource` called `name` that keeps `owner` alive.
 mlir::TypedAttr makeElements(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes,
                              std::shared_ptr<void> owner, llvm::StringRef name);
 
-/// The value of `#onnx.tensor` without its information; other attributes as
-/// they are.
+/// Returns the elements of an `#onnx.tensor`, and other attributes as they are.
 mlir::Attribute stripTensorInfo(mlir::Attribute value);
 
-/// Opens `location` relative to `baseDir`, refusing paths that leave the folder
-/// (absolute, `..`, links out of it). On success `path` is the file's path and
-/// `size` its length.
+/// Finds the file `location` relative to `baseDir`. Refuses paths that leave the folder (absolute
+/// ones, `..`, and links out of it). On success `path` is the real path of the file and `size` its
+/// length.
 llvm::Error resolveExternalFile(llvm::StringRef baseDir, llvm::StringRef location,
                                 std::string &path, uint64_t &size);
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A typed op has all operands and results that its schema requires, so that
-// passes need not ask; a node that lacks one is an `onnx.node`.
+// A typed op has all operands and results that its schema requires, so passes need not check. A
+// node that lacks one is an `onnx.node`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,11 +23,11 @@ namespace basin::onnx {
 
 class NodeSchema;
 
-/// The first of `operands` that the schema requires and that is absent.
+/// Returns the index of the first operand that the schema requires and that is absent.
 std::optional<size_t> findAbsentInput(const NodeSchema &schema, mlir::ValueRange operands);
 
-/// Replaces the typed op `op` by an `onnx.node` where an operand that it
-/// requires is absent. The op that stands there now.
+/// Replaces the typed op `op` by an `onnx.node` if an operand that it requires is absent. Returns
+/// the op that is there now.
 mlir::Operation *toGenericOpIfIncomplete(mlir::Operation *op);
 
 } // namespace basin::onnx

@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Shape rules of the typed ops, by the name an op's definition gives. Each
-// fills `types` (one entry a result, null where nothing can be said) from the
-// operand types; it fails, with a diagnostic, on operands that contradict each
-// other.
+// Shape rules of the typed ops, by the name that an op's definition gives. Each rule sets `types`
+// from the types of the operands: one entry for each result, null if nothing is known. A rule fails
+// with a diagnostic if the operands contradict each other.
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Integer values that describe shapes, evaluated symbolically: transformer
-// exports compute a Reshape's target from Shape, Gather, Slice, Concat and a
-// little arithmetic. A scalar is a list of one entry.
+// Evaluates integer values that describe shapes, symbolically. Exporters of transformers compute
+// the target of a Reshape from Shape, Gather, Slice, Concat and some arithmetic. A scalar is a list
+// of one entry.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,8 +19,7 @@
 
 namespace basin::onnx {
 
-/// One integer: a constant, the size of a symbolic dim (never negative), or
-/// unknown.
+/// One integer. It is a constant, the size of a symbolic dim (which is never negative), or unknown.
 struct ShapeEntry {
   std::optional<int64_t> constant;
   mlir::StringAttr symbol;
@@ -35,7 +34,7 @@ struct ShapeEntry {
   bool is(int64_t value) const { return constant == value; }
   bool isKnown() const { return constant || symbol; }
   bool operator==(const ShapeEntry &) const = default;
-  /// As a size; a negative constant is unknown.
+  /// Returns the entry as a dim. A negative constant is an unknown dim.
   Dim toDim() const {
     if (constant && *constant >= 0)
       return *constant;
@@ -45,14 +44,14 @@ struct ShapeEntry {
 
 using ShapeValue = llvm::SmallVector<ShapeEntry, 4>;
 
-/// Entries of a 1-D or scalar integer value, as far as the types of the values
-/// it is computed from tell; nothing if not even their number is known.
+/// Returns the entries of a scalar or 1-D integer value, as far as the ops that compute it and
+/// their types tell. Returns nothing if not even the number of entries is known.
 std::optional<ShapeValue> evaluateShapeValue(mlir::Value value);
 
-/// The same where every entry is a constant.
+/// Returns the entries if all of them are constants.
 std::optional<llvm::SmallVector<int64_t>> evaluateInts(mlir::Value value);
 
-/// Start, end and step of a Slice, clamped to `size` as ONNX says.
+/// The start, step and length of a Slice after its bounds are clamped to `size` by ONNX's rules.
 struct SliceBounds {
   int64_t start, step, length;
 };

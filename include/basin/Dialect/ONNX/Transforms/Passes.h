@@ -19,7 +19,7 @@
 
 namespace basin::onnx {
 
-/// What shape inference does where the model contradicts itself.
+/// What shape inference does if the model contradicts itself.
 enum class ConflictAction { Error, Warn };
 
 #define GEN_PASS_DECL

@@ -14,11 +14,12 @@ include "mlir/Pass/PassBase.td"
 def InferShapesPass : Pass<"onnx-infer-shapes"> {
   let summary = "refine the types of all values from their operands and the model's statements";
   let description = [{
-    Visits each node once, operands first, subgraphs before the node that holds
-    them; ops of the sink dialect likewise. Its results get the types that the node's rule infers, joined with
-    the types that the model states; of each dim the more precise statement
-    stays, symbolic names included. Sizes that a graph computes (Shape, Gather,
-    Concat and the like before a Reshape) are followed symbolically.
+    Visits each node and each op of the sink dialect once, operands first, and
+    subgraphs before the node that holds them. The results get the types that the
+    op's rule infers, merged with the types that the model states: for each dim the
+    more precise statement stays, including its symbolic name. Sizes that a graph
+    computes (by Shape, Gather, Concat and the like before a Reshape) are evaluated
+    symbolically.
 
     ```mlir
     %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x64xf32, #onnx.dims<"n", "">>) -> !onnx.unknown
@@ -26,22 +27,22 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
     %t = onnx.Transpose(%x) {perm = [1, 0]} : (tensor<?x64xf32, #onnx.dims<"n", "">>) -> tensor<64x?xf32, #onnx.dims<"", "n">>
     ```
 
-    Operands that do not fit each other are errors; inside a subgraph, which may
-    be a branch never taken, they leave the types as they are. A shape that the
-    model states and that is not what its node gives is warned of and dropped: it
-    is left over from before some tool changed the model. With `strict` it is an
-    error; an element type that is not the node's is one always.
+    Operands that do not fit each other are errors. A subgraph may be a branch that
+    is never taken, so there they only leave the types as they are. If the model
+    states another shape than its node gives, the statement is dropped with a
+    warning: it is left over from before some tool changed the model. With `strict`
+    it is an error. Another element type than the node's always is an error.
 
     A call of a model-local function has the result types of the function's
-    body with the call's operand types; the body's own values get what holds in
-    every call. A dynamic dim that nothing names gets a name "?N" of its own, so
-    that values which inherit it are known to have one size.
+    body with the call's operand types. The values of the body itself get the types
+    that hold in every call. A dynamic dim without a name gets a name "?N" of its
+    own, so that values which inherit it are known to have the same size.
 
-    A value that a Loop or Scan carries from one iteration to the next keeps of
-    its first type what the body's output has as well.
+    A value that a Loop or Scan carries from one iteration to the next keeps those
+    parts of its first type that the body's output has as well.
 
-    Only types change: an exported model stays as it was. Does nothing where
-    types are as precise as can be told, and for nodes without a typed op.
+    Only types change, so an exported model stays as it was. Does nothing if types
+    are as precise as can be told, or for nodes without a typed op or a rule by name.
   }];
   let dependentDialects = ["::basin::onnx::ONNXDialect"];
   let options = [
@@ -66,15 +67,14 @@ def InferShapesPass : Pass<"onnx-infer-shapes"> {
 def InlineFunctionsPass : Pass<"onnx-inline-functions", "::mlir::ModuleOp"> {
   let summary = "replace calls of model-local functions by their bodies";
   let description = [{
-    What a rewrite ties together must stand in one graph: a residual stream may
-    run through the functions that hold a model's layers. Each call becomes the
-    function's nodes, with the call's attributes in place of references to them;
-    their names get the call's name before them. Functions that are then called
-    nowhere are erased.
+    A rewrite needs all the ops that it changes in one graph, but a residual stream
+    may run through the functions that hold a model's layers. Each call becomes the
+    function's nodes. References to attributes are replaced by the call's attributes,
+    and the nodes' names get the call's name as a prefix. Functions that are then no
+    longer called are erased.
 
-    A function that imports another version of an operator set than the model
-    stays, and so does its call; so do functions that call themselves, which
-    ONNX forbids.
+    A function stays, and so do its calls, if it imports another version of an
+    operator set than the model, or if it calls itself, which ONNX forbids.
 
     Promise: bit-exact. Does nothing when there are no functions.
   }];

@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Numbers of a constant, behind Constant, initializer, Cast, Identity,
-// Unsqueeze, Squeeze and Reshape. A graph input with a default is no constant:
-// the caller may override it.
+// Reads the numbers of a constant, which may be behind Cast, Identity, Unsqueeze, Squeeze and
+// Reshape. A graph input with a default is no constant, because the caller may override it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,26 +18,26 @@
 
 namespace basin::onnx {
 
-/// Whether `value` is the same in each run.
+/// Returns whether `value` is the same in each run.
 bool isConstant(mlir::Value value);
 
-/// The elements of a constant of bool or integer type, 4096 at most.
+/// Returns the elements of a constant of bool or integer type, or nothing if there are more than
+/// 4096.
 std::optional<llvm::SmallVector<int64_t>> getConstantInts(mlir::Value value);
 
-/// The elements of a constant of real type, rounded as the Casts in between
-/// round them.
+/// Returns the elements of a constant of real or integer type, rounded by each Cast in between.
 std::optional<llvm::SmallVector<double>> getConstantFloats(mlir::Value value, size_t maxElements);
 
-/// `number` as a Cast to `type` gives it; nothing where that is left to the
-/// runtime (out of range, NaN to integer) or `type` is not real.
+/// Returns the result of a Cast of `number` to `type`. Returns nothing if ONNX leaves that to the
+/// runtime (out of range, NaN to integer) or if `type` is no number.
 std::optional<double> castNumber(double number, mlir::Type type);
 
-/// The only element of a constant of real type.
+/// Returns the element of a constant that has only one, of real or integer type.
 std::optional<double> getConstantScalar(mlir::Value value);
 
-/// The axes of a node, from its attribute `axes` or `axis` or from its operand
-/// for axes, counted from the front of `rank` dims. Nothing where they are
-/// neither stated nor constant, or out of range.
+/// Returns the axes of a node from its attribute `axes` or `axis` or from its operand for axes,
+/// counted from the front of `rank` dims. Returns nothing if they are absent, not constant or out
+/// of range.
 std::optional<llvm::SmallVector<int64_t>> getAxes(mlir::Operation *op, int64_t rank);
 
 } // namespace basin::onnx

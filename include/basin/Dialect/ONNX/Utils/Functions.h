@@ -20,12 +20,12 @@
 
 namespace basin::onnx {
 
-/// The functions of a module by domain, name and overload, as ONNX finds them.
+/// Finds the functions of a module by domain, name and overload, as ONNX does.
 class FunctionTable {
 public:
   explicit FunctionTable(mlir::ModuleOp module);
 
-  /// The function that `node` calls; null if it is an operator.
+  /// Returns the function that `node` calls, or null if it is an operator.
   FunctionOp lookup(mlir::Operation *node) const;
 
 private:

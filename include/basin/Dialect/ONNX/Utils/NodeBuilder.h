@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Nodes written by a rewrite. Result types come from the ops' own shape rules,
-// and where an operator changed with its opset version the node is the one that
-// the model imports, so that a rewrite says what it computes and no more.
+// Builds the nodes that a rewrite needs. Result types come from the ops' own shape rules. If an
+// operator changed with its opset, the node is the one of the version that the model imports, so a
+// rewrite need not know about versions.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,11 +24,11 @@ namespace basin::onnx {
 
 class NodeBuilder {
 public:
-  /// Nodes and their outputs are named `prefix`_Mul, `prefix`_Mul_2 and so on;
-  /// they stay nameless (the exporter names them) without a prefix.
+  /// Names the nodes and their outputs `prefix`_Mul, `prefix`_Mul_2 and so on. Without a prefix
+  /// they stay nameless, and the exporter names them.
   NodeBuilder(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef prefix = {});
 
-  /// The version of ai.onnx in force where nodes are inserted.
+  /// Returns the version of ai.onnx at the insertion point.
   int64_t getOpset() const { return opset; }
   mlir::OpBuilder &getBuilder() { return b; }
 
@@ -37,24 +37,24 @@ public:
               unsigned numResults = 1) {
     return llvm::cast<OpTy>(createNode(OpTy::getOperationName(), inputs, attrs, numResults));
   }
-  /// The only result of a node.
+  /// Creates a node with one result and returns that.
   template <typename OpTy>
   mlir::Value node(mlir::ValueRange inputs, llvm::ArrayRef<mlir::NamedAttribute> attrs = {}) {
     return createNode(OpTy::getOperationName(), inputs, attrs, 1)->getResult(0);
   }
 
-  /// `value` with its node named `prefix`_`suffix` instead.
+  /// Renames the node of `value` to `prefix`_`suffix` and returns `value`.
   mlir::Value named(mlir::Value value, llvm::StringRef suffix);
 
   mlir::NamedAttribute attr(llvm::StringRef name, int64_t value);
   mlir::NamedAttribute attr(llvm::StringRef name, llvm::ArrayRef<int64_t> value);
 
-  /// An i64 tensor: a vector of the values, or a scalar (rank 0).
+  /// Returns an i64 tensor: a vector of the values, or a scalar (rank 0).
   mlir::Value constant(llvm::ArrayRef<int64_t> values, int64_t rank = 1);
-  /// A scalar of a float or integer type, rounded to nearest.
+  /// Returns a scalar. A float type rounds to nearest, and an integer type truncates.
   mlir::Value scalar(double value, mlir::Type elementType);
 
-  /// `x` itself where it has that element type.
+  /// Returns `x` itself if it already has that element type.
   mlir::Value cast(mlir::Value x, mlir::Type elementType);
   mlir::Value reduceMean(mlir::Value x, llvm::ArrayRef<int64_t> axes);
   mlir::Value reduceSum(mlir::Value x, llvm::ArrayRef<int64_t> axes, bool keepDims = true);
@@ -63,9 +63,10 @@ public:
   mlir::Value squeeze(mlir::Value x, llvm::ArrayRef<int64_t> axes);
   mlir::Value transpose(mlir::Value x, llvm::ArrayRef<int64_t> perm);
   mlir::Value concat(mlir::ValueRange parts, int64_t axis);
-  /// Equal parts.
+  /// Splits `x` into equal parts.
   llvm::SmallVector<mlir::Value> split(mlir::Value x, int64_t axis, unsigned parts);
-  /// `x[begin:end]` along `axis`; bounds as ONNX's, negative from the end.
+  /// Returns `x[begin:end]` along `axis`. Bounds are as in ONNX, so negative ones count from the
+  /// end.
   mlir::Value slice(mlir::Value x, int64_t axis, int64_t begin, int64_t end);
   mlir::Value slice(mlir::Value x, int64_t axis, mlir::Value begins, mlir::Value ends);
   mlir::Value reshape(mlir::Value x, llvm::ArrayRef<int64_t> shape);
@@ -73,10 +74,10 @@ public:
   mlir::Value expand(mlir::Value x, mlir::Value shape);
   mlir::Value softmax(mlir::Value x, int64_t axis);
 
-  /// Sizes of the dims [begin, end) of `x` as an i64 vector: a constant where
-  /// all are static, else computed from its Shape.
+  /// Returns the sizes of the dims [begin, end) of `x` as an i64 vector. It is a constant if all
+  /// are static, else it is computed from the Shape of `x`.
   mlir::Value dims(mlir::Value x, int64_t begin, int64_t end);
-  /// The size of dim `axis` as an i64 scalar.
+  /// Returns the size of dim `axis` as an i64 scalar.
   mlir::Value dim(mlir::Value x, int64_t axis);
 
 private:
@@ -84,8 +85,8 @@ private:
                               llvm::ArrayRef<mlir::NamedAttribute> attrs, unsigned numResults);
   void giveNames(mlir::Operation *op);
   mlir::Value elements(mlir::TypedAttr value);
-  /// A node whose `axes` are an attribute below `operandSince`, an operand from
-  /// it on.
+  /// Creates a node whose `axes` are an attribute before opset `operandSince` and an operand from
+  /// then on.
   template <typename OpTy>
   mlir::Value withAxes(mlir::Value x, llvm::ArrayRef<int64_t> axes, int64_t operandSince,
                        llvm::ArrayRef<mlir::NamedAttribute> more = {});

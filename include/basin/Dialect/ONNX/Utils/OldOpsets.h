@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What opset 11 has no operator for, by others.
+// Replacements for operators that opset 11 lacks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,21 +17,21 @@
 
 namespace basin::onnx {
 
-/// Before opset 12 by the opposite of Greater, which NaN makes true.
+/// Returns a <= b. Before opset 12 it is the negation of Greater, which is true for NaN.
 inline mlir::Value lessOrEqual(NodeBuilder &n, mlir::Value a, mlir::Value b) {
   if (n.getOpset() >= 12)
     return n.node<LessOrEqualOp>({a, b});
   return n.node<NotOp>({n.node<GreaterOp>({a, b})});
 }
 
-/// Before opset 12 by the opposite of Less, which NaN makes true.
+/// Returns a >= b. Before opset 12 it is the negation of Less, which is true for NaN.
 inline mlir::Value greaterOrEqual(NodeBuilder &n, mlir::Value a, mlir::Value b) {
   if (n.getOpset() >= 12)
     return n.node<GreaterOrEqualOp>({a, b});
   return n.node<NotOp>({n.node<LessOp>({a, b})});
 }
 
-/// The larger of two integers, which Max does not take before opset 12.
+/// Returns the larger of two integers. Max takes only real numbers before opset 12.
 inline mlir::Value largerInteger(NodeBuilder &n, mlir::Value a, mlir::Value b) {
   if (n.getOpset() >= 12)
     return n.node<MaxOp>({a, b});

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Exact multiplication of floating-point bytes by powers of two.
+// Multiplies floating-point elements by powers of two, exactly.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,33 +20,33 @@
 
 namespace basin::onnx {
 
-/// Where a scaling is not exact.
+/// The first element for which a scaling is not exact.
 struct RangeLoss {
-  /// Position of the element.
+  /// The index of the element.
   int64_t index;
   bool overflows;
 };
 
-/// Whether elements of `type` can be scaled here: f16, bf16, f32, f64.
+/// Returns whether elements of `type` can be scaled, which are f16, bf16, f32 and f64.
 bool isScalable(mlir::Type type);
 
-/// Multiplies element i of `bytes` (of `type`, `shape` row major) by
-/// 2^exponents[position on `axis`]; one exponent serves all positions. Stops at
-/// the first element that would leave the normal range: overflow to infinity,
-/// or bits lost below the smallest normal number. Zeros, infinities and NaNs
-/// stay; a subnormal number stays exact only where it is not divided.
+/// Multiplies each element of `bytes` (of `type`, with row-major `shape`) by 2^exponents[its
+/// position on `axis`]. A single exponent serves all positions. Stops at the first element that
+/// would leave the normal range, either to infinity or by losing bits below the smallest normal
+/// number. Zeros, infinities and NaNs stay. A subnormal number can only be scaled up to a normal
+/// one.
 std::optional<RangeLoss> scaleByPowersOfTwo(llvm::MutableArrayRef<char> bytes, mlir::Type type,
                                             llvm::ArrayRef<int64_t> shape, int64_t axis,
                                             llvm::ArrayRef<int> exponents);
 
-/// The loss of such a product, without making it.
+/// Returns the loss of that scaling without changing `bytes`.
 std::optional<RangeLoss> findRangeLoss(llvm::ArrayRef<char> bytes, mlir::Type type,
                                        llvm::ArrayRef<int64_t> shape, int64_t axis,
                                        llvm::ArrayRef<int> exponents);
 
-/// The same product rounded to nearest, ties to even. Returns the largest error
-/// of an element, relative to the largest element at its position of `axis`;
-/// infinity where one overflows.
+/// Scales in the same way, but rounds to nearest, ties to even. Returns the largest error of an
+/// element relative to the largest element at its position on `axis`, which is infinity if one
+/// overflows.
 double roundByPowersOfTwo(llvm::MutableArrayRef<char> bytes, mlir::Type type,
                           llvm::ArrayRef<int64_t> shape, int64_t axis,
                           llvm::ArrayRef<int> exponents);
@@ -55,13 +55,12 @@ double roundByPowersOfTwo(llvm::MutableArrayRef<char> bytes, mlir::Type type,
 void visitElements(llvm::ArrayRef<char> bytes, mlir::Type type, llvm::ArrayRef<int64_t> shape,
                    int64_t axis, llvm::function_ref<void(double value, int64_t position)> visit);
 
-/// The bytes of ones of `element`, times 2^exponents, one an exponent; nothing
-/// where a power is no normal number.
+/// Returns the bytes of the vector 2^exponents in type `element`, or nothing if a power is no
+/// normal number.
 std::optional<std::vector<char>> makePowersOfTwo(mlir::Type element, llvm::ArrayRef<int> exponents);
 
-/// A constant of one element times 2^exponents as a new constant at `b`, whose
-/// last axis takes the exponents where they differ; null where that would not be
-/// exact. Infinities stay.
+/// Creates a constant at `b` that is the one element of `constant` times 2^exponents. Several
+/// exponents become the last axis. Returns null if the scaling is not exact. Infinities stay.
 mlir::Value makeScaledScalar(mlir::OpBuilder &b, mlir::Value constant,
                              llvm::ArrayRef<int> exponents);
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Where the operands of an attention come from: what a reader of a model wants to
-// know of it and the op itself does not say.
+// Finds out where the operands of an attention come from. A reader of a model wants to know this,
+// and the op itself does not say it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,15 +18,16 @@
 
 namespace basin {
 
-/// Whether the keys hold earlier ones that are handed in: by an operand of the op,
-/// by a Concat or TensorScatter on the sequence axis, or whole.
+/// Returns whether the keys contain keys of an earlier run: an operand of the op, or an input that
+/// a Concat or TensorScatter on the sequence axis extends. Keys that are an input as a whole also
+/// count, unless the query is one as well.
 bool hasCache(sink::AttentionOp op);
 
-/// Whether the query, or a part of it, is rotated: before the op or inside it.
+/// Returns whether the query, or a part of it, is rotated, before the op or inside it.
 bool isRotated(sink::AttentionOp op);
 
-/// The number of different key heads: `kv_num_heads`, less what an Expand or Tile
-/// before the op repeats.
+/// Returns the number of different key heads: `kv_num_heads` divided by the repetitions of an
+/// Expand or Tile before the op.
 std::optional<int64_t> getKeyHeads(sink::AttentionOp op);
 
 } // namespace basin

@@ -6,19 +6,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The residual streams of a graph: found, not assumed.
+// Finds the residual streams of a graph.
 //
-// Values tied by Add must be scaled together: they form a class, along with
-// what Identity, a Cast between f16, bf16, f32 and f64, a multiplication by a
-// constant, a Clip between constants, or a Reshape of other axes makes of them.
-// A class that some norm (or a dynamic tanh in its place) reads and in which two
-// computed values are added is a residual stream. What brings a value into the
-// class is a writer, what takes one out is a reader. A dynamic tanh sees the
-// scale of what it reads, so it is no norm as a reader.
+// Values that an Add ties together must be scaled together, so they form a class. Other ops tie
+// their result to their operand: Identity, a Cast between f16, bf16, f32 and f64, a multiplication
+// by a constant, a Clip between constants, and a Reshape of other axes. A class is a residual
+// stream if some norm reads it (or a dynamic tanh in a norm's place) and if it contains a sum of
+// two computed values. A writer brings a value into the class, a reader takes one out. A dynamic
+// tanh sees the scale of its operand, so it is a reader like other ops and not like a norm.
 //
-// Ties, writers and readers are uses, not values: a value may be a summand of an
-// Add and something else to the same or another op. A constant ties nothing: it
-// writes once for each summand that it is.
+// Ties, writers and readers are uses and not values, because a value may be a summand of an Add and
+// also another operand of the same or another op. A constant ties nothing. It is a writer once for
+// each sum that it is added to.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,26 +32,25 @@ namespace basin {
 
 struct StreamWriter {
   enum Kind {
-    /// Gather of rows of a table.
+    /// A Gather of rows of a table.
     Embedding,
-    /// MatMul or Gemm by a constant matrix, of which one axis is the stream's
-    /// dimensions.
+    /// A MatMul or Gemm by a constant matrix that has the stream's dimensions as one axis.
     Projection,
-    /// A norm's result (post-norm).
+    /// The result of a norm (post-norm).
     Norm,
-    /// A constant: a bias, a position table.
+    /// A constant, such as a bias or a position table.
     Constant,
     /// Anything else.
     Other
   };
   Kind kind;
   mlir::Value value;
-  /// The weight (table, matrix, vector): an initializer's or Constant's result.
+  /// The weight (table, matrix or vector), which is the result of an Initializer or a Constant.
   mlir::Value weight;
-  /// The weight's axis that is the stream's dimension.
+  /// The axis of the weight that is the stream's dimension axis.
   int64_t axis = -1;
-  /// Set where only this use writes: a summand that is broadcast along the
-  /// dimension axis, or one use of a constant that has others.
+  /// Set if the writer writes through this use alone. It is a summand that is a constant, which may
+  /// have other uses, or that is broadcast along the dimension axis.
   mlir::OpOperand *use = nullptr;
 };
 
@@ -64,40 +62,39 @@ struct StreamReader {
 };
 
 struct ResidualStream {
-  /// Size of the last axis; nothing if it is not static.
+  /// The size of the last axis, or nothing if it is not static.
   std::optional<int64_t> dim;
-  /// The first member whose last axis is not proven to have that size (it may
-  /// have size one at run time, or no rank be known): a scale a dimension cannot
-  /// be applied to it. Null where all are proven.
+  /// The first member whose last axis is not proven to have that size: its rank is unknown, or its
+  /// size may be one at run time. It cannot take a scale for each dimension. Null if all members
+  /// are proven.
   mlir::Value unproven;
   mlir::Type elementType;
   llvm::SmallVector<mlir::Value, 0> values;
   llvm::SmallVector<StreamWriter, 0> writers;
   llvm::SmallVector<StreamReader, 0> readers;
-  /// Ops inside the stream that cut it off between constants: Clip, Min, Max.
+  /// The ops inside the stream that limit its values by constants: Clip, Min, Max.
   llvm::SmallVector<mlir::Operation *, 0> limits;
-  /// Adds of two computed values.
+  /// The number of sums of two computed values, by an Add or inside a norm.
   unsigned numAdds = 0;
 };
 
 llvm::StringRef toString(StreamWriter::Kind kind);
 llvm::StringRef toString(StreamReader::Kind kind);
 
-/// The streams of all graphs in `module`, in program order. Norms must have
-/// been raised.
+/// Returns the streams of all graphs in `module`, in program order. Norms must have been raised.
 llvm::SmallVector<ResidualStream> findResidualStreams(mlir::ModuleOp module);
 
-/// The operand of `op` that it hands on with its last axis and its scale, up to a
-/// constant factor or constant limits; null for ops that do neither.
+/// Returns the operand of `op` that it passes on with its last axis and its scale, up to a constant
+/// factor or constant limits. Null if there is none.
 mlir::OpOperand *getPassedThrough(mlir::Operation *op);
 
-/// Whether `op` cuts its passed operand off between constants (Clip, Min, Max).
+/// Returns whether `op` limits the operand that it passes on by constants (Clip, Min, Max).
 bool isLimit(mlir::Operation *op);
 
-/// Whether `value` is an initializer's or a Constant's result.
+/// Returns whether `value` is the result of an Initializer or a Constant.
 bool isWeight(mlir::Value value);
 
-/// ONNX's name of a value, looking into the form where a sink op makes it.
+/// Returns the ONNX name of a value. If a sink op computes it, the name stands in the op's form.
 llvm::StringRef getStreamValueName(mlir::Value value);
 
 } // namespace basin

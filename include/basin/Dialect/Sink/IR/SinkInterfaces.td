@@ -19,8 +19,8 @@ def Sink_DecomposableInterface : OpInterface<"DecomposableInterface"> {
   let methods = [
     InterfaceMethod<[{
         Builds the op's meaning from onnx ops at `b`'s insertion point and
-        returns the values of its results; ignores a form. Fails with a
-        diagnostic where the operands' types do not say enough.
+        returns the values of its results. Ignores a form. Fails with a
+        diagnostic if the operands' types do not say enough.
       }], "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "decompose",
       (ins "::mlir::OpBuilder &":$b)>,
   ];
@@ -30,10 +30,10 @@ def Sink_RaisedInterface : OpInterface<"RaisedInterface",
     [Sink_DecomposableInterface]> {
   let cppNamespace = "::basin::sink";
   let description = [{
-    An op that may carry, in its region `form`, the ops it was recognized in.
-    The region's arguments stand for the op's first operands, its `sink.yield`
-    gives the op's results; outer values are captured. An empty region means
-    the canonical decomposition.
+    An op that may keep the ops from which it was recognized in its region `form`.
+    The region's arguments stand for the op's first operands, and its `sink.yield`
+    gives the op's results. Outer values are captured. An empty region means the
+    canonical decomposition.
 
     Constraints:
     - (form_c1) a form is one block that ends in `sink.yield`
@@ -45,8 +45,8 @@ def Sink_RaisedInterface : OpInterface<"RaisedInterface",
   let methods = [
     InterfaceMethod<"The region.", "::mlir::Region &", "getFormRegion">,
     InterfaceMethod<[{
-        The operands by the names that the op's definition gives them, in its
-        order; null where an optional one is absent.
+        The operands with their names, in the order of the op's definition. An
+        optional operand that is absent is null.
       }], "::basin::sink::NamedOperands", "getNamedOperands">,
   ];
 }
@@ -56,7 +56,7 @@ def Sink_NormInterface : OpInterface<"NormInterface", [Sink_RaisedInterface]> {
   let description = [{
     The parts that RMSNorm and LayerNorm have in common. They normalize
     `h = (x + residual) + residual_bias`, multiplied by `pre_affine`, over the last
-    axis; `sum` is `h`, where it is a result. A part that is absent is null.
+    axis. `sum` is `h` if it is a result. A part that is absent is null.
   }];
   let methods = [
     InterfaceMethod<"The normalized value, or its first summand.", "::mlir::Value", "getX">,
@@ -65,22 +65,24 @@ def Sink_NormInterface : OpInterface<"NormInterface", [Sink_RaisedInterface]> {
     InterfaceMethod<"The vector that multiplies the sum.", "::mlir::Value", "getPreAffine">,
     InterfaceMethod<"The vector that multiplies the normalized value.", "::mlir::Value",
                     "getWeight">,
-    InterfaceMethod<"The vector that is added last; an RMSNorm has none.", "::mlir::Value",
+    InterfaceMethod<"The vector that is added last. An RMSNorm has none.", "::mlir::Value",
                     "getBias">,
-    InterfaceMethod<"The uses of the parts: an empty range where absent.",
+    InterfaceMethod<"The uses of the parts. The range of an absent part is empty.",
                     "::mlir::MutableOperandRange", "getResidualMutable">,
     InterfaceMethod<"", "::mlir::MutableOperandRange", "getResidualBiasMutable">,
     InterfaceMethod<"", "::mlir::MutableOperandRange", "getPreAffineMutable">,
     InterfaceMethod<"", "::mlir::MutableOperandRange", "getWeightMutable">,
     InterfaceMethod<"", "::mlir::MutableOperandRange", "getBiasMutable">,
-    InterfaceMethod<"What is added to the mean of squares.", "::llvm::APFloat", "getEpsilon">,
+    InterfaceMethod<"The number that is added to the mean of squares.", "::llvm::APFloat",
+                    "getEpsilon">,
     InterfaceMethod<"", "void", "setEpsilon", (ins "::llvm::APFloat":$value)>,
     InterfaceMethod<"The normalized value.", "::mlir::Value", "getResult">,
-    InterfaceMethod<"The sum, a result; null without one.", "::mlir::Value", "getSum">,
-    InterfaceMethod<"Whether it subtracts the mean first: a LayerNorm.", "bool", "isCentring">,
+    InterfaceMethod<"The result that is the sum, or null.", "::mlir::Value", "getSum">,
+    InterfaceMethod<"Whether it subtracts the mean first, as a LayerNorm does.", "bool",
+                    "isCentring">,
   ];
   let extraSharedClassDeclaration = [{
-    /// The summands of what is normalized, in the order in which they are added.
+    /// Returns the summands of the normalized sum, in the order in which they are added.
     ::llvm::SmallVector<::mlir::Value, 3> getSummands() {
       ::llvm::SmallVector<::mlir::Value, 3> parts{$_op.getX()};
       for (::mlir::Value part : {$_op.getResidual(), $_op.getResidualBias()})

@@ -20,13 +20,13 @@ def Sink_Dialect : Dialect {
   let name = "sink";
   let cppNamespace = "::basin::sink";
   let useDefaultAttributePrinterParser = 1;
-  let summary = "What a transformer's graph means: attention, norms, gates, rotary";
+  let summary = "The meaning of a transformer's graph: attention, norms, gates, rotary";
   let description = [{
     Each op has one canonical decomposition into onnx ops, which is its
-    meaning. An op that recognition raised also carries the exporter's own ops
-    in the region `form`; lowering inlines them, so raising and lowering gives
-    back the graph as it was. Definitions follow "A Unified View of Attention
-    and Residual Sinks" (arXiv 2601.22966) where it has them.
+    meaning. An op that recognition raised also keeps the exporter's own ops in the
+    region `form`. Lowering inlines them, so raising and lowering gives back the
+    graph as it was. Definitions follow "A Unified View of Attention and Residual
+    Sinks" (arXiv 2601.22966) if that defines the op.
   }];
   let dependentDialects = ["::basin::onnx::ONNXDialect"];
 }
@@ -40,8 +40,7 @@ class Sink_RaisedOp<string mnemonic, list<Trait> traits = []>
         DeclareOpInterfaceMethods<Sink_RaisedInterface>,
         DeclareOpInterfaceMethods<ONNX_InferTypesInterface, ["inferArgumentTypes"]>])> {
   let hasVerifier = 1;
-  // The operands' groups of ODS, in order, are those of the arguments that are no
-  // attributes.
+  // ODS groups the operands by the arguments that are no attributes, in order.
   let extraClassDefinition = [{
     ::mlir::Region &$cppClass::getFormRegion() { return getForm(); }
     ::basin::sink::NamedOperands $cppClass::getNamedOperands() {
@@ -121,9 +120,9 @@ def Sink_ActivationAttr : EnumAttr<Sink_Dialect, Sink_Activation, "activation"> 
 def Sink_ParameterOp : Sink_Op<"parameter"> {
   let summary = "a named learnable parameter";
   let description = [{
-    Exports as an initializer of this name. Its name is its identity: it is
-    never folded, merged with a parameter of equal value, or eliminated, so it
-    is not declared free of effects.
+    Exports as an initializer of this name. The name is its identity, so it must not
+    be folded, merged with a parameter of equal value, or eliminated. It is therefore
+    not declared free of effects.
 
     Constraints:
     - (parameter_c1) `value` has the result's type.
@@ -161,11 +160,11 @@ class Sink_NormOp<string mnemonic, dag more> : Sink_RaisedOp<mnemonic,
 def Sink_RMSNormOp : Sink_NormOp<"rms_norm", (ins)> {
   let summary = "root-mean-square norm over the last axis";
   let description = [{
-    1. `h = (x + residual) + residual_bias`, of which the last two may be absent;
-       `sum = h` if it is a result
+    1. `h = (x + residual) + residual_bias`, where residual and residual_bias may be
+       absent; `sum = h` if it is a result
     2. `u = pre_affine * h` (PreAffineRMSNorm; `u = h` without one)
     3. `result = weight * u / sqrt(mean(u^2) + epsilon)`, the mean over the
-       last axis, computed in f32 where x is narrower; `weight = 1` without one
+       last axis, computed in f32 if x is narrower; `weight = 1` without one
 
     Shapes: x, residual and result [..., d]; pre_affine, weight and
     residual_bias [d]. A form may hold the product with pre_affine: the Mul whose
@@ -271,12 +270,12 @@ def Sink_RotaryOp : Sink_RaisedOp<"rotary"> {
        `interleaved`
     2. the result's pair is `(a cos - b sin, b cos + a sin)`
 
-    Tables cos and sin are [sequence, n], [batch, sequence, n], or of x's own
-    rank with its heads apart, then they broadcast as they are; their last axis
-    is n/2 where `half_tables`. With `positions` [batch, sequence] they are
+    The tables cos and sin are [sequence, n] or [batch, sequence, n]. If they have
+    the rank of x with its heads apart, they are broadcast as they are. With
+    `half_tables` their last axis is n/2. With `positions` [batch, sequence] they are
     caches [positions, n/2] that it indexes.
 
-    Shapes: x and result as `layout` says.
+    Shapes: `layout` gives those of x and result.
 
     Constraints:
     - (rotary_c1) x and result have the same shape
@@ -306,44 +305,43 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     1. `s_ij = scale * q_i . k_j`
     2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
     3. `s_ij = s_ij + mask_ij`, or `mask_fill` (-inf by default) where a boolean
-       mask hides j; where `causal`, j > i + (keys - queries) is hidden, and with
-       `window` w, i + (keys - queries) - j >= w is: `s_ij` is `mask_fill` there, too,
-       or `s_ij + mask_ij + mask_fill` where the mask is a summand
+       mask hides j. `causal` hides j > i + (keys - queries), and `window` w hides
+       i + (keys - queries) - j >= w: there `s_ij` is `mask_fill` as well, or
+       `s_ij + mask_ij + mask_fill` if the mask is a summand
     4. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
        first summand when there is no sink logit
     5. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
 
-    `past_key` and `past_value` [batch, kv_heads, past, d] stand before key and
-    value on the sequence axis, as in the present ones. `sink_key` and
-    `sink_value` [kv_heads, n, d] stand before those: every query sees them,
-    the mask has no columns for them, and `keys` above does not count them.
+    `past_key` and `past_value` [batch, kv_heads, past, d] precede key and value on
+    the sequence axis, also in the present key and value. `sink_key` and `sink_value`
+    [kv_heads, n, d] precede those: every query sees them, the mask has no columns
+    for them, and `keys` above does not count them.
 
-    `last_key` [batch] is for a batch whose elements have keys of their own number:
-    element b has last_key_b + 1, of which the last are the new ones, as many as
-    there are queries, or fewer where the element's queries are padded at the end.
-    So `keys - queries` above is max(last_key_b + 1 - queries, 0), past keys beyond
-    that are hidden, and present keys and values hold the new ones right after it,
-    in at least as many rows as the longest element has keys.
-    `scale` is 1 / sqrt(d) by default. `causal` is set only where proven. With
-    `causal_in_mask` the mask already hides what `causal` says: nothing is done
-    besides, and `causal` is a fact about the result.
+    `last_key` [batch] is for a batch whose elements have different numbers of keys.
+    Element b has last_key_b + 1 keys, and the last of them are the new ones. There
+    are as many new keys as queries, or fewer if the element's queries are padded at
+    the end. So `keys - queries` above is max(last_key_b + 1 - queries, 0), and past
+    keys beyond that are hidden. Present keys and values have the new ones right after
+    it, in at least as many rows as the longest element has keys.
+    `scale` is 1 / sqrt(d) by default. `causal` is set only if it is proven. With
+    `causal_in_mask` the mask already hides the keys that `causal` hides: nothing more
+    is done, and `causal` is a fact about the result.
 
-    A row that hides every key (left padding) is what step 4 makes of it: with a
-    finite `mask_fill`, or a finite summand, each key that is hidden gets its
-    share (`uniform`); where all scores are -inf it is NaN, or, with
-    `zero_hidden_rows`, zeros. A sink logit or a sink row leaves no such row.
+    If a row hides every key (left padding), step 4 gives its result. With a finite
+    `mask_fill` or a finite summand, each hidden key gets its share (`uniform`). If
+    all scores are -inf, the row is NaN, or zeros with `zero_hidden_rows`. With a sink
+    logit or a sink row there is no such row.
 
-    The
-    gate is broadcast to the result in its layout, as a Mul does: one score an
-    element, or one a head ([batch, sequence, heads, 1] in bshd). A form may hold
-    the product with the gate: the Mul whose `sink.slot` is `gate`.
+    The gate is broadcast to the result in its layout, as by a Mul: one score for
+    each element, or one for each head ([batch, sequence, heads, 1] in bshd). A form
+    may contain the product with the gate: the Mul whose `sink.slot` is `gate`.
 
-    Shapes: query, key, value and result as their layouts say, with the query's
-    batch, heads and sequence and the value's head dim in the result.
+    Shapes: the layouts give those of query, key, value and result. The result has
+    the query's batch, heads and sequence, and the value's head dim.
 
-    Results: the output, then the present key and value where `has_present`,
-    [batch, kv_heads, past + keys, d], then inner values of the form that are
-    used outside.
+    Results: the output, then the present key and value
+    [batch, kv_heads, past + keys, d] if `has_present`, then inner values of the form
+    that are used outside.
 
     Constraints:
     - (attention_c1) `num_heads` is a multiple of `kv_num_heads`
@@ -386,10 +384,10 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
                    "const ::basin::sink::AttentionParts &":$parts)>
   ];
   let extraClassDeclaration = [{
-    /// Whether the later keys are to be hidden besides what the mask hides.
+    /// Returns whether later keys must be hidden, because the mask does not hide them.
     bool appliesCausal() { return getCausal() && !getCausalInMask(); }
-    /// What a row without a visible key gives: "uniform", "nan" or "zero"; empty
-    /// where a summand decides, or where there is no such row.
+    /// Returns the result of a row without a visible key: "uniform", "nan" or "zero".
+    /// Empty if a summand decides, or if there is no such row.
     ::llvm::StringRef getHiddenRows();
   }];
   let regions = (region AnyRegion:$form);
@@ -409,9 +407,9 @@ def Sink_LaunchOp : Sink_Op<"launch",
     [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a kernel on tensors";
   let description = [{
-    Launches `kernel`, whose `kernel.contract` says what its arguments are: those of
-    kind `in` are the operands, in the order of `inputs`, those of kind `out` the
-    results, in the order of `outputs`, and scalars are products of factors:
+    Launches `kernel`, whose `kernel.contract` describes its arguments. Those of kind
+    `in` are the operands, in the order of `inputs`. Those of kind `out` are the
+    results, in the order of `outputs`. Scalars are products of factors:
 
     | factor | what |
     |---|---|
@@ -419,8 +417,8 @@ def Sink_LaunchOp : Sink_Op<"launch",
     | `{of = "x", size = 0 : i64}` | the size of axis 0 of the tensor of argument x |
     | `{of = "x", stride = 0 : i64}` | its stride in elements; 0 where the size is 1 |
 
-    `shapes` has such a product for each axis of an output whose type does not say
-    it all. Inputs that `transposed` names are matrices that the kernel takes
+    `shapes` has such a product for each axis of an output whose shape is not static.
+    `transposed` names the inputs that are matrices and that the kernel takes
     transposed.
 
     ```mlir
@@ -437,8 +435,8 @@ def Sink_LaunchOp : Sink_Op<"launch",
       `scalars`, an output, and one of `size` and `stride`, an axis of it
     - (launch_c3) `transposed` names inputs; `shapes` has a list for each axis of an
       output, and each output that has no static type
-    - (launch_c4) `kernel` is an op with a `kernel.contract`, each argument of which is
-      there once
+    - (launch_c4) `kernel` is an op with a `kernel.contract`, and each argument of that
+      contract is there once
   }];
   let arguments = (ins Variadic<AnyType>:$tensors, SymbolRefAttr:$kernel,
                        StrArrayAttr:$inputs, StrArrayAttr:$outputs,
