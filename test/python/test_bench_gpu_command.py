@@ -157,7 +157,7 @@ def test_a_kernel_that_does_not_compile_is_an_entry(tmp_path):
         (
             '{"version": 1, "target": "x", "kernels": '
             '[{"family": "a", "parts": "b", "file": "c.bko", "name": "d"}]}',
-            "there is no c.bko",
+            "its kernel c.bko is missing; prepare it again",
         ),
     ],
 )

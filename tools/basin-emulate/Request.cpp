@@ -60,9 +60,9 @@ static llvm::StringRef readMember(llvm::StringRef key, const json::Value &value,
   if (key == "threads")
     return readOrder(value, out.threads) ? "" : "forward, reverse or random";
   if (key == "seed")
-    return readCount(value, out.seed) ? "" : "a number from 0";
+    return readCount(value, out.seed) ? "" : "a number of at least 0";
   if (key == "max_findings")
-    return readCount(value, out.maxFindings) ? "" : "a number from 0";
+    return readCount(value, out.maxFindings) ? "" : "a number of at least 0";
   if (key == "alignment")
     return readAlignment(value, out.leastAlignment) ? "" : "page or least";
   return "kernel, arguments, blocks, threads, seed, max_findings or alignment as the key";
@@ -74,12 +74,12 @@ llvm::Expected<Request> Request::parse(llvm::StringRef line) {
     return value.takeError();
   const json::Object *object = value->getAsObject();
   if (!object)
-    return llvm::createStringError("expected an object");
+    return llvm::createStringError("expected an object in each line");
   Request out;
   for (const auto &[key, member] : *object)
     if (llvm::StringRef expected = readMember(key, member, out); !expected.empty())
       return llvm::createStringError("'" + llvm::StringRef(key) + "': expected " + expected);
   if (out.kernel.empty())
-    return llvm::createStringError("expected 'kernel'");
+    return llvm::createStringError("expected a member 'kernel'");
   return out;
 }
