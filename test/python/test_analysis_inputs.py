@@ -148,7 +148,7 @@ def test_encoder_decoder(batch, tmp_path):
         assert tap["token"]["id"] == id
     keys = [tap["tokens"] for tap in taps if tap["kind"] == "attention"]
     assert len(keys) == 2 and len(found["metrics"]["attention"]) == 2
-    assert any("of another sequence" in note for note in found["notes"])
+    assert any("does not mask the sequences" in note for note in found["notes"])
 
 
 def test_embeddings(tmp_path):

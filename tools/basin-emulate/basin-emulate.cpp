@@ -129,8 +129,9 @@ int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(
       argc, argv,
-      "Runs GPU kernels on the CPU: a file of `basin-compile --emit mlir`, and launches on the\n"
-      "standard input, a JSON object a line. docs/emulator.md has the format.\n\n"
+      "Runs GPU kernels on the CPU. They are in a file that `basin-compile --emit mlir` wrote. "
+      "Each\n"
+      "line of standard input is a launch, as a JSON object. docs/emulator.md has the format.\n\n"
       "Exit status: 0 if all launches ran and nothing was found, 1 otherwise.\n");
   DialectRegistry registry;
   basin::registerAllDialects(registry);
