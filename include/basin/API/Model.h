@@ -14,6 +14,7 @@
 #ifndef BASIN_API_MODEL_H
 #define BASIN_API_MODEL_H
 
+#include "basin/Support/WhyNot.h"
 #include "basin/Target/ONNX/Export.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -22,7 +23,6 @@
 
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,7 +47,7 @@ public:
 
   /// Whether the model as it is now is proven to compute what it did when it was
   /// loaded, by Analysis/ScaleProof.h: nothing where it is, else the reason.
-  llvm::Expected<std::optional<std::string>> findScaleMismatch();
+  llvm::Expected<WhyNot> findScaleMismatch();
 
   /// What recognition found, as the JSON of inspectModule.
   llvm::Expected<std::string> inspectJSON();
