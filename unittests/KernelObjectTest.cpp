@@ -127,17 +127,19 @@ TEST(KernelObject, FunctionsAreChecked) {
   EXPECT_EQ(refusal(functionObject()), "(accepted)");
   EXPECT_EQ(refused("\"name\": \"block\"", "\"note\": 1, \"name\": \"block\""), "(accepted)");
   EXPECT_SAYS(refused("\"kernel\": \"add\"", "\"kernel\": \"sub\""),
-              "functions[0].steps[0].kernel: there is no kernel 'sub'");
-  EXPECT_SAYS(refused("\"value\": \"h\"}", "\"value\": \"g\"}"), "nothing makes 'g' before");
+              "functions[0].steps[0].kernel: the object has no kernel 'sub'");
+  EXPECT_SAYS(refused("\"value\": \"h\"}", "\"value\": \"g\"}"),
+              "no input or earlier step provides 'g'");
   EXPECT_SAYS(refused("\"value\": \"h\", \"type\"", "\"value\": \"x\", \"type\""),
-              "'x' is there already");
+              "'x' is defined already");
   EXPECT_SAYS(refused("{\"value\": \"w\", \"type\"", "{\"value\": \"x\", \"type\""),
-              "'x' is there already");
-  EXPECT_SAYS(refused("[\"sum\"]", "[\"x\"]"), "expected a value that a step makes, each once");
-  EXPECT_SAYS(refused("[\"sum\"]", "[\"sum\", \"sum\"]"), "each once");
-  EXPECT_SAYS(refused("[\"sum\"]", "[\"s\"]"), "nothing makes 's' before");
+              "'x' is defined already");
+  EXPECT_SAYS(refused("[\"sum\"]", "[\"x\"]"),
+              "expected a result of a step that is not an output yet");
+  EXPECT_SAYS(refused("[\"sum\"]", "[\"sum\", \"sum\"]"), "that is not an output yet");
+  EXPECT_SAYS(refused("[\"sum\"]", "[\"s\"]"), "no input or earlier step provides 's'");
   EXPECT_SAYS(refused("\"argument\": \"a\"", "\"argument\": \"b\""),
-              "expected a tensor of add, each once, but got 'b'");
+              "expected a tensor of add that is not given yet, but got 'b'");
   EXPECT_SAYS(refused("\"argument\": \"a\"", "\"argument\": \"rows\""), "but got 'rows'");
   EXPECT_SAYS(refused("\"stride\": [", "\"strides\": ["), "but got 'strides'");
   EXPECT_SAYS(refused(", \"stride\": [{\"value\": \"h\", \"stride\": 0}]", ""),
@@ -150,7 +152,7 @@ TEST(KernelObject, FunctionsAreChecked) {
   EXPECT_SAYS(refused("\"size\": 0", "\"size\": 8"), "expected a number from 0 to 7");
   EXPECT_SAYS(refused("[[2, ", "[[-2, "), "expected a number from 0 to");
   EXPECT_SAYS(refusal(functionObject(std::string(kFunction) + ", " + kFunction)),
-              "functions[1]: two functions 'block'");
+              "functions[1]: function 'block' is defined twice");
 }
 
 // Does the same as for whole objects, for the parts that only functions have.
@@ -206,11 +208,11 @@ TEST(KernelObject, FrameIsChecked) {
   EXPECT_SAYS(refusal(""), "begins with BASINKO1");
   EXPECT_SAYS(refusal("BASINKO2" + littleEndian64(2) + "{}"), "version 1 of the file format");
   EXPECT_SAYS(refusal("BASINKO1" + littleEndian64(~uint64_t(0)) + "{}"),
-              "the JSON has 18446744073709551615 bytes, but 2 are there");
+              "expected at most 2 bytes of JSON, but got 18446744073709551615");
   EXPECT_SAYS(refusal(frame("{\"version\": 2}")), "version: expected 1");
   EXPECT_SAYS(refusal(frame("[]")), "expected an object, but got an array");
   EXPECT_SAYS(refusal(frame("{\"version\": 1, \"sections\": [], \"kernels\": []}")),
-              "sections: expected one at least");
+              "sections: expected at least one section");
 }
 
 TEST(KernelObject, JSONIsStrict) {
@@ -244,7 +246,8 @@ TEST(KernelObject, SectionsAreChecked) {
   std::string other = ", {\"kind\": \"ptx\", \"chip\": \"sm_90\", \"offset\": 272, \"size\": 16}";
   EXPECT_EQ(section("256", "16", other), "(accepted)");
   EXPECT_SAYS(section("256", "17", other), "256 and 272 overlap");
-  EXPECT_SAYS(section("256", "16", replaced(other, "sm_90", "sm_80")), "two of kind and chip");
+  EXPECT_SAYS(section("256", "16", replaced(other, "sm_90", "sm_80")),
+              "more than one of kind and chip");
   for (const char *chip : {"sm_", "sm_9", "sm_90b", "sm_090", "gfx90a", "sm_99999"})
     EXPECT_SAYS(section("256", "16", replaced(other, "sm_90", chip)), "expected a chip such as");
   EXPECT_SAYS(section("256", "16", replaced(other, "\"ptx\"", "\"spirv\"")),
@@ -290,7 +293,7 @@ TEST(KernelObject, KernelsAreChecked) {
   EXPECT_SAYS(kernelRefusal("\"in\"", "\"input\""), "expected one of in, out, inout, scalar");
   EXPECT_SAYS(kernelRefusal("\"in\", \"type\": \"bf16\"", "\"in\", \"type\": \"fp8\""),
               "expected one of f32");
-  EXPECT_SAYS(kernelRefusal("\"y\"", "\"x\""), "two arguments 'x'");
+  EXPECT_SAYS(kernelRefusal("\"y\"", "\"x\""), "argument 'x' is defined twice");
   EXPECT_SAYS(kernelRefusal("\"i32\"", "\"bf16\""), "expected a scalar of type i32, i64 or f32");
   EXPECT_SAYS(kernelRefusal("\"i32\"", "\"f32\""), "expected a scalar argument of type i32 or i64");
   EXPECT_SAYS(kernelRefusal("\"arg\": \"rows\"", "\"arg\": \"x\""), "but got 'x'");
@@ -309,7 +312,7 @@ TEST(KernelObject, KernelsAreChecked) {
   EXPECT_SAYS(kernelRefusal("\"dim\": 64", many + "\"dim\": 64"), "expected at most 64 members");
   EXPECT_SAYS(
       refusal(object({{"ptx", "sm_80", "text"}}, std::string(kNormKernel) + ", " + kNormKernel)),
-      "two kernels 'norm'");
+      "kernel 'norm' is defined twice");
 }
 
 TEST(KernelObject, SectionIsChosenByCapability) {

@@ -119,7 +119,7 @@ TEST_F(Runtime, EachDeviceGetsItsSection) {
 TEST_F(Runtime, UnsupportedDeviceIsNamed) {
   fake_set_capability(0, 7, 0);
   EXPECT_EQ(messageOf([&] { kernel("norm").load(0); }),
-            "the device has compute capability 7.0, which none of the object's sections is for: "
+            "the device has compute capability 7.0, but the sections of the object are for: "
             "cubin sm_90a, cubin sm_80, PTX sm_80");
   EXPECT_EQ(messageOf([&] { kernel("norm").load(2); }), "no device 2: there are 2");
 }

@@ -75,7 +75,7 @@ bool Machine::checkGlobal(const void *pointer, size_t bytes, AccessKind kind, ui
   if (kind != AccessKind::Load && !place.buffer->writable) {
     find(FindingKind::ReadOnlyWrite, site, place.address(),
          verbOf(kind) + llvm::Twine(bytes) + " bytes at " + llvm::Twine(place.offset) + " of '" +
-             place.buffer->name + "', which is to be read only");
+             place.buffer->name + "', which is read-only");
     return false;
   }
   return true;
@@ -93,7 +93,7 @@ void Machine::touchShared(int64_t offset, size_t bytes, AccessKind kind, uint32_
          verbOf(kind) + llvm::Twine(bytes) + " bytes at " + llvm::Twine(offset) +
              " of shared memory; thread (" + llvm::Twine(other.id[0]) + "," +
              llvm::Twine(other.id[1]) + "," + llvm::Twine(other.id[2]) +
-             ") accessed them, and nothing is between",
+             ") accessed them, and nothing orders the two",
          earlier.site);
   });
 }
@@ -109,7 +109,7 @@ bool Machine::checkShared(const void *pointer, size_t bytes, AccessKind kind, ui
   if (uint32_t copy = shared.findPending(offset, bytes))
     find(FindingKind::AsyncNotWaited, site, offset,
          verbOf(kind) + llvm::Twine(bytes) + " bytes at " + llvm::Twine(offset) +
-             " of shared memory while a copy to them is on its way",
+             " of shared memory while an asynchronous copy to them is pending",
          siteOfCopy.lookup(copy));
   touchShared(offset, bytes, kind, site);
   if (kind == AccessKind::Store) {
@@ -136,7 +136,7 @@ bool Machine::check(const void *pointer, size_t bytes, size_t align, AccessKind 
     return true;
   uint64_t told = isShared ? shared.offsetOf(pointer) : global.find(pointer).address();
   find(FindingKind::Misaligned, site, told,
-       verbOf(kind) + llvm::Twine(bytes) + " bytes at an address that is no multiple of " +
+       verbOf(kind) + llvm::Twine(bytes) + " bytes at an address that is not a multiple of " +
            llvm::Twine(align));
   return false;
 }

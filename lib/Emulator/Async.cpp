@@ -24,7 +24,7 @@ void Machine::cpAsync(char *destination, char *source, uint32_t bytes, uint32_t 
   ++report.counters.asyncCopies;
   if (sourceBytes > bytes) {
     find(FindingKind::BadOperand, site, 0,
-         "a copy of " + llvm::Twine(bytes) + " bytes from " + llvm::Twine(sourceBytes));
+         "a copy of " + llvm::Twine(bytes) + " bytes that reads " + llvm::Twine(sourceBytes));
     sourceBytes = bytes;
   }
   bool reads =

@@ -23,7 +23,7 @@ bool Machine::arrive(uint32_t id, uint32_t given, bool waits, uint32_t site) {
   if (id >= barriers.size() || expected > threads.size() || (given && given % 32)) {
     find(FindingKind::BadOperand, site, 0,
          "barrier " + llvm::Twine(id) + " of " + llvm::Twine(expected) +
-             " threads: expected one of 0 to 15, and a multiple of 32, " +
+             " threads: expected a barrier from 0 to 15, and a multiple of 32 threads, " +
              llvm::Twine(threads.size()) + " at most");
     return false;
   }
@@ -32,8 +32,8 @@ bool Machine::arrive(uint32_t id, uint32_t given, bool waits, uint32_t site) {
     barrier.expected = expected;
   } else if (barrier.expected != expected) {
     find(FindingKind::BadOperand, site, 0,
-         "barrier " + llvm::Twine(id) + " is one of " + llvm::Twine(expected) +
-             " threads here and of " + llvm::Twine(barrier.expected) + " there",
+         "barrier " + llvm::Twine(id) + " waits for " + llvm::Twine(expected) +
+             " threads here, but for " + llvm::Twine(barrier.expected) + " there",
          barrier.arrivals.front().site);
     return false;
   }
@@ -63,7 +63,7 @@ void Machine::checkAligned(const Barrier &barrier) {
       if (other.state != Thread::Done)
         otherSite = other.site;
       find(FindingKind::Divergence, first[warp.index]->site, 0,
-           "a part of a warp alone comes to a barrier", otherSite,
+           "only a part of a warp comes to a barrier", otherSite,
            &threads[first[warp.index]->thread]);
     }
 }
@@ -145,7 +145,7 @@ void Machine::mbarrierInit(char *object, uint32_t count, uint32_t site) {
   if (!shared.isInside(offset, 8) || offset % 8) {
     find(FindingKind::OutOfBounds, site, offset,
          "an mbarrier at " + llvm::Twine(offset) +
-             ", which is not in shared memory or no multiple of 8");
+             ", which is not in shared memory or not a multiple of 8");
     return;
   }
   shared.define(offset, 8);
@@ -173,8 +173,9 @@ uint64_t Machine::mbarrierArrive(char *object, uint32_t count, uint32_t site) {
   clocks.release(running, barrier->released);
   if (count == 0 || count > barrier->pending) {
     find(FindingKind::BadOperand, site, shared.offsetOf(object),
-         llvm::Twine(count) + " arrivals at an mbarrier that " + llvm::Twine(barrier->pending) +
-             " are left of");
+         "expected 1 to " + llvm::Twine(barrier->pending) +
+             " arrivals, as many as are left in the phase of the mbarrier, but got " +
+             llvm::Twine(count));
     count = barrier->pending;
   }
   barrier->pending -= count;

@@ -74,7 +74,7 @@ static llvm::Error collectKernels(ModuleOp module, llvm::StringMap<Kernel> &kern
       kernel.arguments.push_back(kindOf(type));
       if (kernel.arguments.back() == kUnknown && !error)
         error = llvm::createStringError("kernel '" + function.getSymName() +
-                                        "' has an argument that is no pointer, i32, i64 or f32");
+                                        "' has an argument that is not a pointer, i32, i64 or f32");
     }
   });
   return error;
@@ -189,10 +189,9 @@ static llvm::Error checkLaunch(StringRef name, const Kernel &kernel, const Launc
     blocks *= launch.grid[i];
   }
   if (threads == 0 || threads > 1024 || blocks == 0 || blocks > UINT32_MAX)
-    return llvm::createStringError("kernel '" + name +
-                                   "': expected blocks of 1 to 1024 threads and a grid of some, "
-                                   "but got " +
-                                   Twine(blocks) + " blocks of " + Twine(threads));
+    return llvm::createStringError(
+        "kernel '" + name + "': expected 1 to 4294967295 blocks of 1 to 1024 threads, but got " +
+        Twine(blocks) + " blocks of " + Twine(threads));
   return llvm::Error::success();
 }
 

@@ -56,7 +56,7 @@ struct FiberPool::Fiber : FiberPool::Context {
     void *memory = mmap(nullptr, kStackBytes + page, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0)
-      llvm::report_fatal_error("no memory for the emulator's stacks");
+      llvm::report_fatal_error("out of memory for the emulator's stacks");
     stack = static_cast<char *>(memory) + page;
     bottom = stack;
     bytes = kStackBytes;

@@ -60,12 +60,12 @@ llvm::Error GlobalMemory::create(llvm::ArrayRef<Buffer> given) {
   for (const Buffer &buffer : buffers)
     total += roundUp(buffer.shift + buffer.bytes) + kGap;
   if (!mapping.reserve(total, /*low=*/false))
-    return llvm::createStringError("no addresses for the launch's buffers");
+    return llvm::createStringError("cannot reserve addresses for the buffers of the launch");
   char *next = mapping.get() + kGap;
   for (const Buffer &buffer : buffers) {
     size_t used = roundUp(buffer.shift + buffer.bytes);
     if (!mapping.makeUsable(next, used))
-      return llvm::createStringError("no memory for buffer '" + buffer.name + "'");
+      return llvm::createStringError("out of memory for buffer '" + buffer.name + "'");
     copies.push_back(next + buffer.shift);
     if (buffer.bytes)
       std::memcpy(copies.back(), buffer.pointer, buffer.bytes);

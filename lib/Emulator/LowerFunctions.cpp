@@ -25,7 +25,7 @@ FailureOr<bool> HostLowering::lowerFunctions(Operation *op) {
   if (auto convert = dyn_cast<NVVM::ConvertFloatToTF32Op>(op)) {
     if (convert.getRnd() != NVVM::FPRoundingMode::RNA || convert.getRelu() ||
         convert.getSat() != NVVM::SaturationMode::NONE)
-      return op->emitError("the emulator converts to tf32 by rna alone");
+      return op->emitError("the emulator converts to tf32 only with the rounding rna");
     replace(op, call("basin_emu_f2tf32_rna", b.getI32Type(), convert.getSrc()));
     return true;
   }

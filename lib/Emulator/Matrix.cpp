@@ -77,7 +77,7 @@ void Machine::moveMatrix(char *row, uint32_t *words, uint32_t count, bool transp
         if (rows[r] % 16 == 0)
           continue;
         find(FindingKind::Misaligned, site, shared.offsetOf(owner.pointer),
-             "a row of a matrix at an address that is no multiple of 16", {}, &owner);
+             "a row of a matrix at an address that is not a multiple of 16", {}, &owner);
         owner.pointer = nullptr;
       }
       traffic.countRows(rows, site, store);

@@ -28,10 +28,10 @@ llvm::Error SharedMemory::create(size_t newBytes) {
   size_t usable = (bytes + 0xffff) & ~size_t(0xffff);
   // The addresses are below 2 GiB, because kernels may keep shared addresses in 32 bits.
   if (!mapping.reserve(usable + 2 * kGap, /*low=*/true))
-    return llvm::createStringError("no addresses for shared memory");
+    return llvm::createStringError("cannot reserve addresses for shared memory");
   base = mapping.get() + kGap;
   if (!mapping.makeUsable(base, usable))
-    return llvm::createStringError("no memory for shared memory");
+    return llvm::createStringError("out of memory for shared memory");
   cells.resize(bytes);
   defined.resize(bytes);
   pending.resize(bytes);

@@ -93,7 +93,7 @@ bool Machine::meet(uint32_t mask, uint32_t site,
   mask &= warp.existing;
   uint32_t key = anySite ? kAnySite : site;
   auto *it = llvm::find_if(warp.meetings,
-                          [&](const Meeting &m) { return m.site == key && m.mask == mask; });
+                           [&](const Meeting &m) { return m.site == key && m.mask == mask; });
   if (it == warp.meetings.end())
     it = warp.meetings.insert(it, {key, mask, 0});
   it->arrived |= bit;
@@ -113,7 +113,7 @@ bool Machine::isWhole(Warp &warp, uint32_t lanes, uint32_t site) {
   if (lanes == ~0u)
     return true;
   find(FindingKind::Divergence, site, 0,
-       "an op of all 32 lanes in a warp of " + llvm::Twine(llvm::popcount(lanes)));
+       "an op that needs all 32 lanes, in a warp of " + llvm::Twine(llvm::popcount(lanes)));
   return false;
 }
 
@@ -167,7 +167,7 @@ void Machine::shuffle(Warp &warp, uint32_t lanes, int32_t kind, uint32_t site) {
     else
       find(FindingKind::InactiveLane, site, 0,
            "lane " + llvm::Twine(lane) + " reads lane " + llvm::Twine(source.lane) +
-               ", which takes no part",
+               ", which does not take part",
            {}, &thread);
     thread.result = value | uint64_t(source.valid) << 32;
   });

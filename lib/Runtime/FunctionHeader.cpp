@@ -49,7 +49,7 @@ private:
 size_t FunctionReader::define(const Node &name, basin_rt_type type) {
   std::string text = name.name();
   if (!values.emplace(text, out.values.size()).second)
-    name.fail("'" + text + "' is there already");
+    name.fail("'" + text + "' is defined already");
   out.values.push_back({std::move(text), type, false, {}});
   return out.values.size() - 1;
 }
@@ -59,7 +59,7 @@ size_t FunctionReader::find(const Node &name) {
   auto found = values.find(text);
   if (found != values.end())
     return found->second;
-  name.fail("nothing makes '" + text + "' before");
+  name.fail("no input or earlier step provides '" + text + "'");
   return 0;
 }
 
@@ -90,7 +90,7 @@ Step::Binding *FunctionReader::bind(const Node &name, const Kernel &kernel, Step
     return &step.bindings[i];
   }
   name.fail("expected " + std::string(isScalar ? "a scalar" : "a tensor") + " of " + kernel.name +
-            ", each once, but got '" + text + "'");
+            " that is not given yet, but got '" + text + "'");
   return nullptr;
 }
 
@@ -135,7 +135,7 @@ void FunctionReader::readStep(const Node &node) {
   auto kernel = std::find_if(kernels.begin(), kernels.end(),
                              [&](const Kernel &one) { return one.name == name; });
   if (kernel == kernels.end())
-    return node.member("kernel").fail("there is no kernel '" + name + "'");
+    return node.member("kernel").fail("the object has no kernel '" + name + "'");
   Step step{static_cast<size_t>(kernel - kernels.begin()), {}};
   step.bindings.resize(kernel->arguments.size());
   isBound.assign(kernel->arguments.size(), false);
@@ -178,7 +178,7 @@ void FunctionReader::read(const Node &node) {
     size_t value = find(outputs[i]);
     if (value < out.inputCount ||
         std::find(out.outputs.begin(), out.outputs.end(), value) != out.outputs.end())
-      outputs[i].fail("expected a value that a step makes, each once");
+      outputs[i].fail("expected a result of a step that is not an output yet");
     out.outputs.push_back(value);
   }
 }
@@ -189,6 +189,6 @@ void basin::rt::readFunctions(const Node &node, const std::vector<Kernel> &kerne
   for (size_t i = 0, e = node.size(); i < e && !node.failed(); ++i) {
     FunctionReader(kernels, functions.emplace_back()).read(node[i]);
     if (!seen.insert(functions.back().name).second)
-      node[i].fail("two functions '" + functions.back().name + "'");
+      node[i].fail("function '" + functions.back().name + "' is defined twice");
   }
 }

@@ -52,7 +52,7 @@ static WhyNot checkSections(const std::vector<Section> &sections) {
     order.push_back(&section);
     const char *kind = section.kind == BASIN_RT_CUBIN ? "cubin " : "ptx ";
     if (!seen.insert(kind + section.chipName).second)
-      return "sections: two of kind and chip " + (kind + section.chipName);
+      return "sections: more than one of kind and chip " + (kind + section.chipName);
   }
   std::sort(order.begin(), order.end(), [](auto *a, auto *b) { return a->offset < b->offset; });
   for (size_t i = 1; i < order.size(); ++i)
@@ -95,7 +95,7 @@ static void readArguments(const Node &node, std::vector<Argument> &out) {
   for (size_t i = 0, e = node.size(); i < e && !node.failed(); ++i) {
     out.push_back(readArgument(node[i]));
     if (!seen.insert(out.back().name).second)
-      node[i].fail("two arguments '" + out.back().name + "'");
+      node[i].fail("argument '" + out.back().name + "' is defined twice");
   }
   // An argument has at most eight bytes. Counting each as eight is exact enough: no real kernel
   // has that many.
@@ -184,14 +184,14 @@ WhyNot basin::rt::readHeader(std::string_view text, uint64_t headerSize, uint64_
   for (size_t i = 0, e = sectionList.size(); i < e && !root.failed(); ++i)
     sections.push_back(readSection(sectionList[i], headerSize, fileSize));
   if (sections.empty())
-    sectionList.fail("expected one at least");
+    sectionList.fail("expected at least one section");
   if (!root.failed())
     error = checkSections(sections);
   std::unordered_set<std::string> seen;
   for (size_t i = 0, e = kernelList.size(); i < e && !root.failed(); ++i) {
     kernels.push_back(readKernel(kernelList[i]));
     if (!seen.insert(kernels.back().name).second)
-      kernelList[i].fail("two kernels '" + kernels.back().name + "'");
+      kernelList[i].fail("kernel '" + kernels.back().name + "' is defined twice");
   }
   if (!root.failed() && root.has("functions"))
     readFunctions(root.member("functions"), kernels, functions);

@@ -50,9 +50,9 @@ Status KernelObject::parse(std::string bytes, KernelObject &out) {
     return invalid("the file ends before the length of its JSON");
   uint64_t length = readLittleEndian64(view.data() + kMagic.size());
   if (length > kMaxJSONBytes || length > view.size() - kFrameBytes)
-    return invalid("the JSON has " + std::to_string(length) + " bytes, but " +
+    return invalid("expected at most " +
                    std::to_string(std::min<uint64_t>(kMaxJSONBytes, view.size() - kFrameBytes)) +
-                   " are there at most");
+                   " bytes of JSON, but got " + std::to_string(length));
   KernelObject made;
   WhyNot why = readHeader(view.substr(kFrameBytes, length), kFrameBytes + length, view.size(),
                           made.sections, made.kernels, made.functions);
@@ -139,5 +139,5 @@ Status KernelObject::chooseSection(int major, int minor, size_t &index) const {
     return {};
   return {BASIN_RT_UNSUPPORTED_DEVICE, "the device has compute capability " +
                                            std::to_string(major) + "." + std::to_string(minor) +
-                                           ", which none of the object's sections is for: " + have};
+                                           ", but the sections of the object are for: " + have};
 }

@@ -70,7 +70,7 @@ class Function:
         self._transposed: dict[str, Any] = {}
         for step in steps:
             if step.kernel not in kernels:
-                raise LaunchError(f"{name}: there is no kernel {step.kernel}")
+                raise LaunchError(f"{name}: the object has no kernel {step.kernel}")
 
     def __repr__(self) -> str:
         given = ", ".join(value for value, _ in self.inputs)
@@ -84,7 +84,7 @@ class Function:
         """
         for value in tensors:
             if value not in dict(self.inputs):
-                raise LaunchError(f"{self.name}: there is no input '{value}'")
+                raise LaunchError(f"{self.name}: unknown input '{value}'")
         rest = tuple((value, type_) for value, type_ in self.inputs if value not in tensors)
         out = Function(self.name, rest, self.outputs, self.steps, self._kernels)
         out._bound = {**self._bound, **tensors}
@@ -235,7 +235,7 @@ def _read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     with open(path, "rb") as file:
         magic, size = file.read(8), file.read(8)
         if magic != b"BASINKO1" or len(size) < 8:
-            raise LaunchError(f"{os.fspath(path)} is no kernel object")
+            raise LaunchError(f"{os.fspath(path)} is not a kernel object")
         text = file.read(min(struct.unpack("<Q", size)[0], 1 << 23))
     try:
         header = json.loads(text)
@@ -263,10 +263,12 @@ def _check_order(
         read += [factor[1] for factors in sizes for factor in factors if isinstance(factor, tuple)]
         for value in read:
             if value not in known:
-                raise LaunchError(f"{name}: {step.kernel} reads '{value}', which nothing makes")
+                raise LaunchError(
+                    f"{name}: {step.kernel} reads '{value}', which no input or step provides"
+                )
     for value in outputs:
         if value not in known:
-            raise LaunchError(f"{name}: nothing makes '{value}'")
+            raise LaunchError(f"{name}: no input or step provides the output '{value}'")
 
 
 def _read_step(entry: Mapping[str, Any]) -> Step:

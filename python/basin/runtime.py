@@ -242,7 +242,7 @@ class Kernel:
             elif any(argument.name == name for axis in self.grid_factors for name, _ in axis):
                 raise KernelError(f"{self.name}: expected the scalar '{argument.name}'")
         if scalars:
-            raise KernelError(f"{self.name}: no scalar '{next(iter(scalars))}'")
+            raise KernelError(f"{self.name}: unknown scalar '{next(iter(scalars))}'")
         out = (ctypes.c_uint32 * 3)()
         _call("kernel_grid", self._use(), values, len(values), out)
         return tuple(out)
@@ -274,7 +274,9 @@ class Kernel:
         names = [argument.name for argument in self.arguments]
         for name in arguments:
             if name not in names:
-                raise KernelError(f"{self.name}: no argument '{name}'; it has {', '.join(names)}")
+                raise KernelError(
+                    f"{self.name}: unknown argument '{name}'; expected {', '.join(names)}"
+                )
         values = (_Argument * len(names))()
         views: dict[str, Any] = {}
         for value, argument in zip(values, self.arguments):

@@ -184,7 +184,7 @@ def test_images_in_several_files(tmp_path):
         ({"input_ids": np.zeros(7, np.int64)}, "'input_ids': expected 2 axes"),
         ({"input_ids": np.zeros((2, 7), np.int64)}, "expected as many samples in each"),
         ({name: np.zeros((0, 7), np.int64) for name in ("input_ids", "attention_mask")}
-         | {"decoder_input_ids": np.zeros((0, 5), np.int64)}, "no samples"),
+         | {"decoder_input_ids": np.zeros((0, 5), np.int64)}, "expected at least one sample"),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit(change, message, tmp_path):

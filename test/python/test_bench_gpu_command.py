@@ -143,7 +143,7 @@ def test_a_kernel_that_does_not_compile_is_an_entry(tmp_path):
     assert made.kernel(kernels[1]) is made.kernel(kernels[1])
     with pytest.raises(objects.ObjectsError, match="'dim': expected"):
         made.kernel(kernels[0])
-    with pytest.raises(objects.ObjectsError, match="--norm dim=1: not prepared"):
+    with pytest.raises(objects.ObjectsError, match="--norm dim=1: the folder lacks this kernel"):
         made.kernel(plan.Kernel("norm", "dim=1"))
 
 
@@ -157,7 +157,7 @@ def test_a_kernel_that_does_not_compile_is_an_entry(tmp_path):
         (
             '{"version": 1, "target": "x", "kernels": '
             '[{"family": "a", "parts": "b", "file": "c.bko", "name": "d"}]}',
-            "there is no c.bko",
+            "its kernel c.bko is missing; prepare it again",
         ),
     ],
 )
@@ -204,7 +204,7 @@ def test_without_a_device(prepared, monkeypatch, capsys):
 def test_render(tmp_path, capsys):
     path = tmp_path / "r.jsonl"
     assert main(["gpu", "--render", "--json", str(path)]) == 1
-    assert "expected results by --json" in capsys.readouterr().err
+    assert "expected a file of results by --json" in capsys.readouterr().err
     file = records.Records(path)
     file.start({"gpu": "G", "objects": "1"})
     sample = {"seconds": 1e-3, "warm": None, "call": None}
@@ -310,7 +310,7 @@ def test_the_rest_goes_on_after_a_crash_a_hang_and_a_lost_device(tmp_path):
     done = records.Records(path)
     assert status == 0 and ",".join(done.results) == keys
     assert done.results["crash"]["failed"] == {"case": "the process ended with status -6"}
-    assert done.results["hang"]["failed"] == {"case": "no end after 4 s"}
+    assert done.results["hang"]["failed"] == {"case": "no result after 4 s"}
     assert done.results["raise"]["failed"] == {"case": "the process ended with status 1"}
     assert not done.results["c"]["failed"] and len(lefts) == 5
     assert 100 >= lefts[0] > lefts[1] > lefts[2] > lefts[3] > lefts[4] > 0

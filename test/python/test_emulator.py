@@ -168,7 +168,7 @@ def test_no_rows_is_no_launch(kernels):
     [
         ({"x": 3}, "'x': expected a tensor of NumPy or torch, but got int"),
         ({"x": np.zeros((10, 64), np.float32)}, "'x': expected a tensor of bf16, but got f32"),
-        ({"z": 1}, "no argument 'z'"),
+        ({"z": 1}, "unknown argument 'z'"),
         ({"rows": 2.5}, "'rows': expected a number"),
         ({"rows": -1}, "'rows': expected a size, but got -1"),
         ({"x": np.zeros((10, 128), ml_dtypes.bfloat16)[:, ::2]}, "'x': expected a contiguous"),

@@ -132,7 +132,7 @@ def test_one_target_for_two(tmp_path):
     make_model(tmp_path / "m.onnx")
     before = contents(tmp_path)
     options = ["--random", "1", "--stats", "a.json", "--report", "./a.json"]
-    check_refused(tmp_path, basin(tmp_path, "analyze", "m.onnx", *options), before, "one file")
+    check_refused(tmp_path, basin(tmp_path, "analyze", "m.onnx", *options), before, "the same file")
 
 
 @pytest.mark.parametrize("option", ["--out", "--report"])

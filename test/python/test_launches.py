@@ -154,9 +154,9 @@ def test_bound_matrices_are_transposed_once(block, monkeypatch):
     assert first["gate_down"] is second["gate_down"] and first["gate_down"].shape == (8, 64)
     function(*rest, down, up)
     assert len(streams.made) == 2 + 6 + 5
-    with pytest.raises(LaunchError, match="block: there is no input 'weight'"):
+    with pytest.raises(LaunchError, match="block: unknown input 'weight'"):
         function.bind({"weight": up})
-    with pytest.raises(LaunchError, match=f"block: there is no input '{names[4]}'"):
+    with pytest.raises(LaunchError, match=f"block: unknown input '{names[4]}'"):
         bound.bind({names[4]: down})
 
 
@@ -205,7 +205,9 @@ def test_wrong_calls(block):
         function(torch.zeros(1))
     with pytest.raises(LaunchError, match="block: expected a tensor for '%arg0'"):
         function.run({})
-    with pytest.raises(LaunchError, match="block: there is no kernel rms_norm_64_f16_residual"):
+    with pytest.raises(
+        LaunchError, match="block: the object has no kernel rms_norm_64_f16_residual"
+    ):
         launches.read_functions(block, {})
 
 
@@ -226,8 +228,8 @@ def output(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"outputs": ["z"]}, "f: nothing makes 'z'"),
-        ({"inputs": []}, "f: norm reads 'x', which nothing makes"),
+        ({"outputs": ["z"]}, "f: no input or step provides the output 'z'"),
+        ({"inputs": []}, "f: norm reads 'x', which no input or step provides"),
         ({"steps": [STEP | {"scalars": {"rows": [{"value": "z", "size": 0}]}}]}, "reads 'z'"),
         ({"steps": [STEP | {"scalars": {"rows": [{"value": "x", "size": -1}]}}]}, "axis -1"),
         ({"steps": [STEP | {"scalars": {"rows": ["x"]}}]}, "not valid"),
@@ -253,7 +255,7 @@ def test_axis_that_a_tensor_lacks(tmp_path):
 
 def test_files_that_are_no_objects(tmp_path):
     (tmp_path / "text").write_text("no object")
-    with pytest.raises(LaunchError, match="text is no kernel object"):
+    with pytest.raises(LaunchError, match="text is not a kernel object"):
         launches.read_functions(tmp_path / "text", {})
     path = write(tmp_path / "f.bko", [norm_kernel()])
     assert launches.load(path) == {}

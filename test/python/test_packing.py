@@ -83,5 +83,5 @@ def test_rewrites_read_plain_lists(tmp_path: Path):
 
 @pytest.mark.parametrize("other", [{"a": []}, {"b": [1.0]}, [], {"a": "x"}])
 def test_other_metrics_than_the_accumulators_are_refused(other):
-    with pytest.raises(ValueError, match="not those of the accumulators"):
+    with pytest.raises(ValueError, match="do not match the accumulators"):
         packing.fill_marks({"a": [stats.DERIVED]}, stats.DERIVED, other)

@@ -130,7 +130,7 @@ def test_grid(kernels):
         norm.grid(rows=-1)
     with pytest.raises(KernelError, match="expected the scalar 'rows'"):
         norm.grid()
-    with pytest.raises(KernelError, match="no scalar 'x'"):
+    with pytest.raises(KernelError, match="unknown scalar 'x'"):
         norm.grid(rows=1, x=2)
     with pytest.raises(KernelError, match="axis 0 of the grid has more than 2147483647"):
         kernels["scalars"].grid(rows=1 << 40)
@@ -195,7 +195,7 @@ def test_scalars_arrive(kernels, driver):
         ({"rows": 1 << 31}, "argument 'rows': 2147483648 does not fit i32"),
         ({"rows": 1.5}, r"expected a number \(i32\), but got 1.5"),
         ({"rows": -1}, "expected a size, but got -1"),
-        ({"z": 1}, "no argument 'z'; it has x, y, rows"),
+        ({"z": 1}, "unknown argument 'z'; expected x, y, rows"),
         ({"x": None}, "expected a CUDA tensor, but got NoneType"),
         ({"stream": "s"}, "expected a CUDA stream, but got 's'"),
     ],

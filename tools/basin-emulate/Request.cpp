@@ -65,9 +65,9 @@ static WhyNot readMember(llvm::StringRef key, const json::Value &value, Request 
   if (key == "threads")
     return expect(readOrder(value, out.threads), "forward, reverse or random");
   if (key == "seed")
-    return expect(readCount(value, out.seed), "a number from 0");
+    return expect(readCount(value, out.seed), "a number of at least 0");
   if (key == "max_findings")
-    return expect(readCount(value, out.maxFindings), "a number from 0");
+    return expect(readCount(value, out.maxFindings), "a number of at least 0");
   if (key == "alignment")
     return expect(readAlignment(value, out.leastAlignment), "page or least");
   return "expected kernel, arguments, blocks, threads, seed, max_findings or alignment as the key";
@@ -79,12 +79,12 @@ llvm::Expected<Request> Request::parse(llvm::StringRef line) {
     return value.takeError();
   const json::Object *object = value->getAsObject();
   if (!object)
-    return llvm::createStringError("expected an object");
+    return llvm::createStringError("expected an object in each line");
   Request out;
   for (const auto &[key, member] : *object)
     if (WhyNot why = readMember(key, member, out))
       return llvm::createStringError("'" + llvm::StringRef(key) + "': " + *why);
   if (out.kernel.empty())
-    return llvm::createStringError("expected 'kernel'");
+    return llvm::createStringError("expected a member 'kernel'");
   return out;
 }

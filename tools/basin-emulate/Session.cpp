@@ -118,7 +118,7 @@ static llvm::Error readArguments(const basin_rt_kernel *kernel, const llvm::json
     infos.push_back(info);
   for (const auto &[key, value] : given)
     if (llvm::none_of(infos, [&](auto &info) { return llvm::StringRef(key) == info.name; }))
-      return llvm::createStringError("no argument '" + llvm::StringRef(key) + "'");
+      return llvm::createStringError("unknown argument '" + llvm::StringRef(key) + "'");
   for (const basin_rt_argument_info &info : infos) {
     const llvm::json::Value *value = given.get(info.name);
     if (!value)
@@ -145,7 +145,7 @@ static llvm::Error readArguments(const basin_rt_kernel *kernel, const llvm::json
 llvm::Expected<Outcome> Session::run(const Request &request) {
   const basin_rt_kernel *kernel = nullptr;
   if (basin_rt_object_find_kernel(object, request.kernel.c_str(), &kernel) != BASIN_RT_OK)
-    return llvm::createStringError("no kernel '" + request.kernel + "'");
+    return llvm::createStringError("unknown kernel '" + request.kernel + "'");
   Tensors tensors(request.seed);
   std::vector<basin_rt_argument> arguments;
   if (llvm::Error error = readArguments(kernel, request.arguments, tensors, arguments))

@@ -71,7 +71,8 @@ llvm::Error Tensors::addElements(Part part, const json::Object &object, basin_rt
   std::optional<int64_t> count = object.getInteger("elements");
   unsigned size = sizeOf(type);
   if (!count || *count < 0 || uint64_t(*count) > kMaxBytes / size)
-    return wrong(part.argument, "expected a number of elements");
+    return wrong(part.argument,
+                 "expected a number as 'elements', of at most " + llvm::Twine(kMaxBytes / size));
   std::optional<double> value = object.getNumber("value");
   if (object.get("value") && (!value || std::abs(*value) > 0x1p62))
     return wrong(part.argument, "expected a number as the value of its elements");
@@ -123,7 +124,7 @@ llvm::Error Tensors::add(const basin_rt_argument_info &argument, const json::Val
     return wrong(argument.name, "expected a tensor, an object with 'file' or 'elements'");
   for (const auto &[key, member] : *object)
     if (!saysSomething(key, isFile))
-      return wrong(argument.name, "'" + llvm::StringRef(key) + "' is no key of a tensor");
+      return wrong(argument.name, "unknown key '" + llvm::StringRef(key) + "' of a tensor");
   Part part{argument.name,
             "",
             0,
@@ -172,8 +173,9 @@ llvm::Error Tensors::read() {
     return error;
   for (const Part &part : parts)
     if ((part.offset - regions[part.region].offset) % part.alignment != 0)
-      return wrong(part.argument, "expected a distance of a multiple of " +
-                                      llvm::Twine(part.alignment) + " bytes from what it overlaps");
+      return wrong(part.argument, "expected an offset that is a multiple of " +
+                                      llvm::Twine(part.alignment) +
+                                      " bytes from the tensor it overlaps");
   for (Region &region : regions) {
     // One byte more than needed gives regions of no bytes an address of their own.
     region.data.resize(region.bytes + 1);
@@ -190,7 +192,7 @@ llvm::Error Tensors::read() {
       if (count && *count != 0)
         rest = rest.drop_front(*count);
       else
-        error = count ? llvm::createStringError("'" + region.file + "' ends too early")
+        error = count ? llvm::createStringError("'" + region.file + "' ends before the tensor does")
                       : count.takeError();
     }
     llvm::sys::fs::closeFile(*file);

@@ -26,11 +26,11 @@ namespace cl = llvm::cl;
 
 static cl::OptionCategory category("basin-kernel-resources");
 static cl::list<std::string> chips("chips", cl::CommaSeparated,
-                                   cl::desc("sm_80, sm_86 and sm_90a by default"),
+                                   cl::desc("chips to compile for (default: sm_80, sm_86, sm_90a)"),
                                    cl::cat(category));
-static cl::list<std::string> schedule("schedule", cl::CommaSeparated,
-                                      cl::desc("parts of schedules in place of what is chosen"),
-                                      cl::cat(category));
+static cl::list<std::string>
+    schedule("schedule", cl::CommaSeparated,
+             cl::desc("parts of schedules to set instead of choosing them"), cl::cat(category));
 static cl::opt<bool> printPTX("ptx", cl::desc("print the PTX of the kernels, too"),
                               cl::cat(category));
 
@@ -69,7 +69,7 @@ static llvm::Error printRow(const AnySpec &spec, const KernelTarget &target,
     return error;
   FailureOr<std::string> ptx = compiler.toPTX();
   if (failed(ptx))
-    return llvm::createStringError("no PTX was made");
+    return llvm::createStringError("the kernel could not be translated to PTX");
   if (printPTX)
     llvm::outs() << *ptx;
   llvm::Expected<nvptx::Assembled> done = assembler.assemble(*ptx, target.chip);
@@ -120,7 +120,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   FamilyOptions options(category);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "registers and shared memory of kernels\n");
+  cl::ParseCommandLineOptions(argc, argv, "Prints the registers and shared memory of kernels.\n");
   if (chips.empty())
     for (const char *chip : {"sm_80", "sm_86", "sm_90a"})
       chips.push_back(chip);

@@ -187,11 +187,12 @@ WhyNot ScaleProof::proveSame(Operation *before, Operation *after) {
   NodePair pair{before, after, {}};
   std::string name = quote(getNodeName(after));
   if (before->getNumOperands() != after->getNumOperands())
-    return "node " + name + " has another number of operands than before";
+    return "node " + name + " does not have as many operands as before";
   for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
     bool isAbsent = !getInputOrNull(before, i);
     if (isAbsent != !getInputOrNull(after, i))
-      return "operand " + std::to_string(i) + " of node " + name + " is absent in one of the two";
+      return "operand " + std::to_string(i) + " of node " + name +
+             " is absent in one of the two models";
     // Rules compare the data of constants themselves, and those of a transposed weight.
     bool isMatrix = i == 1 && isa<MatMulOp>(after) && getTransposed(a) && getTransposed(b);
     if (isAbsent || (isConstantOp(a) && isConstantOp(b)) || isMatrix) {
@@ -217,7 +218,7 @@ WhyNot ScaleProof::proveSame(Operation *before, Operation *after) {
 
 WhyNot ScaleProof::proveRegions(Operation *before, Operation *after) {
   if (before->getNumRegions() != after->getNumRegions())
-    return "node " + quote(getNodeName(after)) + " has another number of subgraphs than before";
+    return "node " + quote(getNodeName(after)) + " does not have as many subgraphs as before";
   for (auto [a, b] : llvm::zip_equal(before->getRegions(), after->getRegions()))
     if (WhyNot why = proveBlocks(a.front(), b.front()))
       return why;
@@ -251,7 +252,7 @@ void ScaleProof::proveNode(Operation *after) {
 
 WhyNot ScaleProof::proveOutputs(Operation *before, Operation *after) {
   if (before->getNumOperands() != after->getNumOperands())
-    return "there is another number of outputs than before";
+    return "a graph does not have as many outputs as before";
   for (auto [i, a, b] : llvm::enumerate(before->getOperands(), after->getOperands())) {
     std::optional<Scale> scale = relate(a, b);
     std::string name = quote(getValueName(a));
@@ -267,7 +268,7 @@ WhyNot ScaleProof::proveBlocks(Block &before, Block &after) {
   // Sibling subgraphs may use the same names, so each one restores the names that it hides.
   SmallVector<std::pair<StringRef, Value>> hidden;
   if (before.getNumArguments() != after.getNumArguments())
-    return "a graph has another number of inputs than before";
+    return "a graph does not have as many inputs as before";
   for (auto [a, b] : llvm::zip_equal(before.getArguments(), after.getArguments()))
     known.insert({b, {a, Scale()}});
   for (Operation &op : before) {

@@ -6,17 +6,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Softmax attention written in primitive ops, anchored at the Softmax.
+// Matches softmax attention written in primitive ops, anchored at the Softmax:
 //
 //   s = [scale] q k^T [scale]; s = [cap tanh(s / cap)]; s = [s + mask | where]
 //   s = [concat(s, logit a head)]; s = [s - max(s)]
 //   p = [cast] softmax(s) [cast] [p without the logits' column]
 //   p = [where(isnan(p), 0, p)]; y = p v
 //
-// Upward from the Softmax to the product of q and k, then along each operand
-// over scales, casts, the transposition of k and the repetition of key heads,
-// to values laid out by batch, head, sequence and head dimension. Downward to
-// the product with v. Whatever else is met is a reason not to raise.
+// The walk goes upward from the Softmax to the product of q and k. From there it follows each
+// operand over scales and casts, and k also over its transposition and the repetition of key
+// heads, to values laid out by batch, head, sequence and head dimension. Then it goes downward
+// from the Softmax to the product with v. Anything else on the way is a reason not to raise.
 //
 //===----------------------------------------------------------------------===//
 
@@ -59,7 +59,8 @@ private:
   std::optional<Miss> finish(bool allArguments);
 
   Operation *softmax;
-  /// A constant factor has been met: mask and softcap would stand inside it.
+  /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
+  /// too.
   bool sawScale = false;
   std::optional<SinkColumn> column;
   AttentionMatch m;
@@ -69,8 +70,9 @@ private:
 
 } // namespace
 
-/// Whether a mask is broadcast to the scores, not the scores to the mask: where
-/// one of two sizes is dynamic, the other may be what grows it.
+/// Returns whether the mask is broadcast to the scores, and not the scores to the mask. If only
+/// one of two sizes is static, and the mask's is not 1, the scores may be the smaller ones, so
+/// the answer is no. Two dynamic sizes are taken to agree.
 static bool isNoLarger(Value mask, Value scores) {
   TensorInfo m = getTensorInfo(mask), s = getTensorInfo(scores);
   if (!m.hasRank() || !s.hasRank() || m.rank() > s.rank())
@@ -84,7 +86,8 @@ static bool isNoLarger(Value mask, Value scores) {
   return true;
 }
 
-/// The mask and the scores, which `cur` is, have shapes that go together.
+/// Checks that the mask can be broadcast to the scores, which are `cur`, and that an additive
+/// mask has real elements.
 std::optional<Miss> AttentionWalk::checkMask() const {
   if (!isNoLarger(m.parts.mask, cur))
     return Miss(MissReason::AttentionMaskShape);
@@ -94,7 +97,7 @@ std::optional<Miss> AttentionWalk::checkMask() const {
   return std::nullopt;
 }
 
-/// where(keep, s, low); where(hide, low, s).
+/// Takes a mask from where(keep, s, low) or where(hide, low, s).
 std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
   bool keeps = isHiddenScore(where.getY());
   if (!keeps && !isHiddenScore(where.getX()))
@@ -111,7 +114,7 @@ std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
   return checkMask();
 }
 
-/// s + mask, or a Where.
+/// Takes a mask from s + mask or from a Where.
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.parts.mask)
     return Miss(MissReason::AttentionTwoMasks);
@@ -122,8 +125,8 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   m.idiom.inside.insert(op);
   if (auto where = dyn_cast<WhereOp>(op))
     return takeFill(where);
-  // The scores are the operand that comes from a product of two computed
-  // matrices; a mask is computed from positions or given.
+  // The scores are the operand that comes from a MatMul within a few steps. The mask is computed
+  // from positions, or given.
   auto isScores = [](Value value) {
     for (unsigned depth = 0; depth < 8; ++depth) {
       Operation *def = value.getDefiningOp();
@@ -151,7 +154,8 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   return checkMask();
 }
 
-/// A column of one logit a head, beside the scores as the Softmax takes them.
+/// Takes a column of one logit for each head, which stands beside the scores as the Softmax reads
+/// them.
 std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
   if (column)
     return Miss(MissReason::AttentionTwoColumns);
@@ -167,7 +171,7 @@ std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
   return std::nullopt;
 }
 
-/// cap * tanh(s / cap)
+/// Takes a softcap: cap * tanh(s / cap).
 bool AttentionWalk::takeSoftcap(Value &value) {
   Ops ops;
   std::optional<Scaled> outer = matchScaled(value, ops);
@@ -184,7 +188,7 @@ bool AttentionWalk::takeSoftcap(Value &value) {
   return true;
 }
 
-/// One op upward between the Softmax and the product of q and k.
+/// Goes upward over one op between the Softmax and the product of q and k.
 std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
   if (isFloatCast(op)) {
     m.idiom.inside.insert(op);
@@ -196,8 +200,8 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
   if (auto concat = dyn_cast<ConcatOp>(op))
     return takeSinkColumn(concat);
   if (auto sub = dyn_cast<SubOp>(op)) {
-    // What a row loses as a whole, its Softmax does not see; a cap, another
-    // column or a scale between them does.
+    // A Softmax gives the same result if one number is subtracted from a whole row, but not if a
+    // scale, a mask, a cap or a column comes in between.
     Value source = matchRowMax(sub, m.idiom.inside);
     if (!source)
       return Miss(MissReason::AttentionSubtracts);
@@ -255,13 +259,13 @@ std::optional<Miss> AttentionWalk::toOperands() {
   return std::nullopt;
 }
 
-/// Downward to the product with v.
+/// Follows the probabilities downward to the product with v.
 std::optional<Miss> AttentionWalk::toResult() {
   Value probs = softmax->getResult(0);
   m.idiom.inside.insert(softmax);
   bool dropped = false;
   while (true) {
-    // Users that only look (IsNaN) or hand the probabilities out do not lead on.
+    // Users that only test the probabilities (IsNaN) or hand them out do not continue the path.
     Operation *next = nullptr;
     for (Operation *user : probs.getUsers()) {
       if (isa<IsNaNOp>(user)) {
@@ -308,8 +312,8 @@ std::optional<Miss> AttentionWalk::toResult() {
   }
 }
 
-/// Learned rows before keys and values become operands of their own, if the mask
-/// leaves them visible. Nothing changes where there are none.
+/// Makes learned rows before keys and values operands of their own, if the mask leaves them
+/// visible. Changes nothing if there are no such rows.
 std::optional<Miss> AttentionWalk::takeSinkRows() {
   if (m.parts.keyLayout != Layout::bhsd || m.parts.valueLayout != Layout::bhsd)
     return {};
@@ -323,7 +327,7 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
     Value rest = matchVisibleColumns(m.parts.mask, *m.parts.maskKind, key->count);
     if (!rest)
       return Miss(MissReason::RowsMasked);
-    // A mask that other layers read too stays outside, with what makes it.
+    // A mask that other layers read too stays outside, together with the ops that make it.
     owned = m.parts.mask.hasOneUse();
     if (owned)
       m.idiom.inside.insert(m.parts.mask.getDefiningOp());
@@ -339,7 +343,8 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
   return finish(/*allArguments=*/owned);
 }
 
-/// Head counts, from whichever operand shows them.
+/// Sets layouts, head counts and the head size, and checks that ranks and head counts agree. The
+/// query shows its head count, or else the scores or the column of logits do.
 std::optional<Miss> AttentionWalk::checkShapes() {
   auto headsOf = [](Value value, Layout layout) -> std::optional<int64_t> {
     std::optional<unsigned> axis = sink::getHeadAxis(layout);
@@ -373,7 +378,7 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   return std::nullopt;
 }
 
-/// Whether there are as many keys, learned rows apart, as queries for certain.
+/// Returns whether there are certainly as many keys as queries, not counting learned rows.
 bool AttentionWalk::isSquare() const {
   TensorInfo info = getTensorInfo(scores->getResult(0));
   if (!info.hasRank() || info.rank() < 2)
@@ -384,8 +389,9 @@ bool AttentionWalk::isSquare() const {
   return key.hasRank() && key.rank() == 4 && key[2].provablyEquals(info[info.rank() - 2]);
 }
 
-/// Whether there are as many keys as queries or more: the keys of a past stand
-/// before as many new ones as there are queries.
+/// Returns whether there are certainly at least as many keys as queries. If their sizes are
+/// dynamic, this is so if the keys are a Concat along the sequence that has a part of as many
+/// keys as there are queries: the new ones, beside those of a past.
 bool AttentionWalk::hasAllKeys() const {
   TensorInfo info = getTensorInfo(scores->getResult(0));
   if (!info.hasRank() || info.rank() < 2 || m.parts.sinkKey)
@@ -406,8 +412,9 @@ bool AttentionWalk::hasAllKeys() const {
   });
 }
 
-/// What the form takes: all operands in order, or only the first three where the
-/// others are made of values that stay outside. Why it cannot be one op, or nothing.
+/// Sets what the form takes as arguments: all operands in order, or only query, key and value if
+/// the others are made from values that stay outside. Also finds whether the mask is causal.
+/// Returns why the ops cannot become one op, or nothing if they can.
 std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   KeyCount keys = isSquare()     ? KeyCount::asQueries
                   : hasAllKeys() ? KeyCount::atLeast
@@ -423,7 +430,7 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
 
 MatchResult<AttentionMatch> AttentionWalk::match() {
   auto op = cast<SoftmaxOp>(softmax);
-  // Before opset 13 the default axis was 1, and all from there was one axis.
+  // Before opset 13, the default axis was 1, and all axes from it on were taken as one.
   int64_t axis = op.getAxis().value_or(getOpsetVersion(softmax) >= 13 ? -1 : 1);
   if (!isLastAxis(op.getInput(), axis))
     return Miss(MissReason::AttentionAxis);

@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using basin::sink::MaskKind;
 
-/// Whether the last axes of both are of one size for certain.
+/// Returns whether the last axes of both certainly have the same size.
 static bool sameWidth(Value a, Value b) {
   TensorInfo x = getTensorInfo(a), y = getTensorInfo(b);
   return x.hasRank() && y.hasRank() && x.rank() > 0 && y.rank() > 0 &&
@@ -28,10 +28,11 @@ static std::optional<RankedTensorType> getStaticType(Value value) {
 }
 
 //===----------------------------------------------------------------------===//
-// A logit a head
+// A column of one logit for each head
 //===----------------------------------------------------------------------===//
 
-/// One element a head, along the third axis from the end.
+/// Returns whether `value` has one element for each head. If there are several heads, they must
+/// be along the third axis from the end.
 static bool isPerHead(Value value, int64_t heads) {
   std::optional<RankedTensorType> type = getStaticType(value);
   if (!type || type->getNumElements() != heads)
@@ -39,8 +40,8 @@ static bool isPerHead(Value value, int64_t heads) {
   return heads == 1 || (type->getRank() >= 3 && type->getDimSize(type->getRank() - 3) == heads);
 }
 
-/// The logits that `column` [batch, heads, queries, 1] repeats for every element
-/// of the batch and every query.
+/// Finds the logits that `column` [batch, heads, queries, 1] repeats for every element of the
+/// batch and every query. Returns null if there are none.
 static Value findLogits(Value column, int64_t &heads, Ops &ops) {
   std::optional<int64_t> count = getRank(column) == 4 ? getDim(column, 1) : std::nullopt;
   if (!count || getDim(column, 3) != 1)
@@ -54,8 +55,8 @@ static Value findLogits(Value column, int64_t &heads, Ops &ops) {
     ops.insert(op);
     cur = op->getOperand(0);
   }
-  // As many elements in the same order, whatever the shape; a step that others
-  // read too stays outside.
+  // Steps that keep all elements in order are passed, since the shape does not matter. A step
+  // whose result others read too stays outside.
   while (Operation *op = cur.getDefiningOp()) {
     if (!(isFloatCast(op) || isa<ReshapeOp, UnsqueezeOp, SqueezeOp, FlattenOp>(op)) ||
         !cur.hasOneUse())
@@ -91,8 +92,9 @@ static std::optional<int64_t> evaluateInt(Value value) {
   return ints && ints->size() == 1 ? std::optional(ints->front()) : std::nullopt;
 }
 
-/// A Slice of all but the column. An end is the last but one, or gives as many
-/// elements as there are scores.
+/// Returns whether the Slice keeps all but the column. Either its end says so (-1 if the column
+/// is last, the very end if it is first), or its rows have as many elements as those of the
+/// scores.
 static bool isSliceOfScores(SliceOp slice, const SinkColumn &column) {
   if (!slice.getStartsInput())
     return false;
@@ -138,7 +140,7 @@ Value basin::onnx::matchRowMax(SubOp sub, Ops &ops) {
 }
 
 //===----------------------------------------------------------------------===//
-// Rows of keys and values
+// Learned rows of keys and values
 //===----------------------------------------------------------------------===//
 
 std::optional<SinkRows> basin::onnx::matchSinkRows(Value value) {
@@ -154,7 +156,7 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value) {
   found.rows = expand->getOperand(0);
   found.ops.insert(concat);
   found.ops.insert(expand);
-  // A new first axis, of one element, that the Expand widens.
+  // The Expand may widen a new first axis of one element.
   if (auto unsqueeze = found.rows.getDefiningOp<UnsqueezeOp>()) {
     std::optional<SmallVector<int64_t>> axes = getAxes(unsqueeze, 4);
     if (axes != SmallVector<int64_t>{0})
@@ -165,7 +167,7 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value) {
   std::optional<RankedTensorType> type = getStaticType(found.rows);
   if (!type || type->getRank() != 3 || !isConstant(skipCasts(found.rows)))
     return std::nullopt;
-  // Nothing but the batch is repeated.
+  // The Expand must repeat nothing but the batch.
   for (int64_t axis = 0; axis < 3; ++axis)
     if (getDim(expand->getResult(0), axis + 1) != type->getDimSize(axis))
       return std::nullopt;
@@ -174,7 +176,7 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value) {
   return found;
 }
 
-/// Whether all elements are `number` for certain.
+/// Returns whether all elements are certainly `number`.
 static bool isFilledWith(Value value, double number) {
   while (Operation *op = value.getDefiningOp()) {
     if (!isFlagCast(op) && !isa<ExpandOp, UnsqueezeOp, ReshapeOp>(op))

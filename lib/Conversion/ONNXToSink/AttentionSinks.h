@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What attention learns to put beside its scores and its keys: one logit a head
-// as a column of the scores, or rows of keys and values before the others.
+// Matches what an attention has learned to put beside its scores and keys: one logit for each
+// head as a column of the scores, or rows of keys and values before the others.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,27 +21,28 @@
 
 namespace basin::onnx {
 
-/// scores and a logit a head, put together on the last axis.
+/// Scores and one logit for each head, concatenated on the last axis.
 struct SinkColumn {
   mlir::Value scores, logit;
   int64_t heads = 0;
-  /// The column stands before the scores.
+  /// Whether the column stands before the scores.
   bool isFirst = false;
   Ops ops;
 };
 
-/// The two parts of a Concat, or why they are none.
+/// Returns the two parts of a Concat, or why they are not scores and such a column.
 MatchResult<SinkColumn> matchSinkColumn(ConcatOp concat);
 
-/// The probabilities of the keys where `op`, a Slice or Split of `probs`, drops
-/// the column; null where that is not proven.
+/// Returns the probabilities of the keys if `op`, a Slice or Split of `probs`, drops the column.
+/// Returns null if that is not proven.
 mlir::Value matchDroppedColumn(mlir::Operation *op, mlir::Value probs, const SinkColumn &column);
 
-/// s where `value` is s - max(s), the largest of the last axis.
+/// Returns s if `sub` is s - max(s), with the maximum over the last axis. Returns null if it is
+/// not.
 mlir::Value matchRowMax(SubOp sub, Ops &ops);
 
-/// Learned rows [kv heads, count, d] before those of `rest`, for each element of
-/// the batch.
+/// Learned rows [kv heads, count, d] that stand before those of `rest` in each element of the
+/// batch.
 struct SinkRows {
   mlir::Value rows, rest;
   int64_t heads = 0, count = 0;
@@ -49,8 +50,8 @@ struct SinkRows {
 };
 std::optional<SinkRows> matchSinkRows(mlir::Value value);
 
-/// The mask of the other keys where `mask` begins with `count` columns that hide
-/// nothing; null where that is not proven.
+/// Returns the mask of the other keys if `mask` begins with `count` columns that hide nothing.
+/// Returns null if that is not proven.
 mlir::Value matchVisibleColumns(mlir::Value mask, sink::MaskKind kind, int64_t count);
 
 } // namespace basin::onnx

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A Softmax that is no attention's, though one was looked for: of a router of
-// experts, a classifier, a CTC head. Its scores are a product with a matrix of
-// weights, or none, and its probabilities weigh no values.
+// Recognizes a Softmax at which attention was looked for, but which belongs to a router of
+// experts, a classifier or a CTC head. Its scores come from a product with a matrix of weights or
+// are given, and its probabilities are not multiplied with values.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,8 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-/// Whether the probabilities lead, over moves and factors, to a matrix product.
+/// Returns whether the probabilities lead to a matrix product, over ops that move, select, cast
+/// or scale them.
 static bool leadsToProduct(Operation *softmax) {
   SmallVector<Value> open{softmax->getResult(0)};
   for (unsigned i = 0; i < 32 && !open.empty(); ++i)
@@ -39,7 +40,7 @@ bool basin::onnx::isClassifier(Operation *softmax) {
   Value cur = softmax->getOperand(0);
   for (unsigned i = 0; i < 16; ++i) {
     Operation *op = cur.getDefiningOp();
-    // Scores that are given are no near miss of anything.
+    // Scores that are given are not a near miss of attention.
     if (!op || op->getNumOperands() == 0)
       return true;
     if (auto matmul = dyn_cast<MatMulOp>(op))

@@ -6,10 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pass: anchors are collected graph by graph, subgraphs and functions like
-// the main graph, then matched in order: fused operators, norms and what stands
-// in their place, self-gates, rotations, attention, whose operands the others
-// bound, and last the gates of attention, which extend what is raised.
+// The pass collects anchors graph by graph, in subgraphs and functions as in the main graph. Then
+// it matches them in this order: fused operators, norms, the dynamic tanhs that stand in place of
+// norms, self-gates, rotary embeddings, attention, and last the gates of attention. Attention
+// comes after the ops that bound its operands. The gates come last because they extend what is
+// already raised.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,7 +58,7 @@ void ConvertONNXToSinkPass::reportMiss(Operation *anchor, StringRef what, const 
     op->emitRemark() << what << " '" << getNodeName(op) << "' not raised: " << reason;
 }
 
-/// The match; null without one, after a miss is reported.
+/// Returns the match, or null if there is none. A miss is reported.
 template <typename Match>
 Match *ConvertONNXToSinkPass::accept(MatchResult<Match> &result, Operation *anchor,
                                      StringRef what) {

@@ -6,12 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// DyT written in primitive ops, anchored at the Tanh.
+// Matches DyT written in primitive ops, anchored at the Tanh:
 //
 //   y = gamma [cast] tanh([cast] alpha x) [+ beta] [cast]
 //
-// alpha is one number; gamma and beta are vectors of the last axis' size. A
-// scalar in gamma's place makes it a softcap, which is none.
+// alpha is one number, and gamma and beta are vectors as long as the last axis. A scalar in place
+// of gamma makes it a softcap, which is not a DyT.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,8 @@ using namespace basin::onnx;
 
 static bool isWeight(Value value) { return isConstant(skipCasts(value)); }
 
-/// One element, of no higher rank than `x`: broadcasting it changes no shape.
+/// Returns whether `value` has one element and no higher rank than `x`, so that broadcasting it
+/// does not change the shape.
 static bool isNumber(Value value, Value x) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   std::optional<int64_t> rank = getRank(x);
@@ -32,15 +33,16 @@ static bool isNumber(Value value, Value x) {
          type.getRank() <= *rank;
 }
 
-/// A parameter that runs along x's last axis. What is computed may be of such a
-/// shape too where x has no other axis, or axes of one element.
+/// Returns whether `value` is a parameter along x's last axis. A computed value may have that
+/// shape too, if x has no other axis or only others of one element. So a parameter that is not
+/// constant must have rank 1, and x a higher rank.
 static bool isVectorOf(Value value, Value x) {
   std::optional<int64_t> d = getDim(x, -1), rank = getRank(value), full = getRank(x);
   return d && isVector(value, d) && *rank <= *full &&
          (isWeight(value) || (*rank == 1 && *full > 1));
 }
 
-/// A Mul of `value` by more than one number; null without one.
+/// Finds a Mul of `value` by more than one number. Returns null if there is none.
 static Operation *findProduct(Value value) {
   for (Operation *user : value.getUsers())
     if (isa<MulOp>(user)) {
@@ -52,7 +54,7 @@ static Operation *findProduct(Value value) {
   return nullptr;
 }
 
-/// alpha and x from their product.
+/// Finds alpha and x as the factors of their product.
 static std::optional<Miss> matchScale(MulOp product, DyTMatch &m) {
   for (unsigned i : {0u, 1u})
     if (isNumber(product->getOperand(i), product->getOperand(1 - i))) {
@@ -64,7 +66,7 @@ static std::optional<Miss> matchScale(MulOp product, DyTMatch &m) {
   return Miss(MissReason::DyTAlpha);
 }
 
-/// Downward from gamma tanh(...): beta, and a cast back to x's type.
+/// Goes downward from gamma tanh(...), over a sum with beta and over a cast back to x's type.
 static void matchTail(DyTMatch &m, Value cur) {
   Ops &inside = m.idiom.inside;
   if (Operation *add = getOnlyUser(cur); add && isa<AddOp>(add)) {
@@ -100,7 +102,7 @@ MatchResult<DyTMatch> basin::onnx::matchDyT(Operation *op) {
   }
   Operation *product = scaled ? findProduct(cur) : nullptr;
   Value gamma = product ? otherOperand(product, cur) : Value();
-  // Products of two computed values are no near miss.
+  // A product of two computed values is not a near miss.
   if (!gamma || !(isWeight(gamma) || getRank(gamma) == 1))
     return Unrelated();
   if (std::optional<Miss> why = matchScale(scaled, m))

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Attention that already is one operator. Each operator has its own rules of
-// alignment and of rows that see nothing; where sink.attention cannot say them,
-// or where they depend on sizes that are not known, the operator stays as it is.
+// Raises attention that is already one operator. Each operator has its own rules for aligning
+// queries with keys, and for rows that see no key. The operator stays as it is if sink.attention
+// cannot express these rules, or if they depend on sizes that are not known.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,7 @@ using basin::sink::MaskKind;
 
 namespace {
 
-/// The parts of an attention as an operator has them: in bsd by default.
+/// The parts of an attention, taken from an operator. By default, all layouts are bsd.
 struct OperatorParts : AttentionParts {
   OperatorParts(Value query, Value key, Value value) {
     this->query = query;
@@ -40,7 +40,7 @@ struct OperatorParts : AttentionParts {
   Ops repeats;
 };
 
-/// Raises one operator; a member function a kind.
+/// Raises one operator. There is one member function for each kind.
 class FusedAttentionRaiser {
 public:
   FusedAttentionRaiser(Operation *op, OpBuilder &b) : op(op), b(b) {}
@@ -76,7 +76,7 @@ RaiseResult FusedAttentionRaiser::raise(OperatorParts &p) {
 }
 
 //===----------------------------------------------------------------------===//
-// What the operators have in common
+// Steps that the operators share
 //===----------------------------------------------------------------------===//
 
 static std::optional<int64_t> divide(std::optional<int64_t> a, std::optional<int64_t> b) {
@@ -88,7 +88,8 @@ static std::optional<double> nonZero(const std::optional<APFloat> &value) {
   return number != 0 ? std::optional(number) : std::nullopt;
 }
 
-/// The sequence axis of an operand of rank 3, or 4 with the heads before it.
+/// Returns the size of the sequence axis of an operand, which has rank 3, or rank 4 with the
+/// heads before that axis.
 static Dim getSequence(Value value) {
   TensorInfo info = getTensorInfo(value);
   return info.hasRank() && info.rank() >= 3 ? info[info.rank() - 2] : Dim();
@@ -98,15 +99,15 @@ static bool hasEqualLengths(Value query, Value key) {
   return getSequence(query).provablyEquals(getSequence(key));
 }
 
-/// States that the mask hides the future, where it does; it may hide more.
+/// States that the mask hides the future, if it provably does. The mask may hide more.
 static void findCausalMask(OperatorParts &p, KeyCount keys) {
   if (p.causal || !p.mask || !isCausalMask(p.mask, *p.maskKind, keys))
     return;
   p.causal = p.causalInMask = true;
 }
 
-/// The keys and values before their heads were repeated, if both were, if nobody
-/// else reads the repeated ones and no mask or cache is made for them.
+/// Takes the keys and values from before their heads were repeated. Both must have been repeated
+/// alike, no other op may read the repeated ones, and the op may have no past or present keys.
 static void takeRepeats(OperatorParts &p) {
   Ops ops;
   Value key = matchRepeatedHeads(p.key, ops);
@@ -123,10 +124,11 @@ static void takeRepeats(OperatorParts &p) {
 }
 
 //===----------------------------------------------------------------------===//
-// The standard's Attention
+// Attention of ONNX itself
 //===----------------------------------------------------------------------===//
 
-/// A mask has a column for each key, and nothing that the scores lack.
+/// Checks that the mask has a column for each key, unless their numbers are not known, and no
+/// more axes than the scores.
 static std::optional<Miss> checkStandardMask(const AttentionParts &p) {
   TensorInfo mask = getTensorInfo(p.mask);
   if (!mask.hasRank() || mask.rank() > 4)
@@ -139,7 +141,8 @@ static std::optional<Miss> checkStandardMask(const AttentionParts &p) {
 }
 
 RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
-  // Without heads of its own the operands are [batch, heads, sequence, dim].
+  // Operands of rank 3 have their head counts in attributes. Others are [batch, heads, sequence,
+  // dim].
   OperatorParts p(a.getQ(), a.getK(), a.getV());
   p.mask = a.getAttnMask();
   p.pastKey = a.getPastKey();
@@ -151,8 +154,8 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
     return Miss(MissReason::OperatorWindow, right);
   if (static_cast<bool>(p.pastKey) != static_cast<bool>(p.pastValue))
     return Miss(MissReason::OperatorHalfPast);
-  // The operator counts positions from the past, sink.attention from the end:
-  // they are the same where there are as many fresh keys as queries.
+  // The operator counts query positions from the end of the past, sink.attention from the last
+  // key. Both agree if there are as many new keys as queries.
   bool isSquare = hasEqualLengths(p.query, p.key);
   bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
   if ((isCausal || left >= 0) && !isSquare)
@@ -172,7 +175,7 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
     if (std::optional<Miss> why = checkStandardMask(p))
       return *why;
   }
-  // By the standard, a row that sees no key gives zeros.
+  // The standard says that a row gives zeros if it sees no key.
   p.zeroHiddenRows = static_cast<bool>(p.mask);
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
@@ -188,7 +191,7 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
 }
 
 //===----------------------------------------------------------------------===//
-// Those of com.microsoft
+// Attention of com.microsoft
 //===----------------------------------------------------------------------===//
 
 RaiseResult FusedAttentionRaiser::raise(MSAttentionOp a) {
@@ -225,12 +228,12 @@ RaiseResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
   p.mask = a.getAttentionBias();
   p.pastKey = a.getPastKey();
   p.pastValue = a.getPastValue();
-  // From the past on, the operator hides keys after the query's own number.
+  // The operator counts queries from the end of the past, and hides later keys from each.
   bool isSquare = !p.key || hasEqualLengths(p.query, p.key);
   p.causal = a.getUnidirectional().value_or(0) != 0;
   if (p.causal && !isSquare)
     return Miss(MissReason::OperatorNewKeys);
-  // One packed tensor, or biases that the operator adds.
+  // One packed tensor, or biases that the operator adds, are left to the form.
   if (!p.key || !p.value || a.getBias()) {
     p.key = p.key ? p.key : p.query;
     p.value = p.value ? p.value : p.query;
@@ -242,8 +245,8 @@ RaiseResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
     p.mask = a.getKeyPaddingMask();
     p.maskKind = MaskKind::lengths;
   }
-  // The operator adds this to the scores of later keys: beside a mask of -inf they
-  // are what is left.
+  // The operator adds this number to the scores of later keys. If a mask of -inf hides all other
+  // keys, the later keys remain visible.
   if (p.causal && p.mask)
     p.maskFill = std::numeric_limits<float>::lowest();
   if (getRank(p.key) == 4 && p.keyLayout != Layout::packed)
@@ -259,7 +262,7 @@ RaiseResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
   return raise(p);
 }
 
-/// Whether every element of the batch is stated to have all of the keys.
+/// Returns whether seqlens_k states that every element of the batch has all of the keys.
 static bool hasAllKeys(MSGroupQueryAttentionOp a) {
   auto last = getConstantInts(a.getSeqlensK());
   std::optional<int64_t> keys = a.getKey() ? getDim(a.getKey(), 1) : getDim(a.getQuery(), 1);
@@ -268,7 +271,7 @@ static bool hasAllKeys(MSGroupQueryAttentionOp a) {
          llvm::all_of(*last, [&](int64_t one) { return one == *keys + *past - 1; });
 }
 
-/// The head size, from the query or from what holds query, key and value.
+/// Returns the head size, from the query or from the tensor that holds query, key and value.
 static std::optional<int64_t> getHeadDim(MSGroupQueryAttentionOp a) {
   int64_t heads = a.getNumHeads().value_or(0), kvHeads = a.getKvNumHeads().value_or(0);
   return divide(getDim(a.getQuery(), -1), a.getKey() ? heads : heads + 2 * kvHeads);
@@ -286,7 +289,8 @@ RaiseResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
   p.sinkLogit = a.getHeadSink();
   if (a.getSeqlensK() && !hasAllKeys(a))
     p.lastKey = a.getSeqlensK();
-  // Packed operands, rotation or normalization inside: the form's own.
+  // Packed operands, and rotation, normalization or scales of keys and values inside the
+  // operator, are left to the form.
   if (!p.key || !p.value || a.getDoRotary().value_or(0) != 0 || a.getQNormWeight() ||
       a.getKScale() || a.getVScale()) {
     p.key = p.key ? p.key : p.query;

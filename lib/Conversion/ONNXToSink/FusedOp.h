@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The steps that raising any operator takes.
+// Declares the steps that raising any fused operator takes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,27 +17,27 @@
 
 namespace basin::onnx {
 
-/// Moves `op` into the form of what `create` makes. `arguments` are the values of
-/// op's first operands, in their order, unless there are ops `before` it that go
-/// into the form, too. Other results than `results` must be unused.
+/// Moves `op`, and the ops `before` it, into the form of the op that `create` makes. If there are
+/// no ops before it, `arguments` must be the values of op's first operands, in order. Results
+/// other than those in `results` must be unused.
 RaiseResult
 raiseOperator(mlir::Operation *op, mlir::OpBuilder &b, llvm::ArrayRef<mlir::Value> arguments,
               llvm::ArrayRef<mlir::Value> captured, llvm::ArrayRef<mlir::Value> results,
               llvm::function_ref<mlir::Operation *(mlir::Location, mlir::TypeRange)> create,
               const Ops &before = {});
 
-/// Raises an operator of attention; unrelated if `op` is none.
+/// Raises an operator that is an attention. The result is unrelated if `op` is not one.
 RaiseResult raiseFusedAttention(mlir::Operation *op, mlir::OpBuilder &b);
 
-/// Why a node without a typed op, which is none of a function's, is not raised;
-/// nothing if its operator is no fused one.
+/// Returns why a node without a typed op is not raised. Returns nothing if its operator is not a
+/// fused one, or if it calls a function of the model.
 std::optional<Miss> explainUntypedOp(NodeOp node);
 
-/// An attribute's float as a double of the same decimal value would not be the
-/// value that the runtime uses: widens it exactly.
+/// Widens an attribute's float exactly, to the value that the runtime uses. A double of the same
+/// decimal digits would differ. Returns `absent` if there is no value.
 double widen(const std::optional<llvm::APFloat> &value, double absent);
 
-/// Whether a result is used, or has a name by which it could be.
+/// Returns whether a result is used, or has a name by which it could be used.
 bool isGiven(mlir::Operation *op, unsigned result);
 
 } // namespace basin::onnx

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Norms and rotary embedding that already are one operator: of the standard or
-// of com.microsoft. The form holds that operator. What an operator can say and
-// sink cannot is a reason of its own not to raise it.
+// Raises norms and rotary embeddings that are already one operator, of ONNX itself or of
+// com.microsoft. The form holds that operator. Everything that an operator can express and sink
+// cannot has its own reason not to raise it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,8 +47,8 @@ RaiseResult basin::onnx::raiseOperator(Operation *op, OpBuilder &b, ArrayRef<Val
     if (value && !before.empty() && llvm::is_contained(arguments, value))
       return Miss(MissReason::ParameterIsInput);
   Operation *raised = raise(idiom, b, create);
-  // Operands of one value are arguments of their own all the same, and a
-  // parameter of that value stays what it was.
+  // If several of the first operands are one value, each still gets its own argument. A parameter
+  // of that value keeps the value.
   if (before.empty()) {
     Block &form = raised->getRegion(0).front();
     for (auto [i, operand] : llvm::enumerate(op->getOpOperands()))
@@ -83,7 +83,8 @@ private:
 
 } // namespace
 
-/// Absent, of unknown type, or a vector of the normalized axis' size.
+/// Returns whether `value` is absent, of unknown rank, or a vector as long as the normalized
+/// axis.
 static bool canBeVector(Value value, Value x) {
   return !value || !getRank(value) || (isVector(value, getDim(x, -1)) && keepsRank(value, x));
 }
@@ -128,7 +129,7 @@ RaiseResult FusedOpRaiser::standardNorm(OpTy norm_, bool layer, Value bias) {
   return norm(layer, x, weight, bias, widen(norm_.getEpsilon(), 1e-5f));
 }
 
-/// Whether both have the same sizes for certain.
+/// Returns whether both certainly have the same sizes.
 static bool haveOneShape(Value a, Value b) {
   TensorInfo x = getTensorInfo(a), y = getTensorInfo(b);
   if (!x.hasRank() || !y.hasRank() || x.rank() != y.rank())
@@ -145,7 +146,7 @@ RaiseResult FusedOpRaiser::skipNorm(bool layer, Value skip, Value weight, Value 
   if (std::optional<Miss> why =
           checkVectors({{"weight", weight}, {"beta", beta}, {"bias", bias}}, x))
     return *why;
-  // The operator repeats a skip of fewer elements.
+  // The operator repeats a skip that has fewer elements, but sink norms do not repeat a residual.
   if (!haveOneShape(x, skip))
     return Miss(MissReason::OperatorSkip);
   bool hasSum = isGiven(op, kSum);
@@ -197,7 +198,7 @@ RaiseResult FusedOpRaiser::microsoftRotary(MSRotaryEmbeddingOp r) {
     return Miss(MissReason::OperatorRotaryScale);
   if (r.getIsPackedBatching().value_or(0) != 0)
     return Miss(MissReason::OperatorPackedBatch);
-  // One number is where the first position is, for the whole batch.
+  // Positions of rank 1 hold one number: the first position, for the whole batch.
   if (std::optional<int64_t> rank = getRank(r.getPositionIds()); rank != 2)
     return Miss(MissReason::OperatorPositions, describeRank(rank));
   return rotary(r.getCosCache(), r.getSinCache(), r.getPositionIds(),
@@ -233,7 +234,8 @@ RaiseResult basin::onnx::raiseFusedOp(Operation *op, OpBuilder &b) {
   }
   b.setInsertionPoint(op);
   RaiseResult result = FusedOpRaiser(op, b).raise();
-  // An operator that is known for what it is, such as EmbedLayerNormalization.
+  // The operator may be known for what it is, but have no sink op, such as
+  // EmbedLayerNormalization.
   if (auto node = dyn_cast<NodeInterface>(op);
       result.isUnrelated() && node && !getFusedKind(node).empty())
     return Miss(MissReason::OperatorUnknown, node.getOpType());

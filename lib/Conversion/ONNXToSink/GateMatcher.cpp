@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The low-rank self-gate written in primitive ops, anchored at the product.
+// Matches the low-rank self-gate written in primitive ops, anchored at the product:
 //
 //   y' = act(swish(y W_down) W_up) y
 //
-// with swish(t) = t sigmoid(t) as two ops or one, and act sigmoid, tanh, swish
-// or nothing. Both projections are without bias, and both read and scale the
-// same value.
+// Here swish(t) = t sigmoid(t), written as two ops or one, and act is sigmoid, tanh, swish or the
+// identity. Both projections are without bias. The product scales the value that the first
+// projection reads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,11 +25,11 @@ using namespace basin::onnx;
 using basin::sink::Activation;
 
 namespace {
-/// input W [+ bias], by MatMul or Gemm.
+/// The projection input W [+ bias], by MatMul or Gemm.
 struct Projection {
   Value input, weight;
   bool hasBias = false;
-  /// Of a Gemm: a factor, or an operand that is transposed.
+  /// False for a Gemm with a factor alpha or a transposed operand.
   bool isPlain = true;
 };
 } // namespace
@@ -58,7 +58,7 @@ static std::optional<Projection> matchProjection(Value value, Ops &ops) {
   return Projection{gemm.getA(), gemm.getB(), hasBias || gemm.getC(), isPlain};
 }
 
-/// t where `value` is t sigmoid(t).
+/// Returns t if `value` is t sigmoid(t), and null otherwise.
 static Value matchSwish(Value value, Ops &ops) {
   Ops found;
   Operation *op = skipCasts(value, &found).getDefiningOp();
@@ -67,7 +67,7 @@ static Value matchSwish(Value value, Ops &ops) {
     if (!swish.getAlpha() || swish.getAlpha()->isExactlyValue(1.0))
       source = swish.getX();
   } else if (auto gelu = dyn_cast_or_null<MSQuickGeluOp>(op)) {
-    // x sigmoid(alpha x), with another alpha by default.
+    // QuickGelu is x sigmoid(alpha x). Its default alpha is not 1.
     if (gelu.getAlpha() && gelu.getAlpha()->isExactlyValue(1.0))
       source = gelu.getX();
   } else if (isa_and_nonnull<MulOp>(op)) {
@@ -90,7 +90,7 @@ static Value matchSwish(Value value, Ops &ops) {
   return source;
 }
 
-/// The value before the activation.
+/// Returns the value before the activation, and says which activation it is.
 static Value matchActivation(Value score, Activation &activation, Ops &ops) {
   Value cur = skipCasts(score, &ops);
   if (auto sigmoid = cur.getDefiningOp<SigmoidOp>()) {
@@ -111,7 +111,7 @@ static Value matchActivation(Value score, Activation &activation, Ops &ops) {
   return cur;
 }
 
-/// Whether the scores are one, or as many as there are elements.
+/// Checks that there is one score, or one for each element.
 static std::optional<Miss> checkSizes(const GateMatch &m) {
   std::optional<int64_t> d = getDim(m.wDown, 0), width = getDim(m.wUp, 1);
   if (getRank(m.wDown) != 2 || getRank(m.wUp) != 2 || !d || !width || !getDim(m.wDown, 1))
@@ -121,7 +121,7 @@ static std::optional<Miss> checkSizes(const GateMatch &m) {
   return std::nullopt;
 }
 
-/// The scores at operand `index` of the product, and their use on the other.
+/// Matches the scores at operand `index` of the product, which scale the other operand.
 static MatchResult<GateMatch> matchScores(Operation *product, unsigned index) {
   GateMatch m;
   Ops &inside = m.idiom.inside;
@@ -160,7 +160,7 @@ static MatchResult<GateMatch> matchScores(Operation *product, unsigned index) {
 }
 
 MatchResult<GateMatch> basin::onnx::matchGate(Operation *op) {
-  // A swish of scores is a step of a gate, not one.
+  // A product that is itself a swish is a step of a gate, not a gate.
   if (Ops swish; !isa<MulOp>(op) || matchSwish(op->getResult(0), swish))
     return Unrelated();
   for (unsigned index : {0u, 1u})

@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace basin::onnx;
 using basin::sink::Layout;
 
-/// Moves over constant factors and casts.
+/// Moves over constant factors and over casts that do not narrow.
 static void skipScales(HeadPath &path) {
   while (true) {
     path.value = skipWidenings(path.value, &path.ops);
@@ -27,7 +27,7 @@ static void skipScales(HeadPath &path) {
   }
 }
 
-/// The operand of a Transpose by `perm`; null if `value` is no such thing.
+/// Returns the operand of a Transpose by `perm`, or null if `value` is not the result of one.
 static Value matchTranspose(Value value, ArrayRef<int64_t> perm, Ops &ops) {
   auto transpose = value.getDefiningOp<TransposeOp>();
   if (!transpose || !transpose.getPerm() || *transpose.getPerm() != perm)
@@ -36,14 +36,14 @@ static Value matchTranspose(Value value, ArrayRef<int64_t> perm, Ops &ops) {
   return transpose.getData();
 }
 
-/// Whether axis `i` of `a` and axis `j` of `b` are of one size for certain.
+/// Returns whether axis `i` of `a` and axis `j` of `b` certainly have the same size.
 static bool sameSize(Value a, unsigned i, Value b, unsigned j) {
   TensorInfo x = getTensorInfo(a), y = getTensorInfo(b);
   return x.hasRank() && y.hasRank() && i < x.dims->size() && j < y.dims->size() &&
          x[i].provablyEquals(y[j]);
 }
 
-/// k^T by way of three axes: Reshape, Transpose(0, 2, 1), Reshape back.
+/// Matches k^T computed on three axes: Reshape, Transpose(0, 2, 1), Reshape back.
 static Value matchFlatTranspose(Value value, Ops &ops) {
   auto outer = value.getDefiningOp<ReshapeOp>();
   Ops found;
@@ -51,8 +51,8 @@ static Value matchFlatTranspose(Value value, Ops &ops) {
   auto flat = inner ? inner.getDefiningOp<ReshapeOp>() : ReshapeOp();
   if (!flat || getRank(flat.getData()) != 4 || getRank(value) != 4 || getRank(inner) != 3)
     return {};
-  // The first two axes are joined and parted again: so the last two must be
-  // those of the source, and the head axis must come back as it was.
+  // The Reshapes join the first two axes and part them again. So the last two axes must be those
+  // of the source, and the head axis must come back as it was.
   Value source = flat.getData();
   auto same = [](std::optional<int64_t> a, std::optional<int64_t> b) { return a && a == b; };
   if (!same(getDim(source, 3), getDim(inner, 2)) || !same(getDim(source, 3), getDim(value, 2)) ||
@@ -65,8 +65,9 @@ static Value matchFlatTranspose(Value value, Ops &ops) {
   return source;
 }
 
-/// [b, kv, s, d] of [b, kv * n, s, d] where each head stands n times in a row:
-/// a new axis after the heads, widened by Expand, Tile or Concat, and merged.
+/// Returns [b, kv, s, d] if `value` is [b, kv * n, s, d] with each head n times in a row. The ops
+/// add a new axis after the heads, widen it by Expand, Tile or Concat, and merge it with the
+/// heads.
 Value basin::onnx::matchRepeatedHeads(Value value, Ops &ops) {
   auto reshape = value.getDefiningOp<ReshapeOp>();
   Operation *widen = reshape ? reshape.getData().getDefiningOp() : nullptr;
@@ -123,7 +124,7 @@ std::optional<Miss> basin::onnx::walkKey(Value operand, HeadPath &path) {
   if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
     path.value = source;
   } else if (Value source = matchTranspose(path.value, {0, 2, 3, 1}, path.ops)) {
-    // Both transpositions in one: heads still stand after the sequence.
+    // One Transpose does both transpositions: in its source, the heads stand after the sequence.
     path.value = source;
     path.layout = Layout::bshd;
     skipScales(path);
@@ -144,7 +145,7 @@ std::optional<Miss> basin::onnx::walkKey(Value operand, HeadPath &path) {
 
 HeadPath basin::onnx::walkValue(Value operand) {
   HeadPath path;
-  // A scale of the values is none of attention's: stop before it.
+  // A scale of the values is not part of attention, so the path ends there.
   path.value = skipWidenings(operand, &path.ops);
   if (Value source = matchRepeatedHeads(path.value, path.ops))
     path.value = skipWidenings(source, &path.ops);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The path from an operand of attention's products back to the tensor of
-// heads: over scales, casts, transpositions and the repetition of key heads.
+// Follows an operand of attention's products back to the tensor of heads, over scales, casts,
+// transpositions and the repetition of key heads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,14 +28,16 @@ struct HeadPath {
   Ops ops;
 };
 
-/// The path of the product's first operand, and of the one with the probabilities.
+/// Follow the first operand of the product of q and k, and the operand that the probabilities are
+/// multiplied with.
 HeadPath walkQuery(mlir::Value operand);
 HeadPath walkValue(mlir::Value operand);
-/// A miss unless the keys are transposed in a known way.
+/// Follows the second operand of the product of q and k. Returns a miss if the keys are not
+/// transposed in a known way.
 std::optional<Miss> walkKey(mlir::Value operand, HeadPath &path);
 
-/// [batch, kv heads, ...] of heads repeated to more, with the ops that do it;
-/// null if `value` is no such thing.
+/// Returns [batch, kv heads, ...] if `value` repeats its heads, and adds the ops that repeat them
+/// to `ops`. Returns null if it does not.
 mlir::Value matchRepeatedHeads(mlir::Value value, Ops &ops);
 
 } // namespace basin::onnx

@@ -20,7 +20,8 @@ bool basin::onnx::isRealType(Type type) {
   return type && (type.isF16() || type.isBF16() || type.isF32() || type.isF64());
 }
 
-/// Element types on both sides of a Cast; null where unknown, or no Cast.
+/// Returns the element types on both sides of a Cast. They are null if unknown, or if `op` is not
+/// a Cast.
 static std::pair<Type, Type> getCastTypes(Operation *op) {
   if (!isa<CastOp, CastLikeOp>(op))
     return {};
@@ -47,7 +48,7 @@ bool basin::onnx::isFlagCast(Operation *op) {
   bool isWide = isRealType(to) || to.isInteger(1) || to.isInteger(32) || to.isInteger(64);
   if (from.isInteger(1))
     return isWide || isa<IntegerType>(to);
-  // A fraction becomes 0 as an integer, a large number anything.
+  // As an integer, a fraction becomes 0, and a large number may become anything.
   if (isRealType(from))
     return isRealType(to) || to.isInteger(1);
   return (from.isInteger(32) || from.isInteger(64)) && isWide;
@@ -69,7 +70,8 @@ bool basin::onnx::hasNarrowerCast(const Ops &ops, Value x) {
   });
 }
 
-/// Up over Casts between reals; not over those to a narrower type where `wide`.
+/// Goes up over Casts between reals and over Identities. With `wide`, it stops at a Cast to a
+/// narrower type.
 static Value skipCastsOf(Value value, Ops *ops, bool wide) {
   while (Operation *op = value ? value.getDefiningOp() : nullptr) {
     bool narrows = isa<CastOp, CastLikeOp>(op) && isNarrower(getElementTypeOf(op->getResult(0)),
@@ -115,7 +117,7 @@ bool basin::onnx::isLastAxis(Value value, int64_t axis) {
   return rank && axis == *rank - 1;
 }
 
-/// a / b of elements of `type`: integers are divided toward zero.
+/// Divides elements of `type`. Integers are divided toward zero.
 static std::optional<double> divide(double a, double b, Type type) {
   if (isRealType(type))
     return a / b;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Leaf matchers: each sees the equivalent ways of writing one small thing as
-// one, reads the IR only, and reports the ops it went through.
+// Declares leaf matchers. Each treats the equivalent ways of writing one small thing alike, only
+// reads the IR, and reports the ops that it went through.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,70 +22,72 @@ namespace basin::onnx {
 
 using Ops = llvm::SetVector<mlir::Operation *>;
 
-/// f16, bf16, f32 or f64. A narrower float keeps too little of a value, and has
-/// too little range, for a Cast to it to be taken for none.
+/// Returns whether `type` is f16, bf16, f32 or f64. A Cast to a narrower float cannot be ignored:
+/// such a float keeps too little of a value, and has too little range.
 bool isRealType(mlir::Type type);
 
-/// Whether a Cast can be taken for none, by the types on both sides. An unknown
-/// type is none that can. Identity always can.
-/// - of values, but for rounding: between real types;
-/// - of positions and sizes, exactly: between 32- and 64-bit integers, f32, f64;
-/// - of flags, which are zero or not: to types in which both stay what they are.
+/// Return whether a Cast can be ignored, judged by the types on both sides. A Cast cannot if a
+/// type is unknown. An Identity always can.
+/// - isFloatCast: for values, except for rounding, between real types.
+/// - isIndexCast: for positions and sizes, exactly, between 32- and 64-bit integers, f32 and f64.
+/// - isFlagCast: for flags, which are zero or not, to types in which both stay what they are.
 bool isFloatCast(mlir::Operation *op);
 bool isIndexCast(mlir::Operation *op);
 bool isFlagCast(mlir::Operation *op);
 
-/// Whether `type` has less precision or range than `than`.
+/// Returns whether `type` has less precision or range than `than`.
 bool isNarrower(mlir::Type type, mlir::Type than);
 
-/// Whether one of `ops` casts to a type narrower than x's: then they compute less
-/// than an op on x does, however wide what they hand out.
+/// Returns whether one of `ops` casts to a type narrower than x's. Then the ops compute with less
+/// precision or range than an op on x, even if their results are wide.
 bool hasNarrowerCast(const Ops &ops, mlir::Value x);
 
-/// The value before any Cast between reals and any Identity; those ops are added to
-/// `ops`. skipWidenings stops at a Cast to a narrower type, before which the value is
+/// Return the value before all Casts between reals and all Identities, and add those ops to
+/// `ops`. skipWidenings stops at a Cast to a narrower type, because the value before it is
 /// another.
 mlir::Value skipCasts(mlir::Value value, Ops *ops = nullptr);
 mlir::Value skipWidenings(mlir::Value value, Ops *ops = nullptr);
 
-/// Elements' type; null if unknown.
+/// Returns the type of the elements, or null if it is unknown.
 mlir::Type getElementTypeOf(mlir::Value value);
-/// Rank, or nothing.
+/// Returns the rank, or nothing if it is unknown.
 std::optional<int64_t> getRank(mlir::Value value);
-/// Static size of axis `axis` (negative from the end), or nothing.
+/// Returns the static size of axis `axis` (negative from the end), or nothing if it is unknown.
 std::optional<int64_t> getDim(mlir::Value value, int64_t axis);
-/// Whether axis `axis` is the last of `value` (given as -1 or by its rank).
+/// Returns whether axis `axis`, -1 or counted from the front, is known to be the last of `value`.
 bool isLastAxis(mlir::Value value, int64_t axis);
 
-/// A scalar: constant, or computed from constants and static shapes (an
-/// exporter's 1/sqrt(head dim)).
+/// Evaluates a scalar that is constant, or computed from constants and static shapes, such as an
+/// exporter's 1/sqrt(head dim).
 std::optional<double> evaluateScalar(mlir::Value value, unsigned depth = 12);
 
-/// The same of an operand that is broadcast to `other`: nothing where it would
-/// raise the result's rank.
+/// Does the same for an operand that is broadcast to `other`. Returns nothing if it might raise
+/// the rank of the result.
 std::optional<double> evaluateFactor(mlir::Value value, mlir::Value other);
 
-/// The other operand of a commutative binary op; null if `value` is neither.
+/// Returns the operand of a commutative binary op that is not `value`. Returns null if neither
+/// operand is `value`.
 mlir::Value otherOperand(mlir::Operation *op, mlir::Value value);
 
-/// The only user of `value`; null if there are none or several.
+/// Returns the only user of `value`, or null if `value` is not used exactly once.
 mlir::Operation *getOnlyUser(mlir::Value value);
 
-/// A Dropout that drops nothing.
+/// Returns whether `op` is a Dropout that drops nothing.
 bool isInferenceDropout(mlir::Operation *op);
 
-/// v where `value` is v * v or v^2.
+/// Returns v if `value` is v * v or v^2, and null otherwise.
 mlir::Value matchSquare(mlir::Value value, Ops &ops);
 
-/// Whether `value` has `d` elements on its last axis and 1 on all others, and
-/// so can be a norm's weight: a [d] vector however it is written.
+/// Returns whether `value` has `d` elements on its last axis and one on all others. Then it can
+/// be a norm's weight: it is a [d] vector however it is written. Without `d`, any known size but
+/// 1 will do.
 bool isVector(mlir::Value value, std::optional<int64_t> d);
 
-/// Whether `value`, broadcast to `other`, is known to raise no rank: it has no
-/// more axes, or one at most where the other's are not known.
+/// Returns whether broadcasting `value` to `other` is known to raise no rank. It is if `value`
+/// has no more axes than `other`, or at most one if the axes of `other` are not known.
 bool keepsRank(mlir::Value value, mlir::Value other);
 
-/// `value = source * factor`, with a scalar factor, by Mul or Div, either order.
+/// `value = source * factor` with a scalar factor, written as a Mul in either order or as a Div.
 struct Scaled {
   mlir::Value source;
   double factor;

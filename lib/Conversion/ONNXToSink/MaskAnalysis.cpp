@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Does a mask hide every key after the query? Proven, not guessed: from a
-// comparison of a key index with a query index, a triangle (Trilu), or a
-// constant table. Hiding more (padding, windows) does not matter.
+// Proves that a mask hides every key after the query. The proof starts from a comparison of a key
+// index with a query index, from a triangle (Trilu), or from a constant table. The mask may hide
+// more, such as padding or what is outside a window.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,20 +24,21 @@ namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
 namespace {
-/// Positions first, first + 1, ... below `limit`, all along one axis.
+/// Positions that count up by one along one axis. A Range makes them, with `limit` as its end.
 struct Index {
-  /// Null: starts at 0.
+  /// The first position, or null if it is 0.
   Value offset;
   Value limit;
-  /// Counted from the last axis: -1 for keys, -2 for queries.
+  /// The axis, counted from the end: -1 for keys, -2 for queries.
   int64_t axis = 0;
-  /// The offset was added to positions below `limit`, not counted from.
+  /// Whether the offset was added to what the Range counts from 0. Otherwise the Range starts
+  /// from it.
   bool isShifted = false;
 };
 } // namespace
 
-/// Ops looked at for one mask, at most: paths through a graph can be many more
-/// than its ops.
+/// At most so many ops are visited for one mask, because a graph can have far more paths than
+/// ops.
 static constexpr unsigned kBudget = 4096;
 static constexpr unsigned kDepth = 24;
 
@@ -46,7 +47,7 @@ class MaskProof {
 public:
   explicit MaskProof(KeyCount keys) : keys(keys) {}
 
-  /// Whether a mask of this kind hides each key after the query.
+  /// Returns whether a mask of this kind hides each key after the query.
   bool hidesFuture(Value value, MaskKind kind, unsigned depth = kDepth);
 
 private:
@@ -61,14 +62,14 @@ private:
   std::optional<Index> matchLookup(GatherNDOp gather, unsigned depth);
 
   KeyCount keys;
-  /// Slices around the mask that is looked at.
+  /// The number of Slices around the value that is visited.
   unsigned numSlices = 0;
   unsigned budget = kBudget;
 };
 } // namespace
 
-/// Ops that move or repeat elements but leave alone which key and query an
-/// element belongs to. (A new last axis changes that: see `matchIndex`.)
+/// Skips casts, and Expands, which repeat elements but leave alone which key and query an element
+/// belongs to. (A new last axis changes that: see `hidesFuture` and `matchUnsqueezed`.)
 static Value skipViews(Value value, MaskKind kind) {
   while (Operation *op = value.getDefiningOp()) {
     bool keeps = kind == MaskKind::additive ? isFloatCast(op) : isFlagCast(op);
@@ -88,7 +89,7 @@ static Value skipScalarViews(Value value) {
   return value;
 }
 
-/// The one axis that is not 1, counted from the end.
+/// Returns the only axis that is not known to have size 1, counted from the end.
 static std::optional<int64_t> varyingAxis(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type || type.getRank() == 0)
@@ -113,7 +114,7 @@ static std::optional<Index> matchRange(RangeOp range) {
   return index;
 }
 
-/// Index + past length, in either order.
+/// Matches the sum of an index and a past length, in either order.
 std::optional<Index> MaskProof::matchShifted(AddOp add, unsigned depth) {
   for (unsigned i : {0u, 1u}) {
     auto type = dyn_cast<RankedTensorType>(add->getOperand(1 - i).getType());
@@ -130,7 +131,7 @@ std::optional<Index> MaskProof::matchShifted(AddOp add, unsigned depth) {
   return std::nullopt;
 }
 
-/// New axes of size 1: the index' own axis moves with them.
+/// Matches new axes of size 1, which may move the index' own axis.
 std::optional<Index> MaskProof::matchUnsqueezed(UnsqueezeOp op, unsigned depth) {
   std::optional<int64_t> rank = getRank(op->getResult(0));
   std::optional<SmallVector<int64_t>> axes = rank ? getAxes(op, *rank) : std::nullopt;
@@ -146,8 +147,8 @@ std::optional<Index> MaskProof::matchUnsqueezed(UnsqueezeOp op, unsigned depth) 
   return std::nullopt;
 }
 
-/// Positions looked up by (row, position) in a table whose every row counts
-/// from 0: the second component is what it finds.
+/// Matches positions that are looked up by (row, position) in a table whose every row counts up.
+/// The lookup finds the second component, plus the table's offset if it has one.
 std::optional<Index> MaskProof::matchLookup(GatherNDOp gather, unsigned depth) {
   auto pairs = gather.getIndices().getDefiningOp<ConcatOp>();
   if (gather.getBatchDims().value_or(0) != 0 || getRank(gather.getData()) != 2 || !pairs ||
@@ -164,11 +165,12 @@ std::optional<Index> MaskProof::matchLookup(GatherNDOp gather, unsigned depth) {
     index->offset = table->offset;
     index->isShifted = true;
   }
-  ++index->axis; // the pairs' own axis is gone
+  ++index->axis; // The lookup removes the pairs' own axis.
   return index;
 }
 
-/// What `value` counts, followed down from its Range; nothing if it does not.
+/// Returns what `value` counts, followed down from its Range. Returns nothing if it does not
+/// count.
 std::optional<Index> MaskProof::matchIndex(Value value, unsigned depth) {
   Operation *op = value.getDefiningOp();
   if (!op || depth == 0 || budget == 0)
@@ -182,11 +184,12 @@ std::optional<Index> MaskProof::matchIndex(Value value, unsigned depth) {
     return matchUnsqueezed(unsqueeze, depth - 1);
   if (auto gather = dyn_cast<GatherNDOp>(op))
     return matchLookup(gather, depth - 1);
-  // Counted from the end, the axis stays where it is.
+  // A cast leaves the axis where it is.
   if (isIndexCast(op))
     return matchIndex(op->getOperand(0), depth - 1);
   if (isa<ExpandOp>(op)) {
-    // One position that is repeated does not count.
+    // Axes are counted from the end, so an Expand leaves the index' axis where it is. But a
+    // single position that is repeated does not count up.
     std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
     return index && getDim(op->getOperand(0), index->axis) != 1 ? index : std::nullopt;
   }
@@ -209,17 +212,18 @@ static bool sameCount(Value a, Value b) {
          x->front() == y->front();
 }
 
-/// Whether query i's position is i + (keys - queries). A mask is as wide as
-/// there are keys: where the scores are square, both may count from 0.
+/// Returns whether query i has position i + (keys - queries). A mask is taken to be as wide as
+/// there are keys, so both may count from 0 if the scores are square.
 bool MaskProof::areAligned(const Index &key, const Index &query) const {
   if (key.offset)
     return false;
   if (!query.offset)
     return (keys == KeyCount::asQueries && numSlices == 0) || sameCount(key.limit, query.limit);
-  // A prefix of both axes of what is aligned at the end is so no more.
+  // A mask that is aligned at the end is not aligned there after a Slice takes a prefix of both
+  // axes.
   if (numSlices > 0)
     return false;
-  // Positions past .. past + n against keys 0 .. past + n.
+  // The queries have positions past .. past + n, the keys 0 .. past + n: they must end together.
   if (!query.isShifted)
     return sameCount(key.limit, query.limit);
   auto total = key.limit.getDefiningOp<AddOp>();
@@ -230,16 +234,17 @@ bool MaskProof::areAligned(const Index &key, const Index &query) const {
          (sameCount(b, query.offset) && sameCount(a, query.limit));
 }
 
-/// `a <= b` (or `a < b`) as keys against queries: true where visible.
+/// Returns whether `a` are positions of keys and `b` are positions of queries, aligned so that
+/// comparing them tells which keys come after a query.
 bool MaskProof::comparesKeyToQuery(Value a, Value b) {
   std::optional<Index> key = matchIndex(a), query = matchIndex(b);
-  // One column or row would be broadcast: it does not count.
+  // A single column or row would be broadcast, so it does not count up.
   return key && query && key->axis == -1 && query->axis == -2 && getDim(a, -1) != 1 &&
          getDim(b, -2) != 1 && areAligned(*key, *query);
 }
 
-/// A constant whose last two axes are a square with all of the strict upper
-/// triangle `isHidden`.
+/// Returns whether `value` is a constant whose last two axes are a square, with one element on
+/// all other axes, and whose strict upper triangle is all `isHidden`.
 template <typename Fn> static bool isTriangle(Value value, Fn isHidden) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   constexpr int64_t kMaxElements = 1 << 24;
@@ -258,8 +263,9 @@ template <typename Fn> static bool isTriangle(Value value, Fn isHidden) {
   return true;
 }
 
-/// Slices of the last two axes of a triangle that start together and end
-/// together: rows a..b, columns 0..b.
+/// Matches Slices of a triangle that take rows a..b and columns 0..b, which end together, and a
+/// prefix of other axes. Returns the triangle, `value` if there are no Slices, or null if they
+/// are others.
 static Value matchTriangleSlices(Value value) {
   Value rowStart, rowEnd, columnEnd;
   bool rows = false, columns = false;
@@ -307,7 +313,7 @@ static bool triangleHides(Value value, MaskKind kind) {
   Value table = matchTriangleSlices(value);
   if (!table)
     return false;
-  // A constant is read through its Casts as they convert it.
+  // The elements of a constant are read through its Casts, as they convert them.
   return isTriangle(table, [&](double element) {
     return kind == MaskKind::additive ? element <= sink::kHiddenScore
            : kind == MaskKind::keep   ? element == 0
@@ -315,9 +321,10 @@ static bool triangleHides(Value value, MaskKind kind) {
   });
 }
 
-/// Trilu keeps a triangle and zeroes the rest: the lower one of anything keeps
-/// no future key, the strict upper one of a low constant hides it. Both count
-/// from the first key: with fewer keys than queries they hide too little.
+/// Returns whether a Trilu hides each key after the query. It keeps one triangle and writes zeros
+/// elsewhere. A lower triangle of flags keeps no future key. An upper triangle of a large
+/// negative constant hides all future keys. Both count from the first key, so they hide too
+/// little if there are fewer keys than queries.
 bool MaskProof::triluHides(TriluOp trilu, MaskKind kind) const {
   double k = 0;
   if (trilu.getK()) {
@@ -333,7 +340,8 @@ bool MaskProof::triluHides(TriluOp trilu, MaskKind kind) const {
   const Dim &rows = info[info.rank() - 2], &columns = info[info.rank() - 1];
   bool isWide = columns.provablyEquals(rows) ||
                 (columns.isStatic() && rows.isStatic() && columns.size >= rows.size);
-  // Slices of it count from its own corner, itself from that of the scores.
+  // A Trilu that is sliced counts from its own corner. Only one that is not counts from the
+  // corner of the scores.
   if (columns.is(1) || !(isWide || (numSlices == 0 && keys != KeyCount::any)))
     return false;
   bool upper = trilu.getUpper().value_or(1) != 0;
@@ -373,7 +381,7 @@ bool MaskProof::additiveHides(Operation *op, unsigned depth) {
             hidesFuture(where.getCondition(), MaskKind::drop, depth)) ||
            (hidesFuture(where.getX(), MaskKind::additive, depth) &&
             hidesFuture(where.getY(), MaskKind::additive, depth)) ||
-           // Padding written over a causal mask.
+           // A Where may write padding over a causal mask.
            (isHiddenScore(where.getX()) && hidesFuture(where.getY(), MaskKind::additive, depth)) ||
            (isHiddenScore(where.getY()) && hidesFuture(where.getX(), MaskKind::additive, depth));
   if (isa<MulOp>(op))
@@ -408,7 +416,7 @@ bool MaskProof::hidesFuture(Value value, MaskKind kind, unsigned depth) {
       return false;
     return hidesFuture(unsqueeze.getData(), kind, depth - 1);
   }
-  // A prefix of both axes of what is causal (`mask[:, :, :, :keys]`).
+  // A Slice may take a prefix of both axes of a causal mask (`mask[:, :, :, :keys]`).
   if (auto slice = dyn_cast<SliceOp>(op)) {
     Value table = matchTriangleSlices(value);
     if (!table || table == value)

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One matcher an idiom: it reads the IR from an anchor and gives either what
-// the idiom is made of or the reason why this is none (Miss.h).
+// Declares one matcher for each idiom. A matcher reads the IR from an anchor, and returns either
+// the parts of the idiom or the reason why there is none (Miss.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,28 +20,29 @@
 
 namespace basin::onnx {
 
-/// What is before a norm: `product = vector * x`, or just x.
+/// The input of a norm: `product = vector * x`, or just x.
 struct PreAffine {
   mlir::Value x, vector;
-  /// The Mul; null without one.
+  /// The Mul, or null if there is none.
   mlir::Operation *product = nullptr;
 };
 
-/// The pre-affine product that makes `input`, if only `reader` uses it.
+/// Returns the pre-affine product that makes `input`, if only `reader` (or ops that `isReader`
+/// accepts) uses it. Otherwise returns `input` as x.
 PreAffine matchPreAffine(mlir::Value input, llvm::function_ref<bool(mlir::Operation *)> isReader);
 PreAffine matchPreAffine(mlir::Value input, mlir::Operation *reader);
 
 struct NormMatch {
   sink::NormParts parts;
-  /// The Add of epsilon; null if there is none.
+  /// The Add of epsilon, or null if there is none.
   mlir::Operation *epsilonOp = nullptr;
-  /// The Mul by the pre-affine vector; null without one.
+  /// The Mul by the pre-affine vector, or null if there is none.
   mlir::Operation *preAffineOp = nullptr;
   Idiom idiom;
 };
 
-/// y = w x / sqrt(mean(x^2) + eps), anchored at the mean of a square; unrelated
-/// if `mean` is no such thing.
+/// Matches y = w x / sqrt(mean(x^2) + eps), anchored at the mean of a square. The result is
+/// unrelated if `mean` is not the mean of a square.
 MatchResult<NormMatch> matchNorm(mlir::Operation *mean);
 
 struct DyTMatch {
@@ -49,7 +50,7 @@ struct DyTMatch {
   Idiom idiom;
 };
 
-/// gamma tanh(alpha x) + beta, anchored at the Tanh.
+/// Matches gamma tanh(alpha x) + beta, anchored at the Tanh.
 MatchResult<DyTMatch> matchDyT(mlir::Operation *tanh);
 
 struct GateMatch {
@@ -58,7 +59,7 @@ struct GateMatch {
   Idiom idiom;
 };
 
-/// act(swish(x W_down) W_up) x, anchored at the last product.
+/// Matches act(swish(x W_down) W_up) x, anchored at the last product.
 MatchResult<GateMatch> matchGate(mlir::Operation *product);
 
 struct RotaryMatch {
@@ -69,65 +70,68 @@ struct RotaryMatch {
   Idiom idiom;
 };
 
-/// x cos + rotate(x) sin, anchored at the Concat that rotates.
+/// Matches x cos + rotate(x) sin, anchored at the Concat that rotates.
 MatchResult<RotaryMatch> matchRotary(mlir::Operation *concat);
 
 struct AttentionMatch {
   sink::AttentionParts parts;
   Idiom idiom;
-  /// Why learned rows before the keys were left among them; nothing otherwise.
+  /// Why learned rows before the keys stay among the keys. Nothing if there are no such rows, or
+  /// if they became operands.
   std::optional<Miss> rowsMiss;
 };
 
-/// softmax(scale q k^T + mask) v, anchored at the Softmax; unrelated if that
-/// is one of a router or a classifier.
+/// Matches softmax(scale q k^T + mask) v, anchored at the Softmax. The result is unrelated if the
+/// Softmax belongs to a router or a classifier.
 MatchResult<AttentionMatch> matchAttention(mlir::Operation *softmax);
 
-/// Whether a Softmax is a router's or a classifier's: its scores come from a product
-/// with weights, and its probabilities go to no other product.
+/// Returns whether a Softmax belongs to a router or a classifier: its scores are given or come
+/// from a product with weights, and its probabilities go to no other product.
 bool isClassifier(mlir::Operation *softmax);
 
-/// The reason for exp(s) / sum(exp(s)), which nothing is made of; nothing for other
-/// ops.
+/// Returns why exp(s) / sum(exp(s)) is not raised, if that is what `div` computes. Returns
+/// nothing for other ops.
 std::optional<Miss> explainOpenSoftmax(mlir::Operation *div);
 
-/// What is between a raised attention and the product with its gate.
+/// The gate of a raised attention, and what is between that attention and its product with the
+/// gate.
 struct AttentionGate {
   mlir::Value gate;
   mlir::Operation *product = nullptr;
-  /// The steps to the product, itself, and what computes their shapes.
+  /// The steps to the product, the product itself, and the ops that compute their shapes.
   Ops inside;
   sink::Layout layout = sink::Layout::bhsd;
 };
 
-/// attention(...) sigmoid(.); unrelated if no such product follows. A miss
-/// stands at the product.
+/// Matches attention(...) sigmoid(.). The result is unrelated if no such product follows. A miss
+/// is reported at the product.
 MatchResult<AttentionGate> matchAttentionGate(sink::AttentionOp op);
 
-/// Moves the product, and the steps to it, into the form.
+/// Moves the product and the steps to it into the form.
 void raiseAttentionGate(sink::AttentionOp op, AttentionGate &match);
 
-/// Whether `value` is one constant that hides the scores which it takes the place of,
-/// or which it is added to.
+/// Returns whether `value` is one constant that hides a score if it replaces the score or is
+/// added to it.
 bool isHiddenScore(mlir::Value value);
 
-/// What is known of how many keys there are.
-enum class KeyCount { any, atLeast /* as queries */, asQueries };
+/// What is known about the number of keys: nothing, that there are at least as many as queries,
+/// or that there are exactly as many.
+enum class KeyCount { any, atLeast, asQueries };
 
-/// Whether `mask` provably hides, besides what else it hides, every key after
-/// the query (aligned at the end where there are more keys than queries). A mask
-/// is taken to be as wide as the keys, not of one column broadcast over them.
+/// Returns whether `mask` provably hides every key after the query. It may hide more. Queries are
+/// aligned with the last keys if there are more keys than queries. The mask is taken to be as
+/// wide as the keys, not one column that is broadcast over them.
 bool isCausalMask(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any);
 
-/// "norm", "rotary embedding" or "attention" where `op` is such an operator (typed or
-/// not), empty for others.
+/// Returns "norm", "rotary embedding" or "attention" if `op` is such an operator (typed or not),
+/// and an empty string for others.
 llvm::StringRef getFusedKind(NodeInterface op);
 
-/// The raised op, or why there is none.
+/// The raised op, or the reason why there is none.
 using RaiseResult = MatchResult<mlir::Operation *>;
 
-/// Raises a fused operator (LayerNormalization, Attention, ...) to the op that it
-/// gives; unrelated if `op` is none.
+/// Raises a fused operator (LayerNormalization, Attention, ...) to its sink op. The result is
+/// unrelated if `op` is not a fused operator.
 RaiseResult raiseFusedOp(mlir::Operation *op, mlir::OpBuilder &b);
 
 } // namespace basin::onnx

@@ -21,7 +21,7 @@ static StringRef getText(MissReason reason) {
   return kTexts[static_cast<size_t>(reason)];
 }
 
-/// What stands for detail `index` in a text.
+/// Returns what stands for detail `index` in a text.
 static std::string getPlace(size_t index) { return ("{" + Twine(index) + "}").str(); }
 
 Miss::Miss(MissReason reason, SmallVector<std::string, 2> details)

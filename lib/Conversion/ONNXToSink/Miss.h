@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// How recognition says no: a reason of one list (MissReasons.def), its details,
-// and the one result that every matcher gives. A step inside a matcher gives an
-// optional Miss: nothing if the step succeeds.
+// Says why recognition does not raise something, by a reason from one list (MissReasons.def) with
+// its details. Every matcher returns a MatchResult. A step inside a matcher returns an optional
+// Miss, which is nothing if the step succeeds.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,23 +29,23 @@ enum class MissReason {
 #include "MissReasons.def"
 };
 
-/// Why something is not raised that looks like an idiom.
+/// Says why something that looks like an idiom is not raised.
 struct Miss {
-  /// As many details as the reason's text has places for. A detail is a number, a
-  /// string, a type, or an op, which stands for the name of its operator.
+  /// Takes as many details as the reason's text has places. A detail is a number, a string, a
+  /// type, or an op, which is shown by the name of its operator.
   template <typename... Details>
   explicit Miss(MissReason reason, const Details &...details)
       : Miss(reason, llvm::SmallVector<std::string, 2>{toText(details)...}) {}
   Miss(MissReason reason, llvm::SmallVector<std::string, 2> details);
 
-  /// The same at an op that is not the anchor.
+  /// Returns the same miss at an op that is not the anchor.
   Miss at(mlir::Operation *where) const {
     Miss miss = *this;
     miss.op = where;
     return miss;
   }
 
-  /// The sentence that `sink.miss`, the remark and `basin inspect` show.
+  /// Returns the sentence that `sink.miss`, the remark and `basin inspect` show.
   std::string describe() const;
 
   MissReason reason;
@@ -61,14 +61,14 @@ private:
   static std::string toText(mlir::Operation *op);
 };
 
-/// "rank 5", or "an unknown rank".
+/// Returns a text like "rank 5", or "an unknown rank".
 std::string describeRank(std::optional<int64_t> rank);
 
-/// What a matcher gives where its anchor is none of its idiom's.
+/// A matcher returns this if its anchor does not belong to its idiom.
 struct Unrelated {};
 
-/// What a matcher finds at an anchor: nothing of its idiom, the idiom but for a
-/// miss, or a match.
+/// What a matcher finds at an anchor: nothing of its idiom, something like its idiom with a miss,
+/// or a match.
 template <typename Match> class MatchResult {
 public:
   MatchResult(Unrelated unrelated) : state(unrelated) {}
@@ -76,7 +76,7 @@ public:
   MatchResult(Match match) : state(std::move(match)) {}
 
   bool isUnrelated() const { return std::holds_alternative<Unrelated>(state); }
-  /// Null if there is none.
+  /// These return null if there is none.
   const Miss *getMiss() const { return std::get_if<Miss>(&state); }
   Match *getMatch() { return std::get_if<Match>(&state); }
 

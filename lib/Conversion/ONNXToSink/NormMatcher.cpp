@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// RMSNorm and LayerNorm written in primitive ops.
+// Matches RMSNorm and LayerNorm written in primitive ops:
 //
 //   m = mean(v^2); r = 1 / sqrt(m + eps); y = [cast] (v r) [w] [cast] [+ b]
 //
-// A LayerNorm is the same with v = x - mean(x). The mean is over the last axis
-// only, the weight is a vector of that axis' size (a gate is none), and no
-// inner value but v's own Cast may be used elsewhere.
+// In an RMSNorm, v is x and there is no b. In a LayerNorm, v is x - mean(x). The mean is over the
+// last axis only. The weight is a vector as long as that axis, so a gate is not a weight. No
+// inner value may be used elsewhere, except a cast of x.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,13 +47,13 @@ private:
 
   Operation *mean;
   NormMatch found;
-  /// The value that is squared, the one that is scaled, and the product.
+  /// The value that is squared, the value that is scaled, and the product that scales it.
   Value squared, scaled, normalized;
 };
 
 } // namespace
 
-/// A mean over the last axis that keeps it.
+/// Returns whether `op` is a mean over the last axis only, and keeps this axis.
 static bool isLastAxisMean(Operation *op) {
   auto mean = dyn_cast_or_null<ReduceMeanOp>(op);
   if (!mean || mean.getKeepdims().value_or(1) == 0)
@@ -68,12 +68,12 @@ static bool isLastAxisMean(Operation *op) {
   return axes && axes->size() == 1 && axes->front() == -1;
 }
 
-/// The walk goes on only where `value` has one use.
+/// Returns the miss for a value that is used more or less than once, where the walk cannot go on.
 static Miss usedAgain(Value value) {
   return Miss(MissReason::NormValueUses, value.getDefiningOp(), value.getNumUses());
 }
 
-/// From the mean over eps to the root: sqrt(m + eps) or its inverse.
+/// Goes from the mean over the sum with epsilon, up to the op that takes the root.
 std::optional<Miss> NormWalk::toRoot(Value &cur) {
   for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
     if (isFloatCast(user)) {
@@ -92,7 +92,7 @@ std::optional<Miss> NormWalk::toRoot(Value &cur) {
   return usedAgain(cur);
 }
 
-/// From m + eps to v / sqrt(m + eps).
+/// Goes from m + eps to v / sqrt(m + eps).
 std::optional<Miss> NormWalk::toNormalized(Value cur) {
   bool inverse = false, rooted = false;
   for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
@@ -131,7 +131,7 @@ std::optional<Miss> NormWalk::toNormalized(Value cur) {
   return usedAgain(cur);
 }
 
-/// v = x - mean(x) makes it a LayerNorm of x.
+/// Makes it a LayerNorm of x if v = x - mean(x).
 void NormWalk::matchCentering() {
   auto center = [](Value value) -> std::pair<SubOp, ReduceMeanOp> {
     auto sub = value.getDefiningOp<SubOp>();
@@ -156,8 +156,8 @@ void NormWalk::matchCentering() {
     ops.insert(sub);
     ops.insert(mean);
   }
-  // A centred value that others use is an input like any other: then this is
-  // a norm without centring of its own.
+  // A centred value that others use is an input like any other. Then this norm does no centring
+  // itself.
   for (Operation *op : ops)
     for (Operation *user : op->getUsers())
       if (!ops.contains(user) && !found.idiom.inside.contains(user))
@@ -173,7 +173,7 @@ PreAffine basin::onnx::matchPreAffine(Value input, function_ref<bool(Operation *
     return {input, Value(), nullptr};
   for (unsigned i : {0u, 1u}) {
     Value vector = mul->getOperand(i), x = mul->getOperand(1 - i);
-    // The vector is a weight; what is multiplied is not.
+    // The vector must be a constant or an initializer.
     Operation *def = vector.getDefiningOp();
     if (isa_and_nonnull<InitializerOp, ConstantOp>(def) && isVector(vector, getDim(input, -1)) &&
         getRank(vector) <= getRank(x) && getDim(x, -1) == getDim(vector, -1))
@@ -186,7 +186,7 @@ PreAffine basin::onnx::matchPreAffine(Value input, Operation *reader) {
   return matchPreAffine(input, [&](Operation *user) { return user == reader; });
 }
 
-/// The norm's input: what is squared and what is scaled, before their casts.
+/// Finds the norm's input, before the casts of what is squared and of what is scaled.
 std::optional<Miss> NormWalk::findInput() {
   if (skipWidenings(squared) != skipWidenings(scaled)) {
     matchCentering();
@@ -195,7 +195,7 @@ std::optional<Miss> NormWalk::findInput() {
   } else {
     matchCentering();
   }
-  // The casts go inside unless somebody else reads them too.
+  // The casts go inside unless an op outside reads them too.
   Ops casts;
   Value x = skipWidenings(squared, &casts);
   skipWidenings(scaled, &casts);
@@ -221,7 +221,7 @@ std::optional<Miss> NormWalk::findInput() {
   return std::nullopt;
 }
 
-/// cur = cur * w or cur + b, if that is the only use of it.
+/// Moves `cur` over its product with a weight or its sum with a bias, if this is its only use.
 bool NormWalk::takeVector(Value &cur, bool isBias) {
   Operation *user = getOnlyUser(cur);
   if (!user || (isBias ? !isa<AddOp>(user) : !isa<MulOp>(user)))
@@ -241,8 +241,8 @@ void NormWalk::matchTail() {
     Operation *user = getOnlyUser(from);
     return user && isFloatCast(user) ? user->getResult(0) : Value();
   };
-  // A cast before the weight belongs to the norm if the weight does, one at
-  // the end if it gives back the input's type.
+  // A cast before the weight belongs to the norm if the weight does. A cast at the end does if it
+  // gives back the input's type.
   Type inputType = getElementTypeOf(found.parts.x);
   auto castToInput = [&] {
     Value next = cast(cur);
@@ -266,7 +266,8 @@ void NormWalk::matchTail() {
   found.idiom.results = {cur};
 }
 
-/// A square that went through a quantized type, or was cast to a narrower one.
+/// Returns whether `value` is a square that went through a quantized type, or was cast to a
+/// narrower type.
 static bool hasRoundedSquare(Value value) {
   Operation *op = skipWidenings(value).getDefiningOp();
   auto dequantize = dyn_cast_or_null<DequantizeLinearOp>(op);

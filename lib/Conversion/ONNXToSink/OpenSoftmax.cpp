@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A softmax written out, exp(s) / (sum(exp(s)) + ...), as a model has it that puts
-// a sink into the denominator. None is raised; that one was seen is said.
+// Finds a softmax that is written out, exp(s) / (sum(exp(s)) + ...), as in models that put a sink
+// into the denominator. Such a softmax is not raised, but reported.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,7 +16,8 @@
 using namespace mlir;
 using namespace basin::onnx;
 
-/// Whether `value` is a sum of `exponentials`, perhaps with more added to it.
+/// Returns whether `value` is a sum of `exponentials`, perhaps with more added to it, or with a
+/// bound.
 static bool isSumOf(Value value, Value exponentials, unsigned depth) {
   Operation *op = skipCasts(value).getDefiningOp();
   if (!op || depth == 0)

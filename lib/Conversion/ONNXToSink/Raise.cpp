@@ -20,7 +20,7 @@ static bool isInside(const Ops &inside, Operation *user) {
   return false;
 }
 
-/// Last of the idiom's ops in block order: the op is created there.
+/// Returns the last of the idiom's ops in block order. The sink op is created there.
 static Operation *findLast(const Ops &inside) {
   Operation *last = inside.front();
   for (Operation *op : inside)
@@ -29,8 +29,8 @@ static Operation *findLast(const Ops &inside) {
   return last;
 }
 
-/// Drops ops that do not depend on an argument through other inside ops: what
-/// they compute is as good as any outer value.
+/// Drops ops that do not depend on an argument through other inside ops. Their results can be
+/// read like any value from outside.
 static void keepReached(Idiom &idiom) {
   Ops kept;
   SmallVector<Operation *> sorted = llvm::to_vector(idiom.inside);
@@ -44,8 +44,9 @@ static void keepReached(Idiom &idiom) {
   idiom.inside = std::move(kept);
 }
 
-/// Adds to `inside` what only serves it: ops all of whose users are inside (the
-/// shape computations of a Reshape or an Expand).
+/// Adds `op` to `inside` if it only serves it: all its users are inside, or can be added in the
+/// same way. Such ops compute the shape of a Reshape or an Expand. Returns whether `op` is
+/// inside.
 static bool absorb(Operation *op, Ops &inside, Block *block, unsigned depth) {
   if (inside.contains(op))
     return true;
@@ -72,7 +73,7 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
     if (op->getBlock() != block)
       return Miss(MissReason::SpansGraphs);
   keepReached(idiom);
-  // All users of inside values where possible, those of new ones too.
+  // Absorbs the users of inside values where possible, also those of values that this adds.
   for (size_t i = 0; i < idiom.inside.size(); ++i)
     for (Value value : idiom.inside[i]->getResults())
       if (!llvm::is_contained(idiom.results, value))
@@ -100,12 +101,11 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
         return Miss(MissReason::ValueUsedOutside);
       idiom.results.push_back(value);
     }
-  // Uses of an argument in the form follow what a rewrite makes of it; a
-  // parameter's must not.
+  // If a rewrite changes an argument, its uses in the form follow. Uses of a parameter must not.
   for (Value captured : idiom.captured)
     if (captured && llvm::is_contained(idiom.arguments, captured))
       return Miss(MissReason::ParameterIsInput);
-  // Everything that stays outside must be there before the op is.
+  // The op's operands must be computed before it, so none of its inner ops may compute them.
   for (Value operand : llvm::concat<Value>(idiom.arguments, idiom.captured))
     if (Operation *def = operand ? operand.getDefiningOp() : nullptr;
         def && idiom.inside.contains(def))

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Moving recognized ops into the form of the sink op that stands for them.
+// Moves recognized ops into the form of the sink op that stands for them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@
 
 namespace basin::onnx {
 
-/// A recognized set of ops: what goes in, what comes out, what is inside.
+/// A recognized set of ops, with the values that go into it and come out of it.
 struct Idiom {
   /// Values that become arguments of the form, in order.
   llvm::SmallVector<mlir::Value> arguments;
@@ -31,13 +31,13 @@ struct Idiom {
   Ops inside;
 };
 
-/// Why the ops of an idiom cannot become one op; nothing if they can. Drops from
-/// `inside` what no argument reaches, and from there what others still use,
-/// but never an op between an argument and a result.
+/// Returns why the ops of an idiom cannot become one op, or nothing if they can. Drops ops from
+/// `inside` that no argument reaches, and adds ops that only serve those inside. Inner values
+/// that others use become further results with `allowExtraResults`, and are a miss without it.
 std::optional<Miss> checkIdiom(Idiom &idiom, bool allowExtraResults);
 
-/// Adds to `inside` what only serves it among the users of `value`: ops all of
-/// whose users are inside (the shape computations of a Reshape or an Expand).
+/// Adds to `inside` those users of `value` that only serve it: all their own users are inside.
+/// Such ops compute the shape of a Reshape or an Expand.
 void absorbServants(mlir::Value value, Ops &inside);
 
 /// Creates the op by `create` (which gets the result types) before the last of

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rotary embedding written in primitive ops, anchored at the Concat that puts
-// the rotated halves or pairs together:
+// Matches rotary embedding written in primitive ops, anchored at the Concat that puts the rotated
+// halves or pairs together:
 //
 //   halves:       x cos + concat(-x[n/2:], x[:n/2]) sin
 //   interleaved:  x cos + reshape(concat(-x[1::2], x[0::2] stacked)) sin
@@ -30,7 +30,7 @@ using namespace basin::onnx;
 namespace sink = basin::sink;
 
 namespace {
-/// Elements start, start + step, ... of `source`'s last axis.
+/// Elements start, start + step, ... of the last axis of `source`.
 struct Part {
   Value source;
   int64_t start = 0, step = 1, length = 0, width = 0;
@@ -86,7 +86,7 @@ static std::optional<Part> matchPart(Value value, Ops &ops) {
               *width};
 }
 
-/// The two parts of a pair: equal halves, or even and odd elements.
+/// Returns whether the parts are the two halves of one value, or its even and odd elements.
 static bool isPair(const Part &a, const Part &b, bool &interleaved) {
   if (a.source != b.source || a.step != b.step || a.width % 2 != 0 || a.length != a.width / 2 ||
       b.length != a.width / 2)
@@ -96,7 +96,7 @@ static bool isPair(const Part &a, const Part &b, bool &interleaved) {
                      : a.step == 1 && a.start == 0 && b.start == a.width / 2;
 }
 
-/// -v, by Neg or by a multiplication with -1.
+/// Returns v if `value` is -v, by Neg or by a factor of -1. Returns null otherwise.
 static Value matchNegated(Value value, Ops &ops) {
   value = skipCasts(value, &ops);
   if (auto neg = value.getDefiningOp<NegOp>()) {
@@ -111,7 +111,7 @@ static Value matchNegated(Value value, Ops &ops) {
   return {};
 }
 
-/// v where `value` is v with a new last axis of size 1.
+/// Returns v if `value` is v with a new last axis of size 1. Returns null otherwise.
 static Value matchStacked(Value value, Ops &ops) {
   auto unsqueeze = value.getDefiningOp<UnsqueezeOp>();
   if (!unsqueeze)
@@ -132,7 +132,7 @@ static Value matchStacked(Value value, Ops &ops) {
 // x cos + rotate(x) sin
 //===----------------------------------------------------------------------===//
 
-/// From rotate(x): the product with sin, the sum with x cos.
+/// Goes from rotate(x) over the product with sin to the sum with x cos.
 static MatchResult<RotaryMatch> matchSum(Value rotated, Value x, RotaryMatch match) {
   Ops &inside = match.idiom.inside;
   Value cur = rotated;
@@ -172,7 +172,7 @@ static MatchResult<RotaryMatch> matchSum(Value rotated, Value x, RotaryMatch mat
 // concat(a cos - b sin, b cos + a sin)
 //===----------------------------------------------------------------------===//
 
-/// p * q with p equal to `part`; the other factor.
+/// Returns the other factor if `value` is a product with `part`. Returns null otherwise.
 static Value matchFactor(Value value, Value part, Ops &ops) {
   auto mul = value.getDefiningOp<MulOp>();
   if (!mul)
@@ -218,7 +218,8 @@ static std::optional<RotaryMatch> matchByParts(Value first, Value second, bool s
   return std::nullopt;
 }
 
-/// The reshape that puts stacked pairs side by side again.
+/// Returns the result of the reshape that puts stacked pairs side by side again, or null if none
+/// does.
 static Value matchUnstack(Value value, Ops &ops) {
   Operation *user = getOnlyUser(value);
   if (!user || !isa<ReshapeOp, FlattenOp>(user) || user->getOperand(0) != value)
@@ -227,8 +228,8 @@ static Value matchUnstack(Value value, Ops &ops) {
   return user->getResult(0);
 }
 
-/// The layout in which the tables, broadcast as they are, are what sink.rotary
-/// reads in them: one row a position, on x's last axis but one.
+/// Sets the layout of x, and checks that the tables, broadcast as they are, mean what sink.rotary
+/// reads: one row for each position, along x's last axis but one.
 static std::optional<Miss> checkLayout(RotaryMatch &match) {
   std::optional<int64_t> rank = getRank(match.x);
   if (rank != 3 && rank != 4)
@@ -238,7 +239,7 @@ static std::optional<Miss> checkLayout(RotaryMatch &match) {
     std::optional<int64_t> tableRank = getRank(table);
     if (!tableRank || *tableRank < 2 || *tableRank > *rank)
       return Miss(MissReason::RotaryTableRank, describeRank(tableRank), *rank);
-    // Beside four axes, three begin with the heads: one for all of them.
+    // If x has four axes, a table of three begins with the heads. All heads must share one table.
     if (*tableRank == 3 && *rank == 4 && getDim(table, 0) != 1)
       return Miss(MissReason::RotaryTableHeads);
     if (Type type = getElementTypeOf(table); !isRealType(type))
@@ -273,7 +274,8 @@ MatchResult<RotaryMatch> basin::onnx::matchRotary(Operation *op) {
       return *why;
     if (hasNarrowerCast(match.idiom.inside, match.x))
       return Miss(MissReason::NarrowerType, "input");
-    // Tables that x is broadcast to, or pairs put together in another shape.
+    // The shapes differ if x is broadcast to the tables, or if pairs are put together in another
+    // shape.
     Type from = match.x.getType(), to = match.idiom.results.front().getType();
     if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))
       return Miss(MissReason::ResultShape);

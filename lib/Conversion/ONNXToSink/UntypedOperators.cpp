@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Which operators are attention, norms and rotary embedding, and why nothing is
-// made of a node without a typed op, so that none is passed over in silence. A
-// node whose operator has a typed op does not fit it.
+// Lists the operators that are attention, norms and rotary embeddings. Says why a node without a
+// typed op is not raised, so that none is passed over in silence. If its operator has a typed op,
+// the node does not fit that op.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,12 +20,12 @@ using namespace basin::onnx;
 static constexpr StringLiteral kAttention = "attention", kNorm = "norm",
                                kRotary = "rotary embedding";
 
-/// The domain, empty for either name of ONNX's own.
+/// Returns the domain. Both names of ONNX's own domain give an empty string.
 static StringRef getDomain(NodeInterface node) {
   return node.getOpDomain() == "ai.onnx" ? StringRef() : node.getOpDomain();
 }
 
-/// By domain and name, as ONNX and ONNX Runtime have them.
+/// Looks operators up by domain and name, as ONNX and ONNX Runtime have them.
 StringRef basin::onnx::getFusedKind(NodeInterface node) {
   struct Known {
     StringLiteral domain, name, kind;
@@ -70,7 +70,7 @@ StringRef basin::onnx::getFusedKind(NodeInterface node) {
   return {};
 }
 
-/// What keeps a node from being the typed op of its name.
+/// Returns what keeps a node from being the typed op of its name.
 static Miss explainMisfit(NodeOp node, RegisteredOperationName typed) {
   if (node.getOverloadName())
     return Miss(MissReason::OperatorOverload);
@@ -80,7 +80,8 @@ static Miss explainMisfit(NodeOp node, RegisteredOperationName typed) {
   return Miss(MissReason::OperatorMisfit);
 }
 
-/// A function of the model is seen by what it is made of.
+/// Returns whether the node calls a function of the model. Recognition looks at the function's
+/// body instead.
 static bool callsFunction(NodeOp node) {
   auto module = node->getParentOfType<ModuleOp>();
   return module && llvm::any_of(module.getOps<FunctionOp>(), [&](FunctionOp function) {

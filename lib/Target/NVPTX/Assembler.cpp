@@ -156,7 +156,7 @@ public:
     call.getCubinSize(handle, &size);
     out.cubin.resize(size);
     if (call.getCubin(handle, out.cubin.data()) != 0)
-      return makeError("nvJitLink", chip, "no machine code came of it");
+      return makeError("nvJitLink", chip, "it gave no machine code");
     return out;
   }
 

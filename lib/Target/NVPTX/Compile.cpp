@@ -104,6 +104,6 @@ FailureOr<std::string> basin::nvptx::translateToPTX(gpu::GPUModuleOp module, Str
     return failure();
   std::optional<SmallVector<char, 0>> ptx = ToPTX(copy, chip).run();
   if (!ptx)
-    return emitError(module.getLoc(), "no PTX came of the kernels");
+    return emitError(module.getLoc(), "the kernels could not be translated to PTX");
   return std::string(ptx->begin(), ptx->end());
 }

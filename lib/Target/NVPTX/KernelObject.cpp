@@ -61,7 +61,7 @@ static json::Value describePart(Attribute part) {
 static FailureOr<json::Value> describe(gpu::GPUFuncOp kernel) {
   auto contract = ContractAttr::of(kernel);
   if (!contract)
-    return kernel.emitOpError("expected a kernel.contract of a kernel to be launched");
+    return kernel.emitOpError("expected a kernel.contract, without which it cannot be launched");
   json::Array arguments, grid, threads;
   for (ArgumentAttr argument : contract.getArguments())
     arguments.push_back(describe(argument));

@@ -138,6 +138,8 @@ def by_tap(instrumentation: dict[str, Any]) -> list[Accumulator]:
     out: list[Accumulator] = []
     for tap in instrumentation["taps"]:
         if tap["kind"] not in kinds:
-            raise AnalysisError(f"tap {tap['id']}: no such kind: '{tap['kind']}'")
+            raise AnalysisError(
+                f"tap {tap['id']}: unknown kind '{tap['kind']}'; expected {', '.join(kinds)}"
+            )
         out.append(kinds[tap["kind"]](tap, instrumentation))
     return out

@@ -77,8 +77,8 @@ class Feeder:
         for name, bound in self._facts.bounds.items():
             if "position" in name.lower() and length > bound:
                 raise AnalysisError(
-                    f"sequences of {length} tokens, but the table of '{name}' has {bound} rows: "
-                    f"give --length {bound}"
+                    f"expected sequences of at most {bound} tokens, the rows of the table of "
+                    f"'{name}', but got {length}: give --length {bound}"
                 )
 
     def _fill_of(self, item: ort.NodeArg) -> Fill:
@@ -100,7 +100,7 @@ class Feeder:
             return _fill_lengths
         raise AnalysisError(
             f"input '{item.name}' ({item.type}, {list(item.shape)}): its name and type do not "
-            "tell what to put into it"
+            "show what to feed it; give arrays by name with --inputs"
         )
 
     def _past_of(self, item: ort.NodeArg) -> Fill:

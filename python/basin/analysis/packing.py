@@ -52,7 +52,7 @@ def fill_marks(value: Any, mark: str, source: Any) -> Any:
     if isinstance(value, list) and isinstance(source, list) and len(value) == len(source):
         return [fill_marks(one, mark, other) for one, other in zip(value, source)]
     if isinstance(value, (dict, list)):
-        raise ValueError("the metrics are not those of the accumulators")
+        raise ValueError("the metrics do not match the accumulators")
     return value
 
 
@@ -115,19 +115,19 @@ def unpack(value: Any) -> Any:
 def _list(value: dict[str, Any], kind: str) -> list[Any]:
     text, shape = value[kind], value["shape"]
     if not isinstance(text, str) or not isinstance(shape, list) or len(shape) not in (1, 2):
-        raise ValueError("expected a packed list's text and its shape")
+        raise ValueError("expected a text and a shape of one or two sizes as a packed list")
     if any(type(size) is not int or not 0 < size <= MOST for size in shape):
-        raise ValueError(f"expected sizes of a packed list, but got {shape}")
+        raise ValueError(f"expected sizes of a packed list from 1 to {MOST}, but got {shape}")
     count = math.prod(shape)
     size = count * KINDS[kind].itemsize
     if count > MOST:
-        raise ValueError(f"a packed list of {count} elements is too long")
+        raise ValueError(f"expected a packed list of at most {MOST} elements, but got {count}")
     try:
         data = zlib.decompressobj().decompress(base64.b85decode(text), size + 1)
     except zlib.error as error:
-        raise ValueError(f"a packed list: {error}") from None
+        raise ValueError(f"a packed list cannot be unpacked: {error}") from None
     if len(data) != size:
-        raise ValueError(f"expected {count} elements of a packed list")
+        raise ValueError(f"expected {count} elements in a packed list, but got another number")
     planes = np.frombuffer(data, np.uint8).reshape(KINDS[kind].itemsize, count)
     array: np.ndarray = np.ascontiguousarray(planes.T).view(KINDS[kind]).reshape(shape)
     rows: list[Any] = array.tolist()

@@ -142,8 +142,8 @@ class ArrayRuns:
         others = [one for one in settings["taps"] if not one.get("tokens", True)]
         if others and any(self._pads(feed) for feed in self._feeds):
             self.notes.append(
-                f"{len(others)} of {len(settings['taps'])} taps are of another sequence than "
-                f"'{self._mask}' masks: their figures are with padding, if there is any"
+                f"'{self._mask}' does not mask the sequences of {len(others)} of "
+                f"{len(settings['taps'])} taps: their figures include padding, if there is any"
             )
 
     def _pads(self, feed: Feed) -> bool:
@@ -220,10 +220,12 @@ def _cut(path: Path, feed: Feed, batched: set[str], size: int) -> list[Feed]:
     samples = {name: feed[name].shape[0] for name in sorted(batched)}
     if len(set(samples.values())) > 1:
         shown = ", ".join(f"{count} in '{name}'" for name, count in samples.items())
-        raise AnalysisError(f"--inputs: {path}: expected as many samples in each, but got {shown}")
+        raise AnalysisError(
+            f"--inputs: {path}: expected as many samples in each array, but got {shown}"
+        )
     total = next(iter(samples.values()), None)
     if total == 0:
-        raise AnalysisError(f"--inputs: {path}: no samples")
+        raise AnalysisError(f"--inputs: {path}: expected at least one sample, but got none")
     if total is None:
         return [feed]
     return [

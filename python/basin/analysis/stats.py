@@ -103,15 +103,17 @@ def _implied(stats: Stats) -> list[str]:
     count, bos = data["sequences"], data["bos"]
     out = []
     if data["kind"] == "random":
-        out.append("random tokens: no text is like them, and its sinks and outliers may differ")
+        out.append("random tokens were run: sinks and outliers of text may differ")
     if data["kind"] == "inputs":
         out.append("the inputs were given as arrays: which tokens are BOS is not known")
     elif bos["id"] is None:
-        out.append("no BOS is known: if the model has one, give it (--bos), or its sinks are lost")
+        out.append(
+            "no BOS is known: if the model has one, give it with --bos, or sinks at BOS are missed"
+        )
     elif bos["starts"] < count:
         out.append(
             f"{count - bos['starts']} of {count} sequences do not begin with BOS (id {bos['id']}): "
-            "its sinks are lost there"
+            "sinks at BOS are missed there"
         )
     if data["short"]:
         out.append(
@@ -158,7 +160,11 @@ def check(document: Any, where: str, metrics: bool = True) -> None:
     error = next(iter(_validator(metrics).iter_errors(document)), None)
     if error is not None:
         path = error.json_path.removeprefix("$").removeprefix(".") or "the document"
-        message = error.message if len(error.message) < 200 else f"not as '{error.validator}' says"
+        message = (
+            error.message
+            if len(error.message) < 200
+            else f"expected a value that meets '{error.validator}' of the schema"
+        )
         raise AnalysisError(f"{where}: {path}: {message}")
 
 

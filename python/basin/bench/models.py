@@ -19,22 +19,35 @@ from basin.bench.synthetic import Shape, write_model
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m basin.bench", description="benchmarks")
+    parser = argparse.ArgumentParser(prog="python -m basin.bench", description="run a benchmark")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("gpu", help="speed of the GPU kernels, see gpu --help")
-    run = commands.add_parser("rewrite", help="time and memory of rewriting large models")
+    commands.add_parser("gpu", help="measure the speed of the GPU kernels, see gpu --help")
+    run = commands.add_parser(
+        "rewrite", help="measure the time and memory of rewriting large models"
+    )
     run.add_argument("--layers", type=int, nargs="+", default=[8, 32, 128])
     run.add_argument("--repeats", type=int, default=3)
-    run.add_argument("--json", type=Path, help="also write the measurements here")
-    run.add_argument("--basin", help='command to measure, default "PYTHON -m basin"')
-    run.add_argument("--dir", type=Path, help="folder for models, default a temporary one")
-    run.add_argument("--no-peer", action="store_true", help="leave out onnxruntime.transformers")
-    run.add_argument("--peer-memory", type=float, default=20, help="its limit in GB")
-    cost = commands.add_parser("instrument", help="time and memory of measuring outliers")
+    run.add_argument("--json", type=Path, help="file to write the measurements to, too")
+    run.add_argument("--basin", help='command to measure (default: "PYTHON -m basin")')
+    run.add_argument("--dir", type=Path, help="folder for models (default: a temporary one)")
+    run.add_argument(
+        "--no-peer", action="store_true", help="do not measure onnxruntime.transformers"
+    )
+    run.add_argument(
+        "--peer-memory",
+        type=float,
+        default=20,
+        help="most memory for onnxruntime.transformers, in GB",
+    )
+    cost = commands.add_parser(
+        "instrument", help="measure the time and memory of measuring outliers"
+    )
     for name, value in {"length": 256, "batch": 1, "repeats": 5}.items():
         cost.add_argument(f"--{name}", type=int, default=value)
-    cost.add_argument("--optimize", action="store_true", help="let ONNX Runtime optimize")
-    cost.add_argument("--json", type=Path, help="also write the measurements here")
+    cost.add_argument(
+        "--optimize", action="store_true", help="let ONNX Runtime optimize the models"
+    )
+    cost.add_argument("--json", type=Path, help="file to write the measurements to, too")
     write = commands.add_parser("synthetic", help="write one synthetic model")
     write.add_argument("out", type=Path)
     small = Shape(layers=8, hidden=1024, heads=16, kv_heads=8, ffn=2816, vocab=32000)

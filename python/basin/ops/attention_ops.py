@@ -57,7 +57,9 @@ def _call(
 ) -> tuple[Tensor, Tensor]:
     for name in options:
         if name not in _OPTIONS:
-            raise TypeError(f"attention: no option {name!r}; it has {', '.join(_OPTIONS)}")
+            raise TypeError(
+                f"attention: unknown option {name!r}; expected one of {', '.join(_OPTIONS)}"
+            )
     given = _OPTIONS | options
     _check(query, key, value, given)
     return _attention(query, key, value, *given.values(), with_lse)

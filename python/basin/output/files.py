@@ -35,10 +35,10 @@ def find_clash(targets: Mapping[str, Path | None], inputs: Iterable[Path]) -> st
     for at, (option, path) in enumerate(given):
         for one in needed:
             if is_same_file(path, one):
-                return f"{option}: {path} is an input: {one}"
+                return f"{option}: {path} is the same file as an input: {one}"
         for other, earlier in given[:at]:
             if is_same_file(path, earlier):
-                return f"{option} and {other} are one file: {path}"
+                return f"{option} and {other} name the same file: {path}"
     return None
 
 

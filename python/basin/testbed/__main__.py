@@ -38,9 +38,11 @@ def _add_config(parser: argparse.ArgumentParser, record: type, left_out: tuple =
 
 def _add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", choices=("text", "bigram"))
-    parser.add_argument("texts", type=Path, nargs="*", help="files read as bytes")
-    parser.add_argument("--tokens", type=int, default=64, help="of the bigram task, without BOS")
-    parser.add_argument("--triggers", type=int, default=3, help="of the bigram task")
+    parser.add_argument("texts", type=Path, nargs="*", help="text files, read as bytes")
+    parser.add_argument(
+        "--tokens", type=int, default=64, help="tokens of the bigram task, without BOS"
+    )
+    parser.add_argument("--triggers", type=int, default=3, help="triggers of the bigram task")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,13 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("train", help="train a small decoder")
     _add_task(run)
-    run.add_argument("--checkpoint", type=Path, required=True, help="file to write")
-    run.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    run.add_argument("--checkpoint", type=Path, required=True, help="checkpoint file to write")
+    run.add_argument("--resume", action="store_true", help="continue from the checkpoint")
     run.add_argument("--device", default="cpu")
     run.add_argument("--threads", type=int, default=1)
     _add_config(run, ModelConfig, ("vocab",))
     _add_config(run, TrainConfig)
-    look = commands.add_parser("measure", help="metrics of a checkpoint as JSON")
+    look = commands.add_parser("measure", help="print the metrics of a checkpoint as JSON")
     look.add_argument("checkpoint", type=Path)
     _add_task(look)
     look.add_argument("--sequences", type=int, default=64)
@@ -64,14 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     write.add_argument("out", type=Path)
     write.add_argument("--exporter", choices=("script", "dynamo"), default="script")
     write.add_argument("--opset", type=int)
-    plant = commands.add_parser("plant", help="plant an activation outlier, logits unchanged")
+    plant = commands.add_parser(
+        "plant", help="plant an activation outlier that leaves the logits unchanged"
+    )
     plant.add_argument("model", type=Path)
     plant.add_argument("out", type=Path)
     plant.add_argument("--dim", type=int, required=True)
-    plant.add_argument("--power", type=int, required=True, help="the outlier grows 2^POWER times")
-    table = commands.add_parser("plant-table", help="NLL of quantized models, clean and planted")
+    plant.add_argument("--power", type=int, required=True, help="multiply the outlier by 2^POWER")
+    table = commands.add_parser(
+        "plant-table", help="print the NLL of quantized models, clean and planted"
+    )
     table.add_argument("model", type=Path)
-    table.add_argument("--ids", type=Path, required=True, help=".npz with input_ids [batch, seq]")
+    table.add_argument(
+        "--ids", type=Path, required=True, help=".npz file with input_ids [batch, seq]"
+    )
     table.add_argument("--dim", type=int, default=15)
     table.add_argument("--powers", type=int, nargs="+", default=[4, 8])
     return parser

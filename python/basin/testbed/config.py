@@ -39,35 +39,42 @@ def _help(default: Any, text: str) -> Any:
 class ModelConfig:
     """Sizes and variants of the decoder in `model.py`, which has their formulas."""
 
-    vocab: int = _help(257, "ids, the BOS id among them")
+    vocab: int = _help(257, "number of ids, including BOS")
     hidden: int = _help(128, "width d of the residual stream")
-    layers: int = _help(6, "blocks, each attention and feed-forward")
-    heads: int = _help(4, "query heads")
-    kv_heads: int = _help(2, "key and value heads")
+    layers: int = _help(6, "number of blocks, each of attention and feed-forward")
+    heads: int = _help(4, "number of query heads")
+    kv_heads: int = _help(2, "number of key and value heads")
     ffn_width: int = _help(344, "inner width of the feed-forward")
     eps: float = _help(1e-5, "epsilon of the norms")
     theta: float = _help(10000.0, "base of the rotary embedding")
-    init_std: float = _help(0.02, "standard deviation of all matrices at the start")
-    tied: bool = _help(False, "language head = embedding table")
-    norm: str = _help("rms", "what stands before each block and the head")
+    init_std: float = _help(0.02, "initial standard deviation of all matrices")
+    tied: bool = _help(False, "use the embedding table as the language head")
+    norm: str = _help("rms", "norm before each block and the head")
     gate_rank: int = _help(16, "rank r of the norm's gate")
-    gate_granularity: str = _help("elementwise", "scores of the norm's gate: d, or one")
+    gate_granularity: str = _help("elementwise", "whether the norm's gate has d scores, or one")
     gate_activation: str = _help("sigmoid", "activation of the norm's gate")
-    dyt_alpha: float = _help(0.5, "alpha of DyT at the start")
-    attention: str = _help("plain", "what takes the sink's part in attention")
-    attention_gate: str = _help("head", "scores of the attention's gate: one a head, or each")
-    sinks: int = _help(1, "learnable rows or tokens of sink_kv and sink_tokens")
-    ffn: str = _help("swiglu", "swish or sigmoid in the feed-forward's gate")
-    clip: float | None = _help(None, "clamp the residual stream at +-clip")
+    dyt_alpha: float = _help(0.5, "initial alpha of DyT")
+    attention: str = _help("plain", "what replaces the sink in attention")
+    attention_gate: str = _help(
+        "head", "whether the attention's gate has a score for each head, or for each element"
+    )
+    sinks: int = _help(1, "number of learnable rows (sink_kv) or tokens (sink_tokens)")
+    ffn: str = _help("swiglu", "activation of the feed-forward's gate: swish or sigmoid")
+    clip: float | None = _help(None, "clamp the residual stream to [-clip, clip]")
 
     def __post_init__(self) -> None:
         _check_choices(self)
         if self.hidden % self.heads or (self.hidden // self.heads) % 2:
-            raise TestbedError(f"hidden {self.hidden} does not split into {self.heads} even heads")
+            raise TestbedError(
+                f"hidden: expected a multiple of {2 * self.heads}, twice the number of heads, "
+                f"but got {self.hidden}"
+            )
         if self.heads % self.kv_heads:
-            raise TestbedError(f"{self.heads} heads do not share {self.kv_heads} key heads evenly")
+            raise TestbedError(
+                f"heads: expected a multiple of {self.kv_heads} key heads, but got {self.heads}"
+            )
         if self.clip is not None and self.clip <= 0:
-            raise TestbedError(f"clip must be positive, but got {self.clip}")
+            raise TestbedError(f"clip: expected a positive number, but got {self.clip}")
 
     @property
     def head_dim(self) -> int:
@@ -84,19 +91,21 @@ class ModelConfig:
 class TrainConfig:
     """How a model is trained. All randomness follows from `seed`."""
 
-    steps: int = _help(3000, "updates in all")
-    batch: int = _help(16, "sequences an update")
-    seq: int = _help(128, "ids in a sequence, BOS included")
+    steps: int = _help(3000, "number of updates")
+    batch: int = _help(16, "number of sequences in an update")
+    seq: int = _help(128, "number of ids in a sequence, including BOS")
     lr: float = _help(2e-3, "learning rate")
-    warmup: int = _help(100, "updates over which the rate rises")
-    schedule: str = _help("constant", "after the warmup; cosine falls to a tenth")
-    weight_decay: float = _help(0.0, "AdamW's, on matrices only")
+    warmup: int = _help(100, "number of updates in which the learning rate rises")
+    schedule: str = _help(
+        "constant", "learning rate after the warmup: constant, or a cosine that falls to a tenth"
+    )
+    weight_decay: float = _help(0.0, "AdamW's weight decay, on matrices only")
     beta2: float = _help(0.95, "AdamW's second beta")
     adam_eps: float = _help(1e-8, "AdamW's epsilon")
     grad_clip: float = _help(1.0, "norm at which gradients are clipped")
-    seed: int = _help(0, "of the weights and of the batches")
-    log_every: int = _help(100, "updates between two progress lines")
-    save_every: int = _help(500, "updates between two checkpoints")
+    seed: int = _help(0, "seed of the weights and of the batches")
+    log_every: int = _help(100, "number of updates between two progress lines")
+    save_every: int = _help(500, "number of updates between two checkpoints")
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -106,4 +115,6 @@ def _check_choices(config: ModelConfig | TrainConfig) -> None:
     for item in fields(config):
         allowed, value = choices(item.name), getattr(config, item.name)
         if allowed is not None and value not in allowed:
-            raise TestbedError(f"{item.name}: expected one of {', '.join(allowed)}, got {value!r}")
+            raise TestbedError(
+                f"{item.name}: expected one of {', '.join(allowed)}, but got {value!r}"
+            )

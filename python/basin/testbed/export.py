@@ -23,11 +23,15 @@ def export(model: Decoder, out: Path, exporter: str = "script", opset: int | Non
     needs onnxscript.
     """
     if exporter not in EXPORTERS:
-        raise TestbedError(f"exporter: expected one of {', '.join(EXPORTERS)}, got {exporter!r}")
+        raise TestbedError(
+            f"exporter: expected one of {', '.join(EXPORTERS)}, but got {exporter!r}"
+        )
     default, lowest = EXPORTERS[exporter]
     opset = default if opset is None else opset
     if opset < lowest:
-        raise TestbedError(f"the {exporter} exporter starts at opset {lowest}, got {opset}")
+        raise TestbedError(
+            f"opset: expected {lowest} or later for the {exporter} exporter, but got {opset}"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     names = {0: "batch", 1: "seq"}
     axes = {"input_ids": names, "logits": names}

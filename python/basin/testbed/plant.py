@@ -61,7 +61,7 @@ def plant(model: onnx.ModelProto, dim: int, power: int) -> list[str]:
         if len(graph.readers[gamma]) != 1:
             readers = f"its weight is used {len(graph.readers[gamma])} times"
         if isinstance(readers, str):
-            lines.append(f"{gamma}: left alone, {readers}")
+            lines.append(f"{gamma}: left as it is: {readers}")
             continue
         weight = graph.weight(gamma)
         if not 0 <= dim < weight.shape[-1]:
@@ -74,7 +74,7 @@ def plant(model: onnx.ModelProto, dim: int, power: int) -> list[str]:
         planted += 1
         lines.append(f"{gamma}: times 2^{power} at {dim}, {len(readers)} linears")
     if not planted:
-        raise TestbedError("; ".join(["no norm to plant in", *lines]))
+        raise TestbedError("; ".join(["no norm can take the outlier", *lines]))
     return lines
 
 

@@ -100,7 +100,7 @@ def _check_graph(job: _Job) -> RecognitionReport:
         notes = (
             []
             if exact
-            else ["the meaning was not computed in f64: a difference may be one of rounding alone"]
+            else ["the meaning was not computed in f64: a difference may be due to rounding alone"]
         )
         try:
             return job.run(built, runner, notes)

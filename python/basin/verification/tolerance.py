@@ -83,7 +83,7 @@ def _compare_most(
     ratio = difference / np.maximum(tolerance * np.abs(b[finite]).max(axis=1), 1e-300)
     ratio = np.where(difference == 0, 0.0, ratio)
     most = float(np.quantile(ratio, 0.75, method="lower"))
-    why = f"most rows by over {most:.3g} times what is allowed" if most > 1 else None
+    why = f"most rows differ by more than {most:.3g} times what is allowed" if most > 1 else None
     return float(difference.max()), most, why
 
 

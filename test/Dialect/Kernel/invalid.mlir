@@ -22,7 +22,7 @@ gpu.module @k {
 
 // contract_c1
 gpu.module @k {
-  // expected-error @below {{expected a name of its own for each argument, but got "x"}}
+  // expected-error @below {{expected each argument to have a name that no other has, but got "x"}}
   gpu.func @f(%x: !llvm.ptr<1>, %y: i32) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<(in "x" : f32, scalar "x" : i32) grid [], [], [] shared 0>} {
     gpu.return
   }
@@ -42,7 +42,7 @@ gpu.module @k {
 
 // contract_c2
 gpu.module @k {
-  // expected-error @below {{argument 'x': expected no align and no strided of a scalar}}
+  // expected-error @below {{argument 'x': expected no align and no strided on a scalar}}
   gpu.func @f(%x: i32) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<(scalar "x" : i32 align 4) grid [], [], [] shared 0>} {
     gpu.return
   }
@@ -82,7 +82,7 @@ gpu.module @k {
 
 // contract_c4
 gpu.module @k {
-  // expected-error @below {{expected the bytes of shared memory, but got -1}}
+  // expected-error @below {{expected 0 to 2147483647 bytes of shared memory, but got -1}}
   gpu.func @f() kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<() grid [], [], [] shared -1>} {
     gpu.return
   }
@@ -132,7 +132,7 @@ gpu.module @k {
 
 // contract_c6
 gpu.module @k {
-  // expected-error @below {{has a contract: expected a kernel with known_block_size}}
+  // expected-error @below {{has a contract, so it must be a kernel with known_block_size}}
   gpu.func @f() kernel attributes {kernel.contract = #kernel.contract<() grid [], [], [] shared 0>} {
     gpu.return
   }
@@ -142,7 +142,7 @@ gpu.module @k {
 
 // contract_c6
 gpu.module @k {
-  // expected-error @below {{has a contract: expected a kernel with known_block_size}}
+  // expected-error @below {{has a contract, so it must be a kernel with known_block_size}}
   gpu.func @f() attributes {known_block_size = array<i32: 32, 1, 1>, kernel.contract = #kernel.contract<() grid [], [], [] shared 0>} {
     gpu.return
   }
@@ -151,17 +151,17 @@ gpu.module @k {
 // -----
 
 // The dialect has no other attribute of ops.
-// expected-error @below {{'func.func' op has an attribute "kernel.grid", which is none of the kernel dialect}}
+// expected-error @below {{'func.func' op has an attribute "kernel.grid", which the kernel dialect does not define}}
 func.func private @f() attributes {kernel.grid = 3 : i32}
 
 // -----
 
 // A contract is #kernel.contract, and stands on a function.
-// expected-error @below {{expected #kernel.contract as "kernel.contract", on a function}}
+// expected-error @below {{expected a #kernel.contract on a function as "kernel.contract"}}
 func.func private @f() attributes {kernel.contract = 3 : i32}
 
 // -----
 
-// expected-error @below {{expected #kernel.contract as "kernel.contract", on a function}}
+// expected-error @below {{expected a #kernel.contract on a function as "kernel.contract"}}
 module attributes {kernel.contract = #kernel.contract<() grid [], [], [] shared 0>} {
 }

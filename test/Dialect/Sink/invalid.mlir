@@ -403,7 +403,7 @@ func.func @attention_c3(%q: tensor<?x4x?x8xf32>) {
 #b = #sink.layout<bhsd>
 // attention_c4
 func.func @attention_c4(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
-  // expected-error @below {{expected mask_kind exactly with a mask}}
+  // expected-error @below {{expected mask_kind if and only if there is a mask}}
   %0 = sink.attention %q, %q, %q mask %m {query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
   return
 }
@@ -423,7 +423,7 @@ func.func @attention_c3_sinks(%q: tensor<?x4x?x8xf32>, %s: tensor<4x1x8xf32>) {
 #b = #sink.layout<bhsd>
 // attention_c4, without a mask
 func.func @attention_c4_no_mask(%q: tensor<?x4x?x8xf32>) {
-  // expected-error @below {{expected mask_kind exactly with a mask}}
+  // expected-error @below {{expected mask_kind if and only if there is a mask}}
   %0 = sink.attention %q, %q, %q {mask_kind = #sink.mask_kind<keep>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
@@ -613,7 +613,7 @@ func.func @slot_outside_norm(%x: tensor<2x8xf32>, %d: tensor<8x2xf32>, %u: tenso
 func.func @slot_of_no_kind(%x: tensor<2x8xf32>) {
   %0 = sink.rms_norm %x {epsilon = 1.0e-5 : f64} : (tensor<2x8xf32>) -> tensor<2x8xf32> {
   ^bb0(%a: tensor<2x8xf32>):
-    // expected-error @below {{has the attribute sink.slot = "epsilon": expected a slot}}
+    // expected-error @below {{has the attribute sink.slot = "epsilon": expected a #sink.slot}}
     %r = onnx.Add(%a, %a) {sink.slot = "epsilon"} : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
     sink.yield %r : tensor<2x8xf32>
   }

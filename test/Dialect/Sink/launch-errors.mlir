@@ -18,7 +18,7 @@ gpu.module @k {
   }
 }
 func.func @lacks_scalar(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
-  // expected-error @below {{'sink.launch' op expected the kernel's argument 'rows'}}
+  // expected-error @below {{'sink.launch' op expected a value for the kernel's argument 'rows'}}
   %y = sink.launch @k::@f(%x) {inputs = ["x"], outputs = ["y"], scalars = {}} : (tensor<2x64xf16>) -> tensor<2x64xf16>
   return %y : tensor<2x64xf16>
 }
@@ -44,7 +44,7 @@ gpu.module @k {
   }
 }
 func.func @no_kernel(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
-  // expected-error @below {{expected a kernel, but there is none: @k::@g}}
+  // expected-error @below {{expected a kernel with a contract, but got @k::@g}}
   %y = sink.launch @k::@g(%x) {inputs = ["x"], outputs = ["y"], scalars = {rows = [2]}} : (tensor<2x64xf16>) -> tensor<2x64xf16>
   return %y : tensor<2x64xf16>
 }
@@ -68,7 +68,7 @@ func.func @factor(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
 // -----
 
 func.func @tensor(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
-  // expected-error @below {{scalar 'rows': no tensor 'z'}}
+  // expected-error @below {{scalar 'rows': unknown tensor 'z'}}
   %y = sink.launch @k::@f(%x) {inputs = ["x"], outputs = ["y"], scalars = {rows = [{of = "z", size = 0 : i64}]}} : (tensor<2x64xf16>) -> tensor<2x64xf16>
   return %y : tensor<2x64xf16>
 }
@@ -84,7 +84,7 @@ func.func @axis(%x: tensor<2x64xf16>) -> tensor<2x64xf16> {
 // -----
 
 func.func @shape(%x: tensor<?x64xf16>) -> tensor<?x64xf16> {
-  // expected-error @below {{output 'y': expected its shape}}
+  // expected-error @below {{output 'y': expected its shape in 'shapes'}}
   %y = sink.launch @k::@f(%x) {inputs = ["x"], outputs = ["y"], scalars = {}} : (tensor<?x64xf16>) -> tensor<?x64xf16>
   return %y : tensor<?x64xf16>
 }

@@ -12,7 +12,7 @@
 include "mlir/Pass/PassBase.td"
 
 def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
-  let summary = "GPU kernels for norms, their gates and attention";
+  let summary = "replace norms, their gates and attention by launches of GPU kernels";
   let description = [{
     Appends a `gpu.module @basin_kernels` with a kernel for each norm (with its
     residual, pre-affine vector and, if a `sink.gate` is its only reader, the
@@ -24,10 +24,10 @@ def ConvertSinkToGPUPass : Pass<"convert-sink-to-gpu", "::mlir::ModuleOp"> {
     sink ops that no kernel fits, with a remark that says why.
   }];
   let options = [
-    Option<"chip", "chip", "std::string", "\"sm_90a\"", "target that schedules are chosen for">,
+    Option<"chip", "chip", "std::string", "\"sm_90a\"", "chip to choose schedules for">,
     ListOption<"schedule", "schedule", "std::string",
-               "parts of schedules in place of what is chosen, such as attention.stages=1">,
-    Option<"partial", "partial", "bool", "false", "leave ops alone that have no kernel">
+               "parts of schedules to set instead of choosing them, such as attention.stages=1">,
+    Option<"partial", "partial", "bool", "false", "leave ops that have no kernel as they are">
   ];
   let dependentDialects = ["::basin::kernels::KernelDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect",

@@ -25,7 +25,7 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"form", "form", "std::string", "\"standard\"",
-           "the export form, by name: how the ops are written">
+           "name of the export form, in which the ops are written">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
@@ -51,7 +51,7 @@ def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
     op without a form is left alone.
   }];
   let options = [
-    Option<"exact", "exact", "bool", "false", "the decomposition in f64 as well">,
+    Option<"exact", "exact", "bool", "false", "output the decomposition in f64 as well">,
     Option<"only", "only", "int64_t", "-1", "compare only the op of this number, counted from 0">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];

@@ -231,7 +231,7 @@ static LogicalResult checkArgument(EmitError emitError, ArgumentAttr argument) {
       return emitError() << "argument '" << name << "': expected a scalar of i32, i64 or f32, "
                          << "but got " << argument.getType();
     if (alignment != kDefaultAlignment || argument.getIsStrided())
-      return emitError() << "argument '" << name << "': expected no align and no strided of a "
+      return emitError() << "argument '" << name << "': expected no align and no strided on a "
                          << "scalar";
     return success();
   }
@@ -268,14 +268,15 @@ LogicalResult ContractAttr::verify(EmitError emitError, ArrayRef<ArgumentAttr> a
     if (failed(checkArgument(emitError, argument)))
       return failure();
     if (argument.getName().empty() || !names.insert(argument.getName().getValue()).second)
-      return emitError() << "expected a name of its own for each argument, but got "
-                         << argument.getName() << " again";
+      return emitError() << "expected each argument to have a name that no other has, but got "
+                         << argument.getName();
   }
   for (AxisAttr axis : {x, y, z})
     if (failed(checkAxis(emitError, arguments, axis)))
       return failure();
   if (sharedBytes < 0 || !llvm::isInt<32>(sharedBytes))
-    return emitError() << "expected the bytes of shared memory, but got " << sharedBytes;
+    return emitError() << "expected 0 to 2147483647 bytes of shared memory, but got "
+                       << sharedBytes;
   if (!family != !spec)
     return emitError() << "expected a family and a spec, or neither";
   if (spec)
@@ -303,18 +304,17 @@ static LogicalResult checkFunction(FunctionOpInterface function, ContractAttr co
   }
   auto kernel = dyn_cast<gpu::GPUFuncOp>(function.getOperation());
   if (kernel && (!kernel.isKernel() || !kernel->hasAttr("known_block_size")))
-    return kernel.emitOpError("has a contract: expected a kernel with known_block_size");
+    return kernel.emitOpError("has a contract, so it must be a kernel with known_block_size");
   return success();
 }
 
 LogicalResult KernelDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
   if (attribute.getName() != ContractAttr::kName)
-    return op->emitOpError("has an attribute ") << attribute.getName() << ", which is none of "
-                                                << "the kernel dialect";
+    return op->emitOpError("has an attribute ")
+           << attribute.getName() << ", which the kernel dialect does not define";
   auto contract = dyn_cast<ContractAttr>(attribute.getValue());
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!contract || !function)
-    return op->emitOpError("expected #kernel.contract as ")
-           << attribute.getName() << ", on a function";
+    return op->emitOpError("expected a #kernel.contract on a function as ") << attribute.getName();
   return checkFunction(function, contract);
 }

@@ -98,8 +98,8 @@ void InferShapesPass::runOnOperation() {
   if (failed(inferGraphs()) || failed(inferFunctions()))
     return signalPassFailure();
   if (numDropped > kShown)
-    getOperation()->emitWarning("the shapes of ")
-        << numDropped - kShown << " more values are not as the model states, and are dropped";
+    getOperation()->emitWarning("the model states wrong shapes for ")
+        << numDropped - kShown << " more values: the statements are dropped";
 }
 
 LogicalResult InferShapesPass::inferGraphs() {

@@ -82,7 +82,8 @@ static int64_t getUpperEnd() { return std::numeric_limits<int64_t>::max(); }
 
 LogicalResult AttentionBuilder::check() {
   if (o.needsForm())
-    return op.emitOpError("expected query, key and value apart and a mask of scores");
+    return op.emitOpError("expected separate query, key and value, and no mask of lengths, to be "
+                          "decomposed");
   if (o.lastKey && o.mask && o.pastKey && getRank(o.mask) != 4)
     return op.emitOpError("expected a mask of rank 4 to be decomposed: its columns follow "
                           "last_key, the keys of the past and the new ones do not");

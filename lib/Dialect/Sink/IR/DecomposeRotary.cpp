@@ -100,7 +100,7 @@ FailureOr<Value> RotaryBuilder::build() {
   Layout layout = op.getLayout();
   rank = layout == Layout::hsd ? 3 : 4;
   if (layout == Layout::packed)
-    return op.emitOpError("expected heads apart or in one axis to be decomposed, but got "
+    return op.emitOpError("expected layout bhsd, bshd, bsd or hsd to be decomposed, but got "
                           "layout packed");
   if (layout == Layout::bsd) {
     if (!op.getNumHeads())

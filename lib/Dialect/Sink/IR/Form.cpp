@@ -83,7 +83,7 @@ LogicalResult Form::verifySlots() {
       return WalkResult::interrupt();
     };
     if (!slot)
-      return refuse("expected a slot");
+      return refuse("expected a #sink.slot");
     if (inner->getParentOp() != op.getOperation())
       return refuse("expected it at the top level of a form");
     if (seen & (1u << static_cast<unsigned>(*slot)))

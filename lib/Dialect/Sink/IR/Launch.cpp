@@ -43,7 +43,7 @@ static WhyNot checkFactor(LaunchOp op, Attribute factor) {
     return "expected an integer or {of, size} or {of, stride}";
   Value tensor = findTensor(op, of.getValue());
   if (!tensor)
-    return "no tensor '" + of.str() + "'";
+    return "unknown tensor '" + of.str() + "'";
   int64_t axis = (size ? size : stride).getInt();
   auto type = dyn_cast<RankedTensorType>(tensor.getType());
   if (axis < 0 || (type && axis >= type.getRank()))
@@ -69,7 +69,7 @@ static WhyNot checkShape(LaunchOp op, StringRef name, Type type) {
   if (!axes && ranked && ranked.hasStaticShape())
     return std::nullopt;
   if (!axes)
-    return "expected its shape";
+    return "expected its shape in 'shapes'";
   if (ranked && axes.size() != static_cast<size_t>(ranked.getRank()))
     return "expected a shape of rank " + std::to_string(ranked.getRank());
   for (Attribute axis : axes)
@@ -100,7 +100,7 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   Operation *target = tables.lookupNearestSymbolFrom(*this, getKernel());
   auto contract = target ? kernels::ContractAttr::of(target) : kernels::ContractAttr();
   if (!contract)
-    return emitOpError("expected a kernel, but there is none: ") << getKernel();
+    return emitOpError("expected a kernel with a contract, but got ") << getKernel();
   size_t count = getInputs().size() + getOutputs().size() + getScalars().size();
   for (kernels::ArgumentAttr argument : contract.getArguments()) {
     StringAttr name = argument.getName();
@@ -108,7 +108,7 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
     bool has = argument.isScalar() ? getScalars().contains(name)
                                    : llvm::is_contained(isOut ? getOutputs() : getInputs(), name);
     if (!has)
-      return emitOpError("expected the kernel's argument '") << name.getValue() << "'";
+      return emitOpError("expected a value for the kernel's argument '") << name.getValue() << "'";
   }
   if (size_t wanted = contract.getArguments().size(); count != wanted)
     return emitOpError("expected ") << wanted << " arguments, but got " << count;

@@ -125,7 +125,7 @@ LogicalResult Form::scaleEpsilonOperand(Operation *add, int exponent) {
     return success();
   }
   return op->emitError("norm '") << getResultName(op, 0)
-                                 << "': its eps is computed, which cannot be scaled";
+                                 << "': its eps is computed, so it cannot be scaled";
 }
 
 /// Scales the eps of a fused operator, which is an attribute in f32.
@@ -144,8 +144,7 @@ LogicalResult Form::scaleEpsilonAttribute(double epsilon, int exponent) {
     }
   if (found)
     return success();
-  return op->emitError("norm '") << getResultName(op, 0)
-                                 << "': its form has no eps that is understood";
+  return op->emitError("norm '") << getResultName(op, 0) << "': no eps was found in its form";
 }
 
 LogicalResult Form::scaleEpsilon(int exponent) {

@@ -301,7 +301,7 @@ LogicalResult AttentionOp::verify() {
     if (static_cast<bool>(key) != static_cast<bool>(value))
       return emitOpError("expected both of ") << what << " or neither";
   if (static_cast<bool>(getMask()) != getMaskKind().has_value())
-    return emitOpError("expected mask_kind exactly with a mask");
+    return emitOpError("expected mask_kind if and only if there is a mask");
   if (getCausalInMask() && !(getCausal() && getMask()))
     return emitOpError("expected causal_in_mask only with causal and a mask");
   bool isBoolean = getMaskKind() == MaskKind::keep || getMaskKind() == MaskKind::drop;

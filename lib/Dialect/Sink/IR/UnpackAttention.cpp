@@ -219,8 +219,9 @@ WhyNot Unpacker::unpackMask(Operation *inner) {
   TensorInfo mask = getTensorInfo(o.mask), query = getTensorInfo(o.query);
   Type boolean = n.getBuilder().getI1Type();
   if (!mask.hasRank() || !isa_and_nonnull<IntegerType>(mask.element))
-    return "its integer mask is neither one number a key, nor one a query and key, nor the number "
-           "of keys";
+    return "its integer mask has neither a number for each key, nor one for each query and key, "
+           "nor "
+           "the number of keys of each batch element";
   if (mask.rank() == 2 || mask.rank() == 3) {
     SmallVector<int64_t> axes{1};
     if (mask.rank() == 2)
@@ -230,8 +231,9 @@ WhyNot Unpacker::unpackMask(Operation *inner) {
   }
   // Vectors of other sizes hold more than lengths.
   if (mask.rank() != 1 || !query.hasRank() || !query[0].provablyEquals(mask[0]))
-    return "its integer mask is neither one number a key, nor one a query and key, nor the number "
-           "of keys";
+    return "its integer mask has neither a number for each key, nor one for each query and key, "
+           "nor "
+           "the number of keys of each batch element";
   Value lengths = n.reshape(n.cast(o.mask, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
   bool headsFirst = o.keyLayout == Layout::bhsd;
   Value keys =

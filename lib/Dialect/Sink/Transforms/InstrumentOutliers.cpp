@@ -450,8 +450,8 @@ void InstrumentOutliersPass::runOnOperation() {
     return signalPassFailure();
   for (auto &[block, list] : taps)
     if (Operation *parent = block->getParentOp(); !isa<GraphOp>(parent) && !isIf(parent))
-      parent->emitRemark("its body is not measured: a statistic of each iteration is none of the "
-                         "model");
+      parent->emitRemark("its body is not measured: statistics of single iterations are not those "
+                         "of the model");
   Outputs outputs = instrument(graph.getBody().front(), "");
   addOutputs(graph, outputs);
   addMetadata();

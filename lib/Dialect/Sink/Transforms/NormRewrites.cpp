@@ -102,8 +102,10 @@ static LogicalResult replaceVector(NormInterface norm, Value vector, ArrayRef<in
   auto graph = norm->getParentOfType<GraphOp>();
   if (!value || !type || !type.hasStaticShape() || !isScalable(type.getElementType()) || !graph ||
       type.getShape().back() != static_cast<int64_t>(exponents.size()))
-    return norm->emitError("norm '") << getStreamValueName(norm.getResult())
-                                     << "' has a pre-affine vector that is no constant of its size";
+    return norm->emitError("norm '")
+           << getStreamValueName(norm.getResult())
+           << "': expected its pre-affine vector to be a constant of the main graph with "
+           << exponents.size() << " elements of f16, bf16, f32 or f64";
   FailureOr<TensorBytes> data = getTensorBytes(value, vector.getDefiningOp());
   if (failed(data))
     return failure();

@@ -20,28 +20,56 @@ from typing import Any
 from basin.bench.gpu import objects, plan, records
 from basin.runtime import KernelError
 
-NO_DEVICE = "no CUDA device is here: nothing was measured"
+NO_DEVICE = "no CUDA device was found: nothing was measured"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m basin.bench gpu", description="GPU kernels' speed")
-    parser.add_argument("--prepare", type=Path, metavar="DIR", help="compile the kernels, no more")
-    parser.add_argument("--objects", type=Path, metavar="DIR", help="a folder of --prepare")
+    parser = argparse.ArgumentParser(
+        "python -m basin.bench gpu", description="measure the speed of the GPU kernels"
+    )
+    parser.add_argument(
+        "--prepare", type=Path, metavar="DIR", help="only compile the kernels, into this folder"
+    )
+    parser.add_argument(
+        "--objects",
+        type=Path,
+        metavar="DIR",
+        help="measure the kernels of a folder made by --prepare",
+    )
     parser.add_argument("--target", default="sm_90a", help="chip to compile for")
-    parser.add_argument("--compiler", help="basin-compile, where it is not on the path")
-    parser.add_argument("--jobs", type=int, help="compilations at once")
-    parser.add_argument("--counters", action="store_true", help="registers and spills, no more")
+    parser.add_argument("--compiler", help="path of basin-compile, if it is not on PATH")
+    parser.add_argument("--jobs", type=int, help="number of parallel compilations")
+    parser.add_argument("--counters", action="store_true", help="only print registers and spills")
     parser.add_argument("--only", choices=("norms", "attention"))
-    parser.add_argument("--quick", action="store_true", help="the most telling cases alone")
-    parser.add_argument("--budget", type=float, metavar="SECONDS", help="begin no case beyond it")
-    parser.add_argument("--stall", type=float, default=150, help="seconds a case may take")
-    parser.add_argument("--json", type=Path, help="results, a line each; what is there is kept")
-    parser.add_argument("--markdown", type=Path, help="also write the tables here")
-    parser.add_argument("--render", action="store_true", help="tables of --json, no more")
-    parser.add_argument("--no-flush", action="store_true", help="leave the L2 as it is")
-    parser.add_argument("--no-graphs", action="store_true", help="time calls, not graphs of them")
+    parser.add_argument("--quick", action="store_true", help="only measure the most telling cases")
+    parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="SECONDS",
+        help="measuring time: a case that may not end in it is left out",
+    )
+    parser.add_argument(
+        "--stall", type=float, default=150, help="most seconds that a case may take"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="file of results, one per line; results in it are not measured again",
+    )
+    parser.add_argument("--markdown", type=Path, help="file to write the tables to, too")
+    parser.add_argument(
+        "--render", action="store_true", help="only print the tables of the results in --json"
+    )
+    parser.add_argument(
+        "--no-flush", action="store_true", help="do not flush the L2 cache before a launch"
+    )
+    parser.add_argument(
+        "--no-graphs", action="store_true", help="time single calls instead of CUDA graphs"
+    )
     mode = "max-autotune-no-cudagraphs"
-    parser.add_argument("--compile-mode", default=mode, help="torch.compile's, or none")
+    parser.add_argument(
+        "--compile-mode", default=mode, help="mode of torch.compile, or none to leave it out"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -129,7 +157,9 @@ def _worker(options: argparse.Namespace, folder: Path, path: Path, left: float |
 
 def _render(options: argparse.Namespace) -> int:
     if options.json is None or not options.json.is_file():
-        raise records.RecordsError(f"--render: expected results by --json, got {options.json}")
+        raise records.RecordsError(
+            f"--render: expected a file of results by --json, but got {options.json}"
+        )
     _write_tables(options, records.Records(options.json))
     return 0
 

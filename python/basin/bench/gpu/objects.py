@@ -90,11 +90,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text())
         if manifest["version"] != VERSION:
-            raise ObjectsError(f"{path}: expected version {VERSION}; prepare it again")
+            raise ObjectsError(
+                f"{path}: expected version {VERSION}, but got {manifest['version']}; "
+                "prepare it again"
+            )
         for entry in manifest["kernels"]:
             Kernel(entry["family"], entry["parts"])
             if "error" not in entry and not (folder / entry["file"]).is_file():
-                raise ObjectsError(f"{path}: there is no {entry['file']}")
+                raise ObjectsError(
+                    f"{path}: its kernel {entry['file']} is missing; prepare it again"
+                )
     except OSError as error:
         raise ObjectsError(f"{path}: {error.strerror}; make it with --prepare") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -120,7 +125,9 @@ class Objects:
         """Returns the kernel from its object, loaded."""
         entry = self._entries.get((kernel.family, kernel.parts))
         if entry is None:
-            raise ObjectsError(f"--{kernel.family} {kernel.parts}: not prepared")
+            raise ObjectsError(
+                f"--{kernel.family} {kernel.parts}: the folder lacks this kernel; prepare it again"
+            )
         if "error" in entry:
             raise ObjectsError(entry["error"])
         if kernel not in self._open:

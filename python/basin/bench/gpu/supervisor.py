@@ -17,7 +17,7 @@ from basin.bench.gpu.records import Records, RecordsError
 
 BROKEN = 3  # exit status of a worker whose device is lost
 BAD = 1  # of one that refuses what it was given, or of any exception
-BUDGET = "the budget ended"
+BUDGET = "the time budget was used up"
 POLL = 0.1
 
 
@@ -31,7 +31,7 @@ def _wait(worker: Any, path: Path, stall: float, deadline: float | None) -> str 
             size, since = length, now
         why = None
         if now - since > stall:
-            why = f"no end after {stall:g} s"
+            why = f"no result after {stall:g} s"
         elif deadline is not None and now > deadline:
             why = BUDGET
         if why:

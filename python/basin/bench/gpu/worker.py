@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         left = driver.run(cases, found, session(options, kernels), options.budget)
     except driver.BrokenDevice as error:
-        print(f"the device is lost, and a new process goes on: {error}", file=sys.stderr)
+        print(f"the device is lost, a new process continues: {error}", file=sys.stderr)
         return supervisor.BROKEN
-    _say(f"{len(found.results)} of {len(cases)} cases measured; {left} left for want of time")
+    _say(f"{len(found.results)} of {len(cases)} cases measured; {left} left out to keep the budget")
     return 0

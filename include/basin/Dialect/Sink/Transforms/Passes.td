@@ -58,7 +58,7 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
     Promise: bit-exact while values stay in that range and no weight is rounded.
   }];
   let options = [
-    Option<"k", "k", "std::string", "\"auto\"", "exponent, or 'auto'">,
+    Option<"k", "k", "std::string", "\"auto\"", "exponent of the divisor 2^k, or 'auto'">,
     Option<"stats", "stats", "std::string", "", "statistics file for 'auto'">,
     Option<"bound", "bound", "double", "0", "largest |x| of the stream, for 'auto'">,
     Option<"inexact", "inexact", "double", "0",
@@ -103,7 +103,7 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
   }];
   let options = [
     ListOption<"scaleDims", "scale-dims", "std::string",
-               "dimension:scale, the scale a power of two">,
+               "scales as dimension:scale, each a power of two">,
     Option<"stats", "stats", "std::string", "", "statistics file">,
     Option<"inexact", "inexact", "double", "0",
            "largest relative error of a weight that is rounded; 0 rounds none">
@@ -117,7 +117,7 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
 }
 
 def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
-  let summary = "a learnable vector lambda1 = 1 before every norm";
+  let summary = "insert a learnable vector lambda1 = 1 before every norm";
   let description = [{
     Gives each norm without a pre-affine vector a `sink.parameter` of ones, named
     after the norm's result: PreAffineRMSNorm(x) = RMSNorm(lambda1 * x)
@@ -155,7 +155,7 @@ def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
 }
 
 def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"> {
-  let summary = "reductions that measure outliers, as further outputs of the graph";
+  let summary = "add reductions that measure outliers as outputs of the graph";
   let description = [{
     Adds reductions to a few numbers for each dimension or token, and makes them
     outputs, so that any runtime that executes the model returns them. It measures
@@ -183,8 +183,8 @@ def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"
     Option<"tokenIds", "token-ids", "std::string", "", "graph input with the token ids">,
     Option<"tokenMask", "token-mask", "std::string", "", "graph input that is zero at padding">,
     Option<"sinkLength", "sink-length", "int64_t", "64",
-           "queries and keys that sink importance is taken over">,
-    Option<"mapSize", "map", "int64_t", "64", "queries and keys of the attention map">
+           "number of queries and keys that sink importance is taken over">,
+    Option<"mapSize", "map", "int64_t", "64", "number of queries and keys in the attention map">
   ];
   let statistics = [Statistic<"numTaps", "taps", "places measured">];
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
