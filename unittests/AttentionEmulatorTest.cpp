@@ -37,8 +37,8 @@ struct AttentionNumbers : EmulatorTest {
   }
 
   void compile(const AttentionSpec &spec, const AttentionSchedule &schedule = kSmall) {
-    ASSERT_EQ(check(spec), "");
-    ASSERT_EQ(schedule.check(spec, "sm_80"), "");
+    ASSERT_EQ(check(spec), std::nullopt);
+    ASSERT_EQ(schedule.check(spec, "sm_80"), std::nullopt);
     used = schedule;
     module = ModuleOp::create(UnknownLoc::get(&context));
     buildAttentionKernel(createKernelModule(*module, "kernels"), spec, schedule);
@@ -57,7 +57,7 @@ struct AttentionNumbers : EmulatorTest {
     std::string place = getName(problem.spec) + ", " + std::to_string(problem.queries) + " x " +
                         std::to_string(problem.keys);
     EXPECT_TRUE(report.clean()) << place << "\n" << print(report);
-    EXPECT_EQ(instance.compare(), "") << place;
+    EXPECT_EQ(instance.compare(), std::nullopt) << place;
     return report;
   }
 
@@ -283,7 +283,7 @@ TEST_F(AttentionNumbers, HeadDims) {
     problem.queries = 72;
     problem.keys = 130;
     AttentionSchedule schedule = chooseAttentionSchedule(problem.spec, chip);
-    ASSERT_EQ(schedule.check(problem.spec, chip), "");
+    ASSERT_EQ(schedule.check(problem.spec, chip), std::nullopt);
     compile(problem.spec, schedule);
     Report report = expectRight(problem);
     EXPECT_EQ(report.counters.sharedLoads.extraWavefronts, 0u) << dim;
@@ -372,7 +372,7 @@ TEST_F(AttentionNumbers, NaNGoesThrough) {
         // Rows that do not see the value may be NaN or not, because a tile has 0 * NaN.
         bool isValue = tensor == &AttentionCase::value;
         EXPECT_TRUE(instance.run(*emulator, used).clean());
-        EXPECT_EQ(instance.compare(masked && isValue ? row : 0), "") << row;
+        EXPECT_EQ(instance.compare(masked && isValue ? row : 0), std::nullopt) << row;
       }
   }
 }
@@ -402,7 +402,7 @@ TEST_F(AttentionNumbers, InfiniteScores) {
   for (int64_t row : {0, 21})
     set(instance.mask, problem.spec.maskType, instance.mask.index(0, 0, row, 35), INFINITY);
   EXPECT_TRUE(instance.run(*emulator, used).clean());
-  EXPECT_EQ(instance.compare(), "");
+  EXPECT_EQ(instance.compare(), std::nullopt);
   EXPECT_TRUE(std::isnan(instance.logSumExp[0]));
   EXPECT_FALSE(std::isnan(instance.logSumExp[1]));
 

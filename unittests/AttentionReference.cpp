@@ -318,7 +318,7 @@ static bool isNear(double got, double want, double bound) {
   return std::abs(got - want) <= bound; // false for NaN
 }
 
-std::string AttentionCase::compareRow(int64_t batch, int64_t head, int64_t row) {
+WhyNot AttentionCase::compareRow(int64_t batch, int64_t head, int64_t row) {
   Row want = compute(batch, head, row);
   std::string where = llvm::formatv("batch {0}, head {1}, query {2}", batch, head, row);
   for (int64_t i = 0; i < p.spec.getValueDim(); ++i) {
@@ -328,21 +328,19 @@ std::string AttentionCase::compareRow(int64_t batch, int64_t head, int64_t row) 
                            want.result[i], want.bound[i]);
   }
   if (!p.spec.logSumExp)
-    return {};
+    return std::nullopt;
   double got = logSumExp[(batch * p.heads + head) * p.queries + row];
   double bound = kLogAbsolute + kLogRelative * std::abs(want.logSumExp);
   if (!isNear(got, want.logSumExp, bound))
     return llvm::formatv("{0}: log-sum-exp {1:f6}, expected {2:f6}", where, got, want.logSumExp);
-  return {};
+  return std::nullopt;
 }
 
-std::string AttentionCase::compare(int64_t firstQuery) {
+WhyNot AttentionCase::compare(int64_t firstQuery) {
   for (int64_t batch = 0; batch < p.batch; ++batch)
     for (int64_t head = 0; head < p.heads; ++head)
-      for (int64_t row = firstQuery; row < p.queries; ++row) {
-        std::string miss = compareRow(batch, head, row);
-        if (!miss.empty())
-          return miss;
-      }
-  return {};
+      for (int64_t row = firstQuery; row < p.queries; ++row)
+        if (WhyNot why = compareRow(batch, head, row))
+          return why;
+  return std::nullopt;
 }

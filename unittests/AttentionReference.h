@@ -16,6 +16,7 @@
 
 #include "basin/Emulator/Emulator.h"
 #include "basin/Kernels/AttentionKernel.h"
+#include "basin/Support/WhyNot.h"
 
 #include <memory>
 #include <random>
@@ -71,9 +72,9 @@ public:
   /// Runs the kernel. The results are NaN before.
   emulator::Report run(emulator::Emulator &emulator, const AttentionSchedule &schedule,
                        emulator::Order order = emulator::Order::Forward);
-  /// Returns what is wrong with the results, or an empty text: the first wrong place, its error and
-  /// the bound. Queries before `firstQuery` are left out.
-  std::string compare(int64_t firstQuery = 0);
+  /// Returns what is wrong with the results, or nothing: the first wrong place, its error and the
+  /// bound. Queries before `firstQuery` are left out.
+  WhyNot compare(int64_t firstQuery = 0);
 
   Tensor query, key, value, mask, gate, result;
   std::vector<float> logSumExp;
@@ -90,7 +91,7 @@ private:
   bool sees(int64_t batch, int64_t head, int64_t row, int64_t key) const;
   double finishScore(double dot) const;
   Row compute(int64_t batch, int64_t head, int64_t row) const;
-  std::string compareRow(int64_t batch, int64_t head, int64_t row);
+  WhyNot compareRow(int64_t batch, int64_t head, int64_t row);
 
   Problem p;
   std::mt19937 random;

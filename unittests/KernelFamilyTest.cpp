@@ -159,11 +159,12 @@ TEST_F(KernelFamilies, SayWhatIsWrongWithAText) {
             "norm option 'eps': expected a number that is not negative, but got '-1'");
   EXPECT_EQ(refusal("norm", "dim=64,type=bf16,gate=8,activation=relu"),
             "norm option 'activation': expected sigmoid, tanh, silu or identity, but got 'relu'");
-  EXPECT_EQ(refusal("norm", "dim=64,type=bf16,tensorwise"), "expected gate beside tensorwise");
+  EXPECT_EQ(refusal("norm", "dim=64,type=bf16,tensorwise"),
+            "expected the option gate, which tensorwise needs");
   EXPECT_EQ(refusal("attention", "head_dim=64,type=bf16,scale=0"),
             "attention option 'scale': expected a positive number, but got '0'");
   EXPECT_EQ(refusal("attention", "head_dim=64,type=bf16,gate_per_head"),
-            "expected gate beside gate_per_head");
+            "expected the option gate, which gate_per_head needs");
 }
 
 TEST_F(KernelFamilies, BuildWhatTheContractSays) {

@@ -225,14 +225,14 @@ struct NormsEmulated : EmulatorTest {
       GatedNormSchedule schedule = chooseGatedNormSchedule(spec, "sm_90a");
       if (schedule.slots != 0)
         schedule.slots += spec.dim < 1024 ? spec.dim / 32 % (schedule.slots + 1) : 0;
-      EXPECT_EQ(schedule.check(spec, "sm_90a"), "");
+      EXPECT_EQ(schedule.check(spec, "sm_90a"), std::nullopt);
       kernel = buildGatedNormKernel(kernels, spec, schedule);
       launch.block[0] = schedule.blockSize();
       launch.sharedBytes = schedule.sharedBytes(spec);
       rowsPerBlock = 16;
     } else {
       NormSchedule schedule = chooseNormSchedule(spec);
-      EXPECT_EQ(schedule.check(spec), "");
+      EXPECT_EQ(schedule.check(spec), std::nullopt);
       kernel = buildNormKernel(kernels, spec, schedule);
       launch.block[0] = schedule.blockSize();
       launch.sharedBytes = schedule.sharedBytes();

@@ -190,7 +190,7 @@ llvm::Error Model::run(llvm::StringRef pipeline) {
   return llvm::Error::success();
 }
 
-llvm::Expected<std::optional<std::string>> Model::findScaleMismatch() {
+llvm::Expected<WhyNot> Model::findScaleMismatch() {
   std::lock_guard<std::mutex> lock(mutex);
   Capture capture(*this);
   if (!original)

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <elf.h>
 
+using namespace basin;
 using namespace basin::rt;
 
 /// Reads "sm_80", "sm_90a" or "sm_120f". The last digit is the minor version.
@@ -65,7 +66,7 @@ template <typename T> static T readAt(std::string_view bytes, uint64_t offset) {
 }
 
 /// Checks the tables of sections and segments, and the place of each one's content.
-static std::string checkTables(std::string_view bytes, const Elf64_Ehdr &header) {
+static WhyNot checkTables(std::string_view bytes, const Elf64_Ehdr &header) {
   uint64_t total = bytes.size();
   if (!fits(header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr), total))
     return "the cubin ends before its table of sections does";
@@ -81,10 +82,10 @@ static std::string checkTables(std::string_view bytes, const Elf64_Ehdr &header)
     if (!fits(part.p_offset, 1, part.p_filesz, total))
       return "the cubin ends before its segment " + std::to_string(i) + " does";
   }
-  return "";
+  return std::nullopt;
 }
 
-std::string basin::rt::checkCubin(std::string_view bytes) {
+WhyNot basin::rt::checkCubin(std::string_view bytes) {
   constexpr uint16_t kMachineCUDA = 190;
   if (bytes.size() < sizeof(Elf64_Ehdr) || bytes.substr(0, SELFMAG) != ELFMAG)
     return "expected a cubin, but got no ELF file";

@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+using namespace basin;
 using namespace basin::rt;
 using json::Value;
 
@@ -149,10 +150,10 @@ void FunctionReader::readStep(const Node &node) {
     json::Value text;
     text.kind = Value::String;
     text.string = key;
-    std::string error;
+    WhyNot error;
     Step::Binding *binding = bind(Node(text, "", error), *kernel, step, /*isScalar=*/true);
     if (!binding)
-      return scalars.fail(error);
+      return scalars.fail(*error);
     binding->factors = std::move(factors);
   }
   auto missing = std::find(isBound.begin(), isBound.end(), false);

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+using namespace basin;
 using namespace basin::rt;
 using json::Value;
 
@@ -44,7 +45,7 @@ static Section readSection(const Node &node, uint64_t headerSize, uint64_t fileS
   return out;
 }
 
-static std::string checkSections(const std::vector<Section> &sections) {
+static WhyNot checkSections(const std::vector<Section> &sections) {
   std::vector<const Section *> order;
   std::unordered_set<std::string> seen;
   for (const Section &section : sections) {
@@ -58,7 +59,7 @@ static std::string checkSections(const std::vector<Section> &sections) {
     if (order[i]->offset < order[i - 1]->offset + order[i - 1]->size)
       return "sections: those at " + std::to_string(order[i - 1]->offset) + " and " +
              std::to_string(order[i]->offset) + " overlap";
-  return "";
+  return std::nullopt;
 }
 
 basin_rt_type basin::rt::readType(const Node &node) {
@@ -167,13 +168,13 @@ static Kernel readKernel(const Node &node) {
   return out;
 }
 
-std::string basin::rt::readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
-                                  std::vector<Section> &sections, std::vector<Kernel> &kernels,
-                                  std::vector<Function> &functions) {
+WhyNot basin::rt::readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
+                             std::vector<Section> &sections, std::vector<Kernel> &kernels,
+                             std::vector<Function> &functions) {
   Value value;
-  std::string error = json::parse(text, value);
-  if (!error.empty())
-    return "JSON: " + error;
+  WhyNot error = json::parse(text, value);
+  if (error)
+    return "JSON: " + *error;
   Node root(value, "", error);
   if (root.member("version").integer(INT64_MIN, INT64_MAX) != 1)
     root.member("version").fail("expected 1");

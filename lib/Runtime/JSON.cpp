@@ -17,6 +17,7 @@
 #include <charconv>
 #include <cmath>
 
+using namespace basin;
 using namespace basin::rt;
 using json::Value;
 
@@ -71,11 +72,11 @@ public:
   bool read(Value &out);
   bool readValue(Value &out, unsigned depth);
 
-  std::string error;
+  WhyNot error;
 
 private:
   bool fail(const std::string &what) {
-    if (error.empty())
+    if (!error)
       error = what + " at byte " + std::to_string(pos);
     return false;
   }
@@ -303,7 +304,7 @@ bool Reader::readEscape(std::string &out) {
   return true;
 }
 
-std::string json::parse(std::string_view text, Value &out) {
+WhyNot json::parse(std::string_view text, Value &out) {
   out = Value();
   Reader reader(text);
   reader.read(out);

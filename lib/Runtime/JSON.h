@@ -14,6 +14,8 @@
 #ifndef BASIN_LIB_RUNTIME_JSON_H
 #define BASIN_LIB_RUNTIME_JSON_H
 
+#include "basin/Support/WhyNot.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -42,8 +44,8 @@ constexpr unsigned kMaxDepth = 32;
 constexpr size_t kMaxValues = size_t(1) << 20;
 
 /// Reads one value that takes up all of `text`. Returns what is wrong and at which offset, or
-/// an empty text.
-std::string parse(std::string_view text, Value &out);
+/// nothing.
+WhyNot parse(std::string_view text, Value &out);
 
 /// Returns the index of the first byte that is not part of valid UTF-8, or npos.
 size_t findInvalidUTF8(std::string_view text);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+using namespace basin;
 using namespace basin::rt;
 
 static constexpr std::string_view kMagic = "BASINKO1";
@@ -53,20 +54,20 @@ Status KernelObject::parse(std::string bytes, KernelObject &out) {
                    std::to_string(std::min<uint64_t>(kMaxJSONBytes, view.size() - kFrameBytes)) +
                    " bytes of JSON, but got " + std::to_string(length));
   KernelObject made;
-  std::string error = readHeader(view.substr(kFrameBytes, length), kFrameBytes + length,
-                                 view.size(), made.sections, made.kernels, made.functions);
-  if (!error.empty())
-    return invalid(std::move(error));
+  WhyNot why = readHeader(view.substr(kFrameBytes, length), kFrameBytes + length, view.size(),
+                          made.sections, made.kernels, made.functions);
+  if (why)
+    return invalid(std::move(*why));
   made.bytes = std::move(bytes);
   for (size_t i = 0; i < made.sections.size(); ++i) {
     const Section &section = made.sections[i];
     std::string_view content = made.getBytes(section);
     if (section.kind == BASIN_RT_CUBIN)
-      error = checkCubin(content);
+      why = checkCubin(content);
     else if (content.find('\0') < content.find_last_not_of('\0'))
-      error = "expected text, but got a zero byte";
-    if (!error.empty())
-      return invalid("sections[" + std::to_string(i) + "]: " + error);
+      why = "expected text, but got a zero byte";
+    if (why)
+      return invalid("sections[" + std::to_string(i) + "]: " + *why);
   }
   out = std::move(made);
   return {};

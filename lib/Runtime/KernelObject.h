@@ -16,6 +16,7 @@
 
 #include "Function.h"
 #include "Status.h"
+#include "basin/Support/WhyNot.h"
 
 #include <array>
 #include <memory>
@@ -106,10 +107,10 @@ private:
 };
 
 /// Reads the JSON of an object of `fileSize` bytes whose sections begin no earlier than
-/// `headerSize`. Returns what is wrong with it, or an empty text.
-std::string readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
-                       std::vector<Section> &sections, std::vector<Kernel> &kernels,
-                       std::vector<Function> &functions);
+/// `headerSize`. Returns what is wrong with it, or nothing.
+WhyNot readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
+                  std::vector<Section> &sections, std::vector<Kernel> &kernels,
+                  std::vector<Function> &functions);
 
 class Node;
 basin_rt_type readType(const Node &node);
@@ -117,10 +118,10 @@ basin_rt_type readType(const Node &node);
 void readFunctions(const Node &node, const std::vector<Kernel> &kernels,
                    std::vector<Function> &functions);
 
-/// Returns what is wrong with the bytes of a cubin, or an empty text. It must be an ELF file for
+/// Returns what is wrong with the bytes of a cubin, or nothing. It must be an ELF file for
 /// a GPU, and none of its parts may reach beyond its end: the driver gets no length, and would
 /// read on.
-std::string checkCubin(std::string_view bytes);
+WhyNot checkCubin(std::string_view bytes);
 
 } // namespace basin::rt
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 
+using namespace basin;
 using namespace basin::rt;
 using json::Value;
 
@@ -53,27 +54,27 @@ double Node::number() const {
 
 bool Node::boolean() const { return expect(Value::Bool, "true or false") && value.boolean; }
 
-static const char *checkName(std::string_view text) {
+static WhyNot checkName(std::string_view text) {
   if (text.empty() || text.size() > kMaxNameBytes)
     return "expected a name of 1 to 256 bytes";
   for (char c : text)
     if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F)
       return "expected a name without control characters";
-  return nullptr;
+  return std::nullopt;
 }
 
 std::string Node::name() const {
   if (!expect(Value::String, "a string"))
     return "";
-  if (const char *wrong = checkName(value.string))
-    fail(wrong);
+  if (WhyNot why = checkName(value.string))
+    fail(*why);
   return value.string;
 }
 
 const std::vector<std::string> &Node::keys() const {
   expect(Value::Object, "an object");
   for (const std::string &key : value.keys)
-    if (const char *wrong = checkName(key))
-      fail(wrong);
+    if (WhyNot why = checkName(key))
+      fail(*why);
   return value.keys;
 }

@@ -24,7 +24,7 @@ namespace basin::rt {
 /// function still returns something usable, and the first error is kept.
 class Node {
 public:
-  Node(const json::Value &value, std::string path, std::string &error)
+  Node(const json::Value &value, std::string path, WhyNot &error)
       : value(value), path(std::move(path)), error(error) {}
 
   /// Returns a member that must be there.
@@ -46,17 +46,17 @@ public:
   const std::vector<std::string> &keys() const;
 
   void fail(const std::string &what) const {
-    if (error.empty())
+    if (!error)
       error = (path.empty() ? "" : path + ": ") + what;
   }
-  bool failed() const { return !error.empty(); }
+  bool failed() const { return error.has_value(); }
 
 private:
   bool expect(json::Value::Kind kind, const char *what) const;
 
   const json::Value &value;
   std::string path;
-  std::string &error;
+  WhyNot &error;
 };
 
 template <typename T, size_t N>

@@ -8,6 +8,8 @@
 
 #include "Request.h"
 
+#include "basin/Support/WhyNot.h"
+
 using namespace basin;
 using emulator::Order;
 namespace json = llvm::json;
@@ -48,24 +50,27 @@ static bool readObject(const json::Value &value, json::Object &out) {
   return object;
 }
 
-/// Reads one member into `out`. Returns nothing if that succeeded, and otherwise what the
-/// value, or the key itself, would have to be.
-static llvm::StringRef readMember(llvm::StringRef key, const json::Value &value, Request &out) {
+static WhyNot expect(bool isRight, const char *what) {
+  return isRight ? WhyNot() : std::string("expected ") + what;
+}
+
+/// Reads one member into `out`. Returns why the value or the key is wrong, or nothing.
+static WhyNot readMember(llvm::StringRef key, const json::Value &value, Request &out) {
   if (key == "kernel")
-    return readText(value, out.kernel) ? "" : "a name";
+    return expect(readText(value, out.kernel), "a name");
   if (key == "arguments")
-    return readObject(value, out.arguments) ? "" : "an object";
+    return expect(readObject(value, out.arguments), "an object");
   if (key == "blocks")
-    return readOrder(value, out.blocks) ? "" : "forward, reverse or random";
+    return expect(readOrder(value, out.blocks), "forward, reverse or random");
   if (key == "threads")
-    return readOrder(value, out.threads) ? "" : "forward, reverse or random";
+    return expect(readOrder(value, out.threads), "forward, reverse or random");
   if (key == "seed")
-    return readCount(value, out.seed) ? "" : "a number of at least 0";
+    return expect(readCount(value, out.seed), "a number of at least 0");
   if (key == "max_findings")
-    return readCount(value, out.maxFindings) ? "" : "a number of at least 0";
+    return expect(readCount(value, out.maxFindings), "a number of at least 0");
   if (key == "alignment")
-    return readAlignment(value, out.leastAlignment) ? "" : "page or least";
-  return "kernel, arguments, blocks, threads, seed, max_findings or alignment as the key";
+    return expect(readAlignment(value, out.leastAlignment), "page or least");
+  return "expected kernel, arguments, blocks, threads, seed, max_findings or alignment as the key";
 }
 
 llvm::Expected<Request> Request::parse(llvm::StringRef line) {
@@ -77,8 +82,8 @@ llvm::Expected<Request> Request::parse(llvm::StringRef line) {
     return llvm::createStringError("expected an object in each line");
   Request out;
   for (const auto &[key, member] : *object)
-    if (llvm::StringRef expected = readMember(key, member, out); !expected.empty())
-      return llvm::createStringError("'" + llvm::StringRef(key) + "': expected " + expected);
+    if (WhyNot why = readMember(key, member, out))
+      return llvm::createStringError("'" + llvm::StringRef(key) + "': " + *why);
   if (out.kernel.empty())
     return llvm::createStringError("expected a member 'kernel'");
   return out;

@@ -14,6 +14,7 @@
 #ifndef BASIN_API_MODEL_H
 #define BASIN_API_MODEL_H
 
+#include "basin/Support/WhyNot.h"
 #include "basin/Target/ONNX/Export.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -22,7 +23,6 @@
 
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +46,7 @@ public:
 
   /// Returns nothing if the model is proven to compute what it did when it was loaded, or else the
   /// reason why it is not. See Analysis/ScaleProof.h.
-  llvm::Expected<std::optional<std::string>> findScaleMismatch();
+  llvm::Expected<WhyNot> findScaleMismatch();
 
   /// Returns what recognition found, as the JSON of inspectModule.
   llvm::Expected<std::string> inspectJSON();

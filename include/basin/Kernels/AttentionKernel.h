@@ -83,15 +83,15 @@ struct AttentionSchedule {
   int64_t rowsPerWarp() const { return queries / warps; }
   int64_t sharedBytes(const AttentionSpec &spec) const;
   ScheduleParts getParts();
-  /// Returns why the schedule cannot do `spec` on `chip`, or an empty text if it can.
-  std::string check(const AttentionSpec &spec, llvm::StringRef chip) const;
+  /// Returns why the schedule cannot do `spec` on `chip`, or nothing if it can.
+  WhyNot check(const AttentionSpec &spec, llvm::StringRef chip) const;
 };
 
 /// Chooses a schedule for `chip` ("sm_80"). `spec` must be one that `check` accepts.
 AttentionSchedule chooseAttentionSchedule(const AttentionSpec &spec, llvm::StringRef chip);
 
-/// Returns why no schedule can do `spec`, or an empty text if one can.
-std::string check(const AttentionSpec &spec);
+/// Returns why no schedule can do `spec`, or nothing if one can.
+WhyNot check(const AttentionSpec &spec);
 
 /// Returns the kernel's name, which no other spec has: "attention_128_bf16_causal_sinklogit".
 std::string getName(const AttentionSpec &spec);

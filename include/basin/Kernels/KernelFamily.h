@@ -15,6 +15,7 @@
 #define BASIN_KERNELS_KERNELFAMILY_H
 
 #include "basin/Kernels/ScheduleOverrides.h"
+#include "basin/Support/WhyNot.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
@@ -43,8 +44,8 @@ public:
   /// Returns the parts of the spec under their names on the command line, without those that
   /// have their default. Two specs are equal if and only if their parts are.
   virtual mlir::DictionaryAttr getParts() const = 0;
-  /// Returns why no schedule can do the spec, or an empty text if one can.
-  virtual std::string check() const = 0;
+  /// Returns why no schedule can do the spec, or nothing if one can.
+  virtual WhyNot check() const = 0;
   /// Returns the parts of the schedule for `target`, which include what the target sets.
   virtual std::vector<std::pair<std::string, int64_t>>
   getSchedule(const KernelTarget &target) const = 0;

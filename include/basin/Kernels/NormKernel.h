@@ -62,8 +62,8 @@ struct NormSchedule {
   }
   int64_t sharedBytes() const;
   ScheduleParts getParts();
-  /// Returns why the schedule cannot do `spec`, or an empty text if it can.
-  std::string check(const NormSpec &spec) const;
+  /// Returns why the schedule cannot do `spec`, or nothing if it can.
+  WhyNot check(const NormSpec &spec) const;
 };
 
 /// Chooses a schedule. It can do any dim from 1 to 65536.
@@ -96,8 +96,8 @@ struct GatedNormSchedule {
   int64_t sharedBytes(const NormSpec &spec) const;
   ScheduleParts getParts();
   /// Returns why the schedule cannot do `spec` with the shared memory that a block may have on
-  /// `chip`, or an empty text if it can.
-  std::string check(const NormSpec &spec, llvm::StringRef chip) const;
+  /// `chip`, or nothing if it can.
+  WhyNot check(const NormSpec &spec, llvm::StringRef chip) const;
 };
 
 GatedNormSchedule chooseGatedNormSchedule(const NormSpec &spec, llvm::StringRef chip);

@@ -62,8 +62,8 @@ static std::string inspect(Model &model) {
   return std::move(*text);
 }
 
-static std::optional<std::string> findScaleMismatch(Model &model) {
-  llvm::Expected<std::optional<std::string>> why = model.findScaleMismatch();
+static basin::WhyNot findScaleMismatch(Model &model) {
+  llvm::Expected<basin::WhyNot> why = model.findScaleMismatch();
   check(why.takeError());
   return std::move(*why);
 }

@@ -16,6 +16,7 @@
 #include <cmath>
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::kernels;
 
 namespace {
@@ -59,18 +60,18 @@ struct AttentionTraits {
     parts.flag("log_sum_exp", spec.logSumExp);
   }
 
-  static std::string complete(AttentionSpec &spec) {
+  static WhyNot complete(AttentionSpec &spec) {
     if (spec.maskType && spec.mask != AttentionSpec::Bias)
-      return "expected mask=bias beside mask_type";
+      return "expected the option mask=bias, which mask_type needs";
     if (spec.sinkType && !spec.sinkLogit)
-      return "expected sink_logit beside sink_type";
+      return "expected the option sink_logit, which sink_type needs";
     if (spec.gatePerHead && spec.gate == AttentionSpec::NoGate)
-      return "expected gate beside gate_per_head";
+      return "expected the option gate, which gate_per_head needs";
     if (spec.topLeft && !spec.causal && !spec.window)
-      return "expected causal or window beside top_left";
+      return "expected the option causal or window, which top_left needs";
     if (spec.mask == AttentionSpec::Bias && !spec.maskType)
       spec.maskType = spec.type;
-    return {};
+    return std::nullopt;
   }
 
   /// Makes those parts absent that the kernel's name leaves out, too.
@@ -85,7 +86,7 @@ struct AttentionTraits {
       spec.sinkType = Type();
   }
 
-  static std::string check(const AttentionSpec &spec) { return basin::kernels::check(spec); }
+  static WhyNot check(const AttentionSpec &spec) { return basin::kernels::check(spec); }
   static Schedule choose(const AttentionSpec &spec, StringRef chip) {
     return chooseAttentionSchedule(spec, chip);
   }
@@ -97,7 +98,7 @@ struct AttentionTraits {
       out.push_back(part.name);
     return out;
   }
-  static std::string check(const AttentionSpec &spec, const Schedule &schedule, StringRef chip) {
+  static WhyNot check(const AttentionSpec &spec, const Schedule &schedule, StringRef chip) {
     return schedule.check(spec, chip);
   }
   static gpu::GPUFuncOp build(gpu::GPUModuleOp module, const AttentionSpec &spec,

@@ -294,7 +294,7 @@ gpu::GPUFuncOp basin::kernels::buildAttentionKernel(gpu::GPUModuleOp module,
                                                     const AttentionSpec &spec,
                                                     const AttentionSchedule &schedule,
                                                     StringRef name) {
-  assert(check(spec).empty() && "a spec that no schedule can do");
+  assert(!check(spec) && "a spec that no schedule can do");
   std::string own = name.empty() ? getName(spec) : name.str();
   return AttentionBody(module, spec, schedule, own).build();
 }

@@ -17,6 +17,7 @@
 #include <cmath>
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::kernels;
 
 static constexpr int64_t kElementBytes = 2, kMaxDim = 256, kDimStep = 8;
@@ -27,7 +28,7 @@ Type AttentionSpec::getSinkType() const {
   return sinkType ? sinkType : Float32Type::get(type.getContext());
 }
 
-std::string basin::kernels::check(const AttentionSpec &spec) {
+WhyNot basin::kernels::check(const AttentionSpec &spec) {
   if (!spec.type || !(spec.type.isBF16() || spec.type.isF16()))
     return "expected bf16 or f16 as the type";
   for (int64_t dim : {spec.headDim, spec.getValueDim()})
@@ -47,7 +48,7 @@ std::string basin::kernels::check(const AttentionSpec &spec) {
     return llvm::formatv("expected a negative mask_fill, but got {0}", spec.maskFill);
   if (spec.sinkLogit && !spec.getSinkType().isF32() && spec.getSinkType() != spec.type)
     return "expected sink logits of f32 or of the query's type";
-  return {};
+  return std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//
@@ -120,7 +121,7 @@ ScheduleParts AttentionSchedule::getParts() {
           {"attention.wants_registers", &wantsRegisters}};
 }
 
-std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
+WhyNot AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) const {
   // The rows that one thread copies must be multiples of 8 apart, the period of the swizzle.
   // That needs an even number of warps.
   if (warps < 2 || warps > 8 || warps % 2 != 0)
@@ -134,7 +135,7 @@ std::string AttentionSchedule::check(const AttentionSpec &spec, StringRef chip) 
   if (sharedBytes(spec) > getSharedMemoryLimit(chip))
     return llvm::formatv("expected at most {0} bytes of shared memory, but got {1}",
                          getSharedMemoryLimit(chip), sharedBytes(spec));
-  return {};
+  return std::nullopt;
 }
 
 /// A row of the tables below. `dim` is the largest head dim or value dim that it is for.

@@ -34,8 +34,8 @@ inline constexpr const KernelFamily &(*kFamilies[])() = {getNormFamily, getDyTFa
 ///   kName, kSummary                    of the family
 ///   getName(spec)                      the kernel's name
 ///   list(parts, spec)                  lists the parts of a spec, see SpecParts
-///   complete(spec)                     fills in what a text left out; returns which of its
-///                                      options do not belong together, if any
+///   complete(spec)                     fills in what a text left out; returns why its options
+///                                      do not belong together, or nothing if they do
 ///   simplify(parts, spec)              makes parts absent that have their default
 ///   check(spec)                        returns why no schedule can do the spec, or nothing
 ///   choose(spec, chip)                 returns the schedule
@@ -65,8 +65,8 @@ public:
     Traits::list(parts, spec);
     if (llvm::Error error = parts.parse(text, getName(), context))
       return error;
-    if (std::string why = Traits::complete(spec); !why.empty())
-      return llvm::createStringError(why);
+    if (WhyNot why = Traits::complete(spec))
+      return llvm::createStringError(*why);
     return wrap(spec);
   }
 
@@ -81,7 +81,7 @@ private:
 
     const KernelFamily &getFamily() const override { return family; }
     std::string getName() const override { return Traits::getName(spec); }
-    std::string check() const override { return Traits::check(spec); }
+    WhyNot check() const override { return Traits::check(spec); }
 
     mlir::DictionaryAttr getParts() const override {
       Spec simple = spec;
@@ -102,13 +102,11 @@ private:
 
     llvm::Expected<mlir::gpu::GPUFuncOp> build(mlir::gpu::GPUModuleOp module,
                                                const KernelTarget &target) const override {
-      std::string why = check();
-      if (!why.empty())
-        return llvm::createStringError(why);
+      if (WhyNot why = check())
+        return llvm::createStringError(*why);
       Schedule schedule = choose(target);
-      why = Traits::check(spec, schedule, target.chip);
-      if (!why.empty())
-        return llvm::createStringError(why);
+      if (WhyNot why = Traits::check(spec, schedule, target.chip))
+        return llvm::createStringError(*why);
       mlir::gpu::GPUFuncOp kernel = Traits::build(module, spec, schedule);
       ContractAttr::of(kernel).withSpec(family.getName(), getParts()).setOn(kernel);
       return kernel;

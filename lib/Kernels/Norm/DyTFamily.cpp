@@ -14,6 +14,7 @@
 #include "basin/Kernels/DyTKernel.h"
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::kernels;
 
 namespace {
@@ -35,10 +36,10 @@ struct DyTTraits {
     parts.flag("bias", spec.bias);
   }
 
-  static std::string complete(DyTSpec &spec) {
+  static WhyNot complete(DyTSpec &spec) {
     spec.resultType = spec.resultType ? spec.resultType : spec.type;
     spec.parameterType = spec.parameterType ? spec.parameterType : spec.type;
-    return {};
+    return std::nullopt;
   }
 
   static void simplify(SpecParts &, DyTSpec &spec) {
@@ -46,11 +47,11 @@ struct DyTTraits {
     spec.parameterType = spec.parameterType == spec.type ? Type() : spec.parameterType;
   }
 
-  static std::string check(const DyTSpec &) { return {}; }
+  static WhyNot check(const DyTSpec &) { return std::nullopt; }
   static Schedule choose(const DyTSpec &, StringRef) { return {}; }
   static ScheduleParts getParts(Schedule &) { return {}; }
   static std::vector<StringRef> getScheduleParts() { return {}; }
-  static std::string check(const DyTSpec &, const Schedule &, StringRef) { return {}; }
+  static WhyNot check(const DyTSpec &, const Schedule &, StringRef) { return std::nullopt; }
   static gpu::GPUFuncOp build(gpu::GPUModuleOp module, const DyTSpec &spec, const Schedule &) {
     return buildDyTKernel(module, spec);
   }

@@ -15,6 +15,7 @@
 #include "basin/Kernels/NormKernel.h"
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::kernels;
 
 namespace {
@@ -54,16 +55,16 @@ struct NormTraits {
     parts.keepZero();
   }
 
-  static std::string complete(NormSpec &spec) {
+  static WhyNot complete(NormSpec &spec) {
     if ((spec.sum || spec.residualBias) && !spec.residual)
-      return "expected residual beside sum and residual_bias";
+      return "expected the option residual, which sum and residual_bias need";
     if (spec.bias && !spec.layer)
-      return "expected layer beside bias";
+      return "expected the option layer, which bias needs";
     if (spec.tensorwise && spec.gateRank == 0)
-      return "expected gate beside tensorwise";
+      return "expected the option gate, which tensorwise needs";
     spec.resultType = spec.resultType ? spec.resultType : spec.type;
     spec.parameterType = spec.parameterType ? spec.parameterType : spec.type;
-    return {};
+    return std::nullopt;
   }
 
   static void simplify(SpecParts &parts, NormSpec &spec) {
@@ -74,7 +75,7 @@ struct NormTraits {
       parts.drop("activation");
   }
 
-  static std::string check(const NormSpec &) { return {}; }
+  static WhyNot check(const NormSpec &) { return std::nullopt; }
 
   static Schedule choose(const NormSpec &spec, StringRef chip) {
     if (spec.gateRank == 0)
@@ -94,7 +95,7 @@ struct NormTraits {
     return out;
   }
 
-  static std::string check(const NormSpec &spec, const Schedule &schedule, StringRef chip) {
+  static WhyNot check(const NormSpec &spec, const Schedule &schedule, StringRef chip) {
     if (auto *plain = std::get_if<NormSchedule>(&schedule))
       return plain->check(spec);
     return std::get<GatedNormSchedule>(schedule).check(spec, chip);

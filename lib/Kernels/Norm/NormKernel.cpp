@@ -252,7 +252,7 @@ gpu::GPUFuncOp NormKernel::build() {
 
 gpu::GPUFuncOp basin::kernels::buildNormKernel(gpu::GPUModuleOp module, const NormSpec &spec,
                                                const NormSchedule &schedule, StringRef name) {
-  assert(schedule.check(spec).empty() && "a schedule that cannot do it");
+  assert(!schedule.check(spec) && "a schedule that cannot do it");
   std::string own = name.empty() ? getName(spec) : name.str();
   return NormKernel(module, spec, schedule, own).build();
 }

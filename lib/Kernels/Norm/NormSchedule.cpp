@@ -17,6 +17,7 @@
 #include "basin/Kernels/NormKernel.h"
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::kernels;
 
 static constexpr int64_t kMaxElements = 64, kMinBlock = 128, kMaxThreads = 1024;
@@ -35,7 +36,7 @@ ScheduleParts NormSchedule::getParts() {
           {"norm.vector", &vector}};
 }
 
-std::string NormSchedule::check(const NormSpec &spec) const {
+WhyNot NormSchedule::check(const NormSpec &spec) const {
   if (threadsPerRow < 32 || threadsPerRow > kMaxThreads || (threadsPerRow & (threadsPerRow - 1)))
     return "expected a power of two from 32 to 1024 as threads a row, but got " +
            std::to_string(threadsPerRow);
@@ -48,7 +49,7 @@ std::string NormSchedule::check(const NormSpec &spec) const {
     if (vector * bytesOf(type) > 2 * kAccessBytes)
       return "expected accesses of at most 32 bytes, but got " +
              std::to_string(vector * bytesOf(type));
-  return {};
+  return std::nullopt;
 }
 
 NormSchedule basin::kernels::chooseNormSchedule(const NormSpec &spec) {
@@ -109,35 +110,36 @@ ScheduleParts GatedNormSchedule::getParts() {
   return {{"gate.warps", &warps}, {"gate.slots", &slots}, {"gate.ahead", &ahead}};
 }
 
-std::string GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const {
+WhyNot GatedNormSchedule::check(const NormSpec &spec, StringRef chip) const {
   if (spec.gateRank < 8 || spec.gateRank > 64 || spec.gateRank % 8 != 0)
     return "expected a gate's rank to be a multiple of 8 up to 64, but got " +
            std::to_string(spec.gateRank);
   if (warps < 1 || warps > 32)
     return "expected 1 to 32 warps, but got " + std::to_string(warps);
   if (slots == 0)
-    return ahead == 0 ? "" : "expected slots for what comes ahead";
+    return ahead == 0 ? WhyNot()
+                      : "expected 0 groups ahead, because there are no slots, but got " +
+                            std::to_string(ahead);
   int64_t groups = steps(spec.dim), limit = getSharedMemoryLimit(chip);
   if (spec.dim % (warps * kGroup) != 0)
-    return "expected no slots for rows of " + std::to_string(spec.dim) +
-           " elements, which are not whole groups of 32 for each of " + std::to_string(warps) +
-           " warps";
+    return "expected a dim that is a multiple of " + std::to_string(warps * kGroup) +
+           " for slots of " + std::to_string(warps) + " warps, but got " + std::to_string(spec.dim);
   if (groups > kMaxUnrolled)
     return "expected at most " + std::to_string(kMaxUnrolled) +
            " groups of columns a warp to have slots, but got " + std::to_string(groups);
   if (slots < groups || slots > 2 * groups)
-    return "expected slots for " + std::to_string(groups) + " groups of columns or up to twice " +
-           "as many, but got " + std::to_string(slots);
+    return "expected " + std::to_string(groups) + " to " + std::to_string(2 * groups) +
+           " slots a warp, but got " + std::to_string(slots);
   if (spec.tensorwise || spec.type.isF32() || spec.gateRank % 16 != 0)
-    return "expected no slots but for an elementwise gate of 16-bit weights and a rank that is a "
+    return "expected slots only for an elementwise gate of 16-bit weights whose rank is a "
            "multiple of 16";
   if (!llvm::is_contained(kAhead, ahead) || groups % ahead != 0)
-    return "expected 2 or 4 groups to come ahead, a divisor of " + std::to_string(groups) +
-           ", but got " + std::to_string(ahead);
+    return "expected 2 or 4 groups ahead, and a divisor of the " + std::to_string(groups) +
+           " groups of a warp, but got " + std::to_string(ahead);
   if (sharedBytes(spec) > limit)
     return "expected at most " + std::to_string(limit) + " bytes of shared memory, but got " +
            std::to_string(sharedBytes(spec));
-  return {};
+  return std::nullopt;
 }
 
 GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec, StringRef chip) {
@@ -147,7 +149,7 @@ GatedNormSchedule basin::kernels::chooseGatedNormSchedule(const NormSpec &spec, 
       GatedNormSchedule out{warps, 0, ahead};
       out.slots = out.steps(spec.dim);
       bool isShort = out.slots <= (warps == kMaxWarps ? kMaxUnrolled : kSlotGroups);
-      if (isShort && out.check(spec, chip).empty())
+      if (isShort && !out.check(spec, chip))
         return out;
     }
   GatedNormSchedule out;

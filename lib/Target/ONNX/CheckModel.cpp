@@ -18,6 +18,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
 
+using namespace basin;
 using namespace basin::onnx;
 using llvm::StringRef;
 
@@ -41,8 +42,7 @@ StringRef basin::onnx::canonicalDomain(const wire::Text &domain) {
 // Opset imports
 //===----------------------------------------------------------------------===//
 
-static std::optional<Refusal> checkOpsets(const std::vector<wire::Opset> &opsets,
-                                          const std::string &where) {
+static WhyNot checkOpsets(const std::vector<wire::Opset> &opsets, const std::string &where) {
   llvm::StringMap<int64_t> seen;
   for (const wire::Opset &opset : opsets) {
     StringRef domain = canonicalDomain(opset.domain);
@@ -50,13 +50,13 @@ static std::optional<Refusal> checkOpsets(const std::vector<wire::Opset> &opsets
     // Some exporters import '' and 'ai.onnx', which are the same domain.
     auto [known, isNew] = seen.try_emplace(domain, version);
     if (!isNew && known->second != version)
-      return Refusal{where, "the opset of domain " + quoteName(domain) +
-                                " is imported twice, as version " + std::to_string(known->second) +
-                                " and " + std::to_string(version)};
+      return where + ": the opset of domain " + quoteName(domain) +
+             " is imported twice, as version " + std::to_string(known->second) + " and " +
+             std::to_string(version);
     // Runtimes keep the version in 32 bits.
     if (version < 0 || version > INT32_MAX)
-      return Refusal{where, "expected an opset version from 0 to 2147483647 for domain " +
-                                quoteName(domain) + ", but got " + std::to_string(version)};
+      return where + ": expected an opset version from 0 to 2147483647 for domain " +
+             quoteName(domain) + ", but got " + std::to_string(version);
   }
   return std::nullopt;
 }
@@ -70,7 +70,7 @@ class FunctionChecker {
 public:
   explicit FunctionChecker(const wire::Model &model) : model(model) {}
 
-  std::optional<Refusal> check();
+  WhyNot check();
 
 private:
   static std::string key(const wire::Text &domain, const wire::Text &name,
@@ -82,11 +82,10 @@ private:
     return out;
   }
 
-  std::optional<Refusal> collectFunctions();
-  std::optional<Refusal> collectCalls(const std::vector<wire::Node> &nodes,
-                                      llvm::SetVector<unsigned> &called);
-  std::optional<Refusal> checkCall(const wire::Node &n, const wire::Function &f);
-  std::optional<Refusal> checkRecursion();
+  WhyNot collectFunctions();
+  WhyNot collectCalls(const std::vector<wire::Node> &nodes, llvm::SetVector<unsigned> &called);
+  WhyNot checkCall(const wire::Node &n, const wire::Function &f);
+  WhyNot checkRecursion();
 
   const wire::Model &model;
   llvm::StringMap<unsigned> index;
@@ -95,51 +94,51 @@ private:
 };
 } // namespace
 
-std::optional<Refusal> FunctionChecker::collectFunctions() {
+WhyNot FunctionChecker::collectFunctions() {
   for (const wire::Function &f : model.functions) {
     auto number = static_cast<unsigned>(index.size());
     if (!index.try_emplace(key(f.domain, f.name, f.overload), number).second)
-      return Refusal{describe(f), "is defined twice"};
-    if (auto refusal = checkOpsets(f.opsets, describe(f)))
-      return refusal;
+      return describe(f) + ": is defined twice";
+    if (WhyNot why = checkOpsets(f.opsets, describe(f)))
+      return why;
   }
   return std::nullopt;
 }
 
-std::optional<Refusal> FunctionChecker::checkCall(const wire::Node &n, const wire::Function &f) {
-  auto atMost = [&](size_t most, size_t got, const char *what) -> std::optional<Refusal> {
+WhyNot FunctionChecker::checkCall(const wire::Node &n, const wire::Function &f) {
+  auto atMost = [&](size_t most, size_t got, const char *what) -> WhyNot {
     if (got <= most)
       return std::nullopt;
-    return Refusal{describe(n), "expected at most " + std::to_string(most) + " " + what +
-                                    " as of " + describe(f) + ", but got " + std::to_string(got)};
+    return describe(n) + ": expected at most " + std::to_string(most) + " " + what + " as of " +
+           describe(f) + ", but got " + std::to_string(got);
   };
-  if (auto refusal = atMost(f.inputs.size(), n.inputs.size(), "inputs"))
-    return refusal;
+  if (WhyNot why = atMost(f.inputs.size(), n.inputs.size(), "inputs"))
+    return why;
   return atMost(f.outputs.size(), n.outputs.size(), "outputs");
 }
 
 // The recursion is as deep as subgraphs nest, which the decoder bounds.
-std::optional<Refusal> FunctionChecker::collectCalls(const std::vector<wire::Node> &nodes,
-                                                     llvm::SetVector<unsigned> &called) {
+WhyNot FunctionChecker::collectCalls(const std::vector<wire::Node> &nodes,
+                                     llvm::SetVector<unsigned> &called) {
   for (const wire::Node &n : nodes) {
     if (auto it = index.find(key(n.domain, n.opType, n.overload)); it != index.end()) {
       called.insert(it->second);
-      if (auto refusal = checkCall(n, model.functions[it->second]))
-        return refusal;
+      if (WhyNot why = checkCall(n, model.functions[it->second]))
+        return why;
     }
     for (const wire::Attribute &a : n.attributes) {
       if (a.g)
-        if (auto refusal = collectCalls(a.g->nodes, called))
-          return refusal;
+        if (WhyNot why = collectCalls(a.g->nodes, called))
+          return why;
       for (const wire::Graph &g : a.graphs)
-        if (auto refusal = collectCalls(g.nodes, called))
-          return refusal;
+        if (WhyNot why = collectCalls(g.nodes, called))
+          return why;
     }
   }
   return std::nullopt;
 }
 
-std::optional<Refusal> FunctionChecker::checkRecursion() {
+WhyNot FunctionChecker::checkRecursion() {
   enum State : uint8_t { New, Open, Done };
   std::vector<State> states(calls.size(), New);
   for (unsigned root = 0; root < calls.size(); ++root) {
@@ -156,10 +155,8 @@ std::optional<Refusal> FunctionChecker::checkRecursion() {
       }
       unsigned callee = calls[function][next++];
       if (states[callee] == Open)
-        return Refusal{describe(model.functions[callee]),
-                       callee == function
-                           ? "calls itself"
-                           : "calls itself by way of " + describe(model.functions[function])};
+        return describe(model.functions[callee]) + ": calls itself" +
+               (callee == function ? "" : " by way of " + describe(model.functions[function]));
       if (states[callee] == New) {
         states[callee] = Open;
         stack.emplace_back(callee, 0);
@@ -169,23 +166,23 @@ std::optional<Refusal> FunctionChecker::checkRecursion() {
   return std::nullopt;
 }
 
-std::optional<Refusal> FunctionChecker::check() {
-  if (auto refusal = collectFunctions())
-    return refusal;
+WhyNot FunctionChecker::check() {
+  if (WhyNot why = collectFunctions())
+    return why;
   for (const wire::Function &f : model.functions)
-    if (auto refusal = collectCalls(f.nodes, calls.emplace_back()))
-      return refusal;
+    if (WhyNot why = collectCalls(f.nodes, calls.emplace_back()))
+      return why;
   llvm::SetVector<unsigned> called;
-  if (auto refusal = collectCalls(model.graph->nodes, called))
-    return refusal;
+  if (WhyNot why = collectCalls(model.graph->nodes, called))
+    return why;
   return checkRecursion();
 }
 
-std::optional<Refusal> basin::onnx::checkModel(const wire::Model &model) {
-  if (auto refusal = checkOpsets(model.opsets, "model"))
-    return refusal;
+WhyNot basin::onnx::checkModel(const wire::Model &model) {
+  if (WhyNot why = checkOpsets(model.opsets, "model"))
+    return why;
   // Before IR version 3 there was only one opset.
   if (model.opsets.empty() && model.irVersion.value_or(0) >= 3)
-    return Refusal{"model", "imports no opset"};
+    return "model: imports no opset";
   return FunctionChecker(model).check();
 }

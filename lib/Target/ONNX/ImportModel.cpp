@@ -20,6 +20,7 @@
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::onnx;
 
 Importer::Importer(MLIRContext *ctx, const wire::Model &model,
@@ -151,8 +152,8 @@ OwningOpRef<ModuleOp> Importer::import() {
     error("model") << "has no graph";
     return {};
   }
-  if (std::optional<Refusal> refusal = checkModel(model)) {
-    error(refusal->where) << refusal->why;
+  if (WhyNot why = checkModel(model)) {
+    emitError(loc) << *why;
     return {};
   }
   for (const wire::Function &f : model.functions)

@@ -19,6 +19,7 @@
 #include <cstring>
 
 using namespace mlir;
+using namespace basin;
 using namespace basin::onnx;
 
 /// Returns the type of elements, which may have tensor information around them.
@@ -27,10 +28,10 @@ static ShapedType typeOf(Attribute elements) {
   return typed ? dyn_cast<ShapedType>(typed.getType()) : ShapedType();
 }
 
-/// Returns the first index, as text, that is outside of `dims` or not greater than the one before
-/// it. The text is empty if there is none.
-static std::string findBadIndex(ArrayRef<char> bytes, ArrayRef<int64_t> dims, int64_t elements,
-                                bool isLinear) {
+/// Returns why the indices are wrong, or nothing if each is inside `dims` and greater than the one
+/// before it.
+static WhyNot checkIndices(ArrayRef<char> bytes, ArrayRef<int64_t> dims, int64_t elements,
+                           bool isLinear) {
   int64_t previous = -1;
   size_t each = isLinear ? 1 : dims.size();
   for (size_t at = 0; at + 8 * each <= bytes.size(); at += 8 * each) {
@@ -49,7 +50,7 @@ static std::string findBadIndex(ArrayRef<char> bytes, ArrayRef<int64_t> dims, in
       return "index [" + text + "] does not follow the one before it";
     previous = linear;
   }
-  return {};
+  return std::nullopt;
 }
 
 LogicalResult Importer::sparseIndices(Attribute indices, ArrayRef<int64_t> dims, int64_t count,
@@ -66,8 +67,8 @@ LogicalResult Importer::sparseIndices(Attribute indices, ArrayRef<int64_t> dims,
   FailureOr<TensorBytes> bytes = getTensorBytes(indices, module);
   if (failed(bytes))
     return failure();
-  if (std::string bad = findBadIndex(bytes->bytes, dims, elements, isLinear); !bad.empty())
-    return error(what) << bad;
+  if (WhyNot why = checkIndices(bytes->bytes, dims, elements, isLinear))
+    return error(what) << *why;
   return success();
 }
 

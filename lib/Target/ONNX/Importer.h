@@ -17,6 +17,7 @@
 
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
+#include "basin/Support/WhyNot.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -46,14 +47,10 @@ std::string describe(const wire::Function &f);
 /// Returns a domain in one form: the default domain can be written in two.
 llvm::StringRef canonicalDomain(const wire::Text &domain);
 
-struct Refusal {
-  std::string where, why;
-};
-
-/// Returns what can be refused before any IR is made, if anything: wrong opset imports, and
-/// functions that are defined twice, call themselves, or are called with too many inputs or
-/// outputs.
-std::optional<Refusal> checkModel(const wire::Model &model);
+/// Returns why the model is refused before any IR is made, and where in it, or nothing if it is
+/// not. The reasons are wrong opset imports, and functions that are defined twice, call
+/// themselves, or are called with too many inputs or outputs.
+WhyNot checkModel(const wire::Model &model);
 
 /// Returns an order in which each node comes after those whose results it needs, or nothing if
 /// the nodes already are in such an order. `scope` has the inputs and initializers.

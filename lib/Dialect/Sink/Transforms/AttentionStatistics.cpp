@@ -136,22 +136,18 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t lea
   return out;
 }
 
-std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &learned) {
+WhyNot StatisticsBuilder::attention(const Tap &tap, Statistics &out, int64_t &learned) {
   auto op = cast<sink::AttentionOp>(tap.op);
   AttentionParts operands;
-  if (WhyNot why = unpackAttention(op, n, /*usePresent=*/true, operands)) {
-    reason = *why;
-    return std::nullopt;
-  }
+  if (WhyNot why = unpackAttention(op, n, /*usePresent=*/true, operands))
+    return why;
   for (Value *value : {&operands.query, &operands.key, &operands.value, &operands.pastKey,
                        &operands.pastValue, &operands.mask})
     if (*value && isa_and_nonnull<FloatType>(getTensorInfo(*value).element))
       *value = widen(n, *value);
   FailureOr<AttentionScores> scores = buildAttentionScores(op, operands, n, f32);
-  if (failed(scores)) {
-    reason = "its scores have no decomposition";
-    return std::nullopt;
-  }
+  if (failed(scores))
+    return "its scores have no decomposition";
   // If the number of rows is not known they count as one, because what matters is that there are
   // some.
   learned = operands.sinkLogit ? 1 : 0;
@@ -164,5 +160,6 @@ std::optional<Statistics> StatisticsBuilder::attention(const Tap &tap, int64_t &
   bool areTokens = batched && tokens.are(query[0], query[2]);
   TensorInfo key = getTensorInfo(scores->key);
   ofTokens = tokens.alone || (key.hasRank() && key.rank() == 4 && tokens.are(key[0], key[2]));
-  return AttentionMeter(n, *scores, areTokens ? tokens.mask : Value()).measure(options, learned);
+  out = AttentionMeter(n, *scores, areTokens ? tokens.mask : Value()).measure(options, learned);
+  return std::nullopt;
 }

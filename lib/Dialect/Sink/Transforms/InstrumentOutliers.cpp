@@ -261,32 +261,32 @@ Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, String
     NodeBuilder n(b, tap.op ? tap.op->getLoc() : tap.value.getLoc(), prefix);
     sink::StatisticsBuilder builder(n, tokens, statisticsOptions);
     int64_t learned = 0;
-    std::optional<sink::Statistics> statistics;
+    sink::Statistics statistics;
+    WhyNot why;
     switch (tap.kind) {
     case Tap::Residual:
-      statistics = builder.residual(tap);
+      why = builder.residual(tap, statistics);
       break;
     case Tap::Projection:
-      statistics = builder.projection(tap);
+      why = builder.projection(tap, statistics);
       break;
     case Tap::Norm:
-      statistics = builder.norm(tap);
+      why = builder.norm(tap, statistics);
       break;
     case Tap::Attention:
-      statistics = builder.attention(tap, learned);
+      why = builder.attention(tap, statistics, learned);
       break;
     }
-    if (!statistics) {
-      StringRef why = builder.getReason();
+    if (why) {
       emitRemark(tap.value.getLoc(), toString(tap.kind))
-          << " '" << nameOf(tap.value) << "': not measured: " << why;
+          << " '" << nameOf(tap.value) << "': not measured: " << *why;
       unmeasured.push_back(
-          json::Object{{"kind", toString(tap.kind)}, {"name", nameOf(tap.value)}, {"why", why}});
+          json::Object{{"kind", toString(tap.kind)}, {"name", nameOf(tap.value)}, {"why", *why}});
       continue;
     }
     ++numTaps;
-    descriptions.push_back(describe(tap, id, branch, builder, learned, *statistics));
-    for (const TapStatistic &one : *statistics) {
+    descriptions.push_back(describe(tap, id, branch, builder, learned, statistics));
+    for (const TapStatistic &one : statistics) {
       SmallVector<int64_t> shape(one.rank, ShapedType::kDynamic);
       out.push_back({llvm::formatv("{0}.{1}", prefix, one.name), one.value,
                      RankedTensorType::get(shape, one.element)});

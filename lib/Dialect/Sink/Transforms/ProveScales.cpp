@@ -38,7 +38,7 @@ void ProveScalesPass::runOnOperation() {
     getOperation().emitError("expected a module in the file '") << original << "'";
     return signalPassFailure();
   }
-  std::optional<std::string> why = findScaleMismatch(*before, getOperation());
+  WhyNot why = findScaleMismatch(*before, getOperation());
   if (!why)
     return;
   getOperation().emitError("not proven to compute what '") << original << "' does: " << *why;

@@ -32,6 +32,8 @@ using namespace basin::sink;
 /// Edges are shifted by this much in log2.
 static constexpr double kEdgeShift = 1e-5;
 
+static constexpr const char *kUnknownType = "its rank or type is not known";
+
 //===----------------------------------------------------------------------===//
 // The tensor
 //===----------------------------------------------------------------------===//
@@ -57,10 +59,10 @@ bool Tokens::are(const Dim &batch, const Dim &sequence) const {
   return batch.provablyEquals(dims[0]) && sequence.provablyEquals(dims[1]);
 }
 
-bool StatisticsBuilder::view(Value value) {
+WhyNot StatisticsBuilder::view(Value value) {
   TensorInfo info = getTensorInfo(value);
   if (!info.hasRank() || info.rank() < 2 || !isa_and_nonnull<FloatType>(info.element))
-    return false;
+    return kUnknownType;
   batched = info.rank() == 3 && tokens.canBe(info[0], info[1]);
   x = widen(n, value);
   if (info.rank() == 2)
@@ -70,7 +72,7 @@ bool StatisticsBuilder::view(Value value) {
   // Rows that have no axes of batch and sequence are tokens if they can be nothing else.
   ofTokens = batched ? tokens.are(info[0], info[1]) : tokens.alone;
   keep = batched && ofTokens && tokens.mask ? n.unsqueeze(tokens.mask, {2}) : Value();
-  return true;
+  return std::nullopt;
 }
 
 /// Replaces `y` by zeros at padding.
@@ -155,12 +157,11 @@ Value StatisticsBuilder::histogram(Value a) {
 // Taps
 //===----------------------------------------------------------------------===//
 
-std::optional<Statistics> StatisticsBuilder::residual(const Tap &tap) {
-  if (!view(tap.op ? normInput(cast<NormInterface>(tap.op)) : tap.value))
-    return std::nullopt;
+WhyNot StatisticsBuilder::residual(const Tap &tap, Statistics &out) {
+  if (WhyNot why = view(tap.op ? normInput(cast<NormInterface>(tap.op)) : tap.value))
+    return why;
   Type i64 = n.getBuilder().getI64Type();
   Value a = magnitude(), square = n.node<MulOp>({a, a});
-  Statistics out;
   out.push_back({"max_abs", n.reduceMax(a, {1}, false), f32, 2});
   out.push_back({"max_position",
                  n.node<ArgMaxOp>({a}, {n.attr("axis", 1), n.attr("keepdims", int64_t(0))}), i64,
@@ -171,10 +172,10 @@ std::optional<Statistics> StatisticsBuilder::residual(const Tap &tap) {
   out.push_back({"token_sum_square", n.reduceSum(square, {2}, false), f32, 2});
   out.push_back({"histogram", histogram(a), i64, 2});
   out.push_back({"moments", moments(), f32, 2});
-  return out;
+  return std::nullopt;
 }
 
-std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
+WhyNot StatisticsBuilder::projection(const Tap &tap, Statistics &out) {
   Value value = tap.value;
   if (tap.scale) {
     SmallVector<Value> operands{value, n.reshape(tap.scale, ArrayRef<int64_t>())};
@@ -185,16 +186,15 @@ std::optional<Statistics> StatisticsBuilder::projection(const Tap &tap) {
   // The channels are on several axes if the value has heads.
   TensorInfo info = getTensorInfo(value);
   bool isApart = info.hasRank() && info.rank() > 3;
-  if (!view(isApart ? n.reshape(widen(n, value), {0, 0, -1}) : value))
-    return std::nullopt;
+  if (WhyNot why = view(isApart ? n.reshape(widen(n, value), {0, 0, -1}) : value))
+    return why;
   Value a = magnitude();
   Value large = n.cast(greaterOrEqual(n, a, n.scalar(options.outlier, f32)), f32);
-  Statistics out;
   out.push_back({"max_abs", n.reduceMax(a, {1}, false), f32, 2});
   out.push_back({"outliers", n.reduceSum(large, {1}, false), f32, 2});
   out.push_back({"token_max", n.reduceMax(a, {2}, false), f32, 2});
   out.push_back({"moments", moments(), f32, 2});
-  return out;
+  return std::nullopt;
 }
 
 /// Returns the value that the norm takes: with its residual and bias, but before the pre-affine
@@ -238,24 +238,27 @@ void StatisticsBuilder::addBound(NormInterface norm, Value u, Statistics &out) {
   out.push_back({"bound", n.squeeze(atTokens(bound), {2}), f32, 2});
 }
 
-std::optional<Statistics> StatisticsBuilder::norm(const Tap &tap) {
+WhyNot StatisticsBuilder::norm(const Tap &tap, Statistics &out) {
   auto norm = cast<NormInterface>(tap.op);
-  if (!getTensorInfo(norm.getX()).hasRank() || !view(normInput(norm)))
-    return std::nullopt;
+  if (!getTensorInfo(norm.getX()).hasRank())
+    return kUnknownType;
+  if (WhyNot why = view(normInput(norm)))
+    return why;
   Value u = x;
   if (Value pre = norm.getPreAffine())
     u = n.node<MulOp>({u, widen(n, pre)});
   if (norm.isCentring())
     u = n.node<SubOp>({u, n.reduceMean(u, {2})});
-  Statistics out;
   addBound(norm, u, out);
   bool wasBatched = batched;
-  if (!view(tap.value) || batched != wasBatched)
-    return std::nullopt;
+  if (WhyNot why = view(tap.value))
+    return why;
+  if (batched != wasBatched)
+    return "expected its input and its result to have the same axes of batch and tokens";
   Value y = x;
   if (Value bias = norm.getBias())
     y = n.node<SubOp>({y, widen(n, bias)});
   Value rms = n.node<SqrtOp>({n.reduceMean(n.node<MulOp>({y, y}), {2})});
   out.push_back({"output_rms", n.squeeze(atTokens(rms), {2}), f32, 2});
-  return out;
+  return std::nullopt;
 }

@@ -18,6 +18,7 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Support/WhyNot.h"
 
 namespace basin::sink {
 
@@ -77,19 +78,16 @@ public:
   /// Returns whether these axes, in an attention those of the keys, were the tokens'.
   bool isOfTokens() const { return ofTokens; }
 
-  /// Returns why the last tap gave no statistics.
-  llvm::StringRef getReason() const { return reason; }
-
-  /// Each of these measures a tap. It returns nothing if the tap cannot be measured, and
-  /// `getReason` says why.
-  std::optional<Statistics> residual(const Tap &tap);
-  std::optional<Statistics> projection(const Tap &tap);
-  std::optional<Statistics> norm(const Tap &tap);
+  /// Each of these measures a tap. It returns why the tap cannot be measured, or nothing if `out`
+  /// has its statistics.
+  WhyNot residual(const Tap &tap, Statistics &out);
+  WhyNot projection(const Tap &tap, Statistics &out);
+  WhyNot norm(const Tap &tap, Statistics &out);
   /// `learned` is set to the number of learned columns.
-  std::optional<Statistics> attention(const Tap &tap, int64_t &learned);
+  WhyNot attention(const Tap &tap, Statistics &out, int64_t &learned);
 
 private:
-  bool view(mlir::Value value);
+  WhyNot view(mlir::Value value);
   mlir::Value magnitude();
   mlir::Value atTokens(mlir::Value x);
   mlir::Value countTokens();
@@ -110,7 +108,6 @@ private:
   // [B, T, 1], which is null if all count.
   mlir::Value x, keep;
   bool batched = false, ofTokens = false;
-  std::string reason = "its rank or type is not known";
 };
 
 } // namespace basin::sink
