@@ -172,7 +172,7 @@ json::Object basin::inspectModule(ModuleOp module) {
     if (auto why = op->getAttrOfType<StringAttr>(sink::kMissAttr))
       unrecognized.push_back(json::Object{{"anchor", json::fixUTF8(getNodeName(op))},
                                           {"op", op->getName().stripDialect()},
-                                          {"reason", why.getValue()}});
+                                          {"reason", json::fixUTF8(why.getValue())}});
   });
   for (const ResidualStream &stream : findResidualStreams(module))
     streams.push_back(describeStream(stream));
