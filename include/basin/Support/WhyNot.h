@@ -15,8 +15,8 @@
 namespace basin {
 
 /// The result of a step that checks or does something: nothing if it succeeds, else the reason,
-/// which the caller puts into a message. Recognition, whose reasons are a closed list, has a type of
-/// its own, `Miss`.
+/// which the caller puts into a message. Recognition, whose reasons are a closed list, has a type
+/// of its own, `Miss`.
 using WhyNot = std::optional<std::string>;
 
 } // namespace basin
