@@ -67,6 +67,24 @@ void basin::onnx::absorbServants(Value value, Ops &inside) {
     absorb(user, inside, value.getParentBlock(), /*depth=*/16);
 }
 
+/// Adds `user`, which reads an inner value, to the idiom's late ops if it stands before `last`, and
+/// everything that depends on it there. Returns false if an inner op depends on it, or if there are
+/// more of them than what computes a few shapes: a Reshape of another part of the model may read
+/// the shape of an inner value.
+static bool delay(Operation *user, Operation *last, Idiom &idiom) {
+  constexpr size_t kMost = 64;
+  SmallVector<Operation *> pending{user};
+  while (!pending.empty()) {
+    Operation *op = last->getBlock()->findAncestorOpInBlock(*pending.pop_back_val());
+    if (!op || idiom.inside.contains(op) || idiom.late.size() == kMost)
+      return false;
+    if (last->isBeforeInBlock(op) || !idiom.late.insert(op))
+      continue;
+    llvm::append_range(pending, op->getUsers());
+  }
+  return true;
+}
+
 std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults) {
   Block *block = idiom.results.front().getParentBlock();
   for (Operation *op : idiom.inside)
@@ -83,6 +101,7 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
                    [&](Value result) { return idiom.inside.contains(result.getDefiningOp()); }) &&
       "a matcher follows ops from an argument to each result");
   Operation *last = findLast(idiom.inside);
+  idiom.late.clear();
   for (Operation *op : idiom.inside)
     for (Value value : op->getResults()) {
       bool isResult = llvm::is_contained(idiom.results, value);
@@ -91,8 +110,7 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
         if (isInside(idiom.inside, user))
           continue;
         used = true;
-        Operation *ancestor = block->findAncestorOpInBlock(*user);
-        if (!ancestor || ancestor->isBeforeInBlock(last))
+        if (!delay(user, last, idiom))
           return Miss(MissReason::ValueUsedEarly);
       }
       if (!used || isResult)
@@ -107,9 +125,12 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
       return Miss(MissReason::ParameterIsInput);
   // The op's operands must be computed before it, so none of its inner ops may compute them.
   for (Value operand : llvm::concat<Value>(idiom.arguments, idiom.captured))
-    if (Operation *def = operand ? operand.getDefiningOp() : nullptr;
-        def && idiom.inside.contains(def))
-      return Miss(MissReason::InputFromInside);
+    if (Operation *def = operand ? operand.getDefiningOp() : nullptr) {
+      if (idiom.inside.contains(def))
+        return Miss(MissReason::InputFromInside);
+      if (idiom.late.contains(def))
+        return Miss(MissReason::ValueUsedEarly);
+    }
   return std::nullopt;
 }
 
@@ -119,6 +140,10 @@ Operation *basin::onnx::raise(Idiom &idiom, OpBuilder &b,
   llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   b.setInsertionPoint(sorted.back());
   Operation *op = create(sorted.back()->getLoc(), ValueRange(idiom.results).getTypes());
+  SmallVector<Operation *> late = llvm::to_vector(idiom.late);
+  llvm::sort(late, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
+  for (Operation *reader : late)
+    reader->moveAfter(op);
   sink::Form(cast<sink::RaisedInterface>(op)).fill(idiom.arguments, sorted, idiom.results);
   return op;
 }

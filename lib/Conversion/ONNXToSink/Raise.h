@@ -29,11 +29,15 @@ struct Idiom {
   /// Values that become the op's results, in order.
   llvm::SmallVector<mlir::Value> results;
   Ops inside;
+  /// Ops outside of it that stand before its last op and read inner values, with all that depends
+  /// on them there. They are moved behind the op; none of its operands depends on them.
+  Ops late;
 };
 
 /// Returns why the ops of an idiom cannot become one op, or nothing if they can. Drops ops from
 /// `inside` that no argument reaches, and adds ops that only serve those inside. Inner values
 /// that others use become further results with `allowExtraResults`, and are a miss without it.
+/// Sets `late`.
 std::optional<Miss> checkIdiom(Idiom &idiom, bool allowExtraResults);
 
 /// Adds to `inside` those users of `value` that only serve it: all their own users are inside.
@@ -41,7 +45,8 @@ std::optional<Miss> checkIdiom(Idiom &idiom, bool allowExtraResults);
 void absorbServants(mlir::Value value, Ops &inside);
 
 /// Creates the op by `create` (which gets the result types) before the last of
-/// the idiom's ops, moves those ops into its one region, and redirects uses.
+/// the idiom's ops, moves those ops into its one region and the late ones behind it, and
+/// redirects uses.
 mlir::Operation *
 raise(Idiom &idiom, mlir::OpBuilder &b,
       llvm::function_ref<mlir::Operation *(mlir::Location, mlir::TypeRange)> create);

@@ -24,20 +24,20 @@ onnx.graph @base #g {
   onnx.return
 }
 
-// The scores are read before the attention ends: it cannot stand after that.
-// CHECK-LABEL: onnx.graph @scores_used_early
+// The mask is computed from the transposed keys, and another op reads it, too: it would have to
+// stand before and behind the attention.
+// CHECK-LABEL: onnx.graph @mask_from_inner_value
 // CHECK-NOT: sink.attention
-onnx.graph @scores_used_early #g {
+onnx.graph @mask_from_inner_value #g {
   %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  %z = onnx.Relu(%s) : (!u) -> !u
-  %t = onnx.Mul(%s, %z) : (!u, !u) -> !u
-  %t1 = onnx.Identity(%s) : (!u) -> !u
+  %m = onnx.ReduceMax(%kt) {axes = array<i64: -2>} : (!u) -> !u
+  %z = onnx.Relu(%m) : (!u) -> !u
+  %t = onnx.Add(%s, %m) : (!u, !u) -> !u
   // expected-remark@+1 {{attention '' not raised: an op outside it uses one of its inner values before its last op}}
-  %p = onnx.Softmax(%t1) {axis = -1} : (!u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
-  %z2 = onnx.Add(%t, %t) : (!u, !u) -> !u
   onnx.return
 }
 

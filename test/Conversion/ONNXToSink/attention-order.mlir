@@ -137,6 +137,31 @@ onnx.graph @training_dropout #g {
   onnx.return
 }
 
+// Ops that read an inner value before the last op, and what depends on them there, are moved
+// behind the attention, in their order. Others stay where they are.
+// CHECK-LABEL: onnx.graph @readers_are_moved
+// CHECK: onnx.node "Source"
+// CHECK-NEXT: %[[STAYS:.*]] = onnx.Relu
+// CHECK-NEXT: %[[ATT:.*]], %[[MORE:.*]] = sink.attention
+// CHECK: sink.yield
+// CHECK: %[[SHAPE:.*]] = onnx.Shape(%[[MORE]])
+// CHECK-NEXT: %[[ROW:.*]] = onnx.Relu(%[[MORE]])
+// CHECK-NEXT: %[[SUM:.*]] = onnx.Add(%[[ROW]], %[[STAYS]])
+// CHECK-NEXT: onnx.node "Sink"(%[[SHAPE]], %[[SUM]], %[[ATT]])
+onnx.graph @readers_are_moved #g {
+  %q, %k, %v, %b = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %shape = onnx.Shape(%s) : (!u) -> !u
+  %row = onnx.Relu(%s) : (!u) -> !u
+  %stays = onnx.Relu(%b) : (!m) -> !u
+  %sum = onnx.Add(%row, %stays) : (!u, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.node "Sink" (%shape, %sum, %y) {} : (!u, !u, !u) -> ()
+  onnx.return
+}
+
 // A table of values without heads.
 // CHECK-LABEL: onnx.graph @value_of_rank_2
 // CHECK-NOT: sink.attention
