@@ -125,14 +125,14 @@ std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   m.idiom.inside.insert(op);
   if (auto where = dyn_cast<WhereOp>(op))
     return takeFill(where);
-  // The scores are the operand that comes from a MatMul within a few steps. The mask is computed
+  // The scores are the operand that comes from a product within a few steps. The mask is computed
   // from positions, or given.
   auto isScores = [](Value value) {
     for (unsigned depth = 0; depth < 8; ++depth) {
       Operation *def = value.getDefiningOp();
       if (!def)
         return false;
-      if (isa<MatMulOp>(def))
+      if (matchHeadProduct(def))
         return true;
       if (!isa<CastOp, IdentityOp, MulOp, DivOp, AddOp, WhereOp, TanhOp, ReshapeOp>(def))
         return false;
@@ -233,7 +233,7 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
 std::optional<Miss> AttentionWalk::toScores() {
   cur = softmax->getOperand(0);
   while (Operation *op = cur.getDefiningOp()) {
-    if (isa<MatMulOp>(op)) {
+    if (matchHeadProduct(op)) {
       scores = op;
       m.idiom.inside.insert(op);
       return std::nullopt;
@@ -245,15 +245,15 @@ std::optional<Miss> AttentionWalk::toScores() {
 }
 
 std::optional<Miss> AttentionWalk::toOperands() {
-  auto matmul = cast<MatMulOp>(scores);
-  HeadPath query = walkQuery(matmul.getA()), key;
-  if (std::optional<Miss> why = walkKey(matmul.getB(), key))
+  HeadProduct product = *matchHeadProduct(scores);
+  HeadPath query = walkQuery(product.a), key;
+  if (std::optional<Miss> why = walkKey(product, key))
     return why;
   m.parts.query = query.value;
   m.parts.key = key.value;
   m.parts.queryLayout = query.layout;
   m.parts.keyLayout = key.layout;
-  *m.parts.scale *= query.scale * key.scale;
+  *m.parts.scale *= product.factor * query.scale * key.scale;
   for (const HeadPath &path : {query, key})
     m.idiom.inside.insert(path.ops.begin(), path.ops.end());
   return std::nullopt;
@@ -272,7 +272,8 @@ std::optional<Miss> AttentionWalk::toResult() {
         m.idiom.inside.insert(user);
         continue;
       }
-      if (isa<MatMulOp>(user) && user->getOperand(0) == probs) {
+      if (std::optional<HeadProduct> product = matchHeadProduct(user);
+          product && product->a == probs && product->factor == 1 && !product->transposesB) {
         next = user;
         break;
       }
@@ -291,14 +292,14 @@ std::optional<Miss> AttentionWalk::toResult() {
       probs = rest;
       continue;
     }
-    if (auto matmul = dyn_cast<MatMulOp>(next)) {
+    if (std::optional<HeadProduct> product = matchHeadProduct(next)) {
       if (column && !dropped)
         return Miss(MissReason::AttentionColumnKept);
-      HeadPath value = walkValue(matmul.getB());
+      HeadPath value = walkValue(product->b);
       m.parts.value = value.value;
       m.parts.valueLayout = value.layout;
       m.idiom.inside.insert(value.ops.begin(), value.ops.end());
-      m.idiom.results = {matmul->getResult(0)};
+      m.idiom.results = {next->getResult(0)};
       return std::nullopt;
     }
     if (auto where = dyn_cast<WhereOp>(next)) {

@@ -25,7 +25,7 @@ static bool leadsToProduct(Operation *softmax) {
   SmallVector<Value> open{softmax->getResult(0)};
   for (unsigned i = 0; i < 32 && !open.empty(); ++i)
     for (Operation *user : open.pop_back_val().getUsers()) {
-      if (isa<MatMulOp, GemmOp, EinsumOp>(user))
+      if (isa<MatMulOp, MSFusedMatMulOp, GemmOp, EinsumOp>(user))
         return true;
       if (isa<CastOp, IdentityOp, DropoutOp, WhereOp, SliceOp, SplitOp, MulOp, ReshapeOp,
               TransposeOp>(user))

@@ -111,6 +111,19 @@ static void skipRepeats(HeadPath &path) {
   }
 }
 
+std::optional<HeadProduct> basin::onnx::matchHeadProduct(Operation *op) {
+  if (auto matmul = dyn_cast<MatMulOp>(op))
+    return HeadProduct{matmul.getA(), matmul.getB()};
+  auto fused = dyn_cast<MSFusedMatMulOp>(op);
+  if (!fused || fused.getTransA().value_or(0) != 0 || fused.getTransBatchA().value_or(0) != 0 ||
+      fused.getTransBatchB().value_or(0) != 0)
+    return std::nullopt;
+  std::optional<APFloat> alpha = fused.getAlpha();
+  return HeadProduct{fused.getA(), fused.getB(),
+                     alpha ? static_cast<double>(alpha->convertToFloat()) : 1,
+                     fused.getTransB().value_or(0) != 0};
+}
+
 HeadPath basin::onnx::walkQuery(Value operand) {
   HeadPath path;
   path.value = operand;
@@ -118,10 +131,15 @@ HeadPath basin::onnx::walkQuery(Value operand) {
   return path;
 }
 
-std::optional<Miss> basin::onnx::walkKey(Value operand, HeadPath &path) {
-  path.value = operand;
+std::optional<Miss> basin::onnx::walkKey(const HeadProduct &product, HeadPath &path) {
+  path.value = product.b;
   skipScales(path);
-  if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
+  if (product.transposesB) {
+    if (getRank(path.value) == 3) {
+      path.layout = Layout::hsd;
+      return std::nullopt;
+    }
+  } else if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
     path.value = source;
   } else if (Value source = matchTranspose(path.value, {0, 2, 3, 1}, path.ops)) {
     // One Transpose does both transpositions: in its source, the heads stand after the sequence.

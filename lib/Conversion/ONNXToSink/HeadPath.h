@@ -28,13 +28,25 @@ struct HeadPath {
   Ops ops;
 };
 
+/// A product of two tensors with heads: a MatMul, or the FusedMatMul of com.microsoft, which
+/// multiplies the product by `factor` and may transpose the last two axes of B.
+struct HeadProduct {
+  mlir::Value a, b;
+  double factor = 1;
+  bool transposesB = false;
+};
+
+/// Returns the product that `op` is, or nothing. A FusedMatMul that moves axes in another way is
+/// none.
+std::optional<HeadProduct> matchHeadProduct(mlir::Operation *op);
+
 /// Follow the first operand of the product of q and k, and the operand that the probabilities are
 /// multiplied with.
 HeadPath walkQuery(mlir::Value operand);
 HeadPath walkValue(mlir::Value operand);
 /// Follows the second operand of the product of q and k. Returns a miss if the keys are not
 /// transposed in a known way.
-std::optional<Miss> walkKey(mlir::Value operand, HeadPath &path);
+std::optional<Miss> walkKey(const HeadProduct &product, HeadPath &path);
 
 /// Returns [batch, kv heads, ...] if `value` repeats its heads, and adds the ops that repeat them
 /// to `ops`. Returns null if it does not.
