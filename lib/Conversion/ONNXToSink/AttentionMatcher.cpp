@@ -376,6 +376,13 @@ std::optional<Miss> AttentionWalk::checkShapes() {
     m.parts.heads = column->heads;
   if (m.parts.kvHeads && valueHeads && *m.parts.kvHeads != *valueHeads)
     return Miss(MissReason::AttentionValueHeads, *m.parts.kvHeads, *valueHeads);
+  // A product broadcasts one head to as many as the other operand has.
+  unsigned headAxis = *rank == 4 ? 1 : 0;
+  if (m.parts.heads == 1)
+    for (auto [what, product] : {std::pair<const char *, Value>("keys", scores->getResult(0)),
+                                 std::pair<const char *, Value>("values", m.idiom.results.front())})
+      if (getDim(product, headAxis) != 1)
+        return Miss(MissReason::AttentionOneHead, what);
   return std::nullopt;
 }
 

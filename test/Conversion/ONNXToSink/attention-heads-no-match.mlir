@@ -41,6 +41,44 @@ onnx.graph @mask_from_inner_value #g {
   onnx.return
 }
 
+// One query head, broadcast to the heads of the keys: the keys are no groups of it.
+// CHECK-LABEL: onnx.graph @one_query_head
+// CHECK-NOT: = sink.attention
+onnx.graph @one_query_head #g {
+  %q, %one, %v = onnx.node "Source" () {} : () -> (tensor<2x1x5x8xf32>, tensor<2x1x7x8xf32>, tensor<2x1x7x16xf32>)
+  %axes = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %wide = onnx.Constant() {value = dense<[2, 1, 4, 7, 8]> : tensor<5xi64>} : () -> tensor<5xi64>
+  %flat = onnx.Constant() {value = dense<[2, 4, 7, 8]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %x = onnx.Unsqueeze(%one, %axes) : (tensor<2x1x7x8xf32>, tensor<1xi64>) -> !u
+  %e = onnx.Expand(%x, %wide) : (!u, tensor<5xi64>) -> !u
+  %k = onnx.Reshape(%e, %flat) : (!u, tensor<4xi64>) -> !u
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x1x5x8xf32>, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its query has one head, but the product with its keys is not known to have one}}
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x1x7x16xf32>) -> !u
+  onnx.return
+}
+
+// The same of the values.
+// CHECK-LABEL: onnx.graph @one_head_of_probabilities
+// CHECK-NOT: = sink.attention
+onnx.graph @one_head_of_probabilities #g {
+  %q, %k, %one = onnx.node "Source" () {} : () -> (tensor<2x1x5x8xf32>, tensor<2x1x7x8xf32>, tensor<2x1x7x16xf32>)
+  %axes = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %wide = onnx.Constant() {value = dense<[2, 1, 4, 7, 16]> : tensor<5xi64>} : () -> tensor<5xi64>
+  %flat = onnx.Constant() {value = dense<[2, 4, 7, 16]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %x = onnx.Unsqueeze(%one, %axes) : (tensor<2x1x7x16xf32>, tensor<1xi64>) -> !u
+  %e = onnx.Expand(%x, %wide) : (!u, tensor<5xi64>) -> !u
+  %v = onnx.Reshape(%e, %flat) : (!u, tensor<4xi64>) -> !u
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<2x1x7x8xf32>) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x1x5x8xf32>, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its query has one head, but the product with its values is not known to have one}}
+  %p = onnx.Softmax(%s) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !u) -> !u
+  onnx.return
+}
+
 // Values that all elements of the batch share.
 // CHECK-LABEL: onnx.graph @values_without_batch
 // CHECK-NOT: sink.attention

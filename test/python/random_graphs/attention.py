@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import masks
-from .builder import F16, F32, I32, I64, Builder, Dim
+from .builder import F16, F32, I32, I64, MS, Builder, Dim
 from .masks import Scores
 
 # The input shapes of a tensor with heads, by the order of its axes.
@@ -94,6 +94,20 @@ def _scores(b: Builder, q: str, k: str, d: int) -> str:
     return _scaled(b, s, factor) if where in ("after", "both") else s
 
 
+def _has_fused(b: Builder) -> bool:
+    """Whether ONNX Runtime's operator is drawn, which its CPU provider has in f32."""
+    return b.element == F32 and b.chance(0.1)
+
+
+def _fused_scores(b: Builder, q: str, k: str, d: int) -> str:
+    """q k^T in one operator; sometimes with keys that are transposed apart."""
+    alpha = float(b.pick([1 / np.sqrt(d), 1.0, -0.5]))
+    if b.chance(0.2):
+        k = b.node("Transpose", [k], perm=[0, 1, 3, 2] if b.chance(0.8) else [0, 2, 1])
+        return b.node("FusedMatMul", [q, k], domain=MS, alpha=alpha)
+    return b.node("FusedMatMul", [q, k], domain=MS, alpha=alpha, transB=1)
+
+
 def _softmax(b: Builder, s: str) -> str:
     axis = -1 if b.chance(0.9) else b.pick([3, None, -2, 1])
     if b.chance(0.15):
@@ -179,8 +193,7 @@ def attend(b: Builder) -> str:
         k, v = (_rows(b, x, kv, d, rows, batch) for x in (k, v))
     if lq != "hsd" and heads != kv:
         k, v = (_repeat(b, x, kv, heads // kv, d) for x in (k, v))
-    turned = _turn_keys(b, k, lq)
-    s = _scores(b, q, turned, d)
+    s = _fused_scores(b, q, k, d) if _has_fused(b) else _scores(b, q, _turn_keys(b, k, lq), d)
     if b.chance(0.1):
         cap = float(b.pick([5.0, 30.0]))
         inner = b.node("Div", [s, b.floats(cap)])
@@ -200,7 +213,10 @@ def attend(b: Builder) -> str:
         p = b.node("Where", [b.node("IsNaN", [p]), b.floats(0.0), p])
     if b.chance(0.05):
         b.output(p)
-    y = b.node("MatMul", [b.maybe_cast(p, 0.05), v])
+    if _has_fused(b):
+        y = b.node("FusedMatMul", [p, v], domain=MS, alpha=float(b.pick([1.0, 1.0, 2.0])))
+    else:
+        y = b.node("MatMul", [b.maybe_cast(p, 0.05), v])
     return _finish(b, y, lq, heads, d)
 
 
