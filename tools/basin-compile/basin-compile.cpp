@@ -52,7 +52,7 @@ static cl::opt<bool> partial("partial",
                              cl::cat(category));
 static cl::list<std::string>
     schedule("schedule", cl::CommaSeparated,
-             cl::desc("parts of schedules in place of what is chosen, such as "
+             cl::desc("parts of schedules to set instead of choosing them, such as "
                       "attention.stages=1"),
              cl::cat(category));
 static cl::opt<nvptx::Assembler::Kind>
