@@ -320,7 +320,7 @@ def test_models_without_token_ids_are_refused():
 
 def test_more_tokens_than_positions_are_refused():
     made = feeder(("position_ids", TensorProto.INT64, ["batch", "seq"]), bounds={"position_ids": 4})
-    with pytest.raises(AnalysisError, match="sequences of 5 tokens.*give --length 4"):
+    with pytest.raises(AnalysisError, match="at most 4 tokens.*but got 5: give --length 4"):
         feed(made, [[1, 2, 3, 4, 5]])
     assert feed(made, [[1, 2, 3, 4]])["position_ids"].tolist() == [[0, 1, 2, 3]]
 
