@@ -253,9 +253,18 @@ graph_case(
     "function_chain",
     lambda: functional(
         function("f", relu("a", "b")),
-        *(function(f"f{i}", call(f"f{i + 1}")) for i in range(2000)),
-        function("f2000", relu("a", "b")),
+        *(function(f"f{i}", call(f"f{i + 1}")) for i in range(500)),
+        function("f500", relu("a", "b")),
     ),
+)
+graph_case(
+    "function_chain_too_deep",
+    lambda: functional(
+        function("f", relu("a", "b")),
+        *(function(f"f{i}", call(f"f{i + 1}")) for i in range(600)),
+        function("f600", relu("a", "b")),
+    ),
+    "calls that nest at most 512 deep",
 )
 
 

@@ -9,7 +9,7 @@
 // Checks a decoded model before IR is made of it. Functions must not call themselves, directly or
 // through others, because a tool that expands them would not end. The calls form a graph, which
 // is searched depth-first. The search keeps its own stack, so a long chain of functions costs
-// memory but no recursion.
+// memory but no recursion. Passes do recurse over calls, so their depth is bounded here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,8 @@
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
+
+#include <algorithm>
 
 using namespace basin;
 using namespace basin::onnx;
@@ -64,6 +66,9 @@ static WhyNot checkOpsets(const std::vector<wire::Opset> &opsets, const std::str
 //===----------------------------------------------------------------------===//
 // Functions
 //===----------------------------------------------------------------------===//
+
+/// How deep calls of functions may nest. Exporters stay below a few dozen.
+static constexpr unsigned kMaxCallDepth = 512;
 
 namespace {
 class FunctionChecker {
@@ -141,6 +146,8 @@ WhyNot FunctionChecker::collectCalls(const std::vector<wire::Node> &nodes,
 WhyNot FunctionChecker::checkRecursion() {
   enum State : uint8_t { New, Open, Done };
   std::vector<State> states(calls.size(), New);
+  // How many calls deep a function's body goes. Passes over calls recurse as deep.
+  std::vector<unsigned> depths(calls.size(), 0);
   for (unsigned root = 0; root < calls.size(); ++root) {
     if (states[root] != New)
       continue;
@@ -150,6 +157,11 @@ WhyNot FunctionChecker::checkRecursion() {
       auto &[function, next] = stack.back();
       if (next == calls[function].size()) {
         states[function] = Done;
+        for (unsigned callee : calls[function])
+          depths[function] = std::max(depths[function], depths[callee] + 1);
+        if (depths[function] > kMaxCallDepth)
+          return describe(model.functions[function]) + ": expected calls that nest at most " +
+                 std::to_string(kMaxCallDepth) + " deep";
         stack.pop_back();
         continue;
       }
