@@ -76,10 +76,12 @@ static bool delay(Operation *user, Operation *last, Idiom &idiom) {
   SmallVector<Operation *> pending{user};
   while (!pending.empty()) {
     Operation *op = last->getBlock()->findAncestorOpInBlock(*pending.pop_back_val());
-    if (!op || idiom.inside.contains(op) || idiom.late.size() == kMost)
+    if (!op || idiom.inside.contains(op))
       return false;
     if (last->isBeforeInBlock(op) || !idiom.late.insert(op))
       continue;
+    if (idiom.late.size() > kMost)
+      return false;
     llvm::append_range(pending, op->getUsers());
   }
   return true;

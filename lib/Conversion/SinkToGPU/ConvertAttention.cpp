@@ -112,6 +112,14 @@ WhyNot AttentionLaunch::readHeads() {
   for (const HeadTensor &tensor : {key, value, result})
     if ((tensor.layout == Layout::hsd) != isFlat())
       return "expected separate axes for batch and heads in all of its tensors or in none";
+  // The kernel takes the batch from the values: theirs must not be broadcast to the result's. Sizes
+  // that nothing names are taken to agree.
+  const onnx::Dim &batch = result.info[0];
+  bool agrees =
+      value.info[0].provablyEquals(batch) || (value.info[0].isUnknown() && batch.isUnknown());
+  if (!isFlat() && !agrees)
+    return "expected values with a batch of " + onnx::toString(batch) + ", but got " +
+           onnx::toString(value.info[0]);
   spec.headDim = query.headDim();
   spec.valueDim = value.headDim();
   if (key.headDim() != spec.headDim)

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Decodes onnx.proto's wire format to structs. Only this file is compiled with exceptions, because
-// protozero throws on malformed input. `decodeModel` catches all of them.
+// protozero throws on malformed input. `decodeModel` catches that.
 //
 //===----------------------------------------------------------------------===//
 

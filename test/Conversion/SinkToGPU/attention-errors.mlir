@@ -116,6 +116,22 @@ func.func @wide_gate(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: ten
 }
 
 // -----
+// One batch of values for three of queries: the kernel would compute one.
+func.func @values_of_one_batch(%q: tensor<3x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<3x4x8x64xf16> {
+  // expected-error @below {{expected values with a batch of 3, but got 1}}
+  %0 = sink.attention %q, %q, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<3x4x8x64xf16>, tensor<3x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<3x4x8x64xf16>
+  return %0 : tensor<3x4x8x64xf16>
+}
+
+// -----
+// The same of sizes that are only known by name.
+func.func @values_of_another_batch(%q: tensor<?x4x8x64xf16, #onnx.dims<"b", "", "", "">>, %v: tensor<?x4x8x64xf16, #onnx.dims<"c", "", "", "">>) -> tensor<?x4x8x64xf16, #onnx.dims<"b", "", "", "">> {
+  // expected-error @below {{expected values with a batch of b, but got c}}
+  %0 = sink.attention %q, %q, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<?x4x8x64xf16, #onnx.dims<"b", "", "", "">>, tensor<?x4x8x64xf16, #onnx.dims<"b", "", "", "">>, tensor<?x4x8x64xf16, #onnx.dims<"c", "", "", "">>) -> tensor<?x4x8x64xf16, #onnx.dims<"b", "", "", "">>
+  return %0 : tensor<?x4x8x64xf16, #onnx.dims<"b", "", "", "">>
+}
+
+// -----
 
 func.func @no_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
   // expected-error @below {{expected a scale that is not 0}}
