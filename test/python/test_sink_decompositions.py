@@ -214,6 +214,8 @@ def to_bhsd(x: np.ndarray, layout: str, heads: int) -> np.ndarray:
         return x.transpose(0, 2, 1, 3)
     if layout == "bsd":
         return x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+    if layout in ("bhds", "hds"):
+        return to_bhsd(x.swapaxes(-1, -2), {"bhds": "bhsd", "hds": "hsd"}[layout], heads)
     return x.reshape(-1, heads, *x.shape[1:])
 
 
@@ -224,12 +226,16 @@ def from_bhsd(x: np.ndarray, layout: str) -> np.ndarray:
         return x.transpose(0, 2, 1, 3)
     if layout == "bsd":
         return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
+    if layout in ("bhds", "hds"):
+        return from_bhsd(x, {"bhds": "bhsd", "hds": "hsd"}[layout]).swapaxes(-1, -2)
     return x.reshape(-1, *x.shape[2:])
 
 
 def heads_tensor(b, h, s, d, layout, dtype=np.float32):
     """A random tensor in `layout`, batch and sequence dynamic, and heads where they are in the batch."""
-    axes = {"bhsd": (0, 2), "bshd": (0, 1), "bsd": (0, 1), "hsd": (0, 1)}[layout]
+    axes = {"bhsd": (0, 2), "bshd": (0, 1), "bsd": (0, 1), "hsd": (0, 1)}
+    axes |= {"bhds": (0, 3), "hds": (0, 2)}
+    axes = axes[layout]
     return np.ascontiguousarray(from_bhsd(rand(b, h, s, d, dtype=dtype), layout)), axes
 
 
@@ -293,7 +299,19 @@ def test_rotary(tmp_path, layout, interleaved, tables, partial):
 
 
 def attention_reference(
-    v, heads, kv_heads, layouts, scale=None, softcap=None, causal=False, window=None, kind=None
+    v,
+    heads,
+    kv_heads,
+    layouts,
+    scale=None,
+    softcap=None,
+    causal=False,
+    window=None,
+    kind=None,
+    right_window=None,
+    bias_scale=None,
+    bias_after_mask=False,
+    mask_fill=None,
 ):
     """The numbered formula of sink.attention, in float64."""
     q, k, value = (
@@ -309,6 +327,8 @@ def attention_reference(
         visible &= j <= i
     if window:
         visible &= i - j < window
+    if right_window is not None:
+        visible &= j - i <= right_window
     sinks = 0
     if "sk" in v:
         sinks = v["sk"].shape[1]
@@ -321,11 +341,17 @@ def attention_reference(
     if softcap:
         s = softcap * np.tanh(s / softcap)
     own = s[..., sinks:]
+    fill = -np.inf if mask_fill is None else mask_fill
+    bias = v["bias"] * (1 if bias_scale is None else bias_scale) if "bias" in v else 0.0
+    if not bias_after_mask:
+        own += bias
     if kind == "additive":
         own += v["m"]
     elif kind:
-        own[~np.broadcast_to(v["m"] if kind == "keep" else ~v["m"], own.shape)] = -np.inf
-    own[~np.broadcast_to(visible, own.shape)] = -np.inf
+        own[~np.broadcast_to(v["m"] if kind == "keep" else ~v["m"], own.shape)] = fill
+    own[~np.broadcast_to(visible, own.shape)] = fill
+    if bias_after_mask:
+        own += bias
     column = (
         v["logit"].reshape(1, heads, 1, 1) + np.zeros_like(s[..., :1]) if "logit" in v else None
     )
@@ -355,6 +381,11 @@ def run_attention(
     softcap=None,
     causal=False,
     window=None,
+    right_window=None,
+    bias_shape=None,
+    bias_scale=None,
+    bias_after_mask=False,
+    mask_fill=None,
     dtype=np.float32,
     kind="f32",
     scale_q=1.0,
@@ -376,6 +407,9 @@ def run_attention(
         inputs["m"] = (m, (len(shape) - 2, len(shape) - 1))
         operands += " mask %m"
         attrs.append(f"mask_kind = #sink.mask_kind<{mask}>")
+    if bias_shape:
+        inputs["bias"] = (rand(*bias_shape, dtype=dtype), ())
+        operands += " bias %bias"
     if past:
         inputs |= {n: (rand(b, kv_heads, past, d, dtype=dtype), (0, 2)) for n in ("pk", "pv")}
         operands += " past %pk, %pv"
@@ -399,9 +433,13 @@ def run_attention(
             ("scale", scale, "f64"),
             ("softcap", softcap, "f64"),
             ("window", window, "i64"),
+            ("right_window", right_window, "i64"),
+            ("bias_scale", bias_scale, "f64"),
+            ("mask_fill", mask_fill, "f64"),
         )
-        if x
+        if x is not None
     ]
+    attrs += ["bias_after_mask"] * bias_after_mask
     attrs += ["causal"] * causal + ["has_present"] * bool(past)
     results = run(
         tmp_path,
@@ -414,7 +452,19 @@ def run_attention(
         opset=opset,
     )
     expected = attention_reference(
-        double(inputs), heads, kv_heads, layouts, scale, softcap, causal, window, mask
+        double(inputs),
+        heads,
+        kv_heads,
+        layouts,
+        scale,
+        softcap,
+        causal,
+        window,
+        mask,
+        right_window,
+        bias_scale,
+        bias_after_mask,
+        mask_fill,
     )
     for actual, reference in zip(results, expected):
         check(actual, reference, kind)
@@ -429,6 +479,8 @@ def run_attention(
         ("hsd",) * 4,
         ("bhsd", "bhsd", "bhsd", "bsd"),
         ("bshd", "bhsd", "bsd", "bhsd"),
+        ("bhsd", "bhds", "bhds", "bshd"),
+        ("hsd", "hds", "hds", "hsd"),
     ],
 )
 @pytest.mark.parametrize("kv_heads", [4, 2, 1])
@@ -457,6 +509,8 @@ def test_attention_heads_from_types(tmp_path):
         {"causal": True, "past": 4},
         {"causal": True, "window": 2},
         {"window": 3, "queries": 3, "keys": 6},
+        {"right_window": 1, "queries": 3, "keys": 6},
+        {"window": 2, "right_window": 0, "keys": 6},
         {"past": 3},
         {"gate": True},
         {"gate": True, "layouts": ("bsd",) * 4},
@@ -488,6 +542,25 @@ def test_attention_options(tmp_path, options):
 @pytest.mark.parametrize("sinks", [0, 2])
 def test_attention_masks(tmp_path, mask, shape, sinks):
     run_attention(tmp_path, mask=mask, mask_shape=shape, sinks=sinks)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 5, 5), (4, 1, 5), (5, 5)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bias_scale": 0.25, "softcap": 2.0},
+        {"mask": "additive", "causal": True},
+        {"mask": "keep", "mask_fill": -2.0},
+        {"mask": "keep", "mask_fill": -2.0, "bias_after_mask": True},
+        {"mask": "drop", "bias_after_mask": True, "causal": True},
+        {"mask": "keep", "sinks": 2, "logit": 0.5},
+    ],
+    ids=str,
+)
+def test_attention_bias(tmp_path, options, shape):
+    """A bias beside each kind of mask. A fill near the scores tells whether the bias is added to it."""
+    run_attention(tmp_path, bias_shape=shape, **options)
 
 
 def test_attention_mask_of_batched_heads(tmp_path):

@@ -20,14 +20,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "AttentionSinks.h"
-#include "HeadPath.h"
-#include "Matchers.h"
+#include "AttentionWalk.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
-
-#include <cmath>
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -35,218 +31,9 @@ namespace sink = basin::sink;
 using basin::sink::Layout;
 using basin::sink::MaskKind;
 
-namespace {
-
-class AttentionWalk {
-public:
-  explicit AttentionWalk(Operation *softmax) : softmax(softmax) { m.parts.scale = 1; }
-  MatchResult<AttentionMatch> match();
-
-private:
-  std::optional<Miss> toScores();
-  std::optional<Miss> scoresStep(Operation *op);
-  std::optional<Miss> takeMask(Operation *op);
-  std::optional<Miss> takeFill(WhereOp where);
-  std::optional<Miss> checkMask() const;
-  std::optional<Miss> takeSinkColumn(ConcatOp concat);
-  bool takeSoftcap(Value &cur);
-  std::optional<Miss> toOperands();
-  std::optional<Miss> toResult();
-  std::optional<Miss> takeSinkRows();
-  std::optional<Miss> checkShapes();
-  bool isSquare() const;
-  bool hasAllKeys() const;
-  std::optional<Miss> finish(bool allArguments);
-
-  Operation *softmax;
-  /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
-  /// too.
-  bool sawScale = false;
-  std::optional<SinkColumn> column;
-  AttentionMatch m;
-  Value cur;
-  Operation *scores = nullptr;
-};
-
-} // namespace
-
-/// Returns whether the mask is broadcast to the scores, and not the scores to the mask. If only
-/// one of two sizes is static, and the mask's is not 1, the scores may be the smaller ones, so
-/// the answer is no. Two dynamic sizes are taken to agree.
-static bool isNoLarger(Value mask, Value scores) {
-  TensorInfo m = getTensorInfo(mask), s = getTensorInfo(scores);
-  if (!m.hasRank() || !s.hasRank() || m.rank() > s.rank())
-    return false;
-  for (int64_t i = 1; i <= m.rank(); ++i) {
-    const Dim &have = m[m.rank() - i], &want = s[s.rank() - i];
-    bool mayAgree = !have.isStatic() && !want.isStatic();
-    if (!have.is(1) && !mayAgree && !have.provablyEquals(want))
-      return false;
-  }
-  return true;
-}
-
-/// Checks that the mask can be broadcast to the scores, which are `cur`, and that an additive
-/// mask has real elements.
-std::optional<Miss> AttentionWalk::checkMask() const {
-  if (!isNoLarger(m.parts.mask, cur))
-    return Miss(MissReason::AttentionMaskShape);
-  Type type = getElementTypeOf(m.parts.mask);
-  if (m.parts.maskKind == MaskKind::additive && type && !isRealType(type))
-    return Miss(MissReason::ElementType, "mask", type);
-  return std::nullopt;
-}
-
-/// Takes a mask from where(keep, s, low) or where(hide, low, s).
-std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
-  bool keeps = isHiddenScore(where.getY());
-  if (!keeps && !isHiddenScore(where.getX()))
-    return Miss(MissReason::AttentionFill);
-  Value fill = keeps ? where.getY() : where.getX();
-  m.parts.mask = where.getCondition();
-  m.parts.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
-  cur = keeps ? where.getX() : where.getY();
-  std::optional<double> number = evaluateFactor(fill, cur);
-  if (!number)
-    return Miss(MissReason::AttentionFillShape);
-  if (std::isfinite(*number))
-    m.parts.maskFill = number;
-  return checkMask();
-}
-
-/// Takes a mask from s + mask or from a Where.
-std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
-  if (m.parts.mask)
-    return Miss(MissReason::AttentionTwoMasks);
-  if (sawScale)
-    return Miss(MissReason::AttentionScaleAfterMask);
-  if (m.parts.softcap)
-    return Miss(MissReason::AttentionMaskBeforeSoftcap);
-  m.idiom.inside.insert(op);
-  if (auto where = dyn_cast<WhereOp>(op))
-    return takeFill(where);
-  // The scores are the operand that comes from a product within a few steps. The mask is computed
-  // from positions, or given.
-  auto isScores = [](Value value) {
-    for (unsigned depth = 0; depth < 8; ++depth) {
-      Operation *def = value.getDefiningOp();
-      if (!def)
-        return false;
-      if (matchHeadProduct(def))
-        return true;
-      if (!isa<CastOp, IdentityOp, MulOp, DivOp, AddOp, WhereOp, TanhOp, ReshapeOp>(def))
-        return false;
-      unsigned index = isa<WhereOp>(def) && isHiddenScore(def->getOperand(1)) ? 2 : 0;
-      if (isa<WhereOp>(def) && index == 0)
-        index = 1;
-      if (isa<MulOp>(def) && evaluateScalar(def->getOperand(0)))
-        index = 1;
-      value = def->getOperand(index);
-    }
-    return false;
-  };
-  unsigned index = isScores(op->getOperand(0)) ? 0 : 1;
-  if (!isScores(op->getOperand(index)))
-    return Miss(MissReason::AttentionSummands);
-  cur = op->getOperand(index);
-  m.parts.mask = op->getOperand(1 - index);
-  m.parts.maskKind = MaskKind::additive;
-  return checkMask();
-}
-
-/// Takes a column of one logit for each head, which stands beside the scores as the Softmax reads
-/// them.
-std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
-  if (column)
-    return Miss(MissReason::AttentionTwoColumns);
-  if (sawScale || m.parts.mask || m.parts.softcap)
-    return Miss(MissReason::AttentionColumnChanged);
-  MatchResult<SinkColumn> found = matchSinkColumn(concat);
-  if (const Miss *why = found.getMiss())
-    return *why;
-  column = std::move(*found.getMatch());
-  m.parts.sinkLogit = column->logit;
-  m.idiom.inside.insert(column->ops.begin(), column->ops.end());
-  cur = column->scores;
-  return std::nullopt;
-}
-
-/// Takes a softcap: cap * tanh(s / cap).
-bool AttentionWalk::takeSoftcap(Value &value) {
-  Ops ops;
-  std::optional<Scaled> outer = matchScaled(value, ops);
-  auto tanh = outer ? outer->source.getDefiningOp<TanhOp>() : TanhOp();
-  if (!tanh)
-    return false;
-  std::optional<Scaled> inner = matchScaled(tanh.getInput(), ops);
-  if (!inner || std::abs(inner->factor * outer->factor - 1) > 1e-5)
-    return false;
-  ops.insert(tanh);
-  m.idiom.inside.insert(ops.begin(), ops.end());
-  m.parts.softcap = outer->factor;
-  value = inner->source;
-  return true;
-}
-
-/// Goes upward over one op between the Softmax and the product of q and k.
-std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
-  if (isFloatCast(op)) {
-    m.idiom.inside.insert(op);
-    cur = op->getOperand(0);
-    return std::nullopt;
-  }
-  if (isa<AddOp, WhereOp>(op))
-    return takeMask(op);
-  if (auto concat = dyn_cast<ConcatOp>(op))
-    return takeSinkColumn(concat);
-  if (auto sub = dyn_cast<SubOp>(op)) {
-    // A Softmax gives the same result if one number is subtracted from a whole row, but not if a
-    // scale, a mask, a cap or a column comes in between.
-    Value source = matchRowMax(sub, m.idiom.inside);
-    if (!source)
-      return Miss(MissReason::AttentionSubtracts);
-    if (sawScale || m.parts.mask || m.parts.softcap || column)
-      return Miss(MissReason::AttentionMaximumEarly);
-    cur = source;
-    return std::nullopt;
-  }
-  if (isa<MulOp, DivOp>(op)) {
-    bool hadCap = m.parts.softcap.has_value();
-    if (takeSoftcap(cur)) {
-      if (hadCap)
-        return Miss(MissReason::AttentionTwoSoftcaps);
-      if (sawScale)
-        return Miss(MissReason::AttentionScaleAfterSoftcap);
-      return std::nullopt;
-    }
-    if (std::optional<Scaled> scaled = matchScaled(cur, m.idiom.inside)) {
-      sawScale = true;
-      *m.parts.scale *= scaled->factor;
-      cur = scaled->source;
-      return std::nullopt;
-    }
-    return Miss(MissReason::AttentionFactor);
-  }
-  return Miss(MissReason::AttentionAbove, op);
-}
-
-std::optional<Miss> AttentionWalk::toScores() {
-  cur = softmax->getOperand(0);
-  while (Operation *op = cur.getDefiningOp()) {
-    if (matchHeadProduct(op)) {
-      scores = op;
-      m.idiom.inside.insert(op);
-      return std::nullopt;
-    }
-    if (std::optional<Miss> why = scoresStep(op))
-      return why;
-  }
-  return Miss(MissReason::AttentionNoScores);
-}
-
 std::optional<Miss> AttentionWalk::toOperands() {
-  HeadProduct product = *matchHeadProduct(scores);
-  HeadPath query = walkQuery(product.a), key;
+  HeadProduct product = *matchScores(scores);
+  HeadPath query = walkQuery(product), key;
   if (std::optional<Miss> why = walkKey(product, key))
     return why;
   m.parts.query = query.value;
@@ -256,6 +43,38 @@ std::optional<Miss> AttentionWalk::toOperands() {
   *m.parts.scale *= product.factor * query.scale * key.scale;
   for (const HeadPath &path : {query, key})
     m.idiom.inside.insert(path.ops.begin(), path.ops.end());
+  return std::nullopt;
+}
+
+std::optional<Miss> AttentionWalk::takeWeightedValues(Operation *op, const HeadProduct &product) {
+  HeadPath value = walkValue(product);
+  m.parts.value = value.value;
+  m.parts.valueLayout = value.layout;
+  m.parts.resultLayout = product.result;
+  m.idiom.inside.insert(value.ops.begin(), value.ops.end());
+  m.idiom.results = {op->getResult(0)};
+  return std::nullopt;
+}
+
+/// Takes a Where that makes zeros of NaN, or of the probabilities of keys that the mask hides.
+/// Those are zero anyhow, but for rows that hide all keys.
+std::optional<Miss> AttentionWalk::takeProbabilities(WhereOp where, Value probs) {
+  auto isNaN = where.getCondition().getDefiningOp<IsNaNOp>();
+  if (isNaN && isNaN.getX() == probs && where.getY() == probs &&
+      evaluateScalar(where.getX()) == 0.0) {
+    m.parts.zeroHiddenRows = true;
+    return std::nullopt;
+  }
+  // A score so low is certain to have no share in a row that sees a key.
+  constexpr double kNoShare = -1e30;
+  bool keeps = m.parts.maskKind == MaskKind::keep, drops = m.parts.maskKind == MaskKind::drop;
+  if ((!keeps && !drops) || where.getCondition() != m.parts.mask || m.parts.biasAfterMask ||
+      m.parts.maskFill.value_or(kNoShare) > kNoShare ||
+      (keeps ? where.getX() : where.getY()) != probs ||
+      evaluateScalar(keeps ? where.getY() : where.getX()) != 0.0)
+    return Miss(MissReason::AttentionSelects);
+  m.parts.maskFill.reset();
+  m.parts.zeroHiddenRows = true;
   return std::nullopt;
 }
 
@@ -272,13 +91,13 @@ std::optional<Miss> AttentionWalk::toResult() {
         m.idiom.inside.insert(user);
         continue;
       }
-      if (std::optional<HeadProduct> product = matchHeadProduct(user);
-          product && product->a == probs && product->factor == 1 && !product->transposesB) {
+      if (matchWeightedValues(user, probs)) {
         next = user;
         break;
       }
+      auto reshape = dyn_cast<ReshapeOp>(user);
       if (isFloatCast(user) || isa<WhereOp>(user) || isInferenceDropout(user) ||
-          (column && isa<SliceOp, SplitOp>(user)))
+          (reshape && joinsOrPartsHeads(reshape)) || (column && isa<SliceOp, SplitOp>(user)))
         next = user;
     }
     if (!next)
@@ -292,23 +111,14 @@ std::optional<Miss> AttentionWalk::toResult() {
       probs = rest;
       continue;
     }
-    if (std::optional<HeadProduct> product = matchHeadProduct(next)) {
+    if (std::optional<HeadProduct> product = matchWeightedValues(next, probs)) {
       if (column && !dropped)
         return Miss(MissReason::AttentionColumnKept);
-      HeadPath value = walkValue(product->b);
-      m.parts.value = value.value;
-      m.parts.valueLayout = value.layout;
-      m.idiom.inside.insert(value.ops.begin(), value.ops.end());
-      m.idiom.results = {next->getResult(0)};
-      return std::nullopt;
+      return takeWeightedValues(next, *product);
     }
-    if (auto where = dyn_cast<WhereOp>(next)) {
-      auto isNaN = where.getCondition().getDefiningOp<IsNaNOp>();
-      if (!isNaN || isNaN.getX() != probs || where.getY() != probs ||
-          evaluateScalar(where.getX()) != 0.0)
-        return Miss(MissReason::AttentionSelects);
-      m.parts.zeroHiddenRows = true;
-    }
+    if (auto where = dyn_cast<WhereOp>(next))
+      if (std::optional<Miss> why = takeProbabilities(where, probs))
+        return why;
     probs = next->getResult(0);
   }
 }
@@ -316,7 +126,7 @@ std::optional<Miss> AttentionWalk::toResult() {
 /// Makes learned rows before keys and values operands of their own, if the mask leaves them
 /// visible. Changes nothing if there are no such rows.
 std::optional<Miss> AttentionWalk::takeSinkRows() {
-  if (m.parts.keyLayout != Layout::bhsd || m.parts.valueLayout != Layout::bhsd)
+  if (m.parts.keyLayout != Layout::bhsd || m.parts.valueLayout != Layout::bhsd || m.parts.bias)
     return {};
   std::optional<SinkRows> key = matchSinkRows(m.parts.key), value = matchSinkRows(m.parts.value);
   if (!key || !value)
@@ -344,31 +154,42 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
   return finish(/*allArguments=*/owned);
 }
 
-/// Sets layouts, head counts and the head size, and checks that ranks and head counts agree. The
-/// query shows its head count, or else the scores or the column of logits do.
+/// Sets layouts and the head size, and checks that ranks agree. A mask or bias has the axes of the
+/// scores that it was added to: with three of them, its first one may be that of heads or that of
+/// batch and heads.
 std::optional<Miss> AttentionWalk::checkShapes() {
-  auto headsOf = [](Value value, Layout layout) -> std::optional<int64_t> {
-    std::optional<unsigned> axis = sink::getHeadAxis(layout);
-    return axis ? getDim(value, *axis) : std::nullopt;
-  };
   std::optional<int64_t> rank = getRank(m.parts.query);
   if (rank != 4 && rank != 3)
     return Miss(MissReason::RankOfHeads, "query", describeRank(rank));
   for (auto [what, value] : {std::pair("key", m.parts.key), std::pair("value", m.parts.value)})
     if (std::optional<int64_t> other = getRank(value); other && *other != *rank)
       return Miss(MissReason::AttentionRanks, *rank, what, *other);
+  for (const Summand &summand : summands)
+    if (summand.rank != *rank && getRank(summand.value) == 3 && getDim(summand.value, 0) != 1)
+      return Miss(MissReason::AttentionMaskHeads);
   if (*rank == 3)
-    m.parts.queryLayout = m.parts.valueLayout = Layout::hsd;
-  m.parts.resultLayout = m.parts.queryLayout;
+    for (Layout *layout : {&m.parts.queryLayout, &m.parts.valueLayout, &m.parts.resultLayout})
+      *layout = joinHeads(*layout);
+  m.parts.headDim = getDim(m.parts.query, -1);
+  return checkHeads();
+}
+
+/// Sets the head counts, and checks that they agree. The query shows its head count, or else the
+/// scores or the column of logits do.
+std::optional<Miss> AttentionWalk::checkHeads() {
+  auto headsOf = [](Value value, Layout layout) -> std::optional<int64_t> {
+    std::optional<unsigned> axis = sink::getHeadAxis(layout);
+    return axis ? getDim(value, *axis) : std::nullopt;
+  };
+  int64_t rank = *getRank(m.parts.query);
   m.parts.heads = headsOf(m.parts.query, m.parts.queryLayout);
   m.parts.kvHeads = headsOf(m.parts.key, m.parts.keyLayout);
-  m.parts.headDim = getDim(m.parts.query, -1);
   std::optional<int64_t> valueHeads = headsOf(m.parts.value, m.parts.valueLayout);
-  if (!m.parts.heads && *rank == 4)
-    m.parts.heads = getDim(scores->getResult(0), 1);
+  if (!m.parts.heads && (rank == 4 || partedScores))
+    m.parts.heads = getDim(rank == 4 ? scores->getResult(0) : partedScores, 1);
   if (m.parts.heads && m.parts.kvHeads && *m.parts.heads % *m.parts.kvHeads != 0)
     return Miss(MissReason::AttentionHeads, *m.parts.heads, *m.parts.kvHeads);
-  if (column && *rank != 4)
+  if (column && rank != 4)
     return Miss(MissReason::AttentionColumnHeads, column->heads, describeRank(rank));
   if (column && m.parts.heads && *m.parts.heads != column->heads)
     return Miss(MissReason::AttentionColumnHeads, column->heads, *m.parts.heads);
@@ -377,11 +198,13 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   if (m.parts.kvHeads && valueHeads && *m.parts.kvHeads != *valueHeads)
     return Miss(MissReason::AttentionValueHeads, *m.parts.kvHeads, *valueHeads);
   // A product broadcasts one head to as many as the other operand has.
-  unsigned headAxis = *rank == 4 ? 1 : 0;
+  unsigned headAxis = rank == 4 ? 1 : 0;
+  unsigned resultAxis = sink::getHeadAxis(m.parts.resultLayout).value_or(0);
   if (m.parts.heads == 1)
-    for (auto [what, product] : {std::pair<const char *, Value>("keys", scores->getResult(0)),
-                                 std::pair<const char *, Value>("values", m.idiom.results.front())})
-      if (getDim(product, headAxis) != 1)
+    for (auto [what, product, axis] :
+         {std::tuple<const char *, Value, unsigned>("keys", scores->getResult(0), headAxis),
+          std::tuple<const char *, Value, unsigned>("values", m.idiom.results.front(), resultAxis)})
+      if (getDim(product, axis) != 1)
         return Miss(MissReason::AttentionOneHead, what);
   return std::nullopt;
 }
@@ -428,9 +251,11 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
                   : hasAllKeys() ? KeyCount::atLeast
                                  : KeyCount::any;
   m.parts.causal = m.parts.causalInMask =
-      m.parts.mask && isCausalMask(m.parts.mask, *m.parts.maskKind, keys);
+      (m.parts.mask && isCausalMask(m.parts.mask, *m.parts.maskKind, keys)) ||
+      (m.parts.bias && isCausalMask(m.parts.bias, MaskKind::additive, keys));
   m.idiom.arguments = {m.parts.query, m.parts.key, m.parts.value};
-  for (Value operand : {m.parts.mask, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})
+  for (Value operand :
+       {m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})
     if (operand)
       (allArguments ? m.idiom.arguments : m.idiom.captured).push_back(operand);
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);

@@ -111,61 +111,84 @@ static void skipRepeats(HeadPath &path) {
   }
 }
 
-std::optional<HeadProduct> basin::onnx::matchHeadProduct(Operation *op) {
-  if (auto matmul = dyn_cast<MatMulOp>(op))
-    return HeadProduct{matmul.getA(), matmul.getB()};
-  auto fused = dyn_cast<MSFusedMatMulOp>(op);
-  if (!fused || fused.getTransA().value_or(0) != 0 || fused.getTransBatchA().value_or(0) != 0 ||
-      fused.getTransBatchB().value_or(0) != 0)
-    return std::nullopt;
-  std::optional<APFloat> alpha = fused.getAlpha();
-  return HeadProduct{fused.getA(), fused.getB(),
-                     alpha ? static_cast<double>(alpha->convertToFloat()) : 1,
-                     fused.getTransB().value_or(0) != 0};
+/// Returns whether `value` is computed from constants alone. Looks at a few ops.
+static bool isWeight(Value value) {
+  SmallVector<Value> open{value};
+  for (unsigned i = 0; i < 32 && !open.empty(); ++i) {
+    Value cur = open.pop_back_val();
+    Operation *op = cur.getDefiningOp();
+    if (!op || (!isConstant(cur) && op->getNumOperands() == 0))
+      return false;
+    if (!isConstant(cur))
+      llvm::append_range(open, op->getOperands());
+  }
+  return open.empty();
 }
 
-HeadPath basin::onnx::walkQuery(Value operand) {
-  HeadPath path;
-  path.value = operand;
-  skipScales(path);
-  return path;
+Layout basin::onnx::joinHeads(Layout layout) {
+  switch (layout) {
+  case Layout::bhsd:
+    return Layout::hsd;
+  case Layout::bhds:
+    return Layout::hds;
+  default:
+    return layout;
+  }
 }
 
-std::optional<Miss> basin::onnx::walkKey(const HeadProduct &product, HeadPath &path) {
-  path.value = product.b;
-  skipScales(path);
-  if (product.transposesB) {
-    if (getRank(path.value) == 3) {
-      path.layout = Layout::hsd;
-      return std::nullopt;
-    }
-  } else if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
+/// Follows the keys, which stand in `path` as the product takes them, over their transposition.
+/// Keys of any other order are taken as they are: transposed.
+static std::optional<Miss> walkTransposedKey(HeadPath &path) {
+  if (Value source = matchTranspose(path.value, {0, 1, 3, 2}, path.ops)) {
     path.value = source;
   } else if (Value source = matchTranspose(path.value, {0, 2, 3, 1}, path.ops)) {
     // One Transpose does both transpositions: in its source, the heads stand after the sequence.
     path.value = source;
     path.layout = Layout::bshd;
-    skipScales(path);
-    return std::nullopt;
   } else if (Value source = matchFlatTranspose(path.value, path.ops)) {
     path.value = source;
   } else if (Value source = matchTranspose(path.value, {0, 2, 1}, path.ops)) {
     path.value = source;
     path.layout = Layout::hsd;
-    skipScales(path);
-    return std::nullopt;
-  } else {
+  } else if (isWeight(path.value)) {
     return Miss(MissReason::AttentionKeys);
+  } else {
+    path.layout = getRank(path.value) == 3 ? Layout::hds : Layout::bhds;
   }
-  skipRepeats(path);
   return std::nullopt;
 }
 
-HeadPath basin::onnx::walkValue(Value operand) {
+std::optional<Miss> basin::onnx::walkKey(const HeadProduct &product, HeadPath &path) {
+  path.value = product.b;
+  path.layout = getRank(product.b) == 3 ? joinHeads(*product.key) : *product.key;
+  skipScales(path);
+  if (path.layout == Layout::bhds || path.layout == Layout::hds) {
+    path.layout = Layout::bhsd;
+    if (std::optional<Miss> why = walkTransposedKey(path))
+      return why;
+  }
+  if (path.layout == Layout::bhsd || path.layout == Layout::bhds)
+    skipRepeats(path);
+  else
+    skipScales(path);
+  return std::nullopt;
+}
+
+HeadPath basin::onnx::walkQuery(const HeadProduct &product) {
   HeadPath path;
+  path.value = product.a;
+  path.layout = product.query;
+  skipScales(path);
+  return path;
+}
+
+HeadPath basin::onnx::walkValue(const HeadProduct &product) {
+  HeadPath path;
+  path.layout = *product.value;
   // A scale of the values is not part of attention, so the path ends there.
-  path.value = skipWidenings(operand, &path.ops);
-  if (Value source = matchRepeatedHeads(path.value, path.ops))
-    path.value = skipWidenings(source, &path.ops);
+  path.value = skipWidenings(product.b, &path.ops);
+  if (path.layout == Layout::bhsd)
+    if (Value source = matchRepeatedHeads(path.value, path.ops))
+      path.value = skipWidenings(source, &path.ops);
   return path;
 }

@@ -28,24 +28,34 @@ struct HeadPath {
   Ops ops;
 };
 
-/// A product of two tensors with heads: a MatMul, or the FusedMatMul of com.microsoft, which
-/// multiplies the product by `factor` and may transpose the last two axes of B.
+/// A product of two tensors with heads: a MatMul, the FusedMatMul of com.microsoft, which
+/// multiplies the product by `factor`, or an Einsum of two operands. The layouts are those of
+/// tensors with four axes. Which axis of `b` is summed over tells its layout: as keys, if their
+/// elements are summed over, or as values, if their rows are. A layout that has no name is missing.
 struct HeadProduct {
   mlir::Value a, b;
   double factor = 1;
-  bool transposesB = false;
+  sink::Layout query = sink::Layout::bhsd;
+  std::optional<sink::Layout> key = sink::Layout::bhds, value = sink::Layout::bhsd;
+  sink::Layout result = sink::Layout::bhsd;
 };
 
-/// Returns the product that `op` is, or nothing. A FusedMatMul that moves axes in another way is
-/// none.
-std::optional<HeadProduct> matchHeadProduct(mlir::Operation *op);
+/// Returns the product that `op` is, with `first` as its first operand if it is one of them, or
+/// nothing. A FusedMatMul or Einsum that moves axes in another way is none.
+std::optional<HeadProduct> matchHeadProduct(mlir::Operation *op, mlir::Value first = {});
+
+/// Return the product if it can be that of queries and keys, or that of `probabilities` and values.
+std::optional<HeadProduct> matchScores(mlir::Operation *op);
+std::optional<HeadProduct> matchWeightedValues(mlir::Operation *op, mlir::Value probabilities);
+
+/// Returns the same layout with batch and heads in one axis.
+sink::Layout joinHeads(sink::Layout layout);
 
 /// Follow the first operand of the product of q and k, and the operand that the probabilities are
 /// multiplied with.
-HeadPath walkQuery(mlir::Value operand);
-HeadPath walkValue(mlir::Value operand);
-/// Follows the second operand of the product of q and k. Returns a miss if the keys are not
-/// transposed in a known way.
+HeadPath walkQuery(const HeadProduct &product);
+HeadPath walkValue(const HeadProduct &product);
+/// Follows the second operand of the product of q and k. Returns a miss if the keys are weights.
 std::optional<Miss> walkKey(const HeadProduct &product, HeadPath &path);
 
 /// Returns [batch, kv heads, ...] if `value` repeats its heads, and adds the ops that repeat them

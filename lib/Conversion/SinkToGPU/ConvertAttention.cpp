@@ -87,6 +87,11 @@ WhyNot HeadTensor::check() const {
     return ("expected a " + name +
             " of its own, but got one packed with others; lower its form first")
         .str();
+  if (sink::getHeadDimAxis(layout) + 1 != *sink::getRankOf(layout))
+    return ("expected a " + name +
+            " whose last axis is that of a head's elements, but got layout " +
+            sink::stringifyLayout(layout))
+        .str();
   if (!info.hasRank() || info.rank() != *sink::getRankOf(layout))
     return ("expected a " + name + " of rank " + Twine(*sink::getRankOf(layout))).str();
   if (headDim() == 0)
@@ -189,6 +194,8 @@ SmallVector<LaunchBuilder::Factors> AttentionLaunch::shapeOfResult() {
     return {batch, rows, heads};
   case Layout::hsd:
     return {heads, rows, columns};
+  case Layout::bhds:
+  case Layout::hds:
   case Layout::packed:
     break;
   }
@@ -271,14 +278,14 @@ WhyNot AttentionLaunch::readHiddenRows() {
   spec.maskFill = op.getMaskFill() ? op.getMaskFill()->convertToDouble() : 0;
   bool hidesAll = hasSink || (isBoolean && spec.maskFill == 0);
   spec.causal = op.appliesCausal() || (op.getCausal() && hidesAll);
-  if (spec.maskFill != 0 && (op.appliesCausal() || op.getWindow()))
+  if (spec.maskFill != 0 && (op.appliesCausal() || op.appliesWindow()))
     return "expected no mask_fill together with causal or window";
   if (spec.maskFill != 0 && spec.causal)
     spec.maskFill = 0;
   const onnx::Dim queries = query.sequence(), keys = key.sequence();
   bool seesItself = keys.provablyEquals(queries) ||
                     (keys.isStatic() && queries.isStatic() && keys.size >= queries.size);
-  bool mayHide = op.getMask() || ((spec.causal || op.getWindow()) && !seesItself);
+  bool mayHide = op.getMask() || ((spec.causal || op.appliesWindow()) && !seesItself);
   spec.nanHiddenRows = mayHide && !hasSink && spec.maskFill == 0 && !op.getZeroHiddenRows();
   return std::nullopt;
 }
@@ -316,6 +323,10 @@ WhyNot AttentionLaunch::readParts() {
     return "expected one number of keys for the whole batch, but got last_key";
   if (op.getPastKey())
     return "expected keys and values that include those of the past, but got past_key";
+  if (op.getBias())
+    return "expected one mask or bias, but got both";
+  if (op.getRightWindow() && op.appliesWindow())
+    return "expected no window to the right of the query";
   if (op.getHasPresent())
     return "expected one result, but got present keys and values, too";
   if (llvm::any_of(op.getMore(), [](Value inner) { return !inner.use_empty(); }))
@@ -327,7 +338,7 @@ WhyNot AttentionLaunch::readParts() {
       return why;
   if (WhyNot why = readHiddenRows())
     return why;
-  spec.window = op.getWindow().has_value();
+  spec.window = op.getWindow() && op.appliesWindow();
   spec.softcap = op.getSoftcap() ? op.getSoftcap()->convertToDouble() : 0;
   spec.scale = op.getScale() ? op.getScale()->convertToDouble() : 0;
   if (op.getScale() && spec.scale == 0)

@@ -33,22 +33,6 @@ onnx.graph @base #g {
   onnx.return
 }
 
-// The mask is halved with the scores.
-// CHECK-LABEL: onnx.graph @scaled_after_mask
-// CHECK-NOT: sink.attention
-onnx.graph @scaled_after_mask #g {
-  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
-  %half = onnx.Constant() {value = dense<0.5> : !s} : () -> !s
-  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
-  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  %a = onnx.Add(%s, %m) : (!u, !m) -> !u
-  %t = onnx.Mul(%a, %half) : (!u, !s) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are scaled after its mask}}
-  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
-  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
-  onnx.return
-}
-
 // The softcap bounds the mask too.
 // CHECK-LABEL: onnx.graph @mask_in_cap
 // CHECK-NOT: sink.attention

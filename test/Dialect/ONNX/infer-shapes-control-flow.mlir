@@ -42,7 +42,7 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   // The iteration's number has the shape that the body says.
   // CHECK-NEXT: ^bb0(%{{.*}}: tensor<1xi64>, %{{.*}}: tensor<i1>, %{{.*}}: tensor<?x?xf32, #onnx.dims<"rows", "columns">>):
   ^bb0(%i: tensor<1xi64>, %go: tensor<*xi1>, %a: tensor<?x?xf32, #onnx.dims<"rows", "columns">>):
-    // CHECK: onnx.Concat{{.*}} -> tensor<?x?xf32, #onnx.dims<"rows", "">>
+    // CHECK: onnx.Concat{{.*}} -> tensor<?x?xf32, #onnx.dims<"rows", "?(2 * columns)">>
     %d = onnx.Concat(%a, %a) {axis = 1} : (tensor<?x?xf32, #onnx.dims<"rows", "columns">>, tensor<?x?xf32, #onnx.dims<"rows", "columns">>) -> !onnx.unknown
     onnx.return %go, %d : tensor<*xi1>, !onnx.unknown
   // CHECK: -> tensor<?x?xf32, #onnx.dims<"N", "">>

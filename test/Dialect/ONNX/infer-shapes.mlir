@@ -270,7 +270,7 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   %star = onnx.node "Source" () {} : () -> tensor<*xf32>
   // CHECK: onnx.Concat({{.*}} -> tensor<?x16x8xf32, #onnx.dims<"N", "", "">>{{$}}
   %r10 = onnx.Concat(%y, %x) {axis = 1} : (tensor<?x6x8xf32>, tensor<?x10x8xf32, #onnx.dims<"N", "", "">>) -> !onnx.unknown
-  // CHECK: onnx.Concat({{.*}} -> tensor<?x?x8xf32, #onnx.dims<"N", "", "">>{{$}}
+  // CHECK: onnx.Concat({{.*}} -> tensor<?x?x8xf32, #onnx.dims<"N", "?(P + 10)", "">>{{$}}
   %r12 = onnx.Concat(%x, %z) {axis = -2} : (tensor<?x10x8xf32, #onnx.dims<"N", "", "">>, tensor<?x?x?xf32, #onnx.dims<"", "P", "">>) -> !onnx.unknown
   // CHECK: onnx.Concat({{.*}} -> tensor<?x?x8xf32, #onnx.dims<"", "P", "">>{{$}}
   %r14 = onnx.Concat(%e, %z) {axis = 1} : (tensor<?x0x8xf32>, tensor<?x?x?xf32, #onnx.dims<"", "P", "">>) -> !onnx.unknown
@@ -342,7 +342,7 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   %st = onnx.Constant() {value_ints = array<i64: 2, -1>} : () -> tensor<2xi64>
   // CHECK: onnx.Reshape({{.*}} -> tensor<?x?x8x8xf32, #onnx.dims<"B", "S", "", "">>{{$}}
   %r15 = onnx.Reshape(%x, %heads) : (tensor<?x?x64xf32, #onnx.dims<"B", "S", "">>, tensor<4xi64>) -> !onnx.unknown
-  // CHECK: onnx.Reshape({{.*}} -> tensor<?x64xf32>{{$}}
+  // CHECK: onnx.Reshape({{.*}} -> tensor<?x64xf32, #onnx.dims<"?(B * S)", "">>{{$}}
   %r17 = onnx.Reshape(%x, %flat) : (tensor<?x?x64xf32, #onnx.dims<"B", "S", "">>, tensor<2xi64>) -> !onnx.unknown
   // CHECK: onnx.Reshape({{.*}} -> tensor<?x?x64xf32, #onnx.dims<"B", "S", "">>{{$}}
   %r19 = onnx.Reshape(%x, %zeros) : (tensor<?x?x64xf32, #onnx.dims<"B", "S", "">>, tensor<3xi64>) -> !onnx.unknown
@@ -359,11 +359,11 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   %allow = onnx.Constant() {value_ints = array<i64: 0, 7>} : () -> tensor<2xi64>
   // CHECK: onnx.Reshape({{.*}} -> tensor<0x7xf32>{{$}}
   %r32 = onnx.Reshape(%e, %allow) {allowzero = 1} : (tensor<0x4xf32>, tensor<2xi64>) -> !onnx.unknown
-  // CHECK: onnx.Reshape({{.*}} -> tensor<?x8xf32>{{$}}
+  // CHECK: onnx.Reshape({{.*}} -> tensor<?x8xf32, #onnx.dims<"?(8 * B * S)", "">>{{$}}
   %r34 = onnx.Reshape(%x) {shape = array<i64: -1, 8>} : (tensor<?x?x64xf32, #onnx.dims<"B", "S", "">>) -> !onnx.unknown
   // CHECK: onnx.Flatten({{.*}} -> tensor<?x32xf32>{{$}}
   %r36 = onnx.Flatten(%y) : (tensor<?x4x8xf32>) -> !onnx.unknown
-  // CHECK: onnx.Flatten({{.*}} -> tensor<1x?xf32>{{$}}
+  // CHECK: onnx.Flatten({{.*}} -> tensor<1x?xf32, #onnx.dims<"", "?(64 * B * S)">>{{$}}
   %r38 = onnx.Flatten(%x) {axis = 0} : (tensor<?x?x64xf32, #onnx.dims<"B", "S", "">>) -> !onnx.unknown
   // CHECK: onnx.Flatten({{.*}} -> tensor<?x?xf32>{{$}}
   %r40 = onnx.Flatten(%star) : (tensor<*xf32>) -> !onnx.unknown
@@ -501,8 +501,8 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   %r58 = onnx.Expand(%mask, %w) : (tensor<1x1x1x1xf32>, !onnx.unknown) -> !onnx.unknown
   // CHECK: onnx.Add({{.*}} -> tensor<i64>{{$}}
   %sum = onnx.Add(%b, %sq) : (!onnx.unknown, !onnx.unknown) -> !onnx.unknown
-  // A sum of two names has none.
-  // CHECK: onnx.Range({{.*}} -> tensor<?xi64>{{$}}
+  // The name of a sum of two names spells it.
+  // CHECK: onnx.Range({{.*}} -> tensor<?xi64, #onnx.dims<"?(S + B)">>{{$}}
   %r63 = onnx.Range(%i0, %sum, %i1) : (tensor<i64>, !onnx.unknown, tensor<i64>) -> !onnx.unknown
   onnx.return
 }
@@ -522,7 +522,7 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   %none = onnx.absent
   // CHECK: onnx.Attention({{.*}} -> (tensor<?x4x?x16xf16, #onnx.dims<"B", "", "S", "">>, tensor<?x2x5x8xf16, #onnx.dims<"B", "", "", "">>, tensor<?x2x5x16xf16, #onnx.dims<"B", "", "", "">>){{$}}
   %r11:3 = onnx.Attention(%q, %kk, %v) : (tensor<?x4x?x8xf16, #onnx.dims<"B", "", "S", "">>, tensor<?x2x5x8xf16, #onnx.dims<"B", "", "", "">>, tensor<?x2x5x16xf16, #onnx.dims<"B", "", "", "">>) -> (!onnx.unknown, !onnx.unknown, !onnx.unknown)
-  // CHECK: onnx.Attention({{.*}} -> (tensor<?x4x?x16xf16, #onnx.dims<"B", "", "S", "">>, tensor<?x2x8x8xf16, #onnx.dims<"B", "", "", "">>, tensor<?x2x?x16xf16, #onnx.dims<"B", "", "", "">>, tensor<?x4x?x8xf16, #onnx.dims<"B", "", "S", "">>){{$}}
+  // CHECK: onnx.Attention({{.*}} -> (tensor<?x4x?x16xf16, #onnx.dims<"B", "", "S", "">>, tensor<?x2x8x8xf16, #onnx.dims<"B", "", "", "">>, tensor<?x2x?x16xf16, #onnx.dims<"B", "", "?(P + 5)", "">>, tensor<?x4x?x8xf16, #onnx.dims<"B", "", "S", "">>){{$}}
   %r13:4 = onnx.Attention(%q, %kk, %v, %none, %past, %pastv) : (tensor<?x4x?x8xf16, #onnx.dims<"B", "", "S", "">>, tensor<?x2x5x8xf16, #onnx.dims<"B", "", "", "">>, tensor<?x2x5x16xf16, #onnx.dims<"B", "", "", "">>, none, tensor<?x2x3x8xf16, #onnx.dims<"B", "", "", "">>, tensor<?x2x?x16xf16, #onnx.dims<"B", "", "P", "">>) -> (!onnx.unknown, !onnx.unknown, !onnx.unknown, !onnx.unknown)
   %q3 = onnx.node "Source" () {} : () -> tensor<?x?x32xf32, #onnx.dims<"B", "S", "">>
   %k3 = onnx.node "Source" () {} : () -> tensor<?x?x16xf32, #onnx.dims<"B", "S", "">>

@@ -394,7 +394,7 @@ func.func @attention_c2(%q: tensor<?x4x?x8xf32>, %l: tensor<3xf32>) {
 // attention_c3: the custom syntax writes both, the generic one may not
 func.func @attention_c3(%q: tensor<?x4x?x8xf32>) {
   // expected-error @below {{expected both of past_key and past_value or neither}}
-  %0 = "sink.attention"(%q, %q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  %0 = "sink.attention"(%q, %q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 
@@ -414,7 +414,7 @@ func.func @attention_c4(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
 // attention_c3, of the sinks
 func.func @attention_c3_sinks(%q: tensor<?x4x?x8xf32>, %s: tensor<4x1x8xf32>) {
   // expected-error @below {{expected both of sink_key and sink_value or neither}}
-  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
+  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 
@@ -617,5 +617,35 @@ func.func @slot_of_no_kind(%x: tensor<2x8xf32>) {
     %r = onnx.Add(%a, %a) {sink.slot = "epsilon"} : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x8xf32>
     sink.yield %r : tensor<2x8xf32>
   }
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c10, of windows
+func.func @attention_c10_window(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
+  // expected-error@+1 {{expected window_in_mask only with a window and a mask or a bias}}
+  %0 = sink.attention %q, %q, %q mask %m {window_in_mask, mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c12
+func.func @attention_c12(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
+  // expected-error@+1 {{expected bias_scale only with a bias, and bias_after_mask only with a bias and a mask}}
+  %0 = sink.attention %q, %q, %q mask %m {bias_scale = 2.0 : f64, mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c12, without a mask
+func.func @attention_c12_order(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
+  // expected-error@+1 {{expected bias_scale only with a bias, and bias_after_mask only with a bias and a mask}}
+  %0 = sink.attention %q, %q, %q bias %m {bias_after_mask, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
   return
 }

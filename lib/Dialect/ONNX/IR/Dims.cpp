@@ -8,6 +8,8 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
+#include "basin/Dialect/ONNX/IR/SizeSum.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -138,15 +140,20 @@ Type basin::onnx::joinTypes(Type a, Type b) {
 // Arithmetic
 //===----------------------------------------------------------------------===//
 
+using SizeOperation = std::optional<SizeSum> (*)(const SizeSum &, const SizeSum &);
+
+static Dim combine(const Dim &a, const Dim &b, SizeOperation operation) {
+  std::optional<SizeSum> x = SizeSum::get(a), y = SizeSum::get(b);
+  std::optional<SizeSum> result = x && y ? operation(*x, *y) : std::nullopt;
+  return result ? result->toDim() : Dim();
+}
+
 Dim basin::onnx::addDims(const Dim &a, const Dim &b) {
   if (a.is(0))
     return b;
   if (b.is(0))
     return a;
-  int64_t sum;
-  if (a.isStatic() && b.isStatic() && !llvm::AddOverflow(a.size, b.size, sum))
-    return sum;
-  return {};
+  return combine(a, b, SizeSum::add);
 }
 
 Dim basin::onnx::multiplyDims(const Dim &a, const Dim &b) {
@@ -156,10 +163,7 @@ Dim basin::onnx::multiplyDims(const Dim &a, const Dim &b) {
     return b;
   if (b.is(1))
     return a;
-  int64_t product;
-  if (a.isStatic() && b.isStatic() && !llvm::MulOverflow(a.size, b.size, product))
-    return product;
-  return {};
+  return combine(a, b, SizeSum::multiply);
 }
 
 Dim basin::onnx::multiplyDims(ArrayRef<Dim> dims) {
@@ -178,9 +182,7 @@ Dim basin::onnx::multiplyDims(ArrayRef<Dim> dims) {
 Dim basin::onnx::divideDim(const Dim &dim, int64_t divisor) {
   if (divisor == 1)
     return dim;
-  if (!dim.isStatic() || divisor <= 0 || dim.size % divisor != 0)
-    return {};
-  return dim.size / divisor;
+  return divisor > 0 ? combine(dim, divisor, SizeSum::divide) : Dim();
 }
 
 std::string basin::onnx::toString(const Dim &dim) {

@@ -8,10 +8,22 @@
 
 #include "ShapeArithmetic.h"
 
+#include "basin/Dialect/ONNX/IR/SizeSum.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace basin::onnx;
+
+/// Combines entries of which one is a symbol. Sizes are never negative, and neither may be the
+/// other.
+static ShapeEntry combineSizes(const ShapeEntry &a, const ShapeEntry &b,
+                               std::optional<SizeSum> (*operation)(const SizeSum &,
+                                                                   const SizeSum &)) {
+  std::optional<SizeSum> x = SizeSum::get(a.toDim()), y = SizeSum::get(b.toDim());
+  std::optional<SizeSum> result = x && y ? operation(*x, *y) : std::nullopt;
+  return result ? ShapeEntry(result->toDim()) : ShapeEntry();
+}
 
 ShapeEntry basin::onnx::addEntries(const ShapeEntry &a, const ShapeEntry &b) {
   int64_t sum;
@@ -21,7 +33,7 @@ ShapeEntry basin::onnx::addEntries(const ShapeEntry &a, const ShapeEntry &b) {
     return a;
   if (a.constant && b.constant && !llvm::AddOverflow(*a.constant, *b.constant, sum))
     return sum;
-  return {};
+  return combineSizes(a, b, SizeSum::add);
 }
 
 ShapeEntry basin::onnx::subtractEntries(const ShapeEntry &a, const ShapeEntry &b) {
@@ -32,7 +44,7 @@ ShapeEntry basin::onnx::subtractEntries(const ShapeEntry &a, const ShapeEntry &b
     return 0;
   if (a.constant && b.constant && !llvm::SubOverflow(*a.constant, *b.constant, difference))
     return difference;
-  return {};
+  return combineSizes(a, b, SizeSum::subtract);
 }
 
 ShapeEntry basin::onnx::multiplyEntries(const ShapeEntry &a, const ShapeEntry &b) {
@@ -45,7 +57,7 @@ ShapeEntry basin::onnx::multiplyEntries(const ShapeEntry &a, const ShapeEntry &b
     return a;
   if (a.constant && b.constant && !llvm::MulOverflow(*a.constant, *b.constant, product))
     return product;
-  return {};
+  return combineSizes(a, b, SizeSum::multiply);
 }
 
 ShapeEntry basin::onnx::divideEntries(const ShapeEntry &a, const ShapeEntry &b) {
@@ -54,7 +66,7 @@ ShapeEntry basin::onnx::divideEntries(const ShapeEntry &a, const ShapeEntry &b) 
   // Runtimes round negative quotients of integers differently.
   if (a.constant && b.constant && *a.constant >= 0 && *b.constant > 0)
     return *a.constant / *b.constant;
-  return {};
+  return combineSizes(a, b, SizeSum::divide);
 }
 
 ShapeEntry basin::onnx::maxEntries(const ShapeEntry &a, const ShapeEntry &b) {

@@ -13,6 +13,8 @@
 
 #include "ShapeRuleSupport.h"
 
+#include "basin/Dialect/ONNX/IR/SizeSum.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -46,6 +48,14 @@ struct Product {
       return found;
     });
   }
+  std::optional<SizeSum> toSize() const {
+    std::optional<SizeSum> size = SizeSum::get(factor);
+    for (StringAttr name : symbols) {
+      std::optional<SizeSum> symbol = SizeSum::get(name);
+      size = size && symbol ? SizeSum::multiply(*size, *symbol) : std::nullopt;
+    }
+    return size;
+  }
 };
 } // namespace
 
@@ -61,17 +71,22 @@ static FailureOr<Dim> solveForDim(Operation *op, Product data, Product target) {
   if (!data.known || !target.known)
     return Dim();
   Product::cancel(data, target);
-  if (data.factor == 0 || target.factor == 0 || !target.symbols.empty())
+  if (data.factor == 0 || target.factor == 0)
     return Dim();
-  if (data.symbols.empty() && data.factor % target.factor != 0) {
+  bool isNumber = data.symbols.empty() && target.symbols.empty();
+  if (isNumber && data.factor % target.factor != 0) {
     op->emitOpError("expected an element count that divides by ")
         << target.factor << ", but got " << data.factor;
     return failure();
   }
-  if (data.symbols.empty())
+  if (isNumber)
     return Dim(data.factor / target.factor);
-  bool isSymbol = data.symbols.size() == 1 && data.factor == target.factor;
-  return isSymbol ? Dim(data.symbols.front()) : Dim();
+  if (data.symbols.size() == 1 && target.symbols.empty() && data.factor == target.factor)
+    return Dim(data.symbols.front());
+  // A name may spell a product, of which the other side has the factors.
+  std::optional<SizeSum> all = data.toSize(), rest = target.toSize();
+  std::optional<SizeSum> quotient = all && rest ? SizeSum::divide(*all, *rest) : std::nullopt;
+  return quotient ? quotient->toDim() : Dim();
 }
 
 static LogicalResult checkElementCounts(Operation *op, Product data, Product target) {

@@ -55,13 +55,16 @@ private:
   Value repeatHeads(Value x);
   Value scaleQuery(Value query);
   Value positions();
+  Value withHeads(Value summand);
   Value prepareMask();
   Value rawScores();
+  Value addBias(Value scores);
   Value addMask(Value scores);
   Value mask(Value scores);
+  Value hideByPosition(Value scores);
   Value lastKey();
   Value present(Value all, Value past);
-  bool hidesByPosition() const { return o.appliesCausal() || o.window || o.lastKey; }
+  bool hidesByPosition() const { return o.appliesCausal() || o.appliesWindow() || o.lastKey; }
   Value maskScores(Value scores);
   Value keysOf(Value x);
   Value zeroNaN(Value given);
@@ -92,12 +95,14 @@ LogicalResult AttentionBuilder::check() {
 
 /// Returns the type of the masked scores. A mask of a wider type than the operands may have numbers
 /// beyond their range, so the scores are cast to its type, as for an exporter's Softmax in f32.
+/// So does a bias of a wider type.
 Type AttentionBuilder::findScoreElement() const {
-  Type type = getTensorInfo(o.mask).element;
-  auto real = dyn_cast_or_null<FloatType>(type);
-  bool isWider =
-      o.maskKind == MaskKind::additive && real && real.getWidth() > element.getIntOrFloatBitWidth();
-  return isWider ? type : element;
+  Type widest = element;
+  for (Value summand : {o.maskKind == MaskKind::additive ? o.mask : Value(), o.bias})
+    if (auto real = dyn_cast_or_null<FloatType>(getTensorInfo(summand).element);
+        real && real.getWidth() > widest.getIntOrFloatBitWidth())
+      widest = real;
+  return widest;
 }
 
 /// Returns the score of a hidden key: `mask_fill`, limited to the lowest number of the type, or
@@ -139,6 +144,10 @@ Value AttentionBuilder::toHeads(Value x, Layout layout, int64_t count) {
     return n.transpose(x, {0, 2, 1, 3});
   case Layout::bsd:
     return n.transpose(n.reshape(x, {0, 0, count, -1}), {0, 2, 1, 3});
+  case Layout::bhds:
+    return n.transpose(x, {0, 1, 3, 2});
+  case Layout::hds:
+    return toHeads(n.transpose(x, {0, 2, 1}), Layout::hsd, count);
   case Layout::hsd:
     return n.reshape(x, n.concat({n.constant({-1, count}), n.dims(x, 1, 3)}, 0));
   case Layout::packed:
@@ -155,8 +164,12 @@ Value AttentionBuilder::fromHeads(Value x, Layout layout) {
     return n.transpose(x, {0, 2, 1, 3});
   case Layout::bsd:
     return n.reshape(n.transpose(x, {0, 2, 1, 3}), {0, 0, -1});
+  case Layout::bhds:
+    return n.transpose(x, {0, 1, 3, 2});
   case Layout::hsd:
     return n.reshape(x, n.concat({n.constant({-1}), n.dims(x, 2, 4)}, 0));
+  case Layout::hds:
+    return n.transpose(fromHeads(x, Layout::hsd), {0, 2, 1});
   case Layout::packed:
     break;
   }
@@ -191,12 +204,22 @@ Value AttentionBuilder::scaleQuery(Value q) {
   return n.node<DivOp>({q, n.node<SqrtOp>({n.cast(n.dim(q, 3), element)})});
 }
 
-/// Returns the mask with a column for each key. If batch and heads are one axis, they also are one
-/// axis of a mask of rank 3. If there is a `last_key`, the mask's columns are positions, and each
-/// key, past or new, gets the column of its position.
+/// If batch and heads are one axis, they also are one axis of a mask or bias of rank 3. Returns it
+/// with both apart.
+Value AttentionBuilder::withHeads(Value summand) {
+  if (o.queryLayout != Layout::hsd || getRank(summand) != 3)
+    return summand;
+  // One row of such an axis is for all.
+  if (getTensorInfo(summand)[0].is(1))
+    return n.unsqueeze(summand, {0});
+  return n.reshape(summand, n.concat({n.constant({-1, *heads}), n.dims(summand, 1, 3)}, 0));
+}
+
+/// Returns the mask with a column for each key. If there is a `last_key`, the mask's columns are
+/// positions, and each key, past or new, gets the column of its position.
 Value AttentionBuilder::prepareMask() {
   if (o.queryLayout == Layout::hsd && getRank(o.mask) == 3)
-    return n.reshape(o.mask, n.concat({n.constant({-1, *heads}), n.dims(o.mask, 1, 3)}, 0));
+    return withHeads(o.mask);
   if (!o.lastKey || !o.pastKey)
     return o.mask;
   Value exists, position = keyPositions(pastLength(), exists);
@@ -206,6 +229,15 @@ Value AttentionBuilder::prepareMask() {
   Value columns = n.expand(position, n.concat({batch, rows, n.dims(key, 2, 3)}, 0));
   Value each = n.expand(o.mask, n.concat({batch, one, one, one}, 0));
   return n.node<GatherElementsOp>({each, columns}, n.attr("axis", 3));
+}
+
+Value AttentionBuilder::addBias(Value scores) {
+  if (!o.bias)
+    return scores;
+  Value bias = n.cast(withHeads(o.bias), scoreElement);
+  if (o.biasScale)
+    bias = n.node<MulOp>({bias, n.scalar(*o.biasScale, scoreElement)});
+  return n.node<AddOp>({scores, bias});
 }
 
 Value AttentionBuilder::addMask(Value scores) {
@@ -264,13 +296,21 @@ Value AttentionBuilder::positions() {
   auto sees = [&](Value more) { seen = seen ? n.node<AndOp>({seen, more}) : more; };
   if (o.appliesCausal())
     sees(lessOrEqual(n, j, i));
-  if (o.window)
+  if (o.window && o.appliesWindow())
     sees(n.node<LessOp>({n.node<SubOp>({i, j}), n.constant({*o.window}, 0)}));
+  if (o.rightWindow && o.appliesWindow())
+    sees(lessOrEqual(n, n.node<SubOp>({j, i}), n.constant({*o.rightWindow}, 0)));
   return seen;
 }
 
 Value AttentionBuilder::mask(Value scores) {
-  scores = addMask(scores);
+  if (!o.biasAfterMask)
+    scores = addBias(scores);
+  scores = hideByPosition(addMask(scores));
+  return o.biasAfterMask ? addBias(scores) : scores;
+}
+
+Value AttentionBuilder::hideByPosition(Value scores) {
   if (!hidesByPosition())
     return scores;
   // With an additive mask the number is a summand, too: two summands that are both the type's
@@ -291,7 +331,7 @@ Value AttentionBuilder::keysOf(Value x) {
 
 /// Masks the scores of the keys. Sink rows always are visible.
 Value AttentionBuilder::maskScores(Value scores) {
-  if (!o.sinkKey || (!o.mask && !hidesByPosition()))
+  if (!o.sinkKey || (!o.mask && !o.bias && !hidesByPosition()))
     return mask(scores);
   Value sinks = n.slice(scores, 3, n.constant({0}), n.dims(o.sinkKey, 1, 2));
   return n.concat({sinks, mask(keysOf(scores))}, 3);
@@ -344,14 +384,18 @@ Value AttentionBuilder::weightedValues(Value probabilities) {
 /// sees all keys. A summand above kHiddenScore hides nothing: it is a bias, as in ALiBi.
 Value AttentionBuilder::visible() {
   Value seen = hidesByPosition() ? positions() : Value();
-  if (!o.mask)
-    return seen;
-  Value mask = prepareMask();
-  if (o.maskKind == MaskKind::additive)
-    mask = n.node<GreaterOp>({n.cast(mask, scoreElement), n.scalar(kHiddenScore, scoreElement)});
-  else if (o.maskKind == MaskKind::drop)
-    mask = n.node<NotOp>({mask});
-  return seen ? n.node<AndOp>({mask, seen}) : mask;
+  auto sees = [&](Value more) { seen = seen ? n.node<AndOp>({more, seen}) : more; };
+  auto seesSummand = [&](Value summand) {
+    summand = n.cast(summand, scoreElement);
+    sees(n.node<GreaterOp>({summand, n.scalar(kHiddenScore, scoreElement)}));
+  };
+  if (o.bias)
+    seesSummand(withHeads(o.bias));
+  if (o.mask && o.maskKind == MaskKind::additive)
+    seesSummand(prepareMask());
+  else if (o.mask)
+    sees(o.maskKind == MaskKind::drop ? n.node<NotOp>({prepareMask()}) : prepareMask());
+  return seen;
 }
 
 AttentionScores AttentionBuilder::buildScores() {

@@ -127,21 +127,22 @@ static std::optional<HeadDims> readHeads(Value x, Layout layout, const Dim &head
   if (!info.hasRank() || info.rank() != getRankOf(layout).value_or(3))
     return std::nullopt;
   int64_t count = heads.isStatic() ? heads.size : 0;
-  HeadDims dims{info[0], heads, Dim(), info[1], Dim()};
+  HeadDims dims{info[0], heads, Dim(), info[getSequenceAxis(layout)], Dim()};
   switch (layout) {
   case Layout::bhsd:
   case Layout::bshd:
+  case Layout::bhds:
     dims.heads = mergeDim(heads, info[*getHeadAxis(layout)]).value_or(heads);
-    dims.sequence = info[getSequenceAxis(layout)];
-    dims.size = info[3];
+    dims.size = info[getHeadDimAxis(layout)];
     break;
   case Layout::bsd:
     dims.size = divideDim(info[2], count);
     break;
   case Layout::hsd:
+  case Layout::hds:
     dims.batch = divideDim(info[0], count);
     dims.rows = info[0];
-    dims.size = info[2];
+    dims.size = info[getHeadDimAxis(layout)];
     return dims;
   case Layout::packed:
     break;
@@ -160,6 +161,10 @@ static Dims arrange(const HeadDims &dims, Layout layout) {
     return {dims.batch, dims.sequence, multiplyDims(dims.heads, dims.size)};
   case Layout::hsd:
     return {dims.rows, dims.sequence, dims.size};
+  case Layout::bhds:
+    return {dims.batch, dims.heads, dims.size, dims.sequence};
+  case Layout::hds:
+    return {dims.rows, dims.size, dims.sequence};
   case Layout::packed:
     return {dims.batch, dims.sequence, Dim()};
   }

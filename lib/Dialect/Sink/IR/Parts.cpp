@@ -35,13 +35,16 @@ AttentionParts::AttentionParts(sink::AttentionOp op)
     : query(op.getQuery()), key(op.getKey()), value(op.getValue()), mask(op.getMask()),
       pastKey(op.getPastKey()), pastValue(op.getPastValue()), sinkLogit(op.getSinkLogit()),
       sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), gate(op.getGate()),
-      lastKey(op.getLastKey()), scale(toDouble(op.getScale())), softcap(toDouble(op.getSoftcap())),
-      maskFill(toDouble(op.getMaskFill())), window(op.getWindow()), heads(op.getNumHeads()),
-      kvHeads(op.getKvNumHeads()), headDim(op.getHeadDim()), maskKind(op.getMaskKind()),
-      causal(op.getCausal()), causalInMask(op.getCausalInMask()),
-      zeroHiddenRows(op.getZeroHiddenRows()), hasPresent(op.getHasPresent()),
-      queryLayout(op.getQueryLayout()), keyLayout(op.getKeyLayout()),
-      valueLayout(op.getValueLayout()), resultLayout(op.getResultLayout()) {}
+      lastKey(op.getLastKey()), bias(op.getBias()), scale(toDouble(op.getScale())),
+      softcap(toDouble(op.getSoftcap())), biasScale(toDouble(op.getBiasScale())),
+      maskFill(toDouble(op.getMaskFill())), window(op.getWindow()),
+      rightWindow(op.getRightWindow()), heads(op.getNumHeads()), kvHeads(op.getKvNumHeads()),
+      headDim(op.getHeadDim()), maskKind(op.getMaskKind()), causal(op.getCausal()),
+      causalInMask(op.getCausalInMask()), windowInMask(op.getWindowInMask()),
+      biasAfterMask(op.getBiasAfterMask()), zeroHiddenRows(op.getZeroHiddenRows()),
+      hasPresent(op.getHasPresent()), queryLayout(op.getQueryLayout()),
+      keyLayout(op.getKeyLayout()), valueLayout(op.getValueLayout()),
+      resultLayout(op.getResultLayout()) {}
 
 void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange results,
                               const AttentionParts &parts) {
@@ -54,9 +57,9 @@ void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange res
   };
   auto flag = [&](bool isSet) { return isSet ? b.getUnitAttr() : UnitAttr(); };
   auto layout = [&](Layout value) { return LayoutAttr::get(b.getContext(), value); };
-  const Value operands[] = {parts.query,     parts.key,       parts.value,     parts.mask,
-                            parts.pastKey,   parts.pastValue, parts.sinkLogit, parts.sinkKey,
-                            parts.sinkValue, parts.gate,      parts.lastKey};
+  const Value operands[] = {parts.query,   parts.key,       parts.value,     parts.mask,
+                            parts.bias,    parts.pastKey,   parts.pastValue, parts.sinkLogit,
+                            parts.sinkKey, parts.sinkValue, parts.gate,      parts.lastKey};
   static_assert(std::size(operands) == std::tuple_size_v<decltype(p.operandSegmentSizes)>);
   for (auto [size, operand] : llvm::zip_equal(p.operandSegmentSizes, operands)) {
     size = operand ? 1 : 0;
@@ -66,13 +69,17 @@ void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange res
   p.scale = number(parts.scale);
   p.causal = flag(parts.causal);
   p.window = integer(parts.window);
+  p.right_window = integer(parts.rightWindow);
   p.softcap = number(parts.softcap);
+  p.bias_scale = number(parts.biasScale);
+  p.bias_after_mask = flag(parts.biasAfterMask);
   p.num_heads = integer(parts.heads);
   p.kv_num_heads = integer(parts.kvHeads);
   p.head_dim = integer(parts.headDim);
   if (parts.maskKind)
     p.mask_kind = MaskKindAttr::get(b.getContext(), *parts.maskKind);
   p.causal_in_mask = flag(parts.causalInMask);
+  p.window_in_mask = flag(parts.windowInMask);
   p.mask_fill = number(parts.maskFill);
   p.zero_hidden_rows = flag(parts.zeroHiddenRows);
   p.has_present = flag(parts.hasPresent);

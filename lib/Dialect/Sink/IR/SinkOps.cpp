@@ -39,18 +39,50 @@ void SinkDialect::initialize() {
 std::optional<unsigned> basin::sink::getHeadAxis(Layout layout) {
   switch (layout) {
   case Layout::bhsd:
+  case Layout::bhds:
     return 1;
   case Layout::bshd:
     return 2;
   case Layout::bsd:
   case Layout::hsd:
+  case Layout::hds:
   case Layout::packed:
     return std::nullopt;
   }
   llvm_unreachable("a layout of no kind");
 }
 
-unsigned basin::sink::getSequenceAxis(Layout layout) { return layout == Layout::bhsd ? 2 : 1; }
+unsigned basin::sink::getSequenceAxis(Layout layout) {
+  switch (layout) {
+  case Layout::bhsd:
+  case Layout::hds:
+    return 2;
+  case Layout::bhds:
+    return 3;
+  case Layout::bshd:
+  case Layout::bsd:
+  case Layout::hsd:
+  case Layout::packed:
+    return 1;
+  }
+  llvm_unreachable("a layout of no kind");
+}
+
+unsigned basin::sink::getHeadDimAxis(Layout layout) {
+  switch (layout) {
+  case Layout::bhsd:
+  case Layout::bshd:
+    return 3;
+  case Layout::bhds:
+  case Layout::bsd:
+  case Layout::hsd:
+  case Layout::packed:
+    return 2;
+  case Layout::hds:
+    return 1;
+  }
+  llvm_unreachable("a layout of no kind");
+}
 
 std::optional<int64_t> basin::sink::getRankOf(Layout layout) {
   if (layout == Layout::packed)
@@ -276,7 +308,8 @@ static LogicalResult verifyGate(AttentionOp op) {
 }
 
 StringRef AttentionOp::getHiddenRows() {
-  if (!getMask() || getSinkLogit() || getSinkKey() || getMaskKind() == MaskKind::lengths)
+  if (!getMask() || getSinkLogit() || getSinkKey() || getMaskKind() == MaskKind::lengths ||
+      getBiasAfterMask())
     return "";
   if (getMaskFill())
     return "uniform";
@@ -302,10 +335,15 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("expected both of ") << what << " or neither";
   if (static_cast<bool>(getMask()) != getMaskKind().has_value())
     return emitOpError("expected mask_kind if and only if there is a mask");
-  if (getCausalInMask() && !(getCausal() && getMask()))
-    return emitOpError("expected causal_in_mask only with causal and a mask");
+  if (getCausalInMask() && !(getCausal() && (getMask() || getBias())))
+    return emitOpError("expected causal_in_mask only with causal and a mask or a bias");
+  if (getWindowInMask() && !((getWindow() || getRightWindow()) && (getMask() || getBias())))
+    return emitOpError("expected window_in_mask only with a window and a mask or a bias");
+  if ((getBiasScale() && !getBias()) || (getBiasAfterMask() && !(getBias() && getMask())))
+    return emitOpError("expected bias_scale only with a bias, and bias_after_mask only with a bias "
+                       "and a mask");
   bool isBoolean = getMaskKind() == MaskKind::keep || getMaskKind() == MaskKind::drop;
-  bool hides = isBoolean || (getMask() && (appliesCausal() || getWindow()));
+  bool hides = isBoolean || (getMask() && (appliesCausal() || appliesWindow()));
   if (getMaskFill() && (!hides || !getMaskFill()->isFinite()))
     return emitOpError(
         "expected a finite mask_fill only with a mask of kind keep or drop, or beside "

@@ -77,8 +77,9 @@ mlir::Type mergeTypes(mlir::Type preferred, mlir::Type other);
 /// Returns what is known about a value that has either type, or null if that is nothing.
 mlir::Type joinTypes(mlir::Type a, mlir::Type b);
 
-/// Return a size if all dims are static, or a dim as it is if all others are neutral (0 in a sum, 1
-/// in a product). A product with 0 is 0. Other results are unknown.
+/// Return a size if all dims are static, a dim as it is if all others are neutral (0 in a sum, 1 in
+/// a product), and a name that spells the result if the names allow it (SizeSum.h). A product with
+/// 0 is 0. Other results are unknown.
 Dim addDims(const Dim &a, const Dim &b);
 Dim multiplyDims(const Dim &a, const Dim &b);
 Dim multiplyDims(llvm::ArrayRef<Dim> dims);

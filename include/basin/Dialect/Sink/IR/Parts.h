@@ -38,16 +38,19 @@ struct AttentionParts {
   explicit AttentionParts(AttentionOp op);
 
   mlir::Value query, key, value, mask, pastKey, pastValue, sinkLogit, sinkKey, sinkValue, gate,
-      lastKey;
-  std::optional<double> scale, softcap, maskFill;
-  std::optional<int64_t> window, heads, kvHeads, headDim;
+      lastKey, bias;
+  std::optional<double> scale, softcap, biasScale, maskFill;
+  std::optional<int64_t> window, rightWindow, heads, kvHeads, headDim;
   std::optional<MaskKind> maskKind;
-  bool causal = false, causalInMask = false, zeroHiddenRows = false, hasPresent = false;
+  bool causal = false, causalInMask = false, windowInMask = false, biasAfterMask = false,
+       zeroHiddenRows = false, hasPresent = false;
   Layout queryLayout = Layout::bhsd, keyLayout = Layout::bhsd, valueLayout = Layout::bhsd,
          resultLayout = Layout::bhsd;
 
   /// Returns whether later keys are hidden, in addition to those that the mask hides.
   bool appliesCausal() const { return causal && !causalInMask; }
+  /// Returns whether keys outside of a window are hidden, in addition to those that the mask hides.
+  bool appliesWindow() const { return (window || rightWindow) && !windowInMask; }
   /// Returns whether query, key and value are one tensor that the form splits.
   bool isPacked() const { return queryLayout == Layout::packed || keyLayout == Layout::packed; }
   /// Returns whether only the form's operator says what the operands or the mask mean.

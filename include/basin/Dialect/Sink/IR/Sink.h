@@ -47,10 +47,11 @@ inline constexpr llvm::StringLiteral kMissAttr = "sink.miss";
 /// Returns `op` as a norm that adds a residual, or null for other ops and for a null op.
 NormInterface getResidualNorm(mlir::Operation *op);
 
-/// These return the axis of heads and of the sequence in a layout. The first returns nothing if the
-/// layout has no axis of heads alone.
+/// These return the axis of heads, of the sequence and of a head's elements in a layout. The first
+/// returns nothing if the layout has no axis of heads alone.
 std::optional<unsigned> getHeadAxis(Layout layout);
 unsigned getSequenceAxis(Layout layout);
+unsigned getHeadDimAxis(Layout layout);
 
 /// Returns the rank of a tensor in a layout, or nothing for `packed`, which only the form knows.
 std::optional<int64_t> getRankOf(Layout layout);

@@ -67,7 +67,9 @@ def Sink_Layout : I32EnumAttr<"Layout", "order of a head tensor's axes", [
     I32EnumAttrCase<"bshd", 1>, // [batch, sequence, heads, head dim]
     I32EnumAttrCase<"bsd", 2>,  // [batch, sequence, heads * head dim]
     I32EnumAttrCase<"hsd", 3>,  // [batch * heads, sequence, head dim]
-    I32EnumAttrCase<"packed", 4> // [batch, sequence, hidden], projected by the form
+    I32EnumAttrCase<"packed", 4>, // [batch, sequence, hidden], projected by the form
+    I32EnumAttrCase<"bhds", 5>, // [batch, heads, head dim, sequence]
+    I32EnumAttrCase<"hds", 6>   // [batch * heads, head dim, sequence]
   ]> {
   let cppNamespace = "::basin::sink";
   let genSpecializedAttr = 0;
@@ -304,13 +306,15 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     heads in groups of `num_heads / kv_num_heads`):
     1. `s_ij = scale * q_i . k_j`
     2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
-    3. `s_ij = s_ij + mask_ij`, or `mask_fill` (-inf by default) where a boolean
-       mask hides j. `causal` hides j > i + (keys - queries), and `window` w hides
-       i + (keys - queries) - j >= w: there `s_ij` is `mask_fill` as well, or
-       `s_ij + mask_ij + mask_fill` if the mask is a summand
-    4. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
+    3. `s_ij = s_ij + bias_scale * bias_ij` with `bias` (`bias_scale` is 1 by default);
+       with `bias_after_mask`, this follows the mask of step 4
+    4. `s_ij = s_ij + mask_ij`, or `mask_fill` (-inf by default) where a boolean
+       mask hides j. With p = i + (keys - queries), `causal` hides j > p, `window` w hides
+       p - j >= w, and `right_window` r hides j - p > r: there `s_ij` is `mask_fill` as
+       well, or `s_ij + mask_ij + mask_fill` if the mask is a summand
+    5. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
        first summand when there is no sink logit
-    5. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
+    6. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
 
     `past_key` and `past_value` [batch, kv_heads, past, d] precede key and value on
     the sequence axis, also in the present key and value. `sink_key` and `sink_value`
@@ -324,10 +328,11 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     keys beyond that are hidden. Present keys and values have the new ones right after
     it, in at least as many rows as the longest element has keys.
     `scale` is 1 / sqrt(d) by default. `causal` is set only if it is proven. With
-    `causal_in_mask` the mask already hides the keys that `causal` hides: nothing more
-    is done, and `causal` is a fact about the result.
+    `causal_in_mask` the mask, or the bias, already hides the keys that `causal` hides:
+    nothing more is done, and `causal` is a fact about the result. `window_in_mask` says
+    the same of `window` and `right_window`.
 
-    If a row hides every key (left padding), step 4 gives its result. With a finite
+    If a row hides every key (left padding), step 5 gives its result. With a finite
     `mask_fill` or a finite summand, each hidden key gets its share (`uniform`). If
     all scores are -inf, the row is NaN, or zeros with `zero_hidden_rows`. With a sink
     logit or a sink row there is no such row.
@@ -355,23 +360,29 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     - (attention_c7) without a form, no result contradicts the shapes
     - (attention_c8) the gate is broadcast to the result, not the result to it
     - (attention_c9) a form that holds the product with a gate comes with one
-    - (attention_c10) `causal_in_mask` is given only with `causal` and a mask
+    - (attention_c10) `causal_in_mask` is given only with `causal`, `window_in_mask` only
+      with a window, and both only with a mask or a bias
     - (attention_c11) `mask_fill` is finite and given only with a mask, which is
-      boolean unless `causal` or `window` hide something besides it
+      boolean unless `causal` or a window hides something besides it
+    - (attention_c12) `bias_scale` and `bias_after_mask` are given only with a bias, and
+      `bias_after_mask` only with a mask
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
-                       Optional<AnyType>:$mask, Optional<AnyType>:$past_key,
-                       Optional<AnyType>:$past_value,
+                       Optional<AnyType>:$mask, Optional<AnyType>:$bias,
+                       Optional<AnyType>:$past_key, Optional<AnyType>:$past_value,
                        Optional<AnyType>:$sink_logit, Optional<AnyType>:$sink_key,
                        Optional<AnyType>:$sink_value, Optional<AnyType>:$gate,
                        Optional<AnyType>:$last_key,
                        OptionalAttr<F64Attr>:$scale, UnitAttr:$causal,
-                       OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap,
+                       OptionalAttr<I64Attr>:$window, OptionalAttr<I64Attr>:$right_window,
+                       OptionalAttr<F64Attr>:$softcap,
+                       OptionalAttr<F64Attr>:$bias_scale, UnitAttr:$bias_after_mask,
                        OptionalAttr<I64Attr>:$num_heads,
                        OptionalAttr<I64Attr>:$kv_num_heads,
                        OptionalAttr<I64Attr>:$head_dim,
                        OptionalAttr<Sink_MaskKindAttr>:$mask_kind,
-                       UnitAttr:$causal_in_mask, OptionalAttr<F64Attr>:$mask_fill,
+                       UnitAttr:$causal_in_mask, UnitAttr:$window_in_mask,
+                       OptionalAttr<F64Attr>:$mask_fill,
                        UnitAttr:$zero_hidden_rows,
                        UnitAttr:$has_present,
                        Sink_LayoutAttr:$query_layout, Sink_LayoutAttr:$key_layout,
@@ -386,13 +397,15 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
   let extraClassDeclaration = [{
     /// Returns whether later keys must be hidden, because the mask does not hide them.
     bool appliesCausal() { return getCausal() && !getCausalInMask(); }
+    /// Returns whether keys outside of a window must be hidden, because the mask does not hide them.
+    bool appliesWindow() { return (getWindow() || getRightWindow()) && !getWindowInMask(); }
     /// Returns the result of a row without a visible key: "uniform", "nan" or "zero".
     /// Empty if a summand decides, or if there is no such row.
     ::llvm::StringRef getHiddenRows();
   }];
   let regions = (region AnyRegion:$form);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`mask` $mask^)? (`past` $past_key^ `,` $past_value)?
+    $query `,` $key `,` $value (`mask` $mask^)? (`bias` $bias^)? (`past` $past_key^ `,` $past_value)?
     (`sink_logit` $sink_logit^)? (`sink_kv` $sink_key^ `,` $sink_value)?
     (`gate` $gate^)? (`last_key` $last_key^)? attr-dict
     `:` functional-type(operands, results) ($form^)?

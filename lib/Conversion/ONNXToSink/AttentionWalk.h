@@ -1,0 +1,74 @@
+//===- AttentionWalk.h ------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The state of a walk from a Softmax over the ops of an attention. AttentionScores.cpp has the
+// steps from the Softmax up to the product of queries and keys, AttentionMatcher.cpp all others.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_ONNXTOSINK_ATTENTIONWALK_H
+#define BASIN_LIB_CONVERSION_ONNXTOSINK_ATTENTIONWALK_H
+
+#include "AttentionSinks.h"
+#include "HeadPath.h"
+#include "Matchers.h"
+
+namespace basin::onnx {
+
+/// Returns whether a Reshape of scores or probabilities only joins batch and heads, or parts them:
+/// the last two axes stay as they are.
+bool joinsOrPartsHeads(ReshapeOp reshape);
+
+class AttentionWalk {
+public:
+  explicit AttentionWalk(mlir::Operation *softmax) : softmax(softmax) { m.parts.scale = 1; }
+  MatchResult<AttentionMatch> match();
+
+private:
+  /// A summand of the scores, or the condition of a Where, and the rank of the scores there.
+  struct Summand {
+    mlir::Value value;
+    std::optional<int64_t> rank;
+  };
+
+  std::optional<Miss> toScores();
+  std::optional<Miss> scoresStep(mlir::Operation *op);
+  std::optional<Miss> takeReshape(ReshapeOp reshape);
+  std::optional<Miss> takeMask(mlir::Operation *op);
+  std::optional<Miss> takeSummand(mlir::Operation *add);
+  std::optional<Miss> takeFill(WhereOp where);
+  std::optional<Miss> checkSummand(mlir::Value summand);
+  std::optional<Miss> takeSinkColumn(ConcatOp concat);
+  bool takeSoftcap(mlir::Value &cur);
+  std::optional<Miss> toOperands();
+  std::optional<Miss> toResult();
+  std::optional<Miss> takeWeightedValues(mlir::Operation *op, const HeadProduct &product);
+  std::optional<Miss> takeProbabilities(WhereOp where, mlir::Value probs);
+  std::optional<Miss> takeSinkRows();
+  std::optional<Miss> checkShapes();
+  std::optional<Miss> checkHeads();
+  bool isSquare() const;
+  bool hasAllKeys() const;
+  std::optional<Miss> finish(bool allArguments);
+
+  mlir::Operation *softmax;
+  /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
+  /// too.
+  bool sawScale = false;
+  std::optional<SinkColumn> column;
+  llvm::SmallVector<Summand> summands;
+  AttentionMatch m;
+  mlir::Value cur;
+  mlir::Operation *scores = nullptr;
+  /// Scores with batch and heads apart, if a Reshape parts those of the product, or null.
+  mlir::Value partedScores;
+};
+
+} // namespace basin::onnx
+
+#endif // BASIN_LIB_CONVERSION_ONNXTOSINK_ATTENTIONWALK_H
