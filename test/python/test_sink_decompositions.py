@@ -214,6 +214,8 @@ def to_bhsd(x: np.ndarray, layout: str, heads: int) -> np.ndarray:
         return x.transpose(0, 2, 1, 3)
     if layout == "bsd":
         return x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+    if layout == "sbhd":
+        return x.transpose(1, 2, 0, 3)
     if layout in ("bhds", "hds"):
         return to_bhsd(x.swapaxes(-1, -2), {"bhds": "bhsd", "hds": "hsd"}[layout], heads)
     return x.reshape(-1, heads, *x.shape[1:])
@@ -226,6 +228,8 @@ def from_bhsd(x: np.ndarray, layout: str) -> np.ndarray:
         return x.transpose(0, 2, 1, 3)
     if layout == "bsd":
         return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
+    if layout == "sbhd":
+        return x.transpose(2, 0, 1, 3)
     if layout in ("bhds", "hds"):
         return from_bhsd(x, {"bhds": "bhsd", "hds": "hsd"}[layout]).swapaxes(-1, -2)
     return x.reshape(-1, *x.shape[2:])
@@ -234,7 +238,7 @@ def from_bhsd(x: np.ndarray, layout: str) -> np.ndarray:
 def heads_tensor(b, h, s, d, layout, dtype=np.float32):
     """A random tensor in `layout`, batch and sequence dynamic, and heads where they are in the batch."""
     axes = {"bhsd": (0, 2), "bshd": (0, 1), "bsd": (0, 1), "hsd": (0, 1)}
-    axes |= {"bhds": (0, 3), "hds": (0, 2)}
+    axes |= {"bhds": (0, 3), "hds": (0, 2), "sbhd": (0, 1)}
     axes = axes[layout]
     return np.ascontiguousarray(from_bhsd(rand(b, h, s, d, dtype=dtype), layout)), axes
 
@@ -312,6 +316,8 @@ def attention_reference(
     bias_scale=None,
     bias_after_mask=False,
     mask_fill=None,
+    mask_scale=None,
+    floor=None,
 ):
     """The numbered formula of sink.attention, in float64."""
     q, k, value = (
@@ -338,6 +344,7 @@ def attention_reference(
         )
     k, value = (np.repeat(x, heads // kv_heads, 1) for x in (k, value))
     s = q @ k.swapaxes(-1, -2) * (1 / np.sqrt(q.shape[-1]) if scale is None else scale)
+    s = s * v["hs"].reshape(1, -1, 1, 1) if "hs" in v else s
     if softcap:
         s = softcap * np.tanh(s / softcap)
     own = s[..., sinks:]
@@ -346,12 +353,15 @@ def attention_reference(
     if not bias_after_mask:
         own += bias
     if kind == "additive":
-        own += v["m"]
+        own += v["m"] * (1 if mask_scale is None else mask_scale)
     elif kind:
-        own[~np.broadcast_to(v["m"] if kind == "keep" else ~v["m"], own.shape)] = fill
+        keep = v["m"].astype(bool) == (kind == "keep")
+        own[~np.broadcast_to(keep, own.shape)] = fill
     own[~np.broadcast_to(visible, own.shape)] = fill
     if bias_after_mask:
         own += bias
+    if floor is not None:
+        np.maximum(own, floor, out=own)
     column = (
         v["logit"].reshape(1, heads, 1, 1) + np.zeros_like(s[..., :1]) if "logit" in v else None
     )
@@ -386,6 +396,10 @@ def run_attention(
     bias_scale=None,
     bias_after_mask=False,
     mask_fill=None,
+    mask_scale=None,
+    floor=None,
+    head_scale=False,
+    mask_dtype=bool,
     dtype=np.float32,
     kind="f32",
     scale_q=1.0,
@@ -404,6 +418,7 @@ def run_attention(
         m = rand(*shape, dtype=dtype) if mask == "additive" else RNG.random(shape) < 0.7
         if mask != "additive":
             m[..., 0] = mask == "keep"  # a row that hides every key has no softmax
+            m = m.astype(mask_dtype)
         inputs["m"] = (m, (len(shape) - 2, len(shape) - 1))
         operands += " mask %m"
         attrs.append(f"mask_kind = #sink.mask_kind<{mask}>")
@@ -422,6 +437,9 @@ def run_attention(
     if gate:
         inputs["g"] = heads_tensor(b, heads, queries, d, layouts[3], dtype)
         operands += " gate %g"
+    if head_scale:
+        inputs["hs"] = (rand(heads, 1, 1, dtype=dtype), ())
+        operands += " head_scale %hs"
     attrs += [
         f"{n}_layout = #sink.layout<{lay}>"
         for n, lay in zip(("query", "key", "value", "result"), layouts)
@@ -436,6 +454,8 @@ def run_attention(
             ("right_window", right_window, "i64"),
             ("bias_scale", bias_scale, "f64"),
             ("mask_fill", mask_fill, "f64"),
+            ("mask_scale", mask_scale, "f64"),
+            ("floor", floor, "f64"),
         )
         if x is not None
     ]
@@ -465,6 +485,8 @@ def run_attention(
         bias_scale,
         bias_after_mask,
         mask_fill,
+        mask_scale,
+        floor,
     )
     for actual, reference in zip(results, expected):
         check(actual, reference, kind)
@@ -481,6 +503,7 @@ def run_attention(
         ("bshd", "bhsd", "bsd", "bhsd"),
         ("bhsd", "bhds", "bhds", "bshd"),
         ("hsd", "hds", "hds", "hsd"),
+        ("sbhd", "sbhd", "bhsd", "sbhd"),
     ],
 )
 @pytest.mark.parametrize("kv_heads", [4, 2, 1])
@@ -555,6 +578,9 @@ def test_attention_masks(tmp_path, mask, shape, sinks):
         {"mask": "keep", "mask_fill": -2.0, "bias_after_mask": True},
         {"mask": "drop", "bias_after_mask": True, "causal": True},
         {"mask": "keep", "sinks": 2, "logit": 0.5},
+        {"mask": "additive", "mask_scale": -0.5, "bias_scale": 2.0},
+        {"mask": "keep", "floor": -1.0},
+        {"mask": "drop", "mask_dtype": np.float32, "head_scale": True, "softcap": 3.0},
     ],
     ids=str,
 )

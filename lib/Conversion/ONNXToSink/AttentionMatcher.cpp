@@ -33,8 +33,8 @@ using basin::sink::MaskKind;
 
 std::optional<Miss> AttentionWalk::toOperands() {
   HeadProduct product = *matchScores(scores);
-  HeadPath query = walkQuery(product), key;
-  if (std::optional<Miss> why = walkKey(product, key))
+  HeadPath query = walkQuery(product, isShort), key;
+  if (std::optional<Miss> why = walkKey(product, isShort, key))
     return why;
   m.parts.query = query.value;
   m.parts.key = key.value;
@@ -47,7 +47,7 @@ std::optional<Miss> AttentionWalk::toOperands() {
 }
 
 std::optional<Miss> AttentionWalk::takeWeightedValues(Operation *op, const HeadProduct &product) {
-  HeadPath value = walkValue(product);
+  HeadPath value = walkValue(product, isShort);
   m.parts.value = value.value;
   m.parts.valueLayout = value.layout;
   m.parts.resultLayout = product.result;
@@ -161,14 +161,19 @@ std::optional<Miss> AttentionWalk::checkShapes() {
   std::optional<int64_t> rank = getRank(m.parts.query);
   if (rank != 4 && rank != 3)
     return Miss(MissReason::RankOfHeads, "query", describeRank(rank));
-  for (auto [what, value] : {std::pair("key", m.parts.key), std::pair("value", m.parts.value)})
-    if (std::optional<int64_t> other = getRank(value); other && *other != *rank)
-      return Miss(MissReason::AttentionRanks, *rank, what, *other);
+  if (std::optional<int64_t> other = getRank(m.parts.key); other && *other != *rank)
+    return Miss(MissReason::AttentionRanks, *rank, "key", *other);
+  // A Reshape of the probabilities may part batch and heads for the product with values.
+  int64_t valueRank = getRank(m.parts.value).value_or(*rank);
+  if (valueRank != *rank && (!partedScores || (valueRank != 3 && valueRank != 4)))
+    return Miss(MissReason::AttentionRanks, *rank, "value", valueRank);
   for (const Summand &summand : summands)
     if (summand.rank != *rank && getRank(summand.value) == 3 && getDim(summand.value, 0) != 1)
       return Miss(MissReason::AttentionMaskHeads);
   if (*rank == 3)
-    for (Layout *layout : {&m.parts.queryLayout, &m.parts.valueLayout, &m.parts.resultLayout})
+    m.parts.queryLayout = joinHeads(m.parts.queryLayout);
+  if (valueRank == 3)
+    for (Layout *layout : {&m.parts.valueLayout, &m.parts.resultLayout})
       *layout = joinHeads(*layout);
   m.parts.headDim = getDim(m.parts.query, -1);
   return checkHeads();
@@ -251,13 +256,16 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
                   : hasAllKeys() ? KeyCount::atLeast
                                  : KeyCount::any;
   m.parts.causal = m.parts.causalInMask =
-      (m.parts.mask && isCausalMask(m.parts.mask, *m.parts.maskKind, keys)) ||
-      (m.parts.bias && isCausalMask(m.parts.bias, MaskKind::additive, keys));
+      (m.parts.mask && !m.parts.maskScale && isCausalMask(m.parts.mask, *m.parts.maskKind, keys)) ||
+      (m.parts.bias && !m.parts.biasScale && isCausalMask(m.parts.bias, MaskKind::additive, keys));
   m.idiom.arguments = {m.parts.query, m.parts.key, m.parts.value};
   for (Value operand :
        {m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})
     if (operand)
       (allArguments ? m.idiom.arguments : m.idiom.captured).push_back(operand);
+  // Operands that come before it, such as a gate, may be added later.
+  if (m.parts.headScale)
+    m.idiom.captured.push_back(m.parts.headScale);
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);
 }
 
@@ -285,7 +293,14 @@ MatchResult<AttentionMatch> AttentionWalk::match() {
 }
 
 MatchResult<AttentionMatch> basin::onnx::matchAttention(Operation *softmax) {
-  MatchResult<AttentionMatch> result = AttentionWalk(softmax).match();
+  MatchResult<AttentionMatch> result = AttentionWalk(softmax, /*isShort=*/false).match();
+  // A mask may be computed from the shape of what casts, scales or repeats an operand. If those ops
+  // stay outside, the mask comes before the attention.
+  if (const Miss *why = result.getMiss(); why && (why->reason == MissReason::InputFromInside ||
+                                                  why->reason == MissReason::ValueUsedEarly))
+    if (MatchResult<AttentionMatch> second = AttentionWalk(softmax, /*isShort=*/true).match();
+        second.getMatch())
+      return second;
   if (result.getMiss() && isClassifier(softmax))
     return Unrelated();
   return result;

@@ -24,20 +24,32 @@ using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
-/// Returns whether the mask is broadcast to the scores, and not the scores to the mask. If only
-/// one of two sizes is static, and the mask's is not 1, the scores may be the smaller ones, so
-/// the answer is no. Two dynamic sizes are taken to agree.
+/// Returns whether the mask is broadcast to the scores, and not the scores to the mask. The scores
+/// may be the smaller ones if the mask's size is static and not 1, and theirs is not known. Two
+/// dynamic sizes are taken to agree.
 static bool isNoLarger(Value mask, Value scores) {
   TensorInfo m = getTensorInfo(mask), s = getTensorInfo(scores);
   if (!m.hasRank() || !s.hasRank() || m.rank() > s.rank())
     return false;
   for (int64_t i = 1; i <= m.rank(); ++i) {
     const Dim &have = m[m.rank() - i], &want = s[s.rank() - i];
-    bool mayAgree = !have.isStatic() && !want.isStatic();
+    bool mayAgree = !have.isStatic() && !want.is(1);
     if (!have.is(1) && !mayAgree && !have.provablyEquals(want))
       return false;
   }
   return true;
+}
+
+/// Returns the value before an Expand to the shape of the scores beside it. Such a mask is
+/// broadcast in any case, and its shape would depend on what it is a mask of.
+static Value skipExpand(Value value, Operation *reader) {
+  Value source = value;
+  while (source.getDefiningOp() && isFlagCast(source.getDefiningOp()))
+    source = source.getDefiningOp()->getOperand(0);
+  auto expand = source.getDefiningOp<ExpandOp>();
+  auto shape = expand ? expand->getOperand(1).getDefiningOp<ShapeOp>() : ShapeOp();
+  bool isScores = shape && llvm::is_contained(reader->getOperands(), shape->getOperand(0));
+  return isScores ? expand->getOperand(0) : value;
 }
 
 /// Checks that a mask or bias can be broadcast to the scores, which are `cur`.
@@ -56,13 +68,14 @@ std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
     return Miss(MissReason::AttentionFill);
   if (m.parts.mask && (m.parts.maskKind != MaskKind::additive || m.parts.bias))
     return Miss(MissReason::AttentionTwoMasks);
+  // What was added behind this mask is a bias.
+  m.parts.biasAfterMask = m.parts.mask || m.parts.bias;
   if (m.parts.mask) {
-    // What was added behind this mask is a bias.
     m.parts.bias = m.parts.mask;
-    m.parts.biasAfterMask = true;
+    m.parts.biasScale = std::exchange(m.parts.maskScale, std::nullopt);
   }
   Value fill = keeps ? where.getY() : where.getX();
-  m.parts.mask = where.getCondition();
+  m.parts.mask = skipExpand(where.getCondition(), where);
   m.parts.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
   cur = keeps ? where.getX() : where.getY();
   std::optional<double> number = evaluateFactor(fill, cur);
@@ -100,36 +113,159 @@ static bool isScores(Value value) {
 
 /// Takes the other summand of s + summand: as the mask, if it is the first one that is met, or else
 /// as the bias. One that is scaled together with the scores is a bias.
-std::optional<Miss> AttentionWalk::takeSummand(Operation *add) {
-  if (m.parts.bias || m.parts.biasAfterMask)
+std::optional<Miss> AttentionWalk::takeSummand(Operation *add, double factor) {
+  if (m.parts.bias && (m.parts.mask || m.parts.biasAfterMask))
     return Miss(MissReason::AttentionTwoMasks);
   unsigned index = isScores(add->getOperand(0)) ? 0 : 1;
   if (!isScores(add->getOperand(index)))
     return Miss(MissReason::AttentionSummands);
   cur = add->getOperand(index);
-  Value summand = add->getOperand(1 - index);
+  Value summand = skipExpand(add->getOperand(1 - index), add);
   Type type = getElementTypeOf(summand);
   if (type && !isRealType(type))
     return Miss(MissReason::ElementType, "mask", type);
-  if (m.parts.mask || sawScale) {
+  factor *= *m.parts.scale;
+  std::optional<double> scale = factor != 1 ? std::optional(factor) : std::nullopt;
+  if (!m.parts.bias && (m.parts.mask || scale)) {
     m.parts.bias = summand;
-    if (*m.parts.scale != 1)
-      m.parts.biasScale = m.parts.scale;
+    m.parts.biasScale = scale;
   } else {
     m.parts.mask = summand;
     m.parts.maskKind = MaskKind::additive;
+    m.parts.maskScale = scale;
   }
   return checkSummand(summand);
+}
+
+/// Returns whether all elements are certainly 0 or 1.
+static bool isZeroOne(Value value) {
+  for (unsigned depth = 0; depth < 16; ++depth) {
+    Operation *op = value.getDefiningOp();
+    if (getElementTypeOf(value) && getElementTypeOf(value).isInteger(1))
+      return true;
+    if (isConstant(value)) {
+      constexpr size_t kMaxElements = 1 << 24;
+      auto elements = getConstantFloats(value, kMaxElements);
+      return elements && llvm::all_of(*elements, [](double x) { return x == 0 || x == 1; });
+    }
+    if (!op || !isa<CastOp, IdentityOp, SliceOp, ExpandOp, ReshapeOp, UnsqueezeOp, SqueezeOp,
+                    TransposeOp, TriluOp>(op))
+      return false;
+    value = op->getOperand(0);
+  }
+  return false;
+}
+
+/// Returns the other factor of a Mul if one of its factors is `factor`, or null.
+static Value matchOther(Value product, llvm::function_ref<bool(Value)> isFactor) {
+  auto mul = product.getDefiningOp<MulOp>();
+  for (unsigned i : {0u, 1u})
+    if (mul && isFactor(mul->getOperand(i)))
+      return mul->getOperand(1 - i);
+  return {};
+}
+
+/// Takes the mask b from s b + (1 - b) low or s b - (1 - b) high, with b of zeros and ones: what
+/// GPT-1 and Megatron write for where(b, s, low).
+bool AttentionWalk::takeZeroOneMask(Operation *op) {
+  if (!isa<AddOp, SubOp>(op) || m.parts.mask || m.parts.bias || sawScale)
+    return false;
+  for (unsigned i : {0u, 1u}) {
+    if (i == 1 && isa<SubOp>(op))
+      return false;
+    Value kept = op->getOperand(i), hidden = op->getOperand(1 - i), flags;
+    auto isComplement = [&](Value value) {
+      auto sub = value.getDefiningOp<SubOp>();
+      if (!sub || evaluateScalar(sub.getA()) != 1.0)
+        return false;
+      flags = sub.getB();
+      return true;
+    };
+    Value low = matchOther(hidden, isComplement);
+    std::optional<double> number = low ? evaluateScalar(low) : std::nullopt;
+    Value source = number ? matchOther(kept, [&](Value value) { return value == flags; }) : Value();
+    double fill = number ? (isa<SubOp>(op) ? -*number : *number) : 0;
+    if (!source || !isScores(source) || !(fill <= sink::kHiddenScore) || !isZeroOne(flags))
+      continue;
+    m.idiom.inside.insert(kept.getDefiningOp());
+    m.idiom.inside.insert(hidden.getDefiningOp());
+    m.parts.mask = flags;
+    m.parts.maskKind = MaskKind::keep;
+    if (std::isfinite(fill))
+      m.parts.maskFill = fill;
+    cur = source;
+    return true;
+  }
+  return false;
+}
+
+/// Takes one factor for each head: [heads, 1, 1], or with a first axis of one element.
+bool AttentionWalk::takeHeadScale(MulOp mul) {
+  std::optional<int64_t> heads = getDim(mul->getResult(0), 1);
+  if (m.parts.headScale || m.parts.bias || getRank(mul->getResult(0)) != 4 || !heads)
+    return false;
+  for (unsigned i : {0u, 1u}) {
+    auto type = dyn_cast<RankedTensorType>(mul->getOperand(i).getType());
+    if (!type || !type.hasStaticShape() || type.getRank() < 3 || type.getRank() > 4 ||
+        type.getNumElements() != *heads ||
+        type.getShape().take_back(3) != ArrayRef<int64_t>{*heads, 1, 1} ||
+        !isScores(mul->getOperand(1 - i)))
+      continue;
+    m.idiom.inside.insert(mul);
+    m.parts.headScale = mul->getOperand(i);
+    cur = mul->getOperand(1 - i);
+    return true;
+  }
+  return false;
 }
 
 /// Takes a mask from s + mask or from a Where.
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.parts.softcap)
     return Miss(MissReason::AttentionMaskBeforeSoftcap);
+  if (m.parts.headScale)
+    return Miss(MissReason::AttentionScaleAfterMask);
   m.idiom.inside.insert(op);
+  if (takeZeroOneMask(op))
+    return checkSummand(m.parts.mask);
   if (auto where = dyn_cast<WhereOp>(op))
     return takeFill(where);
-  return takeSummand(op);
+  return takeSummand(op, /*factor=*/1);
+}
+
+/// Takes the subtraction of the maximum of each row, or of a bias.
+std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
+  // A Softmax gives the same result if one number is subtracted from a whole row, but not if a
+  // scale, a mask, a cap or a column comes in between.
+  if (Value source = matchRowMax(sub, m.idiom.inside)) {
+    if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor || column)
+      return Miss(MissReason::AttentionMaximumEarly);
+    cur = source;
+    return std::nullopt;
+  }
+  if (!isScores(sub.getA()) || isScores(sub.getB()))
+    return Miss(MissReason::AttentionSubtracts);
+  if (m.parts.softcap)
+    return Miss(MissReason::AttentionMaskBeforeSoftcap);
+  m.idiom.inside.insert(sub);
+  return takeSummand(sub, /*factor=*/-1);
+}
+
+/// Takes the maximum of the scores and a number that hides them.
+std::optional<Miss> AttentionWalk::takeFloor(Operation *max) {
+  if (max->getNumOperands() != 2 || sawScale || m.parts.mask || m.parts.bias || m.parts.softcap ||
+      m.parts.floor)
+    return Miss(MissReason::AttentionFloor);
+  for (unsigned i : {0u, 1u})
+    if (isHiddenScore(max->getOperand(i)))
+      if (std::optional<double> number =
+              evaluateFactor(max->getOperand(i), max->getOperand(1 - i))) {
+        m.parts.floor = number;
+        m.idiom.inside.insert(max);
+        cur = max->getOperand(1 - i);
+        return std::nullopt;
+      }
+  return Miss(MissReason::AttentionFloor);
 }
 
 bool basin::onnx::joinsOrPartsHeads(ReshapeOp reshape) {
@@ -202,20 +338,15 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     return takeReshape(reshape);
   if (auto concat = dyn_cast<ConcatOp>(op))
     return takeSinkColumn(concat);
-  if (auto sub = dyn_cast<SubOp>(op)) {
-    // A Softmax gives the same result if one number is subtracted from a whole row, but not if a
-    // scale, a mask, a cap or a column comes in between.
-    Value source = matchRowMax(sub, m.idiom.inside);
-    if (!source)
-      return Miss(MissReason::AttentionSubtracts);
-    if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || column)
-      return Miss(MissReason::AttentionMaximumEarly);
-    cur = source;
-    return std::nullopt;
-  }
+  if (auto sub = dyn_cast<SubOp>(op))
+    return takeDifference(sub);
+  if (isa<MaxOp>(op))
+    return takeFloor(op);
   if (isa<MulOp, DivOp>(op)) {
     bool hadCap = m.parts.softcap.has_value();
     if (takeSoftcap(cur)) {
+      if (m.parts.headScale)
+        return Miss(MissReason::AttentionScaleAfterSoftcap);
       if (hadCap)
         return Miss(MissReason::AttentionTwoSoftcaps);
       if (sawScale)
@@ -228,6 +359,8 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
       cur = scaled->source;
       return std::nullopt;
     }
+    if (auto mul = dyn_cast<MulOp>(op); mul && takeHeadScale(mul))
+      return std::nullopt;
     return Miss(MissReason::AttentionFactor);
   }
   return Miss(MissReason::AttentionAbove, op);

@@ -26,7 +26,11 @@ bool joinsOrPartsHeads(ReshapeOp reshape);
 
 class AttentionWalk {
 public:
-  explicit AttentionWalk(mlir::Operation *softmax) : softmax(softmax) { m.parts.scale = 1; }
+  /// With `isShort`, the operands are taken as the products take them, behind casts, scales and
+  /// the repetition of heads.
+  AttentionWalk(mlir::Operation *softmax, bool isShort) : softmax(softmax), isShort(isShort) {
+    m.parts.scale = 1;
+  }
   MatchResult<AttentionMatch> match();
 
 private:
@@ -40,7 +44,11 @@ private:
   std::optional<Miss> scoresStep(mlir::Operation *op);
   std::optional<Miss> takeReshape(ReshapeOp reshape);
   std::optional<Miss> takeMask(mlir::Operation *op);
-  std::optional<Miss> takeSummand(mlir::Operation *add);
+  std::optional<Miss> takeSummand(mlir::Operation *op, double factor);
+  std::optional<Miss> takeDifference(SubOp sub);
+  std::optional<Miss> takeFloor(mlir::Operation *max);
+  bool takeHeadScale(MulOp mul);
+  bool takeZeroOneMask(mlir::Operation *op);
   std::optional<Miss> takeFill(WhereOp where);
   std::optional<Miss> checkSummand(mlir::Value summand);
   std::optional<Miss> takeSinkColumn(ConcatOp concat);
@@ -57,6 +65,7 @@ private:
   std::optional<Miss> finish(bool allArguments);
 
   mlir::Operation *softmax;
+  bool isShort;
   /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
   /// too.
   bool sawScale = false;

@@ -158,15 +158,18 @@ static std::optional<Miss> walkTransposedKey(HeadPath &path) {
   return std::nullopt;
 }
 
-std::optional<Miss> basin::onnx::walkKey(const HeadProduct &product, HeadPath &path) {
+std::optional<Miss> basin::onnx::walkKey(const HeadProduct &product, bool isShort, HeadPath &path) {
   path.value = product.b;
   path.layout = getRank(product.b) == 3 ? joinHeads(*product.key) : *product.key;
-  skipScales(path);
+  if (!isShort)
+    skipScales(path);
   if (path.layout == Layout::bhds || path.layout == Layout::hds) {
     path.layout = Layout::bhsd;
     if (std::optional<Miss> why = walkTransposedKey(path))
       return why;
   }
+  if (isShort)
+    return std::nullopt;
   if (path.layout == Layout::bhsd || path.layout == Layout::bhds)
     skipRepeats(path);
   else
@@ -174,17 +177,21 @@ std::optional<Miss> basin::onnx::walkKey(const HeadProduct &product, HeadPath &p
   return std::nullopt;
 }
 
-HeadPath basin::onnx::walkQuery(const HeadProduct &product) {
+HeadPath basin::onnx::walkQuery(const HeadProduct &product, bool isShort) {
   HeadPath path;
   path.value = product.a;
   path.layout = product.query;
-  skipScales(path);
+  if (!isShort)
+    skipScales(path);
   return path;
 }
 
-HeadPath basin::onnx::walkValue(const HeadProduct &product) {
+HeadPath basin::onnx::walkValue(const HeadProduct &product, bool isShort) {
   HeadPath path;
   path.layout = *product.value;
+  path.value = product.b;
+  if (isShort)
+    return path;
   // A scale of the values is not part of attention, so the path ends there.
   path.value = skipWidenings(product.b, &path.ops);
   if (path.layout == Layout::bhsd)

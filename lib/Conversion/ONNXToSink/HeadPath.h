@@ -52,11 +52,11 @@ std::optional<HeadProduct> matchWeightedValues(mlir::Operation *op, mlir::Value 
 sink::Layout joinHeads(sink::Layout layout);
 
 /// Follow the first operand of the product of q and k, and the operand that the probabilities are
-/// multiplied with.
-HeadPath walkQuery(const HeadProduct &product);
-HeadPath walkValue(const HeadProduct &product);
+/// multiplied with. With `isShort` a path goes over the transposition of keys and nothing else.
+HeadPath walkQuery(const HeadProduct &product, bool isShort);
+HeadPath walkValue(const HeadProduct &product, bool isShort);
 /// Follows the second operand of the product of q and k. Returns a miss if the keys are weights.
-std::optional<Miss> walkKey(const HeadProduct &product, HeadPath &path);
+std::optional<Miss> walkKey(const HeadProduct &product, bool isShort, HeadPath &path);
 
 /// Returns [batch, kv heads, ...] if `value` repeats its heads, and adds the ops that repeat them
 /// to `ops`. Returns null if it does not.

@@ -71,6 +71,8 @@ static std::optional<Layout> readLayout(StringRef term, StringRef shared, char r
   if (shared.size() == 2 &&
       term == shared.take_front().str() + rows + shared.take_back().str() + columns)
     return Layout::bshd;
+  if (shared.size() == 2 && term == rows + shared.str() + columns)
+    return Layout::sbhd;
   return std::nullopt;
 }
 

@@ -87,9 +87,9 @@ WhyNot HeadTensor::check() const {
     return ("expected a " + name +
             " of its own, but got one packed with others; lower its form first")
         .str();
-  if (sink::getHeadDimAxis(layout) + 1 != *sink::getRankOf(layout))
+  if (layout == Layout::sbhd || sink::getHeadDimAxis(layout) + 1 != *sink::getRankOf(layout))
     return ("expected a " + name +
-            " whose last axis is that of a head's elements, but got layout " +
+            " whose first axis is the batch and whose last one a head's elements, but got layout " +
             sink::stringifyLayout(layout))
         .str();
   if (!info.hasRank() || info.rank() != *sink::getRankOf(layout))
@@ -196,6 +196,7 @@ SmallVector<LaunchBuilder::Factors> AttentionLaunch::shapeOfResult() {
     return {heads, rows, columns};
   case Layout::bhds:
   case Layout::hds:
+  case Layout::sbhd:
   case Layout::packed:
     break;
   }
@@ -259,6 +260,8 @@ WhyNot AttentionLaunch::readMask() {
     spec.maskType = info.element;
     return std::nullopt;
   case sink::MaskKind::keep:
+    if (!info.element || !info.element.isInteger(1))
+      return "expected a mask of i1, but got " + toString(info.element);
     spec.mask = AttentionSpec::Keep;
     return std::nullopt;
   case sink::MaskKind::drop:
@@ -323,6 +326,12 @@ WhyNot AttentionLaunch::readParts() {
     return "expected one number of keys for the whole batch, but got last_key";
   if (op.getPastKey())
     return "expected keys and values that include those of the past, but got past_key";
+  if (op.getHeadScale())
+    return "expected one scale for all heads, but got head_scale";
+  if (op.getMaskScale())
+    return "expected a mask that is added as it is, but got mask_scale";
+  if (op.getFloor())
+    return "expected no least score (floor)";
   if (op.getBias())
     return "expected one mask or bias, but got both";
   if (op.getRightWindow() && op.appliesWindow())

@@ -143,4 +143,18 @@ onnx.graph @einsum_diagonal #g {
   onnx.return
 }
 
+// The sequence is the first axis: XLNet.
+// CHECK-LABEL: onnx.graph @einsum_sequence_first
+// CHECK: sink.attention %0#0, %0#1, %0#2
+// CHECK-SAME: key_layout = #sink.layout<sbhd>
+// CHECK-SAME: num_heads = 4
+// CHECK-SAME: query_layout = #sink.layout<sbhd>
+// CHECK-SAME: result_layout = #sink.layout<sbhd>
+onnx.graph @einsum_sequence_first #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (tensor<5x2x4x8xf32>, tensor<7x2x4x8xf32>, tensor<7x2x4x16xf32>)
+  %t = onnx.Einsum(%q, %k) {equation = "ibnd,jbnd->bnij"} : (tensor<5x2x4x8xf32>, tensor<7x2x4x8xf32>) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.Einsum(%p, %v) {equation = "bnij,jbnd->ibnd"} : (!u, tensor<7x2x4x16xf32>) -> !u
+  onnx.return
+}
 }

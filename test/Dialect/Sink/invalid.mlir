@@ -394,7 +394,7 @@ func.func @attention_c2(%q: tensor<?x4x?x8xf32>, %l: tensor<3xf32>) {
 // attention_c3: the custom syntax writes both, the generic one may not
 func.func @attention_c3(%q: tensor<?x4x?x8xf32>) {
   // expected-error @below {{expected both of past_key and past_value or neither}}
-  %0 = "sink.attention"(%q, %q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  %0 = "sink.attention"(%q, %q, %q, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 
@@ -414,7 +414,7 @@ func.func @attention_c4(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
 // attention_c3, of the sinks
 func.func @attention_c3_sinks(%q: tensor<?x4x?x8xf32>, %s: tensor<4x1x8xf32>) {
   // expected-error @below {{expected both of sink_key and sink_value or neither}}
-  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
+  %0 = "sink.attention"(%q, %q, %q, %s) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b}> ({}) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<4x1x8xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 
@@ -647,5 +647,25 @@ func.func @attention_c12(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
 func.func @attention_c12_order(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xf32>) {
   // expected-error@+1 {{expected bias_scale only with a bias, and bias_after_mask only with a bias and a mask}}
   %0 = sink.attention %q, %q, %q bias %m {bias_after_mask, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c13
+func.func @attention_c13(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xi1>) {
+  // expected-error@+1 {{expected mask_scale only with an additive mask}}
+  %0 = sink.attention %q, %q, %q mask %m {mask_scale = 2.0 : f64, mask_kind = #sink.mask_kind<keep>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x?xi1>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+#b = #sink.layout<bhsd>
+// attention_c14
+func.func @attention_c14(%q: tensor<?x4x?x8xf32>, %s: tensor<3x1x1xf32>) {
+  // expected-error@+1 {{expected a head scale for each of 4 heads, but got 3}}
+  %0 = sink.attention %q, %q, %q head_scale %s {num_heads = 4 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<3x1x1xf32>) -> tensor<?x4x?x8xf32>
   return
 }

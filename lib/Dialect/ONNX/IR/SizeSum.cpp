@@ -139,6 +139,12 @@ std::optional<SizeSum> SizeSum::divide(const SizeSum &a, const SizeSum &b) {
   return result;
 }
 
+std::optional<std::pair<int64_t, SmallVector<StringAttr>>> SizeSum::getProduct() const {
+  if (products.size() != 1)
+    return std::nullopt;
+  return std::pair(products.begin()->second, products.begin()->first);
+}
+
 Dim SizeSum::toDim() const {
   if (products.empty())
     return 0;

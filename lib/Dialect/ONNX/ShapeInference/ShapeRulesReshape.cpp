@@ -33,7 +33,12 @@ struct Product {
   bool known = true;
 
   void multiply(const Dim &dim) {
-    if (dim.isSymbol())
+    // A name may spell a product, of which the other side has the factors.
+    std::optional<SizeSum> size = dim.isSymbol() ? SizeSum::get(dim) : std::nullopt;
+    auto product = size ? size->getProduct() : std::nullopt;
+    if (product && !llvm::MulOverflow(factor, product->first, factor))
+      llvm::append_range(symbols, product->second);
+    else if (dim.isSymbol())
       symbols.push_back(dim.name);
     else if (!dim.isStatic() || llvm::MulOverflow(factor, dim.size, factor))
       known = false;
@@ -83,7 +88,6 @@ static FailureOr<Dim> solveForDim(Operation *op, Product data, Product target) {
     return Dim(data.factor / target.factor);
   if (data.symbols.size() == 1 && target.symbols.empty() && data.factor == target.factor)
     return Dim(data.symbols.front());
-  // A name may spell a product, of which the other side has the factors.
   std::optional<SizeSum> all = data.toSize(), rest = target.toSize();
   std::optional<SizeSum> quotient = all && rest ? SizeSum::divide(*all, *rest) : std::nullopt;
   return quotient ? quotient->toDim() : Dim();

@@ -58,6 +58,8 @@ private:
   Value withHeads(Value summand);
   Value prepareMask();
   Value rawScores();
+  Value scaleSummand(Value summand, std::optional<double> scale);
+  Value addSummand(Value scores, Value summand, std::optional<double> scale);
   Value addBias(Value scores);
   Value addMask(Value scores);
   Value mask(Value scores);
@@ -129,6 +131,12 @@ LogicalResult AttentionBuilder::findHeads() {
   kvHeads = find(o.kvHeads, o.key, o.keyLayout);
   if (!kvHeads)
     kvHeads = heads;
+  // If nothing tells batch and heads apart, each of their pairs is an element of the batch.
+  bool isJoined = o.queryLayout == Layout::hsd && !getHeadAxis(o.keyLayout) && !o.sinkLogit &&
+                  !o.sinkKey && !o.pastKey && !(o.mask && getRank(o.mask) == 4) &&
+                  !(o.bias && getRank(o.bias) == 4);
+  if (!heads && !kvHeads && isJoined)
+    heads = kvHeads = 1;
   // The numbers are assumed to be equal only if neither is known.
   if (!heads &&
       (kvHeads || !getHeadAxis(o.queryLayout) || !getHeadAxis(o.keyLayout) || o.sinkLogit))
@@ -146,6 +154,8 @@ Value AttentionBuilder::toHeads(Value x, Layout layout, int64_t count) {
     return n.transpose(n.reshape(x, {0, 0, count, -1}), {0, 2, 1, 3});
   case Layout::bhds:
     return n.transpose(x, {0, 1, 3, 2});
+  case Layout::sbhd:
+    return n.transpose(x, {1, 2, 0, 3});
   case Layout::hds:
     return toHeads(n.transpose(x, {0, 2, 1}), Layout::hsd, count);
   case Layout::hsd:
@@ -166,6 +176,8 @@ Value AttentionBuilder::fromHeads(Value x, Layout layout) {
     return n.reshape(n.transpose(x, {0, 2, 1, 3}), {0, 0, -1});
   case Layout::bhds:
     return n.transpose(x, {0, 1, 3, 2});
+  case Layout::sbhd:
+    return n.transpose(x, {2, 0, 1, 3});
   case Layout::hsd:
     return n.reshape(x, n.concat({n.constant({-1}), n.dims(x, 2, 4)}, 0));
   case Layout::hds:
@@ -234,10 +246,16 @@ Value AttentionBuilder::prepareMask() {
 Value AttentionBuilder::addBias(Value scores) {
   if (!o.bias)
     return scores;
-  Value bias = n.cast(withHeads(o.bias), scoreElement);
-  if (o.biasScale)
-    bias = n.node<MulOp>({bias, n.scalar(*o.biasScale, scoreElement)});
-  return n.node<AddOp>({scores, bias});
+  return addSummand(scores, withHeads(o.bias), o.biasScale);
+}
+
+Value AttentionBuilder::scaleSummand(Value summand, std::optional<double> scale) {
+  summand = n.cast(summand, scoreElement);
+  return scale ? n.node<MulOp>({summand, n.scalar(*scale, scoreElement)}) : summand;
+}
+
+Value AttentionBuilder::addSummand(Value scores, Value summand, std::optional<double> scale) {
+  return n.node<AddOp>({scores, scaleSummand(summand, scale)});
 }
 
 Value AttentionBuilder::addMask(Value scores) {
@@ -245,7 +263,8 @@ Value AttentionBuilder::addMask(Value scores) {
     return scores;
   Value mask = prepareMask();
   if (o.maskKind == MaskKind::additive)
-    return n.node<AddOp>({scores, n.cast(mask, scoreElement)});
+    return addSummand(scores, mask, o.maskScale);
+  mask = n.cast(mask, n.getBuilder().getI1Type());
   Value hidden = hiddenScore();
   if (o.maskKind == MaskKind::keep)
     return n.node<WhereOp>({mask, scores, hidden});
@@ -307,7 +326,9 @@ Value AttentionBuilder::mask(Value scores) {
   if (!o.biasAfterMask)
     scores = addBias(scores);
   scores = hideByPosition(addMask(scores));
-  return o.biasAfterMask ? addBias(scores) : scores;
+  if (o.biasAfterMask)
+    scores = addBias(scores);
+  return o.floor ? n.node<MaxOp>({scores, n.scalar(*o.floor, scoreElement)}) : scores;
 }
 
 Value AttentionBuilder::hideByPosition(Value scores) {
@@ -331,7 +352,7 @@ Value AttentionBuilder::keysOf(Value x) {
 
 /// Masks the scores of the keys. Sink rows always are visible.
 Value AttentionBuilder::maskScores(Value scores) {
-  if (!o.sinkKey || (!o.mask && !o.bias && !hidesByPosition()))
+  if (!o.sinkKey || (!o.mask && !o.bias && !o.floor && !hidesByPosition()))
     return mask(scores);
   Value sinks = n.slice(scores, 3, n.constant({0}), n.dims(o.sinkKey, 1, 2));
   return n.concat({sinks, mask(keysOf(scores))}, 3);
@@ -366,6 +387,8 @@ Value AttentionBuilder::rawScores() {
   Value allKeys = o.sinkKey ? prependSinkRows(key, o.sinkKey) : key;
   Value turned = n.transpose(repeatHeads(allKeys), {0, 1, 3, 2});
   Value scores = n.node<MatMulOp>({scaleQuery(query), turned});
+  if (o.headScale)
+    scores = n.node<MulOp>({scores, n.reshape(n.cast(o.headScale, element), {1, -1, 1, 1})});
   if (o.softcap) {
     Value cap = n.scalar(*o.softcap, element);
     scores = n.node<MulOp>({n.node<TanhOp>({n.node<DivOp>({scores, cap})}), cap});
@@ -385,16 +408,20 @@ Value AttentionBuilder::weightedValues(Value probabilities) {
 Value AttentionBuilder::visible() {
   Value seen = hidesByPosition() ? positions() : Value();
   auto sees = [&](Value more) { seen = seen ? n.node<AndOp>({more, seen}) : more; };
-  auto seesSummand = [&](Value summand) {
-    summand = n.cast(summand, scoreElement);
-    sees(n.node<GreaterOp>({summand, n.scalar(kHiddenScore, scoreElement)}));
+  auto seesSummand = [&](Value summand, std::optional<double> scale) {
+    sees(n.node<GreaterOp>({scaleSummand(summand, scale), n.scalar(kHiddenScore, scoreElement)}));
   };
   if (o.bias)
-    seesSummand(withHeads(o.bias));
-  if (o.mask && o.maskKind == MaskKind::additive)
-    seesSummand(prepareMask());
-  else if (o.mask)
-    sees(o.maskKind == MaskKind::drop ? n.node<NotOp>({prepareMask()}) : prepareMask());
+    seesSummand(withHeads(o.bias), o.biasScale);
+  if (!o.mask)
+    return seen;
+  Value mask = prepareMask();
+  if (o.maskKind == MaskKind::additive) {
+    seesSummand(mask, o.maskScale);
+    return seen;
+  }
+  mask = n.cast(mask, n.getBuilder().getI1Type());
+  sees(o.maskKind == MaskKind::drop ? n.node<NotOp>({mask}) : mask);
   return seen;
 }
 

@@ -127,11 +127,13 @@ static std::optional<HeadDims> readHeads(Value x, Layout layout, const Dim &head
   if (!info.hasRank() || info.rank() != getRankOf(layout).value_or(3))
     return std::nullopt;
   int64_t count = heads.isStatic() ? heads.size : 0;
-  HeadDims dims{info[0], heads, Dim(), info[getSequenceAxis(layout)], Dim()};
+  HeadDims dims{info[layout == Layout::sbhd ? 1 : 0], heads, Dim(), info[getSequenceAxis(layout)],
+                Dim()};
   switch (layout) {
   case Layout::bhsd:
   case Layout::bshd:
   case Layout::bhds:
+  case Layout::sbhd:
     dims.heads = mergeDim(heads, info[*getHeadAxis(layout)]).value_or(heads);
     dims.size = info[getHeadDimAxis(layout)];
     break;
@@ -165,6 +167,8 @@ static Dims arrange(const HeadDims &dims, Layout layout) {
     return {dims.batch, dims.heads, dims.size, dims.sequence};
   case Layout::hds:
     return {dims.rows, dims.size, dims.sequence};
+  case Layout::sbhd:
+    return {dims.sequence, dims.batch, dims.heads, dims.size};
   case Layout::packed:
     return {dims.batch, dims.sequence, Dim()};
   }

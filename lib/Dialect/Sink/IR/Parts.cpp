@@ -35,9 +35,10 @@ AttentionParts::AttentionParts(sink::AttentionOp op)
     : query(op.getQuery()), key(op.getKey()), value(op.getValue()), mask(op.getMask()),
       pastKey(op.getPastKey()), pastValue(op.getPastValue()), sinkLogit(op.getSinkLogit()),
       sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), gate(op.getGate()),
-      lastKey(op.getLastKey()), bias(op.getBias()), scale(toDouble(op.getScale())),
-      softcap(toDouble(op.getSoftcap())), biasScale(toDouble(op.getBiasScale())),
-      maskFill(toDouble(op.getMaskFill())), window(op.getWindow()),
+      lastKey(op.getLastKey()), bias(op.getBias()), headScale(op.getHeadScale()),
+      scale(toDouble(op.getScale())), softcap(toDouble(op.getSoftcap())),
+      biasScale(toDouble(op.getBiasScale())), maskScale(toDouble(op.getMaskScale())),
+      maskFill(toDouble(op.getMaskFill())), floor(toDouble(op.getFloor())), window(op.getWindow()),
       rightWindow(op.getRightWindow()), heads(op.getNumHeads()), kvHeads(op.getKvNumHeads()),
       headDim(op.getHeadDim()), maskKind(op.getMaskKind()), causal(op.getCausal()),
       causalInMask(op.getCausalInMask()), windowInMask(op.getWindowInMask()),
@@ -57,9 +58,10 @@ void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange res
   };
   auto flag = [&](bool isSet) { return isSet ? b.getUnitAttr() : UnitAttr(); };
   auto layout = [&](Layout value) { return LayoutAttr::get(b.getContext(), value); };
-  const Value operands[] = {parts.query,   parts.key,       parts.value,     parts.mask,
-                            parts.bias,    parts.pastKey,   parts.pastValue, parts.sinkLogit,
-                            parts.sinkKey, parts.sinkValue, parts.gate,      parts.lastKey};
+  const Value operands[] = {parts.query,    parts.key,       parts.value,     parts.mask,
+                            parts.bias,     parts.pastKey,   parts.pastValue, parts.sinkLogit,
+                            parts.sinkKey,  parts.sinkValue, parts.gate,      parts.lastKey,
+                            parts.headScale};
   static_assert(std::size(operands) == std::tuple_size_v<decltype(p.operandSegmentSizes)>);
   for (auto [size, operand] : llvm::zip_equal(p.operandSegmentSizes, operands)) {
     size = operand ? 1 : 0;
@@ -72,6 +74,7 @@ void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange res
   p.right_window = integer(parts.rightWindow);
   p.softcap = number(parts.softcap);
   p.bias_scale = number(parts.biasScale);
+  p.mask_scale = number(parts.maskScale);
   p.bias_after_mask = flag(parts.biasAfterMask);
   p.num_heads = integer(parts.heads);
   p.kv_num_heads = integer(parts.kvHeads);
@@ -81,6 +84,7 @@ void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange res
   p.causal_in_mask = flag(parts.causalInMask);
   p.window_in_mask = flag(parts.windowInMask);
   p.mask_fill = number(parts.maskFill);
+  p.floor = number(parts.floor);
   p.zero_hidden_rows = flag(parts.zeroHiddenRows);
   p.has_present = flag(parts.hasPresent);
   p.query_layout = layout(parts.queryLayout);

@@ -42,6 +42,7 @@ std::optional<unsigned> basin::sink::getHeadAxis(Layout layout) {
   case Layout::bhds:
     return 1;
   case Layout::bshd:
+  case Layout::sbhd:
     return 2;
   case Layout::bsd:
   case Layout::hsd:
@@ -59,6 +60,8 @@ unsigned basin::sink::getSequenceAxis(Layout layout) {
     return 2;
   case Layout::bhds:
     return 3;
+  case Layout::sbhd:
+    return 0;
   case Layout::bshd:
   case Layout::bsd:
   case Layout::hsd:
@@ -72,6 +75,7 @@ unsigned basin::sink::getHeadDimAxis(Layout layout) {
   switch (layout) {
   case Layout::bhsd:
   case Layout::bshd:
+  case Layout::sbhd:
     return 3;
   case Layout::bhds:
   case Layout::bsd:
@@ -328,6 +332,12 @@ LogicalResult AttentionOp::verify() {
     if (auto count = countElements(getSinkLogit()); count && *count != static_cast<int64_t>(*heads))
       return emitOpError("expected a sink logit for each of ")
              << *heads << " heads, but got " << *count;
+  if (getHeadScale() && heads)
+    if (auto count = countElements(getHeadScale()); count && *count != static_cast<int64_t>(*heads))
+      return emitOpError("expected a head scale for each of ")
+             << *heads << " heads, but got " << *count;
+  if (getMaskScale() && getMaskKind() != MaskKind::additive)
+    return emitOpError("expected mask_scale only with an additive mask");
   for (auto [key, value, what] :
        {std::tuple(getPastKey(), getPastValue(), "past_key and past_value"),
         std::tuple(getSinkKey(), getSinkValue(), "sink_key and sink_value")})

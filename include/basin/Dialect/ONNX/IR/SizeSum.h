@@ -38,6 +38,9 @@ public:
   /// Returns the sum as a number, a symbol, or a symbol that spells it.
   Dim toDim() const;
 
+  /// If the sum is one product, returns its number and its symbols.
+  std::optional<std::pair<int64_t, llvm::SmallVector<mlir::StringAttr>>> getProduct() const;
+
 private:
   /// The names of the symbols of a product, in order; empty for a number.
   using Symbols = llvm::SmallVector<mlir::StringAttr>;

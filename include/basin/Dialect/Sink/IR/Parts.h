@@ -38,8 +38,8 @@ struct AttentionParts {
   explicit AttentionParts(AttentionOp op);
 
   mlir::Value query, key, value, mask, pastKey, pastValue, sinkLogit, sinkKey, sinkValue, gate,
-      lastKey, bias;
-  std::optional<double> scale, softcap, biasScale, maskFill;
+      lastKey, bias, headScale;
+  std::optional<double> scale, softcap, biasScale, maskScale, maskFill, floor;
   std::optional<int64_t> window, rightWindow, heads, kvHeads, headDim;
   std::optional<MaskKind> maskKind;
   bool causal = false, causalInMask = false, windowInMask = false, biasAfterMask = false,

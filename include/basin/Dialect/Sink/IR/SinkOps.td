@@ -69,7 +69,8 @@ def Sink_Layout : I32EnumAttr<"Layout", "order of a head tensor's axes", [
     I32EnumAttrCase<"hsd", 3>,  // [batch * heads, sequence, head dim]
     I32EnumAttrCase<"packed", 4>, // [batch, sequence, hidden], projected by the form
     I32EnumAttrCase<"bhds", 5>, // [batch, heads, head dim, sequence]
-    I32EnumAttrCase<"hds", 6>   // [batch * heads, head dim, sequence]
+    I32EnumAttrCase<"hds", 6>,  // [batch * heads, head dim, sequence]
+    I32EnumAttrCase<"sbhd", 7>  // [sequence, batch, heads, head dim]
   ]> {
   let cppNamespace = "::basin::sink";
   let genSpecializedAttr = 0;
@@ -80,8 +81,8 @@ def Sink_LayoutAttr : EnumAttr<Sink_Dialect, Sink_Layout, "layout"> {
 
 def Sink_MaskKind : I32EnumAttr<"MaskKind", "what a mask's elements mean", [
     I32EnumAttrCase<"additive", 0>, // added to the scores
-    I32EnumAttrCase<"keep", 1>,     // boolean, true where a key is visible
-    I32EnumAttrCase<"drop", 2>,     // boolean, true where a key is hidden
+    I32EnumAttrCase<"keep", 1>,     // flags, not zero where a key is visible
+    I32EnumAttrCase<"drop", 2>,     // flags, not zero where a key is hidden
     I32EnumAttrCase<"lengths", 3>   // integers that the runtime's op interprets
   ]> {
   let cppNamespace = "::basin::sink";
@@ -304,14 +305,15 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
   let description = [{
     For each head h and query i over visible keys j (query heads share key
     heads in groups of `num_heads / kv_num_heads`):
-    1. `s_ij = scale * q_i . k_j`
+    1. `s_ij = scale * head_scale_h * q_i . k_j`, where head_scale [num_heads] may be absent
     2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
     3. `s_ij = s_ij + bias_scale * bias_ij` with `bias` (`bias_scale` is 1 by default);
        with `bias_after_mask`, this follows the mask of step 4
-    4. `s_ij = s_ij + mask_ij`, or `mask_fill` (-inf by default) where a boolean
+    4. `s_ij = s_ij + mask_scale * mask_ij` (1 by default), or `mask_fill` (-inf by default) where a boolean
        mask hides j. With p = i + (keys - queries), `causal` hides j > p, `window` w hides
        p - j >= w, and `right_window` r hides j - p > r: there `s_ij` is `mask_fill` as
-       well, or `s_ij + mask_ij + mask_fill` if the mask is a summand
+       well, or `s_ij + mask_ij + mask_fill` if the mask is a summand. With `floor`,
+       `s_ij = max(s_ij, floor)` follows
     5. `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`, without the
        first summand when there is no sink logit
     6. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
@@ -366,23 +368,26 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
       boolean unless `causal` or a window hides something besides it
     - (attention_c12) `bias_scale` and `bias_after_mask` are given only with a bias, and
       `bias_after_mask` only with a mask
+    - (attention_c13) `mask_scale` is given only with an additive mask
+    - (attention_c14) head_scale has `num_heads` elements
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
                        Optional<AnyType>:$mask, Optional<AnyType>:$bias,
                        Optional<AnyType>:$past_key, Optional<AnyType>:$past_value,
                        Optional<AnyType>:$sink_logit, Optional<AnyType>:$sink_key,
                        Optional<AnyType>:$sink_value, Optional<AnyType>:$gate,
-                       Optional<AnyType>:$last_key,
+                       Optional<AnyType>:$last_key, Optional<AnyType>:$head_scale,
                        OptionalAttr<F64Attr>:$scale, UnitAttr:$causal,
                        OptionalAttr<I64Attr>:$window, OptionalAttr<I64Attr>:$right_window,
                        OptionalAttr<F64Attr>:$softcap,
-                       OptionalAttr<F64Attr>:$bias_scale, UnitAttr:$bias_after_mask,
+                       OptionalAttr<F64Attr>:$bias_scale, OptionalAttr<F64Attr>:$mask_scale,
+                       UnitAttr:$bias_after_mask,
                        OptionalAttr<I64Attr>:$num_heads,
                        OptionalAttr<I64Attr>:$kv_num_heads,
                        OptionalAttr<I64Attr>:$head_dim,
                        OptionalAttr<Sink_MaskKindAttr>:$mask_kind,
                        UnitAttr:$causal_in_mask, UnitAttr:$window_in_mask,
-                       OptionalAttr<F64Attr>:$mask_fill,
+                       OptionalAttr<F64Attr>:$mask_fill, OptionalAttr<F64Attr>:$floor,
                        UnitAttr:$zero_hidden_rows,
                        UnitAttr:$has_present,
                        Sink_LayoutAttr:$query_layout, Sink_LayoutAttr:$key_layout,
@@ -407,7 +412,7 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
   let assemblyFormat = [{
     $query `,` $key `,` $value (`mask` $mask^)? (`bias` $bias^)? (`past` $past_key^ `,` $past_value)?
     (`sink_logit` $sink_logit^)? (`sink_kv` $sink_key^ `,` $sink_value)?
-    (`gate` $gate^)? (`last_key` $last_key^)? attr-dict
+    (`gate` $gate^)? (`last_key` $last_key^)? (`head_scale` $head_scale^)? attr-dict
     `:` functional-type(operands, results) ($form^)?
   }];
 }

@@ -1,0 +1,177 @@
+// RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false --convert-onnx-to-sink=explain=true \
+// RUN:   -verify-diagnostics | FileCheck %s
+
+// What else stands between the product of queries and keys and the Softmax: a scale for each head, a least
+// score, a product with zeros and ones, and masks that are computed from the shapes of inner values.
+
+!u = !onnx.unknown
+!q = tensor<2x4x5x8xf32>
+!k = tensor<2x4x7x8xf32>
+!kt = tensor<2x4x8x7xf32>
+!v = tensor<2x4x7x16xf32>
+!m = tensor<5x7xf32>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} {
+
+// Swin v2 scales the scores of each head by a parameter.
+// CHECK-LABEL: onnx.graph @head_scale
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask %0#3 head_scale %1
+onnx.graph @head_scale #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %h = onnx.node "Source" () {} : () -> tensor<4x1x1xf32>
+  %t0 = onnx.Mul(%s, %h) : (!u, tensor<4x1x1xf32>) -> !u
+  %t = onnx.Add(%t0, %m) : (!u, !m) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The mask is scaled for each head as well.
+// CHECK-LABEL: onnx.graph @head_scale_after_mask
+// CHECK-NOT: sink.attention
+onnx.graph @head_scale_after_mask #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %h = onnx.node "Source" () {} : () -> tensor<4x1x1xf32>
+  %t0 = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %t = onnx.Mul(%t0, %h) : (!u, tensor<4x1x1xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its hidden scores are scaled to numbers that do not hide}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A factor for each query.
+// CHECK-LABEL: onnx.graph @factor_by_row
+// CHECK-NOT: sink.attention
+onnx.graph @factor_by_row #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %h = onnx.node "Source" () {} : () -> tensor<5x1xf32>
+  %t = onnx.Mul(%s, %h) : (!u, tensor<5x1xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// No score is below the lowest number: OPT, XGLM.
+// CHECK-LABEL: onnx.graph @floor
+// CHECK: sink.attention
+// CHECK-SAME: floor = -3.0
+onnx.graph @floor #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
+  %t0 = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %t = onnx.Max(%t0, %low) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A maximum with zero changes scores that are not hidden.
+// CHECK-LABEL: onnx.graph @floor_within_scores
+// CHECK-NOT: sink.attention
+onnx.graph @floor_within_scores #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %zero = onnx.Constant() {value_float = 0.0 : f32} : () -> !u
+  %t0 = onnx.Add(%s, %m) : (!u, !m) -> !u
+  %t = onnx.Max(%t0, %zero) : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: the maximum of its scores and something other than one constant that hides them is taken, or it is taken before another step changes them}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A mask that is subtracted: XLNet.
+// CHECK-LABEL: onnx.graph @subtracted_bias
+// CHECK: sink.attention %0#0, %0#1, %0#2 bias %0#3
+// CHECK-SAME: bias_scale = -1.0
+onnx.graph @subtracted_bias #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %t = onnx.Sub(%s, %m) : (!u, !m) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// GPT-1 and Megatron multiply by zeros and ones, and add a number where there are zeros.
+// CHECK-LABEL: onnx.graph @product_of_ones_and_zeros
+// CHECK: %[[FLAGS:.*]] = onnx.Cast
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask %[[FLAGS]]
+// CHECK-SAME: mask_fill = -1.000000e+04
+// CHECK-SAME: mask_kind = #sink.mask_kind<keep>
+onnx.graph @product_of_ones_and_zeros #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %f = onnx.Cast(%b) {to = 1} : (tensor<5x7xi1>) -> !u
+  %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
+  %low = onnx.Constant() {value_float = -1.0e4 : f32} : () -> !u
+  %kept = onnx.Mul(%s, %f) : (!u, !u) -> !u
+  %c = onnx.Sub(%one, %f) : (!u, !u) -> !u
+  %hidden = onnx.Mul(%c, %low) : (!u, !u) -> !u
+  %t = onnx.Add(%kept, %hidden) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The same with numbers that may be others.
+// CHECK-LABEL: onnx.graph @product_of_any_numbers
+// CHECK-NOT: sink.attention
+onnx.graph @product_of_any_numbers #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
+  %low = onnx.Constant() {value_float = -1.0e4 : f32} : () -> !u
+  %kept = onnx.Mul(%s, %m) : (!u, !m) -> !u
+  %c = onnx.Sub(%one, %m) : (!u, !m) -> !u
+  %hidden = onnx.Mul(%c, %low) : (!u, !u) -> !u
+  %t = onnx.Add(%kept, %hidden) : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A mask that is expanded to the shape of the scores: XLM.
+// CHECK-LABEL: onnx.graph @expanded_to_scores
+// CHECK: %[[KEEP:.*]] = onnx.node "Source"() {} : () -> tensor<7xi1>
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask %[[KEEP]]
+onnx.graph @expanded_to_scores #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<7xi1>
+  %shape = onnx.Shape(%s) : (!u) -> !u
+  %wide = onnx.Expand(%b, %shape) : (tensor<7xi1>, !u) -> !u
+  %t = onnx.Where(%wide, %s, %low) : (!u, !u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The mask is computed from the shape of cast keys. The Cast stays outside: GPT-Neo.
+// CHECK-LABEL: onnx.graph @mask_of_an_inner_shape
+// CHECK: %[[KEYS:.*]] = onnx.Cast
+// CHECK: %[[MASK:.*]] = onnx.node "Mask"
+// CHECK: sink.attention %0#0, %[[KEYS]], %0#2 mask %[[MASK]]
+onnx.graph @mask_of_an_inner_shape #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kc = onnx.Cast(%k) {to = 1} : (!k) -> !u
+  %t1 = onnx.Transpose(%kc) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %t1) : (!q, !u) -> !u
+  %shape = onnx.Shape(%kc) {start = 2 : i64, end = 3 : i64} : (!u) -> !u
+  %b = onnx.node "Mask" (%shape) {} : (!u) -> tensor<5x7xf32>
+  %t = onnx.Add(%s, %b) : (!u, tensor<5x7xf32>) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+}
