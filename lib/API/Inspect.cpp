@@ -122,6 +122,7 @@ static json::Object describeRotary(sink::RotaryOp op) {
   return json::Object{{"output", nameOf(op.getResult())},
                       {"dim", orNull(dim ? dim : width)},
                       {"interleaved", op.getInterleaved()},
+                      {"inverse", op.getInverse()},
                       {"tables", op.getPositions() ? "cache" : "values"},
                       {"form", formOf(op)}};
 }
@@ -162,6 +163,7 @@ json::Object basin::inspectModule(ModuleOp module) {
             json::Object{{"output", json::fixUTF8(getNodeName(op))},
                          {"dim", nullptr},
                          {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
+                         {"inverse", false},
                          {"tables", "cache"},
                          {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
     } else if (auto gate = dyn_cast<sink::GateOp>(op)) {

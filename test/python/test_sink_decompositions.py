@@ -243,7 +243,7 @@ def heads_tensor(b, h, s, d, layout, dtype=np.float32):
     return np.ascontiguousarray(from_bhsd(rand(b, h, s, d, dtype=dtype), layout)), axes
 
 
-def rotary_reference(x, cos, sin, interleaved, n):
+def rotary_reference(x, cos, sin, interleaved, n, deinterleaves=False):
     """x [b, h, s, d]; tables that broadcast against [b, h, s, n/2] or [b, h, s, n]."""
     y = x.copy()
     first, second = (
@@ -253,8 +253,10 @@ def rotary_reference(x, cos, sin, interleaved, n):
     )
     half = cos.shape[-1] == n // 2
     table = lambda t, i: t if half else t[..., i]
-    y[..., first] = x[..., first] * table(cos, first) - x[..., second] * table(sin, first)
-    y[..., second] = x[..., second] * table(cos, second) + x[..., first] * table(sin, second)
+    left = x[..., first] * table(cos, first) - x[..., second] * table(sin, first)
+    right = x[..., second] * table(cos, second) + x[..., first] * table(sin, second)
+    places = (np.arange(n // 2), np.arange(n // 2, n)) if deinterleaves else (first, second)
+    y[..., places[0]], y[..., places[1]] = left, right
     return y
 
 
@@ -297,6 +299,32 @@ def test_rotary(tmp_path, layout, interleaved, tables, partial):
         cos, sin = cos[:, None], sin[:, None]
     expected = rotary_reference(to_bhsd(v["x"], layout, h), cos, sin, interleaved, n)
     check(y, from_bhsd(expected, layout))
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize("kind", ["full", "half", "to halves", "offset"])
+def test_rotary_variants(tmp_path, inverse, interleaved, kind):
+    b, h, s, d = 2, 3, 5, 8
+    deinterleaves = kind == "to halves"
+    interleaved = interleaved or deinterleaves
+    begin, n = (3, 4) if kind == "offset" else (0, d)
+    width = n if kind in ("full", "offset") else n // 2
+    inputs = {"x": heads_tensor(b, h, s, d, "bhsd")}
+    inputs |= {t: (rand(s, width), (0,)) for t in ("cos", "sin")}
+    attrs = ["layout = #sink.layout<bhsd>"]
+    attrs += ["interleaved"] * interleaved + ["inverse"] * inverse
+    attrs += ["deinterleaves"] * deinterleaves + ["half_tables"] * (width < n)
+    attrs += [f"rotary_dim = {n} : i64, offset = {begin} : i64"] * (kind == "offset")
+    operands = "%x cos %cos sin %sin"
+    (y,) = run(tmp_path, "rotary", operands, inputs, attrs=", ".join(attrs))
+    v = double(inputs)
+    sin = -v["sin"] if inverse else v["sin"]
+    expected = v["x"].copy()
+    expected[..., begin : begin + n] = rotary_reference(
+        v["x"][..., begin : begin + n], v["cos"], sin, interleaved, n, deinterleaves
+    )
+    check(y, expected)
 
 
 # ---------------------------------------------------------------- attention

@@ -113,7 +113,8 @@ void ConvertONNXToSinkPass::raiseRotary(Operation *anchor, OpBuilder &b) {
   raise(m->idiom, b, [&](Location loc, TypeRange types) {
     return sink::RotaryOp::create(b, loc, types[0], m->x, m->cos, m->sin, Value(), m->interleaved,
                                   m->halfTables, m->layout, IntegerAttr(),
-                                  b.getI64IntegerAttr(m->dim));
+                                  b.getI64IntegerAttr(m->dim), m->inverse, m->deinterleaves,
+                                  m->offset ? b.getI64IntegerAttr(m->offset) : IntegerAttr());
   });
 }
 

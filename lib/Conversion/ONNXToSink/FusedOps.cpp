@@ -189,7 +189,8 @@ RaiseResult FusedOpRaiser::rotary(Value cos, Value sin, Value positions, bool in
   return raiseOperator(
       op, b, {x}, {cos, sin, positions}, {op->getResult(0)}, [&](Location loc, TypeRange types) {
         return sink::RotaryOp::create(b, loc, types[0], x, cos, sin, positions, interleaved,
-                                      /*half_tables=*/true, layout, attr(heads), attr(dim));
+                                      /*half_tables=*/true, layout, attr(heads), attr(dim),
+                                      /*inverse=*/false, /*deinterleaves=*/false, IntegerAttr());
       });
 }
 

@@ -64,9 +64,11 @@ MatchResult<GateMatch> matchGate(mlir::Operation *product);
 
 struct RotaryMatch {
   mlir::Value x, cos, sin;
-  bool interleaved = false, halfTables = false;
+  bool interleaved = false, halfTables = false, inverse = false, deinterleaves = false;
   sink::Layout layout = sink::Layout::bhsd;
   int64_t dim = 0;
+  /// The first element that is rotated.
+  int64_t offset = 0;
   Idiom idiom;
 };
 

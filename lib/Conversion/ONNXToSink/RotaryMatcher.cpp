@@ -13,12 +13,15 @@
 //   interleaved:  x cos + reshape(concat(-x[1::2], x[0::2] stacked)) sin
 //   by parts:     concat(a cos - b sin, b cos + a sin), tables of half width
 //
-// The two parts are slices (or a split) of one value on its last axis, and
-// only the rotation reads them.
+// The two parts are slices (or a split, or elements of a new axis) of one value on its last axis,
+// and only the rotation reads them. With the other sign it turns the other way (`inverse`). By
+// parts, pairs may come out as halves (DeepSeek), and beside the two parts the Concat may have
+// elements that are not rotated.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Matchers.h"
+#include "RotaryParts.h"
 
 #include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
@@ -28,105 +31,6 @@
 using namespace mlir;
 using namespace basin::onnx;
 namespace sink = basin::sink;
-
-namespace {
-/// Elements start, start + step, ... of the last axis of `source`.
-struct Part {
-  Value source;
-  int64_t start = 0, step = 1, length = 0, width = 0;
-};
-} // namespace
-
-static std::optional<int64_t> evaluateInt(Value value) {
-  if (!value)
-    return std::nullopt;
-  auto ints = evaluateInts(value);
-  return ints && ints->size() == 1 ? std::optional<int64_t>(ints->front()) : std::nullopt;
-}
-
-static std::optional<Part> matchSlice(SliceOp slice, Ops &ops) {
-  std::optional<int64_t> width = getDim(slice.getData(), -1);
-  if (!width)
-    return std::nullopt;
-  std::optional<int64_t> start, end, axis = 0, step = 1;
-  if (slice.getStartsInput()) {
-    start = evaluateInt(slice.getStartsInput());
-    end = evaluateInt(slice.getEndsInput());
-    axis = slice.getAxesInput() ? evaluateInt(slice.getAxesInput()) : std::nullopt;
-    if (slice.getSteps())
-      step = evaluateInt(slice.getSteps());
-  } else if (slice.getStarts() && slice.getEnds() && slice.getAxes() &&
-             slice.getStarts()->size() == 1) {
-    start = slice.getStarts()->front();
-    end = slice.getEnds()->front();
-    axis = slice.getAxes()->front();
-  }
-  if (!start || !end || !axis || !step || *step <= 0 || !isLastAxis(slice.getData(), *axis))
-    return std::nullopt;
-  SliceBounds bounds = clampSlice(*start, *end, *step, *width);
-  ops.insert(slice);
-  return Part{slice.getData(), bounds.start, bounds.step, bounds.length, *width};
-}
-
-static std::optional<Part> matchPart(Value value, Ops &ops) {
-  value = skipCasts(value, &ops);
-  if (auto slice = value.getDefiningOp<SliceOp>())
-    return matchSlice(slice, ops);
-  auto split = value.getDefiningOp<SplitOp>();
-  if (!split || split->getNumResults() != 2 || !split.getInput() ||
-      !isLastAxis(split.getInput(), split.getAxis().value_or(0)))
-    return std::nullopt;
-  std::optional<int64_t> width = getDim(split.getInput(), -1);
-  std::optional<int64_t> first = getDim(split->getResult(0), -1);
-  if (!width || !first)
-    return std::nullopt;
-  ops.insert(split);
-  bool isFirst = value == split->getResult(0);
-  return Part{split.getInput(), isFirst ? 0 : *first, 1, isFirst ? *first : *width - *first,
-              *width};
-}
-
-/// Returns whether the parts are the two halves of one value, or its even and odd elements.
-static bool isPair(const Part &a, const Part &b, bool &interleaved) {
-  if (a.source != b.source || a.step != b.step || a.width % 2 != 0 || a.length != a.width / 2 ||
-      b.length != a.width / 2)
-    return false;
-  interleaved = a.step == 2;
-  return interleaved ? a.start == 0 && b.start == 1
-                     : a.step == 1 && a.start == 0 && b.start == a.width / 2;
-}
-
-/// Returns v if `value` is -v, by Neg or by a factor of -1. Returns null otherwise.
-static Value matchNegated(Value value, Ops &ops) {
-  value = skipCasts(value, &ops);
-  if (auto neg = value.getDefiningOp<NegOp>()) {
-    ops.insert(neg);
-    return neg.getX();
-  }
-  Ops scaledOps;
-  if (auto scaled = matchScaled(value, scaledOps); scaled && scaled->factor == -1) {
-    ops.insert(scaledOps.begin(), scaledOps.end());
-    return scaled->source;
-  }
-  return {};
-}
-
-/// Returns v if `value` is v with a new last axis of size 1. Returns null otherwise.
-static Value matchStacked(Value value, Ops &ops) {
-  auto unsqueeze = value.getDefiningOp<UnsqueezeOp>();
-  if (!unsqueeze)
-    return {};
-  std::optional<int64_t> rank = getRank(value);
-  std::optional<SmallVector<int64_t>> axes;
-  if (unsqueeze.getAxes())
-    axes = llvm::to_vector(*unsqueeze.getAxes());
-  else if (unsqueeze.getAxesInput())
-    axes = getConstantInts(unsqueeze.getAxesInput());
-  if (!axes || axes->size() != 1 || !(axes->front() == -1 || (rank && axes->front() == *rank - 1)))
-    return {};
-  ops.insert(unsqueeze);
-  return unsqueeze.getData();
-}
 
 //===----------------------------------------------------------------------===//
 // x cos + rotate(x) sin
@@ -183,9 +87,12 @@ static Value matchFactor(Value value, Value part, Ops &ops) {
   return factor;
 }
 
-static std::optional<RotaryMatch> matchByParts(Value first, Value second, bool stacked) {
-  auto sub = first.getDefiningOp<SubOp>();
-  auto add = second.getDefiningOp<AddOp>();
+/// Matches `difference` = a cos - b sin and `sum` = b cos + a sin, and with `inverse` `difference`
+/// = b cos - a sin and `sum` = a cos + b sin.
+static std::optional<RotaryMatch> matchByParts(Value difference, Value sum, bool inverse,
+                                               bool stacked) {
+  auto sub = difference.getDefiningOp<SubOp>();
+  auto add = sum.getDefiningOp<AddOp>();
   auto left = sub ? sub.getA().getDefiningOp<MulOp>() : MulOp();
   auto right = sub ? sub.getB().getDefiningOp<MulOp>() : MulOp();
   if (!add || !left || !right)
@@ -194,23 +101,27 @@ static std::optional<RotaryMatch> matchByParts(Value first, Value second, bool s
     for (unsigned j : {0u, 1u}) {
       RotaryMatch match;
       Ops &inside = match.idiom.inside;
-      Value a = left->getOperand(i), b = right->getOperand(j);
+      // x is multiplied by the cosine in the difference, y by the sine.
+      Value x = left->getOperand(i), y = right->getOperand(j);
       match.cos = left->getOperand(1 - i);
       match.sin = right->getOperand(1 - j);
-      std::optional<Part> partA = matchPart(a, inside), partB = matchPart(b, inside);
-      if (!partA || !partB || !isPair(*partA, *partB, match.interleaved) ||
-          match.interleaved != stacked)
+      std::optional<RotaryPart> partA = matchRotaryPart(inverse ? y : x, inside),
+                                partB = matchRotaryPart(inverse ? x : y, inside);
+      if (!partA || !partB || !isRotaryPair(*partA, *partB, match.interleaved) ||
+          (stacked && !match.interleaved))
         continue;
       bool found = false;
       for (unsigned k : {0u, 1u})
-        found |= matchFactor(add->getOperand(k), b, inside) == match.cos &&
-                 matchFactor(add->getOperand(1 - k), a, inside) == match.sin;
+        found |= matchFactor(add->getOperand(k), y, inside) == match.cos &&
+                 matchFactor(add->getOperand(1 - k), x, inside) == match.sin;
       if (!found)
         continue;
       for (Operation *op :
            {sub.getOperation(), add.getOperation(), left.getOperation(), right.getOperation()})
         inside.insert(op);
       match.halfTables = true;
+      match.inverse = inverse;
+      match.deinterleaves = match.interleaved && !stacked;
       match.x = partA->source;
       match.dim = partA->width;
       return match;
@@ -218,14 +129,22 @@ static std::optional<RotaryMatch> matchByParts(Value first, Value second, bool s
   return std::nullopt;
 }
 
-/// Returns the result of the reshape that puts stacked pairs side by side again, or null if none
-/// does.
-static Value matchUnstack(Value value, Ops &ops) {
-  Operation *user = getOnlyUser(value);
-  if (!user || !isa<ReshapeOp, FlattenOp>(user) || user->getOperand(0) != value)
-    return {};
-  ops.insert(user);
-  return user->getResult(0);
+/// Takes the elements beside the rotated ones, `rest`, which come from the same value as those.
+/// Returns whether they and the rotated ones are all of that value, in the same order.
+static bool takeRest(RotaryMatch &match, Value rest, bool isFirst) {
+  Ops ops;
+  std::optional<RotaryPart> kept = matchRotaryPart(rest, ops),
+                            turned = matchRotaryPart(match.x, ops);
+  if (!kept || !turned || kept->source != turned->source || kept->step != 1 || turned->step != 1)
+    return false;
+  const RotaryPart &first = isFirst ? *kept : *turned, &second = isFirst ? *turned : *kept;
+  if (first.start != 0 || second.start != first.length ||
+      second.start + second.length != second.width)
+    return false;
+  match.idiom.inside.insert(ops.begin(), ops.end());
+  match.x = kept->source;
+  match.offset = turned->start;
+  return true;
 }
 
 /// Sets the layout of x, and checks that the tables, broadcast as they are, mean what sink.rotary
@@ -248,10 +167,51 @@ static std::optional<Miss> checkLayout(RotaryMatch &match) {
   return std::nullopt;
 }
 
+/// Checks a match, and sets what its op takes and gives.
+static MatchResult<RotaryMatch> finish(RotaryMatch match, const Ops &ops, Value result) {
+  match.idiom.inside.insert(ops.begin(), ops.end());
+  if (result)
+    match.idiom.results = {result};
+  match.idiom.arguments = {match.x};
+  match.idiom.captured = {match.cos, match.sin};
+  if (std::optional<Miss> why = checkLayout(match))
+    return *why;
+  if (hasNarrowerCast(match.idiom.inside, match.x))
+    return Miss(MissReason::NarrowerType, "input");
+  // The shapes differ if x is broadcast to the tables, or if pairs are put together in another
+  // shape.
+  Type from = match.x.getType(), to = match.idiom.results.front().getType();
+  if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))
+    return Miss(MissReason::ResultShape);
+  if (std::optional<Miss> why = checkIdiom(match.idiom, /*allowExtraResults=*/false))
+    return *why;
+  return match;
+}
+
+/// Matches three parts: two of a rotation, and before or after them one that is not rotated.
+static MatchResult<RotaryMatch> matchThreeParts(Operation *concat) {
+  for (bool isFirst : {true, false}) {
+    Value a = concat->getOperand(isFirst ? 1 : 0), b = concat->getOperand(isFirst ? 2 : 1);
+    Value rest = concat->getOperand(isFirst ? 0 : 2);
+    std::optional<RotaryMatch> match = matchByParts(a, b, /*inverse=*/false, /*stacked=*/false);
+    if (!match)
+      continue;
+    if (!takeRest(*match, rest, isFirst))
+      return Miss(MissReason::RotaryRest);
+    Ops ops;
+    ops.insert(concat);
+    return finish(std::move(*match), ops, concat->getResult(0));
+  }
+  return Unrelated();
+}
+
 MatchResult<RotaryMatch> basin::onnx::matchRotary(Operation *op) {
   auto concat = dyn_cast<ConcatOp>(op);
-  if (!concat || op->getNumOperands() != 2 ||
-      !isLastAxis(op->getResult(0), concat.getAxis().value_or(0)))
+  if (!concat || !isLastAxis(op->getResult(0), concat.getAxis().value_or(0)))
+    return Unrelated();
+  if (op->getNumOperands() == 3)
+    return matchThreeParts(op);
+  if (op->getNumOperands() != 2)
     return Unrelated();
   Value first = op->getOperand(0), second = op->getOperand(1);
   Ops ops;
@@ -264,47 +224,37 @@ MatchResult<RotaryMatch> basin::onnx::matchRotary(Operation *op) {
     ops.clear();
   }
   ops.insert(op);
-  auto finish = [&](RotaryMatch match, Value result) -> MatchResult<RotaryMatch> {
-    match.idiom.inside.insert(ops.begin(), ops.end());
-    if (result)
-      match.idiom.results = {result};
-    match.idiom.arguments = {match.x};
-    match.idiom.captured = {match.cos, match.sin};
-    if (std::optional<Miss> why = checkLayout(match))
-      return *why;
-    if (hasNarrowerCast(match.idiom.inside, match.x))
-      return Miss(MissReason::NarrowerType, "input");
-    // The shapes differ if x is broadcast to the tables, or if pairs are put together in another
-    // shape.
-    Type from = match.x.getType(), to = match.idiom.results.front().getType();
-    if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))
-      return Miss(MissReason::ResultShape);
-    if (std::optional<Miss> why = checkIdiom(match.idiom, /*allowExtraResults=*/false))
-      return *why;
-    return match;
-  };
-  if (std::optional<RotaryMatch> match = matchByParts(first, second, stacked)) {
-    Value result = stacked ? matchUnstack(op->getResult(0), ops) : op->getResult(0);
+  std::optional<RotaryMatch> byParts = matchByParts(first, second, /*inverse=*/false, stacked);
+  if (!byParts)
+    byParts = matchByParts(second, first, /*inverse=*/true, stacked);
+  if (byParts) {
+    Value result = stacked ? matchUnstacked(op->getResult(0), ops) : op->getResult(0);
     if (!result)
       return Miss(MissReason::RotaryStacked);
-    return finish(std::move(*match), result);
+    return finish(std::move(*byParts), ops, result);
   }
-  Value negated = matchNegated(first, ops);
-  if (!negated)
-    return Unrelated();
   RotaryMatch match;
-  std::optional<Part> b = matchPart(negated, ops), a = matchPart(second, ops);
+  Value half = matchNegated(first, ops), other = second;
+  if (!half) {
+    half = matchNegated(second, ops);
+    other = first;
+    match.inverse = true;
+  }
+  if (!half)
+    return Unrelated();
+  std::optional<RotaryPart> b = matchRotaryPart(match.inverse ? other : half, ops),
+                            a = matchRotaryPart(match.inverse ? half : other, ops);
   if (!a || !b)
     return Miss(MissReason::RotaryParts);
-  if (!isPair(*a, *b, match.interleaved) || match.interleaved != stacked)
+  if (!isRotaryPair(*a, *b, match.interleaved) || match.interleaved != stacked)
     return Miss(MissReason::RotaryPairs);
   match.x = a->source;
   match.dim = a->width;
-  Value rotated = stacked ? matchUnstack(op->getResult(0), ops) : op->getResult(0);
+  Value rotated = stacked ? matchUnstacked(op->getResult(0), ops) : op->getResult(0);
   if (!rotated)
     return Miss(MissReason::RotaryStacked);
   MatchResult<RotaryMatch> result = matchSum(rotated, match.x, std::move(match));
   if (RotaryMatch *found = result.getMatch())
-    return finish(std::move(*found), Value());
+    return finish(std::move(*found), ops, Value());
   return result;
 }

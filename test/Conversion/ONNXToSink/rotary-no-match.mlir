@@ -247,25 +247,6 @@ onnx.graph @no_negation #g {
   onnx.return
 }
 
-// The other part is negated: a rotation by the opposite angle.
-// CHECK-LABEL: onnx.graph @other_negated
-// CHECK-NOT: sink.rotary
-onnx.graph @other_negated #g {
-  %x, %cos, %sin = onnx.node "Source" () {} : () -> (!x, !t, !t)
-  %zero = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
-  %mid = onnx.Constant() {value_ints = array<i64: 4>} : () -> !u
-  %end = onnx.Constant() {value_ints = array<i64: 9223372036854775807>} : () -> !u
-  %axis = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
-  %a = onnx.Slice(%x, %zero, %mid, %axis) : (!x, !u, !u, !u) -> !u
-  %b = onnx.Slice(%x, %mid, %end, %axis) : (!x, !u, !u, !u) -> !u
-  %n = onnx.Neg(%a) : (!u) -> !u
-  %r = onnx.Concat(%b, %n) {axis = -1} : (!u, !u) -> !u
-  %rs = onnx.Mul(%r, %sin) : (!u, !t) -> !u
-  %xc = onnx.Mul(%x, %cos) : (!x, !t) -> !u
-  %y = onnx.Add(%xc, %rs) : (!u, !u) -> !u
-  onnx.return
-}
-
 // Three parts.
 // CHECK-LABEL: onnx.graph @three_parts
 // CHECK-NOT: sink.rotary

@@ -669,3 +669,21 @@ func.func @attention_c14(%q: tensor<?x4x?x8xf32>, %s: tensor<3x1x1xf32>) {
   %0 = sink.attention %q, %q, %q head_scale %s {num_heads = 4 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<3x1x1xf32>) -> tensor<?x4x?x8xf32>
   return
 }
+
+// -----
+
+// rotary_c4
+func.func @rotary_c4(%x: tensor<?x4x?x8xf32>, %t: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected deinterleaves only with interleaved and tables of half width}}
+  %0 = sink.rotary %x cos %t sin %t {deinterleaves, interleaved, layout = #sink.layout<bhsd>} : (tensor<?x4x?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x4x?x8xf32>
+  return
+}
+
+// -----
+
+// rotary_c5
+func.func @rotary_c5(%x: tensor<?x4x?x8xf32>, %t: tensor<?x4xf32>) {
+  // expected-error@+1 {{expected an offset only with rotary_dim, and both together at most the head dim}}
+  %0 = sink.rotary %x cos %t sin %t {rotary_dim = 4 : i64, offset = 6 : i64, layout = #sink.layout<bhsd>} : (tensor<?x4x?x8xf32>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4x?x8xf32>
+  return
+}

@@ -73,7 +73,7 @@ std::pair<Value, Value> RotaryBuilder::takePairs(Value x) {
 }
 
 Value RotaryBuilder::joinPairs(Value first, Value second) {
-  if (!op.getInterleaved())
+  if (!op.getInterleaved() || op.getDeinterleaves())
     return n.concat({first, second}, rank - 1);
   Value pairs = n.concat({n.unsqueeze(first, {rank}), n.unsqueeze(second, {rank})}, rank);
   SmallVector<int64_t> shape(rank - 1, 0);
@@ -85,10 +85,17 @@ Value RotaryBuilder::rotate(Value x, Value cos, Value sin) {
   auto [first, second] = takePairs(x);
   auto mul = [&](Value a, Value b) { return n.node<MulOp>({a, b}); };
   // Tables that positions index have half the width, even if the flag is not set.
-  if (op.getHalfTables() || op.getPositions())
-    return joinPairs(n.node<SubOp>({mul(first, cos), mul(second, sin)}),
-                     n.node<AddOp>({mul(second, cos), mul(first, sin)}));
-  Value turned = joinPairs(n.node<NegOp>({second}), first);
+  bool inverse = op.getInverse();
+  if (op.getHalfTables() || op.getPositions()) {
+    auto add = [&](Value a, Value b) { return n.node<AddOp>({a, b}); };
+    auto subtract = [&](Value a, Value b) { return n.node<SubOp>({a, b}); };
+    Value xCos = mul(first, cos), ySin = mul(second, sin);
+    Value yCos = mul(second, cos), xSin = mul(first, sin);
+    return joinPairs(inverse ? add(xCos, ySin) : subtract(xCos, ySin),
+                     inverse ? subtract(yCos, xSin) : add(yCos, xSin));
+  }
+  Value turned = inverse ? joinPairs(second, n.node<NegOp>({first}))
+                         : joinPairs(n.node<NegOp>({second}), first);
   return n.node<AddOp>({mul(x, cos), mul(turned, sin)});
 }
 
@@ -116,9 +123,14 @@ FailureOr<Value> RotaryBuilder::build() {
   if (!dim || getStaticDim(x, rank - 1) == int64_t(*dim)) {
     result = rotate(x, *cos, *sin);
   } else {
-    Value turned = n.slice(x, rank - 1, 0, *dim);
-    Value rest = n.slice(x, rank - 1, *dim, std::numeric_limits<int64_t>::max());
-    result = n.concat({rotate(turned, *cos, *sin), rest}, rank - 1);
+    int64_t begin = op.getOffset().value_or(0), end = begin + int64_t(*dim);
+    SmallVector<Value> parts;
+    if (begin > 0)
+      parts.push_back(n.slice(x, rank - 1, 0, begin));
+    parts.push_back(rotate(n.slice(x, rank - 1, begin, end), *cos, *sin));
+    if (getStaticDim(x, rank - 1) != end)
+      parts.push_back(n.slice(x, rank - 1, end, std::numeric_limits<int64_t>::max()));
+    result = n.concat(parts, rank - 1);
   }
   return layout == Layout::bsd ? n.reshape(result, {0, 0, -1}) : result;
 }

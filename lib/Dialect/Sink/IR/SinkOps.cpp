@@ -277,6 +277,13 @@ LogicalResult RotaryOp::verify() {
     if (*dim % 2 != 0)
       return emitOpError("expected an even rotary_dim, but got ") << *dim;
   }
+  if (getDeinterleaves() && !(getInterleaved() && (getHalfTables() || getPositions())))
+    return emitOpError("expected deinterleaves only with interleaved and tables of half width");
+  if (std::optional<uint64_t> offset = getOffset();
+      offset && (!getRotaryDim() || (headDim && *offset + *getRotaryDim() > uint64_t(*headDim))))
+    return emitOpError(
+        "expected an offset only with rotary_dim, and both together at most the head "
+        "dim");
   if (getForm().empty() && failed(verifyLayout(*this, getX(), getLayout(), "an x")))
     return failure();
   return verifyForm(*this, getForm());

@@ -136,10 +136,10 @@ FailureOr<Value> Unpacker::rotate(MSGroupQueryAttentionOp inner, Value x, Value 
   Value cos = outside(inner.getCosCache()), sin = outside(inner.getSinCache());
   std::optional<int64_t> half = getStaticDim(cos, 1);
   auto dim = half ? b.getI64IntegerAttr(2 * *half) : IntegerAttr();
-  auto rotary =
-      RotaryOp::create(b, op.getLoc(), x.getType(), x, cos, sin, positions,
-                       inner.getRotaryInterleaved().value_or(0) != 0,
-                       /*half_tables=*/true, Layout::bsd, b.getI64IntegerAttr(heads), dim);
+  auto rotary = RotaryOp::create(b, op.getLoc(), x.getType(), x, cos, sin, positions,
+                                 inner.getRotaryInterleaved().value_or(0) != 0,
+                                 /*half_tables=*/true, Layout::bsd, b.getI64IntegerAttr(heads), dim,
+                                 /*inverse=*/false, /*deinterleaves=*/false, IntegerAttr());
   FailureOr<SmallVector<Value>> result = rotary.decompose(b);
   rotary.erase();
   if (failed(result))

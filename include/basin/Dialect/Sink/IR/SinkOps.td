@@ -268,10 +268,11 @@ def Sink_GateOp : Sink_RaisedOp<"gate"> {
 def Sink_RotaryOp : Sink_RaisedOp<"rotary"> {
   let summary = "rotary position embedding";
   let description = [{
-    On the first `rotary_dim` elements of x's last axis (all without it):
+    On `rotary_dim` elements of x's last axis from `offset` on (all without them):
     1. pairs `(a, b)` are `(x[i], x[i + n/2])`, or `(x[2i], x[2i + 1])` when
        `interleaved`
-    2. the result's pair is `(a cos - b sin, b cos + a sin)`
+    2. the result's pair is `(a cos - b sin, b cos + a sin)`, in the same places. With
+       `deinterleaves` its places are i and i + n/2. With `inverse` the sine has the other sign
 
     The tables cos and sin are [sequence, n] or [batch, sequence, n]. If they have
     the rank of x with its heads apart, they are broadcast as they are. With
@@ -285,13 +286,17 @@ def Sink_RotaryOp : Sink_RaisedOp<"rotary"> {
     - (rotary_c2) `rotary_dim` is even and at most the head dim
     - (rotary_c3) without a form, x has the rank of its layout, and in bsd a last
       axis that `num_heads` divides
+    - (rotary_c4) `deinterleaves` is given only with `interleaved` and tables of half width
+    - (rotary_c5) `offset` is given only with `rotary_dim`, and both together are at most the head
+      dim
   }];
   let arguments = (ins AnyType:$x, AnyType:$cos, AnyType:$sin,
                        Optional<AnyType>:$positions,
                        UnitAttr:$interleaved, UnitAttr:$half_tables,
                        Sink_LayoutAttr:$layout,
                        OptionalAttr<I64Attr>:$num_heads,
-                       OptionalAttr<I64Attr>:$rotary_dim);
+                       OptionalAttr<I64Attr>:$rotary_dim,
+                       UnitAttr:$inverse, UnitAttr:$deinterleaves, OptionalAttr<I64Attr>:$offset);
   let results = (outs AnyType:$result);
   let regions = (region AnyRegion:$form);
   let assemblyFormat = [{
