@@ -255,9 +255,18 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   KeyCount keys = isSquare()     ? KeyCount::asQueries
                   : hasAllKeys() ? KeyCount::atLeast
                                  : KeyCount::any;
-  m.parts.causal = m.parts.causalInMask =
-      (m.parts.mask && !m.parts.maskScale && isCausalMask(m.parts.mask, *m.parts.maskKind, keys)) ||
-      (m.parts.bias && !m.parts.biasScale && isCausalMask(m.parts.bias, MaskKind::additive, keys));
+  MaskBounds bounds;
+  if (m.parts.mask)
+    bounds = findMaskBounds(m.parts.mask, *m.parts.maskKind, keys, m.parts.maskScale.value_or(1));
+  if (m.parts.bias)
+    bounds = MaskBounds::both(bounds, findMaskBounds(m.parts.bias, MaskKind::additive, keys,
+                                                     m.parts.biasScale.value_or(1)));
+  m.parts.causal = m.parts.causalInMask = bounds.isCausal();
+  if (bounds.left && *bounds.left >= 0)
+    m.parts.window = *bounds.left + 1;
+  if (bounds.right && *bounds.right > 0)
+    m.parts.rightWindow = bounds.right;
+  m.parts.windowInMask = m.parts.window || m.parts.rightWindow;
   m.idiom.arguments = {m.parts.query, m.parts.key, m.parts.value};
   for (Value operand :
        {m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})

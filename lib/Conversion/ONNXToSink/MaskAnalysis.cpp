@@ -6,70 +6,43 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Proves that a mask hides every key after the query. The proof starts from a comparison of a key
-// index with a query index, from a triangle (Trilu), or from a constant table. The mask may hide
-// more, such as padding or what is outside a window.
+// Proves how far from a query, to the left and to the right, a mask lets it see. The proof starts
+// from a comparison of a key index with a query index, from a triangle (Trilu), or from a constant
+// table. The mask may hide more, such as padding.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Matchers.h"
+#include "MaskProof.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
-namespace {
-/// Positions that count up by one along one axis. A Range makes them, with `limit` as its end.
-struct Index {
-  /// The first position, or null if it is 0.
-  Value offset;
-  Value limit;
-  /// The axis, counted from the end: -1 for keys, -2 for queries.
-  int64_t axis = 0;
-  /// Whether the offset was added to what the Range counts from 0. Otherwise the Range starts
-  /// from it.
-  bool isShifted = false;
-};
-} // namespace
+static std::optional<int64_t> least(std::optional<int64_t> a, std::optional<int64_t> b) {
+  return a && b ? std::min(*a, *b) : a ? a : b;
+}
 
-/// At most so many ops are visited for one mask, because a graph can have far more paths than
-/// ops.
-static constexpr unsigned kBudget = 4096;
-static constexpr unsigned kDepth = 24;
+static std::optional<int64_t> greatest(std::optional<int64_t> a, std::optional<int64_t> b) {
+  return a && b ? std::optional(std::max(*a, *b)) : std::nullopt;
+}
 
-namespace {
-class MaskProof {
-public:
-  explicit MaskProof(KeyCount keys) : keys(keys) {}
+MaskBounds MaskBounds::both(const MaskBounds &a, const MaskBounds &b) {
+  return {least(a.left, b.left), least(a.right, b.right)};
+}
 
-  /// Returns whether a mask of this kind hides each key after the query.
-  bool hidesFuture(Value value, MaskKind kind, unsigned depth = kDepth);
-
-private:
-  bool booleanHides(Operation *op, MaskKind kind, unsigned depth);
-  bool triluHides(TriluOp trilu, MaskKind kind) const;
-  bool additiveHides(Operation *op, unsigned depth);
-  bool comparesKeyToQuery(Value a, Value b);
-  bool areAligned(const Index &key, const Index &query) const;
-  std::optional<Index> matchIndex(Value value, unsigned depth = kDepth);
-  std::optional<Index> matchShifted(AddOp add, unsigned depth);
-  std::optional<Index> matchUnsqueezed(UnsqueezeOp op, unsigned depth);
-  std::optional<Index> matchLookup(GatherNDOp gather, unsigned depth);
-
-  KeyCount keys;
-  /// The number of Slices around the value that is visited.
-  unsigned numSlices = 0;
-  unsigned budget = kBudget;
-};
-} // namespace
+MaskBounds MaskBounds::either(const MaskBounds &a, const MaskBounds &b) {
+  return {greatest(a.left, b.left), greatest(a.right, b.right)};
+}
 
 /// Skips casts, and Expands, which repeat elements but leave alone which key and query an element
-/// belongs to. (A new last axis changes that: see `hidesFuture` and `matchUnsqueezed`.)
+/// belongs to. (A new last axis changes that: see `keepsLastAxes` and `matchUnsqueezed`.)
 static Value skipViews(Value value, MaskKind kind) {
   while (Operation *op = value.getDefiningOp()) {
     bool keeps = kind == MaskKind::additive ? isFloatCast(op) : isFlagCast(op);
@@ -80,188 +53,86 @@ static Value skipViews(Value value, MaskKind kind) {
   return value;
 }
 
-static Value skipScalarViews(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isIndexCast(op) && !isa<UnsqueezeOp, SqueezeOp, ReshapeOp>(op))
-      break;
-    value = op->getOperand(0);
+std::optional<double> basin::onnx::evaluateFill(Value value) {
+  value = skipViews(value, MaskKind::additive);
+  std::optional<double> constant = evaluateScalar(value);
+  if (!constant)
+    if (auto fill = value.getDefiningOp<ConstantOfShapeOp>())
+      if (auto attr = fill.getValue())
+        if (auto dense = dyn_cast<DenseElementsAttr>(*attr);
+            dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
+          constant = dense.getSplatValue<APFloat>().convertToDouble();
+  return constant;
+}
+
+bool basin::onnx::isHiddenScore(Value value) {
+  std::optional<double> constant = evaluateFill(value);
+  return constant && *constant <= sink::kHiddenScore;
+}
+
+bool MaskProof::hides(Value value) const {
+  std::optional<double> constant = evaluateFill(value);
+  return constant && *constant * scale <= sink::kHiddenScore;
+}
+
+//===----------------------------------------------------------------------===//
+// Comparisons
+//===----------------------------------------------------------------------===//
+
+static MaskKind negate(MaskKind kind) {
+  return kind == MaskKind::keep ? MaskKind::drop : MaskKind::keep;
+}
+
+/// Returns the bounds of the keys for which a <= b, or a < b if `isStrict`. Either side may have
+/// positions of keys, of queries, or their difference. Abs(difference) may be on the left.
+MaskBounds MaskProof::compare(Value a, Value b, bool isStrict) {
+  auto abs = a.getDefiningOp<AbsOp>();
+  std::optional<Distance> left = matchDistance(abs ? abs->getOperand(0) : a, kMaskDepth),
+                          right = matchDistance(b, kMaskDepth);
+  if (!left || !right || (left->key && right->key) || (left->query && right->query) ||
+      (abs && (right->key || right->query)))
+    return {};
+  const std::optional<PositionIndex> &key = left->key ? left->key : right->key,
+                                     &query = left->query ? left->query : right->query;
+  // The comparison is sign * (key - query) <= limit.
+  int64_t sign = left->key ? left->keySign : -right->keySign;
+  int64_t querySign = left->query ? left->querySign : -right->querySign;
+  if (!key || !query || sign + querySign != 0 || !areAligned(*key, *query))
+    return {};
+  int64_t limit = right->constant - left->constant - (isStrict ? 1 : 0);
+  if (abs && left->constant == 0)
+    return {limit, limit};
+  if (abs)
+    return {};
+  return sign > 0 ? MaskBounds{std::nullopt, limit} : MaskBounds{limit, std::nullopt};
+}
+
+MaskBounds MaskProof::boundBoolean(Operation *op, MaskKind kind, unsigned depth) {
+  bool keep = kind == MaskKind::keep;
+  Value a = op->getOperand(0), b = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
+  if (isa<NotOp>(op))
+    return bound(a, negate(kind), depth);
+  if (isa<EqualOp>(op) && evaluateScalar(b) == 0.0)
+    return bound(a, negate(kind), depth);
+  if (isa<AndOp, OrOp>(op)) {
+    MaskBounds x = bound(a, kind, depth), y = bound(b, kind, depth);
+    return isa<AndOp>(op) == keep ? MaskBounds::both(x, y) : MaskBounds::either(x, y);
   }
-  return value;
+  // A key is visible if the comparison holds, or if it does not: then the opposite one holds.
+  if (isa<LessOrEqualOp>(op))
+    return keep ? compare(a, b, false) : compare(b, a, true);
+  if (isa<LessOp>(op))
+    return keep ? compare(a, b, true) : compare(b, a, false);
+  if (isa<GreaterOrEqualOp>(op))
+    return keep ? compare(b, a, false) : compare(a, b, true);
+  if (isa<GreaterOp>(op))
+    return keep ? compare(b, a, true) : compare(a, b, false);
+  return {};
 }
 
-/// Returns the only axis that is not known to have size 1, counted from the end.
-static std::optional<int64_t> varyingAxis(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || type.getRank() == 0)
-    return std::nullopt;
-  std::optional<int64_t> axis;
-  for (auto [i, size] : llvm::enumerate(type.getShape())) {
-    if (size == 1)
-      continue;
-    if (axis)
-      return std::nullopt;
-    axis = static_cast<int64_t>(i) - type.getRank();
-  }
-  return axis;
-}
-
-static std::optional<Index> matchRange(RangeOp range) {
-  if (evaluateScalar(range.getDelta()) != 1.0)
-    return std::nullopt;
-  Index index{Value(), skipScalarViews(range.getLimit()), -1};
-  if (evaluateScalar(range.getStart()) != 0.0)
-    index.offset = skipScalarViews(range.getStart());
-  return index;
-}
-
-/// Matches the sum of an index and a past length, in either order.
-std::optional<Index> MaskProof::matchShifted(AddOp add, unsigned depth) {
-  for (unsigned i : {0u, 1u}) {
-    auto type = dyn_cast<RankedTensorType>(add->getOperand(1 - i).getType());
-    if (!type || !type.hasStaticShape() || type.getNumElements() != 1 ||
-        type.getRank() > getRank(add.getC()).value_or(0))
-      continue;
-    std::optional<Index> index = matchIndex(add->getOperand(i), depth);
-    if (!index || index->offset)
-      continue;
-    index->offset = skipScalarViews(add->getOperand(1 - i));
-    index->isShifted = true;
-    return index;
-  }
-  return std::nullopt;
-}
-
-/// Matches new axes of size 1, which may move the index' own axis.
-std::optional<Index> MaskProof::matchUnsqueezed(UnsqueezeOp op, unsigned depth) {
-  std::optional<int64_t> rank = getRank(op->getResult(0));
-  std::optional<SmallVector<int64_t>> axes = rank ? getAxes(op, *rank) : std::nullopt;
-  std::optional<Index> index = axes ? matchIndex(op.getData(), depth) : std::nullopt;
-  if (!index)
-    return std::nullopt;
-  int64_t before = *rank - static_cast<int64_t>(axes->size()) + index->axis;
-  for (int64_t axis = 0; axis < *rank; ++axis)
-    if (!llvm::is_contained(*axes, axis) && before-- == 0) {
-      index->axis = axis - *rank;
-      return index;
-    }
-  return std::nullopt;
-}
-
-/// Matches positions that are looked up by (row, position) in a table whose every row counts up.
-/// The lookup finds the second component, plus the table's offset if it has one.
-std::optional<Index> MaskProof::matchLookup(GatherNDOp gather, unsigned depth) {
-  auto pairs = gather.getIndices().getDefiningOp<ConcatOp>();
-  if (gather.getBatchDims().value_or(0) != 0 || getRank(gather.getData()) != 2 || !pairs ||
-      pairs->getNumOperands() != 2 ||
-      !isLastAxis(pairs->getResult(0), pairs.getAxis().value_or(0)) ||
-      getDim(pairs->getOperand(1), -1) != 1)
-    return std::nullopt;
-  std::optional<Index> table = matchIndex(gather.getData(), depth);
-  std::optional<Index> index = matchIndex(pairs->getOperand(1), depth);
-  if (!table || table->axis != -1 || !index || index->axis == -1 ||
-      (table->offset && index->offset))
-    return std::nullopt;
-  if (table->offset) {
-    index->offset = table->offset;
-    index->isShifted = true;
-  }
-  ++index->axis; // The lookup removes the pairs' own axis.
-  return index;
-}
-
-/// Returns what `value` counts, followed down from its Range. Returns nothing if it does not
-/// count.
-std::optional<Index> MaskProof::matchIndex(Value value, unsigned depth) {
-  Operation *op = value.getDefiningOp();
-  if (!op || depth == 0 || budget == 0)
-    return std::nullopt;
-  --budget;
-  if (auto range = dyn_cast<RangeOp>(op))
-    return matchRange(range);
-  if (auto add = dyn_cast<AddOp>(op))
-    return matchShifted(add, depth - 1);
-  if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op))
-    return matchUnsqueezed(unsqueeze, depth - 1);
-  if (auto gather = dyn_cast<GatherNDOp>(op))
-    return matchLookup(gather, depth - 1);
-  // A cast leaves the axis where it is.
-  if (isIndexCast(op))
-    return matchIndex(op->getOperand(0), depth - 1);
-  if (isa<ExpandOp>(op)) {
-    // Axes are counted from the end, so an Expand leaves the index' axis where it is. But a
-    // single position that is repeated does not count up.
-    std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
-    return index && getDim(op->getOperand(0), index->axis) != 1 ? index : std::nullopt;
-  }
-  if (isa<ReshapeOp>(op)) {
-    std::optional<Index> index = matchIndex(op->getOperand(0), depth - 1);
-    std::optional<int64_t> axis = varyingAxis(value);
-    if (!index || !axis || !varyingAxis(op->getOperand(0)))
-      return std::nullopt;
-    index->axis = *axis;
-    return index;
-  }
-  return std::nullopt;
-}
-
-static bool sameCount(Value a, Value b) {
-  if (a == b)
-    return true;
-  auto x = evaluateShapeValue(a), y = evaluateShapeValue(b);
-  return x && y && x->size() == 1 && y->size() == 1 && x->front().isKnown() &&
-         x->front() == y->front();
-}
-
-/// Returns whether query i has position i + (keys - queries). A mask is taken to be as wide as
-/// there are keys, so both may count from 0 if the scores are square.
-bool MaskProof::areAligned(const Index &key, const Index &query) const {
-  if (key.offset)
-    return false;
-  if (!query.offset)
-    return (keys == KeyCount::asQueries && numSlices == 0) || sameCount(key.limit, query.limit);
-  // A mask that is aligned at the end is not aligned there after a Slice takes a prefix of both
-  // axes.
-  if (numSlices > 0)
-    return false;
-  // The queries have positions past .. past + n, the keys 0 .. past + n: they must end together.
-  if (!query.isShifted)
-    return sameCount(key.limit, query.limit);
-  auto total = key.limit.getDefiningOp<AddOp>();
-  if (!total)
-    return false;
-  Value a = skipScalarViews(total.getA()), b = skipScalarViews(total.getB());
-  return (sameCount(a, query.offset) && sameCount(b, query.limit)) ||
-         (sameCount(b, query.offset) && sameCount(a, query.limit));
-}
-
-/// Returns whether `a` are positions of keys and `b` are positions of queries, aligned so that
-/// comparing them tells which keys come after a query.
-bool MaskProof::comparesKeyToQuery(Value a, Value b) {
-  std::optional<Index> key = matchIndex(a), query = matchIndex(b);
-  // A single column or row would be broadcast, so it does not count up.
-  return key && query && key->axis == -1 && query->axis == -2 && getDim(a, -1) != 1 &&
-         getDim(b, -2) != 1 && areAligned(*key, *query);
-}
-
-/// Returns whether `value` is a constant whose last two axes are a square, with one element on
-/// all other axes, and whose strict upper triangle is all `isHidden`.
-template <typename Fn> static bool isTriangle(Value value, Fn isHidden) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  constexpr int64_t kMaxElements = 1 << 24;
-  if (!type || !type.hasStaticShape() || type.getRank() < 2 || type.getNumElements() > kMaxElements)
-    return false;
-  int64_t n = type.getShape().back();
-  if (type.getDimSize(type.getRank() - 2) != n || n < 2 || type.getNumElements() != n * n)
-    return false;
-  auto elements = getConstantFloats(value, kMaxElements);
-  if (!elements)
-    return false;
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = i + 1; j < n; ++j)
-      if (!isHidden((*elements)[i * n + j]))
-        return false;
-  return true;
-}
+//===----------------------------------------------------------------------===//
+// Triangles
+//===----------------------------------------------------------------------===//
 
 /// Matches Slices of a triangle that take rows a..b and columns 0..b, which end together, and a
 /// prefix of other axes. Returns the triangle, `value` if there are no Slices, or null if they
@@ -292,145 +163,158 @@ static Value matchTriangleSlices(Value value) {
     }
     value = slice.getData();
   }
-  if (rows != columns || (rows && !sameCount(rowEnd, columnEnd)))
+  if (rows != columns || (rows && !isSameCount(rowEnd, columnEnd)))
     return {};
   return value;
 }
 
-bool basin::onnx::isHiddenScore(Value value) {
-  value = skipViews(value, MaskKind::additive);
-  std::optional<double> constant = evaluateScalar(value);
-  if (!constant)
-    if (auto fill = value.getDefiningOp<ConstantOfShapeOp>())
-      if (auto attr = fill.getValue())
-        if (auto dense = dyn_cast<DenseElementsAttr>(*attr);
-            dense && dense.isSplat() && isa<FloatType>(dense.getElementType()))
-          constant = dense.getSplatValue<APFloat>().convertToDouble();
-  return constant && *constant <= sink::kHiddenScore;
-}
-
-static bool triangleHides(Value value, MaskKind kind) {
+/// Reads a constant whose last two axes are a square, with one element on all other axes.
+MaskBounds MaskProof::boundTable(Value value, MaskKind kind) const {
   Value table = matchTriangleSlices(value);
-  if (!table)
-    return false;
+  auto type = table ? dyn_cast<RankedTensorType>(table.getType()) : RankedTensorType();
+  constexpr int64_t kMaxElements = 1 << 24;
+  if (!type || !type.hasStaticShape() || type.getRank() < 2 || type.getNumElements() > kMaxElements)
+    return {};
+  int64_t n = type.getShape().back();
+  if (type.getDimSize(type.getRank() - 2) != n || n < 2 || type.getNumElements() != n * n)
+    return {};
   // The elements of a constant are read through its Casts, as they convert them.
-  return isTriangle(table, [&](double element) {
-    return kind == MaskKind::additive ? element <= sink::kHiddenScore
-           : kind == MaskKind::keep   ? element == 0
-                                      : element >= 1;
-  });
+  auto elements = getConstantFloats(table, kMaxElements);
+  if (!elements)
+    return {};
+  MaskBounds bounds{-n, -n};
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double element = (*elements)[i * n + j];
+      bool isHidden = kind == MaskKind::additive ? element * scale <= sink::kHiddenScore
+                      : kind == MaskKind::keep   ? element == 0
+                                                 : element >= 1;
+      if (isHidden)
+        continue;
+      bounds.left = std::max(*bounds.left, i - j);
+      bounds.right = std::max(*bounds.right, j - i);
+    }
+  // The corners of the table bound nothing.
+  return {*bounds.left < n - 1 ? bounds.left : std::nullopt,
+          *bounds.right < n - 1 ? bounds.right : std::nullopt};
 }
 
-/// Returns whether a Trilu hides each key after the query. It keeps one triangle and writes zeros
-/// elsewhere. A lower triangle of flags keeps no future key. An upper triangle of a large
-/// negative constant hides all future keys. Both count from the first key, so they hide too
-/// little if there are fewer keys than queries.
-bool MaskProof::triluHides(TriluOp trilu, MaskKind kind) const {
-  double k = 0;
+/// A Trilu keeps one triangle and writes zeros elsewhere. A triangle of flags keeps no key of the
+/// other one, and a triangle of a large negative constant hides all of its own. Both count from the
+/// first key, so they bound nothing if there are fewer keys than queries.
+MaskBounds MaskProof::boundTrilu(TriluOp trilu, MaskKind kind) const {
+  int64_t k = 0;
   if (trilu.getK()) {
     std::optional<double> given = evaluateScalar(trilu.getK());
-    if (!given)
-      return false;
-    k = *given;
+    if (!given || std::abs(*given) > (1 << 30))
+      return {};
+    k = static_cast<int64_t>(*given);
   }
   auto type = dyn_cast<RankedTensorType>(trilu->getResult(0).getType());
   if (!type || type.getRank() < 2)
-    return false;
+    return {};
   TensorInfo info = getTensorInfo(type);
   const Dim &rows = info[info.rank() - 2], &columns = info[info.rank() - 1];
-  bool isWide = columns.provablyEquals(rows) ||
-                (columns.isStatic() && rows.isStatic() && columns.size >= rows.size);
+  bool isSquare = columns.provablyEquals(rows) && !columns.is(1);
+  bool isWide = isSquare || (columns.isStatic() && rows.isStatic() && columns.size >= rows.size);
   // A Trilu that is sliced counts from its own corner. Only one that is not counts from the
   // corner of the scores.
   if (columns.is(1) || !(isWide || (numSlices == 0 && keys != KeyCount::any)))
-    return false;
+    return {};
   bool upper = trilu.getUpper().value_or(1) != 0;
+  // With more keys than queries, those counted from the first key are farther to the left.
+  bool isAligned = isSquare || (numSlices == 0 && keys == KeyCount::asQueries);
   if (kind == MaskKind::keep)
-    return !upper && k <= 0;
-  if (kind == MaskKind::additive)
-    return upper && k <= 1 && isHiddenScore(trilu.getInput());
-  return false;
+    return upper ? MaskBounds{isAligned ? std::optional(-k) : std::nullopt, std::nullopt}
+                 : MaskBounds{std::nullopt, isAligned || k <= 0 ? std::optional(k) : std::nullopt};
+  if (kind != MaskKind::additive || !hides(trilu.getInput()))
+    return {};
+  return upper ? MaskBounds{std::nullopt, isAligned || k <= 1 ? std::optional(k - 1) : std::nullopt}
+               : MaskBounds{isAligned ? std::optional(-k - 1) : std::nullopt, std::nullopt};
 }
 
-bool MaskProof::booleanHides(Operation *op, MaskKind kind, unsigned depth) {
-  bool keep = kind == MaskKind::keep;
-  Value a = op->getOperand(0), b = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
-  if (isa<NotOp>(op))
-    return hidesFuture(a, keep ? MaskKind::drop : MaskKind::keep, depth);
-  if (keep ? isa<AndOp>(op) : isa<OrOp>(op))
-    return hidesFuture(a, kind, depth) || hidesFuture(b, kind, depth);
-  if (keep && isa<LessOrEqualOp>(op))
-    return comparesKeyToQuery(a, b);
-  if (keep && isa<GreaterOrEqualOp>(op))
-    return comparesKeyToQuery(b, a);
-  if (!keep && isa<GreaterOp>(op))
-    return comparesKeyToQuery(a, b);
-  if (!keep && isa<LessOp>(op))
-    return comparesKeyToQuery(b, a);
-  return false;
-}
+//===----------------------------------------------------------------------===//
+// Masks
+//===----------------------------------------------------------------------===//
 
-bool MaskProof::additiveHides(Operation *op, unsigned depth) {
+MaskBounds MaskProof::boundAdditive(Operation *op, unsigned depth) {
   if (isa<AddOp>(op))
-    return hidesFuture(op->getOperand(0), MaskKind::additive, depth) ||
-           hidesFuture(op->getOperand(1), MaskKind::additive, depth);
-  if (auto where = dyn_cast<WhereOp>(op))
-    return (isHiddenScore(where.getY()) &&
-            hidesFuture(where.getCondition(), MaskKind::keep, depth)) ||
-           (isHiddenScore(where.getX()) &&
-            hidesFuture(where.getCondition(), MaskKind::drop, depth)) ||
-           (hidesFuture(where.getX(), MaskKind::additive, depth) &&
-            hidesFuture(where.getY(), MaskKind::additive, depth)) ||
-           // A Where may write padding over a causal mask.
-           (isHiddenScore(where.getX()) && hidesFuture(where.getY(), MaskKind::additive, depth)) ||
-           (isHiddenScore(where.getY()) && hidesFuture(where.getX(), MaskKind::additive, depth));
+    return MaskBounds::both(bound(op->getOperand(0), MaskKind::additive, depth),
+                            bound(op->getOperand(1), MaskKind::additive, depth));
+  if (auto where = dyn_cast<WhereOp>(op)) {
+    // A key is visible where the selected value shows it. A Where may write padding over a mask.
+    auto shown = [&](Value value, MaskKind kind) {
+      MaskBounds condition = bound(where.getCondition(), kind, depth);
+      return MaskBounds::both(condition, bound(value, MaskKind::additive, depth));
+    };
+    if (hides(where.getY()))
+      return shown(where.getX(), MaskKind::keep);
+    if (hides(where.getX()))
+      return shown(where.getY(), MaskKind::drop);
+    return MaskBounds::either(bound(where.getX(), MaskKind::additive, depth),
+                              bound(where.getY(), MaskKind::additive, depth));
+  }
   if (isa<MulOp>(op))
     for (unsigned i : {0u, 1u}) {
       Value other = op->getOperand(1 - i);
-      if (!isHiddenScore(op->getOperand(i)))
+      if (!hides(op->getOperand(i)))
         continue;
       if (auto sub = other.getDefiningOp<SubOp>(); sub && evaluateScalar(sub.getA()) == 1.0)
-        return hidesFuture(sub.getB(), MaskKind::keep, depth);
-      return hidesFuture(other, MaskKind::drop, depth);
+        return bound(sub.getB(), MaskKind::keep, depth);
+      return bound(other, MaskKind::drop, depth);
     }
-  return false;
+  return {};
 }
 
-bool MaskProof::hidesFuture(Value value, MaskKind kind, unsigned depth) {
-  if (depth == 0 || budget == 0 || !value)
+/// Returns whether an op moves no element along the last two axes.
+static bool keepsLastAxes(Operation *op) {
+  TensorInfo from = getTensorInfo(op->getOperand(0)), to = getTensorInfo(op->getResult(0));
+  if (!from.hasRank() || !to.hasRank() || from.rank() < 2 || to.rank() < 2)
     return false;
+  if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op)) {
+    std::optional<SmallVector<int64_t>> axes = getAxes(op, to.rank());
+    return axes && llvm::all_of(*axes, [&](int64_t axis) { return axis < to.rank() - 2; });
+  }
+  return isa<ReshapeOp>(op) && from[from.rank() - 1].provablyEquals(to[to.rank() - 1]) &&
+         from[from.rank() - 2].provablyEquals(to[to.rank() - 2]);
+}
+
+MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
+  if (depth == 0 || budget == 0 || !value)
+    return {};
   --budget;
   value = skipViews(value, kind);
-  if (triangleHides(value, kind))
-    return true;
+  MaskBounds table = boundTable(value, kind);
+  if (table.left || table.right)
+    return table;
   Operation *op = value.getDefiningOp();
   if (!op || op->getNumOperands() == 0)
-    return false;
+    return {};
   if (auto trilu = dyn_cast<TriluOp>(op))
-    return triluHides(trilu, kind);
-  // New leading axes leave the last two where they are.
-  if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op)) {
-    std::optional<int64_t> rank = getRank(value);
-    std::optional<SmallVector<int64_t>> axes = rank ? getAxes(op, *rank) : std::nullopt;
-    if (!axes || llvm::any_of(*axes, [&](int64_t axis) { return axis >= *rank - 2; }))
-      return false;
-    return hidesFuture(unsqueeze.getData(), kind, depth - 1);
-  }
+    return boundTrilu(trilu, kind);
+  if (isa<UnsqueezeOp, ReshapeOp>(op))
+    return keepsLastAxes(op) ? bound(op->getOperand(0), kind, depth - 1) : MaskBounds();
   // A Slice may take a prefix of both axes of a causal mask (`mask[:, :, :, :keys]`).
-  if (auto slice = dyn_cast<SliceOp>(op)) {
-    Value table = matchTriangleSlices(value);
-    if (!table || table == value)
-      return false;
+  if (isa<SliceOp>(op)) {
+    Value source = matchTriangleSlices(value);
+    if (!source || source == value)
+      return {};
     ++numSlices;
-    bool hides = hidesFuture(table, kind, depth - 1);
+    MaskBounds bounds = bound(source, kind, depth - 1);
     --numSlices;
-    return hides;
+    return bounds;
   }
   if (kind == MaskKind::additive)
-    return additiveHides(op, depth - 1);
-  return booleanHides(op, kind, depth - 1);
+    return boundAdditive(op, depth - 1);
+  return boundBoolean(op, kind, depth - 1);
+}
+
+MaskBounds basin::onnx::findMaskBounds(Value mask, MaskKind kind, KeyCount keys, double scale) {
+  if (kind == MaskKind::lengths || !(scale > 0))
+    return {};
+  return MaskProof(keys, scale).bound(mask, kind);
 }
 
 bool basin::onnx::isCausalMask(Value mask, MaskKind kind, KeyCount keys) {
-  return kind != MaskKind::lengths && MaskProof(keys).hidesFuture(mask, kind);
+  return findMaskBounds(mask, kind, keys).isCausal();
 }

@@ -115,10 +115,30 @@ void raiseAttentionGate(sink::AttentionOp op, AttentionGate &match);
 /// Returns whether `value` is one constant that hides a score if it replaces the score or is
 /// added to it.
 bool isHiddenScore(mlir::Value value);
+/// Returns the number that `value` is filled with, or nothing if it is not one constant.
+std::optional<double> evaluateFill(mlir::Value value);
 
 /// What is known about the number of keys: nothing, that there are at least as many as queries,
 /// or that there are exactly as many.
 enum class KeyCount { any, atLeast, asQueries };
+
+/// How far from the query a key may be to be seen: `left` before it, `right` after it. A negative
+/// number is a distance to the other side. A distance that is not proven is missing. The mask may
+/// hide more.
+struct MaskBounds {
+  std::optional<int64_t> left, right;
+
+  bool isCausal() const { return right && *right <= 0; }
+  /// Bounds of the keys that both masks show, or that one of them shows.
+  static MaskBounds both(const MaskBounds &a, const MaskBounds &b);
+  static MaskBounds either(const MaskBounds &a, const MaskBounds &b);
+};
+
+/// Returns the proven bounds of a mask, whose elements are multiplied by `scale` if it is additive.
+/// Queries are aligned with the last keys if there are more keys than queries. The mask is taken to
+/// be as wide as the keys, not one column that is broadcast over them.
+MaskBounds findMaskBounds(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any,
+                          double scale = 1);
 
 /// Returns whether `mask` provably hides every key after the query. It may hide more. Queries are
 /// aligned with the last keys if there are more keys than queries. The mask is taken to be as
