@@ -8,6 +8,7 @@
 
 #include "basin/API/Inspect.h"
 
+#include "basin/Conversion/ONNXToSink/MaskParts.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
@@ -94,6 +95,9 @@ static json::Object describeAttention(sink::AttentionOp op) {
     return value ? number(*value) : json::Value(nullptr);
   };
   StringRef mask = "none", hiddenRows = op.getHiddenRows();
+  json::Array maskParts;
+  for (StringRef part : describeMask(op))
+    maskParts.push_back(part);
   if (op.getMaskKind())
     mask = sink::stringifyMaskKind(*op.getMaskKind());
   return json::Object{
@@ -103,11 +107,13 @@ static json::Object describeAttention(sink::AttentionOp op) {
       {"head_dim", orNull(op.getHeadDim())},
       {"causal", op.getCausal()},
       {"mask", mask},
+      {"mask_parts", std::move(maskParts)},
       {"hidden_rows", hiddenRows.empty() ? json::Value(nullptr) : json::Value(hiddenRows)},
       {"own_lengths", static_cast<bool>(op.getLastKey())},
       {"scale", numberOrNull(op.getScale())},
       {"softcap", numberOrNull(op.getSoftcap())},
       {"window", orNull(op.getWindow())},
+      {"right_window", orNull(op.getRightWindow())},
       {"rotary", isRotated(op)},
       {"kv_cache", hasCache(op)},
       {"sink_logit", static_cast<bool>(op.getSinkLogit())},

@@ -200,8 +200,16 @@ std::optional<Miss> AttentionWalk::checkHeads() {
     return Miss(MissReason::AttentionColumnHeads, column->heads, *m.parts.heads);
   if (column)
     m.parts.heads = column->heads;
-  if (m.parts.kvHeads && valueHeads && *m.parts.kvHeads != *valueHeads)
-    return Miss(MissReason::AttentionValueHeads, *m.parts.kvHeads, *valueHeads);
+  // Keys and values have equally many heads. If the number of one is not known, the other has one
+  // for each head of the query, or may be repeated alone.
+  bool haveHeads = sink::getHeadAxis(m.parts.keyLayout) && sink::getHeadAxis(m.parts.valueLayout);
+  auto describe = [](std::optional<int64_t> count) {
+    return count ? std::to_string(*count) : std::string("an unknown number of");
+  };
+  bool isOneForEach = valueHeads == m.parts.heads || m.parts.kvHeads == m.parts.heads;
+  if (haveHeads && m.parts.kvHeads != valueHeads &&
+      !(m.parts.heads && isOneForEach && !(m.parts.kvHeads && valueHeads)))
+    return Miss(MissReason::AttentionValueHeads, describe(m.parts.kvHeads), describe(valueHeads));
   // A product broadcasts one head to as many as the other operand has.
   unsigned headAxis = rank == 4 ? 1 : 0;
   unsigned resultAxis = sink::getHeadAxis(m.parts.resultLayout).value_or(0);
@@ -305,8 +313,10 @@ MatchResult<AttentionMatch> basin::onnx::matchAttention(Operation *softmax) {
   MatchResult<AttentionMatch> result = AttentionWalk(softmax, /*isShort=*/false).match();
   // A mask may be computed from the shape of what casts, scales or repeats an operand. If those ops
   // stay outside, the mask comes before the attention.
+  // So it is if the heads of keys are repeated, but not known to be.
   if (const Miss *why = result.getMiss(); why && (why->reason == MissReason::InputFromInside ||
-                                                  why->reason == MissReason::ValueUsedEarly))
+                                                  why->reason == MissReason::ValueUsedEarly ||
+                                                  why->reason == MissReason::AttentionValueHeads))
     if (MatchResult<AttentionMatch> second = AttentionWalk(softmax, /*isShort=*/true).match();
         second.getMatch())
       return second;

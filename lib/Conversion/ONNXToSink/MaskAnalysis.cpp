@@ -118,6 +118,13 @@ MaskBounds MaskProof::boundBoolean(Operation *op, MaskKind kind, unsigned depth)
     MaskBounds x = bound(a, kind, depth), y = bound(b, kind, depth);
     return isa<AndOp>(op) == keep ? MaskBounds::both(x, y) : MaskBounds::either(x, y);
   }
+  // Flags that a Where makes of its condition, such as an additive mask that is cast.
+  if (auto where = dyn_cast<WhereOp>(op)) {
+    std::optional<double> x = evaluateFill(where.getX()), y = evaluateFill(where.getY());
+    if (!x || !y || (*x != 0) == (*y != 0))
+      return {};
+    return bound(where.getCondition(), *x != 0 ? kind : negate(kind), depth);
+  }
   // A key is visible if the comparison holds, or if it does not: then the opposite one holds.
   if (isa<LessOrEqualOp>(op))
     return keep ? compare(a, b, false) : compare(b, a, true);
@@ -290,8 +297,12 @@ MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
   Operation *op = value.getDefiningOp();
   if (!op || op->getNumOperands() == 0)
     return {};
-  if (auto trilu = dyn_cast<TriluOp>(op))
-    return boundTrilu(trilu, kind);
+  if (auto trilu = dyn_cast<TriluOp>(op)) {
+    MaskBounds bounds = boundTrilu(trilu, kind);
+    // What a Trilu of flags keeps must be visible before, too.
+    bool isOfFlags = kind == MaskKind::keep;
+    return isOfFlags ? MaskBounds::both(bounds, bound(trilu.getInput(), kind, depth - 1)) : bounds;
+  }
   if (isa<UnsqueezeOp, ReshapeOp>(op))
     return keepsLastAxes(op) ? bound(op->getOperand(0), kind, depth - 1) : MaskBounds();
   // A Slice may take a prefix of both axes of a causal mask (`mask[:, :, :, :keys]`).

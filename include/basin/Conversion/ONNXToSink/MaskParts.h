@@ -1,0 +1,31 @@
+//===- MaskParts.h ----------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Says in words what an attention's mask is made of.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_CONVERSION_ONNXTOSINK_MASKPARTS_H
+#define BASIN_CONVERSION_ONNXTOSINK_MASKPARTS_H
+
+#include "basin/Dialect/Sink/IR/Sink.h"
+
+namespace basin {
+
+/// Returns what the mask and the bias of `op` are made of, sorted:
+/// - causal, window: facts of `op`, which are proven
+/// - prefix: some later keys are visible besides the causal ones
+/// - padding: keys are hidden from all queries alike, as the model's input tells
+/// - bias: numbers are added that hide nothing
+/// - unknown: there is another part, or what the mask hides is not known
+/// - none: nothing is hidden or added
+llvm::SmallVector<llvm::StringRef> describeMask(sink::AttentionOp op);
+
+} // namespace basin
+
+#endif // BASIN_CONVERSION_ONNXTOSINK_MASKPARTS_H
