@@ -35,7 +35,7 @@ struct ExportForm {
 };
 
 inline constexpr ExportForm kExportForms[] = {
-    {"standard", "inline, in standard operators", convertInline},
+    {"original", "inline, in the exporter's own operators", convertInline},
     {"functions", "calls of ai.basin functions", convertToFunctions},
 };
 

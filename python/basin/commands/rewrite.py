@@ -28,7 +28,7 @@ class Insert(str, Enum):
 class Form(str, Enum):
     """How raised ops are written."""
 
-    standard = "standard"
+    original = "original"
     functions = "functions"
 
 
@@ -54,7 +54,7 @@ def rewrite_pipeline(
     stats: Path | None = None,
     scale_dims: str | None = None,
     insert: Insert | None = None,
-    form: Form = Form.standard,
+    form: Form = Form.original,
     bound: float | None = None,
     strict: bool = False,
     inexact: float | None = None,
@@ -147,7 +147,7 @@ def rewrite(
         float | None,
         typer.Option(help="Largest |x| of the residual stream, for --rescale-residual auto."),
     ] = None,
-    form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.standard,
+    form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.original,
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,

@@ -17,14 +17,14 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     Inlines the form of each op that has one, so ops that were raised and not
     rewritten come back as they were. Other ops become their canonical
     decomposition. A pre-affine vector becomes a Mul before the norm, and a
-    `sink.parameter` an initializer of its name. This is the form `standard`.
+    `sink.parameter` an initializer of its name. This is the form `original`.
 
     With `form=functions` each op becomes a call of a model-local function of
     domain `ai.basin` with the same nodes in its body. A viewer then shows one node
     for each op, and any runtime that inlines functions runs the model.
   }];
   let options = [
-    Option<"form", "form", "std::string", "\"standard\"",
+    Option<"form", "form", "std::string", "\"original\"",
            "name of the export form, in which the ops are written">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
