@@ -30,6 +30,13 @@ class Form(str, Enum):
 
     original = "original"
     functions = "functions"
+    operators_opset23 = "operators:opset23"
+    operators_ort = "operators:ort"
+
+    @property
+    def rounds(self) -> bool:
+        """Whether fused operators compute in another order than the exporter's nodes."""
+        return self.value.startswith("operators:")
 
 
 class ExternalDataMode(str, Enum):
