@@ -9,6 +9,7 @@
 #include "OperatorSupport.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 using namespace mlir;
 using namespace basin;
@@ -40,10 +41,12 @@ void basin::replaceWith(PatternRewriter &rewriter, Operation *op, ArrayRef<Value
     if (auto result = dyn_cast<OpResult>(value); result && !name.empty())
       setValueName(result, name);
   }
-  // Inner values of the form, which come last, are unused.
+  // Inner values of the form come last. Nodes of the form that they do not need lose their uses.
   SmallVector<Value> all(results);
-  while (all.size() < op->getNumResults())
-    all.push_back(all.front());
+  if (all.size() < op->getNumResults()) {
+    auto inlined = sink::Form(cast<sink::RaisedInterface>(op)).inlineAt(rewriter);
+    llvm::append_range(all, llvm::drop_begin(*inlined, all.size()));
+  }
   rewriter.replaceOp(op, all);
 }
 
@@ -109,12 +112,29 @@ Value basin::makeNormInput(sink::NormInterface norm, NodeBuilder &n, Value &sum)
 // Attention
 //===----------------------------------------------------------------------===//
 
+/// Returns whether a value that a form yields is computed without the attention's products, as are
+/// the keys with repeated heads. Then only the nodes up to it are computed besides the operator.
+static bool isCheap(Value value, Region &form) {
+  SmallVector<Value> pending{value};
+  llvm::DenseSet<Operation *> seen;
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val().getDefiningOp();
+    if (!op || !form.isAncestor(op->getParentRegion()) || !seen.insert(op).second)
+      continue;
+    if (isa<MatMulOp, MSFusedMatMulOp, EinsumOp, SoftmaxOp, NodeOp>(op) || op->getNumRegions() > 0)
+      return false;
+    llvm::append_range(pending, op->getOperands());
+  }
+  return true;
+}
+
 /// Returns why results of the op have no counterpart in an operator.
 static WhyNot checkResults(sink::AttentionOp op) {
   unsigned known = op.getHasPresent() ? 3 : 1;
-  for (OpResult result : ArrayRef<OpResult>(llvm::to_vector(op->getResults())).drop_front(known))
-    if (!result.use_empty())
-      return "a value inside it is used outside";
+  for (unsigned i = known; i < op->getNumResults(); ++i)
+    if (!op->getResult(i).use_empty() &&
+        !isCheap(op.getForm().front().getTerminator()->getOperand(i), op.getForm()))
+      return "a value between its products is used outside";
   return std::nullopt;
 }
 
