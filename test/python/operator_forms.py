@@ -35,7 +35,7 @@ def write(source: Path, target: Path, form: str, raising: str = "basin-raise") -
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest difference, relative to the largest element; NaN and infinity equal themselves."""
+    """The largest difference, relative to the largest element. NaN equals NaN."""
     assert a.shape == b.shape and a.dtype == b.dtype
     x, y = a.astype(np.float64), b.astype(np.float64)
     finite = np.isfinite(x)
@@ -45,18 +45,24 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(x[finite] - y[finite]).max()) / size
 
 
+def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes of a graph and of its subgraphs."""
+    out = list(graph.node)
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                out += _nodes(inner)
+    return out
+
+
 def check(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """Run onnx.checker, which gets ONNX Runtime's own operators in a domain that it does not know."""
+    """Run onnx.checker. It gets ONNX Runtime's own operators in a domain unknown to it."""
     model = onnx.load(path)
-    moved = False
-    for nodes in [model.graph.node, *(function.node for function in model.functions)]:
-        for node in nodes:
-            if node.op_type in RUNTIME_ONLY and node.domain == "":
-                node.domain = "onnxruntime"
-                moved = True
-    if moved:
+    nodes = _nodes(model.graph)
+    own = [n for n in nodes if n.op_type in RUNTIME_ONLY and n.domain == ""]
+    for node in own:
+        node.domain = "onnxruntime"
+    if own:
         model.opset_import.append(onnx.helper.make_opsetid("onnxruntime", 1))
-        for function in model.functions:
-            function.opset_import.append(onnx.helper.make_opsetid("onnxruntime", 1))
     onnx.checker.check_model(model)
     return model

@@ -1,4 +1,4 @@
-"""Each model at hand, written as fused operators, computes what it computed, except for rounding."""
+"""Each model at hand, written as fused operators, computes the same except for rounding."""
 
 from __future__ import annotations
 

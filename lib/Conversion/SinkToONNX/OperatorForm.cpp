@@ -135,9 +135,20 @@ LogicalResult OperatorConverter::convert(ArrayRef<Operation *> ops) {
 // Nodes without uses
 //===----------------------------------------------------------------------===//
 
-/// Returns whether the op only computes values that nobody uses. Initializers stay: a caller may
-/// know their names.
-static bool isUnused(Operation *op) { return !isa<InitializerOp>(op) && isOpTriviallyDead(op); }
+/// Returns whether an initializer is the default of a graph input.
+static bool isDefault(InitializerOp op) {
+  auto graph = op->getParentOfType<GraphOp>();
+  return graph &&
+         llvm::any_of(graph.getInfo().getInputs().getAsRange<ValueInfoAttr>(),
+                      [&](ValueInfoAttr input) { return input.getName() == op.getNameAttr(); });
+}
+
+/// Returns whether the op only computes values that nobody uses.
+static bool isUnused(Operation *op) {
+  if (auto initializer = dyn_cast<InitializerOp>(op))
+    return op->use_empty() && !isDefault(initializer);
+  return isOpTriviallyDead(op);
+}
 
 static llvm::DenseSet<Operation *> findUnused(ModuleOp module) {
   llvm::DenseSet<Operation *> unused;

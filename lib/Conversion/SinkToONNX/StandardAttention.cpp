@@ -72,9 +72,36 @@ static WhyNot checkMask(const AttentionPlan &plan) {
     return std::nullopt;
   if (!isAdditive)
     return "a row that sees no key is NaN, but zero in Attention";
+  // The number next to the lowest one does not help: in f16 a score moves the sum to the lowest.
+  if (plan.element.isF16())
+    return "ONNX Runtime takes the lowest score in f16 for -inf";
   if (!isProvenFinite(p.mask))
     return "its mask may be -inf in a whole row, which is NaN then, but zero in Attention";
   return std::nullopt;
+}
+
+static double toDouble(const APFloat &number) {
+  APFloat wide = number;
+  bool losesInfo;
+  wide.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
+  return wide.convertToDouble();
+}
+
+/// The lowest number of a type, and the one above it.
+static std::pair<double, double> getLowest(Type element) {
+  APFloat number = APFloat::getLargest(cast<FloatType>(element).getFloatSemantics(), true);
+  double lowest = toDouble(number);
+  number.next(/*nextDown=*/false);
+  return {lowest, toDouble(number)};
+}
+
+/// Returns an additive mask with the number above the lowest one in place of that. A row whose
+/// scores all are the lowest number is uniform by the standard, but ONNX Runtime 1.32 takes that
+/// number for -inf. The next number absorbs scores just as well.
+static Value avoidLowest(Value mask, Type element, NodeBuilder &n) {
+  auto [lowest, next] = getLowest(element);
+  Value isLowest = n.node<EqualOp>({mask, n.scalar(lowest, element)});
+  return n.node<WhereOp>({isLowest, n.scalar(next, element), mask});
 }
 
 static WhyNot checkAttention(const AttentionPlan &plan) {
@@ -104,11 +131,14 @@ static Value makeMask(const AttentionPlan &plan, Value query, Value key, int64_t
   return shared.get(n.getBuilder().getInsertionBlock(), what, p.mask, [&]() -> Value {
     Value mask = p.mask;
     if (p.maskFill) {
-      Value zero = n.scalar(0, plan.element), hidden = n.scalar(*p.maskFill, plan.element);
+      double score = std::max(*p.maskFill, getLowest(plan.element).second);
+      Value zero = n.scalar(0, plan.element), hidden = n.scalar(score, plan.element);
       mask = p.maskKind == MaskKind::keep ? n.node<WhereOp>({mask, zero, hidden})
                                           : n.node<WhereOp>({mask, hidden, zero});
     } else if (p.maskKind == MaskKind::drop) {
       mask = n.node<NotOp>({mask});
+    } else if (p.maskKind == MaskKind::additive) {
+      mask = avoidLowest(mask, plan.element, n);
     }
     int64_t rank = *findRank(p.mask);
     if (!p.pastKey && rank >= 2 && isSameSize(mask, rank - 2, query, axis) &&

@@ -194,5 +194,6 @@ def rewrite(
             not no_verify,
             limit,
             exact=inexact is None,
+            rounds=form.rounds,
         )
     )
