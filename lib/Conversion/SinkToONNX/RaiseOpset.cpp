@@ -139,8 +139,8 @@ static bool isReduction(StringRef type) { return llvm::is_contained(kReductions,
 static WhyNot checkNode(NodeInterface node, int64_t version) {
   StringRef type = node.getOpType();
   std::string name = ("node '" + getNodeName(node) + "'").str();
-  // ONNX Runtime registers this operator in ai.onnx, in one version.
-  if (isa<SimplifiedLayerNormalizationOp>(node))
+  // ONNX Runtime registers these operators in ai.onnx of any version, with one meaning.
+  if (isa<SimplifiedLayerNormalizationOp, LayerNormalizationOp>(node))
     return std::nullopt;
   const auto *entry =
       llvm::find_if(kSameMeaning, [&](const OpsetEntry &e) { return e.op == type; });

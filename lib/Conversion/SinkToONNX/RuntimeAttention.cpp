@@ -58,8 +58,9 @@ struct Keys {
 static Keys makeKeys(const AttentionPlan &plan, NodeBuilder &n) {
   const sink::AttentionParts &p = plan.parts;
   Keys keys;
-  if (!p.pastKey && !p.hasPresent && isFlatView(p.key, p.keyLayout) &&
-      isFlatView(p.value, p.valueLayout)) {
+  bool areFlat = isFlatView(p.key, p.keyLayout) && isFlatView(p.value, p.valueLayout);
+  // With its heads first, a value must be as wide as a key.
+  if (!p.pastKey && !p.hasPresent && (areFlat || plan.key.dim != plan.value.dim)) {
     keys.key = makeFlat(p.key, p.keyLayout, plan.key, n);
     keys.value = makeFlat(p.value, p.valueLayout, plan.value, n);
     return keys;
@@ -121,6 +122,8 @@ static WhyNot checkMultiHead(const AttentionPlan &plan) {
   if (p.appliesCausal() && (p.mask || !isSelfAttention(plan)))
     return p.mask ? "it is causal besides its mask"
                   : "it is causal, and not known to have as many keys as queries";
+  if ((p.pastKey || p.hasPresent) && plan.key.dim != plan.value.dim)
+    return "it has a past, and values of another size than keys";
   int64_t group = plan.query.heads / plan.key.heads;
   if (group == 1)
     return std::nullopt;

@@ -1,6 +1,17 @@
 // Each op stays for one reason. It is lowered as without a form of operators.
 // RUN: basin-opt %s --split-input-file --convert-sink-to-onnx=form=operators:opset23 -o %t 2>&1 | FileCheck %s
 
+// CHECK: remark: kept 1 attention: ONNX Runtime takes the lowest score in f16 for -inf
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_f16_rows(%q: tensor<2x6x32xf16>, %k: tensor<2x6x16xf16>, %v: tensor<2x6x16xf16>, %m: tensor<6x6xf16>) -> tensor<2x6x32xf16> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf16>, tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<6x6xf16>) -> tensor<2x6x32xf16>
+  return %a : tensor<2x6x32xf16>
+}
+}
+
+// -----
+
 // CHECK: remark: kept 1 attention: Attention has no sinks
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
 func.func @no_match_sinks(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %s: tensor<4xf32>) -> tensor<2x6x32xf32> {

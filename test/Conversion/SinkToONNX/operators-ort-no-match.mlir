@@ -122,6 +122,17 @@ func.func @no_match_scale(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: te
 
 // -----
 
+// CHECK: remark: kept 1 attention: it has a past, and values of another size than keys
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_past_width(%q: tensor<2x3x32xf32>, %k: tensor<2x3x32xf32>, %v: tensor<2x3x16xf32>, %pk: tensor<2x4x5x8xf32>, %pv: tensor<2x4x5x4xf32>) -> tensor<2x3x16xf32> {
+  %a = sink.attention %q, %k, %v past %pk, %pv {num_heads = 4 : i64, kv_num_heads = 4 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x3x32xf32>, tensor<2x3x32xf32>, tensor<2x3x16xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x4xf32>) -> tensor<2x3x16xf32>
+  return %a : tensor<2x3x16xf32>
+}
+}
+
+// -----
+
 // CHECK: remark: kept 1 RMSNorm: its type is neither f32 nor f16
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @no_match_norm_bf16(%x: tensor<2x8xbf16>, %w: tensor<8xbf16>) -> tensor<2x8xbf16> {
