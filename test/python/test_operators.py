@@ -127,3 +127,11 @@ def test_the_runtimes_domain_is_imported(tmp_path: Path) -> None:
     write(source, target, "operators:ort")
     versions = {one.domain: one.version for one in onnx.load(target).opset_import}
     assert versions == {"": 18, "com.microsoft": 1}
+
+
+def test_functions_have_no_name_of_an_operator() -> None:
+    """Some readers of ONNX drop a node's domain."""
+    source = ROOT / "lib" / "Conversion" / "SinkToONNX" / "FunctionForm.cpp"
+    stems = set(re.findall(r'Op\) \{ return "(\w+)"; \}', source.read_text("utf-8")))
+    operators = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
+    assert len(stems) == 6 and not stems & operators

@@ -83,9 +83,9 @@ def _instrument(options: argparse.Namespace) -> int:
 
 def _operators(options: argparse.Namespace) -> int:
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for model in options.models:
-            rows += operators.measure_model(
+    for model in options.models:
+        with tempfile.TemporaryDirectory() as folder:
+            some = operators.measure_model(
                 model,
                 Path(folder),
                 options.lengths,
@@ -93,7 +93,8 @@ def _operators(options: argparse.Namespace) -> int:
                 options.threads,
                 options.kind,
             )
-    print(operators.table(rows))
+        print(operators.table(some), flush=True)
+        rows += some
     if options.json:
         operators.write_json(options.json, rows)
     return int(any(row.why_not for row in rows if row.contender.startswith("basin")))
