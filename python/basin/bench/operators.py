@@ -1,9 +1,10 @@
 """The speed of a model in Basin's forms of fused operators, beside other optimizers' results.
 
 All run in one process in ONNX Runtime with all of its optimizations, and take turns: a round runs
-each of them once. The least time of a contender is divided by that of the model as it is, so a load
-that comes and goes hits all alike. A contender whose outputs differ by more than rounding is not
-timed.
+each of them once. The least time of a contender is divided by that of the model as it is, so a
+load that comes and goes hits all alike. With one thread, time is the processor time of that
+thread, which other processes do not lengthen except through caches and clocks. A contender whose
+outputs differ by more than rounding is not timed.
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ def measure_case(
     case: str,
     inputs: dict[str, np.ndarray],
     rounds: int,
+    clock: Callable[[], float],
 ) -> list[Row]:
     """One row for each contender: checked, then timed in turns."""
     rows = [Row(model, case, name, why_not=why) for name, why in failed.items()]
@@ -148,9 +150,9 @@ def measure_case(
             rows.append(Row(model, case, name, why_not=f"other outputs, by {wrong:.2g}"))
     for _ in range(rounds):
         for name in best:
-            start = time.perf_counter()
+            start = clock()
             sessions[name].run(names, inputs)
-            best[name] = min(best[name], time.perf_counter() - start)
+            best[name] = min(best[name], clock() - start)
     for name, seconds in best.items():
         rows.append(Row(model, case, name, 1000 * seconds, seconds / best[ORIGINAL]))
     order = [ORIGINAL, *[name for name in (*sessions, *failed) if name != ORIGINAL]]
@@ -163,6 +165,7 @@ def measure_model(
     """The rows of one model: each length as a prompt, and as a past before one token."""
     sessions = {ORIGINAL: open_model(path, threads)}
     failed: dict[str, str] = {}
+    clock = time.thread_time if threads == 1 else time.perf_counter
     for number, (name, write) in enumerate(contenders(kind).items()):
         target = folder / f"{path.stem}.{number}.onnx"
         try:
@@ -183,7 +186,7 @@ def measure_model(
                 rows.append(Row(path.stem, case, ORIGINAL, why_not=str(error)[:120]))
                 continue
             few = max(3, rounds // 4) if count >= 512 else rounds
-            rows += measure_case(sessions, failed, path.stem, case, inputs, few)
+            rows += measure_case(sessions, failed, path.stem, case, inputs, few, clock)
     return rows
 
 
