@@ -20,13 +20,15 @@ def rewrite(
     verify: bool = True,
     limit: int = DEFAULT_LIMIT,
     exact: bool = True,
+    rounds: bool = False,
 ) -> list[str]:
     """Run a pipeline of passes on the model at `source` and write the result to `target`.
 
     With `verify` both models run on drawn inputs first. If an output has other bits, nothing is
     written, and a BasinError names the output, the difference and the case. If a model cannot be
     run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. A rewrite
-    that is not `exact` is not compared. Returns warnings and remarks; one of them says what was not
+    that is not `exact` is not compared. One that `rounds`, because it sums in another order, is
+    compared except for rounding. Returns warnings and remarks; one of them says what was not
     checked.
     """
     model = load(source)
@@ -36,18 +38,23 @@ def rewrite(
             "remark: the outputs were not compared: a rewrite that rounds weights changes bits"
         )
     elif verify:
-        said += _check(model, Path(source), Path(target), limit)
+        said += _check(model, Path(source), Path(target), limit, rounds)
     model.save(target, external_data)
     return said
 
 
-def _check(model: Model, source: Path, target: Path, limit: int) -> list[str]:
+def _check(model: Model, source: Path, target: Path, limit: int, rounds: bool) -> list[str]:
     """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError."""
-    proof = _prove_before_saving(model, source, target, limit)
+    proof = _prove_before_saving(model, source, target, limit, rounds)
     if proof.broken:
         raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
     if not proof.skipped:
         return []
+    if rounds:
+        raise BasinError(
+            f"the promise could not be checked by runs ({proof.skipped}); nothing was written; "
+            "--no-verify writes it unchecked"
+        )
     why = model.find_scale_mismatch()
     if why is None:
         return [
@@ -59,7 +66,9 @@ def _check(model: Model, source: Path, target: Path, limit: int) -> list[str]:
     )
 
 
-def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -> Proof:
+def _prove_before_saving(
+    model: Model, source: Path, target: Path, limit: int, rounds: bool
+) -> Proof:
     """Prove it with a copy of the result, in a folder beside the target that is always removed."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=".basin-proof-", dir=target.parent)
@@ -76,4 +85,4 @@ def _prove_before_saving(model: Model, source: Path, target: Path, limit: int) -
         except BasinError as error:
             # If there is no room for the target either, saving it will report that.
             return Proof(skipped=f"no copy could be written: {error}")
-        return prove(source, candidate, limit)
+        return prove(source, candidate, limit, rounds=rounds)

@@ -33,7 +33,7 @@ PASSES = {"form": ""} | {name: f"{passes}," for name, passes in SMALL_REWRITES.i
 PIPELINES = {
     f"{name}, {form}": f"{RAISE},{passes}convert-sink-to-onnx{{form={form}}}"
     for name, passes in PASSES.items()
-    for form in ("standard", "functions")
+    for form in ("original", "functions")
 } | {
     "instrumented": f"{RAISE},sink-instrument-outliers,convert-sink-to-onnx",
     "compared forms": f"{RAISE},sink-compare-forms,convert-sink-to-onnx",

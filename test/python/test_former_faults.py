@@ -93,7 +93,7 @@ def test_is_what_it_is_said_to_be(name: str) -> None:
         assert not op.differs, op.differs
 
 
-@pytest.mark.parametrize("form", ["standard", "functions"])
+@pytest.mark.parametrize("form", ["original", "functions"])
 @pytest.mark.parametrize("passes", ["", *(f"{passes}," for passes in REWRITES.values())])
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_models_compute_the_same_bits(

@@ -21,7 +21,7 @@ ATTN, MLP = 2e5, 2e5
 
 def rewrite(source: Path, target: Path, passes: str) -> onnx.ModelProto:
     model = basin.load(source)
-    model.run(f"builtin.module(basin-raise,{passes},convert-sink-to-onnx{{form=standard}})")
+    model.run(f"builtin.module(basin-raise,{passes},convert-sink-to-onnx{{form=original}})")
     model.save(target)
     return onnx.load(target)
 

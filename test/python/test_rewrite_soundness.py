@@ -22,7 +22,7 @@ REWRITES = SMALL_REWRITES | {"enlarge": "sink-rescale-residual{k=-2}"}
 def rewrite(source: Path, target: Path, passes: str) -> None:
     """Raise, run `passes`, lower, save."""
     model = basin.load(source)
-    model.run(f"builtin.module(basin-raise,{passes},convert-sink-to-onnx{{form=standard}})")
+    model.run(f"builtin.module(basin-raise,{passes},convert-sink-to-onnx{{form=original}})")
     model.save(target)
 
 

@@ -28,7 +28,7 @@ MODELS = [
 REWRITES = REWRITES | {"both": "sink-absorb-residual-sinks{scale-dims=3:64},sink-insert-pre-affine"}
 
 
-def rewrite(source: Path, target: Path, passes: str, form: str = "standard") -> None:
+def rewrite(source: Path, target: Path, passes: str, form: str = "original") -> None:
     """Raise, run `passes`, lower, save."""
     model = basin.load(source)
     chain = f"basin-raise,{passes},convert-sink-to-onnx{{form={form}}}"
@@ -106,7 +106,7 @@ def test_bit_identical_in_bf16(path: Path, name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REWRITES)
-@pytest.mark.parametrize("form", ["standard", "functions"])
+@pytest.mark.parametrize("form", ["original", "functions"])
 def test_trained_model(name: str, form: str, tmp_path: Path) -> None:
     target = tmp_path / "out.onnx"
     rewrite(TRAINED, target, REWRITES[name], form)

@@ -69,7 +69,7 @@ def run(
     results: int = 1,
     opset: int = 17,
     attrs: str = "",
-    form: str = "standard",
+    form: str = "original",
 ) -> list[np.ndarray]:
     """`inputs`: name to (array, dynamic axes), in the order of `operands`, which names them as %name."""
     types = [tensor_type(a, d) for a, d in inputs.values()]
@@ -431,7 +431,7 @@ def run_attention(
     dtype=np.float32,
     kind="f32",
     scale_q=1.0,
-    form="standard",
+    form="original",
     state_heads=True,
     opset=17,
 ):
@@ -694,7 +694,7 @@ def skip_operator(node, inputs, epsilon=1e-5):
 
 
 @pytest.mark.parametrize("layer", [False, True])
-@pytest.mark.parametrize("form", ["standard", "functions"])
+@pytest.mark.parametrize("form", ["original", "functions"])
 def test_pre_affine_of_skip_operator_is_bit_exact(tmp_path, layer, form):
     """With powers of two before the norm, each bit is that of the operator on scaled operands."""
     node = "SkipLayerNormalization" if layer else "SkipSimplifiedLayerNormalization"

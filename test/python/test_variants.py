@@ -240,7 +240,7 @@ def test_operands_say_what_the_nodes_compute(variant: tuple, exported, tmp_path:
 
 
 CHAINS = {"functions": ("", "functions")} | {
-    name: (f",{passes}", "standard") for name, passes in REWRITES.items()
+    name: (f",{passes}", "original") for name, passes in REWRITES.items()
 }
 
 

@@ -27,6 +27,15 @@ llvm::LogicalResult convertInline(mlir::ModuleOp module, llvm::ArrayRef<mlir::Op
 llvm::LogicalResult convertToFunctions(mlir::ModuleOp module,
                                        llvm::ArrayRef<mlir::Operation *> ops);
 
+/// Replaces each of `ops` by operators that ONNX Runtime registers, where they mean the same, or
+/// by the nodes of its form or decomposition. Remarks say which ops are left, and why.
+llvm::LogicalResult convertToRuntimeOperators(mlir::ModuleOp module,
+                                              llvm::ArrayRef<mlir::Operation *> ops);
+
+/// Does the same with operators of ai.onnx version 23, to which the model's import is raised.
+llvm::LogicalResult convertToStandardOperators(mlir::ModuleOp module,
+                                               llvm::ArrayRef<mlir::Operation *> ops);
+
 /// `convert` takes all ops of the module that can be decomposed and leaves only onnx ops. An op
 /// inside another one's form precedes that one. Fails with a diagnostic.
 struct ExportForm {
@@ -35,8 +44,10 @@ struct ExportForm {
 };
 
 inline constexpr ExportForm kExportForms[] = {
-    {"standard", "inline, in standard operators", convertInline},
+    {"original", "inline, in the exporter's own operators", convertInline},
     {"functions", "calls of ai.basin functions", convertToFunctions},
+    {"operators:opset23", "operators of ai.onnx 23", convertToStandardOperators},
+    {"operators:ort", "operators of ONNX Runtime", convertToRuntimeOperators},
 };
 
 } // namespace basin

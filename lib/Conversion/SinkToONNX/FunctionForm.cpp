@@ -18,6 +18,7 @@
 
 #include "ExportForms.h"
 
+#include "Imports.h"
 #include "LowerOp.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -59,13 +60,14 @@ private:
 FunctionMaker::FunctionMaker(ModuleOp module)
     : module(module), b(module.getContext()), symbols(module) {}
 
-/// Returns the name of the op's functions for ONNX users: "sink.rms_norm" is RMSNorm.
+/// Returns the name of the op's functions for ONNX users: "sink.rms_norm" is RMSNorm. No operator of
+/// ai.onnx has one of these names, because some readers drop a node's domain.
 static StringRef getStem(Operation *op) {
   return llvm::TypeSwitch<Operation *, StringRef>(op)
       .Case([](sink::RMSNormOp) { return "RMSNorm"; })
       .Case([](sink::LayerNormOp) { return "LayerNorm"; })
-      .Case([](sink::RotaryOp) { return "RotaryEmbedding"; })
-      .Case([](sink::AttentionOp) { return "Attention"; })
+      .Case([](sink::RotaryOp) { return "Rotary"; })
+      .Case([](sink::AttentionOp) { return "SinkAttention"; })
       .Case([](sink::GateOp) { return "Gate"; })
       .Case([](sink::DyTOp) { return "DyT"; });
 }
@@ -218,36 +220,18 @@ LogicalResult FunctionMaker::replace(Operation *op) {
   return success();
 }
 
-static ArrayAttr addImport(OpBuilder &b, ArrayAttr opsets) {
-  SmallVector<Attribute> entries;
-  if (opsets)
-    llvm::append_range(entries, opsets);
-  bool known = llvm::any_of(entries, [](Attribute opset) {
-    auto domain = cast<DictionaryAttr>(opset).getAs<StringAttr>("domain");
-    return domain && domain.getValue() == kDomain;
-  });
-  if (!known)
-    entries.push_back(b.getDictionaryAttr({b.getNamedAttr("domain", b.getStringAttr(kDomain)),
-                                           b.getNamedAttr("version", b.getI64IntegerAttr(1))}));
-  return b.getArrayAttr(entries);
-}
-
-/// Adds the functions' domain to the imports of the model and of each function that calls one.
+/// Adds the functions' domain to the imports of the model and of each function that calls one, and
+/// raises the format's version to one that has functions.
 void FunctionMaker::importDomain() {
-  for (auto function : module.getOps<FunctionOp>()) {
-    bool calls = false;
-    function.walk([&](NodeOp node) { calls |= node.getOpDomain() == kDomain; });
-    if (calls)
-      function.setOpsetsAttr(addImport(b, function.getOpsets()));
-  }
+  basin::importDomain(module, kDomain, /*version=*/1);
   auto model = module->getAttrOfType<DictionaryAttr>(kModelAttr);
   if (!model)
     return;
-  NamedAttrList attrs(model);
-  attrs.set("opset_import", addImport(b, model.getAs<ArrayAttr>("opset_import")));
   auto version = model.getAs<IntegerAttr>("ir_version");
-  if (!version || version.getInt() < kMinIRVersion)
-    attrs.set("ir_version", b.getI64IntegerAttr(kMinIRVersion));
+  if (version && version.getInt() >= kMinIRVersion)
+    return;
+  NamedAttrList attrs(model);
+  attrs.set("ir_version", b.getI64IntegerAttr(kMinIRVersion));
   module->setAttr(kModelAttr, attrs.getDictionary(b.getContext()));
 }
 

@@ -2,6 +2,7 @@
 
 python -m basin.bench rewrite [--layers 8 32 128] [--repeats 3] [--json FILE] [--no-peer]
 python -m basin.bench instrument [--layers 8] [--hidden 1024] ... [--length 256] [--optimize]
+python -m basin.bench operators MODEL... [--lengths 32 128 512 1024] [--rounds 20] [--threads 1]
 python -m basin.bench synthetic OUT.onnx [--layers 32] [--hidden 4096] ...
 """
 
@@ -14,7 +15,7 @@ import tempfile
 from dataclasses import fields
 from pathlib import Path
 
-from basin.bench import instrument, rewrite
+from basin.bench import instrument, operators, rewrite
 from basin.bench.synthetic import Shape, write_model
 
 
@@ -48,6 +49,15 @@ def _parser() -> argparse.ArgumentParser:
         "--optimize", action="store_true", help="let ONNX Runtime optimize the models"
     )
     cost.add_argument("--json", type=Path, help="file to write the measurements to, too")
+    speed = commands.add_parser(
+        "operators", help="measure the speed of models written as fused operators"
+    )
+    speed.add_argument("models", type=Path, nargs="+")
+    speed.add_argument("--lengths", type=int, nargs="+", default=[32, 128, 512, 1024])
+    speed.add_argument("--rounds", type=int, default=20)
+    speed.add_argument("--threads", type=int, default=1)
+    speed.add_argument("--kind", default="gpt2", help="model type for ONNX Runtime's optimizer")
+    speed.add_argument("--json", type=Path, help="file to write the measurements to, too")
     write = commands.add_parser("synthetic", help="write one synthetic model")
     write.add_argument("out", type=Path)
     small = Shape(layers=8, hidden=1024, heads=16, kv_heads=8, ffn=2816, vocab=32000)
@@ -71,11 +81,32 @@ def _instrument(options: argparse.Namespace) -> int:
     return 0
 
 
+def _operators(options: argparse.Namespace) -> int:
+    rows = []
+    for model in options.models:
+        with tempfile.TemporaryDirectory() as folder:
+            some = operators.measure_model(
+                model,
+                Path(folder),
+                options.lengths,
+                options.rounds,
+                options.threads,
+                options.kind,
+            )
+        print(operators.table(some), flush=True)
+        rows += some
+    if options.json:
+        operators.write_json(options.json, rows)
+    return int(any(row.why_not for row in rows if row.contender.startswith("basin")))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a benchmark; returns the exit status (1 where a measurement of basin failed)."""
     options = _parser().parse_args(arguments)
     if options.command == "instrument":
         return _instrument(options)
+    if options.command == "operators":
+        return _operators(options)
     if options.command == "synthetic":
         shape = Shape(**{item.name: getattr(options, item.name) for item in fields(Shape)})
         done = write_model(options.out, shape)

@@ -28,8 +28,15 @@ class Insert(str, Enum):
 class Form(str, Enum):
     """How raised ops are written."""
 
-    standard = "standard"
+    original = "original"
     functions = "functions"
+    operators_opset23 = "operators:opset23"
+    operators_ort = "operators:ort"
+
+    @property
+    def rounds(self) -> bool:
+        """Whether fused operators compute in another order than the exporter's nodes."""
+        return self.value.startswith("operators:")
 
 
 class ExternalDataMode(str, Enum):
@@ -54,7 +61,7 @@ def rewrite_pipeline(
     stats: Path | None = None,
     scale_dims: str | None = None,
     insert: Insert | None = None,
-    form: Form = Form.standard,
+    form: Form = Form.original,
     bound: float | None = None,
     strict: bool = False,
     inexact: float | None = None,
@@ -147,7 +154,7 @@ def rewrite(
         float | None,
         typer.Option(help="Largest |x| of the residual stream, for --rescale-residual auto."),
     ] = None,
-    form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.standard,
+    form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.original,
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
@@ -187,5 +194,6 @@ def rewrite(
             not no_verify,
             limit,
             exact=inexact is None,
+            rounds=form.rounds,
         )
     )

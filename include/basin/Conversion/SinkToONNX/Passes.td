@@ -17,14 +17,30 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     Inlines the form of each op that has one, so ops that were raised and not
     rewritten come back as they were. Other ops become their canonical
     decomposition. A pre-affine vector becomes a Mul before the norm, and a
-    `sink.parameter` an initializer of its name. This is the form `standard`.
+    `sink.parameter` an initializer of its name. This is the form `original`.
 
     With `form=functions` each op becomes a call of a model-local function of
     domain `ai.basin` with the same nodes in its body. A viewer then shows one node
     for each op, and any runtime that inlines functions runs the model.
+
+    With `form=operators:opset23` ops become RMSNormalization, LayerNormalization,
+    RotaryEmbedding and Attention of ai.onnx 23, and with `form=operators:ort` the
+    operators of com.microsoft and SimplifiedLayerNormalization, which ONNX Runtime
+    registers. An op is rewritten only if the operator means exactly the same. The
+    others come back as in the form `original`, and a remark counts them by their
+    reason. The import of ai.onnx is raised to 23 only if each node is known to mean
+    the same there. Operators take tensors flat, [batch, sequence, heads * dim], so
+    Reshapes and Transposes that only part the heads vanish. Nodes that lose their
+    last use are erased.
+
+    ```mlir
+    %a = sink.attention %q, %k, %v {causal, num_heads = 4 : i64, kv_num_heads = 2 : i64, ...}
+    // form=operators:opset23
+    %a = onnx.Attention(%q, %k, %v) {is_causal = 1 : i64, kv_num_heads = 2 : i64, q_num_heads = 4 : i64}
+    ```
   }];
   let options = [
-    Option<"form", "form", "std::string", "\"standard\"",
+    Option<"form", "form", "std::string", "\"original\"",
            "name of the export form, in which the ops are written">
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];

@@ -1,0 +1,207 @@
+//===- OperatorSupport.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "OperatorSupport.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/Sink/IR/Form.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+bool basin::isOperatorAlready(sink::RaisedInterface op, bool isStandard) {
+  if (op.getFormRegion().empty())
+    return false;
+  return llvm::any_of(op.getFormRegion().front(), [&](Operation &inner) {
+    if (isa<AttentionOp, RMSNormalizationOp, LayerNormalizationOp, RotaryEmbeddingOp>(inner))
+      return true;
+    return !isStandard &&
+           isa<SimplifiedLayerNormalizationOp, MSAttentionOp, MSMultiHeadAttentionOp,
+               MSGroupQueryAttentionOp, MSRotaryEmbeddingOp, MSSimplifiedLayerNormalizationOp,
+               MSSkipLayerNormalizationOp, MSSkipSimplifiedLayerNormalizationOp>(inner);
+  });
+}
+
+WhyNot basin::findUnknownOperand(sink::RaisedInterface op, ArrayRef<StringRef> known) {
+  for (auto [name, value] : op.getNamedOperands())
+    if (value && !llvm::is_contained(known, name))
+      return ("no operator has an operand for its '" + name + "'").str();
+  return std::nullopt;
+}
+
+void basin::replaceWith(PatternRewriter &rewriter, Operation *op, ArrayRef<Value> results) {
+  for (auto [i, value] : llvm::enumerate(results)) {
+    StringRef name = sink::getResultName(op, i);
+    if (auto result = dyn_cast<OpResult>(value); result && !name.empty())
+      setValueName(result, name);
+  }
+  // Inner values of the form come last. Nodes of the form that they do not need lose their uses.
+  SmallVector<Value> all(results);
+  if (all.size() < op->getNumResults()) {
+    auto inlined = sink::Form(cast<sink::RaisedInterface>(op)).inlineAt(rewriter);
+    llvm::append_range(all, llvm::drop_begin(*inlined, all.size()));
+  }
+  rewriter.replaceOp(op, all);
+}
+
+NamedAttribute basin::makeFloatAttr(Builder &b, StringRef name, double value) {
+  return b.getNamedAttr(name, b.getF32FloatAttr(static_cast<float>(value)));
+}
+
+Value basin::makeAbsent(NodeBuilder &n, Location loc) {
+  OpBuilder &b = n.getBuilder();
+  return AbsentOp::create(b, loc, b.getNoneType());
+}
+
+//===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+WhyNot basin::checkNorm(sink::NormInterface norm) {
+  if (WhyNot why = findUnknownOperand(
+          norm, {"x", "residual", "pre_affine", "weight", "bias", "residual_bias"}))
+    return why;
+  Type element = findElement(norm.getX());
+  if (!element || !(element.isF32() || element.isF16()))
+    return "its type is neither f32 nor f16";
+  if (findElement(norm.getResult()) != element)
+    return "its result has another type";
+  std::optional<int64_t> size = findSize(norm.getX(), -1);
+  if (!size)
+    return "the size of its last axis is unknown";
+  for (Value vector :
+       {norm.getWeight(), norm.getBias(), norm.getPreAffine(), norm.getResidualBias()}) {
+    if (vector && findElement(vector) != element)
+      return "one of its vectors has another type";
+    if (vector && (findRank(vector) != 1 || findSize(vector, 0) != *size))
+      return "one of its vectors is not known to have the size of the last axis";
+  }
+  if (norm.getResidual() && findElement(norm.getResidual()) != element)
+    return "its residual has another type";
+  return std::nullopt;
+}
+
+Value basin::makeNormWeight(sink::NormInterface norm, NodeBuilder &n, SharedValues &shared) {
+  if (norm.getWeight())
+    return norm.getWeight();
+  Type element = findElement(norm.getX());
+  auto type = RankedTensorType::get({*findSize(norm.getX(), -1)}, element);
+  std::string what;
+  llvm::raw_string_ostream(what) << "ones " << type;
+  return shared.get(n.getBuilder().getInsertionBlock(), what, Value(), [&]() -> Value {
+    APFloat one(cast<FloatType>(element).getFloatSemantics(), 1);
+    Attribute ones = DenseElementsAttr::get(type, one);
+    return n.node<ConstantOp>({}, n.getBuilder().getNamedAttr("value", ones));
+  });
+}
+
+Value basin::makeNormInput(sink::NormInterface norm, NodeBuilder &n, Value &sum) {
+  sum = norm.getX();
+  for (Value more : ArrayRef(norm.getSummands()).drop_front())
+    sum = n.node<AddOp>({sum, more});
+  return norm.getPreAffine() ? n.node<MulOp>({sum, norm.getPreAffine()}) : sum;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// Returns whether a value that a form yields is computed without the attention's products, as are
+/// the keys with repeated heads. Then only the nodes up to it are computed besides the operator.
+static bool isCheap(Value value, Region &form) {
+  SmallVector<Value> pending{value};
+  llvm::DenseSet<Operation *> seen;
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val().getDefiningOp();
+    if (!op || !form.isAncestor(op->getParentRegion()) || !seen.insert(op).second)
+      continue;
+    if (isa<MatMulOp, MSFusedMatMulOp, EinsumOp, SoftmaxOp, NodeOp>(op) || op->getNumRegions() > 0)
+      return false;
+    llvm::append_range(pending, op->getOperands());
+  }
+  return true;
+}
+
+/// Returns why results of the op have no counterpart in an operator.
+static WhyNot checkResults(sink::AttentionOp op) {
+  unsigned known = op.getHasPresent() ? 3 : 1;
+  for (unsigned i = known; i < op->getNumResults(); ++i)
+    if (!op->getResult(i).use_empty() &&
+        !isCheap(op.getForm().front().getTerminator()->getOperand(i), op.getForm()))
+      return "a value between its products is used outside";
+  return std::nullopt;
+}
+
+WhyNot AttentionPlan::read(sink::AttentionOp op) {
+  if (WhyNot why =
+          findUnknownOperand(op, {"query", "key", "value", "mask", "past_key", "past_value",
+                                  "sink_logit", "gate", "last_key", "sink_key", "sink_value"}))
+    return why;
+  parts = sink::AttentionParts(op);
+  if (parts.needsForm())
+    return "only its own operator knows what its operands or its mask mean";
+  if (parts.lastKey)
+    return "each element of the batch has its own number of keys";
+  if (parts.sinkKey)
+    return "it has learned rows before the keys";
+  if (WhyNot why = checkResults(op))
+    return why;
+  if (WhyNot why = findHeadSizes(parts.query, parts.queryLayout, parts.heads, "query", query))
+    return why;
+  std::optional<int64_t> heads = parts.kvHeads ? parts.kvHeads : query.heads;
+  if (WhyNot why = findHeadSizes(parts.key, parts.keyLayout, heads, "key", key))
+    return why;
+  if (WhyNot why = findHeadSizes(parts.value, parts.valueLayout, heads, "value", value))
+    return why;
+  if (query.dim != key.dim || key.heads != value.heads || query.heads % key.heads != 0)
+    return "the numbers or the sizes of its heads do not fit";
+  if (parts.resultLayout == sink::Layout::hsd)
+    return "batch and heads of the result are one axis";
+  element = findElement(parts.query);
+  if (!element || !(element.isF32() || element.isF16()))
+    return "its type is neither f32 nor f16";
+  for (Value other : {parts.key, parts.value, Value(op.getResult()), parts.pastKey, parts.pastValue,
+                      parts.gate, parts.sinkLogit})
+    if (other && findElement(other) != element)
+      return "its operands or its result have different types";
+  for (Value past : {parts.pastKey, parts.pastValue})
+    if (past && findRank(past) != 4)
+      return "the rank of its past is unknown";
+  if (parts.scale && !(*parts.scale > 0))
+    return "its scale is not positive";
+  if (parts.mask && (!findRank(parts.mask) || *findRank(parts.mask) > 4))
+    return "the rank of its mask is unknown";
+  return std::nullopt;
+}
+
+/// Returns the result in the layout of the op's result.
+static Value viewResult(Value result, sink::Layout from, sink::Layout to, HeadSizes sizes,
+                        NodeBuilder &n) {
+  if (from == sink::Layout::bsd)
+    return viewAs(result, to, sizes, n);
+  if (to == sink::Layout::bsd)
+    return makeFlat(result, from, sizes, n);
+  return to == sink::Layout::bhsd ? result : n.transpose(result, {0, 2, 1, 3});
+}
+
+void basin::finishAttention(PatternRewriter &rewriter, NodeBuilder &n, sink::AttentionOp op,
+                            const AttentionPlan &plan, Value result, sink::Layout layout,
+                            Value presentKey, Value presentValue) {
+  sink::Layout wanted = op.getResultLayout();
+  bool isGated = bool(op.getGate());
+  Value view = viewResult(result, layout, wanted, plan.result(), n);
+  if (isGated)
+    view = n.node<MulOp>({view, op.getGate()});
+  SmallVector<Value> results{view};
+  if (op.getHasPresent())
+    results.append({presentKey, presentValue});
+  replaceWith(rewriter, op, results);
+  if (!isGated && layout == sink::Layout::bsd)
+    takeUsesBack(view, result, wanted, plan.result(), rewriter);
+}

@@ -1,0 +1,28 @@
+//===- RaiseOpset.h ---------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_SINKTOONNX_RAISEOPSET_H
+#define BASIN_LIB_CONVERSION_SINKTOONNX_RAISEOPSET_H
+
+#include "basin/Support/WhyNot.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace basin {
+
+/// The version of ai.onnx that has Attention, RMSNormalization and RotaryEmbedding.
+inline constexpr int64_t kOperatorOpset = 23;
+
+/// Raises the import of ai.onnx of the model and of its functions to that version, unless it is
+/// later already. Nodes that are written otherwise in it are rewritten. Changes nothing if the
+/// meaning of a node is not known to be the same in both versions; the reason names that node.
+WhyNot raiseOpset(mlir::ModuleOp module);
+
+} // namespace basin
+
+#endif // BASIN_LIB_CONVERSION_SINKTOONNX_RAISEOPSET_H

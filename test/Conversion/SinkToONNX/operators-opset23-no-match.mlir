@@ -1,0 +1,118 @@
+// Each op stays for one reason. It is lowered as without a form of operators.
+// RUN: basin-opt %s --split-input-file --convert-sink-to-onnx=form=operators:opset23 -o %t 2>&1 | FileCheck %s
+
+// CHECK: remark: kept 1 attention: ONNX Runtime takes the lowest score in f16 for -inf
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_f16_rows(%q: tensor<2x6x32xf16>, %k: tensor<2x6x16xf16>, %v: tensor<2x6x16xf16>, %m: tensor<6x6xf16>) -> tensor<2x6x32xf16> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf16>, tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<6x6xf16>) -> tensor<2x6x32xf16>
+  return %a : tensor<2x6x32xf16>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: Attention has no sinks
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_sinks(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %s: tensor<4xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v sink_logit %s {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<4xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: Attention has no window before opset 25
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_window(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v  {causal, window = 2 : i64, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: it is causal, and not known to have as many keys as queries
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_causal_with_more_keys(%q: tensor<2x6x32xf32>, %k: tensor<2x9x16xf32>, %v: tensor<2x9x16xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v  {causal, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x9x16xf32>, tensor<2x9x16xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: a row that sees no key is NaN, but zero in Attention
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_nan_rows(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<6x6xi1>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<keep>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xi1>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its mask may be -inf in a whole row, which is NaN then, but zero in Attention
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_infinite_mask(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<6x6xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 RMSNorm: one of its vectors is not known to have the size of the last axis
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_weight_rank(%x: tensor<2x8xf32>, %w: tensor<1x8xf32>) -> tensor<2x8xf32> {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<2x8xf32>, tensor<1x8xf32>) -> tensor<2x8xf32>
+  return %0 : tensor<2x8xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 RMSNorm: the size of its last axis is unknown
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_last_axis(%x: tensor<2x?xf32>, %w: tensor<1xf32>) -> tensor<2x?xf32> {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<2x?xf32>, tensor<1xf32>) -> tensor<2x?xf32>
+  return %0 : tensor<2x?xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: its tables are not known to have a row for each position
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_rows(%x: tensor<2x6x16xf32>, %c: tensor<1x?x4xf32>, %s: tensor<1x?x4xf32>) -> tensor<2x6x16xf32> {
+  %0 = sink.rotary %x cos %c sin %s {half_tables, layout = #sink.layout<bsd>, num_heads = 2 : i64} : (tensor<2x6x16xf32>, tensor<1x?x4xf32>, tensor<1x?x4xf32>) -> tensor<2x6x16xf32>
+  return %0 : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: the width of its tables is unknown
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_width(%x: tensor<2x6x16xf32>, %c: tensor<1x6x?xf32>, %s: tensor<1x6x?xf32>) -> tensor<2x6x16xf32> {
+  %0 = sink.rotary %x cos %c sin %s {half_tables, layout = #sink.layout<bsd>, num_heads = 2 : i64} : (tensor<2x6x16xf32>, tensor<1x6x?xf32>, tensor<1x6x?xf32>) -> tensor<2x6x16xf32>
+  return %0 : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// The model keeps its opset, because an operator of it is not known to mean the same in opset 23.
+// CHECK: remark: kept all ops: the model cannot import opset 23: node 'r': Resize of opset 17 is not known to mean the same in opset 23
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_opset(%x: tensor<2x8xf32>, %w: tensor<8xf32>) -> !onnx.unknown {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<2x8xf32>, tensor<8xf32>) -> tensor<2x8xf32>
+  %1 = onnx.node "Resize"(%0) {} attributes {onnx.name = "r"} : (tensor<2x8xf32>) -> !onnx.unknown
+  return %1 : !onnx.unknown
+}
+}

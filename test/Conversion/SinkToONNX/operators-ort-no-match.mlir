@@ -1,0 +1,172 @@
+// Each op stays for one reason. It is lowered as without a form of operators.
+// RUN: basin-opt %s --split-input-file --convert-sink-to-onnx=form=operators:ort -o %t 2>&1 | FileCheck %s
+
+// CHECK: remark: kept 1 attention: its type is neither f32 nor f16
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_bf16(%q: tensor<2x6x32xbf16>, %k: tensor<2x6x16xbf16>, %v: tensor<2x6x16xbf16>) -> tensor<2x6x32xbf16> {
+  %a = sink.attention %q, %k, %v  {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xbf16>, tensor<2x6x16xbf16>, tensor<2x6x16xbf16>) -> tensor<2x6x32xbf16>
+  return %a : tensor<2x6x32xbf16>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: each element of the batch has its own number of keys
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_last_key(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %l: tensor<2xi32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v last_key %l {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2xi32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: it has learned rows before the keys
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_learned_rows(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %r: tensor<2x1x8xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v sink_kv %r, %r {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x1x8xf32>, tensor<2x1x8xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: only GroupQueryAttention has sinks
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_more_keys_with_sinks(%q: tensor<2x6x32xf32>, %k: tensor<2x9x16xf32>, %v: tensor<2x9x16xf32>, %s: tensor<4xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v sink_logit %s {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x9x16xf32>, tensor<2x9x16xf32>, tensor<4xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: only GroupQueryAttention has a softcap
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_more_keys_with_softcap(%q: tensor<2x6x32xf32>, %k: tensor<2x9x16xf32>, %v: tensor<2x9x16xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v  {softcap = 5.0, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x9x16xf32>, tensor<2x9x16xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: only GroupQueryAttention has a window
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_window_without_causality(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v  {window = 2 : i64, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: it is causal, with groups of query heads
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_head_size(%q: tensor<2x6x16xf32>, %k: tensor<2x6x8xf32>, %v: tensor<2x6x8xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.attention %q, %k, %v  {causal, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x16xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: the score of hidden keys is finite, and not the lowest one
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_finite_score(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<6x6xi1>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<keep>, mask_fill = -1.0e9, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xi1>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its mask has another type
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_mask_type(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<6x6xf64>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xf64>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: rows without keys may differ between heads
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_zero_rows_by_head(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<1x4x6x6xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, zero_hidden_rows, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<1x4x6x6xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its scale is not positive
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_scale(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v  {scale = -1.0, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: it has a past, and values of another size than keys
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_past_width(%q: tensor<2x3x32xf32>, %k: tensor<2x3x32xf32>, %v: tensor<2x3x16xf32>, %pk: tensor<2x4x5x8xf32>, %pv: tensor<2x4x5x4xf32>) -> tensor<2x3x16xf32> {
+  %a = sink.attention %q, %k, %v past %pk, %pv {num_heads = 4 : i64, kv_num_heads = 4 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x3x32xf32>, tensor<2x3x32xf32>, tensor<2x3x16xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x4xf32>) -> tensor<2x3x16xf32>
+  return %a : tensor<2x3x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 RMSNorm: its type is neither f32 nor f16
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_norm_bf16(%x: tensor<2x8xbf16>, %w: tensor<8xbf16>) -> tensor<2x8xbf16> {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<2x8xbf16>, tensor<8xbf16>) -> tensor<2x8xbf16>
+  return %0 : tensor<2x8xbf16>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 RMSNorm: one of its vectors has another type
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_weight_type(%x: tensor<2x8xf16>, %w: tensor<8xf32>) -> tensor<2x8xf16> {
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<2x8xf16>, tensor<8xf32>) -> tensor<2x8xf16>
+  return %0 : tensor<2x8xf16>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: the halves of its tables are not known to be equal
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_halves(%x: tensor<2x6x16xf32>, %c: tensor<1x6x8xf32>, %s: tensor<1x6x8xf32>) -> tensor<2x6x16xf32> {
+  %0 = sink.rotary %x cos %c sin %s {layout = #sink.layout<bsd>, num_heads = 2 : i64} : (tensor<2x6x16xf32>, tensor<1x6x8xf32>, tensor<1x6x8xf32>) -> tensor<2x6x16xf32>
+  return %0 : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: its tables are not of half width, and the pairs are interleaved
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_interleaved(%x: tensor<2x6x16xf32>, %c: tensor<1x6x8xf32>, %s: tensor<1x6x8xf32>) -> tensor<2x6x16xf32> {
+  %0 = sink.rotary %x cos %c sin %s {interleaved, layout = #sink.layout<bsd>, num_heads = 2 : i64} : (tensor<2x6x16xf32>, tensor<1x6x8xf32>, tensor<1x6x8xf32>) -> tensor<2x6x16xf32>
+  return %0 : tensor<2x6x16xf32>
+}
+}
