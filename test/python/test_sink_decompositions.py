@@ -24,6 +24,7 @@ TOLERANCE = {
     "f32": 2e-6,  # ten or so roundings of 2^-24 each; reductions of at most 64 elements
     "f16": 2e-3,  # operands are exact, scores, probabilities and result are rounded to 2^-11
     "f16 norm": 6e-4,  # statistics in f32: one rounding of the result to 2^-11
+    "f32 large": 5e-4,  # scores of up to 2^13 are rounded to 2^-11, and so are their exponentials
     "f32 unstable": 2e-6,  # logits near 1000: exp overflows unless the largest is subtracted
 }
 ELEMENT = {
@@ -644,7 +645,7 @@ def test_attention_extreme_logits(tmp_path, logit):
 
 
 def test_attention_extreme_scores(tmp_path):
-    run_attention(tmp_path, logit=0.0, scale_q=1000.0, kind="f32 unstable")
+    run_attention(tmp_path, logit=0.0, scale_q=1000.0, kind="f32 large")
 
 
 def test_attention_f16(tmp_path):

@@ -60,8 +60,8 @@ private:
 FunctionMaker::FunctionMaker(ModuleOp module)
     : module(module), b(module.getContext()), symbols(module) {}
 
-/// Returns the name of the op's functions for ONNX users: "sink.rms_norm" is RMSNorm. No operator of
-/// ai.onnx has one of these names, because some readers drop a node's domain.
+/// Returns the name of the op's functions for ONNX users: "sink.rms_norm" is RMSNorm. No operator
+/// of ai.onnx has one of these names, because some readers drop a node's domain.
 static StringRef getStem(Operation *op) {
   return llvm::TypeSwitch<Operation *, StringRef>(op)
       .Case([](sink::RMSNormOp) { return "RMSNorm"; })

@@ -41,8 +41,10 @@ bool basin::isSameSize(Value a, int64_t i, Value b, int64_t j) {
 
 WhyNot basin::findHeadSizes(Value value, Layout layout, std::optional<int64_t> heads,
                             StringRef what, HeadSizes &sizes) {
-  if (layout == Layout::hsd || layout == Layout::packed)
+  if (layout == Layout::hsd || layout == Layout::hds || layout == Layout::packed)
     return ("batch and heads of the " + what + " are one axis").str();
+  if (layout == Layout::bhds || layout == Layout::sbhd)
+    return ("the " + what + " has the layout " + sink::stringifyLayout(layout)).str();
   std::optional<int64_t> rank = findRank(value);
   if (rank != sink::getRankOf(layout))
     return ("the rank of the " + what + " is not that of its layout").str();

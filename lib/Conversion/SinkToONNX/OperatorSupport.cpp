@@ -103,7 +103,8 @@ Value basin::makeNormWeight(sink::NormInterface norm, NodeBuilder &n, SharedValu
 
 Value basin::makeNormInput(sink::NormInterface norm, NodeBuilder &n, Value &sum) {
   sum = norm.getX();
-  for (Value more : ArrayRef(norm.getSummands()).drop_front())
+  SmallVector<Value, 3> summands = norm.getSummands();
+  for (Value more : llvm::drop_begin(summands))
     sum = n.node<AddOp>({sum, more});
   return norm.getPreAffine() ? n.node<MulOp>({sum, norm.getPreAffine()}) : sum;
 }
@@ -148,6 +149,10 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
     return "only its own operator knows what its operands or its mask mean";
   if (parts.lastKey)
     return "each element of the batch has its own number of keys";
+  if (parts.floor || parts.maskScale)
+    return parts.floor ? "its scores have a least number" : "its mask is scaled";
+  if (parts.rightWindow && parts.appliesWindow())
+    return "it has a window to the right of the query";
   if (parts.sinkKey)
     return "it has learned rows before the keys";
   if (WhyNot why = checkResults(op))
@@ -161,8 +166,9 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
     return why;
   if (query.dim != key.dim || key.heads != value.heads || query.heads % key.heads != 0)
     return "the numbers or the sizes of its heads do not fit";
-  if (parts.resultLayout == sink::Layout::hsd)
-    return "batch and heads of the result are one axis";
+  if (!llvm::is_contained({sink::Layout::bhsd, sink::Layout::bshd, sink::Layout::bsd},
+                          parts.resultLayout))
+    return ("the result has the layout " + sink::stringifyLayout(parts.resultLayout)).str();
   element = findElement(parts.query);
   if (!element || !(element.isF32() || element.isF16()))
     return "its type is neither f32 nor f16";

@@ -94,6 +94,10 @@ WhyNot RotaryPlan::read(sink::RotaryOp op) {
   element = findElement(op.getX());
   if (!element || !(element.isF32() || element.isF16()))
     return "its type is neither f32 nor f16";
+  if (op.getInverse() || op.getDeinterleaves() || op.getOffset())
+    return op.getInverse()         ? "it rotates by the opposite angle"
+           : op.getDeinterleaves() ? "its pairs come out as halves"
+                                   : "it does not rotate the first elements";
   width = op.getRotaryDim() ? int64_t(*op.getRotaryDim()) : sizes.dim;
   bool isHalf = op.getHalfTables() || op.getPositions();
   if (width % 2 != 0 || width > sizes.dim)

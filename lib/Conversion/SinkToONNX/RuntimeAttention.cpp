@@ -113,7 +113,7 @@ static Value groupBias(const AttentionPlan &plan, Value bias, int64_t group, Nod
 
 static WhyNot checkMultiHead(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
-  if (p.sinkLogit || p.softcap || p.window)
+  if (p.sinkLogit || p.softcap || p.appliesWindow())
     return p.sinkLogit ? "only GroupQueryAttention has sinks"
            : p.softcap ? "only GroupQueryAttention has a softcap"
                        : "only GroupQueryAttention has a window";
@@ -198,11 +198,11 @@ static WhyNot checkGroupQuery(const AttentionPlan &plan) {
     return "it is not known to have as many values as keys";
   if (WhyNot why = checkMask(plan))
     return why;
-  if (p.window && !p.appliesCausal())
+  if (p.appliesWindow() && !p.appliesCausal())
     return "its window does not come with causality apart from the mask";
-  if ((p.appliesCausal() || p.window) && p.maskFill)
+  if ((p.appliesCausal() || p.appliesWindow()) && p.maskFill)
     return "hidden keys have a finite score, and causality hides more than the mask";
-  if ((p.appliesCausal() || p.window) && p.zeroHiddenRows)
+  if ((p.appliesCausal() || p.appliesWindow()) && p.zeroHiddenRows)
     return "causality hides more than the mask, and rows without keys are zero";
   std::optional<int64_t> logits = p.sinkLogit ? findSize(p.sinkLogit, 0) : plan.query.heads;
   if (p.sinkLogit && (findRank(p.sinkLogit) != 1 || logits != plan.query.heads))
@@ -261,7 +261,7 @@ struct GroupQueryPattern : public OpRewritePattern<sink::AttentionOp> {
     attrs.append({n.attr("num_heads", plan.query.heads), n.attr("kv_num_heads", plan.key.heads)});
     if (!p.appliesCausal())
       attrs.push_back(n.attr("causal", 0));
-    if (p.window)
+    if (p.appliesWindow())
       attrs.push_back(n.attr("local_window_size", *p.window));
     if (p.softcap)
       attrs.push_back(makeFloatAttr(rewriter, "softcap", *p.softcap));

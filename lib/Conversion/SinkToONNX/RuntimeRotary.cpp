@@ -65,7 +65,7 @@ struct RotaryPattern : public OpRewritePattern<sink::RotaryOp> {
     Value x = makeFlat(op.getX(), op.getLayout(), plan.sizes, n);
     Value positions, caches[2];
     for (auto [cache, table] :
-         llvm::zip_equal(caches, std::initializer_list<Value>{op.getCos(), op.getSin()})) {
+         llvm::zip_equal(caches, SmallVector<Value>{op.getCos(), op.getSin()})) {
       if (op.getPositions()) {
         cache = castTable(table, plan.element, n, shared);
         continue;

@@ -108,7 +108,7 @@ static WhyNot checkAttention(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
   if (p.sinkLogit)
     return "Attention has no sinks";
-  if (p.window)
+  if (p.appliesWindow())
     return "Attention has no window before opset 25";
   if (p.appliesCausal() && !isSameSize(p.query, sink::getSequenceAxis(p.queryLayout), p.key,
                                        sink::getSequenceAxis(p.keyLayout)))

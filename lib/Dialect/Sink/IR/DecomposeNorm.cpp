@@ -41,7 +41,8 @@ static FailureOr<NormInput> startNorm(NormInterface op, NodeBuilder &n) {
   in.compute = getComputeType(*element);
   auto result = dyn_cast<TensorType>(op.getResult().getType());
   in.resultType = result ? result.getElementType() : *element;
-  for (Value more : ArrayRef(op.getSummands()).drop_front())
+  SmallVector<Value, 3> summands = op.getSummands();
+  for (Value more : llvm::drop_begin(summands))
     in.sum = n.node<AddOp>({in.sum, more});
   in.scaled = n.cast(in.sum, in.compute);
   if (op.getPreAffine())
