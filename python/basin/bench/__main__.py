@@ -9,6 +9,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a benchmark; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # Machines with GPUs may lack what the benchmarks of models need.
+    if arguments[:1] == ["recognize"]:
+        from basin.bench.recognize import command as recognize
+
+        return recognize.main(arguments[1:])
     if arguments[:1] == ["gpu"]:
         from basin.bench.gpu import command
 
