@@ -106,8 +106,7 @@ def _decoders() -> list[Arch]:
     )
     rows += _many(
         "decoder",
-        "mixtral qwen2_moe qwen3_moe gpt_oss olmoe granitemoe phimoe glm4_moe minimax_m2 "
-        "flex_olmo",
+        "mixtral qwen2_moe qwen3_moe gpt_oss olmoe granitemoe phimoe glm4_moe minimax_m2 flex_olmo",
         **EXPERTS,
     )
     rows += _many("decoder", "deepseek_v2 deepseek_v3", **EXPERTS, **LATENT)
@@ -148,12 +147,6 @@ def _decoders() -> list[Arch]:
             d_model=HIDDEN, n_heads=HEADS, n_layers=LAYERS, max_seq_len=POSITIONS,
             attn_config=dict(kv_n_heads=KV_HEADS, clip_qkv=8.0, rope_theta=10000.0),
             ffn_config=dict(ffn_hidden_size=FFN, moe_num_experts=4, moe_top_k=2))),
-        Arch("mamba", "mixer", dict(state_size=8)),
-        Arch("mamba2", "mixer", dict(state_size=8, num_heads=8, head_dim=16, n_groups=1)),
-        Arch("falcon_mamba", "mixer", dict(state_size=8)),
-        Arch("rwkv", "mixer", dict(attention_hidden_size=HIDDEN, context_length=POSITIONS)),
-        Arch("recurrent_gemma", "decoder", dict(
-            num_hidden_layers=3, attention_window_size=8, lru_width=HIDDEN)),
         Arch("openai-gpt", "ids"),
         Arch("xlnet", "encoder", dict(
             d_model=HIDDEN, n_layer=LAYERS, n_head=HEADS, d_inner=FFN, d_head=HEAD_DIM)),
@@ -161,12 +154,24 @@ def _decoders() -> list[Arch]:
     return rows
 
 
+def _mixers() -> list[Arch]:
+    """Mixers of another kind, and one that has attention in some layers."""
+    return [
+        Arch("mamba", "mixer", dict(state_size=8)),
+        Arch("mamba2", "mixer", dict(state_size=8, num_heads=8, head_dim=16, n_groups=1)),
+        Arch("falcon_mamba", "mixer", dict(state_size=8)),
+        Arch("rwkv", "mixer", dict(attention_hidden_size=HIDDEN, context_length=POSITIONS)),
+        Arch("recurrent_gemma", "decoder", dict(
+            num_hidden_layers=3, attention_window_size=8, lru_width=HIDDEN)),
+    ]  # fmt: skip
+
+
 def _encoders() -> list[Arch]:
     rows = _many(
         "encoder",
-        "bert roberta xlm-roberta xlm-roberta-xl electra camembert ernie megatron-bert data2vec-text "
-        "mpnet roformer rembert roberta-prelayernorm roc_bert layoutlm nomic_bert eurobert "
-        "splinter nystromformer gte jina_embeddings_v3",
+        "bert roberta xlm-roberta xlm-roberta-xl electra camembert ernie megatron-bert "
+        "data2vec-text mpnet roformer rembert roberta-prelayernorm roc_bert layoutlm "
+        "nomic_bert eurobert splinter nystromformer gte jina_embeddings_v3",
     )
     rows += [
         Arch("lilt", "encoder", dict(hidden_size=96)),
@@ -188,8 +193,8 @@ def _encoders() -> list[Arch]:
         Arch("squeezebert", "encoder", dict(embedding_size=HIDDEN)),
         Arch("convbert", "encoder", dict(embedding_size=HIDDEN, head_ratio=2)),
         Arch("funnel", "encoder", dict(
-            d_model=HIDDEN, block_sizes=[1, 1], block_repeats=[1, 1], n_head=HEADS, d_head=HEAD_DIM, d_inner=FFN,
-            num_decoder_layers=1)),
+            d_model=HIDDEN, block_sizes=[1, 1], block_repeats=[1, 1], n_head=HEADS,
+            d_head=HEAD_DIM, d_inner=FFN, num_decoder_layers=1)),
         Arch("flaubert", "encoder", dict(emb_dim=HIDDEN, n_layers=LAYERS, n_heads=HEADS)),
         Arch("xlm", "encoder", dict(emb_dim=HIDDEN, n_layers=LAYERS, n_heads=HEADS)),
         Arch("longformer", "encoder", dict(attention_window=[4, 4])),
@@ -233,9 +238,7 @@ def _pictures_and_sound() -> list[Arch]:
         "dinov3_vit pixio aimv2_vision_model siglip_vision_model clip_vision_model vitdet",
         **PICTURE,
     )  # fmt: skip
-    rows += [
-        Arch(name, "image", STAGES, common=False) for name in ("swin", "swinv2", "donut-swin")
-    ]
+    rows += [Arch(name, "image", STAGES, common=False) for name in ("swin", "swinv2", "donut-swin")]
     rows.append(Arch("swin2sr", "image", STAGES | dict(patch_size=1, window_size=8), common=False))
     text = TOWER | dict(
         vocab_size=VOCAB, max_position_embeddings=POSITIONS, eos_token_id=2, projection_dim=32
@@ -289,4 +292,7 @@ def _pictures_and_sound() -> list[Arch]:
     return rows
 
 
-ARCHS = {arch.name: arch for arch in [*_decoders(), *_encoders(), *_seq2seq(), *_pictures_and_sound()]}
+ARCHS = {
+    arch.name: arch
+    for arch in [*_decoders(), *_mixers(), *_encoders(), *_seq2seq(), *_pictures_and_sound()]
+}

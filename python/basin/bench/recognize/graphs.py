@@ -207,7 +207,9 @@ def paddle_llama_attention(g: Graph, x: str, mask: str) -> str:
     g.counts["attention"] += 1
     q, k, v = (heads_first(g, g("MatMul", x, g.weight(HIDDEN, HIDDEN))) for _ in range(3))
     q, k = paddle_rotated(g, q), paddle_rotated(g, k)
-    scores = g("MatMul", g("Div", q, g.const([HEAD_DIM**0.5])), g("Transpose", k, perm=[0, 1, 3, 2]))
+    scores = g(
+        "MatMul", g("Div", q, g.const([HEAD_DIM**0.5])), g("Transpose", k, perm=[0, 1, 3, 2])
+    )
     low = g.const(np.triu(np.full((1, 1, SEQ, SEQ), np.finfo(np.float32).min), 1))
     weights = g("Softmax", g("Add", scores, low), axis=-1)
     return g("MatMul", merged(g, g("MatMul", weights, v)), g.weight(HIDDEN, HIDDEN))

@@ -151,7 +151,6 @@ def preload() -> None:
     """Import what all processes need, so that each fork has it."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import basin.bench.recognize.exporting
     import onnxruntime  # noqa: F401
     import onnxscript  # noqa: F401
     import torch

@@ -21,7 +21,8 @@ ROOT = {"SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "RMS
 PEERS = ("ort-transformers", "onnxscript")
 OWN_TYPE = {
     "phi": "phi", "qwen3": "qwen3", "gpt_neox": "gpt_neox", "swin": "swin", "swinv2": "swin",
-    "wav2vec2-conformer": "conformer", "wav2vec2-bert": "conformer", "parakeet_encoder": "conformer",
+    "wav2vec2-conformer": "conformer", "wav2vec2-bert": "conformer",
+    "parakeet_encoder": "conformer",
     "clip_vision_model": "clip", "hand-tf2onnx-bert": "bert_tf", "hand-tf2onnx-gpt2": "gpt2_tf",
 }  # fmt: skip
 BY_KIND = {
