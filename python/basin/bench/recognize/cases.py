@@ -88,8 +88,9 @@ def all_cases() -> list[Case]:
 
 
 def select(pattern: str | None) -> list[Case]:
-    """The cases whose name has the pattern (`*` stands for any text)."""
+    """The case of this name, or those whose name has the pattern (`*` stands for any text)."""
     cases = all_cases()
     if pattern is None:
         return cases
-    return [case for case in cases if fnmatch(case.id, f"*{pattern}*")]
+    exact = [case for case in cases if case.id == pattern]
+    return exact or [case for case in cases if fnmatch(case.id, f"*{pattern}*")]

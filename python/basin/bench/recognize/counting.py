@@ -10,6 +10,8 @@ own source, never from an export.
   number to each row changes nothing, too.
 - A rotary embedding is a call of `rotate_half` or its like, or each result of an `apply_rotary`
   function that calls none.
+
+Only what the outputs depend on counts, by gradients: exporters leave the rest out of the graph.
 """
 
 from __future__ import annotations
@@ -49,14 +51,28 @@ class Counts:
 
 @dataclass
 class _State:
-    counts: Counts = field(default_factory=Counts)
+    # Each operator's kind, and the tensors that it computed.
+    events: list[tuple[str, list[torch.Tensor]]] = field(default_factory=list)
     stack: list[torch.nn.Module] = field(default_factory=list)
     # Rotations in each call of a rotary function that is still running.
     rotations: list[int] = field(default_factory=list)
-    # Norms that torch's functions stand for, counted at each module's entry.
+    # The norms so far, at the entry of each module on the stack.
     norm_calls: list[int] = field(default_factory=list)
     kinds: dict[int, str | None] = field(default_factory=dict)
     probing: bool = False
+
+    def add(self, kind: str, result: Any) -> None:
+        """Note an operator that was just computed."""
+        self.events.append((kind, _tensors(result)))
+
+    def norms(self) -> int:
+        """How many norms were computed so far."""
+        return sum(kind.endswith("norms") for kind, _ in self.events)
+
+
+def _tensors(result: Any) -> list[torch.Tensor]:
+    parts = result if isinstance(result, tuple | list) else (result,)
+    return [part for part in parts if isinstance(part, torch.Tensor)]
 
 
 class _Calls(TorchFunctionMode):
@@ -69,13 +85,13 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Count the call, and make it."""
         name = getattr(func, "__name__", "")
+        result = func(*args, **(kwargs or {}))
         if not self.state.probing:
             if name in FUSED or (name == "softmax" and self._attends(args, kwargs or {})):
-                self.state.counts.attention += 1
+                self.state.add("attention", result)
             elif name in NORMS:
-                kind = NORMS[name]
-                setattr(self.state.counts, kind, getattr(self.state.counts, kind) + 1)
-        return func(*args, **(kwargs or {}))
+                self.state.add(NORMS[name], result)
+        return result
 
     def _attends(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether an attention module takes the softmax over keys; a router's is not."""
@@ -91,10 +107,10 @@ def norm_kind(module: torch.nn.Module, x: torch.Tensor) -> str | None:
     """Kind of norm over the last axis that `module` is, by how it treats scaled and moved rows."""
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        drawn = 100 * torch.randn(x.shape, generator=generator)
+        drawn = 3 * torch.randn(x.shape, generator=generator)
         rows = (*x.shape[:-1], 1)
         factors = 0.5 + torch.rand(rows, generator=generator)
-        moved = 100 * torch.randn(rows, generator=generator)
+        moved = 3 * torch.randn(rows, generator=generator)
         try:
             base, scaled, shifted = (
                 module(v.to(x.dtype)).float() for v in (drawn, drawn * factors, drawn + moved)
@@ -113,7 +129,7 @@ def _enter(state: _State) -> Callable[..., None]:
     def hook(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
         if not state.probing:
             state.stack.append(module)
-            state.norm_calls.append(state.counts.layer_norms + state.counts.rms_norms)
+            state.norm_calls.append(state.norms())
 
     return hook
 
@@ -123,12 +139,11 @@ def _leave(state: _State) -> Callable[..., None]:
         if state.probing:
             return
         state.stack.pop()
-        before = state.norm_calls.pop()
-        if before != state.counts.layer_norms + state.counts.rms_norms:
+        if state.norm_calls.pop() != state.norms():
             return  # torch's function was counted
         kind = _kind_of(state, module, inputs)
         if kind:
-            setattr(state.counts, kind, getattr(state.counts, kind) + 1)
+            state.add(kind, output)
 
     return hook
 
@@ -153,13 +168,12 @@ def _wrapped(state: _State, function: Callable[..., Any]) -> Callable[..., Any]:
         state.rotations.append(0)
         result = function(*args, **kwargs)
         inner = state.rotations.pop()
-        results = result if isinstance(result, tuple | list) else (result,)
-        # A rotation of its own parts (as in `rotate_half`) is one.
-        count = inner or sum(isinstance(r, torch.Tensor) for r in results)
+        if inner == 0:  # It calls no other: each result is a rotation of its own.
+            for part in _tensors(result):
+                state.add("rotary", part)
+                inner += 1
         if state.rotations:
-            state.rotations[-1] += count
-        else:
-            state.counts.rotary += count
+            state.rotations[-1] += inner
         return result
 
     return call
@@ -195,13 +209,23 @@ def count(model: torch.nn.Module, args: tuple[Any, ...]) -> Counts:
         hooks.register_module_forward_pre_hook(_enter(state)),
         hooks.register_module_forward_hook(_leave(state)),
     ]
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), _rotary_functions(state, model), _Calls(state):
-            model(*args)
+        with torch.enable_grad(), _rotary_functions(state, model), _Calls(state):
+            outputs = _tensors(model(*args))
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
         for handle in handles:
             handle.remove()
-    return state.counts
+    return _used(state, outputs)
+
+
+def _used(state: _State, outputs: list[torch.Tensor]) -> Counts:
+    """Count the operators that an output depends on."""
+    tracked = [t for _, tensors in state.events for t in tensors if t.requires_grad]
+    total = sum(t.double().sum() for t in outputs if t.requires_grad)
+    gradients = torch.autograd.grad(total, tracked, allow_unused=True) if tracked else ()
+    used = {id(t) for t, gradient in zip(tracked, gradients) if gradient is not None}
+    counts = Counts()
+    for kind, tensors in state.events:
+        if any(id(t) in used or not t.requires_grad for t in tensors):
+            setattr(counts, kind, getattr(counts, kind) + 1)
+    return counts

@@ -78,7 +78,8 @@ def _main_outputs(output: Any) -> list[torch.Tensor]:
     for name in wanted:
         value = getattr(output, name, None)
         if isinstance(value, torch.Tensor):
-            return [value]
+            pooled = getattr(output, "pooler_output", None)
+            return [value, pooled] if isinstance(pooled, torch.Tensor) else [value]
     return [next(v for v in output.values() if isinstance(v, torch.Tensor))]
 
 
@@ -187,6 +188,8 @@ def make_inputs(arch: Arch, case: Case, config: Any) -> tuple[dict[str, torch.Te
 def build(case: Case) -> tuple[torch.nn.Module, dict[str, torch.Tensor], Axes]:
     """The case's model in evaluation mode, its example inputs and their free dimensions."""
     torch.manual_seed(20)
+    # The fast path's operators are ones that no exporter knows.
+    torch.backends.mha.set_fastpath_enabled(False)
     if case.arch.startswith("torch-"):
         model, (values, axes) = plain.build(case.arch)
         randomize(model)

@@ -18,7 +18,7 @@ from basin.bench.recognize.cases import Case
 from basin.bench.recognize.catalog import ARCHS
 
 # Changes where exports are made otherwise than before.
-FORMAT = "1"
+FORMAT = "2"
 KINDS = ("attention", "layer_norms", "rms_norms", "rotary")
 
 
