@@ -11,7 +11,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from basin.bench.recognize import expectations, table
+from basin.bench.recognize import document, expectations, table
 from basin.bench.recognize.cases import Case, select
 from basin.bench.recognize.matrix import Matrix
 from basin.bench.recognize.outcomes import outcomes
@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
         help="do not compare recognized operators with their meaning",
     )
     parser.add_argument("--table", action="store_true", help="run nothing, print Markdown tables")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="run nothing, and put the tables between the markers of this file",
+    )
     parser.add_argument("--misses", action="store_true", help="run nothing, list what was missed")
     parser.add_argument(
         "--check", action="store_true", help="run a small part; status 1 if less is recognized"
@@ -92,7 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     matrix = Matrix(
         options.out, verify=not options.no_verify, mangle=options.mangle, peers=options.peers
     )
-    if options.table:
+    if options.markdown:
+        document.write(options.markdown, document.results(matrix, cases))
+    elif options.table:
         _print_tables(matrix, cases)
     elif options.misses:
         print(table.misses(outcomes(matrix, cases)))
