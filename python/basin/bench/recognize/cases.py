@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from basin.bench.recognize.catalog import ARCHS
+from basin.bench.recognize.catalog import ARCHS, EAGER_ONLY
 
 # The dynamo exporter starts at opset 18, and the TorchScript exporter ends at 20.
 FORMS = (("script", 17), ("dynamo", 18))
@@ -47,38 +47,51 @@ def _experts(arch: str) -> str:
     return "batched_mm" if arch in MIXTURES else ""
 
 
+def _attentions(arch: str) -> tuple[str, ...]:
+    """The forms of attention that an architecture has; plain torch is as it is written."""
+    if arch in EAGER_ONLY:
+        return ("eager",)
+    return ("eager", "sdpa") if arch in ARCHS else ("sdpa",)
+
+
+def _for_exporter(arch: str, exporter: str, few: bool = True) -> tuple[str, ...]:
+    """The last form only for the dynamo exporter, which takes ten times as long as the other."""
+    every = _attentions(arch)
+    return every[-1:] if few and exporter == "dynamo" else every
+
+
 def all_cases() -> list[Case]:
     """Every case, the quickest and broadest first."""
     from basin.bench.recognize.graphs import HAND
     from basin.bench.recognize.plain import PLAIN  # It needs torch, which a table does not.
 
-    archs = [*ARCHS, *PLAIN]
     cases = [Case(name, "written", "hand", recipe.opset) for name, recipe in HAND.items()]
-    cases += [
-        Case(arch, attention, exporter, opset, experts=_experts(arch))
-        for exporter, opset in FORMS
-        for attention in ("eager", "sdpa")
-        for arch in archs
-        if attention == "sdpa" or arch not in PLAIN
-    ]
+    for arch in (*ARCHS, *PLAIN):
+        forms = [("script", 17, attention) for attention in _attentions(arch)]
+        few = arch not in BROAD
+        forms += [("dynamo", 18, attention) for attention in _for_exporter(arch, "dynamo", few)]
+        cases += [
+            Case(arch, attention, exporter, opset, experts=_experts(arch))
+            for exporter, opset, attention in forms
+        ]
     for arch in CACHED:
         cases += [
             Case(arch, attention, exporter, opset, cache=True, experts=_experts(arch))
             for exporter, opset in (*FORMS, ("dynamo", 23))
-            for attention in ("eager", "sdpa")
+            for attention in _for_exporter(arch, exporter)
         ]
     for arch in TYPED:
         cases += [
             Case(arch, attention, exporter, opset, dtype, experts=_experts(arch))
             for dtype in ("f16", "bf16")
             for exporter, opset in FORMS
-            for attention in ("eager", "sdpa")
+            for attention in _for_exporter(arch, exporter)
         ]
     for arch in BROAD:
         cases += [
             Case(arch, attention, exporter, opset, experts=_experts(arch))
             for exporter, opset in OTHER_FORMS
-            for attention in ("eager", "sdpa")
+            for attention in _for_exporter(arch, exporter)
         ]
     for arch in EXPERTS:
         cases += [

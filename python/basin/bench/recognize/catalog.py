@@ -73,6 +73,15 @@ SPEECH: dict[str, Any] = dict(
     num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2, num_adapter_layers=1,
 )  # fmt: skip
 
+# Architectures whose attention transformers has in the eager form alone.
+EAGER_ONLY = frozenset(
+    "gemma2 gpt_neox_japanese bloom vaultgemma gpt_oss gptj gpt_neo mpt codegen xglm mamba mamba2 "
+    "falcon_mamba rwkv openai-gpt xlnet megatron-bert mpnet roformer rembert splinter "
+    "nystromformer lilt deberta deberta-v2 squeezebert convbert funnel flaubert xlm longformer "
+    "big_bird fnet canine mra mvp switch_transformers longt5 t5gemma prophetnet fsmt led "
+    "speech_to_text vitdet swinv2 donut-swin swin2sr pvt convnextv2 timesformer wavlm".split()
+)
+
 
 @dataclass(frozen=True)
 class Arch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -68,8 +69,10 @@ def _child(task: Task, output: Path, memory: int) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An exception's name and its message, shortened, on one line."""
-    text = " ".join(str(error).split())
+    """An exception's name and its message, shortened, on one line; its first cause speaks for it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())
     return f"{type(error).__name__}: {text[:300]}"
 
 

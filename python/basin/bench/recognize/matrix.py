@@ -15,6 +15,8 @@ from basin.bench.recognize.cases import Case
 from basin.bench.recognize.isolation import Result, Task, run_all
 from basin.bench.recognize.records import Records, Row
 
+# Cases that go through all stages before the next ones begin.
+AT_ONCE = 24
 MEMORY = 6 * 10**9
 SECONDS = {
     "export": 240.0, "run": 60.0, "inspect": 30.0, "verify": 120.0, "mangle": 60.0, "peer": 120.0,
@@ -49,12 +51,15 @@ class Matrix:
         return self.models / f"{subject}.onnx"
 
     def run(self, cases: list[Case], jobs: int) -> None:
-        """Run what is not there yet of all stages, one stage of all cases after the other."""
+        """Run what is not there yet, all stages of some cases after the other."""
         preload()
-        exports = list(self._exports(cases))
-        if sum("dynamo" in task.name for task in exports) > 2:
+        if sum("dynamo" in task.name for task in self._exports(cases)) > 2:
             warm_up()
-        run_all(exports, jobs, MEMORY)
+        for begin in range(0, len(cases), AT_ONCE):
+            self._run_some(cases[begin : begin + AT_ONCE], jobs)
+
+    def _run_some(self, cases: list[Case], jobs: int) -> None:
+        run_all(self._exports(cases), jobs, MEMORY)
         done = [case for case in cases if self._exported(case)]
         subjects = [case.id for case in done]
         run_all(self._checks("run", subjects, stages.run), jobs, MEMORY)
@@ -89,7 +94,6 @@ class Matrix:
             row = self.records.get("export", case.id, key)
             if row and ("error" in row or target.exists()):
                 continue
-            target.unlink(missing_ok=True)
             yield self._task("export", case.id, key, _bind(stages.export, case, target))
 
     def _checks(
