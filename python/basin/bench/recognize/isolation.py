@@ -69,7 +69,7 @@ def _child(task: Task, output: Path, memory: int) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An exception's name and its message, shortened, on one line; its first cause speaks for it."""
+    """An exception's name and its message, on one line; the first cause of a chain."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(re.sub("\x1b\\[[0-9;]*m", "", str(error)).split())
