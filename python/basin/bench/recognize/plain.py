@@ -209,10 +209,11 @@ class Layers(nn.Module):
         if self.style in ("transformer", "decoder"):
             mask = torch.triu(torch.full((length, length), float("-inf")), diagonal=1).type_as(x)
             first, second = (memory, x) if self.style == "transformer" else (x, memory)
-            return self.inner(first, second, tgt_mask=mask)
+            # Said beforehand, as the exporter cannot look at the mask.
+            return self.inner(first, second, tgt_mask=mask, tgt_is_causal=True)
         if self.style == "encoder_causal":
             mask = torch.triu(torch.ones(length, length, dtype=torch.bool), diagonal=1)
-            return self.inner(x, mask=mask) + 0 * memory.sum()
+            return self.inner(x, mask=mask, is_causal=True) + 0 * memory.sum()
         if self.style.startswith("encoder"):
             return self.inner(x) + 0 * memory.sum()
         if self.style == "mha_cross":

@@ -48,7 +48,11 @@ def basin_digest() -> str:
 
 def export_key(case: Case) -> str:
     """What an export depends on."""
-    made_of = repr(ARCHS.get(case.arch, case.arch)).encode()
+    if case.arch in ARCHS:
+        made_of = repr(ARCHS[case.arch]).encode()
+    else:
+        source = "graphs.py" if case.exporter == "hand" else "plain.py"
+        made_of = Path(__file__).with_name(source).read_bytes()
     packages = versions("torch", "transformers", "onnxscript", "onnx")
     return f"{case.id}; {packages}; {digest(made_of)}; {FORMAT}"
 
