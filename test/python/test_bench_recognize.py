@@ -229,7 +229,10 @@ def test_tables_say_why() -> None:
         [refused]
     )
     broken = made(0, broken="it does not run", error="no types")
-    assert "the export is broken: it does not run" in tables.by_architecture([broken])
+    assert "| llama | 1 + 1 broken | 2/2 | 5/5 | 4/4 |  |  |" in tables.by_architecture(
+        [broken, made(2)]
+    )
+    assert "- llama: it does not run" in tables.misses([broken])
 
 
 def test_a_peers_wrong_result_is_no_recognition() -> None:

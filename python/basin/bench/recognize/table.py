@@ -43,9 +43,7 @@ def reasons(rows: list[Outcome]) -> str:
     """Why operators were missed, the commonest reason first."""
     counted: Counter[str] = Counter()
     for one in rows:
-        if one.broken and (one.error or one.missing):
-            counted["the export is broken: " + one.broken[:90]] += 1
-        elif one.error:
+        if one.error:
             counted[one.error[:120]] += 1
         elif one.missing:
             given = [f"{op}: {reason}" for op, reason, _ in one.reasons]
@@ -59,12 +57,14 @@ def _architecture(name: str, rows: list[Outcome], with_peers: bool) -> list[str]
     refused = [one.export_error for one in rows if one.export_error]
     refused = [text for text in refused if UNSUPPORTED not in text]
     done = [one for one in rows if not one.export_error]
-    cells = [name, str(len(done))]
-    cells += [ratio(done, kinds) for kinds in COLUMNS.values()]
-    cells.append(str(sum(one.false for one in done) or ""))
+    sound = [one for one in done if not one.broken]
+    broken = f"{len(done) - len(sound)} broken" if len(sound) < len(done) else ""
+    cells = [name, " + ".join(text for text in (str(len(sound)), broken) if text)]
+    cells += [ratio(sound, kinds) for kinds in COLUMNS.values()]
+    cells.append(str(sum(one.false for one in sound) or ""))
     if with_peers:
-        cells += [_peer_cell(done, peer) for peer in PEERS]
-    why = reasons(done)
+        cells += [_peer_cell(sound, peer) for peer in PEERS]
+    why = reasons(sound)
     if refused and not done:
         why = f"not exported: {refused[0][:120]}"
     return [*cells, why]
@@ -139,8 +139,8 @@ def by_form(rows: list[Outcome]) -> str:
             groups[", ".join(form + ["cache"] * case.cache)].append(one)
     lines = _head(["form", "exports", "broken", "recognized whole", *COLUMNS, "false"])
     for name in sorted(groups):
-        some = groups[name]
-        broken = sum(bool(one.broken) for one in some)
+        some = [one for one in groups[name] if not one.broken]
+        broken = len(groups[name]) - len(some)
         cells = [name, str(len(some)), str(broken or ""), _whole(some)]
         cells += [ratio(some, kinds) for kinds in COLUMNS.values()]
         lines.append(_row([*cells, str(sum(one.false for one in some) or "")]))
