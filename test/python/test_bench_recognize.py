@@ -87,6 +87,32 @@ def test_only_what_the_outputs_need_counts() -> None:
     assert counted == dict(attention=0, layer_norms=1, rms_norms=0, rotary=0)
 
 
+class Gated(torch.nn.Module):
+    """A norm times a gate, as in mixers of another kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(8))
+
+    def forward(self, x, gate=None):
+        root = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+        return self.weight * root * torch.sigmoid(gate)
+
+
+class UsesGated(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = Gated()
+
+    def forward(self, x):
+        return self.norm(x, gate=x)
+
+
+def test_a_norm_with_a_gate_counts() -> None:
+    counted = count(UsesGated(), (torch.randn(2, 3, 8),)).dict()
+    assert counted == dict(attention=0, layer_norms=0, rms_norms=1, rotary=0)
+
+
 def test_norms_are_told_apart_by_what_they_do() -> None:
     x = torch.randn(2, 3, 8)
     assert norm_kind(plain.Root(8), x) == "rms_norms"

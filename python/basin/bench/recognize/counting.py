@@ -103,8 +103,11 @@ class _Calls(TorchFunctionMode):
         return scores.ndim >= 3 and axis in (-1, scores.ndim - 1)
 
 
-def norm_kind(module: torch.nn.Module, x: torch.Tensor) -> str | None:
-    """Kind of norm over the last axis that `module` is, by how it treats scaled and moved rows."""
+def norm_kind(module: torch.nn.Module, x: torch.Tensor, *others: Any, **named: Any) -> str | None:
+    """Kind of norm over the last axis that `module` is, by how it treats scaled and moved rows.
+
+    `others` and `named` are its other arguments, as a gate.
+    """
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         drawn = 3 * torch.randn(x.shape, generator=generator)
@@ -113,9 +116,10 @@ def norm_kind(module: torch.nn.Module, x: torch.Tensor) -> str | None:
         moved = 3 * torch.randn(rows, generator=generator)
         try:
             base, scaled, shifted = (
-                module(v.to(x.dtype)).float() for v in (drawn, drawn * factors, drawn + moved)
+                module(v.to(x.dtype), *others, **named).float()
+                for v in (drawn, drawn * factors, drawn + moved)
             )
-        except Exception:  # It is not a function of one tensor.
+        except Exception:  # It does not take any tensor of this shape to a tensor.
             return None
     bound = 1e-3 if x.dtype == torch.float32 else 0.1
     if base.shape != x.shape or base.std() < 1e-3 or not torch.isfinite(base).all():
@@ -135,20 +139,24 @@ def _enter(state: _State) -> Callable[..., None]:
 
 
 def _leave(state: _State) -> Callable[..., None]:
-    def hook(module: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def hook(
+        module: torch.nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any
+    ) -> None:
         if state.probing:
             return
         state.stack.pop()
         if state.norm_calls.pop() != state.norms():
             return  # torch's function was counted
-        kind = _kind_of(state, module, inputs)
+        kind = _kind_of(state, module, inputs, named)
         if kind:
             state.add(kind, output)
 
     return hook
 
 
-def _kind_of(state: _State, module: torch.nn.Module, inputs: tuple[Any, ...]) -> str | None:
+def _kind_of(
+    state: _State, module: torch.nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
+) -> str | None:
     if id(module) in state.kinds:
         return state.kinds[id(module)]
     x = inputs[0] if inputs else None
@@ -157,7 +165,7 @@ def _kind_of(state: _State, module: torch.nn.Module, inputs: tuple[Any, ...]) ->
     if own and not list(module.children()) and isinstance(x, torch.Tensor):
         if x.is_floating_point() and x.ndim >= 2 and x.shape[-1] > 1:
             state.probing = True
-            kind = norm_kind(module, x)
+            kind = norm_kind(module, x, *inputs[1:], **named)
             state.probing = False
     state.kinds[id(module)] = kind
     return kind
@@ -207,7 +215,7 @@ def count(model: torch.nn.Module, args: tuple[Any, ...]) -> Counts:
     state = _State()
     handles = [
         hooks.register_module_forward_pre_hook(_enter(state)),
-        hooks.register_module_forward_hook(_leave(state)),
+        hooks.register_module_forward_hook(_leave(state), with_kwargs=True),
     ]
     try:
         with torch.enable_grad(), _rotary_functions(state, model), _Calls(state):
