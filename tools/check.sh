@@ -161,6 +161,7 @@ fi
 if [ $sanitize = 0 ]; then
   suite "pytest" pytest.xml "$python" -m pytest -q -rs --no-header -p no:cacheprovider \
     --junitxml "$results/pytest.xml"
+  check "recognition of exports" "$python" -m basin.bench recognize --check --out $build/recognize
   check "documentation" ninja -C $build --quiet basin-doc
   check "find_package(Basin)" check_install
   check "pip install" check_wheel

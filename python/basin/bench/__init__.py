@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m basin.bench` rewrite, instrument and gpu."""
+"""Benchmarks: `python -m basin.bench` rewrite, instrument, gpu and recognize."""

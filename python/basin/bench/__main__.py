@@ -1,4 +1,4 @@
-"""python -m basin.bench rewrite | instrument | synthetic | gpu, each with --help."""
+"""python -m basin.bench rewrite | instrument | synthetic | gpu | recognize, each with --help."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import sys
 def main(arguments: list[str] | None = None) -> int:
     """Run a benchmark; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["recognize"]:
+        from basin.bench.recognize import command as recognize
+
+        return recognize.main(arguments[1:])
     # Machines with GPUs may lack what the benchmarks of models need.
     if arguments[:1] == ["gpu"]:
         from basin.bench.gpu import command

@@ -23,6 +23,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m basin.bench", description="run a benchmark")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("gpu", help="measure the speed of the GPU kernels, see gpu --help")
+    commands.add_parser(
+        "recognize", help="count what is recognized in many exports, see recognize --help"
+    )
     run = commands.add_parser(
         "rewrite", help="measure the time and memory of rewriting large models"
     )
