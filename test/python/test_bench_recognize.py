@@ -26,30 +26,17 @@ from basin.bench.recognize.matrix import Matrix  # noqa: E402
 from basin.bench.recognize.outcomes import Outcome, outcome, outcomes  # noqa: E402
 from basin.bench.recognize.records import Records  # noqa: E402
 
-# Kinds that are not recognized in a written graph yet, with the reason that is given.
-GAPS = {
-    ("hand-tf2onnx-bert", "layer_norms"): "it scales another value than it squares",
-    ("hand-tf2onnx-gpt2", "layer_norms"): "it scales another value than it squares",
-    ("hand-tf2onnx-gpt2", "attention"): "something other than the maximum of each row",
-    ("hand-keras-encoder", "attention"): "neither comes from a product of queries and keys",
-    ("hand-keras-pre-norm", "attention"): "neither comes from a product of queries and keys",
-}
-
 
 @pytest.mark.parametrize("name", graphs.HAND)
 def test_written_graphs(name: str, tmp_path: Path) -> None:
-    """They compute what onnx's evaluator says, and are recognized but for the known gaps."""
+    """They compute what onnx's evaluator says, and are recognized."""
     target = tmp_path / "m.onnx"
     expected = graphs.export(name, target)
     assert expected["attention"] == 2 and expected["layer_norms"] + expected["rms_norms"] == 5
     assert stages.run(target)["distance"] < 1e-5
     inspected = stages.inspect(target)
     for kind, wanted in expected.items():
-        gap = GAPS.get((name, kind))
-        if gap is None or inspected["found"][kind]:
-            assert inspected["found"][kind] == wanted, kind
-        else:
-            assert any(gap in reason for _, reason, _ in inspected["reasons"])
+        assert inspected["found"][kind] == wanted, kind
     assert stages.verify(target)["wrong"] == []
 
 

@@ -45,7 +45,10 @@ RAISED = {
     "ort2-fused-matmul-llama": ("attention", {"heads": 4, "kv_heads": 2, "causal": True}),
     # A bias beside a mask, in the order of each.
     "two-masks-t5": ("attention", {"mask_parts": ["bias", "padding"]}),
-    "two-masks-alibi-mpt": ("attention", {"mask": "drop", "mask_parts": ["bias", "causal", "padding"]}),
+    "two-masks-alibi-mpt": (
+        "attention",
+        {"mask": "drop", "mask_parts": ["bias", "causal", "padding"]},
+    ),
     "attention_two_masks": ("attention", {"mask": "keep", "causal": True, "hidden_rows": None}),
     "attention_conformer_relpos": ("attention", {"mask_parts": ["bias"]}),
     # Scores whose batch and heads are parted.

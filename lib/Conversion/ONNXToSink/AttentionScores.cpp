@@ -247,7 +247,11 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
     return Miss(MissReason::AttentionSubtracts);
   if (m.parts.softcap)
     return Miss(MissReason::AttentionMaskBeforeSoftcap);
+  if (m.parts.headScale)
+    return Miss(MissReason::AttentionScaleAfterMask);
   m.idiom.inside.insert(sub);
+  if (takeZeroOneMask(sub))
+    return checkSummand(m.parts.mask);
   return takeSummand(sub, /*factor=*/-1);
 }
 

@@ -10,7 +10,8 @@
 //
 //   m = mean(v^2); r = 1 / sqrt(m + eps); y = [cast] (v r) [w] [cast] [+ b]
 //
-// In an RMSNorm, v is x and there is no b. In a LayerNorm, v is x - mean(x). The mean is over the
+// In an RMSNorm, v is x and there is no b. In a LayerNorm, v is x - mean(x). TensorFlow writes a
+// LayerNorm as y = x (w r) + (b - mean(x) (w r)). The mean is over the
 // last axis only. The weight is a vector as long as that axis, so a gate is not a weight. No
 // inner value may be used elsewhere, except a cast of x.
 //
@@ -36,6 +37,7 @@ public:
 private:
   std::optional<Miss> toRoot(Value &cur);
   std::optional<Miss> toNormalized(Value cur);
+  bool takeMoments(Operation *product, Value root);
   std::optional<Miss> findInput();
   void matchCentering();
   void matchTail();
@@ -120,6 +122,8 @@ std::optional<Miss> NormWalk::toNormalized(Value cur) {
       scaled = div.getA();
       normalized = step(cur, user);
       return std::nullopt;
+    } else if (isa<MulOp>(user) && inverse && takeMoments(user, cur)) {
+      return std::nullopt;
     } else if (isa<MulOp>(user) && inverse) {
       scaled = otherOperand(user, cur);
       normalized = step(cur, user);
@@ -129,6 +133,46 @@ std::optional<Miss> NormWalk::toNormalized(Value cur) {
     }
   }
   return usedAgain(cur);
+}
+
+/// Takes what TensorFlow writes: x r + (beta - mean(x) r) with r = gamma / sqrt(..), the result of
+/// `product`. The squares are those of x - mean(x). Changes nothing if it is not that.
+bool NormWalk::takeMoments(Operation *product, Value root) {
+  auto centred = skipWidenings(squared).getDefiningOp<SubOp>();
+  auto mean = centred ? centred.getB().getDefiningOp<ReduceMeanOp>() : ReduceMeanOp();
+  Value x = centred ? centred.getA() : Value(), factor = product->getResult(0);
+  Value gamma = otherOperand(product, root);
+  if (!mean || !isLastAxisMean(mean) || mean.getData() != x || !isVector(gamma, getDim(x, -1)) ||
+      !keepsRank(gamma, x))
+    return false;
+  // Only the two products read r: one with x, one with its mean.
+  MulOp straight, moved;
+  for (Operation *user : factor.getUsers()) {
+    auto mul = dyn_cast<MulOp>(user);
+    Value other = mul ? otherOperand(mul, factor) : Value();
+    if (other == x)
+      straight = mul;
+    else if (other == mean->getResult(0))
+      moved = mul;
+  }
+  if (!straight || !moved || factor.getNumUses() != 2)
+    return false;
+  auto shift = dyn_cast_or_null<SubOp>(getOnlyUser(moved->getResult(0)));
+  auto sum = shift ? dyn_cast_or_null<AddOp>(getOnlyUser(shift->getResult(0))) : AddOp();
+  if (!sum || shift.getB() != moved->getResult(0) || !isVector(shift.getA(), getDim(x, -1)) ||
+      !keepsRank(shift.getA(), x) || getOnlyUser(straight->getResult(0)) != sum.getOperation())
+    return false;
+  skipWidenings(squared, &found.idiom.inside);
+  for (Operation *op :
+       {mean.getOperation(), centred.getOperation(), product, straight.getOperation(),
+        moved.getOperation(), shift.getOperation(), sum.getOperation()})
+    found.idiom.inside.insert(op);
+  found.parts.x = x;
+  found.parts.centres = true;
+  found.parts.weight = gamma;
+  found.parts.bias = shift.getA();
+  found.idiom.results = {sum->getResult(0)};
+  return true;
 }
 
 /// Makes it a LayerNorm of x if v = x - mean(x).
@@ -293,11 +337,14 @@ MatchResult<NormMatch> NormWalk::match() {
     return *why;
   if (auto why = toNormalized(cur))
     return *why;
-  if (auto why = findInput())
-    return *why;
+  bool isComplete = !found.idiom.results.empty();
+  if (!isComplete)
+    if (auto why = findInput())
+      return *why;
   if (hasNarrowerCast(found.idiom.inside, found.parts.x))
     return Miss(MissReason::NarrowerType, "input");
-  matchTail();
+  if (!isComplete)
+    matchTail();
   if (Type type = getElementTypeOf(found.parts.x); type && !isRealType(type))
     return Miss(MissReason::ElementType, "input", type);
   Type from = found.parts.x.getType(), to = found.idiom.results.front().getType();

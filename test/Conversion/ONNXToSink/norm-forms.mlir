@@ -339,4 +339,29 @@ onnx.graph @weight_per_position #g {
   %y = onnx.Mul(%n, %v) : (!u, tensor<3x8xf32>) -> !u
   onnx.return
 }
+
+// TensorFlow multiplies the input and its mean apart.
+// CHECK-LABEL: onnx.graph @moments
+// CHECK: %[[W:.*]] = onnx.initializer "w"
+// CHECK: %[[B:.*]] = onnx.initializer "b"
+// CHECK: sink.layer_norm %0#0 weight %[[W]] bias %[[B]]
+onnx.graph @moments #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %w = onnx.initializer "w" : tensor<8xf32> = dense<0.5> : tensor<8xf32>
+  %b = onnx.initializer "b" : tensor<8xf32> = dense<0.25> : tensor<8xf32>
+  %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
+  %mean = onnx.ReduceMean(%x) {axes = array<i64: -1>} : (!x) -> !u
+  %c = onnx.Sub(%x, %mean) : (!x, !u) -> !u
+  %sq = onnx.Mul(%c, %c) : (!u, !u) -> !u
+  %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
+  %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
+  %s = onnx.Sqrt(%a) : (!u) -> !u
+  %r = onnx.Reciprocal(%s) : (!u) -> !u
+  %f = onnx.Mul(%r, %w) : (!u, tensor<8xf32>) -> !u
+  %xf = onnx.Mul(%x, %f) : (!x, !u) -> !u
+  %mf = onnx.Mul(%mean, %f) : (!u, !u) -> !u
+  %shift = onnx.Sub(%b, %mf) : (tensor<8xf32>, !u) -> !u
+  %y = onnx.Add(%xf, %shift) : (!u, !u) -> !u
+  onnx.return
+}
 }

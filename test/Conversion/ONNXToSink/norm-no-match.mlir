@@ -378,4 +378,52 @@ onnx.graph @two_types #g {
   %z = onnx.Relu(%x32) : (!u) -> !u
   onnx.return
 }
+
+// The product is with another value than the squares are of.
+// CHECK-LABEL: onnx.graph @moments_of_another
+// CHECK-NOT: sink.layer_norm
+onnx.graph @moments_of_another #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %w = onnx.initializer "w" : tensor<8xf32> = dense<0.5> : tensor<8xf32>
+  %b = onnx.initializer "b" : tensor<8xf32> = dense<0.25> : tensor<8xf32>
+  %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
+  %mean = onnx.ReduceMean(%x) {axes = array<i64: -1>} : (!x) -> !u
+  %c = onnx.Sub(%x, %mean) : (!x, !u) -> !u
+  %sq = onnx.Mul(%c, %c) : (!u, !u) -> !u
+  // expected-remark@+1 {{it scales another value than it squares}}
+  %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
+  %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
+  %s = onnx.Sqrt(%a) : (!u) -> !u
+  %r = onnx.Reciprocal(%s) : (!u) -> !u
+  %f = onnx.Mul(%r, %w) : (!u, tensor<8xf32>) -> !u
+  %xf = onnx.Mul(%z, %f) : (!x, !u) -> !u
+  %mf = onnx.Mul(%mean, %f) : (!u, !u) -> !u
+  %shift = onnx.Sub(%b, %mf) : (tensor<8xf32>, !u) -> !u
+  %y = onnx.Add(%xf, %shift) : (!u, !u) -> !u
+  onnx.return
+}
+
+// The bias is subtracted.
+// CHECK-LABEL: onnx.graph @moments_minus_bias
+// CHECK-NOT: sink.layer_norm
+onnx.graph @moments_minus_bias #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %w = onnx.initializer "w" : tensor<8xf32> = dense<0.5> : tensor<8xf32>
+  %b = onnx.initializer "b" : tensor<8xf32> = dense<0.25> : tensor<8xf32>
+  %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
+  %mean = onnx.ReduceMean(%x) {axes = array<i64: -1>} : (!x) -> !u
+  %c = onnx.Sub(%x, %mean) : (!x, !u) -> !u
+  %sq = onnx.Mul(%c, %c) : (!u, !u) -> !u
+  // expected-remark@+1 {{it scales another value than it squares}}
+  %m = onnx.ReduceMean(%sq) {axes = array<i64: -1>} : (!u) -> !u
+  %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
+  %s = onnx.Sqrt(%a) : (!u) -> !u
+  %r = onnx.Reciprocal(%s) : (!u) -> !u
+  %f = onnx.Mul(%r, %w) : (!u, tensor<8xf32>) -> !u
+  %xf = onnx.Mul(%x, %f) : (!x, !u) -> !u
+  %mf = onnx.Mul(%mean, %f) : (!u, !u) -> !u
+  %shift = onnx.Sub(%mf, %b) : (!u, tensor<8xf32>) -> !u
+  %y = onnx.Add(%xf, %shift) : (!u, !u) -> !u
+  onnx.return
+}
 }
