@@ -68,7 +68,7 @@ TRANSFORMERS = [
     for name in ("gpt_oss", "qwen3_next")
     for exporter, opset in (("script", 17), ("dynamo", 18))
 ]
-# name -> counts; every other layer of gpt-oss has a window, and Qwen3-Next has norms on q and k, too.
+# name -> counts; every other layer of gpt-oss has a window, Qwen3-Next has norms on q and k, too.
 OTHERS = {
     "gpt_oss": dict(sink_logits=LAYERS, windows=LAYERS // 2),
     "qwen3_next": dict(attention_gates=LAYERS, rms_norms=NORMS + 2 * LAYERS),

@@ -209,7 +209,7 @@ bool AttentionWalk::takeHeadScale(MulOp mul) {
     if (!type || !type.hasStaticShape() || type.getRank() < 3 || type.getRank() > 4 ||
         type.getNumElements() != *heads ||
         type.getShape().take_back(3) != ArrayRef<int64_t>{*heads, 1, 1} ||
-        !isScores(mul->getOperand(1 - i)))
+        getRank(mul->getOperand(1 - i)) != 4 || !isScores(mul->getOperand(1 - i)))
       continue;
     m.idiom.inside.insert(mul);
     m.parts.headScale = mul->getOperand(i);

@@ -139,10 +139,23 @@ static WhyNot checkResults(sink::AttentionOp op) {
   return std::nullopt;
 }
 
+/// Returns whether a mask or bias is broadcast to the scores. Dynamic sizes are taken to agree, as
+/// recognition takes them; the runtime's operator refuses to run if they do not.
+static bool fitsScores(Value summand, const AttentionPlan &plan) {
+  const sink::AttentionParts &p = plan.parts;
+  int64_t rank = *findRank(summand);
+  auto fits = [&](int64_t axis, Value x, sink::Layout layout) {
+    return rank < -axis || !findSize(summand, axis) || findSize(summand, axis) == 1 ||
+           isSameSize(summand, rank + axis, x, sink::getSequenceAxis(layout));
+  };
+  // The columns are keys of the past and new ones, whose sum may have no name.
+  return fits(-2, p.query, p.queryLayout) && (p.pastKey || fits(-1, p.key, p.keyLayout));
+}
+
 WhyNot AttentionPlan::read(sink::AttentionOp op) {
-  if (WhyNot why =
-          findUnknownOperand(op, {"query", "key", "value", "mask", "past_key", "past_value",
-                                  "sink_logit", "gate", "last_key", "sink_key", "sink_value"}))
+  if (WhyNot why = findUnknownOperand(op, {"query", "key", "value", "mask", "past_key",
+                                           "past_value", "sink_logit", "gate", "last_key",
+                                           "sink_key", "sink_value", "bias"}))
     return why;
   parts = sink::AttentionParts(op);
   if (parts.needsForm())
@@ -181,8 +194,12 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
       return "the rank of its past is unknown";
   if (parts.scale && !(*parts.scale > 0))
     return "its scale is not positive";
-  if (parts.mask && (!findRank(parts.mask) || *findRank(parts.mask) > 4))
-    return "the rank of its mask is unknown";
+  for (Value summand : {parts.mask, parts.bias}) {
+    if (summand && (!findRank(summand) || *findRank(summand) > 4))
+      return "the rank of its mask is unknown";
+    if (summand && !fitsScores(summand, *this))
+      return "its mask is not known to have a row for each query and a column for each key";
+  }
   return std::nullopt;
 }
 

@@ -119,9 +119,9 @@ static WhyNot checkMultiHead(const AttentionPlan &plan) {
                        : "only GroupQueryAttention has a window";
   if (WhyNot why = checkMask(plan))
     return why;
-  if (p.appliesCausal() && (p.mask || !isSelfAttention(plan)))
-    return p.mask ? "it is causal besides its mask"
-                  : "it is causal, and not known to have as many keys as queries";
+  if (p.appliesCausal() && (p.mask || p.bias || !isSelfAttention(plan)))
+    return p.mask || p.bias ? "it is causal besides its mask"
+                            : "it is causal, and not known to have as many keys as queries";
   if ((p.pastKey || p.hasPresent) && plan.key.dim != plan.value.dim)
     return "it has a past, and values of another size than keys";
   int64_t group = plan.query.heads / plan.key.heads;
@@ -129,6 +129,8 @@ static WhyNot checkMultiHead(const AttentionPlan &plan) {
     return std::nullopt;
   if (p.appliesCausal())
     return "it is causal, with groups of query heads";
+  if (p.bias)
+    return "it has a bias beside its mask, and groups of query heads";
   std::optional<int64_t> heads = p.mask && *findRank(p.mask) >= 3 ? findSize(p.mask, -3) : 1;
   if (!heads || (*heads != 1 && *heads != plan.query.heads))
     return "its mask is not known to be one for all heads, or one for each";

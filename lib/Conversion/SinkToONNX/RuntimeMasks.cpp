@@ -31,6 +31,8 @@ static constexpr double kAbsorbs = -1e34;
 
 WhyNot basin::checkMask(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
+  if (p.bias && findElement(p.bias) != plan.element)
+    return "its bias has another type";
   if (!p.mask)
     return p.maskFill ? WhyNot("it has a score for hidden keys, but no mask") : std::nullopt;
   bool isAdditive = p.maskKind == MaskKind::additive;
@@ -46,27 +48,40 @@ WhyNot basin::checkMask(const AttentionPlan &plan) {
   return std::nullopt;
 }
 
-static Value makeAdditive(const sink::AttentionParts &p, Type element, NodeBuilder &n) {
-  if (p.maskKind == MaskKind::additive)
-    return p.mask;
-  Value zero = n.scalar(0, element);
-  Value hidden = n.scalar(p.maskFill.value_or(-std::numeric_limits<double>::infinity()), element);
-  return p.maskKind == MaskKind::keep ? n.node<WhereOp>({p.mask, zero, hidden})
-                                      : n.node<WhereOp>({p.mask, hidden, zero});
+/// Returns the sum of mask and bias. A bias that precedes the mask is not added where that hides
+/// keys.
+static Value makeSummand(const sink::AttentionParts &p, Type element, NodeBuilder &n) {
+  Value bias = p.bias;
+  if (bias && p.biasScale)
+    bias = n.node<MulOp>({bias, n.scalar(*p.biasScale, element)});
+  if (!p.mask)
+    return bias;
+  Value mask = p.mask;
+  bool isAfter = p.biasAfterMask || p.maskKind == MaskKind::additive;
+  if (p.maskKind != MaskKind::additive) {
+    Value shown = bias && !isAfter ? bias : n.scalar(0, element);
+    Value hidden = n.scalar(p.maskFill.value_or(-std::numeric_limits<double>::infinity()), element);
+    mask = p.maskKind == MaskKind::keep ? n.node<WhereOp>({mask, shown, hidden})
+                                        : n.node<WhereOp>({mask, hidden, shown});
+  }
+  return bias && isAfter ? n.node<AddOp>({mask, bias}) : mask;
 }
 
 Value basin::makeBias(const AttentionPlan &plan, Value query, Value key, int64_t keyAxis,
                       NodeBuilder &n, SharedValues &shared) {
   const sink::AttentionParts &p = plan.parts;
-  if (!p.mask)
+  Value first = p.mask ? p.mask : p.bias;
+  if (!first)
     return {};
   std::string what;
-  llvm::raw_string_ostream(what) << "bias " << int(*p.maskKind) << " " << p.maskFill.value_or(0)
-                                 << describeSizes(query, 1, 2) << " "
+  llvm::raw_string_ostream(what) << "bias " << int(p.maskKind.value_or(MaskKind::additive)) << " "
+                                 << p.maskFill.value_or(0) << " " << p.biasScale.value_or(1)
+                                 << (p.biasAfterMask ? " after " : " ")
+                                 << p.bias.getAsOpaquePointer() << describeSizes(query, 1, 2) << " "
                                  << describeSizes(key, keyAxis, keyAxis + 1);
-  return shared.get(n.getBuilder().getInsertionBlock(), what, p.mask, [&] {
-    Value bias = makeAdditive(p, plan.element, n);
-    int64_t rank = *findRank(p.mask);
+  return shared.get(n.getBuilder().getInsertionBlock(), what, first, [&] {
+    Value bias = makeSummand(p, plan.element, n);
+    int64_t rank = std::max(findRank(first).value(), p.bias ? findRank(p.bias).value() : 0);
     if (rank < 4)
       bias = n.unsqueeze(bias, llvm::to_vector(llvm::seq<int64_t>(0, 4 - rank)));
     if (rank >= 2 && isSameSize(bias, 2, query, 1) && isSameSize(bias, 3, key, keyAxis))

@@ -108,6 +108,8 @@ static WhyNot checkAttention(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
   if (p.sinkLogit)
     return "Attention has no sinks";
+  if (p.bias)
+    return "it has a bias beside its mask";
   if (p.appliesWindow())
     return "Attention has no window before opset 25";
   if (p.appliesCausal() && !isSameSize(p.query, sink::getSequenceAxis(p.queryLayout), p.key,

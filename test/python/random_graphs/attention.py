@@ -108,6 +108,51 @@ def _fused_scores(b: Builder, q: str, k: str, d: int) -> str:
     return b.node("FusedMatMul", [q, k], domain=MS, alpha=alpha, transB=1)
 
 
+def _einsum_scores(b: Builder, q: str, k: str, joined: bool) -> str:
+    """q k^T as an Einsum, of keys as they are; now and then of letters in a wrong order."""
+    equation = b.pick(["xqd,xkd->xqk", "...qd,...kd->...qk"] if joined else
+                      ["bhqd,bhkd->bhqk", "bhqd, bhkd -> bhqk", "...qd,...kd->...qk"])  # fmt: skip
+    if b.chance(0.1):
+        equation = "xqd,xkd->xkq" if joined else "bhqd,bhkd->bhkq"
+    if b.chance(0.2) and "." not in equation:
+        left, right = equation.replace(" ", "").split("->")
+        first, second = left.split(",")
+        return b.node("Einsum", [k, q], equation=f"{second},{first}->{right}")
+    return b.node("Einsum", [q, k], equation=equation)
+
+
+def _bias(b: Builder, s: Scores) -> str:
+    """A second summand: an input, or weights, larger than the scores now and then."""
+    rows: Dim = b.pick([s.queries, s.queries, 1])
+    shape = b.pick([[s.heads, rows, s.keys], [rows, s.keys], [1, s.heads, rows, s.keys]])
+    if b.chance(0.1):
+        shape = [b.pick([s.batch, s.heads]), rows, s.keys]
+    bias = b.input("bias", b.element, shape)
+    factor = float(b.pick([0.5, 2.0, -1.0]))
+    return _scaled(b, bias, factor) if b.chance(0.2) else bias
+
+
+def _altered(b: Builder, s: Scores) -> str:
+    """Scores with what else may stand between their product and the mask."""
+    kind = b.rng.random()
+    if kind < 0.35:
+        both = [s.value, _bias(b, s)]
+        value = b.node("Sub", both) if b.chance(0.15) else b.commuted("Add", *both)
+        return _scaled(b, value, 0.5) if b.chance(0.3) else value
+    if kind < 0.55:
+        heads = s.heads if b.chance(0.9) else 1
+        return b.commuted("Mul", s.value, b.weight(*b.pick([[1], []]), heads, 1, 1, stem="heads"))
+    if kind < 0.7:
+        low = b.floats(float(b.pick([-3e38, -3e38, -1e4, 0.0])))
+        return b.node("Max", [s.value, low])
+    shape = b.node("Shape", [s.value])
+    rows = b.slice(shape, 0, 2, 4)
+    joined = b.node("Reshape", [s.value, b.node("Concat", [b.ints([-1]), rows], axis=0)])
+    if b.chance(0.5):
+        joined = b.node("Add", [joined, b.floats(np.full((1, 1, 1), 0.5))])
+    return b.node("Reshape", [joined, shape])
+
+
 def _softmax(b: Builder, s: str) -> str:
     axis = -1 if b.chance(0.9) else b.pick([3, None, -2, 1])
     if b.chance(0.15):
@@ -193,13 +238,22 @@ def attend(b: Builder) -> str:
         k, v = (_rows(b, x, kv, d, rows, batch) for x in (k, v))
     if lq != "hsd" and heads != kv:
         k, v = (_repeat(b, x, kv, heads // kv, d) for x in (k, v))
-    s = _fused_scores(b, q, k, d) if _has_fused(b) else _scores(b, q, _turn_keys(b, k, lq), d)
+    if _has_fused(b):
+        s = _fused_scores(b, q, k, d)
+    elif b.chance(0.1):
+        s = _einsum_scores(b, q, k, lq == "hsd")
+    else:
+        s = _scores(b, q, _turn_keys(b, k, lq), d)
     if b.chance(0.1):
         cap = float(b.pick([5.0, 30.0]))
         inner = b.node("Div", [s, b.floats(cap)])
         s = b.commuted("Mul", b.node("Tanh", [inner]), b.floats(cap if b.chance(0.9) else 2 * cap))
+    if lq != "hsd" and b.chance(0.2):
+        s = _altered(b, Scores(s, batch, heads, queries, total, (q, counted)))
     if b.chance(0.7) and lq != "hsd":
         s = masks.apply(b, Scores(s, batch, heads, queries, total, (q, counted)))
+        if b.chance(0.12):
+            s = _altered(b, Scores(s, batch, heads, queries, total, (q, counted)))
     elif b.chance(0.3) and lq == "hsd":
         mask = b.input("mask", b.element, [b.pick([batch, 1]), queries, keys])
         s = b.commuted("Add", s, mask)

@@ -31,6 +31,7 @@ ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
 FOLDER = SHM if SHM.is_dir() and os.access(SHM, os.W_OK) else None
 RAISE = "basin-raise"
+INTEGERS = (onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
 LOWER = "convert-sink-to-onnx"
 
 
@@ -161,8 +162,39 @@ class Subject:
         for op in report.ops:
             what = "raised" if op.compared else f"not compared: {shorten(op.reason)}:"
             self.outcome.counts[f"{what} {op.kind}"] += 1
-            if op.differs:
+            # In f16, whether the scores of hidden keys are equal depends on where they are rounded.
+            if op.differs and self.narrow and op.case == "rows all hidden":
+                self.outcome.counts["not compared: rows all hidden, in a narrow type"] += 1
+            elif op.differs:
                 self.fail(f"recognition {op.kind}", f"{op.differs} (case '{op.case}')")
+
+    def is_sensitive(self, number: int, name: str, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether inputs that differ in their last bits move an output as far as x is from y.
+
+        A norm of nearly equal elements, or a sum that is nearly zero, makes rounding large. A sum
+        of a norm's elements is zero but for rounding, whatever its inputs are: 2^-18 is small
+        beside the elements, which are near one.
+        """
+        # A Cast to integers makes a step of the smallest difference.
+        if any(attribute.i in INTEGERS for node in self.model.graph.node if node.op_type == "Cast"
+               for attribute in node.attribute):  # fmt: skip
+            return True
+        case = self.cases[number]
+        moved = {}
+        for key, value in case.values.items():
+            noise = self.rng.choice([-1.0, 1.0], value.shape) * 2.0**-20
+            size = np.abs(value) + 0.25 if value.dtype == np.float32 else 0
+            moved[key] = (value + noise * size).astype(value.dtype)
+        try:
+            session = ort.InferenceSession(str(self.path), providers=["CPUExecutionProvider"])
+            (z,) = session.run([name], moved)
+        except Exception:
+            return False
+        with np.errstate(all="ignore"):
+            reach = np.abs(z.astype(np.float64) - x).max(initial=0.0)
+            return bool(
+                np.abs(y.astype(np.float64) - x).max(initial=0.0) <= max(2 * reach, 2.0**-18)
+            )
 
     def check_operators(self) -> None:
         """Check a form of fused operators that is drawn: the same outputs except for rounding."""
@@ -174,7 +206,11 @@ class Subject:
             model.save(target)
             results = self.run(target)
         except (basin.BasinError, VerifyError) as error:
-            if not (self.narrow and "NOT_IMPLEMENTED" in str(error)):
+            # Dynamic sizes of masks are taken to be those of the scores. Where the scores are
+            # broadcast to the mask instead, the operator does not run.
+            if "'attention_bias' dimension" in str(error):
+                self.outcome.counts["operators not run: a mask larger than the scores"] += 1
+            elif not (self.narrow and "NOT_IMPLEMENTED" in str(error)):
                 self.fail("operators invalid", f"{form} {str(error)[:300]}")
             return
         for line in said:
@@ -185,6 +221,9 @@ class Subject:
                 same = x.dtype == y.dtype and x.shape == y.shape
                 why = beyond_rounding(x, y) if same else "has another type or shape"
                 # In f16, roundings at other places can grow in the nodes that follow.
+                if why and same and not self.narrow and self.is_sensitive(number, name, x, y):
+                    self.outcome.counts["operators differ as small changes of the inputs do"] += 1
+                    continue
                 if why and not (self.narrow and same):
                     self.fail("operators differ", f"{form} {name} {why} in case {number}")
                     return

@@ -23,6 +23,15 @@ def _table_shape(b: Builder, rank: int, seq: Dim, width: int, axis: int) -> list
 
 
 def _halves(b: Builder, x: str, d: int, interleaved: bool) -> tuple[str, str]:
+    if b.chance(0.15):
+        # An axis of two for the pairs, or for the halves; now and then the other one.
+        last = interleaved if b.chance(0.95) else not interleaved
+        shape = b.slice(b.node("Shape", [x]), 0, 0, -1)
+        sizes = [d // 2, 2] if last else [2, d // 2]
+        pairs = b.node("Reshape", [x, b.node("Concat", [shape, b.ints(sizes)], axis=0)])
+        axis = -1 if last else -2
+        first, second = (b.node("Gather", [pairs, b.ints(i)], axis=axis) for i in (0, 1))
+        return first, second
     if interleaved:
         return b.slice(x, -1, 0, d, 2), b.slice(x, -1, 1, d, 2)
     if b.chance(0.4):
@@ -39,14 +48,22 @@ def _rotate(b: Builder, x: str, d: int) -> str:
     negated = (
         b.node("Neg", [second]) if b.chance(0.8) else b.commuted("Mul", second, b.floats(-1.0))
     )
+    if b.chance(0.1):
+        # The opposite angle.
+        return b.node("Concat", [second, b.node("Neg", [first])], axis=-1)
     return b.node("Concat", [negated, first] if b.chance(0.96) else [first, negated], axis=-1)
 
 
 def _by_parts(b: Builder, x: str, d: int, cos: str, sin: str, interleaved: bool, shape) -> str:
     first, second = _halves(b, x, d, interleaved)
-    left = b.node("Sub", [b.commuted("Mul", first, cos), b.commuted("Mul", second, sin)])
-    right = b.commuted("Add", b.commuted("Mul", second, cos), b.commuted("Mul", first, sin))
-    if not interleaved or b.chance(0.1):
+    products = [b.commuted("Mul", part, t) for part in (first, second) for t in (cos, sin)]
+    if b.chance(0.1):
+        left = b.commuted("Add", products[0], products[3])
+        right = b.node("Sub", [products[2], products[1]])
+    else:
+        left = b.node("Sub", [products[0], products[3]])
+        right = b.commuted("Add", products[2], products[1])
+    if not interleaved or b.chance(0.2):
         return b.node("Concat", [left, right], axis=-1)
     stacked = b.node("Concat", [b.unsqueeze(left, -1), b.unsqueeze(right, -1)], axis=-1)
     return b.node("Reshape", [stacked, b.ints(shape)])
@@ -113,6 +130,22 @@ def rotated(b: Builder, x: str, rank: int, d: int, seq: Dim, axis: int, shape: l
     return b.commuted("Add", straight, around)
 
 
+def _three_parts(b: Builder, x: str, rank: int, d: int, seq: Dim, axis: int) -> str:
+    """A part that is rotated by parts, and one that is not, in one Concat."""
+    first, second = b.node("Split", [x, b.ints([d // 2, d - d // 2])], 2, axis=-1)
+    before = b.chance(0.5)
+    kept, turned = (first, second) if before else (second, first)
+    if b.chance(0.1):
+        kept, turned = turned, kept
+    cos, sin = _tables(b, _table_shape(b, rank, seq, d // 4, axis), rank)
+    left, right = _halves(b, turned, d // 2, b.chance(0.5))
+    parts = [
+        b.node("Sub", [b.commuted("Mul", left, cos), b.commuted("Mul", right, sin)]),
+        b.commuted("Add", b.commuted("Mul", right, cos), b.commuted("Mul", left, sin)),
+    ]
+    return b.node("Concat", [kept, *parts] if before else [*parts, kept], axis=-1)
+
+
 def graph(b: Builder) -> None:
     """A graph of one rotation on an input of rank 3 or 4."""
     d, heads = int(b.pick([2, 4, 4, 8])), int(b.pick([1, 2, 3, 4]))
@@ -132,6 +165,9 @@ def graph(b: Builder) -> None:
         b.output(_operator(b, x, rank, heads if d % heads == 0 else 1, d))
         return
     shape = [0] * (rank - 1) + [d]
+    if b.chance(0.1) and d >= 4:
+        b.output(_three_parts(b, x, rank, d, seq, axis))
+        return
     if b.chance(0.2) and d >= 4:
         part, rest = b.slice(x, -1, 0, d // 2), b.slice(x, -1, d // 2, d)
         y = rotated(b, part, rank, d // 2, seq, axis, [0] * (rank - 1) + [d // 2])
