@@ -1,4 +1,4 @@
-"""python -m basin.bench rewrite | instrument | synthetic | gpu, each with --help."""
+"""python -m basin.bench rewrite | instrument | scale | synthetic | gpu, each with --help."""
 
 from __future__ import annotations
 
