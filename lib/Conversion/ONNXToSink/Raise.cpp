@@ -44,27 +44,36 @@ static void keepReached(Idiom &idiom) {
   idiom.inside = std::move(kept);
 }
 
+/// Limits of the work for one anchor. Many anchors may share a value that everything reads, and the
+/// time would be their number times that of its uses.
+static constexpr unsigned kMostUses = 1024, kMostVisits = 1024;
+
 /// Adds `op` to `inside` if it only serves it: all its users are inside, or can be added in the
 /// same way. Such ops compute the shape of a Reshape or an Expand. Returns whether `op` is
-/// inside.
-static bool absorb(Operation *op, Ops &inside, Block *block, unsigned depth) {
+/// inside. Each call takes one from `visits`, and no op is added when none is left.
+static bool absorb(Operation *op, Ops &inside, Block *block, unsigned depth, unsigned &visits) {
   if (inside.contains(op))
     return true;
-  if (depth == 0 || op->getBlock() != block || op->use_empty() || !isa<NodeInterface>(op) ||
-      op->getNumRegions() != 0)
+  if (depth == 0 || visits == 0 || op->getBlock() != block || op->use_empty() ||
+      !isa<NodeInterface>(op) || op->getNumRegions() != 0)
     return false;
-  Ops trial = inside;
+  --visits;
+  size_t before = inside.size();
   for (Operation *user : op->getUsers())
-    if (!absorb(user, trial, block, depth - 1))
+    if (!absorb(user, inside, block, depth - 1, visits)) {
+      while (inside.size() > before)
+        inside.pop_back();
       return false;
-  trial.insert(op);
-  inside = std::move(trial);
-  return true;
+    }
+  return inside.insert(op);
 }
 
 void basin::onnx::absorbServants(Value value, Ops &inside) {
-  for (Operation *user : llvm::to_vector(value.getUsers()))
-    absorb(user, inside, value.getParentBlock(), /*depth=*/16);
+  if (value.hasNUsesOrMore(kMostUses))
+    return;
+  unsigned visits = kMostVisits;
+  for (Operation *user : value.getUsers())
+    absorb(user, inside, value.getParentBlock(), /*depth=*/16, visits);
 }
 
 /// Adds `user`, which reads an inner value, to the idiom's late ops if it stands before `last`, and
@@ -74,7 +83,9 @@ void basin::onnx::absorbServants(Value value, Ops &inside) {
 static bool delay(Operation *user, Operation *last, Idiom &idiom) {
   constexpr size_t kMost = 64;
   SmallVector<Operation *> pending{user};
-  while (!pending.empty()) {
+  for (unsigned visits = 0; !pending.empty(); ++visits) {
+    if (visits == kMostVisits)
+      return false;
     Operation *op = last->getBlock()->findAncestorOpInBlock(*pending.pop_back_val());
     if (!op || idiom.inside.contains(op))
       return false;
@@ -107,6 +118,8 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
   for (Operation *op : idiom.inside)
     for (Value value : op->getResults()) {
       bool isResult = llvm::is_contained(idiom.results, value);
+      if (!isResult && value.hasNUsesOrMore(kMostUses))
+        return Miss(MissReason::ValueUsedOutside);
       bool used = false;
       for (Operation *user : value.getUsers()) {
         if (isInside(idiom.inside, user))
@@ -136,16 +149,27 @@ std::optional<Miss> basin::onnx::checkIdiom(Idiom &idiom, bool allowExtraResults
   return std::nullopt;
 }
 
+/// Numbers a new op between its neighbours. If several ops without a number stand side by side, a
+/// comparison numbers the whole block again.
+static void giveOrder(Operation *op) { (void)op->isBeforeInBlock(op); }
+
 Operation *basin::onnx::raise(Idiom &idiom, OpBuilder &b,
                               llvm::function_ref<Operation *(Location, TypeRange)> create) {
   SmallVector<Operation *> sorted = llvm::to_vector(idiom.inside);
   llvm::sort(sorted, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   b.setInsertionPoint(sorted.back());
   Operation *op = create(sorted.back()->getLoc(), ValueRange(idiom.results).getTypes());
+  giveOrder(op);
   SmallVector<Operation *> late = llvm::to_vector(idiom.late);
-  llvm::sort(late, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
-  for (Operation *reader : late)
-    reader->moveAfter(op);
+  llvm::sort(late, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   sink::Form(cast<sink::RaisedInterface>(op)).fill(idiom.arguments, sorted, idiom.results);
+  // `moveAfter` would drop the numbers of all ops of the block.
+  Operation *before = op;
+  for (Operation *reader : late) {
+    reader->remove();
+    op->getBlock()->getOperations().insertAfter(before->getIterator(), reader);
+    giveOrder(reader);
+    before = reader;
+  }
   return op;
 }

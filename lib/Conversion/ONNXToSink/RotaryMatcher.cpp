@@ -167,6 +167,17 @@ static std::optional<Miss> checkLayout(RotaryMatch &match) {
   return std::nullopt;
 }
 
+/// Returns whether an axis of one element may become a longer one.
+static bool isBroadcast(Type from, Type to) {
+  auto x = dyn_cast<RankedTensorType>(from), y = dyn_cast<RankedTensorType>(to);
+  if (!x || !y)
+    return false;
+  return llvm::any_of(llvm::zip_equal(x.getShape(), y.getShape()), [](auto sizes) {
+    auto [before, after] = sizes;
+    return before == 1 && after != 1;
+  });
+}
+
 /// Checks a match, and sets what its op takes and gives.
 static MatchResult<RotaryMatch> finish(RotaryMatch match, const Ops &ops, Value result) {
   match.idiom.inside.insert(ops.begin(), ops.end());
@@ -182,6 +193,8 @@ static MatchResult<RotaryMatch> finish(RotaryMatch match, const Ops &ops, Value 
   // shape.
   Type from = match.x.getType(), to = match.idiom.results.front().getType();
   if (!isa<UnknownType>(from) && !isa<UnknownType>(to) && failed(verifyCompatibleShape(from, to)))
+    return Miss(MissReason::ResultShape);
+  if (isBroadcast(from, to))
     return Miss(MissReason::ResultShape);
   if (std::optional<Miss> why = checkIdiom(match.idiom, /*allowExtraResults=*/false))
     return *why;

@@ -219,7 +219,7 @@ void Decoder::shape(Reader r, Type &out) {
     fields(dimReader, sizeof(dim), nullptr, [&](Reader &r) {
       switch (r.tag()) {
       case field::Dimension::dim_value:
-        dim = {r.get_int64(), std::nullopt};
+        dim = {r.get_int64(), Text()};
         return true;
       case field::Dimension::dim_param:
         dim = {std::nullopt, view(r)};

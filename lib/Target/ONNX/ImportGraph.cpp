@@ -127,7 +127,7 @@ LogicalResult Importer::finish(ArrayRef<StringRef> outputs, Scope &scope, const 
   return success();
 }
 
-LogicalResult Importer::body(const wire::Graph &g, GraphInfoAttr info, Block &block, Scope &scope) {
+LogicalResult Importer::body(wire::Graph &g, GraphInfoAttr info, Block &block, Scope &scope) {
   b.setInsertionPointToStart(&block);
   for (auto input : info.getInputs().getAsRange<ValueInfoAttr>()) {
     BlockArgument arg = block.addArgument(input.getType(), loc);

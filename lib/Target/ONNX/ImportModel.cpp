@@ -23,8 +23,8 @@ using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
 
-Importer::Importer(MLIRContext *ctx, const wire::Model &model,
-                   std::shared_ptr<llvm::MemoryBuffer> buffer, std::string baseDir)
+Importer::Importer(MLIRContext *ctx, wire::Model &model, std::shared_ptr<llvm::MemoryBuffer> buffer,
+                   std::string baseDir)
     : ctx(ctx), model(model), buffer(std::move(buffer)), baseDir(std::move(baseDir)), b(ctx),
       loc(FileLineColLoc::get(ctx, this->buffer->getBufferIdentifier(), 0, 0)) {}
 
@@ -91,7 +91,7 @@ static int64_t findVersion(ArrayRef<wire::Opset> opsets) {
   return 0;
 }
 
-LogicalResult Importer::function(const wire::Function &f) {
+LogicalResult Importer::function(wire::Function &f) {
   opsetVersion = findVersion(f.opsets);
   std::string where = describe(f);
   FailureOr<ArrayAttr> values = valueInfos(f.valueInfo, "value_info");
@@ -167,7 +167,7 @@ OwningOpRef<ModuleOp> Importer::import() {
   auto graph = GraphOp::create(b, loc, "main", *info);
   if (failed(body(*model.graph, *info, graph.getBody().emplaceBlock(), scope)))
     return {};
-  for (const wire::Function &f : model.functions) {
+  for (wire::Function &f : model.functions) {
     b.setInsertionPointToEnd(module.getBody());
     if (failed(function(f)))
       return {};

@@ -22,14 +22,18 @@ using namespace basin::onnx;
 /// A node's attributes are kept sorted. This limit bounds the time that sorting takes.
 static constexpr size_t kMaxAttributes = 10000;
 
-LogicalResult Importer::nodes(ArrayRef<wire::Node> nodes, Scope &scope, const Twine &where) {
+LogicalResult Importer::nodes(MutableArrayRef<wire::Node> nodes, Scope &scope, const Twine &where) {
   bool hasCycle = false;
   std::optional<std::vector<unsigned>> order = sortNodes(nodes, scope, hasCycle);
   if (order && !hasCycle)
     emitRemark(loc) << where.str() << ": its nodes are not in topological order: sorted";
-  for (size_t i = 0; i < nodes.size(); ++i)
-    if (failed(node(nodes[order ? (*order)[i] : i], scope)))
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    wire::Node &next = nodes[order ? (*order)[i] : i];
+    if (failed(node(next, scope)))
       return failure();
+    // A model of many nodes would otherwise be in memory twice.
+    next = wire::Node();
+  }
   return success();
 }
 
@@ -54,14 +58,14 @@ LogicalResult Importer::operands(const wire::Node &n, Scope &scope, SmallVectorI
   return success();
 }
 
-LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
-                                  SmallVectorImpl<const wire::Graph *> &graphs,
+LogicalResult Importer::nodeAttrs(wire::Node &n, Attrs &attrs,
+                                  SmallVectorImpl<wire::Graph *> &graphs,
                                   SmallVectorImpl<Attribute> &graphNames, StringRef where) {
   if (n.attributes.size() > kMaxAttributes)
     return error(where) << "expected at most " << kMaxAttributes << " attributes, but got "
                         << n.attributes.size();
   llvm::StringSet<> seen;
-  for (const wire::Attribute &a : n.attributes) {
+  for (wire::Attribute &a : n.attributes) {
     StringRef name = a.name.value_or("");
     if (name.empty() || name.contains('\0'))
       return error(where) << "an attribute has no name";
@@ -73,7 +77,7 @@ LogicalResult Importer::nodeAttrs(const wire::Node &n, Attrs &attrs,
       continue;
     }
     if (a.type == 10) {
-      for (const wire::Graph &g : a.graphs) {
+      for (wire::Graph &g : a.graphs) {
         graphs.push_back(&g);
         // A list of graphs repeats its name with an index.
         graphNames.push_back(b.getStringAttr(name + "#" + Twine(&g - a.graphs.data())));
@@ -122,8 +126,7 @@ LogicalResult Importer::attributeKinds(const wire::Node &n, const Attrs &attrs, 
 }
 
 Operation *Importer::createNode(const wire::Node &n, OperationState &state, const Attrs &attrs,
-                                ArrayRef<const wire::Graph *> graphs,
-                                ArrayRef<Attribute> graphNames) {
+                                ArrayRef<wire::Graph *> graphs, ArrayRef<Attribute> graphNames) {
   for (size_t i = 0; i < graphs.size(); ++i)
     state.addRegion();
   const NodeSchema *schema = nullptr;
@@ -151,7 +154,7 @@ Operation *Importer::createNode(const wire::Node &n, OperationState &state, cons
   return b.create(state);
 }
 
-LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
+LogicalResult Importer::node(wire::Node &n, Scope &scope) {
   std::string where = describe(n);
   if (n.opType.value_or("").empty())
     return error(where) << "has no operator";
@@ -159,7 +162,7 @@ LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
       b.getStringAttr(n.name.value_or(n.outputs.empty() ? StringRef() : n.outputs.front())), loc);
   OperationState state(nodeLoc, NodeOp::getOperationName());
   Attrs attrs;
-  SmallVector<const wire::Graph *, 2> graphs;
+  SmallVector<wire::Graph *, 2> graphs;
   SmallVector<Attribute, 2> graphNames;
   SmallVector<Value> values;
   if (failed(operands(n, scope, values)) || failed(nodeAttrs(n, attrs, graphs, graphNames, where)))
@@ -187,8 +190,7 @@ LogicalResult Importer::node(const wire::Node &n, Scope &scope) {
   return success();
 }
 
-LogicalResult Importer::subgraphs(Operation *op, ArrayRef<const wire::Graph *> graphs,
-                                  Scope &scope) {
+LogicalResult Importer::subgraphs(Operation *op, ArrayRef<wire::Graph *> graphs, Scope &scope) {
   if (graphs.empty())
     return success();
   SmallVector<Attribute> infos;

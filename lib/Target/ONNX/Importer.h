@@ -59,8 +59,8 @@ std::optional<std::vector<unsigned>> sortNodes(llvm::ArrayRef<wire::Node> nodes,
 
 class Importer {
 public:
-  Importer(mlir::MLIRContext *ctx, const wire::Model &model,
-           std::shared_ptr<llvm::MemoryBuffer> buffer, std::string baseDir);
+  Importer(mlir::MLIRContext *ctx, wire::Model &model, std::shared_ptr<llvm::MemoryBuffer> buffer,
+           std::string baseDir);
 
   mlir::OwningOpRef<mlir::ModuleOp> import();
 
@@ -77,15 +77,14 @@ private:
   /// Adds `doc`, `meta`, `unknown` under `prefix`.
   void common(Attrs &attrs, const wire::Text &doc, const wire::Entries &meta,
               llvm::StringRef unknown, llvm::StringRef prefix = "");
-  llvm::LogicalResult function(const wire::Function &f);
+  llvm::LogicalResult function(wire::Function &f);
 
   // ImportGraph.cpp
   llvm::FailureOr<GraphInfoAttr> graphInfo(const wire::Graph &g, Scope &scope);
   llvm::FailureOr<ValueInfoAttr> valueInfo(const wire::ValueInfo &v, llvm::StringRef where);
   llvm::FailureOr<mlir::ArrayAttr> valueInfos(llvm::ArrayRef<wire::ValueInfo> values,
                                               llvm::StringRef where);
-  llvm::LogicalResult body(const wire::Graph &g, GraphInfoAttr info, mlir::Block &block,
-                           Scope &scope);
+  llvm::LogicalResult body(wire::Graph &g, GraphInfoAttr info, mlir::Block &block, Scope &scope);
   llvm::LogicalResult initializers(const wire::Graph &g, Scope &scope);
   llvm::LogicalResult define(Scope &scope, llvm::StringRef name, mlir::Value value,
                              const llvm::Twine &where);
@@ -93,21 +92,21 @@ private:
                              const llvm::Twine &where);
 
   // ImportNode.cpp
-  llvm::LogicalResult nodes(llvm::ArrayRef<wire::Node> nodes, Scope &scope,
+  llvm::LogicalResult nodes(llvm::MutableArrayRef<wire::Node> nodes, Scope &scope,
                             const llvm::Twine &where);
-  llvm::LogicalResult node(const wire::Node &n, Scope &scope);
+  llvm::LogicalResult node(wire::Node &n, Scope &scope);
   llvm::LogicalResult operands(const wire::Node &n, Scope &scope,
                                llvm::SmallVectorImpl<mlir::Value> &out);
-  llvm::LogicalResult nodeAttrs(const wire::Node &n, Attrs &attrs,
-                                llvm::SmallVectorImpl<const wire::Graph *> &graphs,
+  llvm::LogicalResult nodeAttrs(wire::Node &n, Attrs &attrs,
+                                llvm::SmallVectorImpl<wire::Graph *> &graphs,
                                 llvm::SmallVectorImpl<mlir::Attribute> &graphNames,
                                 llvm::StringRef where);
   llvm::LogicalResult attributeKinds(const wire::Node &n, const Attrs &attrs,
                                      llvm::StringRef where);
   mlir::Operation *createNode(const wire::Node &n, mlir::OperationState &state, const Attrs &attrs,
-                              llvm::ArrayRef<const wire::Graph *> graphs,
+                              llvm::ArrayRef<wire::Graph *> graphs,
                               llvm::ArrayRef<mlir::Attribute> graphNames);
-  llvm::LogicalResult subgraphs(mlir::Operation *op, llvm::ArrayRef<const wire::Graph *> graphs,
+  llvm::LogicalResult subgraphs(mlir::Operation *op, llvm::ArrayRef<wire::Graph *> graphs,
                                 Scope &scope);
   bool isTypedUse(mlir::RegisteredOperationName name, const NodeSchema &schema, const wire::Node &n,
                   mlir::ValueRange operands, const Attrs &attrs,
@@ -131,7 +130,7 @@ private:
                                     int64_t count, int64_t elements, const llvm::Twine &what);
 
   mlir::MLIRContext *ctx;
-  const wire::Model &model;
+  wire::Model &model;
   std::shared_ptr<llvm::MemoryBuffer> buffer;
   std::string baseDir;
   mlir::ModuleOp module;

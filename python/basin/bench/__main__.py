@@ -1,4 +1,7 @@
-"""python -m basin.bench rewrite | instrument | synthetic | gpu | recognize, each with --help."""
+"""python -m basin.bench rewrite | instrument | operators | scale | synthetic | gpu | recognize.
+
+Each has --help.
+"""
 
 from __future__ import annotations
 

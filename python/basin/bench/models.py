@@ -4,6 +4,7 @@ python -m basin.bench rewrite [--layers 8 32 128] [--repeats 3] [--json FILE] [-
 python -m basin.bench instrument [--layers 8] [--hidden 1024] ... [--length 256] [--optimize]
 python -m basin.bench operators MODEL... [--lengths 32 128 512 1024] [--rounds 20] [--threads 1]
 python -m basin.bench synthetic OUT.onnx [--layers 32] [--hidden 4096] ...
+python -m basin.bench scale [--kinds chain tree] [--nodes 10000 100000 1000000] [--json FILE]
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from dataclasses import fields
 from pathlib import Path
 
-from basin.bench import instrument, operators, rewrite
+from basin.bench import instrument, operators, rewrite, scale
 from basin.bench.synthetic import Shape, write_model
 
 
@@ -61,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     speed.add_argument("--threads", type=int, default=1)
     speed.add_argument("--kind", default="gpt2", help="model type for ONNX Runtime's optimizer")
     speed.add_argument("--json", type=Path, help="file to write the measurements to, too")
+    grow = commands.add_parser(
+        "scale", help="measure how the time of inspection grows with the number of nodes"
+    )
+    grow.add_argument("--kinds", nargs="+", choices=scale.ALL_KINDS, default=scale.ALL_KINDS)
+    grow.add_argument("--nodes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    grow.add_argument("--basin", help='command to measure (default: "PYTHON -m basin")')
+    grow.add_argument("--dir", type=Path, help="folder for models (default: a temporary one)")
+    grow.add_argument("--json", type=Path, help="file to write the measurements to, too")
     write = commands.add_parser("synthetic", help="write one synthetic model")
     write.add_argument("out", type=Path)
     small = Shape(layers=8, hidden=1024, heads=16, kv_heads=8, ffn=2816, vocab=32000)
@@ -103,6 +112,20 @@ def _operators(options: argparse.Namespace) -> int:
     return int(any(row.why_not for row in rows if row.contender.startswith("basin")))
 
 
+def _command(options: argparse.Namespace) -> list[str]:
+    return shlex.split(options.basin) if options.basin else [sys.executable, "-m", "basin"]
+
+
+def _scale(options: argparse.Namespace) -> int:
+    basin = _command(options)
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+        rows = scale.run(basin, Path(folder), options.kinds, options.nodes)
+    print(scale.table(basin, rows))
+    if options.json:
+        scale.write_json(options.json, rows)
+    return int(any(row.error for row in rows))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a benchmark; returns the exit status (1 where a measurement of basin failed)."""
     options = _parser().parse_args(arguments)
@@ -110,17 +133,23 @@ def main(arguments: list[str] | None = None) -> int:
         return _instrument(options)
     if options.command == "operators":
         return _operators(options)
+    if options.command == "scale":
+        return _scale(options)
     if options.command == "synthetic":
         shape = Shape(**{item.name: getattr(options, item.name) for item in fields(Shape)})
         done = write_model(options.out, shape)
         print(f"{done.path}: {done.nodes} nodes, {done.graph_bytes} bytes of graph, ", end="")
         print(f"{done.weight_bytes} bytes of weights (sparse)")
         return 0
-    basin = shlex.split(options.basin) if options.basin else [sys.executable, "-m", "basin"]
     limit = int(options.peer_memory * 1e9)
     with tempfile.TemporaryDirectory(dir=options.dir) as folder:
         rows = rewrite.run(
-            options.layers, options.repeats, basin, Path(folder), not options.no_peer, limit
+            options.layers,
+            options.repeats,
+            _command(options),
+            Path(folder),
+            not options.no_peer,
+            limit,
         )
     print(rewrite.table(rows))
     if options.json:

@@ -21,8 +21,19 @@
 // CHECK: %[[TOKENS:.*]] = onnx.Unsqueeze(%[[KEEP]]
 // CHECK: %[[ABS:.*]] = onnx.Abs(%[[X0]])
 // CHECK: %[[A:.*]] = onnx.Where(%[[TOKENS]], %[[ABS]]
-// CHECK: %[[MAX:.*]] = onnx.ReduceMax(%[[A]]
-// CHECK: %[[POSITION:.*]] = onnx.ArgMax(%[[A]]) {axis = 1
+// Maxima over tokens are those of blocks of 16 tokens, and the first block that has the largest tells
+// the position. Sums over tokens are products with ones.
+// CHECK: %[[PADDED:.*]] = onnx.Pad(%[[A]]
+// CHECK: %[[BLOCKS:.*]] = onnx.Reshape(%[[PADDED]]{{.*}} -> tensor<2x?x16x4xf32>
+// CHECK: %[[EACH:.*]] = onnx.ReduceMax(%[[BLOCKS]]
+// CHECK: %[[MAX:.*]] = onnx.ReduceMax(%[[EACH]]
+// CHECK: %[[BLOCK:.*]] = onnx.ArgMax(%[[EACH]]) {axis = 1
+// CHECK: %[[ROWS:.*]] = onnx.GatherElements(%[[BLOCKS]]
+// CHECK: %[[WITHIN:.*]] = onnx.ArgMax(%[[ROWS]]) {axis = 2
+// CHECK: %[[SUM:.*]] = onnx.Add(%{{.*}}, %[[WITHIN]])
+// CHECK: %[[POSITION:.*]] = onnx.Squeeze(%[[SUM]]
+// CHECK: %[[ONES:.*]] = onnx.Expand
+// CHECK: onnx.MatMul(%[[ONES]], %[[A]])
 // CHECK: onnx.ScatterElements({{.*}}reduction = "add"
 // CHECK: onnx.return %[[Y]], %[[MAX]], %[[POSITION]],
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 18 : i64}]}} {
@@ -68,7 +79,7 @@ module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain =
 // CHECK-SAME: \22histogram\22:{\22bins\22:45,\22first\22:-24,\22octave\22:1}
 // CHECK-NOT: onnx.ScatterElements
 // CHECK: onnx.GreaterOrEqual
-// CHECK: onnx.ReduceMax({{.*}}) {axes = array<i64: 1>
+// CHECK: onnx.ReduceMax({{.*}}) {axes = array<i64: 2>
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 15 : i64}]}} {
   onnx.graph @main <inputs = [#onnx.value<"x", tensor<2x5x4xf32>, {}>], outputs = [#onnx.value<"y", tensor<2x5x4xf32>, {}>], valueInfo = [], info = {name = "g"}> {
   ^bb0(%x: tensor<2x5x4xf32>):

@@ -35,7 +35,7 @@ public:
 
   LogicalResult check();
   void prepare();
-  AttentionScores buildScores();
+  AttentionScores buildScores(bool withLogs);
   Value visible();
   Value weightedValues(Value probabilities);
   Value allProbabilities();
@@ -70,6 +70,8 @@ private:
   Value maskScores(Value scores);
   Value keysOf(Value x);
   Value zeroNaN(Value given);
+  Value withSinkColumn(Value scores);
+  Value withoutSinkColumn(Value rows);
   Value probabilities(Value scores);
 
   /// For diagnostics.
@@ -364,13 +366,21 @@ Value AttentionBuilder::zeroNaN(Value given) {
   return n.node<WhereOp>({n.node<IsNaNOp>({given}), n.scalar(0, scoreElement), given});
 }
 
-Value AttentionBuilder::probabilities(Value scores) {
+/// Appends the column of the sink logits, if there are any.
+Value AttentionBuilder::withSinkColumn(Value scores) {
   if (!o.sinkLogit)
-    return zeroNaN(n.softmax(scores, -1));
+    return scores;
   Value logit = n.reshape(n.cast(o.sinkLogit, scoreElement), {1, *heads, 1, 1});
   Value rows = n.concat({n.dims(scores, 0, 3), n.constant({1})}, 0);
-  Value column = n.expand(logit, rows);
-  return zeroNaN(n.slice(n.softmax(n.concat({scores, column}, 3), -1), 3, 0, -1));
+  return n.concat({scores, n.expand(logit, rows)}, 3);
+}
+
+Value AttentionBuilder::withoutSinkColumn(Value rows) {
+  return o.sinkLogit ? n.slice(rows, 3, 0, -1) : rows;
+}
+
+Value AttentionBuilder::probabilities(Value scores) {
+  return zeroNaN(withoutSinkColumn(n.softmax(withSinkColumn(scores), -1)));
 }
 
 void AttentionBuilder::prepare() {
@@ -425,11 +435,15 @@ Value AttentionBuilder::visible() {
   return seen;
 }
 
-AttentionScores AttentionBuilder::buildScores() {
+AttentionScores AttentionBuilder::buildScores(bool withLogs) {
   AttentionScores out;
-  Value raw = rawScores();
+  Value raw = rawScores(), masked = maskScores(raw);
   out.scores = keysOf(raw);
-  out.probabilities = keysOf(probabilities(maskScores(raw)));
+  out.probabilities = keysOf(probabilities(masked));
+  if (withLogs) {
+    Value logs = n.node<LogSoftmaxOp>({withSinkColumn(masked)}, n.attr("axis", -1));
+    out.logProbabilities = keysOf(withoutSinkColumn(logs));
+  }
   out.visible = visible();
   out.query = query;
   out.key = key;
@@ -468,12 +482,13 @@ Value AttentionBuilder::present(Value all, Value past) {
 
 FailureOr<AttentionScores> basin::sink::buildAttentionScores(sink::AttentionOp op,
                                                              const AttentionParts &parts,
-                                                             NodeBuilder &n, Type element) {
+                                                             NodeBuilder &n, Type element,
+                                                             bool withLogs) {
   AttentionBuilder builder(op, parts, n, element);
   if (failed(builder.check()))
     return failure();
   builder.prepare();
-  return builder.buildScores();
+  return builder.buildScores(withLogs);
 }
 
 FailureOr<SmallVector<Value>> sink::AttentionOp::decompose(OpBuilder &b) {

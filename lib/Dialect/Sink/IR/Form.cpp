@@ -116,10 +116,11 @@ static void replaceOutside(Region &form, Value inner, Value outer) {
       outer, [&](OpOperand &use) { return !form.isAncestor(use.getOwner()->getParentRegion()); });
 }
 
-/// Makes uses of `outer` inside the form use `inner` instead.
+/// Makes uses of `outer` inside the form use `inner` instead. The form is searched and not the uses
+/// of `outer`, because a stream may be read by each norm of a model.
 static void replaceInside(Region &form, Value outer, Value inner) {
-  outer.replaceUsesWithIf(
-      inner, [&](OpOperand &use) { return form.isAncestor(use.getOwner()->getParentRegion()); });
+  for (Operation &op : llvm::reverse(form.front()))
+    op.walk([&](Operation *user) { user->replaceUsesOfWith(outer, inner); });
 }
 
 void Form::fill(ArrayRef<Value> arguments, ArrayRef<Operation *> ops, ArrayRef<Value> results) {

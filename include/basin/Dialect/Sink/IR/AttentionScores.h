@@ -29,6 +29,8 @@ struct AttentionScores {
   mlir::Value scores;
   /// [B, H, T, S], of the keys alone. With learned sinks, a row's sum is less than one.
   mlir::Value probabilities;
+  /// The logarithms of the probabilities, -inf at hidden keys. Null if they were not asked for.
+  mlir::Value logProbabilities;
   /// A bool that broadcasts to the scores. Null if each query sees each key.
   mlir::Value visible;
 };
@@ -41,10 +43,12 @@ struct AttentionScores {
 WhyNot unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
                        AttentionParts &parts);
 
-/// Appends the nodes of the scores, which compute in `element`. Fails with a diagnostic at `op` if
-/// the parts are not unpacked or the number of heads is unknown.
+/// Appends the nodes of the scores, which compute in `element`, and of the probabilities'
+/// logarithms with `withLogs`. Fails with a diagnostic at `op` if the parts are not unpacked or the
+/// number of heads is unknown.
 llvm::FailureOr<AttentionScores> buildAttentionScores(AttentionOp op, const AttentionParts &parts,
-                                                      onnx::NodeBuilder &n, mlir::Type element);
+                                                      onnx::NodeBuilder &n, mlir::Type element,
+                                                      bool withLogs = false);
 
 /// Returns present keys or values [B, G, S, d] with zeros in the rows after each element's
 /// `lastKey` [B], because the contents of these rows are undefined. Returns `present` itself if its
