@@ -170,3 +170,93 @@ func.func @no_match_interleaved(%x: tensor<2x6x16xf32>, %c: tensor<1x6x8xf32>, %
   return %0 : tensor<2x6x16xf32>
 }
 }
+
+// -----
+
+// CHECK: remark: kept 1 attention: no operator has an operand for its 'head_scale'
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_head_scale(%x: tensor<2x6x16xf32>, %s: tensor<2x1x1xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.attention %x, %x, %x head_scale %s {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x1x1xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its scores have a least number
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_floor(%x: tensor<2x6x16xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.attention %x, %x, %x {floor = -1.0e4 : f64, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its mask is scaled
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_mask_scale(%x: tensor<2x6x16xf32>, %m: tensor<6x6xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.attention %x, %x, %x mask %m {mask_scale = 2.0 : f64, mask_kind = #sink.mask_kind<additive>, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: it has a window to the right of the query
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_right_window(%x: tensor<2x6x16xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.attention %x, %x, %x {right_window = 2 : i64, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: the key has the layout bhds
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_transposed_keys(%x: tensor<2x2x6x8xf32>, %k: tensor<2x2x8x6xf32>) -> tensor<2x2x6x8xf32> {
+  %a = sink.attention %x, %k, %x {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhds>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<2x2x6x8xf32>, tensor<2x2x8x6xf32>, tensor<2x2x6x8xf32>) -> tensor<2x2x6x8xf32>
+  return %a : tensor<2x2x6x8xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: the result has the layout sbhd
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_result_layout(%x: tensor<2x2x6x8xf32>) -> tensor<6x2x2x8xf32> {
+  %a = sink.attention %x, %x, %x {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<sbhd>} : (tensor<2x2x6x8xf32>, tensor<2x2x6x8xf32>, tensor<2x2x6x8xf32>) -> tensor<6x2x2x8xf32>
+  return %a : tensor<6x2x2x8xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: it rotates by the opposite angle
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_inverse(%x: tensor<2x2x6x8xf32>, %t: tensor<6x4xf32>) -> tensor<2x2x6x8xf32> {
+  %0 = sink.rotary %x cos %t sin %t {inverse, half_tables, layout = #sink.layout<bhsd>} : (tensor<2x2x6x8xf32>, tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<2x2x6x8xf32>
+  return %0 : tensor<2x2x6x8xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: its pairs come out as halves
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_deinterleaves(%x: tensor<2x2x6x8xf32>, %t: tensor<6x4xf32>) -> tensor<2x2x6x8xf32> {
+  %0 = sink.rotary %x cos %t sin %t {deinterleaves, interleaved, half_tables, layout = #sink.layout<bhsd>} : (tensor<2x2x6x8xf32>, tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<2x2x6x8xf32>
+  return %0 : tensor<2x2x6x8xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: it does not rotate the first elements
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_offset(%x: tensor<2x2x6x8xf32>, %t: tensor<6x2xf32>) -> tensor<2x2x6x8xf32> {
+  %0 = sink.rotary %x cos %t sin %t {offset = 2 : i64, rotary_dim = 4 : i64, half_tables, layout = #sink.layout<bhsd>} : (tensor<2x2x6x8xf32>, tensor<6x2xf32>, tensor<6x2xf32>) -> tensor<2x2x6x8xf32>
+  return %0 : tensor<2x2x6x8xf32>
+}
+}

@@ -118,3 +118,18 @@ func.func @rotary(%x: tensor<2x6x16xf32>, %f: tensor<1x6x4xf32>) -> tensor<2x6x1
   return %0 : tensor<2x6x16xf32>
 }
 }
+
+// -----
+
+// A bias beside the mask is added where the mask shows the key.
+// CHECK-LABEL: func.func @bias
+// CHECK-SAME: (%[[X:.*]]: tensor<2x6x16xf32>, %[[M:.*]]: tensor<2x1x6x6xi1>, %[[B:.*]]: tensor<1x2x6x6xf32>)
+// CHECK: %[[F:.*]] = onnx.Constant() {{{.*}}dense<0xFF800000>
+// CHECK: %[[S:.*]] = onnx.Where(%[[M]], %[[B]], %[[F]])
+// CHECK: onnx.ms.MultiHeadAttention(%[[X]], %[[X]], %[[X]], %{{.*}}, %{{.*}}, %[[S]])
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @bias(%x: tensor<2x6x16xf32>, %m: tensor<2x1x6x6xi1>, %b: tensor<1x2x6x6xf32>) -> tensor<2x6x16xf32> {
+  %0 = sink.attention %x, %x, %x mask %m bias %b {mask_kind = #sink.mask_kind<keep>, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x1x6x6xi1>, tensor<1x2x6x6xf32>) -> tensor<2x6x16xf32>
+  return %0 : tensor<2x6x16xf32>
+}
+}
