@@ -146,3 +146,59 @@ func.func @negative_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v
   %0 = sink.attention %q, %k, %v {scale = -1.0 : f64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
   return %0 : tensor<1x4x8x64xf16>
 }
+
+// -----
+
+func.func @bias(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %b: tensor<8x8xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected no bias beside the mask}}
+  %0 = sink.attention %q, %k, %v bias %b {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<8x8xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @head_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %s: tensor<4xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected one scale for all heads, but got head_scale}}
+  %0 = sink.attention %q, %k, %v head_scale %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<4xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @floor(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected no least score (floor)}}
+  %0 = sink.attention %q, %k, %v {floor = -1.0e4 : f64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @mask_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %m: tensor<8x8xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a mask that is added as it is, but got mask_scale}}
+  %0 = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, mask_scale = 2.0 : f64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<8x8xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @right_window(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected no window to the right of the query}}
+  %0 = sink.attention %q, %k, %v {right_window = 2 : i64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @flags_of_numbers(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %m: tensor<8x8xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a mask of i1, but got f16}}
+  %0 = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<keep>, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<8x8xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
+
+// -----
+
+func.func @transposed_keys(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %t: tensor<1x4x64x8xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected a key whose first axis is the batch and whose last one a head's elements, but got layout bhds}}
+  %0 = sink.attention %q, %t, %v {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhds>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x64x8xf16>, tensor<1x4x8x64xf16>) -> tensor<1x4x8x64xf16>
+  return %0 : tensor<1x4x8x64xf16>
+}
