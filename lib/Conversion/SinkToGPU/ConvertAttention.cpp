@@ -333,7 +333,7 @@ WhyNot AttentionLaunch::readParts() {
   if (op.getFloor())
     return "expected no least score (floor)";
   if (op.getBias())
-    return "expected no bias beside the mask";
+    return "expected no bias, but a mask alone";
   if (op.getRightWindow() && op.appliesWindow())
     return "expected no window to the right of the query";
   if (op.getHasPresent())

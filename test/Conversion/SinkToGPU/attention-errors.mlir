@@ -150,7 +150,7 @@ func.func @negative_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v
 // -----
 
 func.func @bias(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %b: tensor<8x8xf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{expected no bias beside the mask}}
+  // expected-error @below {{expected no bias, but a mask alone}}
   %0 = sink.attention %q, %k, %v bias %b {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<8x8xf16>) -> tensor<1x4x8x64xf16>
   return %0 : tensor<1x4x8x64xf16>
 }
