@@ -172,16 +172,26 @@ static void eraseUnused(ModuleOp module, const llvm::DenseSet<Operation *> &befo
 // Forms
 //===----------------------------------------------------------------------===//
 
-LogicalResult basin::convertToRuntimeOperators(ModuleOp module, ArrayRef<Operation *> ops) {
+using Populate = void (*)(RewritePatternSet &, SharedValues &);
+
+static LogicalResult convertBy(ArrayRef<Populate> sets, ModuleOp module,
+                               ArrayRef<Operation *> ops) {
   llvm::DenseSet<Operation *> unused = findUnused(module);
   SharedValues shared;
   RewritePatternSet patterns(module.getContext());
-  populateRuntimeNormPatterns(patterns, shared);
-  populateRuntimeRotaryPatterns(patterns, shared);
-  populateRuntimeAttentionPatterns(patterns, shared);
+  for (Populate populate : sets)
+    populate(patterns, shared);
   if (failed(OperatorConverter(module, std::move(patterns)).convert(ops)))
     return failure();
   eraseUnused(module, unused);
+  return success();
+}
+
+LogicalResult basin::convertToRuntimeOperators(ModuleOp module, ArrayRef<Operation *> ops) {
+  const Populate sets[] = {populateRuntimeNormPatterns, populateRuntimeRotaryPatterns,
+                           populateRuntimeAttentionPatterns};
+  if (failed(convertBy(sets, module, ops)))
+    return failure();
   importDomain(module, "com.microsoft", /*version=*/1);
   return success();
 }
@@ -192,14 +202,7 @@ LogicalResult basin::convertToStandardOperators(ModuleOp module, ArrayRef<Operat
         << "kept all ops: the model cannot import opset " << kOperatorOpset << ": " << *why;
     return convertInline(module, ops);
   }
-  llvm::DenseSet<Operation *> unused = findUnused(module);
-  SharedValues shared;
-  RewritePatternSet patterns(module.getContext());
-  populateStandardNormPatterns(patterns, shared);
-  populateStandardRotaryPatterns(patterns, shared);
-  populateStandardAttentionPatterns(patterns, shared);
-  if (failed(OperatorConverter(module, std::move(patterns)).convert(ops)))
-    return failure();
-  eraseUnused(module, unused);
-  return success();
+  const Populate sets[] = {populateStandardNormPatterns, populateStandardRotaryPatterns,
+                           populateStandardAttentionPatterns};
+  return convertBy(sets, module, ops);
 }

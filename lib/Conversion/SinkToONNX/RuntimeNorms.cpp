@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "OperatorSupport.h"
+#include "NormOperator.h"
 
 using namespace mlir;
 using namespace basin;
@@ -88,42 +88,11 @@ template <typename OpTy> struct SkipNormPattern : public OpRewritePattern<OpTy> 
   SharedValues &shared;
 };
 
-/// norm -> SimplifiedLayerNormalization or LayerNormalization, after the sum and the pre-affine
-/// Mul.
-template <typename OpTy> struct NormPattern : public OpRewritePattern<OpTy> {
-  NormPattern(MLIRContext *context, SharedValues &shared)
-      : OpRewritePattern<OpTy>(context, /*benefit=*/1), shared(shared) {}
-
-  LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
-    auto norm = cast<sink::NormInterface>(op.getOperation());
-    if (isOperatorAlready(norm, /*isStandard=*/false))
-      return rewriter.notifyMatchFailure(op, kIsOperator);
-    if (WhyNot why = checkNorm(norm))
-      return rewriter.notifyMatchFailure(op, *why);
-    NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
-    Value sum;
-    SmallVector<Value> inputs{makeNormInput(norm, n, sum), makeNormWeight(norm, n, shared)};
-    if (norm.getBias())
-      inputs.push_back(norm.getBias());
-    NamedAttribute attrs[] = {
-        n.attr("axis", -1), makeFloatAttr(rewriter, "epsilon", norm.getEpsilon().convertToDouble()),
-        n.attr("stash_type", 1)};
-    Value result = norm.isCentring() ? n.node<LayerNormalizationOp>(inputs, attrs)
-                                     : n.node<SimplifiedLayerNormalizationOp>(inputs, attrs);
-    SmallVector<Value> results{result};
-    if (norm.getSum())
-      results.push_back(sum);
-    replaceWith(rewriter, op, results);
-    return success();
-  }
-
-  SharedValues &shared;
-};
-
 } // namespace
 
 void basin::populateRuntimeNormPatterns(RewritePatternSet &patterns, SharedValues &shared) {
   patterns.add<SkipNormPattern<sink::RMSNormOp>, SkipNormPattern<sink::LayerNormOp>,
-               NormPattern<sink::RMSNormOp>, NormPattern<sink::LayerNormOp>>(patterns.getContext(),
-                                                                             shared);
+               NormOperatorPattern<sink::RMSNormOp, SimplifiedLayerNormalizationOp>,
+               NormOperatorPattern<sink::LayerNormOp, SimplifiedLayerNormalizationOp>>(
+      patterns.getContext(), shared);
 }

@@ -11,43 +11,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "OperatorSupport.h"
+#include "NormOperator.h"
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
 
 namespace {
-
-template <typename OpTy> struct NormPattern : public OpRewritePattern<OpTy> {
-  NormPattern(MLIRContext *context, SharedValues &shared)
-      : OpRewritePattern<OpTy>(context), shared(shared) {}
-
-  LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
-    auto norm = cast<sink::NormInterface>(op.getOperation());
-    if (isOperatorAlready(norm, /*isStandard=*/true))
-      return rewriter.notifyMatchFailure(op, kIsOperator);
-    if (WhyNot why = checkNorm(norm))
-      return rewriter.notifyMatchFailure(op, *why);
-    NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
-    Value sum;
-    SmallVector<Value> inputs{makeNormInput(norm, n, sum), makeNormWeight(norm, n, shared)};
-    if (norm.getBias())
-      inputs.push_back(norm.getBias());
-    NamedAttribute attrs[] = {
-        n.attr("axis", -1), makeFloatAttr(rewriter, "epsilon", norm.getEpsilon().convertToDouble()),
-        n.attr("stash_type", 1)};
-    Value result = norm.isCentring() ? n.node<LayerNormalizationOp>(inputs, attrs)
-                                     : n.node<RMSNormalizationOp>(inputs, attrs);
-    SmallVector<Value> results{result};
-    if (norm.getSum())
-      results.push_back(sum);
-    replaceWith(rewriter, op, results);
-    return success();
-  }
-
-  SharedValues &shared;
-};
 
 /// Returns a half table as [batch, sequence, width / 2]. The operator does not broadcast it.
 static Value makeTable(Value half, Value x, int64_t width, NodeBuilder &n, SharedValues &shared) {
@@ -94,8 +64,9 @@ struct RotaryPattern : public OpRewritePattern<sink::RotaryOp> {
 } // namespace
 
 void basin::populateStandardNormPatterns(RewritePatternSet &patterns, SharedValues &shared) {
-  patterns.add<NormPattern<sink::RMSNormOp>, NormPattern<sink::LayerNormOp>>(patterns.getContext(),
-                                                                             shared);
+  patterns.add<NormOperatorPattern<sink::RMSNormOp, RMSNormalizationOp>,
+               NormOperatorPattern<sink::LayerNormOp, RMSNormalizationOp>>(patterns.getContext(),
+                                                                           shared);
 }
 
 void basin::populateStandardRotaryPatterns(RewritePatternSet &patterns, SharedValues &shared) {
