@@ -27,8 +27,12 @@ static bool leadsToProduct(Operation *softmax) {
     for (Operation *user : open.pop_back_val().getUsers()) {
       if (isa<MatMulOp, MSFusedMatMulOp, GemmOp, EinsumOp>(user))
         return true;
-      if (isa<CastOp, IdentityOp, DropoutOp, WhereOp, SliceOp, SplitOp, MulOp, ReshapeOp,
-              TransposeOp>(user))
+      // What probabilities of experts scale are values, and no longer probabilities.
+      bool isScale = isa<MulOp>(user) &&
+                     (evaluateScalar(user->getOperand(0)) || evaluateScalar(user->getOperand(1)));
+      if (isScale ||
+          isa<CastOp, IdentityOp, DropoutOp, WhereOp, SliceOp, SplitOp, ReshapeOp, TransposeOp>(
+              user))
         llvm::append_range(open, user->getResults());
     }
   return false;
@@ -43,10 +47,11 @@ bool basin::onnx::isClassifier(Operation *softmax) {
     // Scores that are given are not a near miss of attention.
     if (!op || op->getNumOperands() == 0)
       return true;
-    if (auto matmul = dyn_cast<MatMulOp>(op))
-      return isConstant(skipCasts(matmul.getB())) || isConstant(skipCasts(matmul.getA()));
+    if (isa<MatMulOp, GemmOp>(op))
+      return isConstant(skipCasts(op->getOperand(1))) || isConstant(skipCasts(op->getOperand(0)));
+    // A router may take the largest scores before its Softmax.
     if (!isa<AddOp, SubOp, MulOp, DivOp, CastOp, IdentityOp, ReshapeOp, TransposeOp, SqueezeOp,
-             UnsqueezeOp>(op))
+             UnsqueezeOp, TopKOp>(op))
       return false;
     cur = isConstant(op->getOperand(0)) && op->getNumOperands() > 1 ? op->getOperand(1)
                                                                     : op->getOperand(0);

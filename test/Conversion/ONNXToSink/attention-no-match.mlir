@@ -330,4 +330,23 @@ onnx.graph @router #g {
   %y:2 = onnx.TopK(%p, %two) : (!u, !u) -> (!u, !u)
   onnx.return
 }
+
+// A router that takes the largest scores of a Gemm first, and whose probabilities scale the experts' outputs, which
+// go to further products.
+// CHECK-LABEL: onnx.graph @router_of_largest
+// CHECK-NOT: sink.attention
+onnx.graph @router_of_largest #g {
+  %x, %e = onnx.node "Source" () {} : () -> (tensor<6x8xf32>, tensor<6x2x8xf32>)
+  %w = onnx.initializer "router_of_largest" : tensor<8x4xf32> = dense<0.5> : tensor<8x4xf32>
+  %w2 = onnx.initializer "next" : tensor<8x8xf32> = dense<0.5> : tensor<8x8xf32>
+  %k = onnx.Constant() {value_ints = array<i64: 2>} : () -> !u
+  %axes = onnx.Constant() {value_ints = array<i64: 2>} : () -> !u
+  %s = onnx.Gemm(%x, %w) : (tensor<6x8xf32>, tensor<8x4xf32>) -> !u
+  %top, %which = onnx.TopK(%s, %k) : (!u, !u) -> (!u, !u)
+  %p = onnx.Softmax(%top) {axis = -1} : (!u) -> !u
+  %each = onnx.Unsqueeze(%p, %axes) : (!u, !u) -> !u
+  %scaled = onnx.Mul(%e, %each) : (tensor<6x2x8xf32>, !u) -> !u
+  %y = onnx.MatMul(%scaled, %w2) : (!u, tensor<8x8xf32>) -> !u
+  onnx.return
+}
 }
