@@ -62,6 +62,10 @@ RAISED = {
     "interleaved-flatten-reads-shape-gptj": ("rotary", {"interleaved": True, "dim": 4}),
     "rotary-real-pairs-meta": ("rotary", {"interleaved": True, "dim": 8}),
     "rotary-mixed-pairs-deepseek": ("rotary", {"interleaved": True, "dim": 4}),
+    # Norms of other frameworks.
+    "layernorm_tensorflow": ("norms", {"kind": "layer", "dim": 16}),
+    # The product with values is wider than the query: the result is, too.
+    "sdpa-f16-wide-product-llama": ("attention", {"heads": 4, "causal": True}),
     # Causality and windows that were not seen.
     "sdpa-is-causal-nanogpt": ("attention", {"causal": True, "mask_parts": ["causal"]}),
     "causal-by-reshape-t5": ("attention", {"causal": True, "mask_parts": ["bias", "causal"]}),

@@ -244,6 +244,10 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
   unsigned id = descriptions.size();
   json::Object entry{{"name", json::fixUTF8(sink::getResultName(op, 0))},
                      {"kind", op->getName().stripDialect()}};
+  Block &inside = cast<sink::RaisedInterface>(op).getFormRegion().front();
+  if (auto node = dyn_cast<NodeInterface>(inside.front());
+      node && inside.front().getNextNode() == inside.getTerminator() && node.getOpDomain().empty())
+    entry["operator"] = json::fixUTF8(node.getOpType());
   Reason reason, ignored;
   unsigned count = countResults(op);
   FailureOr<SmallVector<Value>> meaning = failure(), precise = failure();

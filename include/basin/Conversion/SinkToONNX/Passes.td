@@ -57,9 +57,10 @@ def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
     `basin.centred.<op>.0` for the value that a layer norm centres.
 
     The model's metadata (`basin.forms`) is a JSON list with an entry for each op. It
-    has the op's `name` and `kind`, and then the names of these outputs, the
-    `precision` that its form computes in and, beside `centred`, the `epsilon`. An op
-    without such outputs has a `reason` instead (it is in a subgraph or function, or
+    has the op's `name` and `kind`, its `operator` if its form is one node of ai.onnx,
+    and then the names of these outputs, the `precision` that its form computes in and,
+    beside `centred`, the `epsilon`. An op without such outputs has a
+    `reason` instead (it is in a subgraph or function, or
     its layout or mask has no decomposition), or a `contradiction` between its types
     and its meaning.
 

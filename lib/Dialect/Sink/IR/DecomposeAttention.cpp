@@ -408,9 +408,14 @@ Value AttentionBuilder::rawScores() {
 
 Value AttentionBuilder::allProbabilities() { return probabilities(maskScores(rawScores())); }
 
+/// Returns the result in the type that the op states. An exporter may widen the probabilities and
+/// the values for their product, and then the result is wider than the query.
 Value AttentionBuilder::weightedValues(Value probabilities) {
   Value allValues = o.sinkValue ? prependSinkRows(value, o.sinkValue) : value;
-  return n.node<MatMulOp>({n.cast(probabilities, element), repeatHeads(allValues)});
+  auto stated = dyn_cast_or_null<FloatType>(getTensorInfo(op.getResult()).element);
+  bool isWider = stated && stated.getWidth() > element.getIntOrFloatBitWidth();
+  Type type = isWider ? Type(stated) : element;
+  return n.node<MatMulOp>({n.cast(probabilities, type), n.cast(repeatHeads(allValues), type)});
 }
 
 /// Returns which keys a query sees, in a shape that broadcasts to the scores, or null if each query
