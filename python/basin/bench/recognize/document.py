@@ -36,6 +36,7 @@ def _totals(rows: list[Outcome]) -> str:
     sound = [one for one in done if not one.broken]
     whole = sum(not one.missing and not one.error for one in sound)
     differ = sum(bool(one.wrong) for one in sound)
+    unverified = sum(bool(one.unverified) for one in sound)
     absent = sum(UNSUPPORTED in one.export_error for one in rows)
     refused = len(rows) - len(done) - absent
     names = len({one.case.arch for one in done})
@@ -45,7 +46,8 @@ def _totals(rows: list[Outcome]) -> str:
         f"were made. {len(done) - len(sound)} of them are broken: ONNX Runtime does not run them, "
         f"or does not compute what torch does. Of the {len(sound)} sound ones, {whole} are "
         f"recognized whole, {sum(one.false > 0 for one in sound)} have a false find, and in "
-        f"{differ} a recognized operator differs from its meaning."
+        f"{differ} a recognized operator differs from its meaning. In {unverified} the operators "
+        f"could not be compared with their meaning in ONNX Runtime or onnx's evaluator."
     )
 
 

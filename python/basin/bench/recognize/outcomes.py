@@ -26,6 +26,8 @@ class Outcome:
     found: dict[str, int] = field(default_factory=dict)
     reasons: list[list[Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    # Why the operators were not compared with their meaning.
+    unverified: str = ""
     # Why there is nothing to compare: the exporter's error, or Basin's.
     export_error: str = ""
     error: str = ""
@@ -93,6 +95,7 @@ def outcome(matrix: Matrix, case: Case, tool: str = "") -> Outcome | None:
         result.found, result.reasons = inspected["found"], inspected["reasons"]
     verified = matrix.row("verify", subject) or {}
     result.wrong = verified.get("wrong", [])
+    result.unverified = verified.get("error", "" if verified else "it was not tried")
     if not tool:
         rows = {peer: matrix.row("peer", f"{subject}@{peer}") for peer in PEERS}
         result.peers = {peer: row for peer, row in rows.items() if row}
