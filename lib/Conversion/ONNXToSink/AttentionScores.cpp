@@ -165,6 +165,25 @@ static Value matchOther(Value product, llvm::function_ref<bool(Value)> isFactor)
   return {};
 }
 
+/// Returns c if `folded` is the constant c (1 - b), of the constant b.
+static std::optional<double> evaluateComplement(Value b, Value folded) {
+  constexpr size_t kMaxElements = 1 << 24;
+  if (!isConstant(b) || !isConstant(folded) || b.getType() != folded.getType())
+    return std::nullopt;
+  auto flags = getConstantFloats(b, kMaxElements),
+       numbers = getConstantFloats(folded, kMaxElements);
+  std::optional<double> hidden;
+  if (!flags || !numbers || flags->size() != numbers->size())
+    return std::nullopt;
+  for (auto [flag, number] : llvm::zip_equal(*flags, *numbers)) {
+    if (flag == 1 ? number != 0 : flag != 0 || number != hidden.value_or(number))
+      return std::nullopt;
+    if (flag == 0)
+      hidden = number;
+  }
+  return hidden;
+}
+
 /// Takes the mask b from s b + (1 - b) low or s b - (1 - b) high, with b of zeros and ones: what
 /// GPT-1 and Megatron write for where(b, s, low).
 bool AttentionWalk::takeZeroOneMask(Operation *op) {
@@ -183,12 +202,19 @@ bool AttentionWalk::takeZeroOneMask(Operation *op) {
     };
     Value low = matchOther(hidden, isComplement);
     std::optional<double> number = low ? evaluateScalar(low) : std::nullopt;
-    Value source = number ? matchOther(kept, [&](Value value) { return value == flags; }) : Value();
+    auto isFolded = [&](Value value) {
+      number = evaluateComplement(value, hidden);
+      flags = number ? value : Value();
+      return number.has_value();
+    };
+    Value source = number ? matchOther(kept, [&](Value value) { return value == flags; })
+                          : matchOther(kept, isFolded);
     double fill = number ? (isa<SubOp>(op) ? -*number : *number) : 0;
     if (!source || !isScores(source) || !(fill <= sink::kHiddenScore) || !isZeroOne(flags))
       continue;
     m.idiom.inside.insert(kept.getDefiningOp());
-    m.idiom.inside.insert(hidden.getDefiningOp());
+    if (low)
+      m.idiom.inside.insert(hidden.getDefiningOp());
     m.parts.mask = flags;
     m.parts.maskKind = MaskKind::keep;
     if (std::isfinite(fill))
@@ -312,20 +338,23 @@ std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
   return std::nullopt;
 }
 
-/// Takes a softcap: cap * tanh(s / cap).
+/// Takes a softcap: cap * tanh(f s), which is cap * tanh(f cap s / cap). Most exporters divide by
+/// the cap, and f is 1 / cap. A runtime may have put that factor into the product of queries and
+/// keys.
 bool AttentionWalk::takeSoftcap(Value &value) {
   Ops ops;
   std::optional<Scaled> outer = matchScaled(value, ops);
   auto tanh = outer ? outer->source.getDefiningOp<TanhOp>() : TanhOp();
-  if (!tanh)
+  if (!tanh || !(outer->factor > 0))
     return false;
   std::optional<Scaled> inner = matchScaled(tanh.getInput(), ops);
-  if (!inner || std::abs(inner->factor * outer->factor - 1) > 1e-5)
-    return false;
+  double scale = outer->factor * (inner ? inner->factor : 1);
+  // Rounding of the two constants is no scale.
+  *m.parts.scale *= std::abs(scale - 1) < 1e-5 ? 1 : scale;
   ops.insert(tanh);
   m.idiom.inside.insert(ops.begin(), ops.end());
   m.parts.softcap = outer->factor;
-  value = inner->source;
+  value = inner ? inner->source : tanh.getInput();
   return true;
 }
 

@@ -174,4 +174,89 @@ onnx.graph @mask_of_an_inner_shape #g {
   onnx.return
 }
 
+// Multiplied by 30 after a division by 20: the scores are scaled by 1.5, and capped at 30.
+// CHECK-LABEL: onnx.graph @softcap_unequal
+// CHECK: sink.attention
+// CHECK-SAME: scale = 1.500000e+00
+// CHECK-SAME: softcap = 3.000000e+01
+onnx.graph @softcap_unequal #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %c1 = onnx.Constant() {value_float = 20.0 : f32} : () -> !u
+  %c2 = onnx.Constant() {value_float = 30.0 : f32} : () -> !u
+  %a = onnx.Div(%s, %c1) : (!u, !u) -> !u
+  %b = onnx.Tanh(%a) : (!u) -> !u
+  %t = onnx.Mul(%b, %c2) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The product has no factor of its own here: it is that of the cap.
+// CHECK-LABEL: onnx.graph @softcap_factor_in_product
+// CHECK: sink.attention
+// CHECK-SAME: scale = 3.000000e+01
+// CHECK-SAME: softcap = 3.000000e+01
+onnx.graph @softcap_factor_in_product #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %c2 = onnx.Constant() {value_float = 30.0 : f32} : () -> !u
+  %b = onnx.Tanh(%s) : (!u) -> !u
+  %t = onnx.Mul(%b, %c2) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// A negative factor turns the scores around after the Tanh.
+// CHECK-LABEL: onnx.graph @negative_cap
+// CHECK-NOT: sink.attention
+onnx.graph @negative_cap #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !k, !v)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %c2 = onnx.Constant() {value_float = -30.0 : f32} : () -> !u
+  %b = onnx.Tanh(%s) : (!u) -> !u
+  %t = onnx.Mul(%b, %c2) : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: expected a scale, a mask or a product of queries and keys above its Softmax, but got Tanh}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The product of ones minus the flags is folded into a constant: GPT-2 by tf2onnx after an optimizer.
+// CHECK-LABEL: onnx.graph @folded_complement
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask
+// CHECK-SAME: causal
+// CHECK-SAME: mask_fill = -1.000000e+10
+// CHECK-SAME: mask_kind = #sink.mask_kind<keep>
+onnx.graph @folded_complement #g {
+  %q, %kt, %v = onnx.node "Source" () {} : () -> (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>, tensor<2x4x2x8xf32>)
+  %seen = onnx.Constant() {value = dense<[[1.0, 0.0], [1.0, 1.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %low = onnx.Constant() {value = dense<[[0.0, 1.0e10], [0.0, 0.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>) -> !u
+  %kept = onnx.Mul(%s, %seen) : (!u, tensor<2x2xf32>) -> !u
+  %t = onnx.Sub(%kept, %low) : (!u, tensor<2x2xf32>) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x2x8xf32>) -> !u
+  onnx.return
+}
+
+// The constant is not zero where a key is seen.
+// CHECK-LABEL: onnx.graph @folded_otherwise
+// CHECK-NOT: sink.attention
+onnx.graph @folded_otherwise #g {
+  %q, %kt, %v = onnx.node "Source" () {} : () -> (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>, tensor<2x4x2x8xf32>)
+  %seen = onnx.Constant() {value = dense<[[1.0, 0.0], [1.0, 1.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %low = onnx.Constant() {value = dense<[[0.0, 1.0e10], [1.0, 0.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>) -> !u
+  %kept = onnx.Mul(%s, %seen) : (!u, tensor<2x2xf32>) -> !u
+  %t = onnx.Sub(%kept, %low) : (!u, tensor<2x2xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x2x8xf32>) -> !u
+  onnx.return
+}
 }

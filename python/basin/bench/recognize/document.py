@@ -8,7 +8,7 @@ from pathlib import Path
 from basin.bench.recognize import stages, table
 from basin.bench.recognize.cases import Case
 from basin.bench.recognize.matrix import Matrix
-from basin.bench.recognize.outcomes import UNSUPPORTED, Outcome, outcomes
+from basin.bench.recognize.outcomes import Outcome, outcomes
 from basin.bench.rewrite import machine
 
 BEGIN, END = "<!-- recognition matrix: begin -->", "<!-- recognition matrix: end -->"
@@ -37,13 +37,12 @@ def _totals(rows: list[Outcome]) -> str:
     whole = sum(not one.missing and not one.error for one in sound)
     differ = sum(bool(one.wrong) for one in sound)
     unverified = sum(bool(one.unverified) for one in sound)
-    absent = sum(UNSUPPORTED in one.export_error for one in rows)
-    refused = len(rows) - len(done) - absent
+    refused = len(rows) - len(done)
     names = len({one.case.arch for one in done})
     return (
-        f"{len(rows)} cases were tried. {absent} have no such attention in transformers, and in "
-        f"{refused} the exporter refuses the model. {len(done)} exports of {names} architectures "
-        f"were made. {len(done) - len(sound)} of them are broken: ONNX Runtime does not run them, "
+        f"{len(rows)} cases were tried. In {refused} of them the exporter refuses the model. "
+        f"{len(done)} exports of {names} architectures were made. "
+        f"{len(done) - len(sound)} of them are broken: ONNX Runtime does not run them, "
         f"or does not compute what torch does. Of the {len(sound)} sound ones, {whole} are "
         f"recognized whole, {sum(one.false > 0 for one in sound)} have a false find, and in "
         f"{differ} a recognized operator differs from its meaning. In {unverified} the operators "
