@@ -50,7 +50,7 @@ def test_a_broken_promise_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     """The old file at the target stays."""
     target = tmp_path / "out.onnx"
     target.write_bytes(b"old")
-    monkeypatch.setattr(rewriting, "prove", lambda *_: Proof(1, broken="output 'y' differs"))
+    monkeypatch.setattr(rewriting, "prove", lambda *_, **__: Proof(1, broken="output 'y' differs"))
     with pytest.raises(basin.BasinError, match="breaks its promise: output 'y' differs"):
         rewriting.rewrite(TINY, target, ABSORB)
     assert target.read_bytes() == b"old" and os.listdir(tmp_path) == ["out.onnx"]
