@@ -58,6 +58,8 @@ RAISED = {
     "seq-first-keys-nn-mha": ("attention", {"head_dim": 8, "mask_parts": ["none"]}),
     "attention_keys_perm_120": ("attention", {"head_dim": 4}),
     "attention_concat_transposed_keys": ("attention", {"heads": 4, "kv_cache": True}),
+    # Each element of the batch has its own number of keys.
+    "attention24_nonpad": ("attention", {"mask": "keep", "causal": True}),
     # Pairs of rotary embedding.
     "interleaved-flatten-reads-shape-gptj": ("rotary", {"interleaved": True, "dim": 4}),
     "rotary-real-pairs-meta": ("rotary", {"interleaved": True, "dim": 8}),

@@ -21,9 +21,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "AttentionWalk.h"
+#include "OperandCopies.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -69,7 +71,7 @@ std::optional<Miss> AttentionWalk::takeProbabilities(WhereOp where, Value probs)
   constexpr double kNoShare = -1e30;
   bool keeps = m.parts.maskKind == MaskKind::keep, drops = m.parts.maskKind == MaskKind::drop;
   if ((!keeps && !drops) || where.getCondition() != m.parts.mask || m.parts.biasAfterMask ||
-      m.parts.maskFill.value_or(kNoShare) > kNoShare ||
+      !m.moreMasks.empty() || m.parts.maskFill.value_or(kNoShare) > kNoShare ||
       (keeps ? where.getX() : where.getY()) != probs ||
       evaluateScalar(keeps ? where.getY() : where.getX()) != 0.0)
     return Miss(MissReason::AttentionSelects);
@@ -80,8 +82,8 @@ std::optional<Miss> AttentionWalk::takeProbabilities(WhereOp where, Value probs)
 
 /// Follows the probabilities downward to the product with v.
 std::optional<Miss> AttentionWalk::toResult() {
-  Value probs = softmax->getResult(0);
-  m.idiom.inside.insert(softmax);
+  Value probs = softmax.probabilities;
+  m.idiom.inside.insert(softmax.ops.begin(), softmax.ops.end());
   bool dropped = false;
   while (true) {
     // Users that only test the probabilities (IsNaN) or hand them out do not continue the path.
@@ -194,12 +196,16 @@ std::optional<Miss> AttentionWalk::checkHeads() {
     m.parts.heads = getDim(rank == 4 ? scores->getResult(0) : partedScores, 1);
   if (m.parts.heads && m.parts.kvHeads && *m.parts.heads % *m.parts.kvHeads != 0)
     return Miss(MissReason::AttentionHeads, *m.parts.heads, *m.parts.kvHeads);
-  if (column && rank != 4)
-    return Miss(MissReason::AttentionColumnHeads, column->heads, describeRank(rank));
-  if (column && m.parts.heads && *m.parts.heads != column->heads)
-    return Miss(MissReason::AttentionColumnHeads, column->heads, *m.parts.heads);
-  if (column)
-    m.parts.heads = column->heads;
+  if (hasSink && m.sinkNumber && !sinkHeads)
+    sinkHeads = m.parts.heads;
+  if (hasSink && !sinkHeads)
+    return Miss(MissReason::AttentionSinkHeads);
+  if (hasSink && rank != 4)
+    return Miss(MissReason::AttentionColumnHeads, *sinkHeads, describeRank(rank));
+  if (hasSink && m.parts.heads && *m.parts.heads != *sinkHeads)
+    return Miss(MissReason::AttentionColumnHeads, *sinkHeads, *m.parts.heads);
+  if (hasSink)
+    m.parts.heads = sinkHeads;
   // Keys and values have equally many heads. If the number of one is not known, the other has one
   // for each head of the query, or may be repeated alone.
   bool haveHeads = sink::getHeadAxis(m.parts.keyLayout) && sink::getHeadAxis(m.parts.valueLayout);
@@ -219,6 +225,19 @@ std::optional<Miss> AttentionWalk::checkHeads() {
           std::tuple<const char *, Value, unsigned>("values", m.idiom.results.front(), resultAxis)})
       if (getDim(product, axis) != 1)
         return Miss(MissReason::AttentionOneHead, what);
+  return std::nullopt;
+}
+
+/// Checks that operands which must be made can be.
+std::optional<Miss> AttentionWalk::checkMade() {
+  // If batch and heads are one axis, the number of axes says which the first one is.
+  for (auto [bias, factor] : m.moreBiases)
+    if (getElementTypeOf(bias) != getElementTypeOf(m.parts.bias) ||
+        (getRank(m.parts.query) != 4 && getRank(bias) != getRank(m.parts.bias)))
+      return Miss(MissReason::AttentionBiases);
+  for (auto [mask, kind] : m.moreMasks)
+    if (getRank(m.parts.query) != 4 && getRank(mask) != getRank(m.parts.mask))
+      return Miss(MissReason::AttentionTwoMasks);
   return std::nullopt;
 }
 
@@ -257,8 +276,8 @@ bool AttentionWalk::hasAllKeys() const {
 }
 
 /// Sets what the form takes as arguments: all operands in order, or only query, key and value if
-/// the others are made from values that stay outside. Also finds whether the mask is causal.
-/// Returns why the ops cannot become one op, or nothing if they can.
+/// the others are made from values that stay outside, or from several. Also finds whether the mask
+/// is causal. Returns why the ops cannot become one op, or nothing if they can.
 std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   KeyCount keys = isSquare()     ? KeyCount::asQueries
                   : hasAllKeys() ? KeyCount::atLeast
@@ -269,6 +288,10 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   if (m.parts.bias)
     bounds = MaskBounds::both(bounds, findMaskBounds(m.parts.bias, MaskKind::additive, keys,
                                                      m.parts.biasScale.value_or(1)));
+  for (auto [bias, factor] : m.moreBiases)
+    bounds = MaskBounds::both(bounds, findMaskBounds(bias, MaskKind::additive, keys, factor));
+  for (auto [mask, kind] : m.moreMasks)
+    bounds = MaskBounds::both(bounds, findMaskBounds(mask, kind, keys));
   m.parts.causal = m.parts.causalInMask = bounds.isCausal();
   if (bounds.left && *bounds.left >= 0)
     m.parts.window = *bounds.left + 1;
@@ -279,21 +302,85 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   for (Value operand :
        {m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})
     if (operand)
-      (allArguments ? m.idiom.arguments : m.idiom.captured).push_back(operand);
+      (allArguments && !m.hasMade() ? m.idiom.arguments : m.idiom.captured).push_back(operand);
+  for (auto [bias, factor] : m.moreBiases)
+    m.idiom.captured.push_back(bias);
+  for (auto [mask, kind] : m.moreMasks)
+    m.idiom.captured.push_back(mask);
   // Operands that come before it, such as a gate, may be added later.
   if (m.parts.headScale)
     m.idiom.captured.push_back(m.parts.headScale);
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);
 }
 
+/// Finishes the match. A mask or a bias that is computed from the shape of its own scores is no
+/// argument of the form: it is computed again before the op.
+std::optional<Miss> AttentionWalk::finishWithCopies() {
+  AttentionMatch plain = m;
+  std::optional<Miss> why = finish(/*allArguments=*/true);
+  if (!why ||
+      (why->reason != MissReason::InputFromInside && why->reason != MissReason::ValueUsedEarly))
+    return why;
+  AttentionMatch whole = std::exchange(m, std::move(plain));
+  m.parts = whole.parts;
+  m.idiom.arguments = {m.parts.query, m.parts.key, m.parts.value};
+  if (checkIdiom(m.idiom, /*allowExtraResults=*/true))
+    return why;
+  OperandCopies copies(m.idiom);
+  SmallVector<Value> operands{m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.headScale};
+  for (auto [bias, factor] : m.moreBiases)
+    operands.push_back(bias);
+  for (auto [mask, kind] : m.moreMasks)
+    operands.push_back(mask);
+  for (Value operand : operands) {
+    if (!operand)
+      continue;
+    if (copies.isFromInside(operand) ? !copies.canCopy(operand)
+                                     : llvm::is_contained(m.idiom.arguments, operand))
+      return why;
+    if (!copies.isFromInside(operand))
+      m.idiom.captured.push_back(operand);
+  }
+  return std::nullopt;
+}
+
+void basin::onnx::makeOperands(AttentionMatch &m, OpBuilder &b) {
+  Block::iterator place = b.getInsertionPoint();
+  Operation *before = place->getPrevNode();
+  OperandCopies copies(m.idiom);
+  for (Value *operand : {&m.parts.mask, &m.parts.bias, &m.parts.sinkLogit, &m.parts.headScale})
+    if (*operand)
+      *operand = copies.copy(*operand, b);
+  NodeBuilder n(b, place->getLoc());
+  auto scaled = [&](Value bias, double factor) {
+    return factor == 1 ? bias : n.node<MulOp>({bias, n.scalar(factor, getElementTypeOf(bias))});
+  };
+  auto asCondition = [&](Value mask, MaskKind kind) {
+    mask = n.cast(mask, b.getI1Type());
+    return kind == MaskKind::keep ? mask : n.node<NotOp>({mask});
+  };
+  if (!m.moreMasks.empty())
+    m.parts.mask = asCondition(m.parts.mask, *std::exchange(m.parts.maskKind, MaskKind::keep));
+  for (auto [mask, kind] : m.moreMasks)
+    m.parts.mask = n.node<AndOp>({m.parts.mask, asCondition(copies.copy(mask, b), kind)});
+  if (!m.moreBiases.empty())
+    m.parts.bias = scaled(m.parts.bias, std::exchange(m.parts.biasScale, std::nullopt).value_or(1));
+  for (auto [bias, factor] : m.moreBiases)
+    m.parts.bias = n.node<AddOp>({m.parts.bias, scaled(copies.copy(bias, b), factor)});
+  if (m.sinkNumber)
+    m.parts.sinkLogit = makeLogits(*m.sinkNumber, *m.parts.heads, m.parts.query, n);
+  markMade(before, &*place);
+}
+
 MatchResult<AttentionMatch> AttentionWalk::match() {
-  auto op = cast<SoftmaxOp>(softmax);
-  // Before opset 13, the default axis was 1, and all axes from it on were taken as one.
-  int64_t axis = op.getAxis().value_or(getOpsetVersion(softmax) >= 13 ? -1 : 1);
-  if (!isLastAxis(op.getInput(), axis))
-    return Miss(MissReason::AttentionAxis);
+  if (auto op = dyn_cast<SoftmaxOp>(softmax.anchor)) {
+    // Before opset 13, the default axis was 1, and all axes from it on were taken as one.
+    int64_t axis = op.getAxis().value_or(getOpsetVersion(op) >= 13 ? -1 : 1);
+    if (!isLastAxis(op.getInput(), axis))
+      return Miss(MissReason::AttentionAxis);
+  }
   for (auto step : {&AttentionWalk::toScores, &AttentionWalk::toOperands, &AttentionWalk::toResult,
-                    &AttentionWalk::checkShapes})
+                    &AttentionWalk::checkShapes, &AttentionWalk::checkMade})
     if (std::optional<Miss> why = (this->*step)())
       return *why;
   if (hasNarrowerCast(m.idiom.inside, m.parts.query))
@@ -304,12 +391,18 @@ MatchResult<AttentionMatch> AttentionWalk::match() {
     return std::move(m);
   m = std::move(plain);
   m.rowsMiss = std::move(rows);
-  if (std::optional<Miss> why = finish(/*allArguments=*/true))
+  if (std::optional<Miss> why = finishWithCopies())
     return *why;
   return std::move(m);
 }
 
-MatchResult<AttentionMatch> basin::onnx::matchAttention(Operation *softmax) {
+MatchResult<AttentionMatch> basin::onnx::matchAttention(Operation *anchor) {
+  MatchResult<SoftmaxForm> form = matchSoftmax(anchor);
+  if (form.isUnrelated())
+    return Unrelated();
+  if (const Miss *why = form.getMiss())
+    return *why;
+  const SoftmaxForm &softmax = *form.getMatch();
   MatchResult<AttentionMatch> result = AttentionWalk(softmax, /*isShort=*/false).match();
   // A mask may be computed from the shape of what casts, scales or repeats an operand. If those ops
   // stay outside, the mask comes before the attention.

@@ -61,22 +61,16 @@ std::optional<Miss> AttentionWalk::checkSummand(Value summand) {
 }
 
 /// Takes a mask from where(keep, s, low) or where(hide, low, s). A scale that follows scales the
-/// hidden scores, too.
+/// hidden scores, too. A second condition that hides with the same score joins the first one.
 std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
   bool keeps = isHiddenScore(where.getY());
   if (!keeps && !isHiddenScore(where.getX()))
     return Miss(MissReason::AttentionFill);
-  if (m.parts.mask && (m.parts.maskKind != MaskKind::additive || m.parts.bias))
+  if (m.parts.mask && m.parts.bias)
     return Miss(MissReason::AttentionTwoMasks);
-  // What was added behind this mask is a bias.
-  m.parts.biasAfterMask = m.parts.mask || m.parts.bias;
-  if (m.parts.mask) {
-    m.parts.bias = m.parts.mask;
-    m.parts.biasScale = std::exchange(m.parts.maskScale, std::nullopt);
-  }
   Value fill = keeps ? where.getY() : where.getX();
-  m.parts.mask = skipExpand(where.getCondition(), where);
-  m.parts.maskKind = keeps ? MaskKind::keep : MaskKind::drop;
+  Value condition = skipExpand(where.getCondition(), where);
+  MaskKind kind = keeps ? MaskKind::keep : MaskKind::drop;
   cur = keeps ? where.getX() : where.getY();
   std::optional<double> number = evaluateFactor(fill, cur);
   if (!number)
@@ -85,6 +79,21 @@ std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
   double score = *number * *m.parts.scale;
   if (!(score <= sink::kHiddenScore))
     return Miss(MissReason::AttentionScaleAfterMask);
+  if (m.parts.mask && m.parts.maskKind != MaskKind::additive) {
+    constexpr double kLowest = -std::numeric_limits<double>::infinity();
+    if (m.parts.maskFill.value_or(kLowest) != score)
+      return Miss(MissReason::AttentionTwoMasks);
+    m.moreMasks.push_back({condition, kind});
+    return checkSummand(condition);
+  }
+  // What was added behind this mask is a bias.
+  m.parts.biasAfterMask = m.parts.mask || m.parts.bias;
+  if (m.parts.mask) {
+    m.parts.bias = m.parts.mask;
+    m.parts.biasScale = std::exchange(m.parts.maskScale, std::nullopt);
+  }
+  m.parts.mask = condition;
+  m.parts.maskKind = kind;
   if (std::isfinite(score))
     m.parts.maskFill = score;
   return checkSummand(m.parts.mask);
@@ -112,10 +121,8 @@ static bool isScores(Value value) {
 }
 
 /// Takes the other summand of s + summand: as the mask, if it is the first one that is met, or else
-/// as the bias. One that is scaled together with the scores is a bias.
+/// as the bias, or as one more bias. One that is scaled together with the scores is a bias.
 std::optional<Miss> AttentionWalk::takeSummand(Operation *add, double factor) {
-  if (m.parts.bias && (m.parts.mask || m.parts.biasAfterMask))
-    return Miss(MissReason::AttentionTwoMasks);
   unsigned index = isScores(add->getOperand(0)) ? 0 : 1;
   if (!isScores(add->getOperand(index)))
     return Miss(MissReason::AttentionSummands);
@@ -126,7 +133,11 @@ std::optional<Miss> AttentionWalk::takeSummand(Operation *add, double factor) {
     return Miss(MissReason::ElementType, "mask", type);
   factor *= *m.parts.scale;
   std::optional<double> scale = factor != 1 ? std::optional(factor) : std::nullopt;
-  if (!m.parts.bias && (m.parts.mask || scale)) {
+  if (m.parts.bias && (m.parts.mask || m.parts.biasAfterMask)) {
+    if (m.parts.biasAfterMask)
+      return Miss(MissReason::AttentionTwoMasks);
+    m.moreBiases.push_back({summand, factor});
+  } else if (!m.parts.bias && (m.parts.mask || scale)) {
     m.parts.bias = summand;
     m.parts.biasScale = scale;
   } else {
@@ -264,7 +275,7 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
   // A Softmax gives the same result if one number is subtracted from a whole row, but not if a
   // scale, a mask, a cap or a column comes in between.
   if (Value source = matchRowMax(sub, m.idiom.inside)) {
-    if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor || column)
+    if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor || hasSink)
       return Miss(MissReason::AttentionMaximumEarly);
     cur = source;
     return std::nullopt;
@@ -312,7 +323,7 @@ bool basin::onnx::joinsOrPartsHeads(ReshapeOp reshape) {
 
 /// Goes over a Reshape that joins batch and heads of the scores, or parts them.
 std::optional<Miss> AttentionWalk::takeReshape(ReshapeOp reshape) {
-  if (column || !joinsOrPartsHeads(reshape))
+  if (hasSink || !joinsOrPartsHeads(reshape))
     return Miss(MissReason::AttentionReshape);
   m.idiom.inside.insert(reshape);
   if (getRank(cur) == 4)
@@ -321,18 +332,28 @@ std::optional<Miss> AttentionWalk::takeReshape(ReshapeOp reshape) {
   return std::nullopt;
 }
 
+void AttentionWalk::takeSink(Value logit, std::optional<double> number,
+                             std::optional<int64_t> heads) {
+  hasSink = true;
+  sinkHeads = heads;
+  m.parts.sinkLogit = logit;
+  m.sinkNumber = number;
+}
+
 /// Takes a column of one logit for each head, which stands beside the scores as the Softmax reads
 /// them.
-std::optional<Miss> AttentionWalk::takeSinkColumn(ConcatOp concat) {
-  if (column)
+std::optional<Miss> AttentionWalk::takeSinkColumn(Operation *op) {
+  if (hasSink)
     return Miss(MissReason::AttentionTwoColumns);
   if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap)
     return Miss(MissReason::AttentionColumnChanged);
-  MatchResult<SinkColumn> found = matchSinkColumn(concat);
+  auto concat = dyn_cast<ConcatOp>(op);
+  MatchResult<SinkColumn> found =
+      concat ? matchSinkColumn(concat) : matchSinkColumn(cast<PadOp>(op));
   if (const Miss *why = found.getMiss())
     return *why;
   column = std::move(*found.getMatch());
-  m.parts.sinkLogit = column->logit;
+  takeSink(column->logit, column->number, column->heads);
   m.idiom.inside.insert(column->ops.begin(), column->ops.end());
   cur = column->scores;
   return std::nullopt;
@@ -369,8 +390,8 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     return takeMask(op);
   if (auto reshape = dyn_cast<ReshapeOp>(op))
     return takeReshape(reshape);
-  if (auto concat = dyn_cast<ConcatOp>(op))
-    return takeSinkColumn(concat);
+  if (isa<ConcatOp, PadOp>(op))
+    return takeSinkColumn(op);
   if (auto sub = dyn_cast<SubOp>(op))
     return takeDifference(sub);
   if (isa<MaxOp>(op))
@@ -400,7 +421,9 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
 }
 
 std::optional<Miss> AttentionWalk::toScores() {
-  cur = softmax->getOperand(0);
+  if (softmax.hasSink)
+    takeSink(softmax.sinkLogit, softmax.sinkNumber, softmax.sinkHeads);
+  cur = softmax.scores;
   while (Operation *op = cur.getDefiningOp()) {
     if (matchScores(op)) {
       scores = op;

@@ -7,9 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "AttentionSinks.h"
+#include "Matchers.h"
 
 #include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -31,43 +34,18 @@ static std::optional<RankedTensorType> getStaticType(Value value) {
 // A column of one logit for each head
 //===----------------------------------------------------------------------===//
 
-/// Returns whether `value` has one element for each head. If there are several heads, they must
-/// be along the third axis from the end.
-static bool isPerHead(Value value, int64_t heads) {
-  std::optional<RankedTensorType> type = getStaticType(value);
-  if (!type || type->getNumElements() != heads)
+/// Takes `value` as the column: [batch, heads, queries, 1], with one logit for each head that is
+/// repeated for every element of the batch and every query, or with one number.
+static bool takeColumn(Value value, SinkColumn &column) {
+  if (getDim(value, -1) != 1)
     return false;
-  return heads == 1 || (type->getRank() >= 3 && type->getDimSize(type->getRank() - 3) == heads);
-}
-
-/// Finds the logits that `column` [batch, heads, queries, 1] repeats for every element of the
-/// batch and every query. Returns null if there are none.
-static Value findLogits(Value column, int64_t &heads, Ops &ops) {
-  std::optional<int64_t> count = getRank(column) == 4 ? getDim(column, 1) : std::nullopt;
-  if (!count || getDim(column, 3) != 1)
-    return {};
-  heads = *count;
-  Value cur = column;
-  while (!isPerHead(cur, heads)) {
-    Operation *op = cur.getDefiningOp();
-    if (!op || !(isFloatCast(op) || isa<ExpandOp>(op)))
-      return {};
-    ops.insert(op);
-    cur = op->getOperand(0);
-  }
-  // Steps that keep all elements in order are passed, since the shape does not matter. A step
-  // whose result others read too stays outside.
-  while (Operation *op = cur.getDefiningOp()) {
-    if (!(isFloatCast(op) || isa<ReshapeOp, UnsqueezeOp, SqueezeOp, FlattenOp>(op)) ||
-        !cur.hasOneUse())
-      break;
-    std::optional<RankedTensorType> type = getStaticType(op->getOperand(0));
-    if (!type || type->getNumElements() != heads)
-      break;
-    ops.insert(op);
-    cur = op->getOperand(0);
-  }
-  return cur;
+  column.heads = getRank(value) == 4 ? getDim(value, 1) : std::nullopt;
+  column.logit = column.heads ? findLogits(value, *column.heads, column.ops) : Value();
+  if (column.logit)
+    return true;
+  column.ops.clear();
+  column.number = evaluateFill(value);
+  return column.number && std::isfinite(*column.number);
 }
 
 MatchResult<SinkColumn> basin::onnx::matchSinkColumn(ConcatOp concat) {
@@ -76,8 +54,7 @@ MatchResult<SinkColumn> basin::onnx::matchSinkColumn(ConcatOp concat) {
     return Miss(MissReason::AttentionConcat);
   for (unsigned index : {1u, 0u}) {
     SinkColumn column;
-    column.logit = findLogits(concat->getOperand(index), column.heads, column.ops);
-    if (!column.logit)
+    if (!takeColumn(concat->getOperand(index), column))
       continue;
     column.scores = concat->getOperand(1 - index);
     column.isFirst = index == 0;
@@ -85,6 +62,35 @@ MatchResult<SinkColumn> basin::onnx::matchSinkColumn(ConcatOp concat) {
     return column;
   }
   return Miss(MissReason::AttentionColumn);
+}
+
+MatchResult<SinkColumn> basin::onnx::matchSinkColumn(PadOp pad) {
+  std::optional<int64_t> rank = getRank(pad.getData());
+  std::optional<SmallVector<int64_t>> pads;
+  if (pad.getPadsInput())
+    pads = evaluateInts(pad.getPadsInput());
+  else if (pad.getPads())
+    pads = llvm::to_vector(*pad.getPads());
+  if (!rank || !pads || pad.getAxes() || pads->size() != size_t(2 * *rank) ||
+      pad.getMode().value_or("constant") != "constant")
+    return Miss(MissReason::AttentionPad);
+  SinkColumn column;
+  int64_t &before = (*pads)[*rank - 1], &after = (*pads)[2 * *rank - 1];
+  column.isFirst = before == 1;
+  bool isColumn = before + after == 1 && (before == 0 || before == 1);
+  before = after = 0;
+  if (!isColumn || llvm::any_of(*pads, [](int64_t size) { return size != 0; }))
+    return Miss(MissReason::AttentionPad);
+  if (pad.getConstantValue() && !isa<NoneType>(pad.getConstantValue().getType()))
+    column.number = evaluateScalar(pad.getConstantValue());
+  else
+    column.number = pad.getValue() ? pad.getValue()->convertToDouble() : 0;
+  if (!column.number || !std::isfinite(*column.number))
+    return Miss(MissReason::AttentionColumn);
+  column.heads = *rank == 4 ? getDim(pad.getData(), 1) : std::nullopt;
+  column.scores = pad.getData();
+  column.ops.insert(pad);
+  return column;
 }
 
 static std::optional<int64_t> evaluateInt(Value value) {
@@ -122,21 +128,6 @@ Value basin::onnx::matchDroppedColumn(Operation *op, Value probs, const SinkColu
     return {};
   unsigned index = column.isFirst ? 0 : 1;
   return getDim(op->getResult(index), -1) == 1 ? op->getResult(1 - index) : Value();
-}
-
-Value basin::onnx::matchRowMax(SubOp sub, Ops &ops) {
-  Ops found;
-  auto max = skipCasts(sub.getB(), &found).getDefiningOp<ReduceMaxOp>();
-  std::optional<int64_t> rank = getRank(sub.getA());
-  if (!max || !rank || max.getKeepdims().value_or(1) == 0 || max.getData() != sub.getA())
-    return {};
-  std::optional<SmallVector<int64_t>> axes = getAxes(max, *rank);
-  if (!axes || axes->size() != 1 || axes->front() != *rank - 1)
-    return {};
-  ops.insert(found.begin(), found.end());
-  ops.insert(max);
-  ops.insert(sub);
-  return sub.getA();
 }
 
 //===----------------------------------------------------------------------===//

@@ -21,25 +21,25 @@
 
 namespace basin::onnx {
 
-/// Scores and one logit for each head, concatenated on the last axis.
+/// Scores, and on the last axis beside them either one logit for each head, or one number for all.
 struct SinkColumn {
   mlir::Value scores, logit;
-  int64_t heads = 0;
+  std::optional<double> number;
+  /// The number of logits; of a number, that of the scores' heads if it is known.
+  std::optional<int64_t> heads;
   /// Whether the column stands before the scores.
   bool isFirst = false;
   Ops ops;
 };
 
-/// Returns the two parts of a Concat, or why they are not scores and such a column.
+/// Returns the two parts of a Concat, or of a Pad that adds the column, or why they are not scores
+/// and such a column.
 MatchResult<SinkColumn> matchSinkColumn(ConcatOp concat);
+MatchResult<SinkColumn> matchSinkColumn(PadOp pad);
 
 /// Returns the probabilities of the keys if `op`, a Slice or Split of `probs`, drops the column.
 /// Returns null if that is not proven.
 mlir::Value matchDroppedColumn(mlir::Operation *op, mlir::Value probs, const SinkColumn &column);
-
-/// Returns s if `sub` is s - max(s), with the maximum over the last axis. Returns null if it is
-/// not.
-mlir::Value matchRowMax(SubOp sub, Ops &ops);
 
 /// Learned rows [kv heads, count, d] that stand before those of `rest` in each element of the
 /// batch.

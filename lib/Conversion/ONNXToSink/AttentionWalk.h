@@ -28,7 +28,7 @@ class AttentionWalk {
 public:
   /// With `isShort`, the operands are taken as the products take them, behind casts, scales and
   /// the repetition of heads.
-  AttentionWalk(mlir::Operation *softmax, bool isShort) : softmax(softmax), isShort(isShort) {
+  AttentionWalk(const SoftmaxForm &softmax, bool isShort) : softmax(softmax), isShort(isShort) {
     m.parts.scale = 1;
   }
   MatchResult<AttentionMatch> match();
@@ -51,7 +51,8 @@ private:
   bool takeZeroOneMask(mlir::Operation *op);
   std::optional<Miss> takeFill(WhereOp where);
   std::optional<Miss> checkSummand(mlir::Value summand);
-  std::optional<Miss> takeSinkColumn(ConcatOp concat);
+  std::optional<Miss> takeSinkColumn(mlir::Operation *op);
+  void takeSink(mlir::Value logit, std::optional<double> number, std::optional<int64_t> heads);
   bool takeSoftcap(mlir::Value &cur);
   std::optional<Miss> toOperands();
   std::optional<Miss> toResult();
@@ -63,13 +64,18 @@ private:
   bool isSquare() const;
   bool hasAllKeys() const;
   std::optional<Miss> finish(bool allArguments);
+  std::optional<Miss> finishWithCopies();
+  std::optional<Miss> checkMade();
 
-  mlir::Operation *softmax;
+  const SoftmaxForm &softmax;
   bool isShort;
   /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
   /// too.
   bool sawScale = false;
   std::optional<SinkColumn> column;
+  bool hasSink = false;
+  /// The number of logits that the sink has, if it is known.
+  std::optional<int64_t> sinkHeads;
   llvm::SmallVector<Summand> summands;
   AttentionMatch m;
   mlir::Value cur;

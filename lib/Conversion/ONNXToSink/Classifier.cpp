@@ -21,8 +21,8 @@ using namespace basin::onnx;
 
 /// Returns whether the probabilities lead to a matrix product, over ops that move, select, cast
 /// or scale them.
-static bool leadsToProduct(Operation *softmax) {
-  SmallVector<Value> open{softmax->getResult(0)};
+static bool leadsToProduct(Value probabilities) {
+  SmallVector<Value> open{probabilities};
   for (unsigned i = 0; i < 32 && !open.empty(); ++i)
     for (Operation *user : open.pop_back_val().getUsers()) {
       if (isa<MatMulOp, MSFusedMatMulOp, GemmOp, EinsumOp>(user))
@@ -38,10 +38,10 @@ static bool leadsToProduct(Operation *softmax) {
   return false;
 }
 
-bool basin::onnx::isClassifier(Operation *softmax) {
-  if (leadsToProduct(softmax))
+bool basin::onnx::isClassifier(const SoftmaxForm &softmax) {
+  if (leadsToProduct(softmax.probabilities))
     return false;
-  Value cur = softmax->getOperand(0);
+  Value cur = softmax.scores;
   for (unsigned i = 0; i < 16; ++i) {
     Operation *op = cur.getDefiningOp();
     // Scores that are given are not a near miss of attention.

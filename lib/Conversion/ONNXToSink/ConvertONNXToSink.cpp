@@ -127,6 +127,7 @@ void ConvertONNXToSinkPass::raiseAttention(Operation *anchor, OpBuilder &b) {
     reportMiss(anchor, "learned rows of attention", *m->rowsMiss);
   ++numAttention;
   raise(m->idiom, b, [&](Location loc, TypeRange types) {
+    makeOperands(*m, b);
     return sink::AttentionOp::create(b, loc, types, m->parts);
   });
 }
@@ -167,12 +168,10 @@ void ConvertONNXToSinkPass::runOnOperation() {
       products.push_back(op);
     else if (isa<ConcatOp>(op))
       rotations.push_back(op);
-    else if (isa<SoftmaxOp>(op))
-      softmaxes.push_back(op);
-    else if (std::optional<Miss> why = explainOpenSoftmax(op))
-      reportMiss(op, "attention", *why);
-    else if (isa<NodeInterface>(op))
+    else if (isa<NodeInterface>(op) && !isa<SoftmaxOp, DivOp>(op))
       fused.push_back(op);
+    if (isa<SoftmaxOp, DivOp, MulOp>(op))
+      softmaxes.push_back(op);
     return WalkResult::advance();
   });
   OpBuilder b(&getContext());
@@ -187,7 +186,7 @@ void ConvertONNXToSinkPass::runOnOperation() {
     raiseGate(op, b);
   for (Operation *op : rotations)
     raiseRotary(op, b);
-  for (Operation *op : softmaxes)
+  for (Operation *op : llvm::make_filter_range(softmaxes, isFree))
     raiseAttention(op, b);
   raiseAttentionGates();
 }

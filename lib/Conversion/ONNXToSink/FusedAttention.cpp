@@ -14,6 +14,7 @@
 
 #include "FusedOp.h"
 #include "HeadPath.h"
+#include "OperandCopies.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
@@ -38,6 +39,10 @@ struct OperatorParts : AttentionParts {
   }
   /// Ops before the operator that repeat its key heads.
   Ops repeats;
+  /// The number of keys of each element of the batch, which becomes part of the mask.
+  Value keyCounts;
+  /// The logit of a sink that is one number for all heads.
+  std::optional<double> sinkNumber;
 };
 
 /// Raises one operator. There is one member function for each kind.
@@ -58,6 +63,50 @@ private:
 
 } // namespace
 
+/// Returns the mask with all keys hidden that an element of the batch does not have, and by
+/// causality and windows, as the standard's Attention adds it up: the last query stands at the
+/// element's last key.
+static Value makeCountMask(const OperatorParts &p, NodeBuilder &n) {
+  Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
+  Value counts = n.reshape(n.cast(p.keyCounts, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
+  Value keys = n.dim(p.key, sink::getSequenceAxis(p.keyLayout));
+  Value j = n.node<RangeOp>({zero, keys, one});
+  Value seen = n.node<LessOp>({j, counts});
+  auto sees = [&](Value more) { seen = n.node<AndOp>({seen, more}); };
+  bool isCausal = p.causal && !p.causalInMask;
+  if (isCausal || p.window) {
+    Value queries = n.dim(p.query, sink::getSequenceAxis(p.queryLayout));
+    Value i = n.unsqueeze(n.node<RangeOp>({zero, queries, one}), {1});
+    i = n.node<AddOp>({i, n.node<SubOp>({counts, queries})});
+    if (isCausal)
+      sees(n.node<NotOp>({n.node<GreaterOp>({j, i})}));
+    if (p.window)
+      sees(n.node<LessOp>({n.node<SubOp>({i, j}), n.constant({*p.window}, 0)}));
+  }
+  if (!p.mask)
+    return seen;
+  if (p.maskKind == MaskKind::keep)
+    return n.node<AndOp>({p.mask, seen});
+  Type type = getElementTypeOf(p.mask);
+  Value hidden = n.scalar(-std::numeric_limits<double>::infinity(), type);
+  return n.node<AddOp>({p.mask, n.node<WhereOp>({seen, n.scalar(0, type), hidden})});
+}
+
+/// Makes the operands that no value before the operator holds.
+static void makeOperands(OperatorParts &p, Operation *op, OpBuilder &b) {
+  Operation *before = op->getPrevNode();
+  NodeBuilder n(b, op->getLoc());
+  if (p.keyCounts) {
+    p.mask = makeCountMask(p, n);
+    p.maskKind = p.maskKind.value_or(MaskKind::keep);
+    p.causalInMask = p.causal;
+    p.windowInMask = p.window.has_value();
+  }
+  if (p.sinkNumber)
+    p.sinkLogit = makeLogits(*p.sinkNumber, *p.heads, p.query, n);
+  markMade(before, op);
+}
+
 RaiseResult FusedAttentionRaiser::raise(OperatorParts &p) {
   p.valueLayout = p.keyLayout;
   SmallVector<Value> results{op->getResult(0)};
@@ -69,9 +118,11 @@ RaiseResult FusedAttentionRaiser::raise(OperatorParts &p) {
     if (p.queryLayout != Layout::packed)
       arguments.push_back(value);
   auto create = [&](Location loc, TypeRange types) {
+    makeOperands(p, op, b);
     return sink::AttentionOp::create(b, loc, types, p);
   };
-  return raiseOperator(op, b, arguments, {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.lastKey},
+  return raiseOperator(op, b, arguments,
+                       {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.lastKey, p.keyCounts},
                        results, create, p.repeats);
 }
 
@@ -148,7 +199,8 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
   p.pastKey = a.getPastKey();
   p.pastValue = a.getPastValue();
   int64_t left = a.getLeftWindowSize().value_or(-1), right = a.getRightWindowSize().value_or(-1);
-  if (a.getNonpadKvSeqlen())
+  p.keyCounts = a.getNonpadKvSeqlen();
+  if (p.keyCounts && p.pastKey)
     return Miss(MissReason::OperatorKeyCounts);
   if (right > 0)
     return Miss(MissReason::OperatorWindow, right);
@@ -158,7 +210,7 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
   // key. Both agree if there are as many new keys as queries.
   bool isSquare = hasEqualLengths(p.query, p.key);
   bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
-  if ((isCausal || left >= 0) && !isSquare)
+  if ((isCausal || left >= 0) && !isSquare && !p.keyCounts)
     return Miss(MissReason::OperatorNewKeys);
   if (left >= 0)
     p.window = left + 1;
@@ -176,7 +228,7 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
       return *why;
   }
   // The standard says that a row gives zeros if it sees no key.
-  p.zeroHiddenRows = static_cast<bool>(p.mask);
+  p.zeroHiddenRows = p.mask || p.keyCounts;
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
   p.causal = isCausal;
@@ -278,8 +330,6 @@ static std::optional<int64_t> getHeadDim(MSGroupQueryAttentionOp a) {
 }
 
 RaiseResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
-  if (a.getSmoothSoftmax().value_or(0) == 1 && !a.getHeadSink())
-    return Miss(MissReason::OperatorSmoothSoftmax);
   if (a.getSlidingWindowCache().value_or(0) != 0)
     return Miss(MissReason::OperatorLastKeys);
   OperatorParts p(a.getQuery(), a.getKey(), a.getValue());
@@ -287,6 +337,8 @@ RaiseResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
   p.pastKey = a.getPastKey();
   p.pastValue = a.getPastValue();
   p.sinkLogit = a.getHeadSink();
+  if (a.getSmoothSoftmax().value_or(0) == 1 && !p.sinkLogit)
+    p.sinkNumber = 0;
   if (a.getSeqlensK() && !hasAllKeys(a))
     p.lastKey = a.getSeqlensK();
   // Packed operands, and rotation, normalization or scales of keys and values inside the

@@ -99,7 +99,21 @@ static std::optional<Miss> checkVectors(ArrayRef<std::pair<StringRef, Value>> ve
 RaiseResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, double epsilon) {
   if (std::optional<Miss> why = checkVectors({{"weight", weight}, {"bias", bias}}, x))
     return *why;
-  PreAffine pre = matchPreAffine(x, op);
+  Ops before;
+  // The root mean square of x - mean(x) makes a layer norm, if nothing else reads that difference.
+  std::optional<Centred> centred = layer || !x.hasOneUse() ? std::nullopt : matchCentred(x);
+  auto isServant = [&](Operation *inner) {
+    return inner->getBlock() == op->getBlock() &&
+           llvm::all_of(inner->getUsers(),
+                        [&](Operation *user) { return user == op || centred->ops.contains(user); });
+  };
+  if (centred && llvm::all_of(centred->ops, isServant)) {
+    layer = true;
+    x = centred->x;
+    before = std::move(centred->ops);
+  }
+  PreAffine pre =
+      matchPreAffine(x, [&](Operation *user) { return user == op || before.contains(user); });
   sink::NormParts parts{.x = pre.x,
                         .preAffine = pre.vector,
                         .weight = weight,
@@ -109,7 +123,6 @@ RaiseResult FusedOpRaiser::norm(bool layer, Value x, Value weight, Value bias, d
   auto create = [&](Location loc, TypeRange types) -> Operation * {
     return sink::createNorm(b, loc, parts, types[0]);
   };
-  Ops before;
   if (pre.product)
     before.insert(pre.product);
   RaiseResult result =

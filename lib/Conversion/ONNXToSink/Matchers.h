@@ -15,6 +15,7 @@
 #define BASIN_LIB_CONVERSION_ONNXTOSINK_MATCHERS_H
 
 #include "Raise.h"
+#include "SoftmaxForms.h"
 
 #include "basin/Dialect/Sink/IR/Parts.h"
 
@@ -31,6 +32,13 @@ struct PreAffine {
 /// accepts) uses it. Otherwise returns `input` as x.
 PreAffine matchPreAffine(mlir::Value input, llvm::function_ref<bool(mlir::Operation *)> isReader);
 PreAffine matchPreAffine(mlir::Value input, mlir::Operation *reader);
+
+/// x - mean(x) over the last axis, and the ops that compute it.
+struct Centred {
+  mlir::Value x;
+  Ops ops;
+};
+std::optional<Centred> matchCentred(mlir::Value value);
 
 struct NormMatch {
   sink::NormParts parts;
@@ -81,19 +89,30 @@ struct AttentionMatch {
   /// Why learned rows before the keys stay among the keys. Nothing if there are no such rows, or
   /// if they became operands.
   std::optional<Miss> rowsMiss;
+  /// Biases beside that of the parts, each with its factor.
+  llvm::SmallVector<std::pair<mlir::Value, double>> moreBiases;
+  /// Conditions beside the mask of the parts, which is one, too. They hide with the same score.
+  llvm::SmallVector<std::pair<mlir::Value, sink::MaskKind>> moreMasks;
+  /// The logit of a sink that is one number for all heads.
+  std::optional<double> sinkNumber;
+
+  /// Returns whether an operand must be made from several values, or from a number.
+  bool hasMade() const { return !moreBiases.empty() || !moreMasks.empty() || sinkNumber; }
 };
 
-/// Matches softmax(scale q k^T + mask) v, anchored at the Softmax. The result is unrelated if the
-/// Softmax belongs to a router or a classifier.
-MatchResult<AttentionMatch> matchAttention(mlir::Operation *softmax);
+/// Matches softmax(scale q k^T + mask) v, anchored at the last op of the softmax. The result is
+/// unrelated if `anchor` ends no softmax, or one that belongs to a router or a classifier. The
+/// parts may have operands that must be made: see makeOperands.
+MatchResult<AttentionMatch> matchAttention(mlir::Operation *anchor);
 
-/// Returns whether a Softmax belongs to a router or a classifier: its scores are given or come
+/// Makes the operands that no value before the idiom holds: a mask that is computed from the shape
+/// of its own scores, the sum of several biases, the conjunction of several conditions, and the
+/// logits of a sink that has one number.
+void makeOperands(AttentionMatch &match, mlir::OpBuilder &b);
+
+/// Returns whether a softmax belongs to a router or a classifier: its scores are given or come
 /// from a product with weights, and its probabilities go to no other product.
-bool isClassifier(mlir::Operation *softmax);
-
-/// Returns why exp(s) / sum(exp(s)) is not raised, if that is what `div` computes. Returns
-/// nothing for other ops.
-std::optional<Miss> explainOpenSoftmax(mlir::Operation *div);
+bool isClassifier(const SoftmaxForm &softmax);
 
 /// The gate of a raised attention, and what is between that attention and its product with the
 /// gate.

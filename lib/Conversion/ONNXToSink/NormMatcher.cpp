@@ -175,31 +175,40 @@ bool NormWalk::takeMoments(Operation *product, Value root) {
   return true;
 }
 
+/// Returns the value that both are, before the casts that are added to `ops` if they differ, or
+/// null if they come from different values.
+static Value findCommon(Value a, Value b, Ops &ops) {
+  if (a == b)
+    return a;
+  Value source = skipWidenings(a, &ops);
+  return source == skipWidenings(b, &ops) ? source : Value();
+}
+
+std::optional<Centred> basin::onnx::matchCentred(Value value) {
+  auto sub = value.getDefiningOp<SubOp>();
+  if (!sub)
+    return std::nullopt;
+  Centred found;
+  auto mean = skipWidenings(sub.getB(), &found.ops).getDefiningOp<ReduceMeanOp>();
+  if (!mean || !isLastAxisMean(mean))
+    return std::nullopt;
+  found.x = findCommon(sub.getA(), mean.getData(), found.ops);
+  found.ops.insert(mean);
+  found.ops.insert(sub);
+  return found.x ? std::optional(std::move(found)) : std::nullopt;
+}
+
 /// Makes it a LayerNorm of x if v = x - mean(x).
 void NormWalk::matchCentering() {
-  auto center = [](Value value) -> std::pair<SubOp, ReduceMeanOp> {
-    auto sub = value.getDefiningOp<SubOp>();
-    if (!sub)
-      return {};
-    auto mean = skipWidenings(sub.getB()).getDefiningOp<ReduceMeanOp>();
-    if (!mean || !isLastAxisMean(mean) ||
-        skipWidenings(mean.getData()) != skipWidenings(sub.getA()))
-      return {};
-    return {sub, mean};
-  };
-  // Some exporters write the subtraction twice.
-  auto [first, firstMean] = center(skipWidenings(squared));
-  auto [second, secondMean] = center(skipWidenings(scaled));
-  if (!first || !second || skipWidenings(first.getA()) != skipWidenings(second.getA()))
-    return;
   Ops ops;
-  skipWidenings(squared, &ops);
-  skipWidenings(scaled, &ops);
-  for (auto [sub, mean] : {std::pair(first, firstMean), std::pair(second, secondMean)}) {
-    skipWidenings(sub.getB(), &ops);
-    ops.insert(sub);
-    ops.insert(mean);
-  }
+  // Some exporters write the subtraction twice.
+  std::optional<Centred> first = matchCentred(skipWidenings(squared, &ops)),
+                         second = matchCentred(skipWidenings(scaled, &ops));
+  Value x = first && second ? findCommon(first->x, second->x, ops) : Value();
+  if (!x)
+    return;
+  for (const Ops &more : {first->ops, second->ops})
+    ops.insert(more.begin(), more.end());
   // A centred value that others use is an input like any other. Then this norm does no centring
   // itself.
   for (Operation *op : ops)
@@ -208,7 +217,7 @@ void NormWalk::matchCentering() {
         return;
   found.idiom.inside.insert(ops.begin(), ops.end());
   found.parts.centres = true;
-  found.parts.x = squared = scaled = first.getA();
+  found.parts.x = squared = scaled = x;
 }
 
 PreAffine basin::onnx::matchPreAffine(Value input, function_ref<bool(Operation *)> isReader) {

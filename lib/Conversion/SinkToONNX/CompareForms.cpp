@@ -18,6 +18,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LowerOp.h"
+#include "WrittenSoftmax.h"
 
 #include "basin/Conversion/SinkToONNX/Passes.h"
 #include "basin/Dialect/ONNX/IR/Dims.h"
@@ -58,7 +59,8 @@ public:
 
 private:
   WhyNot checkPlace(Operation *op, unsigned id) const;
-  FailureOr<SmallVector<Value>> means(Operation *op, OpBuilder &b, bool isExact, Reason &reason);
+  FailureOr<SmallVector<Value>> means(Operation *op, OpBuilder &b, bool isExact, Reason &reason,
+                                      Value *largest = nullptr);
   LogicalResult compare(Operation *op);
   json::Array publish(ArrayRef<Value> values, unsigned id, StringRef side, OpBuilder &b);
   void addOutputs();
@@ -192,9 +194,20 @@ WhyNot CompareFormsPass::checkPlace(Operation *op, unsigned id) const {
   return "it stands in a subgraph";
 }
 
-/// Puts the decomposition before `op` and returns its results. Sets `reason` if there is none.
+/// Returns the largest masked score of each row if the op adds something to its scores, or null. A
+/// sum as large as -1e9, in a row that hides every key, leaves no digits of the scores.
+static Value makeLargestScores(Operation *op, OpBuilder &b) {
+  auto attention = dyn_cast<sink::AttentionOp>(op);
+  if (!attention || !(attention.getBias() || attention.getMaskKind() == sink::MaskKind::additive))
+    return {};
+  FailureOr<Value> largest = sink::buildLargestScores(attention, b);
+  return succeeded(largest) ? *largest : Value();
+}
+
+/// Puts the decomposition before `op` and returns its results. Sets `reason` if there is none, and
+/// `largest`, if it is asked for, to the largest scores.
 FailureOr<SmallVector<Value>> CompareFormsPass::means(Operation *op, OpBuilder &b, bool isExact,
-                                                      Reason &reason) {
+                                                      Reason &reason, Value *largest) {
   Operation *last = op->getPrevNode();
   ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error && reason.text.empty())
@@ -216,6 +229,8 @@ FailureOr<SmallVector<Value>> CompareFormsPass::means(Operation *op, OpBuilder &
   reason.isContradiction = failed(mlir::verify(bare));
   if (!reason.isContradiction)
     values = cast<sink::DecomposableInterface>(bare).decompose(b);
+  if (largest && succeeded(values))
+    *largest = makeLargestScores(bare, b);
   bare->erase();
   if (failed(values)) {
     eraseBack(op, last);
@@ -251,12 +266,13 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
   Reason reason, ignored;
   unsigned count = countResults(op);
   FailureOr<SmallVector<Value>> meaning = failure(), precise = failure();
+  Value largest;
   if (WhyNot why = checkPlace(op, id))
     reason.text = *why;
   else
     meaning = means(op, b, /*isExact=*/false, reason);
   if (succeeded(meaning) && exact)
-    precise = means(op, b, /*isExact=*/true, ignored);
+    precise = means(op, b, /*isExact=*/true, ignored, &largest);
   if (failed(meaning)) {
     entry[reason.isContradiction ? "contradiction" : "reason"] = json::fixUTF8(reason.text);
     descriptions.push_back(std::move(entry));
@@ -266,6 +282,10 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
     entry["centred"] = publish(makeCentred(norm, b), id, "centred", b);
     entry["epsilon"] = norm.getEpsilon().convertToDouble();
   }
+  if (auto attention = dyn_cast<sink::AttentionOp>(op); attention && mayOverflow(attention))
+    entry["overflows"] = true;
+  if (largest)
+    entry["largest"] = publish(largest, id, "largest", b);
   entry["precision"] = findPrecision(cast<sink::RaisedInterface>(op).getFormRegion());
   FailureOr<SmallVector<Value>> form = lowerSinkOp(op, b);
   if (failed(form))
@@ -329,4 +349,5 @@ void CompareFormsPass::runOnOperation() {
       return signalPassFailure();
   addOutputs();
   addMetadata();
+  settleMadeOps(getOperation());
 }

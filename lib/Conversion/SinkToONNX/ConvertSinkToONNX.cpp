@@ -110,5 +110,6 @@ void ConvertSinkToONNXPass::runOnOperation() {
       ops.push_back(op);
   });
   if (failed(chosen->convert(getOperation(), ops)) || failed(lowerParameters()))
-    signalPassFailure();
+    return signalPassFailure();
+  settleMadeOps(getOperation());
 }

@@ -47,3 +47,14 @@ LogicalResult basin::replaceInline(Operation *op, OpBuilder &b) {
   op->erase();
   return success();
 }
+
+void basin::settleMadeOps(Operation *root) {
+  SmallVector<Operation *> made;
+  root->walk([&](Operation *op) {
+    if (op->removeAttr(sink::kMadeAttr))
+      made.push_back(op);
+  });
+  for (Operation *op : llvm::reverse(made))
+    if (op->use_empty())
+      op->erase();
+}

@@ -22,6 +22,10 @@ llvm::FailureOr<llvm::SmallVector<mlir::Value>> lowerSinkOp(mlir::Operation *op,
 /// Replaces `op` by those nodes, which are built at `b`'s insertion point.
 llvm::LogicalResult replaceInline(mlir::Operation *op, mlir::OpBuilder &b);
 
+/// Ends the special part of the ops that recognition made for operands: those that no op uses are
+/// erased, and the others are nodes like any other.
+void settleMadeOps(mlir::Operation *root);
+
 } // namespace basin
 
 #endif // BASIN_LIB_CONVERSION_SINKTOONNX_LOWEROP_H

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "OperatorSupport.h"
+#include "WrittenSoftmax.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/Sink/IR/Form.h"
@@ -168,6 +169,8 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
     return "it has a window to the right of the query";
   if (parts.sinkKey)
     return "it has learned rows before the keys";
+  if (mayOverflow(op))
+    return "its exponentials may overflow where an operator's do not";
   if (WhyNot why = checkResults(op))
     return why;
   if (WhyNot why = findHeadSizes(parts.query, parts.queryLayout, parts.heads, "query", query))

@@ -146,6 +146,8 @@ class _Outputs:
     centred: list[str] | None
     epsilon: float
     operator: str
+    overflows: bool
+    largest: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,8 @@ class _Job:
                 entry.get("centred"),
                 entry.get("epsilon", 0.0),
                 entry.get("operator", ""),
+                entry.get("overflows", False),
+                entry.get("largest"),
             )
             outputs.append(_Outputs(*sides) if "form" in entry else None)
         return _Built(target, exact, reports, outputs)
@@ -300,12 +304,43 @@ def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case
         form, meaning = (np.asarray(results[n]) for n in (name_form, name_meaning))
         precise = None if name_exact is None else np.asarray(results[name_exact])
         lost = _lost_digits(outputs, results)
+        if outputs.overflows:
+            lost = np.where(_has_overflowed(form, meaning), np.inf, lost)
+        if outputs.largest and name_form == outputs.form[0]:
+            scores = np.asarray(results[outputs.largest[0]])
+            lost = np.where(_has_rounded_scores(scores, outputs.precision), np.inf, lost)
         absolute, ratio, why = compare_sides(
             form, meaning, precise, case.large, outputs.precision, lost, case.scaled
         )
         if report.differs is None and (why is not None or ratio > report.ratio):
             report = replace(report, max_abs=absolute, ratio=ratio, case=case.name, differs=why)
     return report
+
+
+# The bits that a number of a type keeps, and the error of a score that changes its share by 3 %.
+_BITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+_SCORE_ERROR = 0.03
+
+
+def _has_rounded_scores(scores: np.ndarray, precision: str) -> np.ndarray:
+    """For each row, whether its largest score is so large that rounding it changes the shares.
+
+    So it is in a row that hides every key by a summand of -1e9, or in f16 by -1e4.
+    """
+    scores = np.abs(rows_of(scores)).max(axis=1)
+    return np.asarray(
+        np.isfinite(scores) & (scores * 2.0 ** -_BITS.get(precision, 24) > _SCORE_ERROR)
+    )
+
+
+def _has_overflowed(form: np.ndarray, meaning: np.ndarray) -> np.ndarray:
+    """For each row, whether the exponentials of a softmax that is written out left their type.
+
+    Such a row is not finite, or zero, where the softmax itself has a value. It proves nothing.
+    """
+    form, meaning = rows_of(form), rows_of(meaning)
+    lost = ~np.isfinite(form).all(axis=1) | (form == 0).all(axis=1)
+    return np.asarray(lost & np.isfinite(meaning).all(axis=1))
 
 
 # Relative to a row's largest value: the sum of a few such errors is as large as the row.

@@ -36,7 +36,8 @@ def compare_sides(
     NaN equals NaN, and infinity itself. A row is an innermost vector. If a form rounds to a
     narrower type inside (`precision`), any row may be lost by that, so it differs only if a quarter
     of the rows do. Inputs that are `scaled` may leave that type's range, and then prove nothing.
-    `lost` is also allowed, relative to a row's largest value.
+    `lost` is also allowed, relative to a row's largest value. A row that loses infinitely much
+    proves nothing.
     """
     if form.dtype != meaning.dtype:
         return np.inf, np.inf, f"type {form.dtype} against {meaning.dtype}"
@@ -56,15 +57,17 @@ def compare_sides(
             return _compare_most(a, b, TOLERANCE[precision])
         unequal = (np.isfinite(a) | np.isfinite(b)) & ~(np.isfinite(a) & np.isfinite(b))
         unequal |= np.isinf(a) & np.isinf(b) & (a != b) | (np.isnan(a) != np.isnan(b))
+        loss = np.broadcast_to(_per_row(lost, a), a.shape[:1])
+        unequal &= np.isfinite(loss)[:, None]
         if unequal.any():
             at = tuple(np.argwhere(unequal)[0])
             return np.inf, np.inf, f"{a[at]:g} against {b[at]:g} at row {at[0]}, element {at[1]}"
-        finite = np.isfinite(a)
+        finite = np.isfinite(a) & np.isfinite(b)
         difference = np.where(finite, np.abs(a - b), 0.0).max(axis=1)
-        noise = 0.0 if exact is None or exact.shape != form.shape else _noise(b, rows_of(exact))
-        allowed = _allowed(
-            form.dtype.name, b, (noise if large else min(noise, MAX_NOISE)) + _per_row(lost, a)
-        )
+        noise = 0.0
+        if exact is not None and exact.shape == form.shape:
+            noise = _noise(b[np.isfinite(loss)], rows_of(exact)[np.isfinite(loss)])
+        allowed = _allowed(form.dtype.name, b, (noise if large else min(noise, MAX_NOISE)) + loss)
     ratio = np.where(difference == 0, 0.0, difference / np.maximum(allowed, 1e-300))
     row = int(np.argmax(ratio))
     worst = float(difference[row])
@@ -103,7 +106,7 @@ def _noise(meaning: np.ndarray, exact: np.ndarray) -> float:
     size = np.where(np.isfinite(exact), np.abs(exact), 0.0).max(axis=1)
     distance = np.abs(meaning - exact)
     distance = np.where(np.isfinite(distance), distance, 0.0).max(axis=1)
-    return float((NOISE * distance / np.maximum(size, 1e-300)).max())
+    return float((NOISE * distance / np.maximum(size, 1e-300)).max(initial=0.0))
 
 
 def _allowed(dtype: str, meaning: np.ndarray, noise: np.ndarray | float) -> np.ndarray:

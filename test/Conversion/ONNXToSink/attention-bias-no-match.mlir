@@ -12,22 +12,25 @@
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 21}, {domain = "com.microsoft", version = 1}]}} {
 
-// The op has one mask and one bias; their sum is not made here.
-// CHECK-LABEL: onnx.graph @three_summands
+// Biases of two types: which one the sum has is not said.
+// CHECK-LABEL: onnx.graph @biases_of_two_types
 // CHECK-NOT: sink.attention
-onnx.graph @three_summands #g {
+onnx.graph @biases_of_two_types #g {
   %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, tensor<2x4x8x7xf32>, !v, !m)
+  %h = onnx.node "Source" () {} : () -> tensor<5x7xf16>
   %s = onnx.MatMul(%q, %kt) : (!q, tensor<2x4x8x7xf32>) -> !u
-  %t0 = onnx.Add(%s, %m) : (!u, !m) -> !u
-  %t1 = onnx.Add(%t0, %m) : (!u, !m) -> !u
+  %s16 = onnx.Cast(%s) {to = 10 : i64} : (!u) -> !u
+  %t0 = onnx.Add(%s16, %h) : (!u, tensor<5x7xf16>) -> !u
+  %t32 = onnx.Cast(%t0) {to = 1 : i64} : (!u) -> !u
+  %t1 = onnx.Add(%t32, %m) : (!u, !m) -> !u
   %t = onnx.Add(%t1, %m) : (!u, !m) -> !u
-  // expected-remark@+1 {{attention '' not raised: it has more than one mask and one bias}}
+  // expected-remark@+1 {{attention '' not raised: it adds several biases whose types or numbers of axes differ}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
 }
 
-// Two conditions are two masks.
+// Two conditions that hide with different scores are two masks.
 // CHECK-LABEL: onnx.graph @two_wheres
 // CHECK-NOT: sink.attention
 onnx.graph @two_wheres #g {
@@ -35,9 +38,27 @@ onnx.graph @two_wheres #g {
   %s = onnx.MatMul(%q, %kt) : (!q, tensor<2x4x8x7xf32>) -> !u
   %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
+  %other = onnx.Constant() {value_float = -1.0e38 : f32} : () -> !u
   %t0 = onnx.Where(%b, %s, %low) : (tensor<5x7xi1>, !u, !u) -> !u
-  %t = onnx.Where(%b, %t0, %low) : (tensor<5x7xi1>, !u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: it has more than one mask and one bias}}
+  %t = onnx.Where(%b, %t0, %other) : (tensor<5x7xi1>, !u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: it has two conditions with different scores for hidden keys, a bias between two, or a bias before and one after its condition}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// The same score, but a bias between the two: it comes after one and before the other.
+// CHECK-LABEL: onnx.graph @bias_between_wheres
+// CHECK-NOT: sink.attention
+onnx.graph @bias_between_wheres #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, tensor<2x4x8x7xf32>, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, tensor<2x4x8x7xf32>) -> !u
+  %b = onnx.node "Source" () {} : () -> tensor<5x7xi1>
+  %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
+  %t0 = onnx.Where(%b, %s, %low) : (tensor<5x7xi1>, !u, !u) -> !u
+  %t1 = onnx.Add(%t0, %m) : (!u, !m) -> !u
+  %t = onnx.Where(%b, %t1, %low) : (tensor<5x7xi1>, !u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: it has two conditions with different scores for hidden keys, a bias between two, or a bias before and one after its condition}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return

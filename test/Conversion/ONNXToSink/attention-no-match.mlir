@@ -283,23 +283,6 @@ onnx.graph @nan_of_scores #g {
   onnx.return
 }
 
-// A softmax written out is seen, and said to be none.
-// CHECK-LABEL: onnx.graph @open_softmax
-// CHECK-NOT: sink.attention
-onnx.graph @open_softmax #g {
-  %q, %k, %v, %sink = onnx.node "Source" () {} : () -> (!q, !k, !v, tensor<4x1x1xf32>)
-  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
-  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  %e = onnx.Exp(%s) : (!u) -> !u
-  %axis = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
-  %sum = onnx.ReduceSum(%e, %axis) : (!u, !u) -> !u
-  %all = onnx.Add(%sum, %sink) : (!u, tensor<4x1x1xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: it has no Softmax: its exponentials are divided by their sum}}
-  %p = onnx.Div(%e, %all) : (!u, !u) -> !u
-  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
-  onnx.return
-}
-
 // A router's scores weigh no values: it is not listed at all.
 // CHECK-LABEL: onnx.graph @router
 // CHECK: onnx.Softmax({{.*}}) {axis = -1 : i64} :

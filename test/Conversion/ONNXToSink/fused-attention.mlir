@@ -98,11 +98,13 @@ onnx.graph @cache #g {
   onnx.return
 }
 
-// Scores that are read, and lengths of the keys: the op has neither.
+// Scores that are read: the op has none. Lengths of the keys become a mask, which the operator in the form does not read.
 // CHECK-LABEL: onnx.graph @scores_used
 // CHECK-NOT: sink.attention
 // CHECK: onnx.Attention
-// CHECK-NOT: sink.attention
+// CHECK: %[[KEYS:.*]] = onnx.Range(
+// CHECK: %[[MASK:.*]] = onnx.Less(%[[KEYS]], %{{.*}}) {sink.made}
+// CHECK: sink.attention %{{.*}} mask %[[MASK]] {{{.*}}mask_kind = #sink.mask_kind<keep>{{.*}}zero_hidden_rows}
 // CHECK: onnx.Attention
 onnx.graph @scores_used #g {
   %q, %k, %v, %len = onnx.node "Source" () {} : () -> (!q4, !k4, !k4, tensor<2xi64>)
@@ -110,6 +112,19 @@ onnx.graph @scores_used #g {
   %y, %ok, %ov, %s = onnx.Attention(%q, %k, %v) {onnx.outs = ["y", "k", "v", "s"]} : (!q4, !k4, !k4) -> (!u, !u, !u, !u)
   %z = onnx.Relu(%s) : (!u) -> !u
   %y2 = onnx.Attention(%q, %k, %v, %none, %none, %none, %len) : (!q4, !k4, !k4, none, none, none, tensor<2xi64>) -> !u
+  onnx.return
+}
+
+// With lengths, queries stand at the last keys of their element.
+// CHECK-LABEL: onnx.graph @lengths_causal
+// CHECK: onnx.Sub(
+// CHECK: onnx.Greater(
+// CHECK: %[[MASK:.*]] = onnx.And({{.*}}) {sink.made} : {{.*}} -> tensor<2x1x5x7xi1>
+// CHECK: sink.attention %{{.*}} mask %[[MASK]] {causal, causal_in_mask, {{.*}}mask_kind = #sink.mask_kind<keep>
+onnx.graph @lengths_causal #g {
+  %q, %k, %v, %len = onnx.node "Source" () {} : () -> (!q4, !k4, !k4, tensor<2xi64>)
+  %none = onnx.absent
+  %y = onnx.Attention(%q, %k, %v, %none, %none, %none, %len) {is_causal = 1 : i64} : (!q4, !k4, !k4, none, none, none, tensor<2xi64>) -> !u
   onnx.return
 }
 

@@ -12,18 +12,6 @@
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 24}, {domain = "com.microsoft", version = 1}]}} {
 
-// smooth_softmax is a sink of logit 0 that no operand holds.
-// CHECK-LABEL: onnx.graph @smooth_softmax
-// CHECK-NOT: sink.attention
-// CHECK: onnx.ms.GroupQueryAttention
-onnx.graph @smooth_softmax #g {
-  %q, %l, %n = onnx.node "Source" () {} : () -> (!x, tensor<2xi32>, tensor<i32>)
-  %none = onnx.absent
-  // expected-remark@+1 {{attention '' not raised: each of its heads has a sink of logit 0 (smooth_softmax) that no operand holds}}
-  %y:3 = onnx.ms.GroupQueryAttention(%q, %q, %q, %none, %none, %l, %n) {num_heads = 4 : i64, kv_num_heads = 4 : i64, smooth_softmax = 1 : i64} : (!x, !x, !x, none, none, tensor<2xi32>, tensor<i32>) -> (!u, !u, !u)
-  onnx.return
-}
-
 // CHECK-LABEL: onnx.graph @plain_softmax
 // CHECK: sink.attention
 onnx.graph @plain_softmax #g {

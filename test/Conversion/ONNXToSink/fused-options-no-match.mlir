@@ -109,8 +109,8 @@ onnx.graph @mask_of_unknown_rank #g {
 onnx.graph @own_key_counts #g {
   %q, %n = onnx.node "Source" () {} : () -> (!q, tensor<2xi64>)
   %none = onnx.absent
-  // expected-remark@+1 {{attention '' not raised: each element of its batch states its own number of keys (nonpad_kv_seqlen)}}
-  %y = onnx.Attention(%q, %q, %q, %none, %none, %none, %n) : (!q, !q, !q, none, none, none, tensor<2xi64>) -> !u
+  // expected-remark@+1 {{attention '' not raised: it has a past, and each element of its batch states its own number of keys (nonpad_kv_seqlen)}}
+  %y = onnx.Attention(%q, %q, %q, %none, %q, %q, %n) : (!q, !q, !q, none, !q, !q, tensor<2xi64>) -> !u
   onnx.return
 }
 

@@ -153,6 +153,44 @@ def _altered(b: Builder, s: Scores) -> str:
     return b.node("Reshape", [joined, shape])
 
 
+def _row(b: Builder, op: str, value: str) -> str:
+    """A number for each row: with its axis, or with an axis that is lost and added again."""
+    if b.chance(0.7):
+        return b.reduce(op, value, [-1])
+    row = b.reduce(op, value, [-1], keepdims=0)
+    if b.chance(0.1):
+        return row
+    row = b.unsqueeze(row, -1)
+    return b.node("Expand", [row, b.node("Shape", [value])]) if b.chance(0.3) else row
+
+
+def _written_softmax(b: Builder, s: str, heads: int, joined: bool) -> str:
+    """exp(s) / sum(exp(s)), with or without a sink in the sum, in a right or a wrong way."""
+    top, sink = None, None
+    logit = b.weight(1, heads, 1, 1, stem="sink")
+    if b.chance(0.6):
+        top = _row(b, "ReduceMax", s)
+        if not joined and b.chance(0.3):
+            top = b.commuted("Max", top, logit if b.chance(0.6) else b.floats(0.0))
+        s = b.node("Sub", [s, top])
+    e = b.node("Exp", [s])
+    total = _row(b, "ReduceSum", e)
+    if not joined and b.chance(0.5):
+        kind = b.rng.random()
+        if kind < 0.3:
+            sink = b.floats(float(b.pick([1.0, 1.0, 2.0, -1.0])))
+        elif kind < 0.6 and top is not None:
+            sink = b.node("Exp", [b.node("Neg", [top])])
+        elif top is not None and b.chance(0.9):
+            sink = b.node("Exp", [b.node("Sub", [logit, top])])
+        else:
+            sink = b.node("Exp", [logit])
+        total = b.commuted("Add", total, sink)
+    if b.chance(0.2):
+        return b.commuted("Mul", e, b.node("Reciprocal", [total]))
+    return b.node("Div", [e, total])
+
+
 def _softmax(b: Builder, s: str) -> str:
     axis = -1 if b.chance(0.9) else b.pick([3, None, -2, 1])
     if b.chance(0.15):
@@ -166,6 +204,11 @@ def _softmax(b: Builder, s: str) -> str:
 
 def _sink_column(b: Builder, s: str, heads: int) -> tuple[str, bool]:
     """One logit a head beside the scores, first or last."""
+    if b.chance(0.25):
+        number, last = float(b.pick([0.0, 0.0, 1.5])), b.chance(0.7)
+        width = 1 if b.chance(0.9) else 2
+        pads = [0, 0, 0, 0 if last else width, 0, 0, 0, width if last else 0]
+        return b.node("Pad", [s, b.ints(pads), b.floats(number)]), last
     logit = b.weight(1, heads, 1, 1, stem="sink") if b.chance(0.9) else b.weight(1, 1, 1, heads)
     if b.chance(0.3):
         logit = b.node("Reshape", [b.weight(heads, stem="sink"), b.ints([1, -1, 1, 1])])
@@ -252,7 +295,7 @@ def attend(b: Builder) -> str:
         s = _altered(b, Scores(s, batch, heads, queries, total, (q, counted)))
     if b.chance(0.7) and lq != "hsd":
         s = masks.apply(b, Scores(s, batch, heads, queries, total, (q, counted)))
-        if b.chance(0.12):
+        if b.chance(0.2):
             s = _altered(b, Scores(s, batch, heads, queries, total, (q, counted)))
     elif b.chance(0.3) and lq == "hsd":
         mask = b.input("mask", b.element, [b.pick([batch, 1]), queries, keys])
@@ -260,7 +303,10 @@ def attend(b: Builder) -> str:
     column = lq != "hsd" and b.chance(0.12)
     if column:
         s, last = _sink_column(b, s, heads)
-    p = _softmax(b, s)
+    if not column and b.chance(0.15):
+        p = _written_softmax(b, s, heads, lq == "hsd")
+    else:
+        p = _softmax(b, s)
     if column:
         p = _cut(b, p, last)
     if b.chance(0.15):

@@ -205,7 +205,11 @@ def apply(b: Builder, s: Scores) -> str:
         return masked
     keep = keep_mask(b, s)
     if kind < 0.5:
-        return b.node("Where", [keep, s.value, b.floats(fill)])
+        masked = b.node("Where", [keep, s.value, b.floats(fill)])
+        if b.chance(0.1):
+            second = b.floats(fill if b.chance(0.8) else -1e30)
+            return b.node("Where", [keep_mask_again(b, s), masked, second])
+        return masked
     if kind < 0.62:
         return b.node("Where", [b.node("Not", [keep]), b.floats(fill), s.value])
     mask = _additive(b, keep, fill)

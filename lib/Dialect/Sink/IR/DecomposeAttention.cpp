@@ -36,6 +36,7 @@ public:
   LogicalResult check();
   void prepare();
   AttentionScores buildScores(bool withLogs);
+  Value largestScores();
   Value visible();
   Value weightedValues(Value probabilities);
   Value allProbabilities();
@@ -494,6 +495,28 @@ FailureOr<AttentionScores> basin::sink::buildAttentionScores(sink::AttentionOp o
     return failure();
   builder.prepare();
   return builder.buildScores(withLogs);
+}
+
+/// Returns the largest masked score of each row, once for each element of the result.
+Value AttentionBuilder::largestScores() {
+  Value largest = n.reduceMax(maskScores(rawScores()), {3});
+  Value shape = n.concat({n.dims(largest, 0, 3), n.dims(value, 3, 4)}, 0);
+  return fromHeads(n.expand(largest, shape), op.getResultLayout());
+}
+
+FailureOr<Value> basin::sink::buildLargestScores(sink::AttentionOp op, OpBuilder &b) {
+  FailureOr<NodeBuilder> n = startDecomposition(op, b);
+  if (failed(n))
+    return failure();
+  AttentionParts parts;
+  FailureOr<Type> element = requireElementType(op, op.getQuery(), "a query");
+  if (failed(element) || unpackAttention(op, *n, /*usePresent=*/false, parts))
+    return failure();
+  AttentionBuilder builder(op, parts, *n, *element);
+  if (failed(builder.check()))
+    return failure();
+  builder.prepare();
+  return builder.largestScores();
 }
 
 FailureOr<SmallVector<Value>> sink::AttentionOp::decompose(OpBuilder &b) {

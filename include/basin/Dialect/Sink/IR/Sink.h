@@ -44,6 +44,10 @@ inline constexpr double kHiddenScore = -9984;
 /// The attribute on an op that recognition did not raise: a sentence that says why.
 inline constexpr llvm::StringLiteral kMissAttr = "sink.miss";
 
+/// The mark of an op that recognition made for an operand of a sink op. It is no op of the model,
+/// so it vanishes with its last use.
+inline constexpr llvm::StringLiteral kMadeAttr = "sink.made";
+
 /// Returns `op` as a norm that adds a residual, or null for other ops and for a null op.
 NormInterface getResidualNorm(mlir::Operation *op);
 
