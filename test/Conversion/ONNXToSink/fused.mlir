@@ -91,6 +91,42 @@ onnx.graph @rms_norm_axis #g {
   onnx.return
 }
 
+// Of what is centred before it, if nothing else reads that: a layer norm.
+// CHECK-LABEL: onnx.graph @rms_norm_of_centred
+// CHECK: %[[S:.*]]:2 = onnx.node "Source"
+// CHECK: sink.layer_norm %[[S]]#0 weight %[[S]]#1 {
+// CHECK: onnx.ReduceMean
+// CHECK: onnx.Sub
+// CHECK: onnx.RMSNormalization
+// CHECK: sink.yield
+onnx.graph @rms_norm_of_centred #g {
+  %x, %w = onnx.node "Source" () {} : () -> (!x, !d)
+  %last = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
+  %m = onnx.ReduceMean(%x, %last) : (!x, !u) -> !u
+  %c = onnx.Sub(%x, %m) : (!x, !u) -> !u
+  %y = onnx.RMSNormalization(%c, %w) {axis = -1, epsilon = 1.0e-6 : f32} : (!u, !d) -> !u
+  onnx.return
+}
+
+// The centred value has a second reader, and the mean is over another axis: root mean squares of what they read.
+// CHECK-LABEL: onnx.graph @rms_norm_of_read_centred
+// CHECK-NOT: sink.layer_norm
+// CHECK: sink.rms_norm
+// CHECK: sink.rms_norm
+onnx.graph @rms_norm_of_read_centred #g {
+  %x, %w = onnx.node "Source" () {} : () -> (!x, !d)
+  %last = onnx.Constant() {value_ints = array<i64: -1>} : () -> !u
+  %other = onnx.Constant() {value_ints = array<i64: 1>} : () -> !u
+  %m = onnx.ReduceMean(%x, %last) : (!x, !u) -> !u
+  %c = onnx.Sub(%x, %m) : (!x, !u) -> !u
+  %y = onnx.RMSNormalization(%c, %w) {axis = -1} : (!u, !d) -> !u
+  %z = onnx.Relu(%c) : (!u) -> !u
+  %m2 = onnx.ReduceMean(%x, %other) : (!x, !u) -> !u
+  %c2 = onnx.Sub(%x, %m2) : (!x, !u) -> !u
+  %y2 = onnx.RMSNormalization(%c2, %w) {axis = -1} : (!u, !d) -> !u
+  onnx.return
+}
+
 // The runtime's own, in either domain.
 // CHECK-LABEL: onnx.graph @simplified
 // CHECK: sink.rms_norm %{{.*}} weight %{{[^ ]*}} {epsilon = 9.99999974{{[0-9]*}}E-6 : f64}

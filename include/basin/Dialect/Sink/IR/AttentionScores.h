@@ -50,8 +50,8 @@ llvm::FailureOr<AttentionScores> buildAttentionScores(AttentionOp op, const Atte
                                                       onnx::NodeBuilder &n, mlir::Type element,
                                                       bool withLogs = false);
 
-/// Appends the nodes of the largest masked score of each row, in the layout of the op's result, once
-/// for each of its elements. Fails if the op has no decomposition.
+/// Appends the nodes of the largest masked score of each row, in the layout of the op's result,
+/// once for each of its elements. Fails if the op has no decomposition.
 llvm::FailureOr<mlir::Value> buildLargestScores(AttentionOp op, mlir::OpBuilder &b);
 
 /// Returns present keys or values [B, G, S, d] with zeros in the rows after each element's
