@@ -576,6 +576,43 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
 }
 }
 
+// The condition is known: the results are those of the branch that is taken, also where they are a shape.
+// CHECK-LABEL: @known_branches
+module @known_branches attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} {
+onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}> {
+  %x = onnx.node "Source" () {} : () -> tensor<?x3x8xf32, #onnx.dims<"N", "", "">>
+  %y = onnx.node "Source" () {} : () -> tensor<?x3xf32, #onnx.dims<"N", "">>
+  %zero = onnx.Constant() {value = dense<0> : tensor<i64>} : () -> tensor<i64>
+  %two = onnx.Constant() {value = dense<2> : tensor<i64>} : () -> tensor<i64>
+  %rank = onnx.Constant() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %shape = onnx.Shape(%x) : (tensor<?x3x8xf32, #onnx.dims<"N", "", "">>) -> !onnx.unknown
+  %size = onnx.Size(%shape) : (!onnx.unknown) -> !onnx.unknown
+  %more = onnx.Sub(%size, %two) : (!onnx.unknown, tensor<i64>) -> !onnx.unknown
+  %isMore = onnx.Greater(%more, %zero) : (!onnx.unknown, tensor<i64>) -> !onnx.unknown
+  %r, %wide = onnx.If(%isMore) {
+    %one = onnx.Constant() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
+    %target = onnx.Constant() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
+    %each = onnx.Expand(%one, %target) : (tensor<1xi64>, tensor<1xi64>) -> !onnx.unknown
+    %last = onnx.Constant() {value = dense<[2, 4]> : tensor<2xi64>} : () -> tensor<2xi64>
+    %all = onnx.Concat(%each, %last) {axis = 0 : i64} : (!onnx.unknown, tensor<2xi64>) -> !onnx.unknown
+    onnx.return %x, %all : tensor<?x3x8xf32, #onnx.dims<"N", "", "">>, !onnx.unknown
+  }, {
+    onnx.return %y, %rank : tensor<?x3xf32, #onnx.dims<"N", "">>, tensor<1xi64>
+  // CHECK: -> (tensor<?x3x8xf32, #onnx.dims<"N", "", "">>, tensor<3xi64>)
+  } : (!onnx.unknown) -> (!onnx.unknown, !onnx.unknown)
+  // CHECK: onnx.Tile{{.*}} -> tensor<?x6x32xf32, #onnx.dims<"N", "", "">>
+  %t = onnx.Tile(%x, %wide) : (tensor<?x3x8xf32, #onnx.dims<"N", "", "">>, !onnx.unknown) -> !onnx.unknown
+  %less = onnx.Less(%more, %zero) : (!onnx.unknown, tensor<i64>) -> !onnx.unknown
+  %s = onnx.If(%less) {
+    onnx.return %x : tensor<?x3x8xf32, #onnx.dims<"N", "", "">>
+  }, {
+    onnx.return %y : tensor<?x3xf32, #onnx.dims<"N", "">>
+  // CHECK: -> tensor<?x3xf32, #onnx.dims<"N", "">>
+  } : (!onnx.unknown) -> !onnx.unknown
+  onnx.return
+}
+}
+
 // Exporters guard a Squeeze by the dim's size: the branch not taken contradicts
 // itself in a valid model, so only the main graph's contradictions are errors.
 // CHECK-LABEL: @guarded_squeeze

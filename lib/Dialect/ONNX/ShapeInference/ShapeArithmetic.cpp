@@ -94,6 +94,17 @@ ShapeEntry basin::onnx::compareEqual(const ShapeEntry &a, const ShapeEntry &b) {
   return differs ? ShapeEntry(0) : ShapeEntry();
 }
 
+ShapeEntry basin::onnx::compareGreater(const ShapeEntry &a, const ShapeEntry &b) {
+  if (a.constant && b.constant)
+    return *a.constant > *b.constant;
+  // A size is larger than each negative number, and no negative number is larger than a size.
+  if (a.symbol && b.constant && *b.constant < 0)
+    return 1;
+  if (b.symbol && a.constant && *a.constant <= 0)
+    return 0;
+  return a.isKnown() && a == b ? ShapeEntry(0) : ShapeEntry();
+}
+
 ShapeEntry basin::onnx::select(const ShapeEntry &condition, const ShapeEntry &yes,
                                const ShapeEntry &no) {
   if (condition.constant)

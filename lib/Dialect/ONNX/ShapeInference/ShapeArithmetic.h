@@ -25,6 +25,7 @@ ShapeEntry divideEntries(const ShapeEntry &a, const ShapeEntry &b);
 ShapeEntry maxEntries(const ShapeEntry &a, const ShapeEntry &b);
 ShapeEntry minEntries(const ShapeEntry &a, const ShapeEntry &b);
 ShapeEntry compareEqual(const ShapeEntry &a, const ShapeEntry &b);
+ShapeEntry compareGreater(const ShapeEntry &a, const ShapeEntry &b);
 ShapeEntry select(const ShapeEntry &condition, const ShapeEntry &yes, const ShapeEntry &no);
 
 } // namespace basin::onnx

@@ -14,6 +14,8 @@
 
 #include "ShapeRuleSupport.h"
 
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
+
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -28,7 +30,8 @@ static OperandRange getYields(Operation *op, unsigned region = 0) {
 // If
 //===----------------------------------------------------------------------===//
 
-/// The results of an If have what is known about the results of both branches.
+/// The results of an If have what is known about the results of both branches, or of the one that
+/// is taken if the condition is known.
 LogicalResult infer::subgraphs(Operation *op, Types &types) {
   types.assign(op->getNumResults(), Type());
   if (op->getNumRegions() != 2)
@@ -38,12 +41,14 @@ LogicalResult infer::subgraphs(Operation *op, Types &types) {
     if (branch.size() != op->getNumResults())
       return op->emitOpError("expected ")
              << op->getNumResults() << " results of each branch, but got " << branch.size();
+  auto condition = op->getNumOperands() == 1 ? evaluateInts(op->getOperand(0)) : std::nullopt;
+  bool isKnown = condition && condition->size() == 1;
   for (auto [i, a, b] : llvm::enumerate(first.getTypes(), second.getTypes())) {
     Type elementA = getTensorInfo(a).element, elementB = getTensorInfo(b).element;
     if (elementA && elementB && elementA != elementB)
       return op->emitOpError("expected branches of one element type, but got ")
              << elementA << " and " << elementB << " for result " << i;
-    types[i] = joinTypes(a, b);
+    types[i] = !isKnown ? joinTypes(a, b) : condition->front() ? a : b;
   }
   return success();
 }

@@ -74,6 +74,8 @@ private:
   MaybeValue evaluateConcat(ConcatOp op, unsigned depth);
   MaybeValue evaluateConstantOfShape(ConstantOfShapeOp op, unsigned depth);
   MaybeValue evaluateWhere(WhereOp op, unsigned depth);
+  MaybeValue evaluateExpand(ExpandOp op, unsigned depth);
+  MaybeValue evaluateIf(IfOp op, OpResult result, unsigned depth);
   MaybeValue evaluateCast(CastOp op, unsigned depth);
   MaybeValue evaluateProduct(MaybeValue factors);
   MaybeValue evaluateSplit(SplitOp op, OpResult result, unsigned depth);
@@ -99,6 +101,8 @@ MaybeValue Evaluator::evaluate(Value value, unsigned depth) {
   MaybeValue entries;
   if (auto split = dyn_cast<SplitOp>(result.getOwner()))
     entries = evaluateSplit(split, result, depth);
+  else if (auto branches = dyn_cast<IfOp>(result.getOwner()))
+    entries = evaluateIf(branches, result, depth);
   else
     entries = evaluateOp(result.getOwner(), depth);
   if (entries && entries->size() > kMaxEntries)
@@ -146,6 +150,20 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
       .Case<MaxOp>([&](MaxOp) { return combine(op, depth, maxEntries); })
       .Case<MinOp>([&](MinOp) { return combine(op, depth, minEntries); })
       .Case<EqualOp>([&](EqualOp) { return combine(op, depth, compareEqual); })
+      .Case<GreaterOp>([&](GreaterOp) { return combine(op, depth, compareGreater); })
+      .Case<LessOp>([&](LessOp) {
+        return combine(op, depth, [](const ShapeEntry &a, const ShapeEntry &b) {
+          return compareGreater(b, a);
+        });
+      })
+      .Case<NotOp>([&](NotOp) -> Result {
+        Result flags = input(op, 0, depth);
+        if (flags)
+          for (ShapeEntry &flag : *flags)
+            flag = select(flag, 0, 1);
+        return flags;
+      })
+      .Case<ExpandOp>([&](ExpandOp expand) { return evaluateExpand(expand, depth); })
       .Case<ReduceProdOp>([&](ReduceProdOp reduce) -> Result {
         // The operand has one axis. The default (all axes) and any axes stated can only mean that
         // one.
@@ -271,6 +289,29 @@ MaybeValue Evaluator::evaluateWhere(WhereOp op, unsigned depth) {
     result.push_back(select(at(0), at(1), at(2)));
   }
   return result;
+}
+
+/// Expands a scalar or a list of one entry to a list.
+MaybeValue Evaluator::evaluateExpand(ExpandOp op, unsigned depth) {
+  MaybeValue data = input(op, 0, depth);
+  auto shape = ints(op, 1, depth);
+  if (!data || data->size() != 1 || !shape || shape->size() > 1)
+    return std::nullopt;
+  int64_t size = shape->empty() ? 1 : shape->front();
+  if (size < 0 || size > int64_t(kMaxEntries))
+    return std::nullopt;
+  return ShapeValue(size, data->front());
+}
+
+/// Takes the branch whose condition is known to hold.
+MaybeValue Evaluator::evaluateIf(IfOp op, OpResult result, unsigned depth) {
+  auto condition = ints(op, 0, depth);
+  if (!condition || condition->size() != 1 || op->getNumRegions() != 2)
+    return std::nullopt;
+  Operation *yield = op->getRegion(condition->front() ? 0 : 1).front().getTerminator();
+  if (result.getResultNumber() >= yield->getNumOperands())
+    return std::nullopt;
+  return evaluate(yield->getOperand(result.getResultNumber()), depth + 1);
 }
 
 MaybeValue Evaluator::evaluateCast(CastOp op, unsigned depth) {
