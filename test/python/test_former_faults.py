@@ -58,6 +58,8 @@ RAISED = {
     "seq-first-keys-nn-mha": ("attention", {"head_dim": 8, "mask_parts": ["none"]}),
     "attention_keys_perm_120": ("attention", {"head_dim": 4}),
     "attention_concat_transposed_keys": ("attention", {"heads": 4, "kv_cache": True}),
+    # A sink made of a key and a value of zeros.
+    "sink_by_zero_kv_last": ("attention", {"sink_logit": True, "mask_parts": ["none"]}),
     # Each element of the batch has its own number of keys.
     "attention24_nonpad": ("attention", {"mask": "keep", "causal": True}),
     # Pairs of rotary embedding.

@@ -27,6 +27,8 @@
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace basin::onnx;
 namespace sink = basin::sink;
@@ -125,35 +127,57 @@ std::optional<Miss> AttentionWalk::toResult() {
   }
 }
 
-/// Makes learned rows before keys and values operands of their own, if the mask leaves them
-/// visible. Changes nothing if there are no such rows.
+/// Makes learned rows before or after keys and values operands of their own, if the mask leaves
+/// them visible. The order of keys does not matter. Rows of zeros have the score 0 and add nothing
+/// but their share: they are a sink of each head. Changes nothing if there are no such rows.
 std::optional<Miss> AttentionWalk::takeSinkRows() {
-  if (m.parts.keyLayout != Layout::bhsd || m.parts.valueLayout != Layout::bhsd || m.parts.bias)
+  if (m.parts.bias || !m.moreMasks.empty())
     return {};
-  std::optional<SinkRows> key = matchSinkRows(m.parts.key), value = matchSinkRows(m.parts.value);
+  std::optional<SinkRows> key = matchSinkRows(m.parts.key, m.parts.keyLayout),
+                          value = matchSinkRows(m.parts.value, m.parts.valueLayout);
   if (!key || !value)
     return {};
-  if (key->count != value->count || key->heads != value->heads)
-    return Miss(MissReason::RowsDiffer, key->count, key->heads, value->count, value->heads);
+  bool isZero = !key->rows && !value->rows;
+  auto heads = [](const SinkRows &rows) { return rows.heads.value_or(0); };
+  if (key->count != value->count || key->heads != value->heads || key->layout != value->layout)
+    return Miss(MissReason::RowsDiffer, key->count, heads(*key), value->count, heads(*value));
+  if (key->isLast != value->isLast || !key->rows != !value->rows ||
+      (isZero && (hasSink || !m.parts.heads || m.parts.maskScale)))
+    return {};
   bool owned = true;
+  if (isZero)
+    m.sinkNumber = std::log(static_cast<double>(key->count));
   if (m.parts.mask) {
-    Value rest = matchVisibleColumns(m.parts.mask, *m.parts.maskKind, key->count);
-    if (!rest)
+    std::optional<MaskColumns> columns =
+        matchMaskColumns(m.parts.mask, *m.parts.maskKind, *key, m.parts.heads);
+    if (!columns || (columns->logit && !isZero))
       return Miss(MissReason::RowsMasked);
     // A mask that other layers read too stays outside, together with the ops that make it.
     owned = m.parts.mask.hasOneUse();
     if (owned)
-      m.idiom.inside.insert(m.parts.mask.getDefiningOp());
-    m.parts.mask = rest;
+      m.idiom.inside.insert(columns->ops.begin(), columns->ops.end());
+    m.parts.mask = columns->rest;
+    if (columns->logit) {
+      m.parts.sinkLogit = columns->logit;
+      m.sinkNumber.reset();
+    }
+    if (!m.parts.mask) {
+      m.parts.maskKind.reset();
+      m.parts.maskFill.reset();
+    }
   }
   for (const SinkRows &rows : {*key, *value})
     m.idiom.inside.insert(rows.ops.begin(), rows.ops.end());
   m.parts.key = key->rest;
   m.parts.value = value->rest;
+  m.parts.keyLayout = m.parts.valueLayout = key->layout;
   m.parts.sinkKey = key->rows;
   m.parts.sinkValue = value->rows;
-  m.parts.kvHeads = key->heads;
-  return finish(/*allArguments=*/owned);
+  m.parts.kvHeads = isZero ? m.parts.kvHeads : key->heads;
+  if (!m.parts.kvHeads)
+    m.parts.kvHeads = m.parts.heads;
+  hasRows = true;
+  return finish(/*allArguments=*/owned && key->layout == Layout::bhsd);
 }
 
 /// Sets layouts and the head size, and checks that ranks agree. A mask or bias has the axes of the
@@ -246,10 +270,12 @@ bool AttentionWalk::isSquare() const {
   TensorInfo info = getTensorInfo(scores->getResult(0));
   if (!info.hasRank() || info.rank() < 2)
     return false;
-  if (!m.parts.sinkKey)
+  if (!hasRows)
     return info[info.rank() - 1].provablyEquals(info[info.rank() - 2]);
   TensorInfo key = getTensorInfo(m.parts.key);
-  return key.hasRank() && key.rank() == 4 && key[2].provablyEquals(info[info.rank() - 2]);
+  unsigned sequence = sink::getSequenceAxis(m.parts.keyLayout);
+  return key.hasRank() && key.rank() > sequence &&
+         key[sequence].provablyEquals(info[info.rank() - 2]);
 }
 
 /// Returns whether there are certainly at least as many keys as queries. If their sizes are
@@ -257,7 +283,7 @@ bool AttentionWalk::isSquare() const {
 /// keys as there are queries: the new ones, beside those of a past.
 bool AttentionWalk::hasAllKeys() const {
   TensorInfo info = getTensorInfo(scores->getResult(0));
-  if (!info.hasRank() || info.rank() < 2 || m.parts.sinkKey)
+  if (!info.hasRank() || info.rank() < 2 || hasRows)
     return false;
   const Dim &queries = info[info.rank() - 2], &keys = info[info.rank() - 1];
   if (queries.isStatic() && keys.isStatic())
@@ -387,7 +413,7 @@ MatchResult<AttentionMatch> AttentionWalk::match() {
     return Miss(MissReason::NarrowerType, "query");
   AttentionMatch plain = m;
   std::optional<Miss> rows = takeSinkRows();
-  if (!rows && m.parts.sinkKey)
+  if (!rows && hasRows)
     return std::move(m);
   m = std::move(plain);
   m.rowsMiss = std::move(rows);

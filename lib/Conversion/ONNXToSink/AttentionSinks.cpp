@@ -16,6 +16,7 @@
 
 using namespace mlir;
 using namespace basin::onnx;
+namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
 /// Returns whether the last axes of both certainly have the same size.
@@ -134,39 +135,6 @@ Value basin::onnx::matchDroppedColumn(Operation *op, Value probs, const SinkColu
 // Learned rows of keys and values
 //===----------------------------------------------------------------------===//
 
-std::optional<SinkRows> basin::onnx::matchSinkRows(Value value) {
-  auto concat = value.getDefiningOp<ConcatOp>();
-  if (!concat || concat->getNumOperands() != 2 || getRank(value) != 4 ||
-      concat.getAxis().value_or(0) != 2)
-    return std::nullopt;
-  SinkRows found;
-  found.rest = concat->getOperand(1);
-  auto expand = concat->getOperand(0).getDefiningOp<ExpandOp>();
-  if (!expand || getRank(expand->getResult(0)) != 4)
-    return std::nullopt;
-  found.rows = expand->getOperand(0);
-  found.ops.insert(concat);
-  found.ops.insert(expand);
-  // The Expand may widen a new first axis of one element.
-  if (auto unsqueeze = found.rows.getDefiningOp<UnsqueezeOp>()) {
-    std::optional<SmallVector<int64_t>> axes = getAxes(unsqueeze, 4);
-    if (axes != SmallVector<int64_t>{0})
-      return std::nullopt;
-    found.ops.insert(unsqueeze);
-    found.rows = unsqueeze.getData();
-  }
-  std::optional<RankedTensorType> type = getStaticType(found.rows);
-  if (!type || type->getRank() != 3 || !isConstant(skipCasts(found.rows)))
-    return std::nullopt;
-  // The Expand must repeat nothing but the batch.
-  for (int64_t axis = 0; axis < 3; ++axis)
-    if (getDim(expand->getResult(0), axis + 1) != type->getDimSize(axis))
-      return std::nullopt;
-  found.heads = type->getDimSize(0);
-  found.count = type->getDimSize(1);
-  return found;
-}
-
 /// Returns whether all elements are certainly `number`.
 static bool isFilledWith(Value value, double number) {
   while (Operation *op = value.getDefiningOp()) {
@@ -192,12 +160,144 @@ static bool isFilledWith(Value value, double number) {
   return elements && llvm::all_of(*elements, [&](double element) { return element == number; });
 }
 
-Value basin::onnx::matchVisibleColumns(Value mask, MaskKind kind, int64_t count) {
-  auto concat = mask.getDefiningOp<ConcatOp>();
-  if (!concat || concat->getNumOperands() != 2 || kind == MaskKind::lengths ||
-      !isLastAxis(mask, concat.getAxis().value_or(0)) ||
-      getDim(concat->getOperand(0), -1) != count ||
-      !isFilledWith(concat->getOperand(0), kind == MaskKind::keep ? 1 : 0))
+/// Finds learned rows [heads, count, d] that an Expand repeats for each element of the batch.
+static bool takeLearnedRows(Value part, SinkRows &found) {
+  auto expand = part.getDefiningOp<ExpandOp>();
+  if (!expand || found.layout != sink::Layout::bhsd || getRank(part) != 4)
+    return false;
+  Ops ops;
+  ops.insert(expand);
+  Value rows = expand->getOperand(0);
+  // The Expand may widen a new first axis of one element.
+  if (auto unsqueeze = rows.getDefiningOp<UnsqueezeOp>()) {
+    if (getAxes(unsqueeze, 4) != SmallVector<int64_t>{0})
+      return false;
+    ops.insert(unsqueeze);
+    rows = unsqueeze.getData();
+  }
+  std::optional<RankedTensorType> type = getStaticType(rows);
+  if (!type || type->getRank() != 3 || !isConstant(skipCasts(rows)))
+    return false;
+  // The Expand must repeat nothing but the batch.
+  for (int64_t axis = 0; axis < 3; ++axis)
+    if (getDim(part, axis + 1) != type->getDimSize(axis))
+      return false;
+  found.rows = rows;
+  found.heads = type->getDimSize(0);
+  found.ops.insert(ops.begin(), ops.end());
+  return true;
+}
+
+/// Returns the tensor [batch * heads, sequence, d] that a Reshape parts into batch and heads.
+static ReshapeOp matchPartedHeads(Value value) {
+  auto reshape = value.getDefiningOp<ReshapeOp>();
+  if (!reshape)
     return {};
-  return concat->getOperand(1);
+  TensorInfo from = getTensorInfo(reshape.getData()), to = getTensorInfo(value);
+  bool isParted = from.hasRank() && from.rank() == 3 && to.hasRank() && to.rank() == 4 &&
+                  from[1].provablyEquals(to[2]) && from[2].provablyEquals(to[3]);
+  return isParted ? reshape : ReshapeOp();
+}
+
+std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout layout) {
+  SinkRows found;
+  if (getRank(value) != 4)
+    return std::nullopt;
+  // Keys [batch * heads, d, sequence] may be turned before their heads are parted.
+  if (layout == sink::Layout::bhds) {
+    ReshapeOp reshape = matchPartedHeads(value);
+    auto turn = reshape ? reshape.getData().getDefiningOp<TransposeOp>() : TransposeOp();
+    if (!turn || turn.getPerm() != ArrayRef<int64_t>{0, 2, 1})
+      return std::nullopt;
+    found.ops.insert(reshape);
+    found.ops.insert(turn);
+    found.layout = sink::Layout::hsd;
+    value = turn.getData();
+  } else if (layout != sink::Layout::bhsd) {
+    return std::nullopt;
+  }
+  if (ReshapeOp reshape = getRank(value) == 4 ? matchPartedHeads(value) : ReshapeOp()) {
+    found.ops.insert(reshape);
+    found.layout = sink::Layout::hsd;
+    value = reshape.getData();
+  }
+  auto concat = value.getDefiningOp<ConcatOp>();
+  int64_t axis = sink::getSequenceAxis(found.layout), rank = *getRank(value);
+  if (!concat || concat->getNumOperands() != 2)
+    return std::nullopt;
+  int64_t joined = concat.getAxis().value_or(0);
+  if ((joined < 0 ? joined + rank : joined) != axis)
+    return std::nullopt;
+  found.ops.insert(concat);
+  for (unsigned index : {0u, 1u}) {
+    Value part = concat->getOperand(index);
+    std::optional<int64_t> count = getDim(part, axis);
+    if (!count || *count < 1 || !(isFilledWith(part, 0) || takeLearnedRows(part, found)))
+      continue;
+    found.rest = concat->getOperand(1 - index);
+    found.count = *count;
+    found.isLast = index == 1;
+    return found;
+  }
+  return std::nullopt;
+}
+
+/// Returns the pads of a Pad by constants, as far as they are known, and whether it pads by
+/// `number`.
+static std::optional<ShapeValue> evaluatePads(PadOp pad, double number) {
+  std::optional<int64_t> rank = getRank(pad.getData());
+  std::optional<ShapeValue> pads =
+      pad.getPadsInput() ? evaluateShapeValue(pad.getPadsInput()) : std::nullopt;
+  bool isGiven = pad.getConstantValue() && !isa<NoneType>(pad.getConstantValue().getType());
+  if (!rank || !pads || pad.getAxes() || pads->size() != size_t(2 * *rank) ||
+      pad.getMode().value_or("constant") != "constant" ||
+      (isGiven ? evaluateScalar(pad.getConstantValue()) : 0.0) != number)
+    return std::nullopt;
+  return pads;
+}
+
+/// Returns whether all pads but those before (or after) the last axis are zero.
+static bool padsOneSide(const ShapeValue &pads, bool isAfter) {
+  size_t side = isAfter ? pads.size() - 1 : pads.size() / 2 - 1;
+  for (auto [i, entry] : llvm::enumerate(pads))
+    if (i != side && !entry.is(0))
+      return false;
+  return true;
+}
+
+std::optional<MaskColumns> basin::onnx::matchMaskColumns(Value mask, MaskKind kind,
+                                                         const SinkRows &rows,
+                                                         std::optional<int64_t> heads) {
+  MaskColumns found;
+  double visible = kind == MaskKind::keep ? 1 : 0;
+  Operation *def = mask.getDefiningOp();
+  if (!def || kind == MaskKind::lengths)
+    return std::nullopt;
+  found.ops.insert(def);
+  if (auto concat = dyn_cast<ConcatOp>(def)) {
+    unsigned index = rows.isLast ? 1 : 0;
+    if (concat->getNumOperands() != 2 || !isLastAxis(mask, concat.getAxis().value_or(0)) ||
+        getDim(concat->getOperand(index), -1) != rows.count ||
+        !isFilledWith(concat->getOperand(index), visible))
+      return std::nullopt;
+    found.rest = concat->getOperand(1 - index);
+    return found;
+  }
+  auto pad = dyn_cast<PadOp>(def);
+  std::optional<ShapeValue> pads = pad ? evaluatePads(pad, visible) : std::nullopt;
+  if (!pads)
+    return std::nullopt;
+  size_t side = rows.isLast ? pads->size() - 1 : pads->size() / 2 - 1;
+  if (padsOneSide(*pads, rows.isLast) && (*pads)[side].is(rows.count)) {
+    found.rest = pad.getData();
+    return found;
+  }
+  // All keys but one get zeros.
+  size_t others = rows.isLast ? pads->size() / 2 - 1 : pads->size() - 1;
+  Dim keys = getTensorInfo(rows.rest)[sink::getSequenceAxis(rows.layout)];
+  if (kind != MaskKind::additive || rows.count != 1 || !padsOneSide(*pads, !rows.isLast) ||
+      !(*pads)[others].toDim().provablyEquals(keys) || getDim(pad.getData(), -1) != 1 || !heads)
+    return std::nullopt;
+  found.logit = findLogits(pad.getData(), *heads, found.ops);
+  return found.logit ? std::optional(std::move(found)) : std::nullopt;
 }

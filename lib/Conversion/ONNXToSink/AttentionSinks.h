@@ -41,18 +41,37 @@ MatchResult<SinkColumn> matchSinkColumn(PadOp pad);
 /// Returns null if that is not proven.
 mlir::Value matchDroppedColumn(mlir::Operation *op, mlir::Value probs, const SinkColumn &column);
 
-/// Learned rows [kv heads, count, d] that stand before those of `rest` in each element of the
-/// batch.
+/// Rows that stand before or after those of `rest` in each element of the batch: learned ones
+/// [kv heads, count, d], or zeros.
 struct SinkRows {
-  mlir::Value rows, rest;
-  int64_t heads = 0, count = 0;
+  /// Null if all elements are zero.
+  mlir::Value rows;
+  mlir::Value rest;
+  /// The layout of `rest`.
+  sink::Layout layout = sink::Layout::bhsd;
+  int64_t count = 0;
+  std::optional<int64_t> heads;
+  bool isLast = false;
   Ops ops;
 };
-std::optional<SinkRows> matchSinkRows(mlir::Value value);
 
-/// Returns the mask of the other keys if `mask` begins with `count` columns that hide nothing.
-/// Returns null if that is not proven.
-mlir::Value matchVisibleColumns(mlir::Value mask, sink::MaskKind kind, int64_t count);
+/// Returns the rows of keys or values in the layout bhsd or bhds, or nothing if there are none.
+std::optional<SinkRows> matchSinkRows(mlir::Value value, sink::Layout layout);
+
+/// The columns of an additive or boolean mask, before or after the others, that belong to such
+/// rows.
+struct MaskColumns {
+  /// The mask of the other keys, or null if that hides nothing.
+  mlir::Value rest;
+  /// One logit for each head that the column adds to the scores, or null if it adds nothing.
+  mlir::Value logit;
+  Ops ops;
+};
+
+/// Returns the mask's columns for `count` rows, or nothing if it is not proven that they hide
+/// nothing, or that they add a logit for each of `heads` to one row and nothing to the other keys.
+std::optional<MaskColumns> matchMaskColumns(mlir::Value mask, sink::MaskKind kind,
+                                            const SinkRows &rows, std::optional<int64_t> heads);
 
 } // namespace basin::onnx
 

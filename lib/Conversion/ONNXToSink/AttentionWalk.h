@@ -74,6 +74,8 @@ private:
   bool sawScale = false;
   std::optional<SinkColumn> column;
   bool hasSink = false;
+  /// Whether rows of keys and values became a sink.
+  bool hasRows = false;
   /// The number of logits that the sink has, if it is known.
   std::optional<int64_t> sinkHeads;
   llvm::SmallVector<Summand> summands;

@@ -40,7 +40,7 @@ onnx.graph @base #g {
 // CHECK-NOT: sink_kv
 // CHECK: sink.attention
 // CHECK-NOT: sink_kv
-// CHECK: onnx.Softmax({{.*}}sink.miss = "its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each"
+// CHECK: onnx.Softmax({{.*}}sink.miss = "its mask may hide the learned rows beside its keys: it is not known to have a visible column for each"
 onnx.graph @hidden_rows #g {
   %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !q, !q, !m)
   %rk = onnx.initializer "rk" : tensor<4x2x8xf32> = dense<1.0> : tensor<4x2x8xf32>
@@ -56,7 +56,7 @@ onnx.graph @hidden_rows #g {
   %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %cm) : (!u, !u) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows beside its keys: it is not known to have a visible column for each}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
@@ -83,7 +83,7 @@ onnx.graph @computed_columns #g {
   %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %cm) : (!u, !u) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows beside its keys: it is not known to have a visible column for each}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
@@ -110,7 +110,7 @@ onnx.graph @wider_columns #g {
   %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %cm) : (!u, !u) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows beside its keys: it is not known to have a visible column for each}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
@@ -137,7 +137,7 @@ onnx.graph @columns_last #g {
   %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %cm) : (!u, !u) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows beside its keys: it is not known to have a visible column for each}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
@@ -164,7 +164,7 @@ onnx.graph @one_mask #g {
   %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %cm) : (!u, tensor<5x7xf32>) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows beside its keys: it is not known to have a visible column for each}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
@@ -192,7 +192,7 @@ onnx.graph @false_hides #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %low = onnx.Constant() {value_float = -3.0e38 : f32} : () -> !u
   %t = onnx.Where(%cm, %s, %low) : (!u, !u, !u) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows before its keys: it is not known to begin with a visible column for each}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: its mask may hide the learned rows beside its keys: it is not known to have a visible column for each}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
@@ -298,7 +298,7 @@ onnx.graph @other_counts #g {
   %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %t = onnx.Add(%s, %cm) : (!u, !u) -> !u
-  // expected-remark@+1 {{learned rows of attention '' not raised: there are 3 learned rows in 4 heads before its keys, but 2 in 4 before its values}}
+  // expected-remark@+1 {{learned rows of attention '' not raised: there are 3 learned rows in 4 heads beside its keys, but 2 in 4 beside its values}}
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u

@@ -358,4 +358,102 @@ onnx.graph @rows_of_a_shared_mask #g {
   %z = onnx.Relu(%cm) : (!u) -> !u
   onnx.return
 }
+// The rows after the keys: the order of keys does not matter.
+// CHECK-LABEL: onnx.graph @rows_last
+// CHECK: %[[S:.*]]:4 = onnx.node "Source"
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 mask %[[S]]#3 sink_kv %{{.*}}, %{{.*}} {
+onnx.graph @rows_last #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !q, !q, !m)
+  %rk = onnx.initializer "last_rk" : tensor<4x2x8xf32> = dense<1.0> : tensor<4x2x8xf32>
+  %rv = onnx.initializer "last_rv" : tensor<4x2x8xf32> = dense<2.0> : tensor<4x2x8xf32>
+  %shape = onnx.Constant() {value_ints = array<i64: 2, 4, 2, 8>} : () -> !u
+  %ek = onnx.Expand(%rk, %shape) : (tensor<4x2x8xf32>, !u) -> !u
+  %ev = onnx.Expand(%rv, %shape) : (tensor<4x2x8xf32>, !u) -> !u
+  %ck = onnx.Concat(%k, %ek) {axis = -2 : i64} : (!q, !u) -> !u
+  %cv = onnx.Concat(%v, %ev) {axis = 2 : i64} : (!q, !u) -> !u
+  %pads = onnx.Constant() {value_ints = array<i64: 0, 0, 0, 2>} : () -> !u
+  %cm = onnx.Pad(%m, %pads) : (!m, !u) -> !u
+  %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t = onnx.Add(%s, %cm) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
+// A row of zeros adds nothing but its share: a sink of logit 0, or of the logits that the mask adds to it.
+// CHECK-LABEL: onnx.graph @rows_of_zeros
+// CHECK: %[[S:.*]]:4 = onnx.node "Source"
+// CHECK: %[[LOGITS:.*]] = onnx.Expand({{.*}}) {sink.made}
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 sink_logit %[[LOGITS]] {
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 sink_logit %[[S]]#3 {
+onnx.graph @rows_of_zeros #g {
+  %q, %k, %v, %l = onnx.node "Source" () {} : () -> (!q, !q, !q, tensor<1x4x1x1xf32>)
+  %shape = onnx.Constant() {value_ints = array<i64: 2, 4, 1, 8>} : () -> !u
+  %zeros = onnx.ConstantOfShape(%shape) {value = dense<0.0> : tensor<1xf32>} : (!u) -> !u
+  %ck = onnx.Concat(%k, %zeros) {axis = 2 : i64} : (!q, !u) -> !u
+  %cv = onnx.Concat(%v, %zeros) {axis = 2 : i64} : (!q, !u) -> !u
+  %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
+  %pads = onnx.Constant() {value_ints = array<i64: 0, 0, 0, 5, 0, 0, 0, 0>} : () -> !u
+  %m = onnx.Pad(%l, %pads) : (tensor<1x4x1x1xf32>, !u) -> !u
+  %ck2 = onnx.Concat(%k, %zeros) {axis = 2 : i64} : (!q, !u) -> !u
+  %cv2 = onnx.Concat(%v, %zeros) {axis = 2 : i64} : (!q, !u) -> !u
+  %kt2 = onnx.Transpose(%ck2) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s2 = onnx.MatMul(%q, %kt2) : (!q, !u) -> !u
+  %t2 = onnx.Add(%s2, %m) : (!u, !u) -> !u
+  %p2 = onnx.Softmax(%t2) {axis = -1 : i64} : (!u) -> !u
+  %y2 = onnx.MatMul(%p2, %cv2) : (!u, !u) -> !u
+  %z = onnx.Add(%y, %y2) : (!u, !u) -> !u
+  onnx.return
+}
+
+// torch's add_zero_attn: batch and heads are one axis there, and parted after it.
+// CHECK-LABEL: onnx.graph @zeros_of_joined_heads
+// CHECK: %[[S:.*]]:3 = onnx.node "Source"
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 sink_logit %{{.*}} {{{.*}}key_layout = #sink.layout<hsd>, kv_num_heads = 4 : i64
+onnx.graph @zeros_of_joined_heads #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, tensor<8x5x8xf32>, tensor<8x5x8xf32>)
+  %zeros = onnx.initializer "joined_zeros" : tensor<8x1x8xf32> = dense<0.0> : tensor<8x1x8xf32>
+  %ck = onnx.Concat(%k, %zeros) {axis = 1 : i64} : (tensor<8x5x8xf32>, tensor<8x1x8xf32>) -> !u
+  %cv = onnx.Concat(%v, %zeros) {axis = 1 : i64} : (tensor<8x5x8xf32>, tensor<8x1x8xf32>) -> !u
+  %parts = onnx.Constant() {value_ints = array<i64: 2, 4, 6, 8>} : () -> !u
+  %pk = onnx.Reshape(%ck, %parts) : (!u, !u) -> !u
+  %pv = onnx.Reshape(%cv, %parts) : (!u, !u) -> !u
+  %kt = onnx.Transpose(%pk) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %pv) : (!u, !u) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
+// Keys of zeros beside values of ones: rows of zeros are no sink of their own there, nor are keys first and values last.
+// CHECK-LABEL: onnx.graph @keys_of_zeros_alone
+// CHECK-NOT: sink_logit
+// CHECK: sink.attention
+// CHECK-NOT: sink_logit
+// CHECK: sink.attention
+// CHECK-NOT: sink_logit
+onnx.graph @keys_of_zeros_alone #g {
+  %q, %k, %v = onnx.node "Source" () {} : () -> (!q, !q, !q)
+  %zeros = onnx.initializer "key_zeros" : tensor<2x4x1x8xf32> = dense<0.0> : tensor<2x4x1x8xf32>
+  %ones = onnx.initializer "value_ones" : tensor<2x4x1x8xf32> = dense<1.0> : tensor<2x4x1x8xf32>
+  %ck = onnx.Concat(%k, %zeros) {axis = 2 : i64} : (!q, tensor<2x4x1x8xf32>) -> !u
+  %cv = onnx.Concat(%v, %ones) {axis = 2 : i64} : (!q, tensor<2x4x1x8xf32>) -> !u
+  %kt = onnx.Transpose(%ck) {perm = array<i64: 0, 1, 3, 2>} : (!u) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %cv) : (!u, !u) -> !u
+  %first = onnx.Concat(%zeros, %v) {axis = 2 : i64} : (tensor<2x4x1x8xf32>, !q) -> !u
+  %s2 = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p2 = onnx.Softmax(%s2) {axis = -1 : i64} : (!u) -> !u
+  %y2 = onnx.MatMul(%p2, %first) : (!u, !u) -> !u
+  %z = onnx.Add(%y, %y2) : (!u, !u) -> !u
+  onnx.return
+}
+
 }
