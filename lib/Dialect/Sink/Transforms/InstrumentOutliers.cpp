@@ -20,6 +20,7 @@
 
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -32,6 +33,7 @@ namespace basin::sink {
 #include "basin/Dialect/Sink/Transforms/Passes.h.inc"
 } // namespace basin::sink
 
+using sink::kTapKinds;
 using sink::Tap;
 using sink::TapStatistic;
 
@@ -54,6 +56,7 @@ public:
   void runOnOperation() override;
 
 private:
+  LogicalResult chooseKinds();
   LogicalResult findTokens(GraphOp graph);
   bool isOtherSequence(Value input) const;
   Outputs instrument(Block &block, StringRef branch);
@@ -66,6 +69,8 @@ private:
   void addOutputs(GraphOp graph, const Outputs &outputs);
   void addMetadata();
 
+  /// The kinds of taps that are made, in the order of `kTapKinds`.
+  SmallVector<Tap::Kind> kinds;
   llvm::MapVector<Block *, SmallVector<Tap>> taps;
   sink::Tokens tokens;
   sink::StatisticsOptions statisticsOptions;
@@ -73,6 +78,23 @@ private:
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// Kinds of taps
+//===----------------------------------------------------------------------===//
+
+LogicalResult InstrumentOutliersPass::chooseKinds() {
+  SmallVector<StringRef> known = llvm::map_to_vector(kTapKinds, sink::toString);
+  for (StringRef name : tapKinds)
+    if (!llvm::is_contained(known, name))
+      return getOperation().emitError("expected kinds of taps (")
+             << llvm::join(known, ", ") << "), but got '" << name << "'";
+  kinds.clear();
+  for (Tap::Kind kind : kTapKinds)
+    if (tapKinds.empty() || llvm::is_contained(tapKinds, sink::toString(kind)))
+      kinds.push_back(kind);
+  return success();
+}
 
 //===----------------------------------------------------------------------===//
 // Tokens
@@ -398,8 +420,12 @@ json::Object InstrumentOutliersPass::describeModel() {
     return value ? json::Value(nameOf(value)) : json::Value(nullptr);
   };
   const sink::HistogramBins &bins = statisticsOptions.bins;
+  json::Array kindNames;
+  for (Tap::Kind kind : kinds)
+    kindNames.push_back(sink::toString(kind));
   return json::Object{
       {"version", 1},
+      {"kinds", std::move(kindNames)},
       {"token_ids", nameOrNull(tokens.ids)},
       {"token_mask", nameOrNull(tokens.mask ? tokens.maskInput : Value())},
       {"sink_length", statisticsOptions.sinkLength},
@@ -446,8 +472,11 @@ void InstrumentOutliersPass::runOnOperation() {
   statisticsOptions.sinkLength = sinkLength;
   statisticsOptions.map = mapSize;
   taps = sink::findTaps(getOperation());
-  if (failed(findTokens(graph)))
+  if (failed(chooseKinds()) || failed(findTokens(graph)))
     return signalPassFailure();
+  for (auto &[block, list] : taps)
+    llvm::erase_if(list, [&](const Tap &tap) { return !llvm::is_contained(kinds, tap.kind); });
+  taps.remove_if([](const auto &entry) { return entry.second.empty(); });
   for (auto &[block, list] : taps)
     if (Operation *parent = block->getParentOp(); !isa<GraphOp>(parent) && !isIf(parent))
       parent->emitRemark("its body is not measured: statistics of single iterations are not those "
