@@ -15,6 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FormScores.h"
 #include "StreamRange.h"
 #include "TapStatistics.h"
 
@@ -57,6 +58,7 @@ public:
 
 private:
   LogicalResult chooseKinds();
+  void exposeScores();
   LogicalResult findTokens(GraphOp graph);
   bool isOtherSequence(Value input) const;
   Outputs instrument(Block &block, StringRef branch);
@@ -72,6 +74,7 @@ private:
   /// The kinds of taps that are made, in the order of `kTapKinds`.
   SmallVector<Tap::Kind> kinds;
   llvm::MapVector<Block *, SmallVector<Tap>> taps;
+  DenseMap<Operation *, sink::GivenScores> given;
   sink::Tokens tokens;
   sink::StatisticsOptions statisticsOptions;
   json::Array descriptions, unmeasured;
@@ -94,6 +97,20 @@ LogicalResult InstrumentOutliersPass::chooseKinds() {
     if (tapKinds.empty() || llvm::is_contained(tapKinds, sink::toString(kind)))
       kinds.push_back(kind);
   return success();
+}
+
+/// Makes results of the scores that attentions compute. This comes before taps are found, because
+/// it replaces ops.
+void InstrumentOutliersPass::exposeScores() {
+  SmallVector<sink::AttentionOp> ops;
+  if (llvm::is_contained(kinds, Tap::Attention))
+    getOperation().walk([&](sink::AttentionOp op) { ops.push_back(op); });
+  for (sink::AttentionOp op : ops) {
+    sink::GivenScores scores;
+    sink::exposeScores(op, scores);
+    if (scores.masked)
+      given[op] = scores;
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -296,7 +313,7 @@ Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, String
       why = builder.norm(tap, statistics);
       break;
     case Tap::Attention:
-      why = builder.attention(tap, statistics, learned);
+      why = builder.attention(tap, given.lookup(tap.op), statistics, learned);
       break;
     }
     if (why) {
@@ -457,6 +474,7 @@ void InstrumentOutliersPass::runOnOperation() {
   // The state is reset, because a pass manager may run the pass on several modules.
   tokens = {};
   statisticsOptions = {};
+  given.clear();
   descriptions.clear();
   unmeasured.clear();
   GraphOp graph = *graphs.begin();
@@ -471,8 +489,11 @@ void InstrumentOutliersPass::runOnOperation() {
   }
   statisticsOptions.sinkLength = sinkLength;
   statisticsOptions.map = mapSize;
+  if (failed(chooseKinds()))
+    return signalPassFailure();
+  exposeScores();
   taps = sink::findTaps(getOperation());
-  if (failed(chooseKinds()) || failed(findTokens(graph)))
+  if (failed(findTokens(graph)))
     return signalPassFailure();
   for (auto &[block, list] : taps)
     llvm::erase_if(list, [&](const Tap &tap) { return !llvm::is_contained(kinds, tap.kind); });

@@ -170,8 +170,10 @@ def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"
     `attention_mask`. `taps` names the kinds of places that are measured: `residual`,
     `projection`, `norm` and `attention`, or all of them by default.
 
-    The probabilities of attention are computed once more from query, key and mask,
-    for each form that an exporter may write. A place that cannot be measured gets a
+    The probabilities of attention are those that the model computes, if it does so in
+    f32, with axes of different sizes and without learned sinks. Otherwise they are
+    computed once more from query, key and mask, for each form that an exporter may
+    write. A place that cannot be measured gets a
     remark (an operand of unknown rank, packed operands of unknown size in a fused
     operator, the body of a Loop). Refuses opsets before 11.
 
