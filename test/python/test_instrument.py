@@ -312,12 +312,7 @@ def is_result(own: np.ndarray, result: np.ndarray, keep: np.ndarray, tolerance: 
 
 
 def measured_tensors(graph: Graph, tap: int) -> tuple[str, str]:
-    """Names of a tap's probabilities (after Softmax, without learned columns) and values."""
-    mine = [n for n in graph.model.graph.node if n.name.startswith(f"basin.{tap}_")]
-    outputs = {o for n in mine for o in n.output}
-    norms = [n for n in mine if f"basin.{tap}.value_norm" in n.output]
-    square = graph.producer[graph.producer[norms[0].input[0]].input[0]]
-    softmax = next(n.output[0] for n in mine if n.op_type == "Softmax")
-    readers = [n for n in mine if softmax in n.input and n.op_type == "Slice"]
-    name = readers[0].output[0] if f"basin.{tap}.learned" in outputs and readers else softmax
-    return name, square.input[0]
+    """Names of a tap's probabilities (without learned columns) and values."""
+    mass, norm = (graph.producer[f"basin.{tap}.{name}"] for name in ("mass", "value_norm"))
+    square = graph.producer[graph.producer[norm.input[0]].input[0]]
+    return mass.input[0], square.input[0]

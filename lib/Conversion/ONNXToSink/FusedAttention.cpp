@@ -43,6 +43,15 @@ struct OperatorParts : AttentionParts {
   Value keyCounts;
   /// The logit of a sink that is one number for all heads.
   std::optional<double> sinkNumber;
+  /// Results besides the first that only the form's operator explains.
+  SmallVector<unsigned, 2> innerResults;
+
+  /// Leaves query, key and value to the form.
+  void pack() {
+    key = key ? key : query;
+    value = value ? value : query;
+    queryLayout = keyLayout = Layout::packed;
+  }
 };
 
 /// Raises one operator. There is one member function for each kind.
@@ -52,6 +61,7 @@ public:
   RaiseResult raise(AttentionOp attention);
   RaiseResult raise(MSAttentionOp attention);
   RaiseResult raise(MSMultiHeadAttentionOp attention);
+  RaiseResult raise(MSDecoderMaskedMultiHeadAttentionOp attention);
   RaiseResult raise(MSGroupQueryAttentionOp attention);
 
 private:
@@ -112,6 +122,9 @@ RaiseResult FusedAttentionRaiser::raise(OperatorParts &p) {
   SmallVector<Value> results{op->getResult(0)};
   if (p.hasPresent)
     for (unsigned i : {1u, 2u})
+      results.push_back(op->getResult(i));
+  for (unsigned i : p.innerResults)
+    if (isGiven(op, i))
       results.push_back(op->getResult(i));
   SmallVector<Value> arguments{p.query};
   for (Value value : {p.key, p.value})
@@ -247,13 +260,16 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
 //===----------------------------------------------------------------------===//
 
 RaiseResult FusedAttentionRaiser::raise(MSAttentionOp a) {
-  if (a.getPast() || a.getPastSequenceLength())
-    return Miss(MissReason::OperatorPastTensor);
+  if (a.getPastSequenceLength() || a.getPastPresentShareBuffer().value_or(0) != 0)
+    return Miss(MissReason::OperatorCache);
   if (a.getMaskIndex() && a.getAttentionBias())
     return Miss(MissReason::OperatorMaskAndBias, "mask_index");
   OperatorParts p(a.getQuery(), a.getQuery(), a.getQuery());
   p.mask = a.getAttentionBias();
-  p.queryLayout = p.keyLayout = Layout::packed;
+  p.pack();
+  // Keys and values of the past are one tensor, too, and so are the present ones.
+  p.pastKey = p.pastValue = a.getPast();
+  p.innerResults.push_back(1);
   if (p.mask)
     p.maskKind = MaskKind::additive;
   if (a.getMaskIndex()) {
@@ -267,7 +283,38 @@ RaiseResult FusedAttentionRaiser::raise(MSAttentionOp a) {
     p.headDim = divide(*packed / 3, p.heads);
   p.scale = nonZero(a.getScale());
   p.causal = a.getUnidirectional().value_or(0) != 0;
-  findCausalMask(p, KeyCount::asQueries);
+  findCausalMask(p, a.getPast() ? KeyCount::atLeast : KeyCount::asQueries);
+  return raise(p);
+}
+
+/// ONNX Runtime runs this operator only with past keys and values in buffers that the present ones
+/// share, and with the new ones apart.
+RaiseResult FusedAttentionRaiser::raise(MSDecoderMaskedMultiHeadAttentionOp a) {
+  if (a.getCacheIndirection())
+    return Miss(MissReason::OperatorCache);
+  bool isShared = a.getPastPresentShareBuffer().value_or(0) != 0;
+  if (!isShared || !a.getPastKey() || !a.getPastValue() || !a.getPastSequenceLength())
+    return Miss(MissReason::OperatorNoBuffer);
+  if (!a.getKey() || !a.getValue() || getRank(a.getKey()) != 3)
+    return Miss(MissReason::OperatorNewKeysApart);
+  if (a.getMaskIndex() && a.getAttentionBias())
+    return Miss(MissReason::OperatorMaskAndBias, "mask_index");
+  OperatorParts p(a.getQuery(), a.getKey(), a.getValue());
+  p.mask = a.getAttentionBias();
+  // The form says which rows of the buffers are keys and values.
+  p.pack();
+  p.pastKey = a.getPastKey();
+  p.pastValue = a.getPastValue();
+  p.innerResults = {1, 2};
+  if (p.mask)
+    p.maskKind = MaskKind::additive;
+  if (a.getMaskIndex()) {
+    p.mask = a.getMaskIndex();
+    p.maskKind = MaskKind::lengths;
+  }
+  p.heads = p.kvHeads = a.getNumHeads();
+  p.headDim = divide(getDim(p.query, -1), p.heads);
+  p.scale = nonZero(a.getScale());
   return raise(p);
 }
 
@@ -286,11 +333,8 @@ RaiseResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
   if (p.causal && !isSquare)
     return Miss(MissReason::OperatorNewKeys);
   // One packed tensor, or biases that the operator adds, are left to the form.
-  if (!p.key || !p.value || a.getBias()) {
-    p.key = p.key ? p.key : p.query;
-    p.value = p.value ? p.value : p.query;
-    p.queryLayout = p.keyLayout = Layout::packed;
-  }
+  if (!p.key || !p.value || a.getBias())
+    p.pack();
   if (p.mask)
     p.maskKind = MaskKind::additive;
   if (a.getKeyPaddingMask()) {
@@ -344,11 +388,8 @@ RaiseResult FusedAttentionRaiser::raise(MSGroupQueryAttentionOp a) {
   // Packed operands, and rotation, normalization or scales of keys and values inside the
   // operator, are left to the form.
   if (!p.key || !p.value || a.getDoRotary().value_or(0) != 0 || a.getQNormWeight() ||
-      a.getKScale() || a.getVScale()) {
-    p.key = p.key ? p.key : p.query;
-    p.value = p.value ? p.value : p.query;
-    p.queryLayout = p.keyLayout = Layout::packed;
-  }
+      a.getKScale() || a.getVScale())
+    p.pack();
   if (p.mask)
     p.maskKind = MaskKind::additive;
   p.heads = a.getNumHeads();
@@ -372,6 +413,8 @@ RaiseResult basin::onnx::raiseFusedAttention(Operation *op, OpBuilder &b) {
   if (auto a = dyn_cast<MSAttentionOp>(op))
     return raiser.raise(a);
   if (auto a = dyn_cast<MSMultiHeadAttentionOp>(op))
+    return raiser.raise(a);
+  if (auto a = dyn_cast<MSDecoderMaskedMultiHeadAttentionOp>(op))
     return raiser.raise(a);
   if (auto a = dyn_cast<MSGroupQueryAttentionOp>(op))
     return raiser.raise(a);

@@ -38,6 +38,7 @@ StringRef basin::onnx::getFusedKind(NodeInterface node) {
       {"com.microsoft", "DecoderAttention", kAttention},
       {"com.microsoft", "DecoderMaskedMultiHeadAttention", kAttention},
       {"com.microsoft", "DecoderMaskedSelfAttention", kAttention},
+      {"com.microsoft", "GatedDeltaNet", kAttention},
       {"com.microsoft", "GroupQueryAttention", kAttention},
       {"com.microsoft", "LinearAttention", kAttention},
       {"com.microsoft", "LongformerAttention", kAttention},

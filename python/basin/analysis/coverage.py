@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 from basin.analysis.accumulate import Accumulator
-
-KINDS = ("residual", "projection", "norm", "attention")
+from basin.analysis.kinds import KINDS, kinds_of
 
 
 def coverage(accumulators: list[Accumulator]) -> dict[str, Any]:
-    """By kind: how many `taps` there are, how many were `measured`, and `reasons` of the rest."""
-    unmeasured = accumulators[0].instrumentation.get("unmeasured", []) if accumulators else []
-    return {kind: _of_kind(kind, accumulators, unmeasured) for kind in KINDS}
+    """By kind: how many `taps` there are, how many were `measured`, and `reasons` of the rest.
+
+    Kinds that were not chosen are absent.
+    """
+    instrumentation = accumulators[0].instrumentation if accumulators else {}
+    unmeasured, chosen = instrumentation.get("unmeasured", []), kinds_of(instrumentation)
+    return {kind: _of_kind(kind, accumulators, unmeasured) for kind in KINDS if kind in chosen}
 
 
 def _of_kind(

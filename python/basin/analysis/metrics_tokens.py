@@ -9,6 +9,7 @@ import numpy as np
 
 from basin.analysis.accumulate_tokens import FIRST_POSITIONS, Norm, Projection, Residual
 from basin.analysis.figures import Texts, number, numbers, over, token
+from basin.analysis.kinds import kinds_of
 
 # Dettmers et al., arXiv 2208.07339, section 4: the share of layers and of positions.
 FEATURE_LAYERS, FEATURE_POSITIONS = 0.25, 0.06
@@ -146,6 +147,7 @@ def norm_weights(one: Norm, dims: list[int]) -> list[dict[str, Any]]:
 def norm_metrics(one: Norm, streams: list[dict[str, Any]]) -> dict[str, Any]:
     """The entry of a norm; `streams` are the streams' figures, for their top dimensions."""
     has_weight = "weight" in one.cells
+    has_streams = "residual" in kinds_of(one.instrumentation)
     stream = next((s for s in streams if one.tap["id"] in s["norms"]), None)
     dims = stream["order"][:TOP] if stream else []
     return {
@@ -156,7 +158,7 @@ def norm_metrics(one: Norm, streams: list[dict[str, Any]]) -> dict[str, Any]:
         "pre_affine": one.tap["pre_affine"],
         "dim": one.tap["dim"],
         "weight_median": number(np.median(np.abs(one.weight.value()))) if has_weight else None,
-        "suppressed": norm_weights(one, dims) if has_weight else [],
+        "suppressed": (norm_weights(one, dims) if has_weight else []) if has_streams else None,
         "share": number(one.share.value()),
         "bound": number(one.bound.value()),
         "output_rms": number(one.output_rms.value()),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import onnxruntime as ort
 
 import basin
 from basin.analysis.accumulate import by_tap
+from basin.analysis.kinds import KINDS, check_kinds
 from basin.analysis.metrics import known_ids
 from basin.analysis.progress import steps
 from basin.analysis.runs import Source
@@ -31,27 +33,32 @@ def analyze(
     *,
     batch: int = 8,
     sink_length: int = 64,
+    taps: Sequence[str] | None = None,
     device: str = "cpu",
     facts: Facts | None = None,
     progress: bool = False,
 ) -> Stats:
     """Measure the model at `path` on `data` (a Dataset, or Arrays), at most `batch` at a time.
 
-    Sinks are measured over the first `sink_length` tokens. `progress` shows on stderr how far the
-    run is. Raises AnalysisError, BasinError or VerifyError.
+    Sinks are measured over the first `sink_length` tokens. `taps` names the kinds of places that
+    are measured, all by default. `progress` shows on stderr how far the run is. Raises
+    AnalysisError, BasinError or VerifyError.
     """
+    if taps is not None:
+        check_kinds(taps)
     facts = facts or read_facts(path)
     source, folder = _links(path, facts.files)
     with folder:
         try:
-            session, remarks = _instrumented(source, Path(folder.name), sink_length, device)
+            settings = f"sink-length={sink_length} taps={','.join(taps or KINDS)}"
+            session, remarks = _instrumented(source, Path(folder.name), settings, device)
         except (basin.BasinError, AnalysisError) as error:
             # The error names the link that was loaded, and users know their file by its own name.
             raise AnalysisError(str(error).replace(str(source), str(path))) from None
         instrumentation = json.loads(session.get_modelmeta().custom_metadata_map[_METADATA])
-        taps = instrumentation["taps"]
-        if not taps:
-            reasons = "; ".join(dict.fromkeys(remarks)) or "no stream, norm or attention was found"
+        if not instrumentation["taps"]:
+            nothing = f"no tap of {', '.join(taps or KINDS)} was found"
+            reasons = "; ".join(dict.fromkeys(remarks)) or nothing
             raise AnalysisError(f"{path}: the model has nothing that can be measured: {reasons}")
         runs = data.runs(session.get_inputs(), facts, instrumentation, batch)
         accumulators = by_tap(instrumentation)
@@ -74,7 +81,7 @@ def analyze(
 
 
 def _instrumented(
-    path: Path, folder: Path, sink_length: int, device: str
+    path: Path, folder: Path, settings: str, device: str
 ) -> tuple[ort.InferenceSession, list[str]]:
     """A session of the model with its statistics as outputs, and the compiler's remarks."""
     if PROVIDERS[device] not in ort.get_available_providers():
@@ -82,7 +89,7 @@ def _instrumented(
     model = basin.load(path)
     passes = [
         "basin-raise",
-        f"sink-instrument-outliers{{sink-length={sink_length}}}",
+        f"sink-instrument-outliers{{{settings}}}",
         "convert-sink-to-onnx",
     ]
     remarks = model.remarks + model.run(f"builtin.module({','.join(passes)})")

@@ -17,6 +17,7 @@ from typing import Any
 
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import Residual
+from basin.analysis.kinds import kinds_of
 from basin.analysis.metrics import derive, known_ids
 from basin.analysis.packing import fill_marks, has_mark, mark_long_lists, pack, unpack
 from basin.analysis.streams import stream_maxima
@@ -63,7 +64,11 @@ class Stats:
         """Take in another's accumulators. Raises AnalysisError, about `where`, unless they fit."""
         pairs = [
             ("model", self.model["sha256"], other.model["sha256"]),
-            ("instrumentation", self.instrumentation, other.instrumentation),
+            (
+                "instrumentation",
+                self.instrumentation | {"kinds": kinds_of(self.instrumentation)},
+                other.instrumentation | {"kinds": kinds_of(other.instrumentation)},
+            ),
             ("kind of data", self.data["kind"], other.data["kind"]),
             ("tokenizer", self.data["tokenizer"], other.data["tokenizer"]),
             ("BOS", self.data["bos"]["id"], other.data["bos"]["id"]),

@@ -13,6 +13,7 @@ import numpy as np
 
 from basin.analysis.accumulate_tokens import Norm, Residual
 from basin.analysis.figures import number, numbers, over
+from basin.analysis.kinds import kinds_of
 
 # A residual sink is large at most tokens (arXiv 2601.22966, section 2, which has no threshold):
 # here, without the largest token of each sequence, at least 2^3 times the median dimension's mean,
@@ -64,12 +65,13 @@ def _stream(n: int, taps: list[Residual], readers: list[Norm]) -> dict[str, Any]
     largest = float(maxima.max())
     after = float((maxima / 2.0**exponents).max())
     narrow = sum(one.tap.get("squares") == "f16" for one in readers)
+    has_norms = "norm" in kinds_of(taps[0].instrumentation)
     return {
         "stream": n,
         "dim": taps[0].tap["dim"],
         "havg": numbers(havg),
         "order": np.argsort(-havg, kind="stable").tolist(),
-        "norms": [one.tap["id"] for one in readers],
+        "norms": [one.tap["id"] for one in readers] if has_norms else None,
         "residual_sinks": _residual_sinks(taps, maxima, havg, readers),
         "absorb": [
             {"dim": dim, "exponent": int(exponents[dim])}
@@ -81,7 +83,7 @@ def _stream(n: int, taps: list[Residual], readers: list[Norm]) -> dict[str, Any]
         "f16_headroom": over(F16_LARGEST, largest),
         "rescale": rescale_exponent(largest),
         "type": stream_type(taps),
-        "f16_norms": narrow,
+        "f16_norms": narrow if has_norms else None,
         "square_headroom": over(F16_ROOT, largest) if narrow else None,
         "rescale_squares": square_exponent(largest) if narrow else None,
     }

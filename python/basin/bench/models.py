@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument(
         "--optimize", action="store_true", help="let ONNX Runtime optimize the models"
     )
+    cost.add_argument(
+        "--turns", action="store_true", help="run all in one process in turns, and by kind of tap"
+    )
+    cost.add_argument("--threads", type=int, default=1, help="threads of a run in turns")
+    cost.add_argument(
+        "--also", type=Path, nargs="+", default=[], help="further instrumented models, for --turns"
+    )
     cost.add_argument("--json", type=Path, help="file to write the measurements to, too")
     speed = commands.add_parser(
         "operators", help="measure the speed of models written as fused operators"
@@ -83,11 +90,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _instrument(options: argparse.Namespace) -> int:
     shape = Shape(**{item.name: getattr(options, item.name) for item in fields(Shape)})
+    sizes = options.length, options.batch, options.repeats
+    rows: list[instrument.Cost] | list[instrument.Turn]
     with tempfile.TemporaryDirectory() as folder:
-        rows = instrument.run(
-            Path(folder), shape, options.length, options.batch, options.repeats, options.optimize
-        )
-    print(instrument.table(rows))
+        if options.turns:
+            rows = instrument.turns(Path(folder), shape, *sizes, options.threads, options.also)
+            print(instrument.turns_table(rows))
+        else:
+            rows = instrument.run(Path(folder), shape, *sizes, options.optimize)
+            print(instrument.table(rows))
     if options.json:
         instrument.write_json(options.json, rows)
     return 0

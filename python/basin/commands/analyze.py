@@ -57,6 +57,14 @@ def analyze(
     sink_length: Annotated[
         int, typer.Option(min=1, max=65536, help="How many first tokens sink importance looks at.")
     ] = 64,
+    taps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Kinds of places to measure, of residual,projection,norm,attention.",
+            show_default="all",
+        ),
+    ] = None,
     stats: Annotated[Path | None, STATS] = None,
     report: Annotated[Path | None, REPORT] = None,
     figures: Annotated[Path | None, FIGURES] = None,
@@ -66,6 +74,7 @@ def analyze(
     from basin.analysis import run
     from basin.analysis.data import load, random_tokens
     from basin.analysis.feed import vocabulary
+    from basin.analysis.kinds import check_kinds
     from basin.analysis.runs import Arrays, Source
     from basin.analysis.tokenizer import make_tokenizer, tokenizer_files
     from basin.inputs.signature import read_facts
@@ -76,6 +85,9 @@ def analyze(
         raise AnalysisError("--tokenizer needs --data")
     if inputs and any(one is not None for one in (bos, length, sequences)):
         raise AnalysisError("--bos, --length and --sequences need --data or --random")
+    kinds = None if taps is None else [name.strip() for name in taps.split(",") if name.strip()]
+    if kinds is not None:
+        check_kinds(kinds)
     check_targets(stats, report)
     if not model.is_file():
         raise AnalysisError(f"no such file: {model}")
@@ -112,6 +124,7 @@ def analyze(
         dataset,
         batch=batch,
         sink_length=sink_length,
+        taps=kinds,
         device=device.value,
         facts=facts,
         progress=True,

@@ -25,9 +25,22 @@ KIND_OF = {
 MOST_REASONS = 3
 
 
-def limited(finding: Finding, metrics: dict[str, Any]) -> Finding:
-    """The finding, with a note on what its figures leave out, if the file tells that."""
+def chosen_kinds(stats: dict[str, Any]) -> list[str]:
+    """The kinds of taps that the user chose to measure. A file that has no such list has all."""
+    kinds = v.mapping(stats, "instrumentation").get("kinds")
+    return [one for one in NOUNS if one in kinds] if isinstance(kinds, list) else list(NOUNS)
+
+
+def limited(finding: Finding, metrics: dict[str, Any], chosen: list[str]) -> Finding:
+    """The finding, with a note on what its figures leave out, if the file tells that.
+
+    `chosen` are the kinds of taps that were measured.
+    """
     kind = KIND_OF.get(finding.id, "")
+    if kind and kind not in chosen and finding.verdict is Verdict.UNKNOWN:
+        noun = NOUNS[kind][0].upper() + NOUNS[kind][1:]
+        finding.headline = f"{noun} were left out: the file has the taps {', '.join(chosen)}."
+        return finding
     counts = v.mapping(v.mapping(metrics, "coverage"), kind)
     taps, measured = v.whole(counts.get("taps")), v.whole(counts.get("measured"))
     if taps is None or measured is None:

@@ -134,8 +134,10 @@ def details(stream: dict[str, Any], lost: list[dict[str, Any]]) -> list[str]:
     found.append("Measured on these sequences: others may be larger.")
     peak = v.number(stream.get("max_abs"))
     if peak is not None and peak > ROOT and not v.whole(stream.get("f16_norms")):
+        unknown_norms = stream.get("norms") is None
+        seen = "Norms were not measured" if unknown_norms else "No norm was seen to square in f16"
         found.append(
-            f"No norm was seen to square in f16. One that a conversion makes do so overflows above "
+            f"{seen}. One that squares in f16, or that a conversion makes do so, overflows above "
             f"{ROOT:.1f}: keep norms in f32."
         )
     return found

@@ -64,7 +64,7 @@ def unknown(ident: str, title: str, reason: str) -> Finding:
 def find(stats: dict[str, Any]) -> list[Finding]:
     """Every finding, in a fixed order; strings of `stats` need cleaning before (`values.clean`)."""
     from basin.report import attention_findings, f16_findings, projection_findings, stream_findings
-    from basin.report.coverage import limited
+    from basin.report.coverage import chosen_kinds, limited
 
     metrics, data = v.mapping(stats, "metrics"), v.mapping(stats, "data")
     found = [
@@ -76,7 +76,7 @@ def find(stats: dict[str, Any]) -> list[Finding]:
         projection_findings.outlier_features(metrics),
         projection_findings.outlier_tokens(metrics),
     ]
-    return [limited(one, metrics) for one in found]
+    return [limited(one, metrics, chosen_kinds(stats)) for one in found]
 
 
 def warnings(stats: dict[str, Any]) -> list[str]:

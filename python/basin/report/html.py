@@ -20,6 +20,7 @@ from basin.output.files import write_whole
 from basin.report import pixels, svg
 from basin.report import values as v
 from basin.report.charts import all_charts
+from basin.report.coverage import chosen_kinds
 from basin.report.definitions import DEFINITIONS
 from basin.report.findings import Finding, find, warnings
 from basin.report.grids import Grid, main_stream
@@ -123,10 +124,15 @@ def facts(stats: dict[str, Any]) -> list[tuple[str, str]]:
         begin = f"id {v.whole(bos['id'])} starts {v.grouped(bos.get('starts'))} sequences"
     widths = ", ".join(v.grouped(one.get("dim")) for one in streams[:4])
     shape = f"{len(attention)}; heads {v.show(heads)}, key heads {v.show(keys)}"
+    chosen = chosen_kinds(stats)
+    no_attention, no_stream = (
+        "none recognized" if kind in chosen else "left out" for kind in ("attention", "residual")
+    )
     return [
         ("Parameters", v.grouped(model.get("parameters"))),
-        ("Attentions", shape if attention else "none recognized"),
-        ("Residual streams", f"{len(streams)}, width {widths}" if streams else "none recognized"),
+        ("Attentions", shape if attention else no_attention),
+        ("Residual streams", f"{len(streams)}, width {widths}" if streams else no_stream),
+        ("Taps", ", ".join(chosen)),
         ("Data", f"{data.get('source') or '–'} ({data.get('kind') or 'unknown kind'})"),
         ("Tokenizer", str(data.get("tokenizer") or "none")),
         ("Tokens", f"{v.grouped(data.get('tokens'))} in {v.grouped(data.get('sequences'))} "

@@ -173,7 +173,12 @@ def sink_figures(
     ]  # fmt: skip
     details = []
     if not weights:
-        details.append("No norm with weights that reads the stream was recognized.")
+        left_out = found[0][0].get("norms") is None
+        details.append(
+            "Norms were not measured."
+            if left_out
+            else "No norm with weights that reads the stream was recognized."
+        )
     if weights and min(weights) < SMALL_WEIGHT:
         low = sum(one < SMALL_WEIGHT for one in weights)
         details.append(

@@ -5,6 +5,8 @@
 !u = !onnx.unknown
 !x = tensor<2x5x32xf32>
 !r = tensor<2x4x7x8xf32>
+!one = tensor<2x1x32xf32>
+!buffer = tensor<2x4x9x8xf32>
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 23}, {domain = "com.microsoft", version = 1}]}} {
 
@@ -127,18 +129,44 @@ onnx.graph @packed #g {
   onnx.return
 }
 
-// Two masks, and a present state that is read.
+// Two masks.
 // CHECK-LABEL: onnx.graph @packed_no_match
-// CHECK-NOT: sink.attention
-// CHECK: onnx.ms.Attention
 // CHECK-NOT: sink.attention
 // CHECK: onnx.ms.Attention
 onnx.graph @packed_no_match #g {
   %x, %w, %b, %len, %m = onnx.node "Source" () {} : () -> (!x, tensor<32x96xf32>, tensor<96xf32>, tensor<2xi32>, tensor<2x4x5x5xf32>)
   %none = onnx.absent
   %y = onnx.ms.Attention(%x, %w, %b, %len, %none, %m) {num_heads = 4} : (!x, tensor<32x96xf32>, tensor<96xf32>, tensor<2xi32>, none, tensor<2x4x5x5xf32>) -> !u
-  %y2, %p = onnx.ms.Attention(%x, %w, %b) {num_heads = 4} : (!x, tensor<32x96xf32>, tensor<96xf32>) -> (!u, !u)
-  %z = onnx.Relu(%p) : (!u) -> !u
+  onnx.return
+}
+
+// Keys and values of the past are one tensor, and so are the present ones, which are an inner value.
+// CHECK-LABEL: onnx.graph @packed_past
+// CHECK: %[[S:.*]]:4 = onnx.node "Source"
+// CHECK: %[[Y:.*]], %[[P:.*]] = sink.attention %[[S]]#0, %[[S]]#0, %[[S]]#0 past %[[S]]#3, %[[S]]#3 {causal, head_dim = 8 : i64, key_layout = #sink.layout<packed>, kv_num_heads = 4 : i64, num_heads = 4 : i64, query_layout = #sink.layout<packed>
+// CHECK-NEXT: ^bb0(%[[X:[^,]*]]: tensor<2x5x32xf32>):
+// CHECK-NEXT: %[[O:.*]]:2 = onnx.ms.Attention(%[[X]],
+// CHECK-NEXT: sink.yield %[[O]]#0, %[[O]]#1
+// CHECK: onnx.node "Sink"(%[[Y]], %[[P]])
+onnx.graph @packed_past #g {
+  %x, %w, %b, %past = onnx.node "Source" () {} : () -> (!x, tensor<32x96xf32>, tensor<96xf32>, tensor<2x2x4x3x8xf32>)
+  %none = onnx.absent
+  %y:2 = onnx.ms.Attention(%x, %w, %b, %none, %past) {num_heads = 4, unidirectional = 1} : (!x, tensor<32x96xf32>, tensor<96xf32>, none, tensor<2x2x4x3x8xf32>) -> (!u, !u)
+  onnx.node "Sink" (%y#0, %y#1) {} : (!u, !u) -> ()
+  onnx.return
+}
+
+// The past and the present share buffers, and the form says which rows are keys.
+// CHECK-LABEL: onnx.graph @decoder
+// CHECK: %[[S:.*]]:5 = onnx.node "Source"
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#1 mask %[[S]]#4 past %[[S]]#2, %[[S]]#2 {head_dim = 8 : i64, key_layout = #sink.layout<packed>, kv_num_heads = 4 : i64, mask_kind = #sink.mask_kind<lengths>, num_heads = 4 : i64, query_layout = #sink.layout<packed>
+// CHECK-SAME: -> (tensor<2x1x32xf32>, tensor<2x4x9x8xf32>, tensor<2x4x9x8xf32>)
+// CHECK: sink.yield %[[O:.*]]#0, %[[O]]#1, %[[O]]#2
+onnx.graph @decoder #g {
+  %q, %k, %p, %n, %m = onnx.node "Source" () {} : () -> (!one, !one, !buffer, tensor<1xi32>, tensor<2x4xi32>)
+  %none = onnx.absent
+  %y:3 = onnx.ms.DecoderMaskedMultiHeadAttention(%q, %k, %k, %m, %none, %p, %p, %n) {num_heads = 4, past_present_share_buffer = 1} : (!one, !one, !one, tensor<2x4xi32>, none, !buffer, !buffer, tensor<1xi32>) -> (!u, !u, !u)
+  onnx.node "Sink" (%y#0, %y#1, %y#2) {} : (!u, !u, !u) -> ()
   onnx.return
 }
 }

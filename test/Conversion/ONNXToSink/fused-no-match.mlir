@@ -220,8 +220,8 @@ onnx.graph @embed_norm #g {
 // CHECK-NOT: = sink.
 onnx.graph @untyped #g {
   %q, %k = onnx.node "Source" () {} : () -> (!x, !x)
-  // expected-remark@+1 {{attention '' not raised: the operator DecoderMaskedMultiHeadAttention has no counterpart in the sink dialect}}
-  %y = onnx.node "DecoderMaskedMultiHeadAttention" domain "com.microsoft" (%q, %k, %k) {num_heads = 4 : i64} : (!x, !x, !x) -> !u
+  // expected-remark@+1 {{attention '' not raised: the operator DecoderMaskedSelfAttention has no counterpart in the sink dialect}}
+  %y = onnx.node "DecoderMaskedSelfAttention" domain "com.microsoft" (%q, %k, %k) {num_heads = 4 : i64} : (!x, !x, !x) -> !u
   // expected-remark@+1 {{norm '' not raised: its operator has no attribute 'scales'}}
   %z = onnx.node "LayerNormalization" (%q, %k) {scales = 4 : i64} : (!x, !x) -> !u
   onnx.return

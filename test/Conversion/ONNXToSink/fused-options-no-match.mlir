@@ -155,13 +155,32 @@ onnx.graph @present_keys_of_groups #g {
   onnx.return
 }
 
-// CHECK-LABEL: onnx.graph @past_in_one_tensor
+// The valid length of a shared buffer.
+// CHECK-LABEL: onnx.graph @past_in_a_buffer
 // CHECK-NOT: = sink.
-onnx.graph @past_in_one_tensor #g {
-  %x, %w, %b, %past = onnx.node "Source" () {} : () -> (!x, tensor<32x96xf32>, tensor<96xf32>, tensor<2x2x4x3x8xf32>)
+onnx.graph @past_in_a_buffer #g {
+  %x, %w, %b, %past, %n = onnx.node "Source" () {} : () -> (!x, tensor<32x96xf32>, tensor<96xf32>, tensor<2x2x4x9x8xf32>, tensor<1xi32>)
   %none = onnx.absent
-  // expected-remark@+1 {{attention '' not raised: its past keys and values are one tensor}}
-  %y = onnx.ms.Attention(%x, %w, %b, %none, %past) {num_heads = 4 : i64} : (!x, tensor<32x96xf32>, tensor<96xf32>, none, tensor<2x2x4x3x8xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its cache is indexed (cache_indirection), or longer than what it holds (past_sequence_length)}}
+  %y = onnx.ms.Attention(%x, %w, %b, %none, %past, %none, %n) {num_heads = 4 : i64, past_present_share_buffer = 1 : i64} : (!x, tensor<32x96xf32>, tensor<96xf32>, none, tensor<2x2x4x9x8xf32>, none, tensor<1xi32>) -> !u
+  onnx.return
+}
+
+// ONNX Runtime runs the decoder's operator only with shared buffers of a known length, and with new
+// keys and values apart.
+// CHECK-LABEL: onnx.graph @decoder
+// CHECK-NOT: = sink.
+onnx.graph @decoder #g {
+  %q, %p, %n, %c = onnx.node "Source" () {} : () -> (tensor<2x1x32xf32>, tensor<2x4x9x8xf32>, tensor<1xi32>, tensor<2x1x9xi32>)
+  %none = onnx.absent
+  // expected-remark@+1 {{attention '' not raised: its past is not in a buffer that its present keys and values share (past_present_share_buffer)}}
+  %a = onnx.ms.DecoderMaskedMultiHeadAttention(%q, %q, %q, %none, %none, %p, %p, %n) {num_heads = 4 : i64} : (tensor<2x1x32xf32>, tensor<2x1x32xf32>, tensor<2x1x32xf32>, none, none, tensor<2x4x9x8xf32>, tensor<2x4x9x8xf32>, tensor<1xi32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its past is not in a buffer that its present keys and values share (past_present_share_buffer)}}
+  %b = onnx.ms.DecoderMaskedMultiHeadAttention(%q, %q, %q, %none, %none, %p, %p) {num_heads = 4 : i64, past_present_share_buffer = 1 : i64} : (tensor<2x1x32xf32>, tensor<2x1x32xf32>, tensor<2x1x32xf32>, none, none, tensor<2x4x9x8xf32>, tensor<2x4x9x8xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its new keys and values are not apart from its query}}
+  %d = onnx.ms.DecoderMaskedMultiHeadAttention(%q, %none, %none, %none, %none, %p, %p, %n) {num_heads = 4 : i64, past_present_share_buffer = 1 : i64} : (tensor<2x1x32xf32>, none, none, none, none, tensor<2x4x9x8xf32>, tensor<2x4x9x8xf32>, tensor<1xi32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its cache is indexed (cache_indirection), or longer than what it holds (past_sequence_length)}}
+  %e = onnx.ms.DecoderMaskedMultiHeadAttention(%q, %q, %q, %none, %none, %p, %p, %n, %none, %c) {num_heads = 4 : i64, past_present_share_buffer = 1 : i64} : (tensor<2x1x32xf32>, tensor<2x1x32xf32>, tensor<2x1x32xf32>, none, none, tensor<2x4x9x8xf32>, tensor<2x4x9x8xf32>, tensor<1xi32>, none, tensor<2x1x9xi32>) -> !u
   onnx.return
 }
 

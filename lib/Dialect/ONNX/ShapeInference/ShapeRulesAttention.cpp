@@ -182,6 +182,40 @@ LogicalResult infer::msMultiHeadAttention(Operation *op, Types &types) {
   return success();
 }
 
+/// One new token for each sequence. Without a key, the query holds queries, keys and values.
+LogicalResult infer::msDecoderAttention(Operation *op, Types &types) {
+  TensorInfo query = getInput(op, 0), key = getInput(op, 1), value = getInput(op, 2);
+  int64_t heads = getIntAttr(op, "num_heads", 0);
+  setResult(op, types, 0, {query.element, std::nullopt});
+  if (!query.hasRank())
+    return success();
+  if (failed(requireRank(op, query, 3, "a query")))
+    return failure();
+  Dim hidden;
+  if (!getInputOrNull(op, 1))
+    hidden = divideDim(query[2], 3);
+  else if (value.hasRank() && value.rank() == 3)
+    hidden = value[2];
+  else if (value.hasRank() && value.rank() == 4)
+    hidden = multiplyDims(value[1], value[3]);
+  setResult(op, types, 0, {query.element, Dims{query[0], query[1], hidden}});
+
+  // Keys of rank 4 are those of an encoder, and have no cache.
+  bool isShared = getIntAttr(op, "past_present_share_buffer", 0) != 0;
+  for (auto [result, past] : {std::pair(1u, getInput(op, 5)), std::pair(2u, getInput(op, 6))}) {
+    Dim length, size;
+    if (past.hasRank() && past.rank() == 4) {
+      length = isShared ? past[2] : addDims(past[2], query[1]);
+      size = past[3];
+    } else if (!getInputOrNull(op, 5) && (!key.hasRank() || key.rank() == 3)) {
+      length = query[1];
+    }
+    setResult(op, types, result,
+              {query.element, Dims{query[0], heads > 0 ? Dim(heads) : Dim(), length, size}});
+  }
+  return success();
+}
+
 LogicalResult infer::msGroupQueryAttention(Operation *op, Types &types) {
   TensorInfo query = getInput(op, 0);
   int64_t heads = getIntAttr(op, "num_heads", 0);

@@ -35,7 +35,7 @@ public:
 
   LogicalResult check();
   void prepare();
-  AttentionScores buildScores(bool withLogs);
+  AttentionScores buildScores(const GivenScores &given);
   Value largestScores();
   Value visible();
   Value weightedValues(Value probabilities);
@@ -441,14 +441,17 @@ Value AttentionBuilder::visible() {
   return seen;
 }
 
-AttentionScores AttentionBuilder::buildScores(bool withLogs) {
+AttentionScores AttentionBuilder::buildScores(const GivenScores &given) {
   AttentionScores out;
-  Value raw = rawScores(), masked = maskScores(raw);
-  out.scores = keysOf(raw);
-  out.probabilities = keysOf(probabilities(masked));
-  if (withLogs) {
-    Value logs = n.node<LogSoftmaxOp>({withSinkColumn(masked)}, n.attr("axis", -1));
-    out.logProbabilities = keysOf(withoutSinkColumn(logs));
+  if (given.masked) {
+    out.scores = given.scores;
+    out.masked = given.masked;
+    out.probabilities = given.probabilities;
+  } else {
+    Value raw = rawScores(), masked = maskScores(raw);
+    out.scores = keysOf(raw);
+    out.masked = keysOf(masked);
+    out.probabilities = keysOf(probabilities(masked));
   }
   out.visible = visible();
   out.query = query;
@@ -489,12 +492,12 @@ Value AttentionBuilder::present(Value all, Value past) {
 FailureOr<AttentionScores> basin::sink::buildAttentionScores(sink::AttentionOp op,
                                                              const AttentionParts &parts,
                                                              NodeBuilder &n, Type element,
-                                                             bool withLogs) {
+                                                             const GivenScores &given) {
   AttentionBuilder builder(op, parts, n, element);
   if (failed(builder.check()))
     return failure();
   builder.prepare();
-  return builder.buildScores(withLogs);
+  return builder.buildScores(given);
 }
 
 /// Returns the largest masked score of each row, once for each element of the result.

@@ -38,10 +38,12 @@ private:
   WhyNot unpackOperands(Operation *inner);
   WhyNot unpack(MSAttentionOp inner);
   WhyNot unpack(MSMultiHeadAttentionOp inner);
+  WhyNot unpack(MSDecoderMaskedMultiHeadAttentionOp inner);
+  WhyNot addBias(Value bias);
   WhyNot unpack(MSGroupQueryAttentionOp inner);
   WhyNot rotate(MSGroupQueryAttentionOp inner, bool rotateKey);
   FailureOr<Value> rotate(MSGroupQueryAttentionOp inner, Value x, Value positions, int64_t heads);
-  void split(Value packed, ArrayRef<int64_t> sizes);
+  WhyNot split(Value packed, ArrayRef<int64_t> shares);
   Value outside(Value inner);
   void takePresent();
 
@@ -66,7 +68,8 @@ static Operation *findOperator(sink::AttentionOp op) {
   Operation *found = nullptr;
   for (Region &region : op->getRegions())
     for (Operation &inner : region.getOps())
-      if (isa<MSAttentionOp, MSMultiHeadAttentionOp, MSGroupQueryAttentionOp>(inner)) {
+      if (isa<MSAttentionOp, MSMultiHeadAttentionOp, MSDecoderMaskedMultiHeadAttentionOp,
+              MSGroupQueryAttentionOp>(inner)) {
         if (found)
           return nullptr;
         found = &inner;
@@ -74,15 +77,26 @@ static Operation *findOperator(sink::AttentionOp op) {
   return found;
 }
 
-/// Splits the last axis of [B, T, sum] into parts of these sizes: query, key and value.
-void Unpacker::split(Value packed, ArrayRef<int64_t> sizes) {
-  int64_t begin = 0;
-  for (auto [part, size] :
-       llvm::zip_equal(SmallVector<Value *>{&o.query, &o.key, &o.value}, sizes)) {
-    *part = n.slice(packed, 2, begin, begin + size);
-    begin += size;
+/// Splits the last axis of [B, T, width] into query, key and value, by these shares of the width.
+WhyNot Unpacker::split(Value packed, ArrayRef<int64_t> shares) {
+  int64_t total = shares[0] + shares[1] + shares[2], sum = 0;
+  std::optional<int64_t> width = getStaticDim(packed, 2);
+  if (total <= 0 || (width && *width % total != 0))
+    return "the width of its operator's packed operand does not fit its heads";
+  Value unit;
+  if (!width)
+    unit = n.node<DivOp>({n.dims(packed, 2, 3), n.constant({total})});
+  auto bound = [&](int64_t shares) {
+    return width ? n.constant({shares * (*width / total)})
+                 : n.node<MulOp>({unit, n.constant({shares})});
+  };
+  for (auto [part, share] :
+       llvm::zip_equal(SmallVector<Value *>{&o.query, &o.key, &o.value}, shares)) {
+    *part = n.slice(packed, 2, bound(sum), bound(sum + share));
+    sum += share;
   }
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
+  return std::nullopt;
 }
 
 WhyNot Unpacker::unpack(MSAttentionOp inner) {
@@ -97,7 +111,26 @@ WhyNot Unpacker::unpack(MSAttentionOp inner) {
       stated && stated->size() == 3)
     sizes = llvm::to_vector(*stated);
   Value packed = n.node<MatMulOp>({outside(inner.getQuery()), weights});
-  split(bias ? n.node<AddOp>({packed, bias}) : packed, sizes);
+  if (WhyNot why = split(bias ? n.node<AddOp>({packed, bias}) : packed, sizes))
+    return why;
+  if (Value past = outside(inner.getPast())) {
+    o.pastKey = n.squeeze(n.slice(past, 0, 0, 1), {0});
+    o.pastValue = n.squeeze(n.slice(past, 0, 1, 2), {0});
+  }
+  return std::nullopt;
+}
+
+/// Adds the parts of `bias` to query, key and value [B, T, width].
+WhyNot Unpacker::addBias(Value bias) {
+  int64_t begin = 0;
+  for (Value *part : {&o.query, &o.key, &o.value}) {
+    std::optional<int64_t> width = getStaticDim(*part, 2);
+    TensorInfo info = getTensorInfo(*part);
+    if (!width || !info.hasRank() || info.rank() != 3)
+      return "its operator adds a bias to operands of unknown width";
+    *part = n.node<AddOp>({*part, n.slice(bias, 0, begin, begin + *width)});
+    begin += *width;
+  }
   return std::nullopt;
 }
 
@@ -117,16 +150,25 @@ WhyNot Unpacker::unpack(MSMultiHeadAttentionOp inner) {
   }
   if (!o.key || !o.value || !bias)
     return "its operator packs query, key and value in a way that has no decomposition";
-  int64_t begin = 0;
-  for (Value *part : {&o.query, &o.key, &o.value}) {
-    std::optional<int64_t> width = getStaticDim(*part, 2);
-    TensorInfo info = getTensorInfo(*part);
-    if (!width || !info.hasRank() || info.rank() != 3)
-      return "its operator adds a bias to operands of unknown width";
-    *part = n.node<AddOp>({*part, n.slice(bias, 0, begin, begin + *width)});
-    begin += *width;
-  }
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
+  return addBias(bias);
+}
+
+WhyNot Unpacker::unpack(MSDecoderMaskedMultiHeadAttentionOp inner) {
+  o.query = outside(inner.getQuery());
+  o.key = outside(inner.getKey());
+  o.value = outside(inner.getValue());
+  o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
+  if (Value bias = outside(inner.getBias()))
+    if (WhyNot why = addBias(bias))
+      return why;
+  // The first rows of the buffers are those of the past. Their present ones are buffers, too.
+  usePresent = false;
+  Value end =
+      n.reshape(n.cast(outside(inner.getPastSequenceLength()), n.getBuilder().getI64Type()), {1});
+  for (Value *past : {&o.pastKey, &o.pastValue})
+    if (*past)
+      *past = n.slice(*past, 2, n.constant({0}), end);
   return std::nullopt;
 }
 
@@ -179,13 +221,11 @@ WhyNot Unpacker::unpack(MSGroupQueryAttentionOp inner) {
   if (!o.heads || !o.kvHeads)
     return "its operator does not say how many heads it has";
   int64_t heads = *o.heads, kvHeads = *o.kvHeads;
-  if (!o.key || !o.value) {
-    std::optional<int64_t> width = getStaticDim(o.query, 2);
-    if (!width || heads + 2 * kvHeads == 0 || *width % (heads + 2 * kvHeads) != 0)
-      return "its operator's packed operand has an unknown width";
-    int64_t dim = *width / (heads + 2 * kvHeads);
-    split(o.query, {heads * dim, kvHeads * dim, kvHeads * dim});
-  }
+  if (heads <= 0 || kvHeads <= 0)
+    return "its operator does not say how many heads it has";
+  if (!o.key || !o.value)
+    if (WhyNot why = split(o.query, {heads, kvHeads, kvHeads}))
+      return why;
   o.queryLayout = o.keyLayout = o.valueLayout = Layout::bsd;
   if (inner.getDoRotary().value_or(0) == 0)
     return std::nullopt;
@@ -196,6 +236,8 @@ WhyNot Unpacker::unpackOperands(Operation *inner) {
   if (auto a = dyn_cast_or_null<MSAttentionOp>(inner))
     return unpack(a);
   if (auto a = dyn_cast_or_null<MSMultiHeadAttentionOp>(inner))
+    return unpack(a);
+  if (auto a = dyn_cast_or_null<MSDecoderMaskedMultiHeadAttentionOp>(inner))
     return unpack(a);
   if (auto a = dyn_cast_or_null<MSGroupQueryAttentionOp>(inner))
     return unpack(a);
@@ -236,8 +278,10 @@ WhyNot Unpacker::unpackMask(Operation *inner) {
            "the number of keys of each batch element";
   Value lengths = n.reshape(n.cast(o.mask, n.getBuilder().getI64Type()), {-1, 1, 1, 1});
   bool headsFirst = o.keyLayout == Layout::bhsd;
-  Value keys =
-      n.node<RangeOp>({n.constant({0}, 0), n.dim(o.key, headsFirst ? 2 : 1), n.constant({1}, 0)});
+  Value count = n.dim(o.key, headsFirst ? 2 : 1);
+  if (o.pastKey)
+    count = n.node<AddOp>({count, n.dim(o.pastKey, 2)});
+  Value keys = n.node<RangeOp>({n.constant({0}, 0), count, n.constant({1}, 0)});
   addFilter(inner, n.node<LessOp>({keys, lengths}));
   return std::nullopt;
 }

@@ -6,12 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Computes attention's statistics from its probabilities, which are computed once more from query,
-// key and mask in f32. So decomposed and fused attention are measured alike, and the model's own
-// nodes stay as they are. Scores and probabilities [B, H, T, S] exist only during the run.
+// Computes attention's statistics from its probabilities. These are the model's own if it computes
+// them in f32 (FormScores.h). Otherwise they are computed once more from query, key and mask, so
+// that fused attention is measured, too. Scores and probabilities [B, H, T, S] exist only during
+// the run.
 //
 //===----------------------------------------------------------------------===//
 
+#include "MaskValues.h"
 #include "TapStatistics.h"
 
 #include "basin/Dialect/Sink/IR/AttentionScores.h"
@@ -25,11 +27,18 @@ using namespace basin::sink;
 
 namespace {
 
+/// What is known of an attention's scores.
+struct ScoreFacts {
+  /// Scores of hidden keys may be NaN although the probabilities are not.
+  bool mayHideNaN = false;
+  /// Masks change no score of a visible key.
+  bool keepsVisible = false;
+};
+
 /// Measures one attention, given its scores and the queries that count.
 class AttentionMeter {
 public:
-  /// With `mayHideNaN`, scores of hidden keys may be NaN although the probabilities are not.
-  AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask, bool mayHideNaN);
+  AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask, ScoreFacts facts);
   Statistics measure(const StatisticsOptions &options, int64_t learned);
 
 private:
@@ -37,15 +46,16 @@ private:
   Value meanOverQueries(Value x);
   Value countQueries(Value seen, int64_t size);
   Value visible();
-  Value entropy();
-  Value largestScore();
+  void measureScores(Value seen, Value sum, Value &largest, Value &entropy);
+  Value entropyOf(Value finite, Value largest, Value sum);
+  Value hide(Value x, Value seen);
   Value norm(Value x);
   Value corner(Value x, int64_t size);
 
   NodeBuilder &n;
   Type f32;
   const AttentionScores &scores;
-  bool mayHideNaN;
+  ScoreFacts facts;
   /// The queries that count, bool [B, 1, T, 1]. Null if all count.
   Value mask;
   /// The probabilities [B, H, T, S], with zeros for queries that do not count.
@@ -55,8 +65,8 @@ private:
 } // namespace
 
 AttentionMeter::AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask,
-                               bool mayHideNaN)
-    : n(n), f32(n.getBuilder().getF32Type()), scores(scores), mayHideNaN(mayHideNaN) {
+                               ScoreFacts facts)
+    : n(n), f32(n.getBuilder().getF32Type()), scores(scores), facts(facts) {
   mask = queryMask ? n.unsqueeze(queryMask, {1, 3}) : Value();
   // A padding query may see no key at all, and then its probabilities are NaN.
   p = perQuery(scores.probabilities, n.scalar(0, f32));
@@ -93,25 +103,62 @@ Value AttentionMeter::countQueries(Value seen, int64_t size) {
   return n.reduceMax(n.squeeze(sumOverRows(n, each, 4), {2}), {1}, false);
 }
 
-Value AttentionMeter::entropy() {
-  // The maximum makes 0 ln 0 = 0. A LogSoftmax takes a fifth of the time of a Log.
-  Value log = scores.logProbabilities;
-  log = log ? n.node<MaxOp>({log, n.scalar(-1e37, f32)})
-            : n.node<LogOp>({n.node<MaxOp>({p, n.scalar(1e-37, f32)})});
-  Value sum = n.reduceSum(n.node<MulOp>({p, log}), {3});
-  return n.node<NegOp>({meanOverQueries(sum)});
+/// A finite number below every score. Its product with a probability of zero is zero.
+static constexpr double kLowest = -1e37;
+
+/// Returns `x` with `kLowest` at keys that no query that counts sees.
+Value AttentionMeter::hide(Value x, Value seen) {
+  Value lowest = n.scalar(kLowest, f32);
+  if (!seen)
+    return x;
+  if (facts.mayHideNaN)
+    return n.node<WhereOp>({seen, x, lowest});
+  // A Where on all scores takes longer. The bounds have no axis of heads.
+  double infinity = std::numeric_limits<double>::infinity();
+  return n.node<MinOp>({x, n.node<WhereOp>({seen, n.scalar(infinity, f32), lowest})});
 }
 
-Value AttentionMeter::largestScore() {
+/// Returns each query's entropy [B, H, T, 1], of the scores `s` that the probabilities are of, the
+/// largest of these, m, and the sum of the probabilities:
+///   -sum_j p_j ln p_j = (m - ln max_j p_j) sum_j p_j - sum_j p_j s_j
+/// because ln p_j - s_j is the same for each key. So no logarithm is taken of all probabilities. A
+/// query that sees no key has the same probability for each, and m says nothing of it.
+Value AttentionMeter::entropyOf(Value s, Value largest, Value sum) {
+  Value product = n.reduceSum(n.node<MulOp>({p, s}), {3});
+  Value top = n.node<MaxOp>({n.reduceMax(p, {3}), n.scalar(1e-37, f32)});
+  Value own = n.node<NegOp>({n.node<LogOp>({top})});
+  Value lse = n.node<AddOp>({largest, own});
+  Value out = n.node<SubOp>({sum ? n.node<MulOp>({lse, sum}) : lse, product});
+  Value seesKey = n.node<GreaterOp>({largest, n.scalar(kHiddenScore, f32)});
+  // Rounding may make a number below zero of it.
+  return n.node<WhereOp>({seesKey, n.node<MaxOp>({out, n.scalar(0, f32)}), own});
+}
+
+/// Sets the largest visible score [B, H] and the mean entropy [B, H]. Few results are as large as
+/// the scores, because these are what takes the time.
+void AttentionMeter::measureScores(Value seen, Value sum, Value &largest, Value &entropy) {
+  Value rows, each;
+  if (facts.keepsVisible) {
+    // The scores of hidden keys have a probability of zero, so they may stay if they are numbers.
+    Value finite = facts.mayHideNaN ? hide(scores.scores, seen) : scores.scores;
+    rows = n.reduceMax(facts.mayHideNaN ? finite : scores.masked, {3});
+    each = entropyOf(finite, rows, sum);
+    largest = n.reduceMax(rows, {2, 3}, false);
+  } else {
+    largest = n.reduceMax(hide(scores.scores, seen), {2, 3}, false);
+    Value top = n.reduceMax(scores.masked, {3});
+    // The difference keeps the digits of scores that a mask has moved far away. A row of -inf has
+    // none.
+    Value finite = n.scalar(std::numeric_limits<float>::lowest(), f32);
+    Value below = n.node<SubOp>({scores.masked, n.node<MaxOp>({top, finite})});
+    below = n.node<MaxOp>({below, n.scalar(kLowest, f32)});
+    each = entropyOf(below, n.scalar(0, f32), sum);
+  }
+  entropy = meanOverQueries(perQuery(each, n.scalar(0, f32)));
   double infinity = std::numeric_limits<double>::infinity();
-  Value lowest = n.scalar(-infinity, f32), s = scores.scores;
-  Value seen = visible();
-  if (seen && mayHideNaN)
-    s = n.node<WhereOp>({seen, s, lowest});
-  else if (seen)
-    // A Where on all scores takes five times as long. The bounds have no axis of heads.
-    s = n.node<MinOp>({s, n.node<WhereOp>({seen, n.scalar(infinity, f32), lowest})});
-  return n.reduceMax(s, {2, 3}, false);
+  // No query may see a key.
+  Value isSeen = n.node<GreaterOp>({largest, n.scalar(kLowest / 2, f32)});
+  largest = n.node<WhereOp>({isSeen, largest, n.scalar(-infinity, f32)});
 }
 
 Value AttentionMeter::norm(Value x) {
@@ -134,10 +181,12 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t lea
   add("queries", countQueries(seen, -1), 2);
   add("sink_mass", n.reduceSum(first, {2}, false), 3);
   add("sink_queries", countQueries(seen, options.sinkLength), 2);
-  add("max_logit", largestScore(), 2);
-  add("entropy", entropy(), 2);
+  Value sum = learned > 0 ? n.reduceSum(p, {3}) : Value(), largest, entropy;
+  measureScores(seen, sum, largest, entropy);
+  add("max_logit", largest, 2);
+  add("entropy", entropy, 2);
   if (learned > 0) {
-    Value rest = n.node<SubOp>({n.scalar(1, f32), n.reduceSum(p, {3})});
+    Value rest = n.node<SubOp>({n.scalar(1, f32), sum});
     add("learned", meanOverQueries(perQuery(rest, n.scalar(0, f32))), 2);
   }
   add("value_norm", norm(scores.value), 3);
@@ -146,23 +195,24 @@ Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t lea
   return out;
 }
 
-WhyNot StatisticsBuilder::attention(const Tap &tap, Statistics &out, int64_t &learned) {
+WhyNot StatisticsBuilder::attention(const Tap &tap, const GivenScores &given, Statistics &out,
+                                    int64_t &learned) {
   auto op = cast<sink::AttentionOp>(tap.op);
   AttentionParts operands;
   if (WhyNot why = unpackAttention(op, n, /*usePresent=*/true, operands))
     return why;
+  ScoreFacts facts;
+  facts.keepsVisible = keepsVisibleScores(operands);
   for (Value *value : {&operands.query, &operands.key, &operands.value, &operands.pastKey,
                        &operands.pastValue, &operands.mask})
     if (*value && isa_and_nonnull<FloatType>(getTensorInfo(*value).element))
       *value = widen(n, *value);
-  // The logarithms of probabilities that are replaced by zeros may be NaN.
-  bool withLogs = !tokens.mask && !operands.zeroHiddenRows;
-  FailureOr<AttentionScores> scores = buildAttentionScores(op, operands, n, f32, withLogs);
+  FailureOr<AttentionScores> scores = buildAttentionScores(op, operands, n, f32, given);
   if (failed(scores))
     return "its scores have no decomposition";
   // Without these, each key is seen by some query, which then has NaN in all of its probabilities.
-  bool mayHideNaN = tokens.mask || operands.lastKey || operands.pastKey || operands.window ||
-                    (operands.mask && operands.maskKind != MaskKind::additive);
+  facts.mayHideNaN = tokens.mask || operands.lastKey || operands.pastKey || operands.window ||
+                     (operands.mask && operands.maskKind != MaskKind::additive);
   // If the number of rows is not known they count as one, because what matters is that there are
   // some.
   learned = operands.sinkLogit ? 1 : 0;
@@ -176,6 +226,6 @@ WhyNot StatisticsBuilder::attention(const Tap &tap, Statistics &out, int64_t &le
   TensorInfo key = getTensorInfo(scores->key);
   ofTokens = tokens.alone || (key.hasRank() && key.rank() == 4 && tokens.are(key[0], key[2]));
   Value queries = areTokens ? tokens.mask : Value();
-  out = AttentionMeter(n, *scores, queries, mayHideNaN).measure(options, learned);
+  out = AttentionMeter(n, *scores, queries, facts).measure(options, learned);
   return std::nullopt;
 }

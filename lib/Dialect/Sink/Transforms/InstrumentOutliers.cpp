@@ -15,11 +15,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FormScores.h"
 #include "StreamRange.h"
 #include "TapStatistics.h"
 
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -32,6 +34,7 @@ namespace basin::sink {
 #include "basin/Dialect/Sink/Transforms/Passes.h.inc"
 } // namespace basin::sink
 
+using sink::kTapKinds;
 using sink::Tap;
 using sink::TapStatistic;
 
@@ -54,6 +57,8 @@ public:
   void runOnOperation() override;
 
 private:
+  LogicalResult chooseKinds();
+  void exposeScores();
   LogicalResult findTokens(GraphOp graph);
   bool isOtherSequence(Value input) const;
   Outputs instrument(Block &block, StringRef branch);
@@ -66,13 +71,47 @@ private:
   void addOutputs(GraphOp graph, const Outputs &outputs);
   void addMetadata();
 
+  /// The kinds of taps that are made, in the order of `kTapKinds`.
+  SmallVector<Tap::Kind> kinds;
   llvm::MapVector<Block *, SmallVector<Tap>> taps;
+  DenseMap<Operation *, sink::GivenScores> given;
   sink::Tokens tokens;
   sink::StatisticsOptions statisticsOptions;
   json::Array descriptions, unmeasured;
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// Kinds of taps
+//===----------------------------------------------------------------------===//
+
+LogicalResult InstrumentOutliersPass::chooseKinds() {
+  SmallVector<StringRef> known = llvm::map_to_vector(kTapKinds, sink::toString);
+  for (StringRef name : tapKinds)
+    if (!llvm::is_contained(known, name))
+      return getOperation().emitError("expected kinds of taps (")
+             << llvm::join(known, ", ") << "), but got '" << name << "'";
+  kinds.clear();
+  for (Tap::Kind kind : kTapKinds)
+    if (tapKinds.empty() || llvm::is_contained(tapKinds, sink::toString(kind)))
+      kinds.push_back(kind);
+  return success();
+}
+
+/// Makes results of the scores that attentions compute. This comes before taps are found, because
+/// it replaces ops.
+void InstrumentOutliersPass::exposeScores() {
+  SmallVector<sink::AttentionOp> ops;
+  if (llvm::is_contained(kinds, Tap::Attention))
+    getOperation().walk([&](sink::AttentionOp op) { ops.push_back(op); });
+  for (sink::AttentionOp op : ops) {
+    sink::GivenScores scores;
+    sink::exposeScores(op, scores);
+    if (scores.masked)
+      given[op] = scores;
+  }
+}
 
 //===----------------------------------------------------------------------===//
 // Tokens
@@ -274,7 +313,7 @@ Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, String
       why = builder.norm(tap, statistics);
       break;
     case Tap::Attention:
-      why = builder.attention(tap, statistics, learned);
+      why = builder.attention(tap, given.lookup(tap.op), statistics, learned);
       break;
     }
     if (why) {
@@ -398,8 +437,12 @@ json::Object InstrumentOutliersPass::describeModel() {
     return value ? json::Value(nameOf(value)) : json::Value(nullptr);
   };
   const sink::HistogramBins &bins = statisticsOptions.bins;
+  json::Array kindNames;
+  for (Tap::Kind kind : kinds)
+    kindNames.push_back(sink::toString(kind));
   return json::Object{
       {"version", 1},
+      {"kinds", std::move(kindNames)},
       {"token_ids", nameOrNull(tokens.ids)},
       {"token_mask", nameOrNull(tokens.mask ? tokens.maskInput : Value())},
       {"sink_length", statisticsOptions.sinkLength},
@@ -431,6 +474,7 @@ void InstrumentOutliersPass::runOnOperation() {
   // The state is reset, because a pass manager may run the pass on several modules.
   tokens = {};
   statisticsOptions = {};
+  given.clear();
   descriptions.clear();
   unmeasured.clear();
   GraphOp graph = *graphs.begin();
@@ -445,9 +489,15 @@ void InstrumentOutliersPass::runOnOperation() {
   }
   statisticsOptions.sinkLength = sinkLength;
   statisticsOptions.map = mapSize;
+  if (failed(chooseKinds()))
+    return signalPassFailure();
+  exposeScores();
   taps = sink::findTaps(getOperation());
   if (failed(findTokens(graph)))
     return signalPassFailure();
+  for (auto &[block, list] : taps)
+    llvm::erase_if(list, [&](const Tap &tap) { return !llvm::is_contained(kinds, tap.kind); });
+  taps.remove_if([](const auto &entry) { return entry.second.empty(); });
   for (auto &[block, list] : taps)
     if (Operation *parent = block->getParentOp(); !isa<GraphOp>(parent) && !isIf(parent))
       parent->emitRemark("its body is not measured: statistics of single iterations are not those "

@@ -58,6 +58,16 @@ static bool nestsDeeper(StringRef text, unsigned most) {
   return false;
 }
 
+/// Returns whether residual streams were measured. A file that does not list the kinds of its taps
+/// has all of them.
+static bool hasResidualTaps(const json::Object &root) {
+  const json::Object *instrumentation = root.getObject("instrumentation");
+  const json::Array *kinds = instrumentation ? instrumentation->getArray("kinds") : nullptr;
+  return !kinds || llvm::any_of(*kinds, [](const json::Value &kind) {
+    return kind.getAsString() == "residual";
+  });
+}
+
 llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef given) {
   constexpr unsigned kMaxDepth = 64;
   std::string path = decodePath(given);
@@ -78,6 +88,8 @@ llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef
   const json::Object *root = value->getAsObject();
   if (!root || root->getInteger("version") != 1)
     return fail("expected an object of version 1");
+  if (!hasResidualTaps(*root))
+    return fail("expected taps of the kind 'residual' among those that were measured");
   const json::Array *streams = root->getArray("residual_streams");
   if (!streams)
     return fail("expected a list 'residual_streams'");

@@ -18,6 +18,7 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Dialect/Sink/IR/AttentionScores.h"
 #include "basin/Support/WhyNot.h"
 
 namespace basin::sink {
@@ -87,8 +88,8 @@ public:
   WhyNot residual(const Tap &tap, Statistics &out);
   WhyNot projection(const Tap &tap, Statistics &out);
   WhyNot norm(const Tap &tap, Statistics &out);
-  /// `learned` is set to the number of learned columns.
-  WhyNot attention(const Tap &tap, Statistics &out, int64_t &learned);
+  /// `learned` is set to the number of learned columns. `given` are scores that the model computes.
+  WhyNot attention(const Tap &tap, const GivenScores &given, Statistics &out, int64_t &learned);
 
 private:
   /// The maxima over tokens [B, C], those of blocks of tokens [B, N, C], and the blocks
@@ -106,6 +107,7 @@ private:
   mlir::Value columnSum(mlir::Value x) { return n.squeeze(sumOverRows(n, x, 3), {1}); }
   mlir::Value moments();
   mlir::Value histogram(mlir::Value magnitude);
+  mlir::Value binOf(mlir::Value magnitude, int64_t shift);
   mlir::Value histogramByScatter(mlir::Value magnitude);
   mlir::Value histogramByThresholds(mlir::Value magnitude);
   mlir::Value normInput(NormInterface norm);

@@ -38,6 +38,8 @@ struct Tap {
   mlir::Value scale = {}, zeroPoint = {};
 };
 
+constexpr Tap::Kind kTapKinds[] = {Tap::Residual, Tap::Projection, Tap::Norm, Tap::Attention};
+
 llvm::StringRef toString(Tap::Kind kind);
 
 /// Finds the taps of the graph and its subgraphs, by block: residual streams first, then

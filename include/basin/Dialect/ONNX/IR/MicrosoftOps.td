@@ -31,6 +31,13 @@ def ONNX_MSMultiHeadAttentionOp : ONNX_MSNode<"MultiHeadAttention",
   (ins ONNX_Float:$mask_filter_value, ONNX_Int:$num_heads, ONNX_Float:$scale,
        ONNX_Int:$unidirectional), "msMultiHeadAttention">;
 
+def ONNX_MSDecoderMaskedMultiHeadAttentionOp : ONNX_MSNode<"DecoderMaskedMultiHeadAttention",
+  ["query", "key?", "value?", "maskIndex?", "attentionBias?", "pastKey?", "pastValue?",
+   "pastSequenceLength?", "beamWidth?", "cacheIndirection?", "bias?"],
+  ["Y", "presentKey?", "presentValue?", "qk?"],
+  (ins ONNX_Float:$mask_filter_value, ONNX_Int:$num_heads, ONNX_Int:$output_qk,
+       ONNX_Int:$past_present_share_buffer, ONNX_Float:$scale), "msDecoderAttention">;
+
 def ONNX_MSGroupQueryAttentionOp : ONNX_MSNode<"GroupQueryAttention",
   ["query", "key?", "value?", "pastKey?", "pastValue?", "seqlensK?",
    "totalSequenceLength?", "cosCache?", "sinCache?", "positionIds?",
@@ -43,6 +50,51 @@ def ONNX_MSGroupQueryAttentionOp : ONNX_MSNode<"GroupQueryAttention",
        ONNX_Float:$scale, ONNX_Int:$sliding_window_cache,
        ONNX_Int:$smooth_softmax, ONNX_Float:$softcap,
        ONNX_String:$v_quant_type), "msGroupQueryAttention">;
+
+def ONNX_MSSparseAttentionOp : ONNX_MSNode<"SparseAttention",
+  ["query", "key?", "value?", "pastKey", "pastValue", "blockRowIndices", "blockColIndices",
+   "totalSequenceLength", "keyTotalSequenceLengths", "cosCache?", "sinCache?"],
+  ["Y", "presentKey", "presentValue"],
+  (ins ONNX_Int:$do_rotary, ONNX_Int:$kv_num_heads, ONNX_Int:$num_heads,
+       ONNX_Int:$rotary_interleaved, ONNX_Float:$scale,
+       ONNX_Int:$sparse_block_size), "msSparseAttention">;
+
+// It writes into its caches, so it is not pure.
+def ONNX_MSPagedAttentionOp : ONNX_MSNode<"PagedAttention",
+  ["query", "key?", "value?", "keyCache", "valueCache?", "cumulativeSequenceLength",
+   "pastSeqlens", "blockTable", "cosCache?", "sinCache?", "slotMapping?", "headSink?",
+   "qNormWeight?", "kNormWeight?", "kScale?", "vScale?", "attentionMetadata?"],
+  ["Y", "keyCacheOut?", "valueCacheOut?"],
+  (ins ONNX_Int:$do_rotary, ONNX_Int:$is_causal, ONNX_String:$k_cache_dtype,
+       ONNX_String:$k_quant_type, ONNX_String:$kv_cache_layout, ONNX_Int:$kv_num_heads,
+       ONNX_Int:$local_window_size, ONNX_Int:$num_heads, ONNX_Float:$qk_norm_epsilon,
+       ONNX_Int:$rotary_interleaved, ONNX_Int:$rotary_offset, ONNX_Float:$scale,
+       ONNX_Float:$softcap, ONNX_String:$v_cache_dtype, ONNX_Int:$v_head_size,
+       ONNX_String:$v_quant_type), "msPagedAttention", []>;
+
+def ONNX_MSLinearAttentionOp : ONNX_MSNode<"LinearAttention",
+  ["query", "key", "value", "pastState?", "decay?", "beta?"], ["Y", "presentState"],
+  (ins ONNX_Int:$chunk_size, ONNX_Int:$kv_num_heads, ONNX_Int:$q_num_heads,
+       ONNX_Float:$scale, ONNX_Int:$state_window,
+       ONNX_String:$update_rule), "linearAttention">;
+
+def ONNX_MSGatedDeltaNetOp : ONNX_MSNode<"GatedDeltaNet",
+  ["query", "key?", "value?", "cuSeqlens?", "decay?", "beta?", "initialState?", "aLog?",
+   "dtBias?", "captureCount?", "stateUpdateActive?"],
+  ["Y", "finalState?", "stateUpdate?"],
+  (ins ONNX_String:$beta_activation, ONNX_Int:$chunk_size, ONNX_String:$gate_activation,
+       ONNX_Float:$gate_lower_bound, ONNX_Int:$qk_l2_norm, ONNX_Float:$scale,
+       ONNX_Int:$state_update_capacity, ONNX_String:$update_rule), "msGatedDeltaNet">;
+
+def ONNX_MSCausalConvWithStateOp : ONNX_MSNode<"CausalConvWithState",
+  ["input", "weight", "bias?", "pastState?"], ["Y", "presentState", "stateUpdate?"],
+  (ins ONNX_String:$activation, ONNX_Int:$channels_last, ONNX_Int:$dilation,
+       ONNX_Int:$input_channel_offset, ONNX_Int:$input_channels, ONNX_Int:$ndim,
+       ONNX_Int:$state_channels_last, ONNX_Int:$state_length,
+       ONNX_Int:$state_update_capacity, ONNX_Int:$state_window), "msCausalConv">;
+
+def ONNX_MSGatedRMSNormOp : ONNX_MSNode<"GatedRMSNorm", ["X", "scale", "gate"], ["Y"],
+  (ins ONNX_String:$activation, ONNX_Float:$epsilon), "sameAsFirst">;
 
 def ONNX_MSRotaryEmbeddingOp : ONNX_MSNode<"RotaryEmbedding",
   ["X", "positionIds", "cosCache", "sinCache"], ["Y"],

@@ -19,5 +19,9 @@ def ONNX_AttentionOp : ONNX_Node<"Attention", ["Q", "K", "V", "attnMask?", "past
 def ONNX_RotaryEmbeddingOp : ONNX_Node<"RotaryEmbedding", ["X", "cosCache", "sinCache", "positionIds?"], ["Y"],
   (ins ONNX_Int:$interleaved, ONNX_Int:$num_heads,
        ONNX_Int:$rotary_embedding_dim), "sameAsFirst">;
+def ONNX_LinearAttentionOp : ONNX_Node<"LinearAttention",
+  ["query", "key", "value", "pastState?", "decay?", "beta?"], ["Y", "presentState"],
+  (ins ONNX_Int:$chunk_size, ONNX_Int:$kv_num_heads, ONNX_Int:$q_num_heads,
+       ONNX_Float:$scale, ONNX_String:$update_rule), "linearAttention">;
 
 #endif // BASIN_DIALECT_ONNX_IR_ONNXATTENTIONOPS_TD

@@ -27,12 +27,18 @@ struct AttentionScores {
   mlir::Value query, key, value;
   /// [B, H, T, S]: scaled and capped, not masked.
   mlir::Value scores;
+  /// [B, H, T, S]: the scores that the probabilities are of.
+  mlir::Value masked;
   /// [B, H, T, S], of the keys alone. With learned sinks, a row's sum is less than one.
   mlir::Value probabilities;
-  /// The logarithms of the probabilities, -inf at hidden keys. Null if they were not asked for.
-  mlir::Value logProbabilities;
   /// A bool that broadcasts to the scores. Null if each query sees each key.
   mlir::Value visible;
+};
+
+/// Values of a form that need not be computed: the scores as in `AttentionScores`, the masked ones
+/// that the probabilities are of, and the probabilities. All are null, or none is.
+struct GivenScores {
+  mlir::Value scores, masked, probabilities;
 };
 
 /// Gives `parts` the op's parts with separate query, key and value and a mask of scores. If the
@@ -43,12 +49,12 @@ struct AttentionScores {
 WhyNot unpackAttention(AttentionOp op, onnx::NodeBuilder &n, bool usePresent,
                        AttentionParts &parts);
 
-/// Appends the nodes of the scores, which compute in `element`, and of the probabilities'
-/// logarithms with `withLogs`. Fails with a diagnostic at `op` if the parts are not unpacked or the
+/// Appends the nodes of the scores, which compute in `element`. Takes the values of `given`
+/// instead, if it has them. Fails with a diagnostic at `op` if the parts are not unpacked or the
 /// number of heads is unknown.
 llvm::FailureOr<AttentionScores> buildAttentionScores(AttentionOp op, const AttentionParts &parts,
                                                       onnx::NodeBuilder &n, mlir::Type element,
-                                                      bool withLogs = false);
+                                                      const GivenScores &given = {});
 
 /// Appends the nodes of the largest masked score of each row, in the layout of the op's result,
 /// once for each of its elements. Fails if the op has no decomposition.

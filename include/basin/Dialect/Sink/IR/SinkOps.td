@@ -324,7 +324,8 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     6. `result_i = sum_j p_ij v_j`, times `gate_i` if there is one
 
     `past_key` and `past_value` [batch, kv_heads, past, d] precede key and value on
-    the sequence axis, also in the present key and value. `sink_key` and `sink_value`
+    the sequence axis, also in the present key and value. With the layout `packed` they
+    are what the form's operator takes. `sink_key` and `sink_value`
     [kv_heads, n, d] precede those: every query sees them, the mask has no columns
     for them, and `keys` above does not count them.
 

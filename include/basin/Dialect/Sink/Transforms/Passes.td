@@ -167,10 +167,13 @@ def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"
 
     Positions and padding come from the graph inputs `token-ids` and `token-mask`. By
     default these are `input_ids`, or the integers that index the largest table, and
-    `attention_mask`.
+    `attention_mask`. `taps` names the kinds of places that are measured: `residual`,
+    `projection`, `norm` and `attention`, or all of them by default.
 
-    The probabilities of attention are computed once more from query, key and mask,
-    for each form that an exporter may write. A place that cannot be measured gets a
+    The probabilities of attention are those that the model computes, if it does so in
+    f32, with axes of different sizes and without learned sinks. Otherwise they are
+    computed once more from query, key and mask, for each form that an exporter may
+    write. A place that cannot be measured gets a
     remark (an operand of unknown rank, packed operands of unknown size in a fused
     operator, the body of a Loop). Refuses opsets before 11.
 
@@ -180,6 +183,7 @@ def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"
     graph as it is. Its optimizer may fuse less.
   }];
   let options = [
+    ListOption<"tapKinds", "taps", "std::string", "kinds of taps to make; all by default">,
     Option<"tokenIds", "token-ids", "std::string", "", "graph input with the token ids">,
     Option<"tokenMask", "token-mask", "std::string", "", "graph input that is zero at padding">,
     Option<"sinkLength", "sink-length", "int64_t", "64",
