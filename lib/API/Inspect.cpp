@@ -9,8 +9,8 @@
 #include "basin/API/Inspect.h"
 
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
+#include "basin/Conversion/ONNXToSink/OtherNorms.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
-
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
@@ -56,6 +56,8 @@ static std::string formOf(sink::RaisedInterface op) {
   return node.getOpDomain().empty() ? name : (node.getOpDomain() + "." + name).str();
 }
 
+static bool rounds(sink::RaisedInterface op) { return sink::Form(op).rounds(); }
+
 static json::Object describeNorm(sink::NormInterface op) {
   return json::Object{
       {"output", nameOf(op.getResult())},
@@ -65,7 +67,18 @@ static json::Object describeNorm(sink::NormInterface op) {
       {"pre_affine", static_cast<bool>(op.getPreAffine())},
       {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
       {"residual", static_cast<bool>(op.getResidual())},
+      {"quantized", rounds(op)},
       {"form", formOf(op)}};
+}
+
+static json::Object describeOtherNorm(const OtherNorm &norm) {
+  return json::Object{
+      {"output", nameOf(norm.result)},
+      {"kind", norm.kind},
+      {"axes", norm.axes ? json::Value(json::Array(*norm.axes)) : json::Value(nullptr)},
+      {"groups", orNull(norm.groups)},
+      {"eps", norm.epsilon ? number(APFloat(*norm.epsilon)) : json::Value(nullptr)},
+      {"form", norm.form}};
 }
 
 /// Returns "head" or "element", for which the gate has one score each, or null without a gate.
@@ -80,14 +93,18 @@ static json::Object describeGate(sink::GateOp op) {
                       {"activation", sink::stringifyActivation(op.getActivation())},
                       {"granularity", lastDim(op.getWUp()) == 1 ? "tensorwise" : "elementwise"},
                       {"rank", orNull(lastDim(op.getWDown()))},
+                      {"quantized", rounds(op)},
                       {"form", formOf(op)}};
 }
 
 static json::Object describeDyT(sink::DyTOp op) {
-  return json::Object{
-      {"output", nameOf(op.getResult())},        {"dim", orNull(lastDim(op.getX()))},
-      {"alpha", nameOf(op.getAlpha())},          {"weight", nameOf(op.getGamma())},
-      {"bias", static_cast<bool>(op.getBeta())}, {"form", formOf(op)}};
+  return json::Object{{"output", nameOf(op.getResult())},
+                      {"dim", orNull(lastDim(op.getX()))},
+                      {"alpha", nameOf(op.getAlpha())},
+                      {"weight", nameOf(op.getGamma())},
+                      {"bias", static_cast<bool>(op.getBeta())},
+                      {"quantized", rounds(op)},
+                      {"form", formOf(op)}};
 }
 
 static json::Object describeAttention(sink::AttentionOp op) {
@@ -119,6 +136,7 @@ static json::Object describeAttention(sink::AttentionOp op) {
       {"sink_logit", static_cast<bool>(op.getSinkLogit())},
       {"sink_kv", static_cast<bool>(op.getSinkKey())},
       {"gate", describeAttentionGate(op)},
+      {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }
 
@@ -130,6 +148,7 @@ static json::Object describeRotary(sink::RotaryOp op) {
                       {"interleaved", op.getInterleaved()},
                       {"inverse", op.getInverse()},
                       {"tables", op.getPositions() ? "cache" : "values"},
+                      {"quantized", rounds(op)},
                       {"form", formOf(op)}};
 }
 
@@ -153,7 +172,13 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, dyts, rotary, gates, streams, unrecognized;
+  json::Array attention, norms, otherNorms, dyts, rotary, gates, streams, unrecognized;
+  // What is named here needs no reason why it is no sink op.
+  llvm::SmallPtrSet<Operation *, 8> named;
+  for (const OtherNorm &norm : findOtherNorms(module)) {
+    named.insert(norm.anchor);
+    otherNorms.push_back(describeOtherNorm(norm));
+  }
   module.walk([&](Operation *op) {
     if (auto norm = dyn_cast<sink::NormInterface>(op)) {
       norms.push_back(describeNorm(norm));
@@ -171,13 +196,15 @@ json::Object basin::inspectModule(ModuleOp module) {
                          {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
                          {"inverse", false},
                          {"tables", "cache"},
+                         {"quantized", false},
                          {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
     } else if (auto gate = dyn_cast<sink::GateOp>(op)) {
       gates.push_back(describeGate(gate));
     } else if (auto dyt = dyn_cast<sink::DyTOp>(op)) {
       dyts.push_back(describeDyT(dyt));
     }
-    if (auto why = op->getAttrOfType<StringAttr>(sink::kMissAttr))
+    auto why = op->getAttrOfType<StringAttr>(sink::kMissAttr);
+    if (why && !named.contains(op))
       unrecognized.push_back(json::Object{{"anchor", json::fixUTF8(getNodeName(op))},
                                           {"op", op->getName().stripDialect()},
                                           {"reason", json::fixUTF8(why.getValue())}});
@@ -186,6 +213,7 @@ json::Object basin::inspectModule(ModuleOp module) {
     streams.push_back(describeStream(stream));
   return json::Object{{"attention", std::move(attention)},
                       {"norms", std::move(norms)},
+                      {"other_norms", std::move(otherNorms)},
                       {"dyts", std::move(dyts)},
                       {"rotary", std::move(rotary)},
                       {"gates", std::move(gates)},
