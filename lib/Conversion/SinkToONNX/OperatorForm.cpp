@@ -36,6 +36,11 @@ Value SharedValues::get(Block *block, StringRef what, Value source,
   return value;
 }
 
+Value SharedValues::find(Block *block, StringRef what) const {
+  auto it = values.find({block, what.str(), nullptr});
+  return it == values.end() ? Value() : it->second;
+}
+
 namespace {
 
 /// Keeps the reason of the pattern that failed last. Patterns are tried from the most special to

@@ -248,6 +248,20 @@ static Value makeLength(Value query, Value past, bool isLast, NodeBuilder &n,
   });
 }
 
+/// GroupQueryAttention rotates heads of a multiple of this.
+static constexpr int64_t kRotatedHead = 16;
+
+/// Returns a table of the new positions with as many rows before them as the past has. Those are
+/// not read.
+static Value startAt(Value past, Value table, NodeBuilder &n, SharedValues &shared) {
+  if (!past)
+    return table;
+  return shared.get(n.getBuilder().getInsertionBlock(), "from the past on", table, [&] {
+    Value pads = n.concat({n.unsqueeze(past, {0}), n.constant({0, 0, 0})}, 0);
+    return n.node<PadOp>({table, pads});
+  });
+}
+
 namespace {
 
 struct GroupQueryPattern : public OpRewritePattern<sink::AttentionOp> {
@@ -276,6 +290,13 @@ struct GroupQueryPattern : public OpRewritePattern<sink::AttentionOp> {
     Value key = makeFlat(p.key, p.keyLayout, plan.key, n);
     Value value = makeFlat(p.value, p.valueLayout, plan.value, n);
     Value past = caches ? caches->getPastLength() : Value();
+    std::optional<InnerRotation> rotation;
+    if (plan.query.dim % kRotatedHead == 0)
+      rotation = findInnerRotation(query, key, shared);
+    if (rotation) {
+      query = rotation->query;
+      key = rotation->key;
+    }
     ScoreSizes sizes{query, 1, key, 1};
     sizes.pastLength = past;
     MaskBuilder masks(plan, sizes, leaves, n, shared);
@@ -288,11 +309,20 @@ struct GroupQueryPattern : public OpRewritePattern<sink::AttentionOp> {
                               past ? p.pastValue : absent,
                               makeLength(query, past, /*isLast=*/true, n, shared),
                               makeLength(query, past, /*isLast=*/false, n, shared)};
+    SmallVector<NamedAttribute> attrs = makeGroupAttrs(plan, leaves, n);
+    SmallVector<Value, 3> tables(2, absent);
+    if (rotation) {
+      tables = {startAt(past, rotation->cos, n, shared), startAt(past, rotation->sin, n, shared)};
+      attrs.push_back(n.attr("do_rotary", 1));
+      if (rotation->isInterleaved)
+        attrs.push_back(n.attr("rotary_interleaved", 1));
+    }
+    if (rotation || bias || p.sinkLogit)
+      inputs.append(tables);
     if (bias || p.sinkLogit)
-      inputs.append({absent, absent, absent, bias ? bias : absent});
+      inputs.append({absent, bias ? bias : absent});
     if (p.sinkLogit)
       inputs.push_back(p.sinkLogit);
-    SmallVector<NamedAttribute> attrs = makeGroupAttrs(plan, leaves, n);
     auto node = n.create<MSGroupQueryAttentionOp>(inputs, attrs, past ? 3 : 1);
     for (unsigned i = 1; i < node->getNumResults(); ++i)
       node->getResult(i).setType(op->getResult(i).getType());
