@@ -16,6 +16,7 @@
 
 #include "Imports.h"
 #include "RuntimeAttention.h"
+#include "WrittenSoftmax.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
@@ -180,6 +181,9 @@ WhyNot CachedAttention::find() {
     if (!keys || !values || keys == values)
       return "its keys and its values do not follow a past of their own";
   }
+  // The op that is made has no form that would tell.
+  if (mayOverflow(before))
+    return "its exponentials may overflow where an operator's do not";
   op = keys ? takePasts(before, keys, values) : before;
   if (WhyNot why = checkAttention(op))
     return why;

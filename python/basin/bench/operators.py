@@ -2,10 +2,12 @@
 
 All run in one process in ONNX Runtime with all of its optimizations, and take turns: a round runs
 each of them once. Inputs are bound before, and outputs stay with the runtime, as a program that
-decodes has them. A model whose caches are updated in place has past and present in one buffer. The least time of a contender is divided by that of the model as it is, so a
-load that comes and goes hits all alike. With one thread, time is the processor time of that
-thread, which other processes do not lengthen except through caches and clocks. A contender whose
-outputs differ by more than rounding is not timed.
+decodes has them. A model whose caches are updated in place has past and present in one buffer.
+
+The least time of a contender is divided by that of the model as it is, so a load that comes and
+goes hits all alike. With one thread, time is the processor time of that thread, which other
+processes do not lengthen except through caches and clocks. A contender whose outputs differ by more
+than rounding is not timed.
 """
 
 from __future__ import annotations
