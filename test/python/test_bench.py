@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from basin.bench import instrument, rewrite
+from basin.bench import instrument, operators, rewrite
 from basin.bench.__main__ import main
 from basin.bench.synthetic import Shape, write_model
 
@@ -78,3 +79,27 @@ def test_instrumentation_costs_memory_and_returns_little(tmp_path):
     assert measured.outputs > whole.outputs > 10
     assert all(row.seconds > 0 and row.peak > 30e6 for row in rows)
     assert "whole activations" in instrument.table(rows)
+
+
+def test_forms_of_operators_are_compared_and_timed(tmp_path, monkeypatch):
+    """A model whose cache is in place is run with bound buffers; one that is wrong is not timed."""
+    source = Path(__file__).parents[1] / "models" / "exported" / "llama-sdpa-past-script17.onnx"
+
+    def wrong(source: Path, target: Path) -> None:
+        model = onnx.load(source)
+        for weight in model.graph.initializer:
+            if len(weight.dims) == 2:
+                values = onnx.numpy_helper.to_array(weight) * np.float32(1.5)
+                weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        onnx.save(model, target)
+
+    ours = {n: w for n, w in operators.contenders("gpt2").items() if n.startswith("basin")}
+    monkeypatch.setattr(operators, "contenders", lambda kind: ours | {"wrong": wrong})
+    rows = operators.measure_model(source, tmp_path, [4], rounds=1, threads=1, kind="gpt2")
+    assert {row.case for row in rows} == {"prompt of 4", "one token after 4"}
+    for row in rows:
+        assert (row.milliseconds is None) == (row.contender == "wrong"), row.why_not
+        assert ("other outputs" in row.why_not) == (row.contender == "wrong")
+    in_place = tmp_path / f"{source.stem}.2.onnx"
+    assert {n.op_type for n in onnx.load(in_place).graph.node} >= {"GroupQueryAttention"}
+    assert "operators:ort in place" in operators.table(rows)

@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Imports.h"
 #include "LowerOp.h"
 #include "WrittenSoftmax.h"
 
@@ -64,7 +65,6 @@ private:
   LogicalResult compare(Operation *op);
   json::Array publish(ArrayRef<Value> values, unsigned id, StringRef side, OpBuilder &b);
   void addOutputs();
-  void addMetadata();
 
   GraphOp graph;
   SmallVector<Value> outputs;
@@ -332,22 +332,6 @@ void CompareFormsPass::addOutputs() {
                                        info.getValueInfo(), info.getInfo()));
 }
 
-void CompareFormsPass::addMetadata() {
-  Builder b(&getContext());
-  std::string text = llvm::formatv("{0}", json::Value(std::move(descriptions)));
-  auto model = getOperation()->getAttrOfType<DictionaryAttr>(kModelAttr);
-  SmallVector<Attribute> entries;
-  NamedAttrList attrs;
-  if (model) {
-    attrs = NamedAttrList(model);
-    if (auto old = model.getAs<ArrayAttr>("meta"))
-      llvm::append_range(entries, old.getValue());
-  }
-  entries.push_back(b.getStrArrayAttr({kMetadata, text}));
-  attrs.set("meta", b.getArrayAttr(entries));
-  getOperation()->setAttr(kModelAttr, attrs.getDictionary(&getContext()));
-}
-
 void CompareFormsPass::runOnOperation() {
   auto graphs = getOperation().getOps<GraphOp>();
   if (!llvm::hasSingleElement(graphs))
@@ -364,6 +348,7 @@ void CompareFormsPass::runOnOperation() {
     if (failed(compare(op)))
       return signalPassFailure();
   addOutputs();
-  addMetadata();
+  std::string text = llvm::formatv("{0}", json::Value(std::move(descriptions)));
+  addMetadata(getOperation(), kMetadata, text);
   settleMadeOps(getOperation());
 }

@@ -54,8 +54,12 @@ LogicalResult basin::convertInline(ModuleOp, ArrayRef<Operation *> ops) {
 
 LogicalResult ConvertSinkToONNXPass::initialize(MLIRContext *context) {
   chosen = llvm::find_if(kExportForms, [&](const ExportForm &one) { return one.name == form; });
-  if (chosen != std::end(kExportForms))
-    return success();
+  if (chosen != std::end(kExportForms)) {
+    if (cache != CacheUpdate::InPlace || chosen->convertInPlace)
+      return success();
+    return emitError(UnknownLoc::get(context))
+           << "expected form operators:ort with cache=in-place, but got '" << form << "'";
+  }
   InFlightDiagnostic diag = emitError(UnknownLoc::get(context))
                             << "unknown export form '" << form << "'; forms: ";
   llvm::interleaveComma(kExportForms, diag, [&](const ExportForm &one) {
@@ -109,7 +113,8 @@ void ConvertSinkToONNXPass::runOnOperation() {
     if (isa<sink::DecomposableInterface>(op))
       ops.push_back(op);
   });
-  if (failed(chosen->convert(getOperation(), ops)) || failed(lowerParameters()))
+  auto convert = cache == CacheUpdate::InPlace ? chosen->convertInPlace : chosen->convert;
+  if (failed(convert(getOperation(), ops)) || failed(lowerParameters()))
     return signalPassFailure();
   settleMadeOps(getOperation());
 }

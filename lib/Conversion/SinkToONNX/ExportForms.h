@@ -32,22 +32,32 @@ llvm::LogicalResult convertToFunctions(mlir::ModuleOp module,
 llvm::LogicalResult convertToRuntimeOperators(mlir::ModuleOp module,
                                               llvm::ArrayRef<mlir::Operation *> ops);
 
+/// Does the same, and has the model's caches updated in place. Fails with a diagnostic if one of
+/// them cannot be.
+llvm::LogicalResult convertToInPlaceOperators(mlir::ModuleOp module,
+                                              llvm::ArrayRef<mlir::Operation *> ops);
+
 /// Does the same with operators of ai.onnx version 23, to which the model's import is raised.
 llvm::LogicalResult convertToStandardOperators(mlir::ModuleOp module,
                                                llvm::ArrayRef<mlir::Operation *> ops);
 
-/// `convert` takes all ops of the module that can be decomposed and leaves only onnx ops. An op
-/// inside another one's form precedes that one. Fails with a diagnostic.
+/// `convert`, or `convertInPlace` for caches that are updated in place, takes all ops of the module
+/// that can be decomposed and leaves only onnx ops. An op inside another one's form precedes that
+/// one. Fails with a diagnostic.
 struct ExportForm {
   llvm::StringLiteral name, summary;
   llvm::LogicalResult (*convert)(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
+  /// Null if the form has no operator that does that.
+  llvm::LogicalResult (*convertInPlace)(mlir::ModuleOp module,
+                                        llvm::ArrayRef<mlir::Operation *> ops) = nullptr;
 };
 
 inline constexpr ExportForm kExportForms[] = {
     {"original", "inline, in the exporter's own operators", convertInline},
     {"functions", "calls of ai.basin functions", convertToFunctions},
     {"operators:opset23", "operators of ai.onnx 23", convertToStandardOperators},
-    {"operators:ort", "operators of ONNX Runtime", convertToRuntimeOperators},
+    {"operators:ort", "operators of ONNX Runtime", convertToRuntimeOperators,
+     convertToInPlaceOperators},
 };
 
 } // namespace basin

@@ -41,12 +41,8 @@ bool basin::isSameSize(Value a, int64_t i, Value b, int64_t j) {
 
 WhyNot basin::findHeadSizes(Value value, Layout layout, std::optional<int64_t> heads,
                             StringRef what, HeadSizes &sizes) {
-  if (layout == Layout::hsd || layout == Layout::hds || layout == Layout::packed)
-    return ("batch and heads of the " + what + " are one axis").str();
-  if (layout == Layout::bhds || layout == Layout::sbhd)
-    return ("the " + what + " has the layout " + sink::stringifyLayout(layout)).str();
   std::optional<int64_t> rank = findRank(value);
-  if (rank != sink::getRankOf(layout))
+  if (!rank || rank != sink::getRankOf(layout))
     return ("the rank of the " + what + " is not that of its layout").str();
   if (std::optional<unsigned> axis = sink::getHeadAxis(layout)) {
     std::optional<int64_t> size = findSize(value, *axis);
@@ -54,7 +50,7 @@ WhyNot basin::findHeadSizes(Value value, Layout layout, std::optional<int64_t> h
       return ("the number of heads of the " + what + " is unknown").str();
     heads = size;
   }
-  std::optional<int64_t> last = findSize(value, -1);
+  std::optional<int64_t> last = findSize(value, sink::getHeadDimAxis(layout));
   if (!heads || *heads <= 0 || !last || *last <= 0)
     return ("the size of the " + what + "'s heads is unknown").str();
   sizes.heads = *heads;
@@ -64,12 +60,85 @@ WhyNot basin::findHeadSizes(Value value, Layout layout, std::optional<int64_t> h
   return std::nullopt;
 }
 
-/// Returns the operand of a Transpose that exchanges heads and sequence, or null.
-static Value findExchanged(Value value) {
+/// Returns the operand of a Transpose by `perm`, or null.
+static Value findTransposed(Value value, ArrayRef<int64_t> perm) {
   auto transpose = value.getDefiningOp<TransposeOp>();
-  if (!transpose || !transpose.getPerm() || *transpose.getPerm() != ArrayRef<int64_t>(kExchange))
+  if (!transpose || !transpose.getPerm() || *transpose.getPerm() != perm)
     return {};
   return transpose.getData();
+}
+
+/// Returns the operand of a Transpose that exchanges heads and sequence, or null.
+static Value findExchanged(Value value) { return findTransposed(value, kExchange); }
+
+/// Returns the value [batch, heads, a, b] that a Reshape views as `value` [batch * heads, a, b], or
+/// null.
+static Value findApart(Value value, int64_t heads) {
+  auto reshape = value.getDefiningOp<ReshapeOp>();
+  if (!reshape)
+    return {};
+  Value apart = reshape.getData();
+  if (findRank(apart) != 4 || findSize(apart, 1) != heads || !isSameSize(apart, 2, value, 1) ||
+      !isSameSize(apart, 3, value, 2))
+    return {};
+  return apart;
+}
+
+/// Returns [batch * heads, a, b] with batch and heads apart.
+static Value takeApart(Value value, int64_t heads, NodeBuilder &n) {
+  if (Value apart = findApart(value, heads))
+    return apart;
+  return n.reshape(value, n.concat({n.constant({-1, heads}), n.dims(value, 1, 3)}, 0));
+}
+
+Value basin::separateHeads(Value value, Layout &layout, HeadSizes sizes, NodeBuilder &n) {
+  auto as = [&](Layout other, Value view) {
+    layout = other;
+    return separateHeads(view, layout, sizes, n);
+  };
+  switch (layout) {
+  case Layout::bhsd:
+  case Layout::bshd:
+  case Layout::bsd:
+    return value;
+  case Layout::bhds:
+    if (Value before = findTransposed(value, {0, 2, 3, 1}))
+      return as(Layout::bshd, before);
+    if (Value before = findTransposed(value, {0, 1, 3, 2}))
+      return as(Layout::bhsd, before);
+    return as(Layout::bhsd, n.transpose(value, {0, 1, 3, 2}));
+  case Layout::sbhd:
+    return as(Layout::bshd, n.transpose(value, {1, 0, 2, 3}));
+  case Layout::hsd:
+    // One head: each pair of a batch element and a head is an element of the batch.
+    if (sizes.heads == 1)
+      return as(Layout::bsd, value);
+    return as(Layout::bhsd, takeApart(value, sizes.heads, n));
+  case Layout::hds:
+    if (sizes.heads != 1 && findApart(value, sizes.heads))
+      return as(Layout::bhds, findApart(value, sizes.heads));
+    if (Value before = findTransposed(value, {0, 2, 1}))
+      return as(Layout::hsd, before);
+    return as(Layout::hsd, n.transpose(value, {0, 2, 1}));
+  case Layout::packed:
+    break;
+  }
+  llvm_unreachable("refused before");
+}
+
+Value basin::joinHeads(Value value, Layout layout, HeadSizes sizes, NodeBuilder &n) {
+  switch (layout) {
+  case Layout::bhds:
+    return n.transpose(value, {0, 1, 3, 2});
+  case Layout::sbhd:
+    return n.transpose(value, {2, 0, 1, 3});
+  case Layout::hsd:
+    return n.reshape(value, n.concat({n.constant({-1}), n.dims(value, 2, 4)}, 0));
+  case Layout::hds:
+    return n.transpose(joinHeads(value, Layout::hsd, sizes, n), {0, 2, 1});
+  default:
+    return value;
+  }
 }
 
 /// Returns the flat value that a Reshape views as `value` [batch, sequence, heads, dim], or null.
@@ -109,10 +178,14 @@ Value basin::makeHeadsFirst(Value value, Layout layout, HeadSizes sizes, NodeBui
 }
 
 Value basin::viewAs(Value flat, Layout layout, HeadSizes sizes, NodeBuilder &n) {
-  if (layout == Layout::bsd)
+  if (layout == Layout::bsd || (layout == Layout::hsd && sizes.heads == 1))
     return flat;
   Value apart = n.reshape(flat, {0, 0, sizes.heads, sizes.dim});
-  return layout == Layout::bhsd ? n.transpose(apart, kExchange) : apart;
+  if (layout == Layout::bshd)
+    return apart;
+  if (layout == Layout::sbhd)
+    return n.transpose(apart, {1, 0, 2, 3});
+  return joinHeads(n.transpose(apart, kExchange), layout, sizes, n);
 }
 
 /// Returns whether the value keeps its name, because it is an output of its graph.

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The opset imports of a model and of its functions.
+// The opset imports of a model and of its functions, and its metadata.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,6 +26,9 @@ mlir::ArrayAttr addImport(mlir::Builder &b, mlir::ArrayAttr opsets, llvm::String
 /// Adds the import to each function that has a node of the domain, and to the model if there is
 /// any such node.
 void importDomain(mlir::ModuleOp module, llvm::StringRef domain, int64_t version);
+
+/// Adds an entry to the model's metadata.
+void addMetadata(mlir::ModuleOp module, llvm::StringRef name, llvm::StringRef text);
 
 } // namespace basin
 

@@ -17,6 +17,7 @@
 #include "LowerOp.h"
 #include "OperatorSupport.h"
 #include "RaiseOpset.h"
+#include "RuntimeAttention.h"
 
 #include "basin/Dialect/Sink/IR/Form.h"
 
@@ -35,6 +36,11 @@ Value SharedValues::get(Block *block, StringRef what, Value source,
   if (!value)
     value = make();
   return value;
+}
+
+Value SharedValues::find(Block *block, StringRef what) const {
+  auto it = values.find({block, what.str(), nullptr});
+  return it == values.end() ? Value() : it->second;
 }
 
 namespace {
@@ -178,25 +184,48 @@ static void eraseUnused(ModuleOp module, const llvm::DenseSet<Operation *> &befo
 // Forms
 //===----------------------------------------------------------------------===//
 
-using Populate = void (*)(RewritePatternSet &, SharedValues &);
+using Populate = llvm::function_ref<void(RewritePatternSet &, SharedValues &)>;
 
-static LogicalResult convertBy(ArrayRef<Populate> sets, ModuleOp module,
-                               ArrayRef<Operation *> ops) {
+static LogicalResult convertBy(Populate populate, ModuleOp module, ArrayRef<Operation *> ops) {
   llvm::DenseSet<Operation *> unused = findUnused(module);
   SharedValues shared;
   RewritePatternSet patterns(module.getContext());
-  for (Populate populate : sets)
-    populate(patterns, shared);
+  populate(patterns, shared);
   if (failed(OperatorConverter(module, std::move(patterns)).convert(ops)))
     return failure();
   eraseUnused(module, unused);
   return success();
 }
 
+static void populateRuntimePatterns(RewritePatternSet &patterns, SharedValues &shared) {
+  populateRuntimeNormPatterns(patterns, shared);
+  populateRuntimeRotaryPatterns(patterns, shared);
+  populateRuntimeAttentionPatterns(patterns, shared);
+}
+
+static void populateStandardPatterns(RewritePatternSet &patterns, SharedValues &shared) {
+  populateStandardNormPatterns(patterns, shared);
+  populateStandardRotaryPatterns(patterns, shared);
+  populateStandardAttentionPatterns(patterns, shared);
+}
+
 LogicalResult basin::convertToRuntimeOperators(ModuleOp module, ArrayRef<Operation *> ops) {
-  const Populate sets[] = {populateRuntimeNormPatterns, populateRuntimeRotaryPatterns,
-                           populateRuntimeAttentionPatterns};
-  if (failed(convertBy(sets, module, ops)))
+  if (failed(convertBy(populateRuntimePatterns, module, ops)))
+    return failure();
+  importDomain(module, "com.microsoft", /*version=*/1);
+  return success();
+}
+
+LogicalResult basin::convertToInPlaceOperators(ModuleOp module, ArrayRef<Operation *> ops) {
+  InPlaceCaches caches;
+  SmallVector<Operation *> all(ops);
+  if (failed(caches.prepare(module, all)))
+    return failure();
+  auto populate = [&](RewritePatternSet &patterns, SharedValues &shared) {
+    populateRuntimePatterns(patterns, shared);
+    populateInPlaceAttentionPatterns(patterns, shared, caches);
+  };
+  if (failed(convertBy(populate, module, all)))
     return failure();
   importDomain(module, "com.microsoft", /*version=*/1);
   return success();
@@ -208,7 +237,5 @@ LogicalResult basin::convertToStandardOperators(ModuleOp module, ArrayRef<Operat
         << "kept all ops: the model cannot import opset " << kOperatorOpset << ": " << *why;
     return convertInline(module, ops);
   }
-  const Populate sets[] = {populateStandardNormPatterns, populateStandardRotaryPatterns,
-                           populateStandardAttentionPatterns};
-  return convertBy(sets, module, ops);
+  return convertBy(populateStandardPatterns, module, ops);
 }

@@ -153,27 +153,46 @@ static bool fitsScores(Value summand, const AttentionPlan &plan) {
   return fits(-2, p.query, p.queryLayout) && (p.pastKey || fits(-1, p.key, p.keyLayout));
 }
 
+/// Returns the number of query heads. It is one if nothing tells batch and heads apart, as in the
+/// decomposition: each of their pairs is an element of the batch.
+static std::optional<int64_t> findQueryHeads(const sink::AttentionParts &p) {
+  auto hasHeads = [](Value summand) { return summand && findRank(summand) == 4; };
+  bool isJoined = p.queryLayout == sink::Layout::hsd && !sink::getHeadAxis(p.keyLayout) &&
+                  !p.sinkLogit && !p.pastKey && !hasHeads(p.mask) && !hasHeads(p.bias);
+  return !p.heads && !p.kvHeads && isJoined ? 1 : p.heads;
+}
+
+static std::optional<int64_t> countElements(Value value) {
+  TensorInfo info = getTensorInfo(value);
+  int64_t count = 1;
+  for (int64_t i = 0; info.hasRank() && i < info.rank(); ++i) {
+    if (!info[i].isStatic())
+      return std::nullopt;
+    count *= info[i].size;
+  }
+  return info.hasRank() ? std::optional(count) : std::nullopt;
+}
+
 WhyNot AttentionPlan::read(sink::AttentionOp op) {
   if (WhyNot why = findUnknownOperand(op, {"query", "key", "value", "mask", "past_key",
                                            "past_value", "sink_logit", "gate", "last_key",
-                                           "sink_key", "sink_value", "bias"}))
+                                           "sink_key", "sink_value", "bias", "head_scale"}))
     return why;
   parts = sink::AttentionParts(op);
   if (parts.needsForm())
     return "only its own operator knows what its operands or its mask mean";
   if (parts.lastKey)
     return "each element of the batch has its own number of keys";
-  if (parts.floor || parts.maskScale)
-    return parts.floor ? "its scores have a least number" : "its mask is scaled";
-  if (parts.rightWindow && parts.appliesWindow())
-    return "it has a window to the right of the query";
+  if (parts.resultLayout == sink::Layout::packed)
+    return "its result is packed";
   if (parts.sinkKey)
     return "it has learned rows before the keys";
   if (mayOverflow(op))
     return "its exponentials may overflow where an operator's do not";
   if (WhyNot why = checkResults(op))
     return why;
-  if (WhyNot why = findHeadSizes(parts.query, parts.queryLayout, parts.heads, "query", query))
+  std::optional<int64_t> queryHeads = findQueryHeads(parts);
+  if (WhyNot why = findHeadSizes(parts.query, parts.queryLayout, queryHeads, "query", query))
     return why;
   std::optional<int64_t> heads = parts.kvHeads ? parts.kvHeads : query.heads;
   if (WhyNot why = findHeadSizes(parts.key, parts.keyLayout, heads, "key", key))
@@ -182,9 +201,6 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
     return why;
   if (query.dim != key.dim || key.heads != value.heads || query.heads % key.heads != 0)
     return "the numbers or the sizes of its heads do not fit";
-  if (!llvm::is_contained({sink::Layout::bhsd, sink::Layout::bshd, sink::Layout::bsd},
-                          parts.resultLayout))
-    return ("the result has the layout " + sink::stringifyLayout(parts.resultLayout)).str();
   element = findElement(parts.query);
   if (!element || !(element.isF32() || element.isF16()))
     return "its type is neither f32 nor f16";
@@ -195,8 +211,9 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
   for (Value past : {parts.pastKey, parts.pastValue})
     if (past && findRank(past) != 4)
       return "the rank of its past is unknown";
-  if (parts.scale && !(*parts.scale > 0))
-    return "its scale is not positive";
+  if (parts.headScale && (countElements(parts.headScale) != query.heads || !element.isF32()))
+    return element.isF32() ? "its factors are not known to be one for each head"
+                           : "its factors for each head could overflow the query in f16";
   for (Value summand : {parts.mask, parts.bias}) {
     if (summand && (!findRank(summand) || *findRank(summand) > 4))
       return "the rank of its mask is unknown";
@@ -206,6 +223,54 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
   return std::nullopt;
 }
 
+/// Returns whether the summand's first axis is that of batch and heads.
+static bool isJoined(Value summand, const sink::AttentionParts &p) {
+  return summand && p.queryLayout == sink::Layout::hsd && findRank(summand) == 3;
+}
+
+std::optional<int64_t> AttentionPlan::findHeads(Value summand) const {
+  if (!summand || *findRank(summand) < 3)
+    return 1;
+  std::optional<int64_t> size = findSize(summand, -3);
+  return isJoined(summand, parts) && size != 1 ? query.heads : size;
+}
+
+void AttentionPlan::prepare(NodeBuilder &n, SharedValues &shared) {
+  for (Value *summand : {&parts.mask, &parts.bias}) {
+    if (!isJoined(*summand, parts))
+      continue;
+    bool isOne = findSize(*summand, 0) == 1;
+    std::string what = ("mask of " + Twine(isOne ? 0 : query.heads) + " heads").str();
+    *summand = shared.get(n.getBuilder().getInsertionBlock(), what, *summand, [&] {
+      if (isOne || query.heads == 1)
+        return n.unsqueeze(*summand, {isOne ? 0 : 1});
+      Value heads = n.constant({-1, query.heads});
+      return n.reshape(*summand, n.concat({heads, n.dims(*summand, 1, 3)}, 0));
+    });
+  }
+  parts.query = separateHeads(parts.query, parts.queryLayout, query, n);
+  parts.key = separateHeads(parts.key, parts.keyLayout, key, n);
+  parts.value = separateHeads(parts.value, parts.valueLayout, value, n);
+}
+
+static bool isPositive(std::optional<double> scale) { return !scale || *scale > 0; }
+
+Value AttentionPlan::scaleQuery(Value x, sink::Layout layout, NodeBuilder &n) const {
+  if (!isPositive(parts.scale))
+    x = n.node<MulOp>({x, n.scalar(*parts.scale, element)});
+  if (!parts.headScale)
+    return x;
+  Value factors = n.cast(parts.headScale, element);
+  if (layout == sink::Layout::bhsd)
+    return n.node<MulOp>({x, n.reshape(factors, {1, query.heads, 1, 1})});
+  factors = n.expand(n.reshape(factors, {query.heads, 1}), n.constant({query.heads, query.dim}));
+  return n.node<MulOp>({x, n.reshape(factors, {query.heads * query.dim})});
+}
+
+std::optional<double> AttentionPlan::getScale() const {
+  return isPositive(parts.scale) ? parts.scale : 1;
+}
+
 /// Returns the result in the layout of the op's result.
 static Value viewResult(Value result, sink::Layout from, sink::Layout to, HeadSizes sizes,
                         NodeBuilder &n) {
@@ -213,7 +278,8 @@ static Value viewResult(Value result, sink::Layout from, sink::Layout to, HeadSi
     return viewAs(result, to, sizes, n);
   if (to == sink::Layout::bsd)
     return makeFlat(result, from, sizes, n);
-  return to == sink::Layout::bhsd ? result : n.transpose(result, {0, 2, 1, 3});
+  return to == sink::Layout::bshd ? n.transpose(result, {0, 2, 1, 3})
+                                  : joinHeads(result, to, sizes, n);
 }
 
 void basin::finishAttention(PatternRewriter &rewriter, NodeBuilder &n, sink::AttentionOp op,

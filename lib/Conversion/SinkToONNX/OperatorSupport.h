@@ -55,6 +55,16 @@ struct AttentionPlan {
 
   /// Fills the plan, or returns why no operator takes the attention.
   WhyNot read(sink::AttentionOp op);
+  /// Takes query, key and value to the layouts of separateHeads, and gives masks an axis of heads
+  /// that have one with the batch. The checks are done before.
+  void prepare(onnx::NodeBuilder &n, SharedValues &shared);
+  /// Returns the flat query, or the one with its heads first, times what the attribute of an
+  /// operator cannot say: a factor for each head, or one that is not positive.
+  mlir::Value scaleQuery(mlir::Value query, sink::Layout layout, onnx::NodeBuilder &n) const;
+  /// Returns the factor that is left to the operator.
+  std::optional<double> getScale() const;
+  /// Returns the number of heads of a mask or bias, or nothing if it is unknown.
+  std::optional<int64_t> findHeads(mlir::Value summand) const;
   /// Returns the view of an operator's flat result in the layout of the op's result.
   HeadSizes result() const { return {query.heads, value.dim}; }
 };

@@ -86,6 +86,8 @@ static bool isProvenTwice(Value value, int64_t width, unsigned depth = 24) {
 WhyNot RotaryPlan::read(sink::RotaryOp op) {
   if (WhyNot why = findUnknownOperand(op, {"x", "cos", "sin", "positions"}))
     return why;
+  if (!llvm::is_contained({Layout::bhsd, Layout::bshd, Layout::bsd}, op.getLayout()))
+    return ("it has the layout " + sink::stringifyLayout(op.getLayout())).str();
   std::optional<int64_t> heads;
   if (op.getNumHeads())
     heads = *op.getNumHeads();

@@ -12,14 +12,17 @@
 //   counts queries from the end of the past. Keys may have their heads first.
 // - GroupQueryAttention takes as many keys as queries, heads of a multiple of 8, and adds the
 //   bias after softcap. Its window needs causality. With a past it takes one query, or a
-//   batch of one, which graphs rarely prove, so a past is left to MultiHeadAttention.
+//   batch of one, which graphs rarely prove, so a past is left to MultiHeadAttention unless the
+//   user promises it, and has the cache updated in place.
 //
 // If neither takes groups of query heads, the queries of a group become rows: with r query heads to
 // a key head, MultiHeadAttention of the key heads gets r times the queries. So no key is repeated.
 //
 //===----------------------------------------------------------------------===//
 
-#include "RuntimeMasks.h"
+#include "RuntimeAttention.h"
+
+#include "AttentionMasks.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
@@ -28,17 +31,22 @@ using namespace basin;
 using namespace basin::onnx;
 using basin::sink::Layout;
 
+/// Returns whether there is a new key for each query.
+static bool hasKeyForEachQuery(const AttentionPlan &plan) {
+  const sink::AttentionParts &p = plan.parts;
+  return isSameSize(p.query, sink::getSequenceAxis(p.queryLayout), p.key,
+                    sink::getSequenceAxis(p.keyLayout));
+}
+
 /// Returns whether there is a new key for each query, and nothing before those.
 static bool isSelfAttention(const AttentionPlan &plan) {
-  const sink::AttentionParts &p = plan.parts;
-  return !p.pastKey && isSameSize(p.query, sink::getSequenceAxis(p.queryLayout), p.key,
-                                  sink::getSequenceAxis(p.keyLayout));
+  return !plan.parts.pastKey && hasKeyForEachQuery(plan);
 }
 
 static SmallVector<NamedAttribute> makeAttrs(const AttentionPlan &plan, NodeBuilder &n) {
   SmallVector<NamedAttribute> attrs;
-  if (plan.parts.scale)
-    attrs.push_back(makeFloatAttr(n.getBuilder(), "scale", *plan.parts.scale));
+  if (std::optional<double> scale = plan.getScale())
+    attrs.push_back(makeFloatAttr(n.getBuilder(), "scale", *scale));
   return attrs;
 }
 
@@ -102,8 +110,7 @@ static Value groupBias(const AttentionPlan &plan, Value bias, int64_t group, Nod
                        SharedValues &shared) {
   std::string what = ("grouped bias " + Twine(plan.key.heads) + " " + Twine(group)).str();
   return shared.get(n.getBuilder().getInsertionBlock(), what, bias, [&] {
-    // The type of an expanded bias need not say how many heads it has, but that of the mask does.
-    if (*findRank(plan.parts.mask) < 3 || findSize(plan.parts.mask, -3) == 1)
+    if (findMaskHeads(plan) == 1)
       return n.concat(SmallVector<Value>(group, bias), 2);
     Value shape =
         n.concat({n.dims(bias, 0, 1), n.constant({plan.key.heads, -1}), n.dims(bias, 3, 4)}, 0);
@@ -111,27 +118,29 @@ static Value groupBias(const AttentionPlan &plan, Value bias, int64_t group, Nod
   });
 }
 
+static int64_t getGroup(const AttentionPlan &plan) { return plan.query.heads / plan.key.heads; }
+
+/// Returns whether the attribute says what positions hide, or they hide nothing.
+static bool takesPositions(const AttentionPlan &plan) {
+  const sink::AttentionParts &p = plan.parts;
+  if (!p.appliesCausal())
+    return !p.appliesWindow();
+  return !p.appliesWindow() && !p.mask && !p.bias && !p.floor && isSelfAttention(plan) &&
+         getGroup(plan) == 1;
+}
+
 static WhyNot checkMultiHead(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
-  if (p.sinkLogit || p.softcap || p.appliesWindow())
+  if (p.sinkLogit || p.softcap)
     return p.sinkLogit ? "only GroupQueryAttention has sinks"
-           : p.softcap ? "only GroupQueryAttention has a softcap"
-                       : "only GroupQueryAttention has a window";
-  if (WhyNot why = checkMask(plan))
+                       : "only GroupQueryAttention has a softcap";
+  if (WhyNot why = checkMask(plan, takesPositions(plan)))
     return why;
-  if (p.appliesCausal() && (p.mask || p.bias || !isSelfAttention(plan)))
-    return p.mask || p.bias ? "it is causal besides its mask"
-                            : "it is causal, and not known to have as many keys as queries";
   if ((p.pastKey || p.hasPresent) && plan.key.dim != plan.value.dim)
     return "it has a past, and values of another size than keys";
-  int64_t group = plan.query.heads / plan.key.heads;
-  if (group == 1)
+  if (getGroup(plan) == 1)
     return std::nullopt;
-  if (p.appliesCausal())
-    return "it is causal, with groups of query heads";
-  if (p.bias)
-    return "it has a bias beside its mask, and groups of query heads";
-  std::optional<int64_t> heads = p.mask && *findRank(p.mask) >= 3 ? findSize(p.mask, -3) : 1;
+  std::optional<int64_t> heads = findMaskHeads(plan);
   if (!heads || (*heads != 1 && *heads != plan.query.heads))
     return "its mask is not known to be one for all heads, or one for each";
   return std::nullopt;
@@ -140,9 +149,11 @@ static WhyNot checkMultiHead(const AttentionPlan &plan) {
 namespace {
 
 struct MultiHeadPattern : public OpRewritePattern<sink::AttentionOp> {
-  MultiHeadPattern(MLIRContext *context, SharedValues &shared, bool takesGroups)
-      : OpRewritePattern(context, /*benefit=*/takesGroups ? 1 : 3), shared(shared),
-        takesGroups(takesGroups) {}
+  /// Unless it `takesAll`, the pattern leaves what GroupQueryAttention can say better: groups of
+  /// query heads, and positions that it would have to write into the mask.
+  MultiHeadPattern(MLIRContext *context, SharedValues &shared, bool takesAll)
+      : OpRewritePattern(context, /*benefit=*/takesAll ? 1 : 3), shared(shared),
+        takesAll(takesAll) {}
 
   LogicalResult matchAndRewrite(sink::AttentionOp op, PatternRewriter &rewriter) const override {
     AttentionPlan plan;
@@ -153,14 +164,18 @@ struct MultiHeadPattern : public OpRewritePattern<sink::AttentionOp> {
       why = checkMultiHead(plan);
     if (why)
       return rewriter.notifyMatchFailure(op, *why);
-    int64_t group = plan.query.heads / plan.key.heads;
-    if ((group != 1) != takesGroups)
-      return rewriter.notifyMatchFailure(op, "it has groups of query heads");
+    int64_t group = getGroup(plan);
+    bool leaves = takesPositions(plan);
+    if (!takesAll && (group != 1 || !leaves))
+      return rewriter.notifyMatchFailure(op, "it has groups of query heads or a window");
     const sink::AttentionParts &p = plan.parts;
     NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
+    plan.prepare(n, shared);
     Value query = makeFlat(p.query, p.queryLayout, plan.query, n);
+    query = plan.scaleQuery(query, Layout::bsd, n);
     Keys keys = makeKeys(plan, n);
-    Value bias = makeBias(plan, query, keys.key, keys.sequenceAxis, n, shared);
+    MaskBuilder masks(plan, {query, 1, keys.key, keys.sequenceAxis}, leaves, n, shared);
+    Value bias = masks.makeSum();
     Value rows = group == 1 ? query : groupsToRows(plan, query, group, n);
     SmallVector<Value> inputs{rows, keys.key, keys.value};
     if (bias) {
@@ -169,18 +184,19 @@ struct MultiHeadPattern : public OpRewritePattern<sink::AttentionOp> {
     }
     SmallVector<NamedAttribute> attrs = makeAttrs(plan, n);
     attrs.push_back(n.attr("num_heads", plan.key.heads));
-    if (p.appliesCausal())
+    if (p.appliesCausal() && leaves)
       attrs.push_back(n.attr("unidirectional", 1));
     Value flat = n.node<MSMultiHeadAttentionOp>(inputs, attrs);
     if (group != 1)
       flat = rowsToGroups(plan, flat, query, group, n);
-    flat = zeroHiddenRows(plan, flat, bias, n, shared);
+    if (p.zeroHiddenRows)
+      flat = masks.fillHiddenRows(flat, Layout::bsd, bias, 0);
     finishAttention(rewriter, n, op, plan, flat, Layout::bsd, keys.presentKey, keys.presentValue);
     return success();
   }
 
   SharedValues &shared;
-  bool takesGroups;
+  bool takesAll;
 };
 
 } // namespace
@@ -189,36 +205,42 @@ struct MultiHeadPattern : public OpRewritePattern<sink::AttentionOp> {
 // GroupQueryAttention
 //===----------------------------------------------------------------------===//
 
-static WhyNot checkGroupQuery(const AttentionPlan &plan) {
+/// Returns whether attributes say what positions hide. A window needs causality, which makes one to
+/// the right needless.
+static bool leavesPositions(const AttentionPlan &plan) {
+  const sink::AttentionParts &p = plan.parts;
+  return p.appliesCausal() && !isHiddenFinite(p) && p.window.value_or(1) > 0 &&
+         p.rightWindow.value_or(0) >= 0;
+}
+
+WhyNot basin::checkGroupQuery(const AttentionPlan &plan, bool isInPlace) {
   const sink::AttentionParts &p = plan.parts;
   if (plan.query.dim % 8 != 0 || plan.value.dim != plan.query.dim)
     return "the size of its heads is not one multiple of 8 for keys and values";
-  if (p.hasPresent || !isSelfAttention(plan))
-    return "it is not known to have as many keys as queries, and no past";
+  if (isInPlace ? !hasKeyForEachQuery(plan) : p.hasPresent || !isSelfAttention(plan))
+    return isInPlace ? "it is not known to have as many new keys as queries"
+                     : "it is not known to have as many keys as queries, and no past";
   if (!isSameSize(p.value, sink::getSequenceAxis(p.valueLayout), p.key,
                   sink::getSequenceAxis(p.keyLayout)))
     return "it is not known to have as many values as keys";
-  if (WhyNot why = checkMask(plan))
+  if (WhyNot why = checkMask(plan, leavesPositions(plan)))
     return why;
-  if (p.appliesWindow() && !p.appliesCausal())
-    return "its window does not come with causality apart from the mask";
-  if ((p.appliesCausal() || p.appliesWindow()) && p.maskFill)
-    return "hidden keys have a finite score, and causality hides more than the mask";
-  if ((p.appliesCausal() || p.appliesWindow()) && p.zeroHiddenRows)
-    return "causality hides more than the mask, and rows without keys are zero";
   std::optional<int64_t> logits = p.sinkLogit ? findSize(p.sinkLogit, 0) : plan.query.heads;
   if (p.sinkLogit && (findRank(p.sinkLogit) != 1 || logits != plan.query.heads))
     return "its sink logits are no vector of one for each head";
   return std::nullopt;
 }
 
-/// Returns the number of the last key of each element of the batch, [batch], or, without `batch`,
-/// the number of keys.
-static Value makeLength(Value query, bool isLast, NodeBuilder &n, SharedValues &shared) {
+/// Returns the number of the last key of each element of the batch, [batch], or, without `isLast`,
+/// the number of keys. Those of a past, a scalar, precede the keys of the queries.
+static Value makeLength(Value query, Value past, bool isLast, NodeBuilder &n,
+                        SharedValues &shared) {
   std::string what = (isLast ? "last keys" : "key count") + describeSizes(query, 0, 2);
-  return shared.get(n.getBuilder().getInsertionBlock(), what, Value(), [&] {
+  return shared.get(n.getBuilder().getInsertionBlock(), what, past, [&] {
     Type i32 = n.getBuilder().getI32Type();
     Value count = n.dim(query, 1);
+    if (past)
+      count = n.node<AddOp>({count, past});
     if (!isLast)
       return n.cast(count, i32);
     Value last = n.cast(n.node<SubOp>({count, n.constant({1}, 0)}), i32);
@@ -226,61 +248,121 @@ static Value makeLength(Value query, bool isLast, NodeBuilder &n, SharedValues &
   });
 }
 
+/// GroupQueryAttention rotates heads of a multiple of this.
+static constexpr int64_t kRotatedHead = 16;
+
+/// Returns a table of the new positions with as many rows before them as the past has. Those are
+/// not read.
+static Value startAt(Value past, Value table, NodeBuilder &n, SharedValues &shared) {
+  if (!past)
+    return table;
+  return shared.get(n.getBuilder().getInsertionBlock(), "from the past on", table, [&] {
+    Value pads = n.concat({n.unsqueeze(past, {0}), n.constant({0, 0, 0})}, 0);
+    return n.node<PadOp>({table, pads});
+  });
+}
+
 namespace {
 
 struct GroupQueryPattern : public OpRewritePattern<sink::AttentionOp> {
-  GroupQueryPattern(MLIRContext *context, SharedValues &shared)
-      : OpRewritePattern(context, /*benefit=*/2), shared(shared) {}
+  /// With `caches`, the pattern takes only attention whose cache is one of them.
+  GroupQueryPattern(MLIRContext *context, SharedValues &shared,
+                    const InPlaceCaches *caches = nullptr)
+      : OpRewritePattern(context, /*benefit=*/caches ? 4 : 2), shared(shared), caches(caches) {}
 
   LogicalResult matchAndRewrite(sink::AttentionOp op, PatternRewriter &rewriter) const override {
     AttentionPlan plan;
-    if (isOperatorAlready(op, /*isStandard=*/false))
+    if (caches && !caches->contains(op))
+      return rewriter.notifyMatchFailure(op, "its cache is not updated in place");
+    if (!caches && isOperatorAlready(op, /*isStandard=*/false))
       return rewriter.notifyMatchFailure(op, kIsOperator);
     WhyNot why = plan.read(op);
     if (!why)
-      why = checkGroupQuery(plan);
+      why = checkGroupQuery(plan, bool(caches));
     if (why)
       return rewriter.notifyMatchFailure(op, *why);
     const sink::AttentionParts &p = plan.parts;
     NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
+    bool leaves = leavesPositions(plan);
+    plan.prepare(n, shared);
     Value query = makeFlat(p.query, p.queryLayout, plan.query, n);
+    query = plan.scaleQuery(query, Layout::bsd, n);
     Value key = makeFlat(p.key, p.keyLayout, plan.key, n);
     Value value = makeFlat(p.value, p.valueLayout, plan.value, n);
-    Value bias = makeBias(plan, query, key, 1, n, shared);
+    Value past = caches ? caches->getPastLength() : Value();
+    std::optional<InnerRotation> rotation;
+    if (plan.query.dim % kRotatedHead == 0)
+      rotation = findInnerRotation(query, key, shared);
+    if (rotation) {
+      query = rotation->query;
+      key = rotation->key;
+    }
+    ScoreSizes sizes{query, 1, key, 1};
+    sizes.pastLength = past;
+    MaskBuilder masks(plan, sizes, leaves, n, shared);
+    Value bias = masks.makeSum();
     Value absent = makeAbsent(n, op.getLoc());
     SmallVector<Value> inputs{query,
                               key,
                               value,
-                              absent,
-                              absent,
-                              makeLength(query, /*isLast=*/true, n, shared),
-                              makeLength(query, /*isLast=*/false, n, shared)};
+                              past ? p.pastKey : absent,
+                              past ? p.pastValue : absent,
+                              makeLength(query, past, /*isLast=*/true, n, shared),
+                              makeLength(query, past, /*isLast=*/false, n, shared)};
+    SmallVector<NamedAttribute> attrs = makeGroupAttrs(plan, leaves, n);
+    SmallVector<Value, 3> tables(2, absent);
+    if (rotation) {
+      tables = {startAt(past, rotation->cos, n, shared), startAt(past, rotation->sin, n, shared)};
+      attrs.push_back(n.attr("do_rotary", 1));
+      if (rotation->isInterleaved)
+        attrs.push_back(n.attr("rotary_interleaved", 1));
+    }
+    if (rotation || bias || p.sinkLogit)
+      inputs.append(tables);
     if (bias || p.sinkLogit)
-      inputs.append({absent, absent, absent, bias ? bias : absent});
+      inputs.append({absent, bias ? bias : absent});
     if (p.sinkLogit)
       inputs.push_back(p.sinkLogit);
-    SmallVector<NamedAttribute> attrs = makeAttrs(plan, n);
-    attrs.append({n.attr("num_heads", plan.query.heads), n.attr("kv_num_heads", plan.key.heads)});
-    if (!p.appliesCausal())
-      attrs.push_back(n.attr("causal", 0));
-    if (p.appliesWindow())
-      attrs.push_back(n.attr("local_window_size", *p.window));
-    if (p.softcap)
-      attrs.push_back(makeFloatAttr(rewriter, "softcap", *p.softcap));
-    Value flat = n.node<MSGroupQueryAttentionOp>(inputs, attrs);
-    flat = zeroHiddenRows(plan, flat, bias, n, shared);
-    finishAttention(rewriter, n, op, plan, flat, Layout::bsd, Value(), Value());
+    auto node = n.create<MSGroupQueryAttentionOp>(inputs, attrs, past ? 3 : 1);
+    for (unsigned i = 1; i < node->getNumResults(); ++i)
+      node->getResult(i).setType(op->getResult(i).getType());
+    Value flat = node->getResult(0);
+    if (p.zeroHiddenRows)
+      flat = masks.fillHiddenRows(flat, Layout::bsd, bias, 0);
+    finishAttention(rewriter, n, op, plan, flat, Layout::bsd, past ? node->getResult(1) : Value(),
+                    past ? node->getResult(2) : Value());
     return success();
   }
 
+private:
+  static SmallVector<NamedAttribute> makeGroupAttrs(const AttentionPlan &plan, bool isCausal,
+                                                    NodeBuilder &n) {
+    const sink::AttentionParts &p = plan.parts;
+    SmallVector<NamedAttribute> attrs = makeAttrs(plan, n);
+    attrs.append({n.attr("num_heads", plan.query.heads), n.attr("kv_num_heads", plan.key.heads)});
+    if (!isCausal)
+      attrs.push_back(n.attr("causal", 0));
+    if (isCausal && p.appliesWindow() && p.window)
+      attrs.push_back(n.attr("local_window_size", *p.window));
+    if (p.softcap)
+      attrs.push_back(makeFloatAttr(n.getBuilder(), "softcap", *p.softcap));
+    return attrs;
+  }
+
   SharedValues &shared;
+  const InPlaceCaches *caches;
 };
 
 } // namespace
 
+void basin::populateInPlaceAttentionPatterns(RewritePatternSet &patterns, SharedValues &shared,
+                                             const InPlaceCaches &caches) {
+  patterns.add<GroupQueryPattern>(patterns.getContext(), shared, &caches);
+}
+
 void basin::populateRuntimeAttentionPatterns(RewritePatternSet &patterns, SharedValues &shared) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<MultiHeadPattern>(context, shared, /*takesGroups=*/false);
+  patterns.add<MultiHeadPattern>(context, shared, /*takesAll=*/false);
   patterns.add<GroupQueryPattern>(context, shared);
-  patterns.add<MultiHeadPattern>(context, shared, /*takesGroups=*/true);
+  patterns.add<MultiHeadPattern>(context, shared, /*takesAll=*/true);
 }

@@ -13,17 +13,20 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "OperatorSupport.h"
+#include "RuntimeAttention.h"
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
 
+/// The shared positions that number the rows of a table for all elements of the batch.
+static std::string nameRows(Value x) { return "rows" + describeSizes(x, 0, 2); }
+
 /// Returns [batch, sequence] positions that number the rows of a half table.
 static Value makePositions(Value table, Value x, NodeBuilder &n, SharedValues &shared) {
   bool isShared = findSize(table, 0) == 1;
   Block *block = n.getBuilder().getInsertionBlock();
-  std::string what = (isShared ? "rows" : "all rows") + describeSizes(x, 0, 2);
+  std::string what = isShared ? nameRows(x) : "all " + nameRows(x);
   return shared.get(block, what, Value(), [&] {
     Value sizes = makeBatchAndSequence(x, n, shared);
     Value zero = n.constant({0}, 0), one = n.constant({1}, 0);
@@ -90,6 +93,28 @@ struct RotaryPattern : public OpRewritePattern<sink::RotaryOp> {
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// Rotation inside of GroupQueryAttention
+//===----------------------------------------------------------------------===//
+
+std::optional<InnerRotation> basin::findInnerRotation(Value query, Value key,
+                                                      const SharedValues &shared) {
+  auto q = query.getDefiningOp<MSRotaryEmbeddingOp>();
+  auto k = key.getDefiningOp<MSRotaryEmbeddingOp>();
+  if (!q || !k || q.getScale() || k.getScale() || q.getIsPackedBatching() ||
+      k.getIsPackedBatching())
+    return std::nullopt;
+  Value rows = shared.find(q->getBlock(), nameRows(q.getX()));
+  if (!rows || q.getPositionIds() != rows)
+    return std::nullopt;
+  bool isInterleaved = q.getInterleaved().value_or(0) != 0;
+  if (isInterleaved != (k.getInterleaved().value_or(0) != 0) ||
+      q.getCosCache() != k.getCosCache() || q.getSinCache() != k.getSinCache() ||
+      q.getPositionIds() != k.getPositionIds())
+    return std::nullopt;
+  return InnerRotation{q.getX(), k.getX(), q.getCosCache(), q.getSinCache(), isInterleaved};
+}
 
 void basin::populateRuntimeRotaryPatterns(RewritePatternSet &patterns, SharedValues &shared) {
   patterns.add<RotaryPattern>(patterns.getContext(), shared);

@@ -39,6 +39,13 @@ class Form(str, Enum):
         return self.value.startswith("operators:")
 
 
+class Cache(str, Enum):
+    """How a cache gets the new keys and values."""
+
+    copy = "copy"
+    in_place = "in-place"
+
+
 class ExternalDataMode(str, Enum):
     """Where tensors go that the input keeps in files of their own."""
 
@@ -65,6 +72,7 @@ def rewrite_pipeline(
     bound: float | None = None,
     strict: bool = False,
     inexact: float | None = None,
+    cache: Cache = Cache.copy,
 ) -> str:
     """The textual pipeline of a rewrite: raise, rewrite, lower."""
     # A residual stream may run through a model's functions: a rewrite needs them inlined.
@@ -88,7 +96,8 @@ def rewrite_pipeline(
         passes.append(f"sink-absorb-residual-sinks{{{(options + rounding).strip()}}}")
     if insert is not None:
         passes.append("sink-insert-pre-affine")
-    passes.append(f"convert-sink-to-onnx{{form={form.value}}}")
+    in_place = " cache=in-place" if cache is Cache.in_place else ""
+    passes.append(f"convert-sink-to-onnx{{form={form.value}{in_place}}}")
     return f"builtin.module({','.join(passes)})"
 
 
@@ -155,6 +164,12 @@ def rewrite(
         typer.Option(help="Largest |x| of the residual stream, for --rescale-residual auto."),
     ] = None,
     form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.original,
+    cache: Annotated[
+        Cache,
+        typer.Option(
+            help="In place, past and present keys are one buffer, for one query or one sequence."
+        ),
+    ] = Cache.copy,
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
@@ -178,11 +193,13 @@ def rewrite(
     from basin.rewriting import rewrite as run_rewrite
 
     check_rewrite_options(absorb, rescale, stats, scale_dims, bound, inexact)
+    if cache is Cache.in_place and form is not Form.operators_ort:
+        fail("--cache in-place needs --form operators:ort")
     clash = find_clash({"OUT": target}, [one for one in (source, stats) if one is not None])
     if clash is not None:
         fail(clash)
     pipeline = rewrite_pipeline(
-        absorb, rescale, stats, scale_dims, insert, form, bound, strict, inexact
+        absorb, rescale, stats, scale_dims, insert, form, bound, strict, inexact, cache
     )
     limit = int(verify_limit * 2**30)
     print_remarks(

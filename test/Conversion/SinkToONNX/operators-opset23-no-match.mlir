@@ -23,50 +23,6 @@ func.func @no_match_sinks(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: te
 
 // -----
 
-// CHECK: remark: kept 1 attention: Attention has no window before opset 25
-module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
-func.func @no_match_window(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>) -> tensor<2x6x32xf32> {
-  %a = sink.attention %q, %k, %v  {causal, window = 2 : i64, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
-    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x32xf32>
-  return %a : tensor<2x6x32xf32>
-}
-}
-
-// -----
-
-// CHECK: remark: kept 1 attention: it is causal, and not known to have as many keys as queries
-module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
-func.func @no_match_causal_with_more_keys(%q: tensor<2x6x32xf32>, %k: tensor<2x9x16xf32>, %v: tensor<2x9x16xf32>) -> tensor<2x6x32xf32> {
-  %a = sink.attention %q, %k, %v  {causal, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
-    : (tensor<2x6x32xf32>, tensor<2x9x16xf32>, tensor<2x9x16xf32>) -> tensor<2x6x32xf32>
-  return %a : tensor<2x6x32xf32>
-}
-}
-
-// -----
-
-// CHECK: remark: kept 1 attention: a row that sees no key is NaN, but zero in Attention
-module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
-func.func @no_match_nan_rows(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<6x6xi1>) -> tensor<2x6x32xf32> {
-  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<keep>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
-    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xi1>) -> tensor<2x6x32xf32>
-  return %a : tensor<2x6x32xf32>
-}
-}
-
-// -----
-
-// CHECK: remark: kept 1 attention: its mask may be -inf in a whole row, which is NaN then, but zero in Attention
-module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
-func.func @no_match_infinite_mask(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %m: tensor<6x6xf32>) -> tensor<2x6x32xf32> {
-  %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
-    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<6x6xf32>) -> tensor<2x6x32xf32>
-  return %a : tensor<2x6x32xf32>
-}
-}
-
-// -----
-
 // CHECK: remark: kept 1 RMSNorm: one of its vectors is not known to have the size of the last axis
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
 func.func @no_match_weight_rank(%x: tensor<2x8xf32>, %w: tensor<1x8xf32>) -> tensor<2x8xf32> {
@@ -138,5 +94,25 @@ func.func @no_match_quantized(%x: tensor<2x64xf32>, %w: tensor<64xf32>) -> tenso
     sink.yield %y : tensor<2x64xf32>
   }
   return %0 : tensor<2x64xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: ONNX Runtime takes the lowest score in f16 for -inf
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_f16_bias(%x: tensor<2x6x16xf16>, %m: tensor<6x6xi1>, %b: tensor<6x6xf16>) -> tensor<2x6x16xf16> {
+  %a = sink.attention %x, %x, %x mask %m bias %b {mask_kind = #sink.mask_kind<keep>, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<6x6xi1>, tensor<6x6xf16>) -> tensor<2x6x16xf16>
+  return %a : tensor<2x6x16xf16>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its scores have a least number that is not the lowest one
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_floor(%x: tensor<2x6x16xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.attention %x, %x, %x {floor = -1.0e4 : f64, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
 }
 }

@@ -92,7 +92,8 @@ func.func @group_query(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tenso
 // CHECK: %[[B:.*]] = onnx.Concat(%[[M]], %[[M]]) {axis = 2 : i64
 // CHECK: onnx.ms.MultiHeadAttention(%[[ROWS]], %[[K]], %[[V]], %{{.*}}, %{{.*}}, %[[B]]) {num_heads = 2 : i64
 // CHECK: %[[H:.*]] = onnx.Equal(
-// CHECK: onnx.Where(%[[H]],
+// CHECK: %[[F:.*]] = onnx.Squeeze(%[[H]],
+// CHECK: onnx.Where(%[[F]],
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @cached(%q: tensor<2x1x32xf32>, %k: tensor<2x2x9x8xf32>, %v: tensor<2x2x9x8xf32>, %m: tensor<2x1x1x9xf32>) -> tensor<2x1x32xf32> {
   %a = sink.attention %q, %k, %v mask %m {mask_kind = #sink.mask_kind<additive>, zero_hidden_rows, num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bsd>}

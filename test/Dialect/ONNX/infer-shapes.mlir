@@ -504,6 +504,11 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   // The name of a sum of two names spells it.
   // CHECK: onnx.Range({{.*}} -> tensor<?xi64, #onnx.dims<"?(S + B)">>{{$}}
   %r63 = onnx.Range(%i0, %sum, %i1) : (tensor<i64>, !onnx.unknown, tensor<i64>) -> !onnx.unknown
+  // A range from one size to a sum with it has the rest of that. From the sum on, it may be empty.
+  // CHECK: onnx.Range({{.*}} -> tensor<?xi64, #onnx.dims<"S">>{{$}}
+  %r64 = onnx.Range(%b, %sum, %i1) : (!onnx.unknown, !onnx.unknown, tensor<i64>) -> !onnx.unknown
+  // CHECK: onnx.Range({{.*}} -> tensor<?xi64{{(, #onnx.dims<"\?[0-9]+">)?}}>{{$}}
+  %r65 = onnx.Range(%sum, %b, %i1) : (!onnx.unknown, !onnx.unknown, tensor<i64>) -> !onnx.unknown
   onnx.return
 }
 }

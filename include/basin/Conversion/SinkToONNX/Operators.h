@@ -30,6 +30,8 @@ public:
   /// Returns the value of `what` made of `source` in the block, or makes it.
   mlir::Value get(mlir::Block *block, llvm::StringRef what, mlir::Value source,
                   llvm::function_ref<mlir::Value()> make);
+  /// Returns the value of `what` made of nothing in the block, or null.
+  mlir::Value find(mlir::Block *block, llvm::StringRef what) const;
 
 private:
   std::map<std::tuple<mlir::Block *, std::string, void *>, mlir::Value> values;

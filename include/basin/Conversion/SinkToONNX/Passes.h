@@ -16,6 +16,14 @@
 
 namespace basin {
 
+/// How a cache gets the new keys and values.
+enum class CacheUpdate {
+  /// The present is a tensor of its own, as long as past and new rows.
+  Copy,
+  /// Past and present are one buffer with room for more rows.
+  InPlace,
+};
+
 #define GEN_PASS_DECL
 #include "basin/Conversion/SinkToONNX/Passes.h.inc"
 

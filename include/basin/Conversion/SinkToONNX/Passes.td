@@ -33,6 +33,14 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     Reshapes and Transposes that only part the heads vanish. Nodes that lose their
     last use are erased.
 
+    With `cache=in-place` (form `operators:ort`), each past of an attention, which must
+    be an input of the model, and its present, which must be an output, are one buffer
+    that GroupQueryAttention updates. The buffer has room for more rows, and a new
+    input `past_length` says how many are in use. The operator takes one query, or one
+    sequence, after a past, and refuses to run otherwise. The model's metadata
+    `basin.caches` names the input and the buffers. Fails if a cache cannot be updated
+    in place.
+
     ```mlir
     %a = sink.attention %q, %k, %v {causal, num_heads = 4 : i64, kv_num_heads = 2 : i64, ...}
     // form=operators:opset23
@@ -41,7 +49,15 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"form", "form", "std::string", "\"original\"",
-           "name of the export form, in which the ops are written">
+           "name of the export form, in which the ops are written">,
+    Option<"cache", "cache", "::basin::CacheUpdate",
+           /*default=*/"::basin::CacheUpdate::Copy",
+           "How a cache gets the new keys and values",
+           [{::llvm::cl::values(
+             clEnumValN(::basin::CacheUpdate::Copy, "copy",
+                        "The present is a tensor of its own"),
+             clEnumValN(::basin::CacheUpdate::InPlace, "in-place",
+                        "Past and present are one buffer"))}]>
   ];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }

@@ -12,6 +12,8 @@
 
 #include "ShapeRuleSupport.h"
 
+#include "basin/Dialect/ONNX/IR/SizeSum.h"
+
 #include "mlir/IR/Builders.h"
 
 #include <cmath>
@@ -78,6 +80,12 @@ static Dim countIntegers(const ShapeEntry &start, const ShapeEntry &limit,
                          const ShapeEntry &delta) {
   if (start.is(0) && delta.is(1))
     return limit.constant ? Dim(std::max<int64_t>(*limit.constant, 0)) : limit.toDim();
+  if (delta.is(1) && !(start.constant && limit.constant)) {
+    std::optional<SizeSum> begin = SizeSum::get(start.toDim()), end = SizeSum::get(limit.toDim());
+    std::optional<SizeSum> count =
+        begin && end ? SizeSum::subtract(*end, *begin) : std::optional<SizeSum>();
+    return count ? count->toDim() : Dim();
+  }
   if (!start.constant || !limit.constant || !delta.constant || delta.is(0))
     return {};
   int64_t distance;
