@@ -11,6 +11,7 @@
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 
+#include "basin/Dialect/Sink/Analysis/Mixers.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
@@ -133,6 +134,15 @@ static json::Object describeRotary(sink::RotaryOp op) {
                       {"form", formOf(op)}};
 }
 
+static json::Object describeMixer(const Mixer &mixer) {
+  return json::Object{{"output", nameOf(mixer.output)},
+                      {"kind", mixer.kind},
+                      {"form", mixer.form},
+                      {"causal", mixer.causal ? json::Value(*mixer.causal) : json::Value(nullptr)},
+                      {"kernel", json::Array(mixer.kernel)},
+                      {"gated", mixer.gated}};
+}
+
 static json::Object describeStream(const ResidualStream &stream) {
   json::Array writers, readers;
   for (const StreamWriter &writer : stream.writers)
@@ -153,7 +163,7 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, dyts, rotary, gates, streams, unrecognized;
+  json::Array attention, norms, dyts, rotary, gates, mixers, streams, unrecognized;
   module.walk([&](Operation *op) {
     if (auto norm = dyn_cast<sink::NormInterface>(op)) {
       norms.push_back(describeNorm(norm));
@@ -182,6 +192,8 @@ json::Object basin::inspectModule(ModuleOp module) {
                                           {"op", op->getName().stripDialect()},
                                           {"reason", json::fixUTF8(why.getValue())}});
   });
+  for (const Mixer &mixer : findMixers(module))
+    mixers.push_back(describeMixer(mixer));
   for (const ResidualStream &stream : findResidualStreams(module))
     streams.push_back(describeStream(stream));
   return json::Object{{"attention", std::move(attention)},
@@ -189,6 +201,7 @@ json::Object basin::inspectModule(ModuleOp module) {
                       {"dyts", std::move(dyts)},
                       {"rotary", std::move(rotary)},
                       {"gates", std::move(gates)},
+                      {"mixers", std::move(mixers)},
                       {"residual_streams", std::move(streams)},
                       {"unrecognized", std::move(unrecognized)}};
 }
