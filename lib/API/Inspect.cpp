@@ -11,6 +11,7 @@
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
 #include "basin/Conversion/ONNXToSink/OtherNorms.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
+#include "basin/Dialect/Sink/Analysis/Mixers.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
@@ -152,6 +153,15 @@ static json::Object describeRotary(sink::RotaryOp op) {
                       {"form", formOf(op)}};
 }
 
+static json::Object describeMixer(const Mixer &mixer) {
+  return json::Object{{"output", nameOf(mixer.output)},
+                      {"kind", mixer.kind},
+                      {"form", mixer.form},
+                      {"causal", mixer.causal ? json::Value(*mixer.causal) : json::Value(nullptr)},
+                      {"kernel", json::Array(mixer.kernel)},
+                      {"gated", mixer.gated}};
+}
+
 static json::Object describeStream(const ResidualStream &stream) {
   json::Array writers, readers;
   for (const StreamWriter &writer : stream.writers)
@@ -172,7 +182,7 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, otherNorms, dyts, rotary, gates, streams, unrecognized;
+  json::Array attention, norms, otherNorms, dyts, rotary, gates, mixers, streams, unrecognized;
   // What is named here needs no reason why it is no sink op.
   llvm::SmallPtrSet<Operation *, 8> named;
   for (const OtherNorm &norm : findOtherNorms(module)) {
@@ -209,6 +219,8 @@ json::Object basin::inspectModule(ModuleOp module) {
                                           {"op", op->getName().stripDialect()},
                                           {"reason", json::fixUTF8(why.getValue())}});
   });
+  for (const Mixer &mixer : findMixers(module))
+    mixers.push_back(describeMixer(mixer));
   for (const ResidualStream &stream : findResidualStreams(module))
     streams.push_back(describeStream(stream));
   return json::Object{{"attention", std::move(attention)},
@@ -217,6 +229,7 @@ json::Object basin::inspectModule(ModuleOp module) {
                       {"dyts", std::move(dyts)},
                       {"rotary", std::move(rotary)},
                       {"gates", std::move(gates)},
+                      {"mixers", std::move(mixers)},
                       {"residual_streams", std::move(streams)},
                       {"unrecognized", std::move(unrecognized)}};
 }
