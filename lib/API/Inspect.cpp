@@ -9,8 +9,8 @@
 #include "basin/API/Inspect.h"
 
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
+#include "basin/Conversion/ONNXToSink/OtherNorms.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
-
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
@@ -66,6 +66,16 @@ static json::Object describeNorm(sink::NormInterface op) {
       {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
       {"residual", static_cast<bool>(op.getResidual())},
       {"form", formOf(op)}};
+}
+
+static json::Object describeOtherNorm(const OtherNorm &norm) {
+  return json::Object{
+      {"output", nameOf(norm.result)},
+      {"kind", norm.kind},
+      {"axes", norm.axes ? json::Value(json::Array(*norm.axes)) : json::Value(nullptr)},
+      {"groups", orNull(norm.groups)},
+      {"eps", norm.epsilon ? number(APFloat(*norm.epsilon)) : json::Value(nullptr)},
+      {"form", norm.form}};
 }
 
 /// Returns "head" or "element", for which the gate has one score each, or null without a gate.
@@ -153,7 +163,13 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, dyts, rotary, gates, streams, unrecognized;
+  json::Array attention, norms, otherNorms, dyts, rotary, gates, streams, unrecognized;
+  // What is named here needs no reason why it is no sink op.
+  llvm::SmallPtrSet<Operation *, 8> named;
+  for (const OtherNorm &norm : findOtherNorms(module)) {
+    named.insert(norm.anchor);
+    otherNorms.push_back(describeOtherNorm(norm));
+  }
   module.walk([&](Operation *op) {
     if (auto norm = dyn_cast<sink::NormInterface>(op)) {
       norms.push_back(describeNorm(norm));
@@ -177,7 +193,8 @@ json::Object basin::inspectModule(ModuleOp module) {
     } else if (auto dyt = dyn_cast<sink::DyTOp>(op)) {
       dyts.push_back(describeDyT(dyt));
     }
-    if (auto why = op->getAttrOfType<StringAttr>(sink::kMissAttr))
+    auto why = op->getAttrOfType<StringAttr>(sink::kMissAttr);
+    if (why && !named.contains(op))
       unrecognized.push_back(json::Object{{"anchor", json::fixUTF8(getNodeName(op))},
                                           {"op", op->getName().stripDialect()},
                                           {"reason", json::fixUTF8(why.getValue())}});
@@ -186,6 +203,7 @@ json::Object basin::inspectModule(ModuleOp module) {
     streams.push_back(describeStream(stream));
   return json::Object{{"attention", std::move(attention)},
                       {"norms", std::move(norms)},
+                      {"other_norms", std::move(otherNorms)},
                       {"dyts", std::move(dyts)},
                       {"rotary", std::move(rotary)},
                       {"gates", std::move(gates)},

@@ -16,6 +16,7 @@
 
 #include "Matchers.h"
 
+#include "basin/Conversion/ONNXToSink/OtherNorms.h"
 #include "basin/Conversion/ONNXToSink/Passes.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
@@ -44,6 +45,7 @@ private:
   void raiseAttention(Operation *anchor, OpBuilder &b);
   void raiseAttentionGates();
   void reportMiss(Operation *anchor, StringRef what, const Miss &miss);
+  void explainOtherNorms();
   template <typename Match>
   Match *accept(MatchResult<Match> &result, Operation *anchor, StringRef what);
 };
@@ -155,6 +157,19 @@ void ConvertONNXToSinkPass::raiseFused(Operation *op, OpBuilder &b) {
   numAttention += isa<sink::AttentionOp>(*raised);
 }
 
+/// Remarks on the norms that no sink op is.
+void ConvertONNXToSinkPass::explainOtherNorms() {
+  for (const OtherNorm &norm : findOtherNorms(getOperation())) {
+    InFlightDiagnostic remark = norm.anchor->emitRemark()
+                                << "norm '" << getNodeName(norm.anchor)
+                                << "' stays as it is: " << norm.kind;
+    if (norm.axes)
+      remark << " over axes [" << *norm.axes << "]";
+    if (norm.groups)
+      remark << " in " << *norm.groups << " groups";
+  }
+}
+
 void ConvertONNXToSinkPass::runOnOperation() {
   SmallVector<Operation *> fused, norms, tanhs, products, rotations, softmaxes;
   getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -189,4 +204,6 @@ void ConvertONNXToSinkPass::runOnOperation() {
   for (Operation *op : llvm::make_filter_range(softmaxes, isFree))
     raiseAttention(op, b);
   raiseAttentionGates();
+  if (explain)
+    explainOtherNorms();
 }

@@ -18,6 +18,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Matchers.h"
+#include "NormRoot.h"
 
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
@@ -35,9 +36,7 @@ public:
   MatchResult<NormMatch> match();
 
 private:
-  std::optional<Miss> toRoot(Value &cur);
-  std::optional<Miss> toNormalized(Value cur);
-  bool takeMoments(Operation *product, Value root);
+  bool takeMoments(const NormRoot &root);
   std::optional<Miss> findInput();
   void matchCentering();
   void matchTail();
@@ -70,80 +69,16 @@ static bool isLastAxisMean(Operation *op) {
   return axes && axes->size() == 1 && axes->front() == -1;
 }
 
-/// Returns the miss for a value that is used more or less than once, where the walk cannot go on.
-static Miss usedAgain(Value value) {
-  return Miss(MissReason::NormValueUses, value.getDefiningOp(), value.getNumUses());
-}
-
-/// Goes from the mean over the sum with epsilon, up to the op that takes the root.
-std::optional<Miss> NormWalk::toRoot(Value &cur) {
-  for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
-    if (isFloatCast(user)) {
-      cur = step(cur, user);
-    } else if (isa<AddOp>(user) && !found.epsilonOp) {
-      std::optional<double> eps = evaluateFactor(otherOperand(user, cur), cur);
-      if (!eps)
-        return Miss(MissReason::NormEpsilon);
-      found.parts.epsilon = *eps;
-      found.epsilonOp = user;
-      cur = step(cur, user);
-    } else {
-      return std::nullopt;
-    }
-  }
-  return usedAgain(cur);
-}
-
-/// Goes from m + eps to v / sqrt(m + eps).
-std::optional<Miss> NormWalk::toNormalized(Value cur) {
-  bool inverse = false, rooted = false;
-  for (Operation *user = getOnlyUser(cur); user; user = getOnlyUser(cur)) {
-    if (isFloatCast(user)) {
-      cur = step(cur, user);
-    } else if (isa<SqrtOp>(user) && !rooted) {
-      rooted = true;
-      cur = step(cur, user);
-    } else if (auto pow = dyn_cast<PowOp>(user); pow && !rooted && pow.getX() == cur) {
-      std::optional<double> exponent = getConstantScalar(pow.getY());
-      if (exponent != 0.5 && exponent != -0.5)
-        return Miss(MissReason::NormPower);
-      rooted = true;
-      inverse = *exponent < 0;
-      cur = step(cur, user);
-    } else if (isa<ReciprocalOp>(user) && rooted && !inverse) {
-      inverse = true;
-      cur = step(cur, user);
-    } else if (auto div = dyn_cast<DivOp>(user); div && rooted && !inverse && div.getB() == cur) {
-      if (getConstantScalar(div.getA()) == 1.0) {
-        inverse = true;
-        cur = step(cur, user);
-        continue;
-      }
-      scaled = div.getA();
-      normalized = step(cur, user);
-      return std::nullopt;
-    } else if (isa<MulOp>(user) && inverse && takeMoments(user, cur)) {
-      return std::nullopt;
-    } else if (isa<MulOp>(user) && inverse) {
-      scaled = otherOperand(user, cur);
-      normalized = step(cur, user);
-      return std::nullopt;
-    } else {
-      return Miss(MissReason::NormNoRoot, user);
-    }
-  }
-  return usedAgain(cur);
-}
-
-/// Takes what TensorFlow writes: x r + (beta - mean(x) r) with r = gamma / sqrt(..), the result of
-/// `product`. The squares are those of x - mean(x). Changes nothing if it is not that.
-bool NormWalk::takeMoments(Operation *product, Value root) {
+/// Takes what TensorFlow writes: x r + (beta - mean(x) r) with r = gamma / sqrt(..), the product at
+/// which the root ended. The squares are those of x - mean(x). Changes nothing if it is not that.
+bool NormWalk::takeMoments(const NormRoot &root) {
+  Operation *product = root.scaling;
   auto centred = skipWidenings(squared).getDefiningOp<SubOp>();
   auto mean = centred ? centred.getB().getDefiningOp<ReduceMeanOp>() : ReduceMeanOp();
   Value x = centred ? centred.getA() : Value(), factor = product->getResult(0);
-  Value gamma = otherOperand(product, root);
-  if (!mean || !isLastAxisMean(mean) || mean.getData() != x || !isVector(gamma, getDim(x, -1)) ||
-      !keepsRank(gamma, x))
+  Value gamma = root.scaled;
+  if (!isa<MulOp>(product) || !mean || !isLastAxisMean(mean) || mean.getData() != x ||
+      !isVector(gamma, getDim(x, -1)) || !keepsRank(gamma, x))
     return false;
   // Only the two products read r: one with x, one with its mean.
   MulOp straight, moved;
@@ -340,13 +275,17 @@ MatchResult<NormMatch> NormWalk::match() {
   if (!isLastAxisMean(mean))
     return Miss(reduce.getKeepdims().value_or(1) == 0 ? MissReason::NormMeanDropsAxis
                                                       : MissReason::NormMeanAxis);
+  auto result = matchNormRoot(mean);
+  NormRoot *root = result.getMatch();
+  if (!root)
+    return *result.getMiss();
   found.idiom.inside.insert(square.begin(), square.end());
-  Value cur = step(reduce.getData(), mean);
-  if (auto why = toRoot(cur))
-    return *why;
-  if (auto why = toNormalized(cur))
-    return *why;
-  bool isComplete = !found.idiom.results.empty();
+  found.idiom.inside.insert(root->inside.begin(), root->inside.end());
+  found.parts.epsilon = root->epsilon;
+  found.epsilonOp = root->epsilonOp;
+  scaled = root->scaled;
+  normalized = root->scaling->getResult(0);
+  bool isComplete = takeMoments(*root);
   if (!isComplete)
     if (auto why = findInput())
       return *why;

@@ -56,7 +56,8 @@ onnx.graph @no_result #g {
 // CHECK-NOT: = sink.
 onnx.graph @two_axes #g {
   %x, %w = onnx.node "Source" () {} : () -> (!x, tensor<5x32xf32>)
-  // expected-remark@+1 {{norm '' not raised: its axis 1 is not known to be the last one}}
+  // expected-remark@+2 {{norm '' not raised: its axis 1 is not known to be the last one}}
+  // expected-remark@+1 {{norm '' stays as it is: layer_norm over axes [1, 2]}}
   %y = onnx.LayerNormalization(%x, %w) {axis = 1 : i64} : (!x, tensor<5x32xf32>) -> !u
   onnx.return
 }

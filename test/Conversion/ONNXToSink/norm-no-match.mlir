@@ -52,7 +52,8 @@ onnx.graph @two_axes #g {
   %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
   %eps = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> !u
   %sq = onnx.Pow(%x, %two) : (!x, !u) -> !u
-  // expected-remark@+1 {{norm '' not raised: its mean of squares is not known to be over the last axis alone}}
+  // expected-remark@+2 {{norm '' not raised: its mean of squares is not known to be over the last axis alone}}
+  // expected-remark@+1 {{norm '' stays as it is: rms_norm over axes [1, 2]}}
   %m = onnx.ReduceMean(%sq) {axes = array<i64: 1, 2>} : (!u) -> !u
   %a = onnx.Add(%m, %eps) : (!u, !u) -> !u
   %r = onnx.Sqrt(%a) : (!u) -> !u
