@@ -56,6 +56,8 @@ static std::string formOf(sink::RaisedInterface op) {
   return node.getOpDomain().empty() ? name : (node.getOpDomain() + "." + name).str();
 }
 
+static bool rounds(sink::RaisedInterface op) { return sink::Form(op).rounds(); }
+
 static json::Object describeNorm(sink::NormInterface op) {
   return json::Object{
       {"output", nameOf(op.getResult())},
@@ -65,6 +67,7 @@ static json::Object describeNorm(sink::NormInterface op) {
       {"pre_affine", static_cast<bool>(op.getPreAffine())},
       {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
       {"residual", static_cast<bool>(op.getResidual())},
+      {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }
 
@@ -90,14 +93,18 @@ static json::Object describeGate(sink::GateOp op) {
                       {"activation", sink::stringifyActivation(op.getActivation())},
                       {"granularity", lastDim(op.getWUp()) == 1 ? "tensorwise" : "elementwise"},
                       {"rank", orNull(lastDim(op.getWDown()))},
+                      {"quantized", rounds(op)},
                       {"form", formOf(op)}};
 }
 
 static json::Object describeDyT(sink::DyTOp op) {
-  return json::Object{
-      {"output", nameOf(op.getResult())},        {"dim", orNull(lastDim(op.getX()))},
-      {"alpha", nameOf(op.getAlpha())},          {"weight", nameOf(op.getGamma())},
-      {"bias", static_cast<bool>(op.getBeta())}, {"form", formOf(op)}};
+  return json::Object{{"output", nameOf(op.getResult())},
+                      {"dim", orNull(lastDim(op.getX()))},
+                      {"alpha", nameOf(op.getAlpha())},
+                      {"weight", nameOf(op.getGamma())},
+                      {"bias", static_cast<bool>(op.getBeta())},
+                      {"quantized", rounds(op)},
+                      {"form", formOf(op)}};
 }
 
 static json::Object describeAttention(sink::AttentionOp op) {
@@ -129,6 +136,7 @@ static json::Object describeAttention(sink::AttentionOp op) {
       {"sink_logit", static_cast<bool>(op.getSinkLogit())},
       {"sink_kv", static_cast<bool>(op.getSinkKey())},
       {"gate", describeAttentionGate(op)},
+      {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }
 
@@ -140,6 +148,7 @@ static json::Object describeRotary(sink::RotaryOp op) {
                       {"interleaved", op.getInterleaved()},
                       {"inverse", op.getInverse()},
                       {"tables", op.getPositions() ? "cache" : "values"},
+                      {"quantized", rounds(op)},
                       {"form", formOf(op)}};
 }
 
@@ -187,6 +196,7 @@ json::Object basin::inspectModule(ModuleOp module) {
                          {"interleaved", inner.getRotaryInterleaved().value_or(0) != 0},
                          {"inverse", false},
                          {"tables", "cache"},
+                         {"quantized", false},
                          {"form", ("com.microsoft.GroupQueryAttention " + what).str()}});
     } else if (auto gate = dyn_cast<sink::GateOp>(op)) {
       gates.push_back(describeGate(gate));

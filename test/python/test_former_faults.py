@@ -68,6 +68,8 @@ RAISED = {
     "rotary-mixed-pairs-deepseek": ("rotary", {"interleaved": True, "dim": 4}),
     # Norms of other frameworks.
     "layernorm_tensorflow": ("norms", {"kind": "layer", "dim": 16}),
+    # A norm whose squares are quantized.
+    "layernorm_with_qdq_inside_silent": ("norms", {"kind": "layer", "quantized": True}),
     # The product with values is wider than the query: the result is, too.
     "sdpa-f16-wide-product-llama": ("attention", {"heads": 4, "causal": True}),
     # Causality and windows that were not seen.
@@ -84,7 +86,6 @@ WHOLE = [
 ]
 # Models that are listed as not raised, with a word of the reason.
 LISTED = {
-    "layernorm_with_qdq_inside_silent": "quantized",
     "mha_uni_cross": "as many new keys as queries",
     "msrot_offset1": "offset",
     "att_mask_rank5": "may be larger than its scores",

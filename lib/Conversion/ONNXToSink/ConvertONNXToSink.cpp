@@ -10,11 +10,12 @@
 // it matches them in this order: fused operators, norms, the dynamic tanhs that stand in place of
 // norms, self-gates, rotary embeddings, attention, and last the gates of attention. Attention
 // comes after the ops that bound its operands. The gates come last because they extend what is
-// already raised.
+// already raised. Pairs of QuantizeLinear and DequantizeLinear are out of the graph meanwhile.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Matchers.h"
+#include "QuantizedPairs.h"
 
 #include "basin/Conversion/ONNXToSink/OtherNorms.h"
 #include "basin/Conversion/ONNXToSink/Passes.h"
@@ -45,6 +46,7 @@ private:
   void raiseAttention(Operation *anchor, OpBuilder &b);
   void raiseAttentionGates();
   void reportMiss(Operation *anchor, StringRef what, const Miss &miss);
+  void checkMasks();
   void explainOtherNorms();
   template <typename Match>
   Match *accept(MatchResult<Match> &result, Operation *anchor, StringRef what);
@@ -160,9 +162,8 @@ void ConvertONNXToSinkPass::raiseFused(Operation *op, OpBuilder &b) {
 /// Remarks on the norms that no sink op is.
 void ConvertONNXToSinkPass::explainOtherNorms() {
   for (const OtherNorm &norm : findOtherNorms(getOperation())) {
-    InFlightDiagnostic remark = norm.anchor->emitRemark()
-                                << "norm '" << getNodeName(norm.anchor)
-                                << "' stays as it is: " << norm.kind;
+    InFlightDiagnostic remark = norm.anchor->emitRemark() << "norm '" << getNodeName(norm.anchor)
+                                                          << "' stays as it is: " << norm.kind;
     if (norm.axes)
       remark << " over axes [" << *norm.axes << "]";
     if (norm.groups)
@@ -170,7 +171,30 @@ void ConvertONNXToSinkPass::explainOtherNorms() {
   }
 }
 
+/// Takes back what a mask was said to hide, if it is not certain to hide it with the rounding of
+/// its values.
+void ConvertONNXToSinkPass::checkMasks() {
+  getOperation().walk([&](sink::AttentionOp op) {
+    if (!op.getCausalInMask() && !op.getWindowInMask())
+      return;
+    bool isAdditive = op.getMaskKind() == sink::MaskKind::additive;
+    if ((!op.getMask() || (isAdditive ? keepsHidden(op.getMask()) : isExact(op.getMask()))) &&
+        (!op.getBias() || keepsHidden(op.getBias())))
+      return;
+    if (op.getCausalInMask())
+      op.setCausal(false);
+    if (op.getWindowInMask()) {
+      op.removeWindowAttr();
+      op.removeRightWindowAttr();
+    }
+    op.setCausalInMask(false);
+    op.setWindowInMask(false);
+    reportMiss(op, "causality or window of attention", Miss(MissReason::AttentionMaskRounded));
+  });
+}
+
 void ConvertONNXToSinkPass::runOnOperation() {
+  QuantizedPairs pairs(getOperation());
   SmallVector<Operation *> fused, norms, tanhs, products, rotations, softmaxes;
   getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<sink::RaisedInterface>(op))
@@ -204,6 +228,10 @@ void ConvertONNXToSinkPass::runOnOperation() {
   for (Operation *op : llvm::make_filter_range(softmaxes, isFree))
     raiseAttention(op, b);
   raiseAttentionGates();
+  bool rounds = !pairs.isEmpty();
+  pairs.restore();
+  if (rounds)
+    checkMasks();
   if (explain)
     explainOtherNorms();
 }

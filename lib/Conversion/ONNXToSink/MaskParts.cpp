@@ -15,6 +15,7 @@
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
 
 #include "Matchers.h"
+#include "QuantizedPairs.h"
 
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
@@ -113,6 +114,12 @@ void PartWalk::walk(Value value, MaskKind kind, unsigned depth) {
   }
   --budget;
   Operation *op = value.getDefiningOp();
+  if (auto dequantize = dyn_cast_or_null<DequantizeLinearOp>(op); dequantize && !isConstant(value))
+    if (auto quantize = dequantize.getX().getDefiningOp<QuantizeLinearOp>()) {
+      // With its values rounded, a mask may hide less.
+      hasUnknown |= kind != MaskKind::additive || !keepsHidden(value);
+      return walk(quantize.getX(), kind, depth - 1);
+    }
   if (op && isSameForAllQueries(value))
     return walkLeaf(value, kind);
   if (op && isa<CastOp, IdentityOp, ExpandOp, UnsqueezeOp, SqueezeOp, ReshapeOp, SliceOp>(op))

@@ -20,6 +20,7 @@
 
 #include "NormRoot.h"
 #include "OtherNormParts.h"
+#include "QuantizedPairs.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
@@ -287,6 +288,7 @@ static std::optional<OtherNorm> matchLength(Operation *op) {
 //===----------------------------------------------------------------------===//
 
 SmallVector<OtherNorm> basin::findOtherNorms(ModuleOp module) {
+  QuantizedPairs pairs(module);
   SmallVector<OtherNorm> norms;
   module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<sink::RaisedInterface>(op))
@@ -302,5 +304,6 @@ SmallVector<OtherNorm> basin::findOtherNorms(ModuleOp module) {
       norms.push_back(std::move(*norm));
     return WalkResult::advance();
   });
+  pairs.restore();
   return norms;
 }

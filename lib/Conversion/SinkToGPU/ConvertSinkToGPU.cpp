@@ -12,6 +12,8 @@
 
 #include "Launches.h"
 
+#include "basin/Dialect/Sink/IR/Form.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -62,6 +64,8 @@ template <class... Ops> static bool isOneOf(Operation *op, TypeList<Ops...>) {
 static WhyNot convert(Operation *op, const KernelModule &module) {
   if (!isa<onnx::GraphOp, onnx::FunctionOp, func::FuncOp>(op->getParentOp()))
     return "expected to stand in a graph or function itself, but got a subgraph of a node";
+  if (auto raised = dyn_cast<sink::RaisedInterface>(op); raised && sink::Form(raised).rounds())
+    return "its nodes round to quantized types, which no kernel does";
   return dispatch(op, module, OpsWithKernels());
 }
 

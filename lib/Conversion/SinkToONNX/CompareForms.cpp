@@ -108,6 +108,20 @@ static StringRef findPrecision(Region &form) {
   return name;
 }
 
+/// Makes the readers of each pair of QuantizeLinear and DequantizeLinear in the form read the value
+/// before it. Returns whether there is one.
+static bool dropRounding(Region &form) {
+  bool rounds = false;
+  form.walk([&](DequantizeLinearOp dequantize) {
+    auto quantize = dequantize.getX().getDefiningOp<QuantizeLinearOp>();
+    if (!quantize || quantize->getParentRegion() != dequantize->getParentRegion())
+      return;
+    dequantize->getResult(0).replaceAllUsesWith(quantize.getX());
+    rounds = true;
+  });
+  return rounds;
+}
+
 /// Returns the value that a layer norm centres, in f64. A runtime's operator may compute the
 /// variance from the mean of squares, which loses as many digits as the square of the mean takes
 /// up.
@@ -286,6 +300,8 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
     entry["overflows"] = true;
   if (largest)
     entry["largest"] = publish(largest, id, "largest", b);
+  // What the op means is meant without rounding.
+  entry["quantized"] = dropRounding(cast<sink::RaisedInterface>(op).getFormRegion());
   entry["precision"] = findPrecision(cast<sink::RaisedInterface>(op).getFormRegion());
   FailureOr<SmallVector<Value>> form = lowerSinkOp(op, b);
   if (failed(form))

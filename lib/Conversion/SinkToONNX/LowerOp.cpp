@@ -33,9 +33,14 @@ static FailureOr<SmallVector<Value>> decompose(Operation *op, OpBuilder &b) {
 
 FailureOr<SmallVector<Value>> basin::lowerSinkOp(Operation *op, OpBuilder &b) {
   auto raised = dyn_cast<sink::RaisedInterface>(op);
-  if (raised && sink::Form(raised))
+  if (raised && sink::Form(raised)) {
     if (std::optional<SmallVector<Value>> values = sink::Form(raised).inlineAt(b))
       return std::move(*values);
+    if (sink::Form(raised).rounds())
+      return op->emitOpError(
+          "rounds to quantized types inside, and its form cannot take the change "
+          "that was made to it");
+  }
   return decompose(op, b);
 }
 

@@ -18,6 +18,8 @@
 #include "OperatorSupport.h"
 #include "RaiseOpset.h"
 
+#include "basin/Dialect/Sink/IR/Form.h"
+
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Rewrite/FrozenRewritePatternSet.h"
 #include "mlir/Rewrite/PatternApplicator.h"
@@ -94,6 +96,10 @@ bool OperatorConverter::rewrite(Operation *op) {
   listener.reason = "no operator computes it";
   if (op->getParentOfType<sink::RaisedInterface>()) {
     listener.reason = "it stands among the nodes of another op";
+    return false;
+  }
+  if (auto raised = dyn_cast<sink::RaisedInterface>(op); raised && sink::Form(raised).rounds()) {
+    listener.reason = "its nodes round to quantized types, which no operator does";
     return false;
   }
   rewriter.setInsertionPoint(op);

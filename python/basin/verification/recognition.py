@@ -1,9 +1,10 @@
 """Proves recognition by runs: compares each raised op's form with the meaning recognized for it.
 
 `sink-compare-forms` lowers every raised op by its form and, over the same operands, by its
-decomposition. One run gives both, at the values that flow there. The decomposition is also run in
-f64, which shows how far rounding alone goes. If the decomposition is far from its f64 result, the
-numbers are badly conditioned, and the form may be as far from it.
+decomposition. One run gives both, at the values that flow there. A form that rounds to quantized
+types runs without that, because its op means what it computes without it. The decomposition is
+also run in f64, which shows how far rounding alone goes. If the decomposition is far from its f64
+result, the numbers are badly conditioned, and the form may be as far from it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class OpReport:
     case: str | None = None
     differs: str | None = None
     reason: str | None = None
+    # Whether its nodes round to quantized types, and were compared without that.
+    quantized: bool = False
 
     @property
     def compared(self) -> bool:
@@ -197,6 +200,7 @@ class _Job:
                 OpReport(
                     entry["name"], entry["kind"], reason=entry.get("reason"),
                     differs=wrong and f"its types contradict its meaning: {wrong}",
+                    quantized=entry.get("quantized", False),
                 )
             )  # fmt: skip
             sides = (
@@ -376,8 +380,10 @@ def format_recognition(report: RecognitionReport) -> str:
             case = "" if op.case is None else f" (case '{op.case}')"
             lines.append(f"{label}: DIFFERS: {op.differs}{case}")
         else:
+            how = " without its quantization" if op.quantized else ""
             lines.append(
-                f"{label}: agrees, at most {op.max_abs:.3g} ({op.ratio:.2g} of what is allowed)"
+                f"{label}: agrees{how}, at most {op.max_abs:.3g} "
+                f"({op.ratio:.2g} of what is allowed)"
             )
     compared = sum(op.compared for op in report.ops)
     verdict = "recognition holds" if report.passed else "FAIL"

@@ -85,3 +85,22 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 17 : i6
     onnx.return %0 : tensor<1xf32>
   }
 }
+
+// -----
+
+// The vector has no place in the form, and the decomposition does not round.
+module attributes {onnx.model = {ir_version = 10 : i64, opset_import = [{domain = "", version = 21 : i64}]}} {
+func.func @quantized(%x: tensor<2x64xf32>, %h: tensor<2x64xf32>, %w: tensor<64xf32>) -> tensor<2x64xf32> {
+  %s = onnx.initializer "s" : tensor<f32> = dense<0.1> : tensor<f32>
+  %z = onnx.initializer "z" : tensor<ui8> = dense<0> : tensor<ui8>
+  // expected-error @below {{'sink.rms_norm' op rounds to quantized types inside, and its form cannot take the change that was made to it}}
+  %0 = sink.rms_norm %x residual %h pre_affine %w {epsilon = 1.0e-5} : (tensor<2x64xf32>, tensor<2x64xf32>, tensor<64xf32>) -> tensor<2x64xf32> {
+  ^bb0(%a: tensor<2x64xf32>, %c: tensor<2x64xf32>):
+    %t = onnx.Sub(%a, %c) : (tensor<2x64xf32>, tensor<2x64xf32>) -> tensor<2x64xf32>
+    %q = onnx.QuantizeLinear(%t, %s, %z) : (tensor<2x64xf32>, tensor<f32>, tensor<ui8>) -> tensor<2x64xui8>
+    %d = onnx.DequantizeLinear(%q, %s, %z) : (tensor<2x64xui8>, tensor<f32>, tensor<ui8>) -> tensor<2x64xf32>
+    sink.yield %d : tensor<2x64xf32>
+  }
+  return %0 : tensor<2x64xf32>
+}
+}

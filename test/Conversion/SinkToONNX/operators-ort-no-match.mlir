@@ -260,3 +260,27 @@ func.func @no_match_offset(%x: tensor<2x2x6x8xf32>, %t: tensor<6x2xf32>) -> tens
   return %0 : tensor<2x2x6x8xf32>
 }
 }
+
+// -----
+
+// CHECK: remark: kept 1 RMSNorm ('y'): its nodes round to quantized types, which no operator does
+module attributes {onnx.model = {ir_version = 10 : i64, opset_import = [{domain = "", version = 21 : i64}]}} {
+func.func @no_match_quantized(%x: tensor<2x64xf32>, %w: tensor<64xf32>) -> tensor<2x64xf32> {
+  %s = onnx.initializer "s" : tensor<f32> = dense<0.1> : tensor<f32>
+  %z = onnx.initializer "z" : tensor<ui8> = dense<0> : tensor<ui8>
+  %0 = sink.rms_norm %x weight %w {epsilon = 1.0e-5} : (tensor<2x64xf32>, tensor<64xf32>) -> tensor<2x64xf32> {
+  ^bb0(%a: tensor<2x64xf32>):
+    %sq = onnx.Mul(%a, %a) : (tensor<2x64xf32>, tensor<2x64xf32>) -> tensor<2x64xf32>
+    %q = onnx.QuantizeLinear(%sq, %s, %z) : (tensor<2x64xf32>, tensor<f32>, tensor<ui8>) -> tensor<2x64xui8>
+    %d = onnx.DequantizeLinear(%q, %s, %z) : (tensor<2x64xui8>, tensor<f32>, tensor<ui8>) -> tensor<2x64xf32>
+    %m = onnx.ReduceMean(%d) {axes = array<i64: -1>} : (tensor<2x64xf32>) -> tensor<2x1xf32>
+    %e = onnx.Constant() {value_float = 1.0e-5 : f32} : () -> tensor<f32>
+    %b = onnx.Add(%m, %e) : (tensor<2x1xf32>, tensor<f32>) -> tensor<2x1xf32>
+    %r = onnx.Sqrt(%b) : (tensor<2x1xf32>) -> tensor<2x1xf32>
+    %n = onnx.Div(%a, %r) : (tensor<2x64xf32>, tensor<2x1xf32>) -> tensor<2x64xf32>
+    %y = onnx.Mul(%n, %w) {onnx.outs = ["y"]} : (tensor<2x64xf32>, tensor<64xf32>) -> tensor<2x64xf32>
+    sink.yield %y : tensor<2x64xf32>
+  }
+  return %0 : tensor<2x64xf32>
+}
+}

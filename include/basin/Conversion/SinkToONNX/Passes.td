@@ -59,7 +59,8 @@ def CompareFormsPass : Pass<"sink-compare-forms", "::mlir::ModuleOp"> {
     The model's metadata (`basin.forms`) is a JSON list with an entry for each op. It
     has the op's `name` and `kind`, its `operator` if its form is one node of ai.onnx,
     and then the names of these outputs, the `precision` that its form computes in and,
-    beside `centred`, the `epsilon`. An op without such outputs has a
+    beside `centred`, the `epsilon`. A form that rounds to quantized types runs
+    without that, which the entry says by `quantized`. An op without such outputs has a
     `reason` instead (it is in a subgraph or function, or
     its layout or mask has no decomposition), or a `contradiction` between its types
     and its meaning.

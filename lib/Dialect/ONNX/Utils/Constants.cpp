@@ -14,6 +14,9 @@
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/APSInt.h"
 
+#include <algorithm>
+#include <cmath>
+
 using namespace mlir;
 using namespace basin::onnx;
 
@@ -42,8 +45,23 @@ static Value findConstant(Value value, SmallVectorImpl<Type> &casts) {
   return {};
 }
 
+/// Returns the QuantizeLinear or DequantizeLinear whose result `value` is, or null.
+static Operation *getGridOp(Value value) {
+  Operation *op = value ? value.getDefiningOp() : nullptr;
+  return isa_and_nonnull<QuantizeLinearOp, DequantizeLinearOp>(op) ? op : nullptr;
+}
+
 bool basin::onnx::isConstant(Value value) {
   SmallVector<Type> casts;
+  // A weight is quantized and dequantized, or dequantized alone, by a scale that is a constant
+  // itself.
+  for (unsigned i = 0; i < 2; ++i)
+    if (Operation *op = getGridOp(value)) {
+      for (Value operand : llvm::drop_begin(op->getOperands()))
+        if (!isa<NoneType>(operand.getType()) && !findConstant(operand, casts))
+          return false;
+      value = op->getOperand(0);
+    }
   return bool(findConstant(value, casts));
 }
 
@@ -105,7 +123,7 @@ std::optional<SmallVector<int64_t>> basin::onnx::getConstantInts(Value value) {
   return ints;
 }
 
-std::optional<SmallVector<double>> basin::onnx::getConstantFloats(Value value, size_t maxElements) {
+static std::optional<SmallVector<double>> getPlainFloats(Value value, size_t maxElements) {
   SmallVector<Type> casts;
   Value constant = findConstant(value, casts);
   if (!constant)
@@ -121,6 +139,78 @@ std::optional<SmallVector<double>> basin::onnx::getConstantFloats(Value value, s
         return std::nullopt;
       number = *converted;
     }
+  return numbers;
+}
+
+namespace {
+/// The one scale and zero point of a QuantizeLinear or DequantizeLinear, and the type of its
+/// result.
+struct Grid {
+  float scale;
+  double zeroPoint;
+  Type element;
+};
+} // namespace
+
+/// Returns the only number of a constant that stands behind no grid itself.
+static std::optional<double> getPlainScalar(Value value) {
+  auto numbers = getPlainFloats(value, 1);
+  return numbers && numbers->size() == 1 ? std::optional(numbers->front()) : std::nullopt;
+}
+
+static std::optional<Grid> getGrid(Operation *op) {
+  Value zero = getInputOrNull(op, 2);
+  std::optional<double> scale = getPlainScalar(op->getOperand(1)),
+                        zeroPoint = zero ? getPlainScalar(zero) : 0.0;
+  auto type = dyn_cast<TensorType>(op->getResult(0).getType());
+  if (!scale || !zeroPoint || !type || !(*scale > 0))
+    return std::nullopt;
+  return Grid{static_cast<float>(*scale), *zeroPoint, type.getElementType()};
+}
+
+/// Returns the number on the grid, in the range of its type. Numbers halfway go to an even one.
+static std::optional<double> quantize(double number, const Grid &grid) {
+  auto integer = dyn_cast<IntegerType>(grid.element);
+  if (!integer || integer.getWidth() > 16)
+    return std::nullopt;
+  bool isUnsigned = integer.isUnsigned();
+  auto limit = [&](const APInt &value) {
+    return isUnsigned ? double(value.getZExtValue()) : double(value.getSExtValue());
+  };
+  unsigned width = integer.getWidth();
+  double least = limit(isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width));
+  double most = limit(isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width));
+  double steps = std::nearbyint(static_cast<float>(number) / grid.scale);
+  return std::isnan(steps) ? std::nullopt
+                           : std::optional(std::clamp(steps + grid.zeroPoint, least, most));
+}
+
+/// Returns the number in the type of the values, by arithmetic in f32.
+static std::optional<double> dequantize(double number, const Grid &grid) {
+  float steps = static_cast<float>(number - grid.zeroPoint);
+  return castNumber(steps * grid.scale, grid.element);
+}
+
+std::optional<SmallVector<double>> basin::onnx::getConstantFloats(Value value, size_t maxElements) {
+  // A weight is quantized and dequantized, or dequantized alone.
+  SmallVector<Operation *, 2> grids;
+  while (Operation *op = grids.size() < 2 ? getGridOp(value) : nullptr) {
+    grids.push_back(op);
+    value = op->getOperand(0);
+  }
+  auto numbers = getPlainFloats(value, maxElements);
+  for (Operation *op : llvm::reverse(grids)) {
+    std::optional<Grid> grid = numbers ? getGrid(op) : std::nullopt;
+    if (!grid)
+      return std::nullopt;
+    for (double &number : *numbers) {
+      std::optional<double> result =
+          isa<QuantizeLinearOp>(op) ? quantize(number, *grid) : dequantize(number, *grid);
+      if (!result)
+        return std::nullopt;
+      number = *result;
+    }
+  }
   return numbers;
 }
 

@@ -21,10 +21,17 @@ using namespace basin::onnx;
 
 static constexpr unsigned kMaxSteps = 64;
 
-/// Returns whether `op` moves or casts the elements of its first operand.
+/// Returns whether `op` moves, casts or quantizes the elements of its first operand.
 static bool isView(Operation *op) {
   return isa<ReshapeOp, TransposeOp, CastOp, CastLikeOp, IdentityOp, SqueezeOp, UnsqueezeOp,
-             FlattenOp, SliceOp, SplitOp, GatherOp>(op);
+             FlattenOp, SliceOp, SplitOp, GatherOp, QuantizeLinearOp, DequantizeLinearOp>(op);
+}
+
+/// Returns the value before a pair of QuantizeLinear and DequantizeLinear.
+static Value skipRounding(Value value) {
+  while (isa_and_nonnull<QuantizeLinearOp, DequantizeLinearOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value;
 }
 
 //===----------------------------------------------------------------------===//
@@ -55,7 +62,7 @@ static bool joinsSequence(ConcatOp concat, sink::Layout layout) {
 bool basin::hasCache(sink::AttentionOp op) {
   if (op.getPastKey())
     return true;
-  Value key = op.getKey();
+  Value key = skipRounding(op.getKey());
   if (isa_and_nonnull<TensorScatterOp>(key.getDefiningOp()))
     return true;
   if (auto concat = key.getDefiningOp<ConcatOp>())

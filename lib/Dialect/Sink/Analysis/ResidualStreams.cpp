@@ -9,6 +9,7 @@
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
 #include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/Sink/IR/Form.h"
 
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
@@ -82,7 +83,8 @@ bool isFixed(Value value) {
 /// uses apart.
 MutableArrayRef<OpOperand> getNormalized(Operation *op) {
   auto norm = dyn_cast_or_null<sink::NormInterface>(op);
-  if (!norm)
+  // The grid of a norm that rounds does not follow a scale.
+  if (!norm || sink::Form(norm).rounds())
     return {};
   MutableArrayRef<OpOperand> uses = op->getOpOperands().take_front(norm.getResidual() ? 2 : 1);
   for (OpOperand &use : uses)
@@ -362,7 +364,10 @@ SmallVector<ResidualStream> StreamFinder::find(ModuleOp module) {
     stream.values = std::move(values);
     describe(stream);
     bool isNormed = llvm::any_of(stream.readers, [](const StreamReader &reader) {
-      return reader.kind == StreamReader::Norm || isa<sink::DyTOp>(reader.use->getOwner());
+      Operation *op = reader.use->getOwner();
+      auto norm = dyn_cast<sink::NormInterface>(op);
+      return reader.kind == StreamReader::Norm || isa<sink::DyTOp>(op) ||
+             (norm && sink::Form(norm).rounds());
     });
     if (isNormed && stream.numAdds > 0)
       out.push_back(std::move(stream));

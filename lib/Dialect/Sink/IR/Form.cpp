@@ -49,6 +49,12 @@ void Form::unmark(Slot slot) {
     inner->removeAttr(kSlotAttr);
 }
 
+bool Form::rounds() {
+  return op.getFormRegion()
+      .walk([](QuantizeLinearOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
 /// Returns why the op cannot stand in that slot of the form.
 static WhyNot checkSlot(RaisedInterface op, Operation *inner, Slot slot) {
   auto norm = dyn_cast<NormInterface>(op.getOperation());

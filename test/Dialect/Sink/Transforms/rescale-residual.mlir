@@ -177,4 +177,32 @@ onnx.graph @two_streams #g {
   onnx.node "Sink" (%y, %w) {} : (!x, !x) -> ()
   onnx.return
 }
+
+// A norm that rounds to quantized types between its steps reads what it read before: the grid of its
+// squares does not follow the scale.
+// CHECK-LABEL: onnx.graph @quantized_norm
+// CHECK: %[[R:.*]] = onnx.Mul(%{{.*}}, %{{.*}}) {onnx.outs = ["stream.restored{{.*}}"]}
+// CHECK: sink.rms_norm %[[R]] {epsilon = 1.000000e+00 : f64}
+// CHECK: onnx.QuantizeLinear
+// CHECK: onnx.node "Sink"
+onnx.graph @quantized_norm #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %s = onnx.initializer "quantized_norm.s" : tensor<f32> = dense<0.1> : tensor<f32>
+  %u = onnx.initializer "quantized_norm.u" : tensor<ui8> = dense<0> : tensor<ui8>
+  %one = onnx.initializer "quantized_norm.one" : tensor<f32> = dense<1.0> : tensor<f32>
+  %0 = onnx.Add(%x, %z) : (!x, !x) -> !x
+  %y = sink.rms_norm %0 {epsilon = 1.0} : (!x) -> !x {
+  ^bb0(%a: !x):
+    %sq = onnx.Mul(%a, %a) : (!x, !x) -> !x
+    %q = onnx.QuantizeLinear(%sq, %s, %u) : (!x, tensor<f32>, tensor<ui8>) -> tensor<2x5x4xui8>
+    %d = onnx.DequantizeLinear(%q, %s, %u) : (tensor<2x5x4xui8>, tensor<f32>, tensor<ui8>) -> !x
+    %m = onnx.ReduceMean(%d) {axes = array<i64: -1>} : (!x) -> tensor<2x5x1xf32>
+    %e = onnx.Add(%m, %one) : (tensor<2x5x1xf32>, tensor<f32>) -> tensor<2x5x1xf32>
+    %r = onnx.Sqrt(%e) : (tensor<2x5x1xf32>) -> tensor<2x5x1xf32>
+    %n = onnx.Div(%a, %r) : (!x, tensor<2x5x1xf32>) -> !x
+    sink.yield %n : !x
+  }
+  onnx.node "Sink" (%y) {} : (!x) -> ()
+  onnx.return
+}
 }

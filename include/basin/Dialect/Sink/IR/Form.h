@@ -62,6 +62,10 @@ public:
   /// and a sum by the norm's operands. Returns Other if the part is not certain.
   NormPart getInnerPart(mlir::OpOperand &use);
 
+  /// Returns whether the form rounds values to a quantized type between its steps. The op then
+  /// means what the form computes without that, and nothing but the form computes the same.
+  bool rounds();
+
   /// Multiplies the eps of a norm's form by 2^exponent: the constant in its slot, or the attribute
   /// of its operator. Fails with a diagnostic if the eps would leave the normal range of its type,
   /// or if the form has no eps that is understood.
