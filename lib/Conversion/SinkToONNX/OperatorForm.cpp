@@ -21,6 +21,8 @@
 
 #include "basin/Dialect/Sink/IR/Form.h"
 
+#include "basin/Dialect/Sink/IR/Form.h"
+
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Rewrite/FrozenRewritePatternSet.h"
 #include "mlir/Rewrite/PatternApplicator.h"

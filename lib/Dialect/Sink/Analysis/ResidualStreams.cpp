@@ -78,6 +78,17 @@ bool isFixed(Value value) {
   return isConstant(value) || isa_and_nonnull<sink::ParameterOp>(value.getDefiningOp());
 }
 
+/// Returns whether `value` is a matrix of weights as it is stored, or behind ops that give it
+/// another type or order.
+bool isMatrix(Value value) {
+  if (auto transpose = value.getDefiningOp<TransposeOp>())
+    value = transpose->getOperand(0);
+  return isConstant(value);
+}
+
+/// Returns `value` if it is a weight itself, and null otherwise.
+Value getWeight(Value value) { return basin::isWeight(value) ? value : Value(); }
+
 /// Returns the uses whose sum a norm normalizes: its x, and the residual that it adds. There are
 /// none if one of them is a weight of the same norm as well, because the form cannot tell the two
 /// uses apart.
@@ -119,6 +130,9 @@ bool isMember(OpOperand &operand) {
   return !(a && b && *a != *b);
 }
 
+/// Returns whether a Min or Max by `value` is one by a number. T5 in f16 computes such numbers.
+bool isBound(Value value) { return rankOf(value) == 0 || getConstantScalar(value).has_value(); }
+
 bool isStreamType(Value value) {
   auto type = dyn_cast<TensorType>(value.getType());
   if (!type)
@@ -134,22 +148,13 @@ bool basin::isWeight(Value value) {
 }
 
 bool basin::isLimit(Operation *op) {
-  if (!isa<ClipOp, MinOp, MaxOp>(op))
+  // A Clip limits its first operand. Its bounds are scalars.
+  if (isa<ClipOp>(op))
+    return true;
+  if (!isa<MinOp, MaxOp>(op))
     return false;
-  // A Clip limits its first operand. A Min or Max limits its only operand that is no constant.
-  OpOperand *passed = nullptr;
-  for (OpOperand &operand : op->getOpOperands()) {
-    bool isAbsent = isa<NoneType>(operand.get().getType());
-    if (isa<ClipOp>(op) ? operand.getOperandNumber() > 0 && isAbsent
-                        : getConstantScalar(operand.get()).has_value())
-      continue;
-    if (isa<ClipOp>(op) && operand.getOperandNumber() > 0 && getConstantScalar(operand.get()))
-      continue;
-    if (passed)
-      return false;
-    passed = &operand;
-  }
-  return passed && (!isa<ClipOp>(op) || passed->getOperandNumber() == 0);
+  // A Min or Max limits its only operand that is no bound.
+  return llvm::count_if(op->getOperands(), [](Value operand) { return !isBound(operand); }) == 1;
 }
 
 OpOperand *basin::getPassedThrough(Operation *op) {
@@ -175,7 +180,7 @@ OpOperand *basin::getPassedThrough(Operation *op) {
       passed = first;
   } else if (isLimit(op)) {
     passed = &*llvm::find_if(op->getOpOperands(), [&](OpOperand &operand) {
-      return isa<ClipOp>(op) || !getConstantScalar(operand.get());
+      return isa<ClipOp>(op) || !isBound(operand.get());
     });
   }
   if (!passed || isFixed(passed->get()) || rankOf(passed->get()) == 0)
@@ -247,22 +252,22 @@ StreamWriter StreamFinder::classifyWriter(Value value) {
   StreamWriter other{StreamWriter::Other, value, Value(), -1};
   // A Gather works on an earlier axis than the last, and a MatMul contracts the last but one. So
   // the weight's last axis is the result's.
-  if (auto gather = dyn_cast_or_null<GatherOp>(op); gather && isWeight(gather.getData())) {
+  if (auto gather = dyn_cast_or_null<GatherOp>(op); gather && isMatrix(gather.getData())) {
     std::optional<int64_t> rank = rankOf(gather.getData());
     int64_t axis = gather.getAxis().value_or(0);
     if (!rank || *rank < 2 || axis == -1 || axis == *rank - 1)
       return other;
-    return {StreamWriter::Embedding, value, gather.getData(), -1};
+    return {StreamWriter::Embedding, value, getWeight(gather.getData()), -1};
   }
-  if (auto matmul = dyn_cast_or_null<MatMulOp>(op); matmul && isWeight(matmul.getB())) {
+  if (auto matmul = dyn_cast_or_null<MatMulOp>(op); matmul && isMatrix(matmul.getB())) {
     if (rankOf(matmul.getB()).value_or(0) < 2)
       return other;
-    return {StreamWriter::Projection, value, matmul.getB(), -1};
+    return {StreamWriter::Projection, value, getWeight(matmul.getB()), -1};
   }
-  if (auto gemm = dyn_cast_or_null<GemmOp>(op); gemm && isWeight(gemm.getB())) {
+  if (auto gemm = dyn_cast_or_null<GemmOp>(op); gemm && isMatrix(gemm.getB())) {
     if (rankOf(gemm.getB()) != 2)
       return other;
-    return {StreamWriter::Projection, value, gemm.getB(),
+    return {StreamWriter::Projection, value, getWeight(gemm.getB()),
             gemm.getTransB().value_or(0) != 0 ? 0 : -1};
   }
   if (auto norm = dyn_cast_or_null<sink::NormInterface>(op); norm && value == norm.getResult())

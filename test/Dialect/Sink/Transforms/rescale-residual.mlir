@@ -119,6 +119,77 @@ onnx.graph @limits #g {
   onnx.return
 }
 
+// T5 in f16 computes the bounds: the stream is restored for the Clip and for what computes them, and
+// goes on behind it.
+// CHECK-LABEL: onnx.graph @computed_limits
+// CHECK: %[[A:.*]] = onnx.Add
+// CHECK: %[[R:.*]] = onnx.Mul(%[[A]], %{{.*}}) {onnx.outs = ["stream.restored{{.*}}"]}
+// CHECK: onnx.IsInf(%[[R]])
+// CHECK: %[[S:.*]] = onnx.Mul(%[[A]], %{{.*}}) {onnx.outs = ["stream.restored{{.*}}"]}
+// CHECK: %[[C:.*]] = onnx.Clip(%[[S]]
+// CHECK: %[[D:.*]] = onnx.Mul(%[[C]], %{{.*}}) {onnx.outs = ["stream.scaled{{.*}}"]}
+// CHECK: sink.rms_norm %[[D]] {epsilon = 1.562500e-02 : f64}
+onnx.graph @computed_limits #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %0 = onnx.Add(%x, %z) : (!x, !x) -> !x
+  %i = onnx.IsInf(%0) : (!x) -> tensor<2x5x4xi1>
+  %any = onnx.node "Any" (%i) {} : (tensor<2x5x4xi1>) -> tensor<i1>
+  %less = onnx.initializer "computed_limits.less" : tensor<f32> = dense<64504.0> : tensor<f32>
+  %most = onnx.initializer "computed_limits.most" : tensor<f32> = dense<65504.0> : tensor<f32>
+  %high = onnx.Where(%any, %less, %most) : (tensor<i1>, tensor<f32>, tensor<f32>) -> tensor<f32>
+  %low = onnx.Neg(%high) : (tensor<f32>) -> tensor<f32>
+  %1 = onnx.Clip(%0, %low, %high) : (!x, tensor<f32>, tensor<f32>) -> !x
+  %y = sink.rms_norm %1 {epsilon = 1.0} : (!x) -> !x
+  onnx.node "Sink" (%y) {} : (!x) -> ()
+  onnx.return
+}
+
+// The dynamo exporter writes Max and Min for the Clip.
+// CHECK-LABEL: onnx.graph @computed_extremes
+// CHECK: %[[S:.*]] = onnx.Mul(%{{.*}}, %{{.*}}) {onnx.outs = ["stream.restored{{.*}}"]}
+// CHECK: %[[C:.*]] = onnx.Max(%[[S]]
+// CHECK: %[[D:.*]] = onnx.Mul(%[[C]], %{{.*}}) {onnx.outs = ["stream.scaled{{.*}}"]}
+// CHECK: sink.rms_norm %[[D]] {epsilon = 1.562500e-02 : f64}
+onnx.graph @computed_extremes #g {
+  %x, %z, %low = onnx.node "Source" () {} : () -> (!x, !x, tensor<f32>)
+  %0 = onnx.Add(%x, %z) : (!x, !x) -> !x
+  %1 = onnx.Max(%0, %low) : (!x, tensor<f32>) -> !x
+  %y = sink.rms_norm %1 {epsilon = 1.0} : (!x) -> !x
+  onnx.node "Sink" (%y) {} : (!x) -> ()
+  onnx.return
+}
+
+// What has an element for each dimension is no bound: the norm reads no stream.
+// CHECK-LABEL: onnx.graph @maximum_of_two
+// CHECK: %[[C:.*]] = onnx.Max
+// CHECK: sink.rms_norm %[[C]] {epsilon = 1.000000e+00 : f64}
+onnx.graph @maximum_of_two #g {
+  %x, %z, %v = onnx.node "Source" () {} : () -> (!x, !x, !d)
+  %0 = onnx.Add(%x, %z) : (!x, !x) -> !x
+  %1 = onnx.Max(%0, %v) : (!x, !d) -> !x
+  %y = sink.rms_norm %1 {epsilon = 1.0} : (!x) -> !x
+  onnx.node "Sink" (%y) {} : (!x) -> ()
+  onnx.return
+}
+
+// A matrix behind another op is that of a projection, but cannot take the scale.
+// CHECK-LABEL: onnx.graph @weight_behind
+// CHECK: %[[W:.*]] = onnx.initializer "weight_behind.w" : {{.*}} = dense<1.600000e+01>
+// CHECK: %[[I:.*]] = onnx.Identity(%[[W]])
+// CHECK: %[[P:.*]] = onnx.MatMul(%{{.*}}, %[[I]])
+// CHECK: %[[Q:.*]] = onnx.Mul(%[[P]], %{{.*}})
+// CHECK: onnx.Add(%{{.*}}, %[[Q]])
+onnx.graph @weight_behind #g {
+  %x, %z = onnx.node "Source" () {} : () -> (!x, !x)
+  %w = onnx.initializer "weight_behind.w" : tensor<4x4xf32> = dense<16.0> : tensor<4x4xf32>
+  %i = onnx.Identity(%w) : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %p = onnx.MatMul(%z, %i) : (!x, tensor<4x4xf32>) -> !x
+  %0 = onnx.Add(%x, %p) : (!x, !x) -> !x
+  %y = sink.rms_norm %0 {epsilon = 1.0} : (!x) -> !x
+  onnx.node "Sink" (%y) {} : (!x) -> ()
+  onnx.return
+}
+
 // A value that is a norm's x and its residual is divided once, and the norm read
 // once.
 // CHECK-LABEL: onnx.graph @doubled

@@ -46,6 +46,8 @@ struct StreamWriter {
   Kind kind;
   mlir::Value value;
   /// The weight (table, matrix or vector), which is the result of an Initializer or a Constant.
+  /// Null if ops stand between, such as an Identity or a DequantizeLinear: then it cannot take a
+  /// scale.
   mlir::Value weight;
   /// The axis of the weight that is the stream's dimension axis.
   int64_t axis = -1;
@@ -72,7 +74,7 @@ struct ResidualStream {
   llvm::SmallVector<mlir::Value, 0> values;
   llvm::SmallVector<StreamWriter, 0> writers;
   llvm::SmallVector<StreamReader, 0> readers;
-  /// The ops inside the stream that limit its values by constants: Clip, Min, Max.
+  /// The ops inside the stream that limit its values: Clip, Min, Max.
   llvm::SmallVector<mlir::Operation *, 0> limits;
   /// The number of sums of two computed values, by an Add or inside a norm.
   unsigned numAdds = 0;
@@ -85,10 +87,11 @@ llvm::StringRef toString(StreamReader::Kind kind);
 llvm::SmallVector<ResidualStream> findResidualStreams(mlir::ModuleOp module);
 
 /// Returns the operand of `op` that it passes on with its last axis and its scale, up to a constant
-/// factor or constant limits. Null if there is none.
+/// factor or limits. Null if there is none.
 mlir::OpOperand *getPassedThrough(mlir::Operation *op);
 
-/// Returns whether `op` limits the operand that it passes on by constants (Clip, Min, Max).
+/// Returns whether `op` limits the operand that it passes on by numbers, which may be computed
+/// (Clip, Min, Max).
 bool isLimit(mlir::Operation *op);
 
 /// Returns whether `value` is the result of an Initializer or a Constant.
