@@ -73,8 +73,10 @@ void QuantizedPairs::take(Operation *quantize) {
   for (Operation *dequantize : pair.dequantizes) {
     Value y = dequantize->getResult(0);
     auto &uses = pair.uses.emplace_back();
-    for (OpOperand &use : y.getUses())
+    for (OpOperand &use : y.getUses()) {
       uses.push_back(&use);
+      taken.insert(&use);
+    }
     y.replaceAllUsesWith(x);
     dequantize->remove();
   }
@@ -151,10 +153,26 @@ void QuantizedPairs::addCaptured(Value value, Uses &uses) {
   }
 }
 
+/// Adds the uses by ops that recognition made, which copy ops that read `value`, if all those read
+/// it through pairs.
+void QuantizedPairs::addMade(Value value, Uses &uses) const {
+  Uses made;
+  for (OpOperand &use : value.getUses()) {
+    Operation *op = use.getOwner();
+    if (taken.contains(&use) || isa<sink::RaisedInterface>(op))
+      continue;
+    if (!op->hasAttr(sink::kMadeAttr))
+      return;
+    made.push_back({uses.front().first, &use});
+  }
+  llvm::append_range(uses, made);
+}
+
 void QuantizedPairs::findPlaces(unsigned index, SmallVectorImpl<Place> &places) const {
   const Pair &pair = pairs[index];
   for (auto &[value, uses] : groupUses(pair)) {
     addCaptured(value, uses);
+    addMade(value, uses);
     Operation *raised = getRaisedOp(value);
     bool isInside = raised && raised != pair.block->getParentOp();
     Block *block = isInside ? value.getParentBlock() : pair.block;
@@ -210,6 +228,7 @@ void QuantizedPairs::restore() {
   for (const Place &place : places)
     put(place, seen.insert(place.pair).second);
   pairs.clear();
+  taken.clear();
 }
 
 //===----------------------------------------------------------------------===//

@@ -27,7 +27,7 @@ class QuantizedPairs {
 public:
   /// Takes the pairs out of the graphs in `root`: what reads a pair reads the value before it.
   explicit QuantizedPairs(mlir::Operation *root);
-  /// Puts them back. Ops may have been moved, and forms filled, but no op erased or cloned.
+  /// Puts them back. Ops may have been moved, forms filled and operands made, but no op erased.
   void restore();
   bool isEmpty() const { return pairs.empty(); }
 
@@ -57,10 +57,13 @@ private:
   /// through the pair counts as a use by the raised op's operand.
   static Groups groupUses(const Pair &pair);
   static void addCaptured(mlir::Value value, Uses &uses);
+  void addMade(mlir::Value value, Uses &uses) const;
   void findPlaces(unsigned index, llvm::SmallVectorImpl<Place> &places) const;
   void put(const Place &place, bool isFirst);
 
   llvm::SmallVector<Pair> pairs;
+  /// All uses that read a pair.
+  llvm::DenseSet<mlir::OpOperand *> taken;
 };
 
 /// Returns whether `value`, an additive mask, hides what it would hide without the pairs behind it.

@@ -248,3 +248,46 @@ onnx.graph @large_steps #g {
   onnx.return
 }
 }
+
+// -----
+
+// A mask that is cut to the shape of its own scores is made again, and reads the pair as the first
+// one did.
+
+!u = !onnx.unknown
+!f = tensor<f32>
+!i = tensor<i8>
+!m = tensor<1x1x64x64xf32>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} {
+// CHECK-LABEL: onnx.graph @made_mask
+// CHECK: %[[S:.*]]:4 = onnx.node "Source"
+// CHECK: %[[Q:.*]] = onnx.QuantizeLinear(%[[S]]#3
+// CHECK: %[[D:.*]] = onnx.DequantizeLinear(%[[Q]]
+// CHECK: %[[ROWS:.*]] = onnx.Slice(%[[D]], {{.*}}) {sink.made}
+// CHECK: %[[M:.*]] = onnx.Slice(%[[ROWS]], {{.*}}) {sink.made}
+// CHECK: sink.attention %[[S]]#0, %[[S]]#1, %[[S]]#2 mask %[[M]] {
+// CHECK: onnx.Slice(%[[D]]
+// CHECK: sink.yield
+onnx.graph @made_mask #g {
+  %q, %kt, %v, %m0 = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32, #onnx.dims<"", "", "s", "">>, tensor<2x4x8x?xf32, #onnx.dims<"", "", "", "k">>, tensor<2x4x?x16xf32, #onnx.dims<"", "", "k", "">>, !m)
+  %c = onnx.initializer "c" : !f = dense<0.1> : !f
+  %o = onnx.initializer "o" : !i = dense<3> : !i
+  %qm = onnx.QuantizeLinear(%m0, %c, %o) : (!m, !f, !i) -> !u
+  %m = onnx.DequantizeLinear(%qm, %c, %o) : (!u, !f, !i) -> !u
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x?x8xf32, #onnx.dims<"", "", "s", "">>, tensor<2x4x8x?xf32, #onnx.dims<"", "", "", "k">>) -> !u
+  %shape = onnx.Shape(%s) : (!u) -> !u
+  %i0 = onnx.Constant() {value_ints = array<i64: 0>} : () -> !u
+  %i2 = onnx.Constant() {value_ints = array<i64: 2>} : () -> !u
+  %i3 = onnx.Constant() {value_ints = array<i64: 3>} : () -> !u
+  %rows = onnx.Gather(%shape, %i2) : (!u, !u) -> !u
+  %columns = onnx.Gather(%shape, %i3) : (!u, !u) -> !u
+  %m2 = onnx.Slice(%m, %i0, %rows, %i2) : (!u, !u, !u, !u) -> !u
+  %m3 = onnx.Slice(%m2, %i0, %columns, %i3) : (!u, !u, !u, !u) -> !u
+  %t = onnx.Add(%s, %m3) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x?x16xf32, #onnx.dims<"", "", "k", "">>) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+}
