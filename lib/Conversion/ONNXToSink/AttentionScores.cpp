@@ -176,27 +176,38 @@ static Value matchOther(Value product, llvm::function_ref<bool(Value)> isFactor)
   return {};
 }
 
-/// Returns c if `folded` is the constant c (1 - b), of the constant b.
-static std::optional<double> evaluateComplement(Value b, Value folded) {
+namespace {
+
+/// Constants f b and c (1 - b), of a b of zeros and ones.
+struct Complement {
+  double factor = 1, hidden;
+};
+
+} // namespace
+
+/// Returns the numbers f and c if `b` is the constant f b and `folded` the constant c (1 - b).
+static std::optional<Complement> evaluateComplement(Value b, Value folded) {
   constexpr size_t kMaxElements = 1 << 24;
   if (!isConstant(b) || !isConstant(folded) || b.getType() != folded.getType())
     return std::nullopt;
   auto flags = getConstantFloats(b, kMaxElements),
        numbers = getConstantFloats(folded, kMaxElements);
-  std::optional<double> hidden;
+  std::optional<double> factor, hidden;
   if (!flags || !numbers || flags->size() != numbers->size())
     return std::nullopt;
   for (auto [flag, number] : llvm::zip_equal(*flags, *numbers)) {
-    if (flag == 1 ? number != 0 : flag != 0 || number != hidden.value_or(number))
+    bool isSeen = flag > 0;
+    if (isSeen ? number != 0 || flag != factor.value_or(flag)
+               : flag != 0 || number != hidden.value_or(number))
       return std::nullopt;
-    if (flag == 0)
-      hidden = number;
+    (isSeen ? factor : hidden) = isSeen ? flag : number;
   }
-  return hidden;
+  return factor && hidden ? std::optional(Complement{*factor, *hidden}) : std::nullopt;
 }
 
 /// Takes the mask b from s b + (1 - b) low or s b - (1 - b) high, with b of zeros and ones: what
-/// GPT-1 and Megatron write for where(b, s, low).
+/// GPT-1 and Megatron write for where(b, s, low). An optimizer may have put a factor of the scores
+/// into b.
 bool AttentionWalk::takeZeroOneMask(Operation *op) {
   if (!isa<AddOp, SubOp>(op) || m.parts.mask || m.parts.bias || sawScale)
     return false;
@@ -213,15 +224,19 @@ bool AttentionWalk::takeZeroOneMask(Operation *op) {
     };
     Value low = matchOther(hidden, isComplement);
     std::optional<double> number = low ? evaluateScalar(low) : std::nullopt;
+    std::optional<Complement> folded;
     auto isFolded = [&](Value value) {
-      number = evaluateComplement(value, hidden);
-      flags = number ? value : Value();
-      return number.has_value();
+      folded = evaluateComplement(value, hidden);
+      flags = folded ? value : Value();
+      return folded.has_value();
     };
     Value source = number ? matchOther(kept, [&](Value value) { return value == flags; })
                           : matchOther(kept, isFolded);
+    if (folded)
+      number = folded->hidden;
     double fill = number ? (isa<SubOp>(op) ? -*number : *number) : 0;
-    if (!source || !isScores(source) || !(fill <= sink::kHiddenScore) || !isZeroOne(flags))
+    if (!source || !isScores(source) || !(fill <= sink::kHiddenScore) ||
+        !(folded || isZeroOne(flags)))
       continue;
     m.idiom.inside.insert(kept.getDefiningOp());
     if (low)
@@ -230,6 +245,10 @@ bool AttentionWalk::takeZeroOneMask(Operation *op) {
     m.parts.maskKind = MaskKind::keep;
     if (std::isfinite(fill))
       m.parts.maskFill = fill;
+    if (folded && folded->factor != 1) {
+      sawScale = true;
+      *m.parts.scale *= folded->factor;
+    }
     cur = source;
     return true;
   }

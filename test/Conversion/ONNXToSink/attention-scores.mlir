@@ -244,6 +244,32 @@ onnx.graph @folded_complement #g {
   onnx.return
 }
 
+// An optimizer put the scale into the flags, too. Two different factors are none.
+// CHECK-LABEL: onnx.graph @folded_scale
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask
+// CHECK-SAME: mask_fill = -1.000000e+10
+// CHECK-SAME: scale = 2.500000e-01
+// CHECK-NOT: sink.attention
+onnx.graph @folded_scale #g {
+  %q, %kt, %v = onnx.node "Source" () {} : () -> (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>, tensor<2x4x2x8xf32>)
+  %seen = onnx.Constant() {value = dense<[[0.25, 0.0], [0.25, 0.25]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %two = onnx.Constant() {value = dense<[[0.25, 0.0], [0.5, 0.25]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %low = onnx.Constant() {value = dense<[[0.0, 1.0e10], [0.0, 0.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>) -> !u
+  %kept = onnx.Mul(%s, %seen) : (!u, tensor<2x2xf32>) -> !u
+  %t = onnx.Sub(%kept, %low) : (!u, tensor<2x2xf32>) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x2x8xf32>) -> !u
+  %s2 = onnx.MatMul(%q, %kt) : (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>) -> !u
+  %kept2 = onnx.Mul(%s2, %two) : (!u, tensor<2x2xf32>) -> !u
+  %t2 = onnx.Sub(%kept2, %low) : (!u, tensor<2x2xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  %p2 = onnx.Softmax(%t2) {axis = -1} : (!u) -> !u
+  %y2 = onnx.MatMul(%p2, %v) : (!u, tensor<2x4x2x8xf32>) -> !u
+  %z = onnx.Add(%y, %y2) : (!u, !u) -> !u
+  onnx.return
+}
+
 // The constant is not zero where a key is seen.
 // CHECK-LABEL: onnx.graph @folded_otherwise
 // CHECK-NOT: sink.attention
