@@ -87,6 +87,8 @@ struct RotaryPlan {
   WhyNot read(sink::RotaryOp op);
 };
 
+/// Returns the flat value that is rotated.
+mlir::Value flattenRotated(sink::RotaryOp op, const RotaryPlan &plan, onnx::NodeBuilder &n);
 /// Returns a table without positions as [1 or batch, sequence, width / 2], in the type of x.
 mlir::Value makeHalfTable(sink::RotaryOp op, const RotaryPlan &plan, mlir::Value table,
                           onnx::NodeBuilder &n, SharedValues &shared);

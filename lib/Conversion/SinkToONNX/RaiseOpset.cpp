@@ -108,6 +108,7 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Sigmoid", 7},
     {"Sign", 9},
     {"Sin", 7},
+    {"Size", 13},
     {"Slice", 10},
     {"Softmax", 13},
     {"Softplus", 7},

@@ -86,11 +86,15 @@ static bool isProvenTwice(Value value, int64_t width, unsigned depth = 24) {
 WhyNot RotaryPlan::read(sink::RotaryOp op) {
   if (WhyNot why = findUnknownOperand(op, {"x", "cos", "sin", "positions"}))
     return why;
-  if (!llvm::is_contained({Layout::bhsd, Layout::bshd, Layout::bsd}, op.getLayout()))
+  bool isJoined = op.getLayout() == Layout::hsd;
+  if (!isJoined && !llvm::is_contained({Layout::bhsd, Layout::bshd, Layout::bsd}, op.getLayout()))
     return ("it has the layout " + sink::stringifyLayout(op.getLayout())).str();
+  if (isJoined && op.getPositions())
+    return "batch and heads are one axis, and its positions are those of the batch";
+  // Each pair of a batch element and a head is an element of the operator's batch, with one head.
   std::optional<int64_t> heads;
-  if (op.getNumHeads())
-    heads = *op.getNumHeads();
+  if (op.getNumHeads() || isJoined)
+    heads = isJoined ? 1 : int64_t(*op.getNumHeads());
   if (WhyNot why = findHeadSizes(op.getX(), op.getLayout(), heads, "value", sizes))
     return why;
   element = findElement(op.getX());
@@ -109,7 +113,7 @@ WhyNot RotaryPlan::read(sink::RotaryOp op) {
   std::optional<int64_t> seqAxis = sink::getSequenceAxis(op.getLayout());
   for (Value table : {op.getCos(), op.getSin()}) {
     std::optional<int64_t> rank = findRank(table);
-    if (!rank || (op.getPositions() ? *rank != 2 : (*rank < 2 || *rank > 4)))
+    if (!rank || (op.getPositions() ? *rank != 2 : (*rank < 2 || *rank > (isJoined ? 3 : 4))))
       return "the rank of its tables is unknown";
     if (findSize(table, -1) != (isHalf ? width / 2 : width))
       return "the width of its tables is unknown";
@@ -131,6 +135,12 @@ WhyNot RotaryPlan::read(sink::RotaryOp op) {
   if (op.getPositions() && !findElement(op.getPositions()).isInteger(64))
     return "its positions are not 64-bit integers";
   return std::nullopt;
+}
+
+Value basin::flattenRotated(sink::RotaryOp op, const RotaryPlan &plan, NodeBuilder &n) {
+  if (op.getLayout() == Layout::hsd)
+    return op.getX();
+  return makeFlat(op.getX(), op.getLayout(), plan.sizes, n);
 }
 
 std::string basin::describeSizes(Value flat, int64_t begin, int64_t end) {

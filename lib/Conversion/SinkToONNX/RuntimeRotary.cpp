@@ -65,7 +65,7 @@ struct RotaryPattern : public OpRewritePattern<sink::RotaryOp> {
     if (WhyNot why = plan.read(op))
       return rewriter.notifyMatchFailure(op, *why);
     NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
-    Value x = makeFlat(op.getX(), op.getLayout(), plan.sizes, n);
+    Value x = flattenRotated(op, plan, n);
     Value positions, caches[2];
     for (auto [cache, table] :
          llvm::zip_equal(caches, SmallVector<Value>{op.getCos(), op.getSin()})) {

@@ -41,7 +41,7 @@ struct RotaryPattern : public OpRewritePattern<sink::RotaryOp> {
     if (WhyNot why = plan.read(op))
       return rewriter.notifyMatchFailure(op, *why);
     NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
-    Value x = makeFlat(op.getX(), op.getLayout(), plan.sizes, n);
+    Value x = flattenRotated(op, plan, n);
     SmallVector<Value> inputs{x};
     for (Value table : {op.getCos(), op.getSin()})
       inputs.push_back(op.getPositions() ? castTable(table, plan.element, n, shared)

@@ -59,3 +59,19 @@ func.func @rotary(%x: tensor<2x6x16xf32>, %c: tensor<2x6x2xf32>, %s: tensor<2x6x
   return %0 : tensor<2x6x16xf32>
 }
 }
+
+// -----
+
+// With batch and heads in one axis, each of their pairs is an element of the operator's batch.
+// CHECK-LABEL: func.func @rotary_joined
+// CHECK-SAME: (%[[X:.*]]: tensor<8x6x16xf32>, %[[C:.*]]: tensor<6x8xf32>)
+// CHECK: %[[U:.*]] = onnx.Unsqueeze(%[[C]],
+// CHECK: %[[E:.*]] = onnx.Expand(%[[U]],
+// CHECK: %[[R:.*]] = onnx.RotaryEmbedding(%[[X]], %[[E]], %[[E]]) {num_heads = 1 : i64
+// CHECK: return %[[R]]
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @rotary_joined(%x: tensor<8x6x16xf32>, %c: tensor<6x8xf32>) -> tensor<8x6x16xf32> {
+  %0 = sink.rotary %x cos %c sin %c {half_tables, layout = #sink.layout<hsd>, num_heads = 4 : i64} : (tensor<8x6x16xf32>, tensor<6x8xf32>, tensor<6x8xf32>) -> tensor<8x6x16xf32>
+  return %0 : tensor<8x6x16xf32>
+}
+}

@@ -230,3 +230,13 @@ func.func @no_match_grouped_mask_heads(%q: tensor<2x6x32xf32>, %k: tensor<2x9x16
   return %a : tensor<2x6x32xf32>
 }
 }
+
+// -----
+
+// CHECK: remark: kept 1 rotary embedding: it has the layout sbhd
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_rotary_layout(%x: tensor<6x2x2x8xf32>, %t: tensor<6x1x1x4xf32>) -> tensor<6x2x2x8xf32> {
+  %0 = sink.rotary %x cos %t sin %t {half_tables, layout = #sink.layout<sbhd>} : (tensor<6x2x2x8xf32>, tensor<6x1x1x4xf32>, tensor<6x1x1x4xf32>) -> tensor<6x2x2x8xf32>
+  return %0 : tensor<6x2x2x8xf32>
+}
+}
