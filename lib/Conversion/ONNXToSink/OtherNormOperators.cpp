@@ -41,15 +41,23 @@ static std::optional<int64_t> getInt(NodeInterface node, StringRef name) {
   return attr ? std::optional<int64_t>(attr.getValue().getSExtValue()) : std::nullopt;
 }
 
+/// Counts an axis from the front, or returns nothing if there is no such axis.
+static std::optional<int64_t> normalizeAxis(int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank)
+    return std::nullopt;
+  return axis < 0 ? axis + rank : axis;
+}
+
 /// LayerNormalization and its like over more axes than the last one.
 template <typename OpTy> static bool describeSuffixNorm(OpTy op, StringRef kind, OtherNorm &norm) {
   Value x = op->getOperand(0);
   std::optional<int64_t> rank = getRank(x);
-  int64_t axis = op.getAxis().value_or(-1);
-  if (!rank || axis == -1 || axis == *rank - 1)
+  std::optional<int64_t> axis =
+      rank ? normalizeAxis(op.getAxis().value_or(-1), *rank) : std::nullopt;
+  if (!axis || *axis == *rank - 1)
     return false;
   norm.kind = kind;
-  norm.axes = getAxesFrom(x, axis < 0 ? axis + *rank : axis);
+  norm.axes = getAxesFrom(x, *axis);
   norm.epsilon = toDouble(op.getEpsilon(), 1e-5);
   return true;
 }
@@ -67,14 +75,17 @@ static void describeBatchNorm(BatchNormalizationOp op, OtherNorm &norm) {
 
 /// LpNormalization divides by the norm of one axis.
 static bool describeLpNorm(LpNormalizationOp op, OtherNorm &norm) {
-  int64_t p = op.getP().value_or(2), axis = op.getAxis().value_or(-1);
+  int64_t p = op.getP().value_or(2);
   if (p != 1 && p != 2)
     return false;
   norm.kind = p == 1 ? "l1_norm" : "l2_norm";
   std::optional<int64_t> rank = getRank(op.getInput());
-  if (rank)
-    norm.axes = SmallVector<int64_t>{axis < 0 ? axis + *rank : axis};
-  return true;
+  if (!rank)
+    return true;
+  std::optional<int64_t> axis = normalizeAxis(op.getAxis().value_or(-1), *rank);
+  if (axis)
+    norm.axes = SmallVector<int64_t>{*axis};
+  return axis.has_value();
 }
 
 /// GroupNorm and SkipGroupNorm of ONNX Runtime.
