@@ -122,6 +122,7 @@ CASES = [
         ("mean_axis", one("ReduceMean", X, [2]), "axis from -2 to 1"),
         ("norm_axis", one("LayerNormalization", X, (3,), axis=7), "axis"),
         ("rms_axis", one("RMSNormalization", X, (3,), axis=MIN), None),
+        ("lp_axis", one("LpNormalization", X, axis=MIN), None),
         ("flatten_axis", one("Flatten", X, axis=3), "axis"),
         ("expand_negative", one("Expand", X, [-1, 3]), None),
         ("expand_mismatch", one("Expand", X, [2, 4]), "broadcast"),
