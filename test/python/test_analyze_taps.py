@@ -32,7 +32,7 @@ OF_KIND = {
 
 @pytest.fixture(scope="module")
 def ids(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four sequences of bytes, of which each begins with BOS."""
+    """Four sequences of bytes. Each begins with BOS."""
     path = tmp_path_factory.mktemp("ids") / "ids.npy"
     text = np.random.default_rng(3).integers(32, 127, (4, 40))
     text[:, 0] = 256

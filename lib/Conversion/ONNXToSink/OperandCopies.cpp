@@ -9,6 +9,7 @@
 #include "OperandCopies.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/Sink/IR/Sink.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -38,7 +39,7 @@ bool OperandCopies::isFromInside(Value value) const {
 /// of an argument.
 std::optional<SmallVector<OperandCopies::Size>> OperandCopies::findShape(ShapeOp shape) const {
   TensorInfo info = getTensorInfo(shape.getData());
-  if (!info.hasRank() || shape.getStart().value_or(0) != 0 || shape.getEnd())
+  if (!info.hasRank())
     return std::nullopt;
   auto findSize = [&](const Dim &dim) -> std::optional<Size> {
     if (dim.isStatic())
@@ -51,9 +52,11 @@ std::optional<SmallVector<OperandCopies::Size>> OperandCopies::findShape(ShapeOp
     }
     return std::nullopt;
   };
+  SliceBounds bounds = clampSlice(shape.getStart().value_or(0),
+                                  shape.getEnd().value_or(info.rank()), 1, info.rank());
   SmallVector<Size> sizes;
-  for (const Dim &dim : *info.dims) {
-    std::optional<Size> size = findSize(dim);
+  for (int64_t axis = bounds.start; axis < bounds.start + bounds.length; ++axis) {
+    std::optional<Size> size = findSize(info[axis]);
     if (!size)
       return std::nullopt;
     sizes.push_back(*size);

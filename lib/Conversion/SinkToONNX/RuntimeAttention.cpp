@@ -265,7 +265,8 @@ static Value startAt(Value past, Value table, NodeBuilder &n, SharedValues &shar
 namespace {
 
 struct GroupQueryPattern : public OpRewritePattern<sink::AttentionOp> {
-  /// With `caches`, the pattern takes only attention whose cache is one of them.
+  /// If `caches` are given, the pattern takes the attentions that update one of them, and no
+  /// others.
   GroupQueryPattern(MLIRContext *context, SharedValues &shared,
                     const InPlaceCaches *caches = nullptr)
       : OpRewritePattern(context, /*benefit=*/caches ? 4 : 2), shared(shared), caches(caches) {}

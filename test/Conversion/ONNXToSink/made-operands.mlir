@@ -10,6 +10,9 @@
 // BACK: onnx.MatMul
 // BACK-NEXT: onnx.Shape
 // BACK-NOT: onnx.Shape
+// BACK-LABEL: onnx.graph @part_of_own_shape
+// BACK-COUNT-1: onnx.Shape
+// BACK-NOT: onnx.Shape
 // BACK-LABEL: onnx.graph @three_biases
 // BACK-COUNT-3: onnx.Add
 // BACK-NOT: onnx.Add
@@ -49,6 +52,29 @@ onnx.graph @own_shape #g {
   %t = onnx.Add(%s, %m3) : (!u, !u) -> !u
   %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x?x16xf32, #onnx.dims<"", "", "k", "">>) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
+// A part of that shape, as torch's dynamo exporter asks for it.
+// CHECK-LABEL: onnx.graph @part_of_own_shape
+// CHECK: %[[Q:.*]]:3 = onnx.node "Source"
+// CHECK: onnx.Shape(%[[Q]]#0) {sink.made}
+// CHECK: %[[SIZES:.*]] = onnx.Concat({{.*}}) {axis = 0 : i64, sink.made} : (tensor<1xi64>, tensor<1xi64>) -> tensor<2xi64>
+// CHECK: onnx.Expand(%{{.*}}, %[[SIZES]]) {sink.made}
+// CHECK: sink.attention %{{.*}} mask %{{.*}} {causal, causal_in_mask
+onnx.graph @part_of_own_shape #g {
+  %q, %kt, %v = onnx.node "Source" () {} : () -> (tensor<2x4x?x8xf32, #onnx.dims<"", "", "s", "">>, tensor<2x4x8x?xf32, #onnx.dims<"", "", "", "s">>, tensor<2x4x?x16xf32, #onnx.dims<"", "", "s", "">>)
+  %s = onnx.MatMul(%q, %kt) : (tensor<2x4x?x8xf32, #onnx.dims<"", "", "s", "">>, tensor<2x4x8x?xf32, #onnx.dims<"", "", "", "s">>) -> !u
+  %one = onnx.Constant() {value = dense<1.0> : tensor<1x1xf32>} : () -> tensor<1x1xf32>
+  %low = onnx.Constant() {value_float = 0xFF800000 : f32} : () -> !u
+  %shape = onnx.Shape(%s) {start = -2 : i64} : (!u) -> !u
+  %ones = onnx.Expand(%one, %shape) : (tensor<1x1xf32>, !u) -> !u
+  %tri = onnx.Trilu(%ones) {upper = 0 : i64} : (!u) -> !u
+  %seen = onnx.Cast(%tri) {to = 9 : i64} : (!u) -> !u
+  %t = onnx.Where(%seen, %s, %low) : (!u, !u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x?x16xf32, #onnx.dims<"", "", "s", "">>) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
 }

@@ -290,7 +290,7 @@ std::optional<Mixer> basin::matchLoop(Operation *op) {
     if (!step || !dependsOn(step->input, tokens))
       continue;
     bool contracted = isContracted(step->sum.getResult());
-    // A sum of what tokens give is a mixer only if something is read from it at each of them.
+    // A running sum over the tokens is a mixer only if each token reads the sum.
     if (!step->decay && !(contracted && isOuterProduct(step->input)))
       continue;
     Value output =

@@ -58,8 +58,8 @@ static bool nestsDeeper(StringRef text, unsigned most) {
   return false;
 }
 
-/// Returns whether residual streams were measured. A file that does not list the kinds of its taps
-/// has all of them.
+/// Returns whether residual streams were measured. A file without a list of kinds has taps of every
+/// kind.
 static bool hasResidualTaps(const json::Object &root) {
   const json::Object *instrumentation = root.getObject("instrumentation");
   const json::Array *kinds = instrumentation ? instrumentation->getArray("kinds") : nullptr;
