@@ -50,6 +50,7 @@ RAISED = {
         {"mask": "drop", "mask_parts": ["bias", "causal", "padding"]},
     ),
     "attention_two_masks": ("attention", {"mask": "keep", "causal": True, "hidden_rows": None}),
+    "attention_mask_mul_sub": ("attention", {"causal": False, "mask_parts": ["bias"]}),
     "attention_conformer_relpos": ("attention", {"mask_parts": ["bias"]}),
     # Scores whose batch and heads are parted.
     "baddbmm-reshape-bloom": ("attention", {"heads": 4, "causal": True}),

@@ -38,7 +38,7 @@ class Case:
     past: int = 0
     kv_heads: int = HEADS
     layout: str = "bhsd"
-    head_scale: bool = False
+    head_factor: bool = False
 
     def name(self) -> str:
         default = Case()
@@ -99,7 +99,7 @@ def make_inputs(case: Case, rng: np.random.Generator, dynamic: bool) -> dict:
         inputs["b"] = (draw(1, case.bias_heads, case.queries, columns), (2, 3) if dynamic else ())
     for name in ("pk", "pv") if case.past else ():
         inputs[name] = (draw(BATCH, case.kv_heads, case.past, DIM), (0, 2) if dynamic else ())
-    if case.head_scale:
+    if case.head_factor:
         inputs["h"] = (draw(HEADS, 1, 1), ())
     return inputs
 
@@ -122,7 +122,7 @@ def run_forms(
     """Results of the decomposition, those of the form without and with optimizations, operators."""
     inputs = make_inputs(case, np.random.default_rng(3), dynamic)
     operands = "%q, %k, %v" + " mask %m" * bool(case.kind) + " bias %b" * bool(case.bias)
-    operands += " past %pk, %pv" * bool(case.past) + " head_scale %h" * case.head_scale
+    operands += " past %pk, %pv" * bool(case.past) + " score_factor %h" * case.head_factor
     made = {}
     for one in ("original", form):
         folder = tmp_path / one.replace(":", "-")
@@ -235,7 +235,7 @@ def test_rows_of_finite_scores_are_uniform(case: Case, form: str, tmp_path: Path
 
 
 VIEWS = [
-    Case(layout=layout, kv_heads=kv, kind=kind, head_scale=scaled, attrs=attrs)
+    Case(layout=layout, kv_heads=kv, kind=kind, head_factor=scaled, attrs=attrs)
     for layout in DYNAMIC
     for kv, kind, scaled, attrs in (
         (HEADS, "", True, ""),
@@ -283,10 +283,10 @@ def test_masks_of_joined_heads(rows: int, layout: str, form: str, tmp_path: Path
 def test_a_factor_of_heads_in_f16_is_refused(tmp_path: Path) -> None:
     """The query times its factor could overflow, where the scores do not."""
     x = np.ones((1, HEADS, 2, DIM), np.float16)
-    inputs = {n: (x, ()) for n in "qkv"} | {"h": (np.ones(HEADS, np.float16), ())}
+    inputs = {n: (x, ()) for n in "qkv"} | {"h": (np.ones((HEADS, 1, 1), np.float16), ())}
     attrs = attributes(Case())
     for form in FORMS:
         folder = tmp_path / form.replace(":", "-")
         folder.mkdir()
-        run(folder, "attention", "%q, %k, %v head_scale %h", inputs, 1, 23, attrs, form)
+        run(folder, "attention", "%q, %k, %v score_factor %h", inputs, 1, 23, attrs, form)
         assert "Softmax" in {n.op_type for n in onnx.load(folder / "model.onnx").graph.node}

@@ -187,6 +187,42 @@ def test_rounding_of_the_meaning_is_allowed_for_and_no_more() -> None:
     assert compare_sides(far, meaning, exact + 1, large=True)[2] is None
 
 
+def test_shares_below_the_normal_range_of_f16() -> None:
+    """A row of small shares is off by their bits times the values, which other rows show."""
+    meaning = np.array([[37.0, 1.0], [2.6e-4, 0.0]], np.float16)
+    form = meaning.copy()
+    form[1, 0] += np.float16(1e-5)
+    assert compare_sides(form, meaning)[2] is None
+    assert "row 0" in compare_sides(form[1:], meaning[1:])[2]
+    form[1, 0] += np.float16(1e-4)
+    assert "row 1" in compare_sides(form, meaning)[2]
+
+
+def test_written_exponentials_below_the_normal_range_prove_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """exp(-100) has five bits, so a row that hides all keys by -100 is off without being wrong."""
+    text = """<ir_version: 9, opset_import: ["": 17]>
+    m (float[1, 2, 3, 4] q, float[1, 2, 4, 3] k, float[1, 2, 3, 4] v) => (float[1, 2, 3, 4] y)
+    <float[3, 3] mask = {0, -100, -100, -100, -100, -100, 0, 0, 0}>
+    {
+      s = MatMul(q, k)
+      t = Add(s, mask)
+      e = Exp(t)
+      axes = Constant<value_ints = [-1]>()
+      z = ReduceSum(e, axes)
+      p = Div(e, z)
+      y = MatMul(p, v)
+    }"""
+    path = tmp_path / "m.onnx"
+    onnx.save(onnx.parser.parse_model(text), path)
+    report = check_recognition(path)
+    assert [op.kind for op in report.ops if op.compared] == ["attention"]
+    assert report.passed, report
+    monkeypatch.setattr(recognition, "_has_small_exponentials", lambda *_: np.zeros(3 * 2, bool))
+    assert not check_recognition(path).passed
+
+
 def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
     """The command as a user calls it."""
     command = [sys.executable, "-m", "basin", "verify", *map(str, args)]

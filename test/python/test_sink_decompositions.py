@@ -373,7 +373,11 @@ def attention_reference(
         )
     k, value = (np.repeat(x, heads // kv_heads, 1) for x in (k, value))
     s = q @ k.swapaxes(-1, -2) * (1 / np.sqrt(q.shape[-1]) if scale is None else scale)
-    s = s * v["hs"].reshape(1, -1, 1, 1) if "hs" in v else s
+    if "f" in v:
+        factor = v["f"]
+        # In a joined layout, an axis of batch and heads comes apart.
+        joined = factor.ndim == 3 and len(factor) == q.shape[0] * heads
+        s = s * (factor.reshape(-1, heads, *factor.shape[1:]) if joined else factor)
     if softcap:
         s = softcap * np.tanh(s / softcap)
     own = s[..., sinks:]
@@ -427,7 +431,7 @@ def run_attention(
     mask_fill=None,
     mask_scale=None,
     floor=None,
-    head_scale=False,
+    factor_shape=None,
     mask_dtype=bool,
     dtype=np.float32,
     kind="f32",
@@ -466,9 +470,9 @@ def run_attention(
     if gate:
         inputs["g"] = heads_tensor(b, heads, queries, d, layouts[3], dtype)
         operands += " gate %g"
-    if head_scale:
-        inputs["hs"] = (rand(heads, 1, 1, dtype=dtype), ())
-        operands += " head_scale %hs"
+    if factor_shape:
+        inputs["f"] = (rand(*factor_shape, dtype=dtype), ())
+        operands += " score_factor %f"
     attrs += [
         f"{n}_layout = #sink.layout<{lay}>"
         for n, lay in zip(("query", "key", "value", "result"), layouts)
@@ -609,13 +613,31 @@ def test_attention_masks(tmp_path, mask, shape, sinks):
         {"mask": "keep", "sinks": 2, "logit": 0.5},
         {"mask": "additive", "mask_scale": -0.5, "bias_scale": 2.0},
         {"mask": "keep", "floor": -1.0},
-        {"mask": "drop", "mask_dtype": np.float32, "head_scale": True, "softcap": 3.0},
+        {"mask": "drop", "mask_dtype": np.float32, "factor_shape": (4, 1, 1), "softcap": 3.0},
     ],
     ids=str,
 )
 def test_attention_bias(tmp_path, options, shape):
     """A bias beside each kind of mask. A fill near the scores tells whether the bias is added to it."""
     run_attention(tmp_path, bias_shape=shape, **options)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((4, 1, 1), {}),
+        ((2, 4, 5, 5), {"softcap": 2.0}),
+        ((5, 1), {"mask": "additive", "mask_scale": -2.0}),
+        ((5, 5), {"mask": "keep", "mask_fill": -2.0}),
+        ((8, 5, 5), {"layouts": ("hsd",) * 4}),
+        ((4, 1, 1), {"sinks": 2, "logit": 0.5}),
+        ((5, 7), {"sinks": 2, "causal": True}),
+    ],
+    ids=str,
+)
+def test_attention_score_factor(tmp_path, shape, options):
+    """Factors of heads, queries and scores. They come before the cap, the bias and the mask."""
+    run_attention(tmp_path, factor_shape=shape, bias_shape=(5, 5), **options)
 
 
 def test_attention_mask_of_batched_heads(tmp_path):

@@ -133,6 +133,9 @@ std::optional<Miss> AttentionWalk::toResult() {
 std::optional<Miss> AttentionWalk::takeSinkRows() {
   if (m.parts.bias || !m.moreMasks.empty())
     return {};
+  // Its columns would be for the rows, too.
+  if (m.parts.scoreFactor && getDim(m.parts.scoreFactor, -1) != 1)
+    return {};
   std::optional<SinkRows> key = matchSinkRows(m.parts.key, m.parts.keyLayout),
                           value = matchSinkRows(m.parts.value, m.parts.valueLayout);
   if (!key || !value)
@@ -334,8 +337,8 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   for (auto [mask, kind] : m.moreMasks)
     m.idiom.captured.push_back(mask);
   // Operands that come before it, such as a gate, may be added later.
-  if (m.parts.headScale)
-    m.idiom.captured.push_back(m.parts.headScale);
+  if (m.parts.scoreFactor)
+    m.idiom.captured.push_back(m.parts.scoreFactor);
   return checkIdiom(m.idiom, /*allowExtraResults=*/true);
 }
 
@@ -353,7 +356,7 @@ std::optional<Miss> AttentionWalk::finishWithCopies() {
   if (checkIdiom(m.idiom, /*allowExtraResults=*/true))
     return why;
   OperandCopies copies(m.idiom);
-  SmallVector<Value> operands{m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.headScale};
+  SmallVector<Value> operands{m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.scoreFactor};
   for (auto [bias, factor] : m.moreBiases)
     operands.push_back(bias);
   for (auto [mask, kind] : m.moreMasks)
@@ -374,7 +377,7 @@ void basin::onnx::makeOperands(AttentionMatch &m, OpBuilder &b) {
   Block::iterator place = b.getInsertionPoint();
   Operation *before = place->getPrevNode();
   OperandCopies copies(m.idiom);
-  for (Value *operand : {&m.parts.mask, &m.parts.bias, &m.parts.sinkLogit, &m.parts.headScale})
+  for (Value *operand : {&m.parts.mask, &m.parts.bias, &m.parts.sinkLogit, &m.parts.scoreFactor})
     if (*operand)
       *operand = copies.copy(*operand, b);
   NodeBuilder n(b, place->getLoc());

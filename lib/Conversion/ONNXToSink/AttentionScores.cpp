@@ -101,8 +101,8 @@ std::optional<Miss> AttentionWalk::takeFill(WhereOp where) {
 
 /// Returns whether a value comes from a product of tensors with heads within a few steps. A mask is
 /// computed from positions, or given.
-static bool isScores(Value value) {
-  for (unsigned depth = 0; depth < 8; ++depth) {
+static bool isScores(Value value, unsigned depth = 0) {
+  for (; depth < 8; ++depth) {
     Operation *def = value.getDefiningOp();
     if (!def)
       return false;
@@ -115,6 +115,10 @@ static bool isScores(Value value) {
       index = 1;
     if (isa<MulOp>(def) && evaluateScalar(def->getOperand(0)))
       index = 1;
+    // Either factor may be the scores.
+    if (isa<MulOp>(def) && !evaluateScalar(def->getOperand(1 - index)) &&
+        isScores(def->getOperand(1 - index), depth + 1))
+      return true;
     value = def->getOperand(index);
   }
   return false;
@@ -255,31 +259,27 @@ bool AttentionWalk::takeZeroOneMask(Operation *op) {
   return false;
 }
 
-/// Takes one factor for each head: [heads, 1, 1], or with a first axis of one element.
-bool AttentionWalk::takeHeadScale(MulOp mul) {
-  std::optional<int64_t> heads = getDim(mul->getResult(0), 1);
-  if (m.parts.headScale || m.parts.bias || getRank(mul->getResult(0)) != 4 || !heads)
+/// Takes a tensor of factors that is broadcast to the scores: one for each head (Swin v2), for each
+/// query, or for each score (Megatron's mask of any numbers).
+bool AttentionWalk::takeFactor(MulOp mul) {
+  unsigned index = isScores(mul.getA()) ? 0 : 1;
+  Value scores = mul->getOperand(index), factor = mul->getOperand(1 - index);
+  Type type = getElementTypeOf(factor);
+  if (m.parts.scoreFactor || !isScores(scores) || isScores(factor) || !isNoLarger(factor, scores) ||
+      (type && !isRealType(type)))
     return false;
-  for (unsigned i : {0u, 1u}) {
-    auto type = dyn_cast<RankedTensorType>(mul->getOperand(i).getType());
-    if (!type || !type.hasStaticShape() || type.getRank() < 3 || type.getRank() > 4 ||
-        type.getNumElements() != *heads ||
-        type.getShape().take_back(3) != ArrayRef<int64_t>{*heads, 1, 1} ||
-        getRank(mul->getOperand(1 - i)) != 4 || !isScores(mul->getOperand(1 - i)))
-      continue;
-    m.idiom.inside.insert(mul);
-    m.parts.headScale = mul->getOperand(i);
-    cur = mul->getOperand(1 - i);
-    return true;
-  }
-  return false;
+  m.idiom.inside.insert(mul);
+  m.parts.scoreFactor = factor;
+  cur = scores;
+  summands.push_back({factor, getRank(cur)});
+  return true;
 }
 
 /// Takes a mask from s + mask or from a Where.
 std::optional<Miss> AttentionWalk::takeMask(Operation *op) {
   if (m.parts.softcap)
     return Miss(MissReason::AttentionMaskBeforeSoftcap);
-  if (m.parts.headScale)
+  if (m.parts.scoreFactor)
     return Miss(MissReason::AttentionScaleAfterMask);
   m.idiom.inside.insert(op);
   if (takeZeroOneMask(op))
@@ -303,7 +303,7 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
     return Miss(MissReason::AttentionSubtracts);
   if (m.parts.softcap)
     return Miss(MissReason::AttentionMaskBeforeSoftcap);
-  if (m.parts.headScale)
+  if (m.parts.scoreFactor)
     return Miss(MissReason::AttentionScaleAfterMask);
   m.idiom.inside.insert(sub);
   if (takeZeroOneMask(sub))
@@ -418,7 +418,7 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
   if (isa<MulOp, DivOp>(op)) {
     bool hadCap = m.parts.softcap.has_value();
     if (takeSoftcap(cur)) {
-      if (m.parts.headScale)
+      if (m.parts.scoreFactor)
         return Miss(MissReason::AttentionScaleAfterSoftcap);
       if (hadCap)
         return Miss(MissReason::AttentionTwoSoftcaps);
@@ -432,7 +432,7 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
       cur = scaled->source;
       return std::nullopt;
     }
-    if (auto mul = dyn_cast<MulOp>(op); mul && takeHeadScale(mul))
+    if (auto mul = dyn_cast<MulOp>(op); mul && takeFactor(mul))
       return std::nullopt;
     return Miss(MissReason::AttentionFactor);
   }

@@ -47,7 +47,7 @@ private:
   std::optional<Miss> takeSummand(mlir::Operation *op, double factor);
   std::optional<Miss> takeDifference(SubOp sub);
   std::optional<Miss> takeFloor(mlir::Operation *max);
-  bool takeHeadScale(MulOp mul);
+  bool takeFactor(MulOp mul);
   bool takeZeroOneMask(mlir::Operation *op);
   std::optional<Miss> takeFill(WhereOp where);
   std::optional<Miss> checkSummand(mlir::Value summand);

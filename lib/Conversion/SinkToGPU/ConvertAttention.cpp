@@ -326,8 +326,8 @@ WhyNot AttentionLaunch::readParts() {
     return "expected one number of keys for the whole batch, but got last_key";
   if (op.getPastKey())
     return "expected keys and values that include those of the past, but got past_key";
-  if (op.getHeadScale())
-    return "expected one scale for all heads, but got head_scale";
+  if (op.getScoreFactor())
+    return "expected one scale for all scores, but got score_factor";
   if (op.getMaskScale())
     return "expected a mask that is added as it is, but got mask_scale";
   if (op.getFloor())

@@ -209,10 +209,12 @@ WhyNot CompareFormsPass::checkPlace(Operation *op, unsigned id) const {
 }
 
 /// Returns the largest masked score of each row if the op adds something to its scores, or null. A
-/// sum as large as -1e9, in a row that hides every key, leaves no digits of the scores.
+/// sum as large as -1e9, in a row that hides every key, leaves no digits of the scores. Neither do
+/// the exponentials of a written softmax if they are below the normal range.
 static Value makeLargestScores(Operation *op, OpBuilder &b) {
   auto attention = dyn_cast<sink::AttentionOp>(op);
-  if (!attention || !(attention.getBias() || attention.getMaskKind() == sink::MaskKind::additive))
+  if (!attention || !(attention.getBias() || mayOverflow(attention) ||
+                      attention.getMaskKind() == sink::MaskKind::additive))
     return {};
   FailureOr<Value> largest = sink::buildLargestScores(attention, b);
   return succeeded(largest) ? *largest : Value();

@@ -85,6 +85,10 @@ WhyNot basin::checkNorm(sink::NormInterface norm) {
   }
   if (norm.getResidual() && findElement(norm.getResidual()) != element)
     return "its residual has another type";
+  // The deviations of equal elements from their mean are rounding errors, and another order of sums
+  // gives others.
+  if (isa<sink::LayerNormOp>(norm) && norm.getEpsilon().isZero())
+    return "its eps is zero, so that rows of equal elements divide rounding errors by each other";
   return std::nullopt;
 }
 
@@ -162,21 +166,34 @@ static std::optional<int64_t> findQueryHeads(const sink::AttentionParts &p) {
   return !p.heads && !p.kvHeads && isJoined ? 1 : p.heads;
 }
 
-static std::optional<int64_t> countElements(Value value) {
-  TensorInfo info = getTensorInfo(value);
-  int64_t count = 1;
-  for (int64_t i = 0; info.hasRank() && i < info.rank(); ++i) {
-    if (!info[i].isStatic())
+/// Returns whether two operands' elements of the batch may differ in number, one of them being
+/// repeated for the other, as MatMul does. Two dynamic sizes are taken to agree. If batch and heads
+/// are one axis in a layout, nothing is known.
+static bool mayDifferInBatch(Value a, sink::Layout aLayout, Value b, sink::Layout bLayout) {
+  auto findBatch = [](Value value, sink::Layout layout) -> std::optional<int64_t> {
+    if (layout == sink::Layout::hsd || layout == sink::Layout::hds)
       return std::nullopt;
-    count *= info[i].size;
-  }
-  return info.hasRank() ? std::optional(count) : std::nullopt;
+    return layout == sink::Layout::sbhd ? 1 : 0;
+  };
+  std::optional<int64_t> i = findBatch(a, aLayout), j = findBatch(b, bLayout);
+  return i && j && !isSameSize(a, *i, b, *j) && (findSize(a, *i) || findSize(b, *j));
+}
+
+/// Returns whether a factor of the scores has one element for each head, and no other axis.
+static bool isPerHead(Value factor, int64_t heads) {
+  TensorInfo info = getTensorInfo(factor);
+  if (!info.hasRank() || info.rank() < 3)
+    return false;
+  for (int64_t i = 1; i <= info.rank(); ++i)
+    if (!info[info.rank() - i].is(i == 3 ? heads : 1))
+      return false;
+  return true;
 }
 
 WhyNot AttentionPlan::read(sink::AttentionOp op) {
   if (WhyNot why = findUnknownOperand(op, {"query", "key", "value", "mask", "past_key",
                                            "past_value", "sink_logit", "gate", "last_key",
-                                           "sink_key", "sink_value", "bias", "head_scale"}))
+                                           "sink_key", "sink_value", "bias", "score_factor"}))
     return why;
   parts = sink::AttentionParts(op);
   if (parts.needsForm())
@@ -201,6 +218,9 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
     return why;
   if (query.dim != key.dim || key.heads != value.heads || query.heads % key.heads != 0)
     return "the numbers or the sizes of its heads do not fit";
+  if (mayDifferInBatch(parts.query, parts.queryLayout, parts.key, parts.keyLayout) ||
+      mayDifferInBatch(parts.query, parts.queryLayout, parts.value, parts.valueLayout))
+    return "its query, key and value are not known to have the same batch";
   element = findElement(parts.query);
   if (!element || !(element.isF32() || element.isF16()))
     return "its type is neither f32 nor f16";
@@ -211,9 +231,10 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
   for (Value past : {parts.pastKey, parts.pastValue})
     if (past && findRank(past) != 4)
       return "the rank of its past is unknown";
-  if (parts.headScale && (countElements(parts.headScale) != query.heads || !element.isF32()))
-    return element.isF32() ? "its factors are not known to be one for each head"
-                           : "its factors for each head could overflow the query in f16";
+  if (parts.scoreFactor && !isPerHead(parts.scoreFactor, query.heads))
+    return "its factors are not known to be one for each head";
+  if (parts.scoreFactor && !element.isF32())
+    return "its factors for each head could overflow the query in f16";
   for (Value summand : {parts.mask, parts.bias}) {
     if (summand && (!findRank(summand) || *findRank(summand) > 4))
       return "the rank of its mask is unknown";
@@ -258,9 +279,9 @@ static bool isPositive(std::optional<double> scale) { return !scale || *scale > 
 Value AttentionPlan::scaleQuery(Value x, sink::Layout layout, NodeBuilder &n) const {
   if (!isPositive(parts.scale))
     x = n.node<MulOp>({x, n.scalar(*parts.scale, element)});
-  if (!parts.headScale)
+  if (!parts.scoreFactor)
     return x;
-  Value factors = n.cast(parts.headScale, element);
+  Value factors = n.cast(parts.scoreFactor, element);
   if (layout == sink::Layout::bhsd)
     return n.node<MulOp>({x, n.reshape(factors, {1, query.heads, 1, 1})});
   factors = n.expand(n.reshape(factors, {query.heads, 1}), n.constant({query.heads, query.dim}));

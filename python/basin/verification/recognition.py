@@ -313,6 +313,8 @@ def _merge(report: OpReport, outputs: _Outputs, results: dict[str, object], case
         if outputs.largest and name_form == outputs.form[0]:
             scores = np.asarray(results[outputs.largest[0]])
             lost = np.where(_has_rounded_scores(scores, outputs.precision), np.inf, lost)
+            if outputs.overflows:
+                lost = np.where(_has_small_exponentials(scores, outputs.precision), np.inf, lost)
         absolute, ratio, why = compare_sides(
             form, meaning, precise, case.large, outputs.precision, lost, case.scaled
         )
@@ -335,6 +337,19 @@ def _has_rounded_scores(scores: np.ndarray, precision: str) -> np.ndarray:
     return np.asarray(
         np.isfinite(scores) & (scores * 2.0 ** -_BITS.get(precision, 24) > _SCORE_ERROR)
     )
+
+
+# The logarithm of the smallest normal number of a type.
+_LOG_LEAST = {"float16": -9.7, "bfloat16": -87.3, "float32": -87.3, "float64": -708.3}
+
+
+def _has_small_exponentials(scores: np.ndarray, precision: str) -> np.ndarray:
+    """For each row, whether all exponentials of its scores are below the normal range of the type.
+
+    A softmax that is written out without the maximum then has few bits of them, or none.
+    """
+    largest = rows_of(scores).max(axis=1)
+    return np.asarray(np.isfinite(largest) & (largest < _LOG_LEAST.get(precision, -87.3)))
 
 
 def _has_overflowed(form: np.ndarray, meaning: np.ndarray) -> np.ndarray:

@@ -110,8 +110,13 @@ def _noise(meaning: np.ndarray, exact: np.ndarray) -> float:
 
 
 def _allowed(dtype: str, meaning: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
-    """A bound for each row, from its largest value."""
+    """A bound for each row, from its largest value.
+
+    A share of attention below the normal range has few bits, and it weighs values as large as those
+    of other rows.
+    """
     size = np.where(np.isfinite(meaning), np.abs(meaning), 0.0).max(axis=1)
     tiny = float(np.finfo(np.float16).tiny) if dtype == "float16" else 1e-37
+    tiny *= max(1.0, float(size.max(initial=0.0)))
     bound = TOLERANCE.get(dtype, TOLERANCE["bfloat16"]) + noise
     return np.asarray(bound * np.maximum(size, tiny))

@@ -127,15 +127,30 @@ onnx.graph @add_without_product #g {
   onnx.return
 }
 
-// A factor that is a tensor (scores that are gated).
+// A factor that is computed from the scores themselves.
 // CHECK-LABEL: onnx.graph @scale_computed
 // CHECK-NOT: sink.attention
 onnx.graph @scale_computed #g {
   %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
   %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
-  %t = onnx.Mul(%s, %m) : (!u, !m) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  %g = onnx.Sigmoid(%s) : (!u) -> !u
+  %t = onnx.Mul(%s, %g) : (!u, !u) -> !u
+  // expected-remark@+1 {{attention '' not raised: one of its own ops computes one of its inputs}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Scores that are divided by a tensor.
+// CHECK-LABEL: onnx.graph @divided_by_tensor
+// CHECK-NOT: sink.attention
+onnx.graph @divided_by_tensor #g {
+  %q, %k, %v, %m = onnx.node "Source" () {} : () -> (!q, !k, !v, !m)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!k) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %t = onnx.Div(%s, %m) : (!u, !m) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are divided by a tensor, or multiplied by one that is not known to be broadcast to them}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -150,7 +165,7 @@ onnx.graph @scale_inverse #g {
   %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
   %one = onnx.Constant() {value_float = 1.0 : f32} : () -> !u
   %t = onnx.Div(%one, %s) : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  // expected-remark@+1 {{attention '' not raised: its scores are divided by a tensor, or multiplied by one that is not known to be broadcast to them}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return

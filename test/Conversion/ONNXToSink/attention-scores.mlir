@@ -1,7 +1,7 @@
 // RUN: basin-opt %s --onnx-infer-shapes=name-unknown-dims=false --convert-onnx-to-sink=explain=true \
 // RUN:   -verify-diagnostics | FileCheck %s
 
-// What else stands between the product of queries and keys and the Softmax: a scale for each head, a least
+// What else stands between the product of queries and keys and the Softmax: factors of the scores, a least
 // score, a product with zeros and ones, and masks that are computed from the shapes of inner values.
 
 !u = !onnx.unknown
@@ -15,7 +15,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 21}]}} 
 
 // Swin v2 scales the scores of each head by a parameter.
 // CHECK-LABEL: onnx.graph @head_scale
-// CHECK: sink.attention %0#0, %0#1, %0#2 mask %0#3 head_scale %1
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask %0#3 score_factor %1
 onnx.graph @head_scale #g {
   %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
   %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
@@ -42,15 +42,63 @@ onnx.graph @head_scale_after_mask #g {
   onnx.return
 }
 
-// A factor for each query.
+// A factor for each query, as the first operand of the product.
 // CHECK-LABEL: onnx.graph @factor_by_row
-// CHECK-NOT: sink.attention
+// CHECK: sink.attention %0#0, %0#1, %0#2 score_factor %1
 onnx.graph @factor_by_row #g {
   %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
   %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
   %h = onnx.node "Source" () {} : () -> tensor<5x1xf32>
-  %t = onnx.Mul(%s, %h) : (!u, tensor<5x1xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
+  %t = onnx.Mul(%h, %s) : (tensor<5x1xf32>, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Megatron's mask by product and difference. Without a proof of zeros and ones, it is a factor and a mask.
+// CHECK-LABEL: onnx.graph @factor_of_any_numbers
+// CHECK: %[[HIDDEN:.*]] = onnx.Mul(%{{.*}}, %{{.*}}) : (tensor<5x7xf32>, tensor<f32>)
+// CHECK: sink.attention %0#0, %0#1, %0#2 bias %[[HIDDEN]] score_factor %0#3 {bias_scale = -1.000000e+00
+// CHECK-SAME: scale = 5.000000e-01
+onnx.graph @factor_of_any_numbers #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %half = onnx.Constant() {value = dense<0.5> : tensor<f32>} : () -> tensor<f32>
+  %one = onnx.Constant() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %low = onnx.Constant() {value = dense<1.0e4> : tensor<f32>} : () -> tensor<f32>
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %t0 = onnx.Mul(%s, %half) : (!u, tensor<f32>) -> !u
+  %t1 = onnx.Mul(%t0, %m) : (!u, !m) -> !u
+  %h0 = onnx.Sub(%one, %m) : (tensor<f32>, !m) -> !u
+  %h1 = onnx.Mul(%h0, %low) : (!u, tensor<f32>) -> !u
+  %t = onnx.Sub(%t1, %h1) : (!u, !u) -> !u
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
+  onnx.return
+}
+
+// Scores that are broadcast to the factor have more rows than the query.
+// CHECK-LABEL: onnx.graph @factor_larger_than_scores
+// CHECK-NOT: sink.attention
+onnx.graph @factor_larger_than_scores #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %h = onnx.node "Source" () {} : () -> tensor<3x2x4x5x1xf32>
+  %t = onnx.Mul(%s, %h) : (!u, tensor<3x2x4x5x1xf32>) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are divided by a tensor, or multiplied by one that is not known to be broadcast to them}}
+  %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
+  onnx.return
+}
+
+// A second tensor of factors.
+// CHECK-LABEL: onnx.graph @two_factors
+// CHECK-NOT: sink.attention
+onnx.graph @two_factors #g {
+  %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
+  %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
+  %h = onnx.node "Source" () {} : () -> tensor<5x1xf32>
+  %t0 = onnx.Mul(%s, %h) : (!u, tensor<5x1xf32>) -> !u
+  %t = onnx.Mul(%t0, %m) : (!u, !m) -> !u
+  // expected-remark@+1 {{attention '' not raised: its scores are divided by a tensor, or multiplied by one that is not known to be broadcast to them}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -121,9 +169,10 @@ onnx.graph @product_of_ones_and_zeros #g {
   onnx.return
 }
 
-// The same with numbers that may be others.
+// The same with numbers that may be others: a factor and a bias.
 // CHECK-LABEL: onnx.graph @product_of_any_numbers
-// CHECK-NOT: sink.attention
+// CHECK: %[[HIDDEN:.*]] = onnx.Mul(%{{.*}}, %{{.*}}) : (tensor<5x7xf32>, tensor<f32>)
+// CHECK: sink.attention %0#0, %0#1, %0#2 mask %[[HIDDEN]] score_factor %0#3 {
 onnx.graph @product_of_any_numbers #g {
   %q, %kt, %v, %m = onnx.node "Source" () {} : () -> (!q, !kt, !v, !m)
   %s = onnx.MatMul(%q, %kt) : (!q, !kt) -> !u
@@ -133,7 +182,6 @@ onnx.graph @product_of_any_numbers #g {
   %c = onnx.Sub(%one, %m) : (!u, !m) -> !u
   %hidden = onnx.Mul(%c, %low) : (!u, !u) -> !u
   %t = onnx.Add(%kept, %hidden) : (!u, !u) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, !v) -> !u
   onnx.return
@@ -244,12 +292,14 @@ onnx.graph @folded_complement #g {
   onnx.return
 }
 
-// An optimizer put the scale into the flags, too. Two different factors are none.
+// An optimizer put the scale into the flags, too. Two different factors are no scale.
+// They stay a tensor of factors.
 // CHECK-LABEL: onnx.graph @folded_scale
 // CHECK: sink.attention %0#0, %0#1, %0#2 mask
 // CHECK-SAME: mask_fill = -1.000000e+10
 // CHECK-SAME: scale = 2.500000e-01
-// CHECK-NOT: sink.attention
+// CHECK: sink.attention {{.*}} bias %{{.*}} score_factor
+// CHECK-SAME: bias_scale = -1.000000e+00
 onnx.graph @folded_scale #g {
   %q, %kt, %v = onnx.node "Source" () {} : () -> (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>, tensor<2x4x2x8xf32>)
   %seen = onnx.Constant() {value = dense<[[0.25, 0.0], [0.25, 0.25]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
@@ -263,7 +313,6 @@ onnx.graph @folded_scale #g {
   %s2 = onnx.MatMul(%q, %kt) : (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>) -> !u
   %kept2 = onnx.Mul(%s2, %two) : (!u, tensor<2x2xf32>) -> !u
   %t2 = onnx.Sub(%kept2, %low) : (!u, tensor<2x2xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
   %p2 = onnx.Softmax(%t2) {axis = -1} : (!u) -> !u
   %y2 = onnx.MatMul(%p2, %v) : (!u, tensor<2x4x2x8xf32>) -> !u
   %z = onnx.Add(%y, %y2) : (!u, !u) -> !u
@@ -272,7 +321,8 @@ onnx.graph @folded_scale #g {
 
 // The constant is not zero where a key is seen.
 // CHECK-LABEL: onnx.graph @folded_otherwise
-// CHECK-NOT: sink.attention
+// CHECK: sink.attention {{.*}} bias %{{.*}} score_factor
+// CHECK-SAME: bias_scale = -1.000000e+00
 onnx.graph @folded_otherwise #g {
   %q, %kt, %v = onnx.node "Source" () {} : () -> (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>, tensor<2x4x2x8xf32>)
   %seen = onnx.Constant() {value = dense<[[1.0, 0.0], [1.0, 1.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
@@ -280,7 +330,6 @@ onnx.graph @folded_otherwise #g {
   %s = onnx.MatMul(%q, %kt) : (tensor<2x4x2x8xf32>, tensor<2x4x8x2xf32>) -> !u
   %kept = onnx.Mul(%s, %seen) : (!u, tensor<2x2xf32>) -> !u
   %t = onnx.Sub(%kept, %low) : (!u, tensor<2x2xf32>) -> !u
-  // expected-remark@+1 {{attention '' not raised: its scores are multiplied or divided by something other than one constant number}}
   %p = onnx.Softmax(%t) {axis = -1} : (!u) -> !u
   %y = onnx.MatMul(%p, %v) : (!u, tensor<2x4x2x8xf32>) -> !u
   onnx.return

@@ -157,9 +157,9 @@ func.func @bias(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1
 
 // -----
 
-func.func @head_scale(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %s: tensor<4xf16>) -> tensor<1x4x8x64xf16> {
-  // expected-error @below {{expected one scale for all heads, but got head_scale}}
-  %0 = sink.attention %q, %k, %v head_scale %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<4xf16>) -> tensor<1x4x8x64xf16>
+func.func @score_factor(%q: tensor<1x4x8x64xf16>, %k: tensor<1x4x8x64xf16>, %v: tensor<1x4x8x64xf16>, %s: tensor<4x1x1xf16>) -> tensor<1x4x8x64xf16> {
+  // expected-error @below {{expected one scale for all scores, but got score_factor}}
+  %0 = sink.attention %q, %k, %v score_factor %s {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<1x4x8x64xf16>, tensor<4x1x1xf16>) -> tensor<1x4x8x64xf16>
   return %0 : tensor<1x4x8x64xf16>
 }
 

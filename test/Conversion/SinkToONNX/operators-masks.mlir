@@ -180,7 +180,7 @@ func.func @floor(%x: tensor<2x6x16xf32>, %m: tensor<6x6xi1>) -> tensor<2x6x16xf3
 // ORT: onnx.ms.MultiHeadAttention(%[[S]], %[[X]], %[[X]]) {{.*}}scale = 1.0
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
 func.func @factors(%x: tensor<2x6x16xf32>, %h: tensor<2x1x1xf32>) -> tensor<2x6x16xf32> {
-  %a = sink.attention %x, %x, %x head_scale %h {scale = -0.5, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+  %a = sink.attention %x, %x, %x score_factor %h {scale = -0.5, num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
     : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x1x1xf32>) -> tensor<2x6x16xf32>
   return %a : tensor<2x6x16xf32>
 }

@@ -12,6 +12,16 @@ func.func @no_match_f16_rows(%q: tensor<2x6x32xf16>, %k: tensor<2x6x16xf16>, %v:
 
 // -----
 
+// CHECK: remark: kept 1 LayerNorm: its eps is zero, so that rows of equal elements divide rounding errors by each other
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_zero_eps(%x: tensor<2x6x16xf32>, %w: tensor<16xf32>) -> tensor<2x6x16xf32> {
+  %a = sink.layer_norm %x weight %w {epsilon = 0.0 : f64} : (tensor<2x6x16xf32>, tensor<16xf32>) -> tensor<2x6x16xf32>
+  return %a : tensor<2x6x16xf32>
+}
+}
+
+// -----
+
 // CHECK: remark: kept 1 attention: Attention has no sinks
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
 func.func @no_match_sinks(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %s: tensor<4xf32>) -> tensor<2x6x32xf32> {

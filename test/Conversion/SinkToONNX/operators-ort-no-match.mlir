@@ -23,6 +23,18 @@ func.func @no_match_last_key(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v:
 
 // -----
 
+// A MatMul repeats the one element of the query's batch for the keys, if it is one. An operator does not.
+// CHECK: remark: kept 1 attention: its query, key and value are not known to have the same batch
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_batch(%q: tensor<?x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<?x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
 // CHECK: remark: kept 1 attention: it has learned rows before the keys
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @no_match_learned_rows(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %r: tensor<2x1x8xf32>) -> tensor<2x6x32xf32> {
@@ -196,8 +208,19 @@ func.func @no_match_quantized(%x: tensor<2x64xf32>, %w: tensor<64xf32>) -> tenso
 // CHECK: remark: kept 1 attention: its factors for each head could overflow the query in f16
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @no_match_head_scale_f16(%x: tensor<2x6x16xf16>, %s: tensor<2x1x1xf16>) -> tensor<2x6x16xf16> {
-  %a = sink.attention %x, %x, %x head_scale %s {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<2x1x1xf16>) -> tensor<2x6x16xf16>
+  %a = sink.attention %x, %x, %x score_factor %s {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<2x6x16xf16>, tensor<2x1x1xf16>) -> tensor<2x6x16xf16>
   return %a : tensor<2x6x16xf16>
+}
+}
+
+// -----
+
+// A factor for each score, and as many queries and keys as make one for each head by count.
+// CHECK: remark: kept 1 attention: its factors are not known to be one for each head
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
+func.func @no_match_score_factor(%x: tensor<2x2x16xf32>, %s: tensor<2x1xf32>) -> tensor<2x2x16xf32> {
+  %a = sink.attention %x, %x, %x score_factor %s {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x2x16xf32>, tensor<2x2x16xf32>, tensor<2x2x16xf32>, tensor<2x1xf32>) -> tensor<2x2x16xf32>
+  return %a : tensor<2x2x16xf32>
 }
 }
 
@@ -206,7 +229,7 @@ func.func @no_match_head_scale_f16(%x: tensor<2x6x16xf16>, %s: tensor<2x1x1xf16>
 // CHECK: remark: kept 1 attention: its factors are not known to be one for each head
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 17 : i64}]}} {
 func.func @no_match_head_scale_size(%x: tensor<2x6x16xf32>, %s: tensor<?x1x1xf32>) -> tensor<2x6x16xf32> {
-  %a = sink.attention %x, %x, %x head_scale %s {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<?x1x1xf32>) -> tensor<2x6x16xf32>
+  %a = sink.attention %x, %x, %x score_factor %s {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>} : (tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<?x1x1xf32>) -> tensor<2x6x16xf32>
   return %a : tensor<2x6x16xf32>
 }
 }

@@ -665,8 +665,8 @@ func.func @attention_c13(%q: tensor<?x4x?x8xf32>, %m: tensor<?x?xi1>) {
 #b = #sink.layout<bhsd>
 // attention_c14
 func.func @attention_c14(%q: tensor<?x4x?x8xf32>, %s: tensor<3x1x1xf32>) {
-  // expected-error@+1 {{expected a head scale for each of 4 heads, but got 3}}
-  %0 = sink.attention %q, %q, %q head_scale %s {num_heads = 4 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<3x1x1xf32>) -> tensor<?x4x?x8xf32>
+  // expected-error@+1 {{expected a score_factor that is broadcast to scores of 4 heads, but got 'tensor<3x1x1xf32>'}}
+  %0 = sink.attention %q, %q, %q score_factor %s {num_heads = 4 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<3x1x1xf32>) -> tensor<?x4x?x8xf32>
   return
 }
 

@@ -139,7 +139,13 @@ def _altered(b: Builder, s: Scores) -> str:
         both = [s.value, _bias(b, s)]
         value = b.node("Sub", both) if b.chance(0.15) else b.commuted("Add", *both)
         return _scaled(b, value, 0.5) if b.chance(0.3) else value
-    if kind < 0.55:
+    if kind < 0.45:
+        # A factor for each score, row or head; or the scores divided by a tensor.
+        factor = b.input("factor", b.element, masks.mask_shape(b, s))
+        if b.chance(0.1):
+            return b.node("Div", [s.value, factor])
+        return b.commuted("Mul", s.value, factor)
+    if kind < 0.6:
         heads = s.heads if b.chance(0.9) else 1
         return b.commuted("Mul", s.value, b.weight(*b.pick([[1], []]), heads, 1, 1, stem="heads"))
     if kind < 0.7:

@@ -127,7 +127,7 @@ def _tensor(value: float, element: int):
     return helper.make_tensor("v", element, [1], [value])
 
 
-def _mask_shape(b: Builder, s: Scores) -> list[Dim]:
+def mask_shape(b: Builder, s: Scores) -> list[Dim]:
     """The shape of a mask that is an input: rank 2 to 5, broadcast or larger than the scores."""
     kind = b.rng.random()
     heads: Dim = s.heads if b.chance(0.3) else 1
@@ -152,7 +152,7 @@ def _padding(b: Builder, s: Scores) -> str:
         value = b.input(name, element, [s.batch, s.keys])
         keep = value if element == BOOL else b.cast(value, BOOL)
         return b.unsqueeze(keep, 1, 2) if b.chance(0.9) else b.unsqueeze(keep, 0, 1)
-    return b.input("mask", BOOL, _mask_shape(b, s))
+    return b.input("mask", BOOL, mask_shape(b, s))
 
 
 def keep_mask(b: Builder, s: Scores) -> str:
@@ -191,7 +191,7 @@ def apply(b: Builder, s: Scores) -> str:
     kind = b.rng.random()
     fill = _fill(b)
     if kind < 0.12:
-        mask = b.input("mask", b.element, _mask_shape(b, s))
+        mask = b.input("mask", b.element, mask_shape(b, s))
         return b.commuted("Add", s.value, b.maybe_cast(mask, 0.1, ints=False))
     if kind < 0.2:
         # A Trilu of the fill itself, as older exporters write it.

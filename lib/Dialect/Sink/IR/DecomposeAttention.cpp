@@ -398,8 +398,8 @@ Value AttentionBuilder::rawScores() {
   Value allKeys = o.sinkKey ? prependSinkRows(key, o.sinkKey) : key;
   Value turned = n.transpose(repeatHeads(allKeys), {0, 1, 3, 2});
   Value scores = n.node<MatMulOp>({scaleQuery(query), turned});
-  if (o.headScale)
-    scores = n.node<MulOp>({scores, n.reshape(n.cast(o.headScale, element), {1, -1, 1, 1})});
+  if (o.scoreFactor)
+    scores = n.node<MulOp>({scores, n.cast(withHeads(o.scoreFactor), element)});
   if (o.softcap) {
     Value cap = n.scalar(*o.softcap, element);
     scores = n.node<MulOp>({n.node<TanhOp>({n.node<DivOp>({scores, cap})}), cap});

@@ -35,7 +35,7 @@ AttentionParts::AttentionParts(sink::AttentionOp op)
     : query(op.getQuery()), key(op.getKey()), value(op.getValue()), mask(op.getMask()),
       pastKey(op.getPastKey()), pastValue(op.getPastValue()), sinkLogit(op.getSinkLogit()),
       sinkKey(op.getSinkKey()), sinkValue(op.getSinkValue()), gate(op.getGate()),
-      lastKey(op.getLastKey()), bias(op.getBias()), headScale(op.getHeadScale()),
+      lastKey(op.getLastKey()), bias(op.getBias()), scoreFactor(op.getScoreFactor()),
       scale(toDouble(op.getScale())), softcap(toDouble(op.getSoftcap())),
       biasScale(toDouble(op.getBiasScale())), maskScale(toDouble(op.getMaskScale())),
       maskFill(toDouble(op.getMaskFill())), floor(toDouble(op.getFloor())), window(op.getWindow()),
@@ -58,10 +58,10 @@ void sink::AttentionOp::build(OpBuilder &b, OperationState &state, TypeRange res
   };
   auto flag = [&](bool isSet) { return isSet ? b.getUnitAttr() : UnitAttr(); };
   auto layout = [&](Layout value) { return LayoutAttr::get(b.getContext(), value); };
-  const Value operands[] = {parts.query,    parts.key,       parts.value,     parts.mask,
-                            parts.bias,     parts.pastKey,   parts.pastValue, parts.sinkLogit,
-                            parts.sinkKey,  parts.sinkValue, parts.gate,      parts.lastKey,
-                            parts.headScale};
+  const Value operands[] = {parts.query,      parts.key,       parts.value,     parts.mask,
+                            parts.bias,       parts.pastKey,   parts.pastValue, parts.sinkLogit,
+                            parts.sinkKey,    parts.sinkValue, parts.gate,      parts.lastKey,
+                            parts.scoreFactor};
   static_assert(std::size(operands) == std::tuple_size_v<decltype(p.operandSegmentSizes)>);
   for (auto [size, operand] : llvm::zip_equal(p.operandSegmentSizes, operands)) {
     size = operand ? 1 : 0;

@@ -318,6 +318,26 @@ static LogicalResult verifyGate(AttentionOp op) {
   return success();
 }
 
+/// Checks the rank of the score factor and its axis of heads.
+static LogicalResult verifyScoreFactor(AttentionOp op) {
+  Value factor = op.getScoreFactor();
+  auto type = factor ? dyn_cast<RankedTensorType>(factor.getType()) : RankedTensorType();
+  if (!type)
+    return success();
+  std::optional<uint64_t> heads = op.getNumHeads();
+  // In a rank of 3, batch and heads may be one axis.
+  bool hasHeads =
+      heads && (type.getRank() == 4 || (type.getRank() == 3 && op.getQueryLayout() != Layout::hsd));
+  int64_t size = hasHeads ? type.getDimSize(type.getRank() - 3) : 1;
+  bool fits = size == 1 || ShapedType::isDynamic(size) || size == static_cast<int64_t>(*heads);
+  if (type.getRank() <= 4 && fits)
+    return success();
+  InFlightDiagnostic diag = op.emitOpError("expected a score_factor that is broadcast to scores");
+  if (heads)
+    diag << " of " << *heads << " heads";
+  return diag << ", but got " << type;
+}
+
 StringRef AttentionOp::getHiddenRows() {
   if (!getMask() || getSinkLogit() || getSinkKey() || getMaskKind() == MaskKind::lengths ||
       getBiasAfterMask())
@@ -339,10 +359,8 @@ LogicalResult AttentionOp::verify() {
     if (auto count = countElements(getSinkLogit()); count && *count != static_cast<int64_t>(*heads))
       return emitOpError("expected a sink logit for each of ")
              << *heads << " heads, but got " << *count;
-  if (getHeadScale() && heads)
-    if (auto count = countElements(getHeadScale()); count && *count != static_cast<int64_t>(*heads))
-      return emitOpError("expected a head scale for each of ")
-             << *heads << " heads, but got " << *count;
+  if (failed(verifyScoreFactor(*this)))
+    return failure();
   if (getMaskScale() && getMaskKind() != MaskKind::additive)
     return emitOpError("expected mask_scale only with an additive mask");
   for (auto [key, value, what] :

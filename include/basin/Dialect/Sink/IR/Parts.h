@@ -38,7 +38,7 @@ struct AttentionParts {
   explicit AttentionParts(AttentionOp op);
 
   mlir::Value query, key, value, mask, pastKey, pastValue, sinkLogit, sinkKey, sinkValue, gate,
-      lastKey, bias, headScale;
+      lastKey, bias, scoreFactor;
   std::optional<double> scale, softcap, biasScale, maskScale, maskFill, floor;
   std::optional<int64_t> window, rightWindow, heads, kvHeads, headDim;
   std::optional<MaskKind> maskKind;

@@ -310,7 +310,8 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
   let description = [{
     For each head h and query i over visible keys j (query heads share key
     heads in groups of `num_heads / kv_num_heads`):
-    1. `s_ij = scale * head_scale_h * q_i . k_j`, where head_scale [num_heads] may be absent
+    1. `s_ij = scale * score_factor_hij * q_i . k_j`, where score_factor may be absent. It is
+       broadcast to all scores, those of sink rows among them
     2. `s_ij = softcap * tanh(s_ij / softcap)` with `softcap`
     3. `s_ij = s_ij + bias_scale * bias_ij` with `bias` (`bias_scale` is 1 by default);
        with `bias_after_mask`, this follows the mask of step 4
@@ -375,14 +376,14 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
     - (attention_c12) `bias_scale` and `bias_after_mask` are given only with a bias, and
       `bias_after_mask` only with a mask
     - (attention_c13) `mask_scale` is given only with an additive mask
-    - (attention_c14) head_scale has `num_heads` elements
+    - (attention_c14) score_factor has at most 4 axes, the one of heads of size 1 or `num_heads`
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value,
                        Optional<AnyType>:$mask, Optional<AnyType>:$bias,
                        Optional<AnyType>:$past_key, Optional<AnyType>:$past_value,
                        Optional<AnyType>:$sink_logit, Optional<AnyType>:$sink_key,
                        Optional<AnyType>:$sink_value, Optional<AnyType>:$gate,
-                       Optional<AnyType>:$last_key, Optional<AnyType>:$head_scale,
+                       Optional<AnyType>:$last_key, Optional<AnyType>:$score_factor,
                        OptionalAttr<F64Attr>:$scale, UnitAttr:$causal,
                        OptionalAttr<I64Attr>:$window, OptionalAttr<I64Attr>:$right_window,
                        OptionalAttr<F64Attr>:$softcap,
@@ -418,7 +419,7 @@ def Sink_AttentionOp : Sink_RaisedOp<"attention", [AttrSizedOperandSegments]> {
   let assemblyFormat = [{
     $query `,` $key `,` $value (`mask` $mask^)? (`bias` $bias^)? (`past` $past_key^ `,` $past_value)?
     (`sink_logit` $sink_logit^)? (`sink_kv` $sink_key^ `,` $sink_value)?
-    (`gate` $gate^)? (`last_key` $last_key^)? (`head_scale` $head_scale^)? attr-dict
+    (`gate` $gate^)? (`last_key` $last_key^)? (`score_factor` $score_factor^)? attr-dict
     `:` functional-type(operands, results) ($form^)?
   }];
 }
