@@ -18,7 +18,11 @@
 // CHECK: %[[M:.*]] = onnx.MatMul(%[[H]]
 // CHECK: %[[X1:.*]] = onnx.Add(%[[X0]], %[[M]])
 // CHECK: %[[Y:.*]] = sink.rms_norm %[[X1]]
-// CHECK: %[[TOKENS:.*]] = onnx.Unsqueeze(%[[KEEP]]
+// The statistics of the last tensor come first, and those of the first one last.
+// CHECK: onnx.Mul(%[[Y]], %[[Y]]) {onnx.name = "basin.4_
+// CHECK: onnx.Abs(%[[X1]]) {onnx.name = "basin.1_
+// CHECK: onnx.Abs(%[[H]]) {onnx.name = "basin.2_
+// CHECK: %[[TOKENS:.*]] = onnx.Unsqueeze(%[[KEEP]], {{.*}}) {onnx.name = "basin.0_
 // CHECK: %[[ABS:.*]] = onnx.Abs(%[[X0]])
 // CHECK: %[[A:.*]] = onnx.Where(%[[TOKENS]], %[[ABS]]
 // Maxima over tokens are those of blocks of 16 tokens, and the first block that has the largest tells
