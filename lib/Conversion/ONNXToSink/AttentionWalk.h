@@ -24,6 +24,10 @@ namespace basin::onnx {
 /// the last two axes stay as they are.
 bool joinsOrPartsHeads(ReshapeOp reshape);
 
+/// Returns whether a value comes from a product of tensors with heads within a few steps. A mask is
+/// computed from positions, or given.
+bool isScores(mlir::Value value, unsigned depth = 0);
+
 class AttentionWalk {
 public:
   /// With `isShort`, the operands are taken as the products take them, behind casts, scales and
