@@ -1,4 +1,4 @@
-//===- AttentionOperands.cpp -----------------------------------------*- C++ -*-===//
+//===- AttentionOperands.cpp ------------------------------------*- C++ -*-===//
 //
 // Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- TapOrder.h ------------------------------------------------*- C++ -*-===//
+//===- TapOrder.h -----------------------------------------------*- C++ -*-===//
 //
 // Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
