@@ -25,7 +25,7 @@ static constexpr llvm::StringLiteral kKey = "basin.steps";
 static bool isEntry(const json::Value &value) {
   const json::Object *entry = value.getAsObject();
   const json::Object *options = entry ? entry->getObject("options") : nullptr;
-  return options && entry->size() == 3 && entry->getString("step") && entry->getString("basin") &&
+  return options && entry->getString("step") && entry->getString("basin") &&
          llvm::all_of(*options, [](const auto &one) { return one.second.getAsString(); });
 }
 
