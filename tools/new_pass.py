@@ -3,6 +3,7 @@
 
     tools/new_pass.py sink-absorb-prefix "fixed first tokens become keys and values"
 
+With --step, the pass is a step, which `basin rewrite` applies by its name without the dialect.
 The name is the dialect (onnx or sink), a verb and an object. The made pass marks an operator and
 refuses one; replace that, and its tests, by what the pass is for. An existing name is refused, and
 nothing is written then.
@@ -59,6 +60,7 @@ class NewPass:
     argument: str
     summary: str
     dialect: Dialect
+    is_step: bool = False
 
     @property
     def stem(self) -> str:
@@ -76,7 +78,7 @@ class Refused(Exception):
 
 
 DEFINITION = """
-def @NAME@Pass : Pass<"@ARGUMENT@", "::mlir::ModuleOp"> {
+def @NAME@Pass : @CLASS@"@ARGUMENT@", "::mlir::ModuleOp"> {
   let summary = "@SUMMARY@";
   let description = [{
     TODO: what changes, with the IR before and after, and why that is right.
@@ -85,9 +87,18 @@ def @NAME@Pass : Pass<"@ARGUMENT@", "::mlir::ModuleOp"> {
 
     Promise: TODO (bit-exact, exact in reals, or a measured distance).
   }];
-  let statistics = [Statistic<"numChanged", "changed", "TODO: what is counted">];
+@FIELDS@  let statistics = [Statistic<"numChanged", "changed", "TODO: what is counted">];
   let dependentDialects = ["::basin::@NAMESPACE@::@FOLDER@Dialect"];
 }
+"""
+
+# What StepBase.td asks of a step. The made pass promises equal bits, as it only marks operators.
+FIELDS = """  let promiseKind = "bit-exact";
+  let promise = "TODO: when it holds";
+  let goodFor = "TODO";
+  let notFor = "TODO";
+  let example = "";
+  let smallExample = "";
 """
 
 SOURCE = """//
@@ -160,7 +171,7 @@ ERRORS = """// RUN: basin-opt %s --@ARGUMENT@ --split-input-file --verify-diagno
 """
 
 
-def parse(argument: str, summary: str) -> NewPass:
+def parse(argument: str, summary: str, is_step: bool) -> NewPass:
     """Returns the pass of that name. Raises Refused."""
     dialect, _, rest = argument.partition("-")
     if dialect not in DIALECTS:
@@ -172,13 +183,17 @@ def parse(argument: str, summary: str) -> NewPass:
         raise Refused(f"'{argument}': expected a verb and an object, as in sink-insert-gate")
     if not summary or '"' in summary or "\\" in summary or len(summary) > 80:
         raise Refused("the summary: expected one phrase of at most 80 characters, without quotes")
-    return NewPass(argument, summary, DIALECTS[dialect])
+    if is_step and dialect != "sink":
+        raise Refused(f"'{argument}': a step is a pass of the sink dialect")
+    return NewPass(argument, summary, DIALECTS[dialect], is_step)
 
 
 def fill(text: str, made: NewPass, label: str = "", **more: str) -> str:
     """Returns the template with the names filled in."""
     names = {
         "ARGUMENT": made.argument,
+        "CLASS": f'Step<"{made.stem}", ' if made.is_step else "Pass<",
+        "FIELDS": FIELDS if made.is_step else "",
         "FOLDER": made.dialect.folder,
         "LABEL": label,
         "NAME": made.name,
@@ -244,9 +259,9 @@ def enlist(text: str, made: NewPass) -> str:
     return "".join([*lines[:at], new, *lines[at:]])
 
 
-def make(root: Path, argument: str, summary: str) -> list[str]:
+def make(root: Path, argument: str, summary: str, is_step: bool = False) -> list[str]:
     """Writes the files of a pass below `root` and returns their paths. Raises Refused."""
-    made = parse(argument, summary)
+    made = parse(argument, summary, is_step)
     for path in sorted((root / "include").rglob("Passes.td")):
         text = path.read_text("utf-8")
         if f'"{argument}"' in text or re.search(rf"\bdef {made.name}Pass\b", text):
@@ -273,10 +288,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", help="dialect, verb and object: sink-absorb-prefix")
     parser.add_argument("summary", help="what it does, as one phrase")
+    parser.add_argument("--step", action="store_true", help="make a step of basin rewrite")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to write to")
     options = parser.parse_args()
     try:
-        paths = make(options.root, options.name, options.summary)
+        paths = make(options.root, options.name, options.summary, options.step)
     except (OSError, Refused) as error:
         sys.exit(f"new_pass.py: error: {error}")
     print("\n".join(paths))

@@ -18,8 +18,8 @@ basin=$BASIN_ROOT/.venv/bin/basin
 say "what the compiler sees in ${model##*/}"
 "$basin" inspect "$model"
 say "rewrite: powers of two out of the residual stream into a vector before each norm"
-# Two scales as an example; those for a real use come from --stats.
-"$basin" rewrite "$model" "$out" --absorb residual --scale-dims 3:1024,17:0.0625 --insert pre-affine
+# Two scales as an example; those for a real use come from stats=FILE.
+"$basin" rewrite "$model" "$out" absorb-residual scale-dims=3:1024,17:0.0625 insert-pre-affine
 say "verify: both models on the same inputs"
 "$basin" verify "$model" "$out"
 say "written: $out"

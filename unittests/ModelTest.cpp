@@ -77,3 +77,37 @@ TEST(Model, PipelineMayNameItsAnchor) {
   EXPECT_EQ(llvm::toString(model->run("builtin.module(onnx-infer-shapes)")), "");
   EXPECT_EQ(llvm::toString(model->run("onnx-infer-shapes")), "");
 }
+
+TEST(Model, StepsAreAppliedAndRecorded) {
+  std::unique_ptr<Model> model = loadTiny();
+  ASSERT_TRUE(model);
+  std::string before = model->str();
+  std::string error = llvm::toString(model->rewrite({{"rescale-residual", {{"k", "x"}}}}, {}));
+  EXPECT_NE(error.find("option 'k': expected INTEGER|auto, but got 'x'"), std::string::npos)
+      << error;
+  error = llvm::toString(model->rewrite({{"rescale-residual", {{"k", "61"}}}}, {}));
+  EXPECT_NE(error.find("from -60 to 60"), std::string::npos) << error;
+  EXPECT_EQ(model->str(), before);
+
+  auto steps = basin::parseSteps({"absorb-residual", "scale-dims=3:4", "insert-pre-affine"});
+  ASSERT_TRUE(bool(steps)) << llvm::toString(steps.takeError());
+  ASSERT_EQ(llvm::toString(model->rewrite(*steps, {})), "");
+  EXPECT_NE(model->str().find("pre_affine"), std::string::npos);
+  EXPECT_FALSE(llvm::cantFail(model->findScaleMismatch()));
+  std::string found = llvm::cantFail(model->inspectJSON());
+  size_t first = found.find(R"("step":"absorb-residual")");
+  EXPECT_NE(first, std::string::npos) << found;
+  EXPECT_LT(first, found.find(R"("step":"insert-pre-affine")"));
+}
+
+// Every step of the registry has a pass, and its examples are valid.
+TEST(Model, ExamplesOfStepsMakePipelines) {
+  std::unique_ptr<Model> model = loadTiny();
+  ASSERT_TRUE(model);
+  for (const std::vector<basin::StepRequest> &steps : basin::listExamples()) {
+    EXPECT_EQ(llvm::toString(basin::checkSteps(steps)), "");
+    EXPECT_EQ(llvm::toString(
+                  model->run("basin-raise," + basin::getPasses(steps) + ",convert-sink-to-onnx")),
+              "");
+  }
+}

@@ -14,6 +14,7 @@
 #include "basin/Dialect/Sink/Analysis/Mixers.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
+#include "basin/StepHistory.h"
 
 using namespace mlir;
 using namespace basin;
@@ -231,5 +232,6 @@ json::Object basin::inspectModule(ModuleOp module) {
                       {"gates", std::move(gates)},
                       {"mixers", std::move(mixers)},
                       {"residual_streams", std::move(streams)},
-                      {"unrecognized", std::move(unrecognized)}};
+                      {"unrecognized", std::move(unrecognized)},
+                      {"steps", getRecordedSteps(module)}};
 }

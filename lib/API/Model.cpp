@@ -23,6 +23,7 @@
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
 #include "basin/InitAll.h"
 #include "basin/Pipelines.h"
+#include "basin/StepHistory.h"
 #include "basin/Target/ONNX/Import.h"
 
 #include "mlir/IR/AsmState.h"
@@ -30,7 +31,9 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -165,6 +168,10 @@ static llvm::Error pipelineError(llvm::StringRef text) {
 }
 
 llvm::Error Model::run(llvm::StringRef pipeline) {
+  return run(pipeline, [](ModuleOp) {});
+}
+
+llvm::Error Model::run(llvm::StringRef pipeline, llvm::function_ref<void(ModuleOp)> finish) {
   std::lock_guard<std::mutex> lock(mutex);
   Capture capture(*this);
   std::string reason;
@@ -184,10 +191,29 @@ llvm::Error Model::run(llvm::StringRef pipeline) {
     return capture.error("the pipeline failed");
   if (llvm::Error error = intact.check())
     return error;
+  finish(*copy);
   if (!original)
     original = std::move(module);
   module = std::move(copy);
   return llvm::Error::success();
+}
+
+llvm::Error Model::rewrite(ArrayRef<StepRequest> steps, const RewriteOptions &options) {
+  if (llvm::Error error = checkSteps(steps))
+    return error;
+  // Other characters would be read as a part of the pipeline.
+  auto isName = [](char c) { return llvm::isAlnum(c) || c == ':' || c == '-'; };
+  for (StringRef name : {StringRef(options.form), StringRef(options.cache)})
+    if (name.empty() || !llvm::all_of(name, isName))
+      return llvm::createStringError("expected the name of a form or cache, but got " +
+                                     onnx::quoteName(name));
+  // A residual stream may run through a model's functions, so steps need them inlined.
+  std::string passes = getPasses(steps);
+  std::string pipeline = llvm::formatv("basin-raise{{inline-functions={0} strict={1}},{2}{3}"
+                                       "convert-sink-to-onnx{{form={4} cache={5}}",
+                                       !steps.empty(), options.strict, passes,
+                                       passes.empty() ? "" : ",", options.form, options.cache);
+  return run(pipeline, [&](ModuleOp module) { recordSteps(module, steps); });
 }
 
 llvm::Expected<WhyNot> Model::findScaleMismatch() {

@@ -1,7 +1,7 @@
 """Rewrites transformers' outliers into parameters, ONNX in and ONNX out.
 
 model = basin.load("model.onnx")
-model.run("onnx-infer-shapes")
+model.rewrite(("rescale-residual", {"k": 3}), "insert-pre-affine")
 model.save("out.onnx")
 """
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from basin.model import BasinError, Model, load, roundtrip
+    from basin.registry import steps
     from basin.rewriting import rewrite
 
-__all__ = ["BasinError", "Model", "load", "rewrite", "roundtrip"]
+__all__ = ["BasinError", "Model", "load", "rewrite", "roundtrip", "steps"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +23,10 @@ def __getattr__(name: str) -> Any:
         from basin import rewriting
 
         return rewriting.rewrite
+    if name == "steps":
+        from basin import registry
+
+        return registry.steps
     if name in __all__:
         from basin import model
 

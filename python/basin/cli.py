@@ -18,7 +18,6 @@ from basin.commands.verify import verify
 COMMANDS = (inspect, rewrite, verify, analyze, merge_stats)
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Move the outliers of transformers into parameters: ONNX in, ONNX out.",

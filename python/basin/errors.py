@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
-__all__ = ["AnalysisError", "VerifyError"]
+__all__ = ["AnalysisError", "RecipeError", "VerifyError"]
 
 
 class AnalysisError(Exception):
     """Data, a model or a statistics file cannot be used; the message is one line and says why."""
+
+
+class RecipeError(Exception):
+    """A recipe cannot be used; the message names its file, the line and the reason."""
 
 
 class VerifyError(Exception):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from basin import _basin
 from basin._basin import BasinError
+from basin.registry import GivenStep, as_requests
 
 __all__ = ["BasinError", "ExternalData", "Model", "load", "roundtrip"]
 
@@ -30,6 +31,23 @@ class Model:
         """
         self._handle.take_diagnostics()
         self._handle.run(pipeline)
+        return self._handle.take_diagnostics()
+
+    def rewrite(
+        self,
+        *steps: GivenStep,
+        form: str = "original",
+        cache: str = "copy",
+        strict: bool = False,
+    ) -> list[str]:
+        """Apply steps in their order, write the result in a form, and return warnings and remarks.
+
+        A step is its name, or a pair of the name and a dictionary of options; `basin.steps` lists
+        them. The model's metadata tell later which steps made it. Raises BasinError and leaves the
+        model as it was if a step is wrong or refused.
+        """
+        self._handle.take_diagnostics()
+        self._handle.rewrite(as_requests(steps), form, cache, strict)
         return self._handle.take_diagnostics()
 
     def inspect(self) -> dict[str, Any]:

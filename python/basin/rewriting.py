@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from basin import _basin
 from basin.model import BasinError, ExternalData, Model, load
+from basin.registry import GivenStep, as_requests
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
@@ -15,29 +18,32 @@ __all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
 def rewrite(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    pipeline: str,
+    steps: Iterable[GivenStep] = (),
+    *,
+    form: str = "original",
+    cache: str = "copy",
+    strict: bool = False,
     external_data: ExternalData = "auto",
     verify: bool = True,
     limit: int = DEFAULT_LIMIT,
-    exact: bool = True,
-    rounds: bool = False,
 ) -> list[str]:
-    """Run a pipeline of passes on the model at `source` and write the result to `target`.
+    """Apply steps to the model at `source`, as `Model.rewrite` does, and write it to `target`.
 
     With `verify` both models run on drawn inputs first. If an output has other bits, nothing is
     written, and a BasinError names the output, the difference and the case. If a model cannot be
-    run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. A rewrite
-    that is not `exact` is not compared. One that `rounds`, because it sums in another order, is
-    compared except for rounding. Returns warnings and remarks; one of them says what was not
-    checked.
+    run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. Steps that
+    do not promise equal bits, or that round weights, are not compared. Forms of operators, which
+    sum in another order, are compared except for rounding. Returns warnings and remarks; one of
+    them says what was not checked.
     """
+    requests = as_requests(steps)
     model = load(source)
-    said = [*model.remarks, *model.run(pipeline)]
-    if verify and not exact:
-        said.append(
-            "remark: the outputs were not compared: a rewrite that rounds weights changes bits"
-        )
+    given = [(name, dict(options)) for name, options in requests]
+    said = [*model.remarks, *model.rewrite(*given, form=form, cache=cache, strict=strict)]
+    if verify and not _basin.promise_equal_bits(requests):
+        said.append("remark: the outputs were not compared: the steps do not promise equal bits")
     elif verify:
+        rounds = form.startswith("operators:")
         said += _check(model, Path(source), Path(target), limit, rounds)
     model.save(target, external_data)
     return said

@@ -1,7 +1,8 @@
-"""The rewrites that every suite runs, and the pipelines of the fuzzer: a new rewrite is added here.
+"""The rewrites that every suite runs, and the pipelines of the fuzzer: the steps of the registry.
 
-The suites hold each to its promise on exported models, drawn graphs, models in which a wrong
-rewrite shows, models with damaged nodes, and by the static proof.
+The suites hold each step to its promise, and all of them in sequence, on exported models, drawn
+graphs, models in which a wrong rewrite shows, models with damaged nodes, and by the static proof.
+A step's own definition in Passes.td gives the options.
 """
 
 from __future__ import annotations
@@ -9,25 +10,37 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-# Passes between raising and lowering, by a short name. Each works on a stream of at least 20
-# dimensions, and scales by powers of two, which are exact.
-REWRITES = {
-    "rescale": "sink-rescale-residual{k=6}",
-    "absorb": "sink-absorb-residual-sinks{scale-dims=3:1024,17:0.0625}",
-    "insert": "sink-insert-pre-affine",
-}
-# The same for the streams of small hand-made models, which have at least 4 dimensions.
-SMALL_REWRITES = REWRITES | {
-    "rescale": "sink-rescale-residual{k=3}",
-    "absorb": "sink-absorb-residual-sinks{scale-dims=1:8,3:0.25}",
-}
+import pytest
+
+pytest.importorskip("basin._basin", reason="the extension is not built")
+from basin import _basin  # noqa: E402
 
 _FUZZER = Path(__file__).resolve().parents[2] / "tools" / "basin-pipeline-fuzzer"
 
 
-def fuzzer_pipelines(step: str) -> list[str]:
-    """The fuzzer's pipelines of a step, "RAISE" or "AFTER"."""
+def _examples(small: bool) -> dict[str, str]:
+    """The passes of each step by its name, and of all steps as "all"."""
+    examples = _basin.list_examples()
+    half = len(examples) // 2
+    return {
+        steps[0][0] if len(steps) == 1 else "all": _basin.get_passes(steps)
+        for steps in (examples[half:] if small else examples[:half])
+    }
+
+
+# Passes between raising and lowering. They work on a stream of at least 20 dimensions, and scale by
+# powers of two, which are exact.
+REWRITES = _examples(small=False)
+# The same for the streams of small hand-made models, which have at least 4 dimensions.
+SMALL_REWRITES = _examples(small=True)
+
+
+def fuzzer_pipelines(part: str) -> list[str]:
+    """The fuzzer's pipelines of a part, "RAISE" or "AFTER", which also has the steps' examples."""
     text = (_FUZZER / "Pipelines.inc").read_text("utf-8")
-    found = re.findall(rf'^{step}\("(.+)"\)$', text, re.MULTILINE)
-    assert found, f"Pipelines.inc has no {step}"
+    found = re.findall(rf'^{part}\("(.+)"\)$', text, re.MULTILINE)
+    assert found, f"Pipelines.inc has no {part}"
+    if part == "AFTER":
+        both = [*REWRITES.values(), *SMALL_REWRITES.values()]
+        found += [f"{passes},convert-sink-to-onnx" for passes in both]
     return found

@@ -63,7 +63,7 @@ def test_squares_count_where_norms_work_in_f16(norm, size, verdict, tmp_path):
         k = stream["rescale_squares"]
         assert stream["rescale"] == 0 < k
         assert stream["max_abs"] / 2**k <= 255.93 < stream["max_abs"] / 2 ** (k - 1)
-        assert f"--rescale-residual {k}" in one.treatments[0].command
+        assert f"rescale-residual k={k}" in one.treatments[0].command
 
 
 def test_what_auto_would_do_is_told_with_its_reason(tmp_path):

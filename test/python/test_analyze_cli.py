@@ -172,7 +172,7 @@ def test_rewrite_does_what_the_statistics_predict(small, text, tmp_path):
     stats.write_text(json.dumps(small))
     out = tmp_path / "absorbed.onnx"
     model = MODELS / "text-small.onnx"
-    result = basin("rewrite", model, out, "--absorb", "residual", "--stats", stats)
+    result = basin("rewrite", model, out, "absorb-residual", f"stats={stats}")
     assert result.returncode == 0, result.stderr
     (before,) = small["metrics"]["streams"]
     (after,) = analyzed(out, tmp_path, *options_of(text))["metrics"]["streams"]
@@ -196,7 +196,7 @@ def test_rescale_is_predicted(small, tmp_path):
         document = json.loads(json.dumps(small))
         document["residual_streams"][0]["max_abs"][15] = largest
         stats.write_text(json.dumps(document))
-        result = basin("rewrite", model, out, "--rescale-residual", "auto", "--stats", stats)
+        result = basin("rewrite", model, out, "rescale-residual", f"stats={stats}")
         assert result.returncode == 0, result.stderr
         before, after = (embedding(path) for path in (model, out))
         np.testing.assert_array_equal(before / 2.0 ** rescale_exponent(largest), after)
@@ -213,7 +213,7 @@ def test_statistics_of_branches_fit_the_rewrite(tmp_path):
     stats = analyzed(model, tmp_path, "--random", "4", "--bos", "0")
     assert any("taps did not run" in note for note in stats["notes"])
     path = tmp_path / f"{model.stem}.json"
-    result = basin("rewrite", model, tmp_path / "o.onnx", "--absorb", "residual", "--stats", path)
+    result = basin("rewrite", model, tmp_path / "o.onnx", "absorb-residual", f"stats={path}")
     assert result.returncode == 0, result.stderr
 
 

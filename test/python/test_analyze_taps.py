@@ -115,11 +115,11 @@ def test_findings_without_norms(ids, tmp_path):
     assert "Norms were not measured. One that squares in f16" in details
 
 
-@pytest.mark.parametrize("option", [["--absorb", "residual"], ["--rescale-residual", "auto"]])
-def test_rewrite_needs_residual_taps(option, ids, tmp_path):
+@pytest.mark.parametrize("step", ["absorb-residual", "rescale-residual"])
+def test_rewrite_needs_residual_taps(step, ids, tmp_path):
     measured(ids, tmp_path, "--taps", "norm")
     out = tmp_path / "out.onnx"
-    result = basin("rewrite", MODEL, out, *option, "--stats", tmp_path / "stats.json")
+    result = basin("rewrite", MODEL, out, step, f"stats={tmp_path}/stats.json")
     assert result.returncode == 1 and not out.exists()
     assert result.stderr.count("\n") == 1
     assert "expected taps of the kind 'residual' among those that were measured" in result.stderr
@@ -128,9 +128,7 @@ def test_rewrite_needs_residual_taps(option, ids, tmp_path):
 def test_rewrite_needs_no_other_taps(ids, tmp_path):
     measured(ids, tmp_path, "--taps", "residual")
     out = tmp_path / "out.onnx"
-    result = basin(
-        "rewrite", MODEL, out, "--absorb", "residual", "--stats", tmp_path / "stats.json"
-    )
+    result = basin("rewrite", MODEL, out, "absorb-residual", f"stats={tmp_path}/stats.json")
     assert result.returncode == 0, result.stderr
 
 

@@ -16,7 +16,6 @@ import onnxruntime as ort
 import pytest
 
 basin = pytest.importorskip("basin")
-from basin.commands.rewrite import Cache, Form, rewrite_pipeline  # noqa: E402
 from basin.rewriting import rewrite  # noqa: E402
 from basin.verification.caches import Caches  # noqa: E402
 from basin.verification.proof import prove  # noqa: E402
@@ -24,7 +23,6 @@ from operator_forms import TOLERANCE, check, difference  # noqa: E402
 
 EXPORTED = Path(__file__).resolve().parents[1] / "models" / "exported"
 MODELS = [p for p in sorted(EXPORTED.glob("*-past-*.onnx"))]
-IN_PLACE = rewrite_pipeline(form=Form.operators_ort, cache=Cache.in_place)
 LEVELS = (
     ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
     ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
@@ -41,7 +39,7 @@ def open_model(path: Path, level: object) -> ort.InferenceSession:
 
 def write_in_place(source: Path, target: Path) -> Caches:
     """Write the model, checked by runs, and return the names of its caches."""
-    said = rewrite(source, target, IN_PLACE, rounds=True)
+    said = rewrite(source, target, form="operators:ort", cache="in-place")
     assert not [line for line in said if "kept" in line]
     model = check(target)
     assert {n.op_type for n in model.graph.node}.isdisjoint({"Softmax", "MultiHeadAttention"})
@@ -206,5 +204,5 @@ REFUSED = {
 def test_models_that_are_refused(name: str, why: str, tmp_path: Path) -> None:
     target = tmp_path / "out.onnx"
     with pytest.raises(basin.BasinError, match=why):
-        rewrite(EXPORTED / f"{name}.onnx", target, IN_PLACE, rounds=True)
+        rewrite(EXPORTED / f"{name}.onnx", target, form="operators:ort", cache="in-place")
     assert not target.exists()

@@ -22,7 +22,7 @@ def basin(*args: str | Path) -> subprocess.CompletedProcess[str]:
 
     environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
     command = [sys.executable, "-m", "basin", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
 
 
 def test_inspect_names_what_the_model_has():
@@ -38,11 +38,11 @@ def test_inspect_names_what_the_model_has():
     "options",
     [
         "",
-        "--absorb residual --scale-dims 3:1024,17:0.0625 --insert pre-affine",
-        "--absorb residual --scale-dims 3:1024,17:0.0625 --form functions",
-        "--absorb residual",
-        "--rescale-residual 6",
-        "--rescale-residual auto --bound 300000",
+        "absorb-residual scale-dims=3:1024,17:0.0625 insert-pre-affine",
+        "absorb-residual scale-dims=3:1024,17:0.0625 --form functions",
+        "absorb-residual",
+        "rescale-residual k=6",
+        "rescale-residual bound=300000",
     ],
 )
 def test_rewritten_model_verifies(tmp_path, options):
@@ -57,13 +57,21 @@ def test_rewritten_model_verifies(tmp_path, options):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("--absorb residual --scale-dims 3:1000", "power of two"),
-        ("--absorb residual --scale-dims 999:2", "999"),
-        ("--absorb residual --scale-dims three", "--scale-dims"),
-        ("--absorb residual --stats no-such-file", "no-such-file"),
-        ("--rescale-residual auto", "--bound"),
-        ("--rescale-residual much", "much"),
-        ("--scale-dims 3:2", "--absorb"),
+        ("absorb-residual scale-dims=3:1000", "power of two"),
+        ("absorb-residual scale-dims=999:2", "999"),
+        ("absorb-residual scale-dims=three", "option 'scale-dims': expected DIMENSION:SCALE"),
+        ("absorb-residual stats=no-such-file", "no-such-file"),
+        ("absorb-residual scale-dims=3:2 stats=pyproject.toml", "expected one of them"),
+        ("absorb-residual inexact=1", "option 'inexact': expected an error of at least 0 and"),
+        ("absorb-residual inexact=-1", "option 'inexact': expected an error of at least 0 and"),
+        ("rescale-residual", "'auto' takes one of the options 'stats' and 'bound', but got nei"),
+        ("rescale-residual stats=pyproject.toml bound=3", "but got both"),
+        ("rescale-residual k=much", "option 'k': expected INTEGER|auto, but got 'much'"),
+        ("rescale-residual k=61", "expected 'auto' or an integer from -60 to 60, but got '61'"),
+        ("rescale-residual k=3 bound=5", "expected k=auto beside them, but got k=3"),
+        ("rescale-residual bound=-1", "option 'bound': expected a positive number"),
+        ("rescale-residual bound=inf", "option 'bound': expected NUMBER, but got 'inf'"),
+        ("scale-dims=3:2", "stands before any step"),
     ],
 )
 def test_refusal_is_one_line_and_writes_nothing(tmp_path, options, reason):

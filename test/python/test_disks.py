@@ -37,7 +37,7 @@ def test_full_disk(tmp_path, mode, limit):
     make_model(tmp_path / "m.onnx")
     make_model(tmp_path / "out.onnx", "out.onnx.data", seed=1)
     before = contents(tmp_path)
-    options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
+    options = ["absorb-residual", "scale-dims=3:4", "--external-data", mode]
     result = python(tmp_path, LIMITED, str(limit), "rewrite", "m.onnx", "out.onnx", *options)
     check_refused(tmp_path, result, before, "cannot write", "File too large")
 
@@ -179,7 +179,7 @@ def test_any_character_in_stats(tmp_path, name):
     values = ["1"] * WIDTH
     values[7] = "4096"
     (tmp_path / name).write_text(STATISTICS % ",".join(values))
-    options = ["--absorb", "residual", f"--stats=./{name}"]
+    options = ["absorb-residual", f"stats=./{name}"]
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert not same_weights(tmp_path / "m.onnx", tmp_path / "out.onnx")
@@ -198,6 +198,6 @@ def test_statistics_that_nest_deep(tmp_path, text):
     make_model(tmp_path / "m.onnx")
     (tmp_path / "s.json").write_text(text)
     before = contents(tmp_path)
-    options = ["--absorb", "residual", "--stats", "s.json"]
+    options = ["absorb-residual", "stats=s.json"]
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", *options)
     check_refused(tmp_path, result, before, "s.json")

@@ -42,7 +42,7 @@ def test_output_is_an_input(tmp_path, of, to, mode):
     make_model(tmp_path / "m.onnx")
     target = to(tmp_path, of)
     before = contents(tmp_path)
-    options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
+    options = ["absorb-residual", "scale-dims=3:4", "--external-data", mode]
     result = inside(tmp_path, "rewrite", "m.onnx", target, *options)
     check_refused(tmp_path, result, before, of)
 
@@ -76,7 +76,7 @@ def test_data_file_is_the_inputs(tmp_path, mode):
     """The input keeps its weights in OUT.data, so the new data get another name."""
     make_model(tmp_path / "m.onnx", "out.onnx.data")
     data = (tmp_path / "out.onnx.data").read_bytes()
-    options = ["--external-data", mode, "--absorb", "residual", "--scale-dims", "3:4"]
+    options = ["absorb-residual", "scale-dims=3:4", "--external-data", mode]
     result = basin(tmp_path, "rewrite", "m.onnx", "out.onnx", *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert (tmp_path / "out.onnx.data").read_bytes() == data
@@ -100,9 +100,7 @@ def test_output_is_the_statistics(tmp_path):
     make_model(tmp_path / "m.onnx")
     (tmp_path / "s.json").write_text("{}")
     before = contents(tmp_path)
-    result = basin(
-        tmp_path, "rewrite", "m.onnx", "s.json", "--absorb", "residual", "--stats", "s.json"
-    )
+    result = basin(tmp_path, "rewrite", "m.onnx", "s.json", "absorb-residual", "stats=s.json")
     check_refused(tmp_path, result, before, "s.json")
 
 

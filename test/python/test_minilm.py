@@ -125,7 +125,7 @@ def test_the_absorbed_model_is_bit_identical(exported: Path, stats: dict) -> Non
     source = exported.with_name("stats.json")
     target = exported.with_name("absorbed.onnx")
     command = [sys.executable, "-m", "basin", "rewrite", str(exported), str(target)]
-    command += ["--absorb", "residual", "--stats", str(source)]
+    command += ["absorb-residual", f"stats={source}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     onnx.checker.check_model(str(target))

@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "sink-absorb-example-prefix"
+STEP_BASE = "include/basin/Dialect/Sink/Transforms/StepBase.td"
+TABLEGEN = Path("/usr/lib/llvm-22/bin/llvm-tblgen")
 
 
 @pytest.fixture
@@ -72,6 +74,35 @@ def test_makes_all_files(checkout: Path, name: str, dialect: str) -> None:
     assert not re.search(r"@[A-Z]+@", "".join(after[path] for path in (source, *tests)))
     for path in (source, *tests):
         assert path in done.stdout
+
+
+def test_makes_a_step(checkout: Path) -> None:
+    """Its definition has all fields of a step, and the build's script takes it into the table."""
+    shutil.copyfile(ROOT / STEP_BASE, checkout / STEP_BASE)
+    assert run(checkout, NAME, "an example", "--step").returncode == 0
+    passes = checkout / "include/basin/Dialect/Sink/Transforms/Passes.td"
+    definition = passes.read_text().split("def AbsorbExamplePrefixPass : ")[1]
+    assert definition.startswith(f'Step<"absorb-example-prefix", "{NAME}", ')
+    if not TABLEGEN.exists():
+        pytest.skip("llvm-tblgen is not installed")
+    table = checkout / "Steps.inc"
+    script = [sys.executable, str(ROOT / "cmake" / "make_steps.py"), str(TABLEGEN), str(passes)]
+    script += [str(table), str(checkout / "include"), "/usr/lib/llvm-22/include"]
+    subprocess.run(script, check=True)
+    assert f'{{"absorb-example-prefix", "{NAME}", "an example", "bit-exact", ' in table.read_text()
+    # A field that is left out stops the build.
+    passes.write_text(passes.read_text().replace('  let goodFor = "TODO";\n', ""))
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr == (
+        "step 'absorb-example-prefix': expected a text as its goodFor\n"
+    )
+
+
+def test_a_step_is_a_pass_of_the_sink_dialect(checkout: Path) -> None:
+    before = contents(checkout)
+    done = run(checkout, "onnx-fold-example-constants", "an example", "--step")
+    assert done.returncode == 1 and "a step is a pass of the sink dialect" in done.stderr
+    assert contents(checkout) == before
 
 
 def test_made_files_have_the_licence_header(checkout: Path) -> None:

@@ -17,9 +17,7 @@ from basin.verification.proof import Proof, is_narrow, prove  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models" / "tiny-shakespeare.onnx"
-ABSORB = (
-    "builtin.module(basin-raise,sink-absorb-residual-sinks{scale-dims=3:4},convert-sink-to-onnx)"
-)
+ABSORB = [("absorb-residual", {"scale-dims": {3: 4}})]
 
 
 def planted(path: Path, factor: float = 2.0) -> Path:

@@ -23,7 +23,7 @@ def test_sample() -> None:
         assert result.valid[kind] > drawn // 2, text
     for what in ("attention", "rms_norm", "layer_norm", "rotary", "gate", "dyt"):
         assert result.counts[f"raised {what}"] > 5, text
-    for rewrite in ("rescale", "absorb", "insert"):
+    for rewrite in ("rescale-residual", "absorb-residual", "insert-pre-affine", "all"):
         assert result.counts[f"{rewrite} kept"] > 20, text
 
 

@@ -29,7 +29,7 @@ def block(name: str) -> str:
 
 
 def options() -> list[str]:
-    """The options of the command line that the example shows."""
+    """The steps of the command line that the example shows."""
     found = re.search(r"`basin rewrite before.onnx after.onnx ([^`]*)`", README)
     assert found
     return found[1].split()
@@ -99,8 +99,9 @@ def test_mlir(folder: Path) -> None:
     model = basin.load(folder / "before.onnx")
     model.run(f"{RAISE})")
     assert plain(model.text()) == block("before.mlir").splitlines()
-    scales = options()[options().index("--scale-dims") + 1]
-    model.run(f"builtin.module(sink-absorb-residual-sinks{{scale-dims={scales}}})")
+    step, scales = options()
+    assert step == "absorb-residual"
+    model.run(f"builtin.module(sink-absorb-residual-sinks{{{scales}}})")
     assert plain(model.text()) == block("after.mlir").splitlines()
 
 

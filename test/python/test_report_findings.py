@@ -109,14 +109,14 @@ def test_massive_offers_rescaling_only_where_it_does_something(stats):
     assert commands(finding(stats, "massive-activation")) == []
     stats["metrics"]["streams"][0]["rescale"] = 3
     (command,) = commands(finding(stats, "massive-activation"))
-    assert "--rescale-residual auto --stats stats.json" in command
+    assert "rescale-residual stats=stats.json" in command
 
 
 def test_residual_sink_offers_absorption_and_says_what_it_is_not():
     one = finding(make_stats.with_sinks(), "residual-sinks")
     assert commands(one) == [
-        "basin rewrite IN.onnx OUT.onnx --absorb residual --stats stats.json",
-        "basin rewrite IN.onnx OUT.onnx --insert pre-affine",
+        "basin rewrite IN.onnx OUT.onnx absorb-residual stats=stats.json",
+        "basin rewrite IN.onnx OUT.onnx insert-pre-affine",
     ]
     assert "Quantizers of matrix inputs" in one.treatments[0].not_good
     assert "dimension 5" in one.headline

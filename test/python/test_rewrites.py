@@ -190,7 +190,7 @@ def test_overflow_in_half_precision_is_cured(tmp_path: Path) -> None:
     [
         ("sink-absorb-residual-sinks{scale-dims=3:3}", "power of two"),
         ("sink-absorb-residual-sinks{scale-dims=100000:2}", "dimension below"),
-        ("sink-rescale-residual{k=auto}", "needs statistics"),
+        ("sink-rescale-residual{k=auto}", "takes one of the options"),
         ("sink-rescale-residual{k=half}", "integer"),
         ("sink-absorb-residual-sinks{stats=/nonexistent.json}", "statistics"),
     ],

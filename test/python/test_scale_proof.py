@@ -188,8 +188,9 @@ def test_planted_fault_is_refused(name: str, tmp_path: Path) -> None:
 
 
 MODELS = sorted((ROOT / "test" / "models" / "exported").glob("*.onnx"))
-# At most this many models are not proven, because a rewrite writes something without a rule.
-UNPROVEN = {"absorb": 1}
+# At most this many models are not proven, because a rewrite writes something without a rule. In
+# seven, a Skip operator takes both a pre-affine vector and another eps.
+UNPROVEN = {"absorb-residual": 1, "all": 7}
 
 
 @pytest.mark.parametrize("name", REWRITES)

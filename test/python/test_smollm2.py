@@ -29,9 +29,9 @@ LAYERS, SINK, PARIS = 30, 507, 7042
 # <|im_start|>The capital of France is
 PROMPT = {"input_ids": np.array([[1, 504, 3575, 282, 4649, 314]])}
 REWRITES = {
-    "rescale": ["--rescale-residual", "3"],
-    "absorb": ["--absorb", "residual", "--scale-dims", f"{SINK}:1024"],
-    "insert": ["--insert", "pre-affine"],
+    "rescale": ["rescale-residual", "k=3"],
+    "absorb": ["absorb-residual", f"scale-dims={SINK}:1024"],
+    "insert": ["insert-pre-affine"],
 }
 
 
@@ -114,7 +114,7 @@ def test_overflow_in_f16_is_cured(models, tmp_path: Path) -> None:
     """With a stream eight times as large: NaN in f16, and right results after the rewrite."""
     source, target = models(np.float16, scale=8), tmp_path / "out.onnx"
     assert np.isnan(evaluate(source)).any()
-    done = basin("rewrite", source, target, "--rescale-residual", "3")
+    done = basin("rewrite", source, target, "rescale-residual", "k=3")
     assert done.returncode == 0, done.stderr
     cured = evaluate(target)
     assert cured[0, -1].argmax() == PARIS
@@ -125,6 +125,6 @@ def test_norms_that_square_in_f16_are_beyond_a_scale(models, tmp_path: Path) -> 
     """Squares overflow, and eps in f16 is so small that no power of two times it is exact."""
     source, target = models(np.float16, np.float16), tmp_path / "out.onnx"
     assert divergence(run(models(np.float32)), evaluate(source)) > 1
-    done = basin("rewrite", source, target, "--rescale-residual", "8")
+    done = basin("rewrite", source, target, "rescale-residual", "k=8")
     assert done.returncode == 1 and not target.exists()
     assert "its eps 1.001358e-05 times 2^-16 would leave the normal range of 'f16'" in done.stderr

@@ -200,7 +200,7 @@ def test_many_stale_shapes_are_not_all_shown(tmp_path):
 )
 def test_streams_have_types(tmp_path, name, value_name):
     source = FAILING / f"{name}.onnx"
-    result = basin(tmp_path, "rewrite", source, "out.onnx", "--insert", "pre-affine")
+    result = basin(tmp_path, "rewrite", source, "out.onnx", "insert-pre-affine")
     assert (result.returncode, result.stderr) == (0, "")
     assert verify(source, tmp_path / "out.onnx").bit_identical
 

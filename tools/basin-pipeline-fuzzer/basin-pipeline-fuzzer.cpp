@@ -15,6 +15,7 @@
 
 #include "basin/API/Inspect.h"
 #include "basin/InitAll.h"
+#include "basin/Steps.h"
 #include "basin/Target/ONNX/Export.h"
 #include "basin/Target/ONNX/Import.h"
 
@@ -33,10 +34,15 @@ static constexpr const char *kRaise[] = {
 #include "Pipelines.inc"
 };
 
-static constexpr const char *kAfter[] = {
+static std::vector<std::string> listAfter() {
+  std::vector<std::string> out = {
 #define AFTER(pipeline) pipeline,
 #include "Pipelines.inc"
-};
+  };
+  for (const std::vector<basin::StepRequest> &steps : basin::listExamples())
+    out.push_back(basin::getPasses(steps) + ",convert-sink-to-onnx");
+  return out;
+}
 
 namespace {
 /// Basin's dialects, passes and pipelines, registered once.
@@ -102,6 +108,7 @@ private:
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static auto *registered = new Registered();
+  static const std::vector<std::string> after = listAfter();
   MLIRContext context(registered->dialects, MLIRContext::Threading::DISABLED);
   Checker checker(context);
   OwningOpRef<ModuleOp> module = checker.import({reinterpret_cast<const char *>(data), size});
@@ -114,7 +121,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(basin::inspectModule(*module));
-  if (checker.run(*module, kAfter[choice / std::size(kRaise) % std::size(kAfter)]))
+  if (checker.run(*module, after[choice / std::size(kRaise) % after.size()]))
     checker.exportAndImport(*module);
   return 0;
 }

@@ -15,7 +15,7 @@
 namespace basin {
 
 /// Returns what a raised module contains: `attention`, `norms`, `dyts`, `rotary`, `gates`,
-/// `residual_streams` and `unrecognized`, each as a list of objects.
+/// `residual_streams` and `unrecognized`, each as a list of objects, and the `steps` that made it.
 llvm::json::Object inspectModule(mlir::ModuleOp module);
 
 } // namespace basin

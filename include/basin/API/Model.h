@@ -14,6 +14,7 @@
 #ifndef BASIN_API_MODEL_H
 #define BASIN_API_MODEL_H
 
+#include "basin/Steps.h"
 #include "basin/Support/WhyNot.h"
 #include "basin/Target/ONNX/Export.h"
 
@@ -28,6 +29,14 @@
 
 namespace basin {
 
+/// How a rewrite raises and lowers a model.
+struct RewriteOptions {
+  /// A form and a way to update caches, as `convert-sink-to-onnx` names them.
+  std::string form = "original", cache = "copy";
+  /// Whether shapes that the model states wrongly are refused.
+  bool strict = false;
+};
+
 /// Owns a context and one module in it. Several threads may call it, and the calls run one after
 /// the other. An error is the first diagnostic and its notes, each on a line.
 class Model {
@@ -39,6 +48,10 @@ public:
   /// Runs a textual pipeline, with or without its `builtin.module(...)`. After an error the model
   /// is as it was before.
   llvm::Error run(llvm::StringRef pipeline);
+
+  /// Raises the model, applies checked steps in their order, lowers it, and adds the steps to its
+  /// metadata. After an error the model is as it was before.
+  llvm::Error rewrite(llvm::ArrayRef<StepRequest> steps, const RewriteOptions &options);
 
   /// Writes the model as onnx::exportModel does. Fails for the files that the model came from.
   llvm::Error save(llvm::StringRef path,
@@ -59,6 +72,9 @@ public:
 
 private:
   Model();
+
+  /// Runs a pipeline, and then `finish` on its result.
+  llvm::Error run(llvm::StringRef pipeline, llvm::function_ref<void(mlir::ModuleOp)> finish);
 
   /// Captures diagnostics. The first error becomes an llvm::Error, and the rest is kept for
   /// takeDiagnostics.

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Python's `basin._basin`: basin::Model and nothing else. The interpreter lock
+// Python's `basin._basin`: basin::Model and the registry of steps. The interpreter lock
 // is released while a model is read, rewritten or written.
 //
 //===----------------------------------------------------------------------===//
@@ -17,6 +17,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
@@ -68,6 +69,49 @@ static basin::WhyNot findScaleMismatch(Model &model) {
   return std::move(*why);
 }
 
+// A step is a name and its options in Python, and options are pairs of texts.
+using Options = std::vector<std::pair<std::string, std::string>>;
+using Steps = std::vector<std::pair<std::string, Options>>;
+
+static std::vector<basin::StepRequest> fromPython(const Steps &steps) {
+  std::vector<basin::StepRequest> out;
+  for (const auto &[name, options] : steps)
+    out.push_back({name, options});
+  return out;
+}
+
+static Steps toPython(const std::vector<basin::StepRequest> &steps) {
+  Steps out;
+  for (const basin::StepRequest &step : steps)
+    out.emplace_back(step.name, step.options);
+  return out;
+}
+
+static std::vector<basin::StepRequest> checked(const Steps &steps) {
+  std::vector<basin::StepRequest> out = fromPython(steps);
+  check(basin::checkSteps(out));
+  return out;
+}
+
+static Steps parseSteps(const std::vector<std::string> &words) {
+  llvm::Expected<std::vector<basin::StepRequest>> steps = basin::parseSteps(words);
+  check(steps.takeError());
+  return toPython(*steps);
+}
+
+static std::vector<Steps> listExamples() {
+  std::vector<Steps> out;
+  for (const std::vector<basin::StepRequest> &steps : basin::listExamples())
+    out.push_back(toPython(steps));
+  return out;
+}
+
+static std::string describeSteps() {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::json::Value(basin::describeSteps());
+  return text;
+}
+
 NB_MODULE(_basin, m) {
   [[maybe_unused]] nb::exception<BasinError> error(m, "BasinError");
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
@@ -75,6 +119,11 @@ NB_MODULE(_basin, m) {
   nb::class_<Model>(m, "Model")
       .def(
           "run", [](Model &model, const std::string &pipeline) { check(model.run(pipeline)); },
+          Unlocked())
+      .def(
+          "rewrite",
+          [](Model &model, const Steps &steps, const std::string &form, const std::string &cache,
+             bool strict) { check(model.rewrite(fromPython(steps), {form, cache, strict})); },
           Unlocked())
       .def("inspect_json", inspect, Unlocked())
       .def("find_scale_mismatch", findScaleMismatch, Unlocked())
@@ -87,4 +136,11 @@ NB_MODULE(_basin, m) {
       .def("text", &Model::str, Unlocked())
       .def("take_diagnostics", &Model::takeDiagnostics);
   m.def("load", load, Unlocked());
+  m.def("steps_json", describeSteps);
+  m.def("parse_steps", parseSteps);
+  m.def("check_steps", [](const Steps &steps) { checked(steps); });
+  m.def("get_passes", [](const Steps &steps) { return basin::getPasses(checked(steps)); });
+  m.def("promise_equal_bits",
+        [](const Steps &steps) { return basin::promiseEqualBits(checked(steps)); });
+  m.def("list_examples", listExamples);
 }

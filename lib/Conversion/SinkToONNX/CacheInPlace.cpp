@@ -19,6 +19,7 @@
 #include "WrittenSoftmax.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -348,7 +349,7 @@ void InPlaceCaches::recordNames(ModuleOp module, GraphOp graph) {
           getName(info.getOutputs()[use.getOperandNumber()]);
     }
   llvm::json::Object all{{"length", getValueName(pastLength)}, {"buffers", std::move(buffers)}};
-  addMetadata(module, kMetadata, llvm::formatv("{0}", llvm::json::Value(std::move(all))).str());
+  setMetadata(module, kMetadata, llvm::formatv("{0}", llvm::json::Value(std::move(all))).str());
 }
 
 static LogicalResult refuse(sink::AttentionOp op, StringRef why) {

@@ -23,6 +23,7 @@
 
 #include "basin/Conversion/SinkToONNX/Passes.h"
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/IR/AttentionScores.h"
 #include "basin/Support/WhyNot.h"
@@ -351,6 +352,6 @@ void CompareFormsPass::runOnOperation() {
       return signalPassFailure();
   addOutputs();
   std::string text = llvm::formatv("{0}", json::Value(std::move(descriptions)));
-  addMetadata(getOperation(), kMetadata, text);
+  setMetadata(getOperation(), kMetadata, text);
   settleMadeOps(getOperation());
 }

@@ -51,15 +51,3 @@ void basin::importDomain(ModuleOp module, StringRef domain, int64_t version) {
   attrs.set("opset_import", addImport(b, model.getAs<ArrayAttr>("opset_import"), domain, version));
   module->setAttr(kModelAttr, attrs.getDictionary(module.getContext()));
 }
-
-void basin::addMetadata(ModuleOp module, StringRef name, StringRef text) {
-  Builder b(module.getContext());
-  auto model = module->getAttrOfType<DictionaryAttr>(kModelAttr);
-  NamedAttrList attrs = model ? NamedAttrList(model) : NamedAttrList();
-  SmallVector<Attribute> entries;
-  if (auto old = dyn_cast_or_null<ArrayAttr>(attrs.get("meta")))
-    llvm::append_range(entries, old);
-  entries.push_back(b.getStrArrayAttr({name, text}));
-  attrs.set("meta", b.getArrayAttr(entries));
-  module->setAttr(kModelAttr, attrs.getDictionary(module.getContext()));
-}

@@ -27,9 +27,6 @@ mlir::ArrayAttr addImport(mlir::Builder &b, mlir::ArrayAttr opsets, llvm::String
 /// any such node.
 void importDomain(mlir::ModuleOp module, llvm::StringRef domain, int64_t version);
 
-/// Adds an entry to the model's metadata.
-void addMetadata(mlir::ModuleOp module, llvm::StringRef name, llvm::StringRef text);
-
 } // namespace basin
 
 #endif // BASIN_LIB_CONVERSION_SINKTOONNX_IMPORTS_H

@@ -33,7 +33,7 @@ def stream_metrics(residual: list[Residual], norms: list[Norm]) -> list[dict[str
 
 
 def stream_maxima(accumulators: list[Residual]) -> list[list[float]]:
-    """`max_abs` of each stream over all its taps, by number: what `basin rewrite --stats` reads.
+    """`max_abs` of each stream over all its taps, by number: what the steps' option stats reads.
 
     0 if nothing was measured of the stream: the passes then leave it as it is.
     """
@@ -96,7 +96,7 @@ def stream_type(taps: list[Residual]) -> str | None:
 
 
 def absorb_exponents(maxima: np.ndarray) -> np.ndarray:
-    """The k by which `--absorb residual --stats` divides each dimension by 2^k, [D] i64.
+    """The k by which `absorb-residual stats=FILE` divides each dimension by 2^k, [D] i64.
 
     It is round(log2(m / median)), with halves away from zero, and at least 0. If the number of
     dimensions is even, the median is the upper of the middle two.
@@ -113,13 +113,13 @@ def absorb_exponents(maxima: np.ndarray) -> np.ndarray:
 
 
 def rescale_exponent(largest: float) -> int:
-    """The k of `--rescale-residual auto --stats`: a quarter of f16's range is the target."""
+    """The k of `rescale-residual stats=FILE`: a quarter of f16's range is the target."""
     target = F16_LARGEST / 4
     return 0 if largest <= target else math.ceil(math.log2(largest / target))
 
 
 def square_exponent(largest: float) -> int:
-    """The least k by which `--rescale-residual k` keeps the squares of f16 norms finite."""
+    """The least k by which `rescale-residual k=K` keeps the squares of f16 norms finite."""
     return 0 if largest <= F16_ROOT else math.ceil(math.log2(largest / F16_ROOT))
 
 

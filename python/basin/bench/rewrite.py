@@ -132,7 +132,7 @@ def basin_row(basin: list[str], model: Written, layers: int, repeats: int) -> Ro
     """Measure `basin rewrite` with shared external data on a model."""
     output = model.path.with_name("out-basin.onnx")
     command = [*basin, "rewrite", str(model.path), str(output)]
-    command += ["--insert", "pre-affine", "--external-data", "share"]
+    command += ["insert-pre-affine", "--external-data", "share"]
     row = Row("basin", layers, model.nodes, model.weight_bytes, shlex.join(command))
     return repeat(row, command, output, repeats, None)
 

@@ -27,7 +27,13 @@ def inspect(
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        print_inspection(found)
+        print_inspection(found | {"steps": [describe_step(step) for step in found["steps"]]})
+
+
+def describe_step(step: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table of steps, whose options have their names."""
+    options = [f"{name}={value}" for name, value in step["options"].items()]
+    return {"step": step["step"], "options": options, "basin": step["basin"]}
 
 
 # Longer tables are printed without the boxes that rich draws, which takes a millisecond a line.

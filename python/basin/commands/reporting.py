@@ -9,7 +9,7 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-from basin.errors import AnalysisError, VerifyError
+from basin.errors import AnalysisError, RecipeError, VerifyError
 from basin.output.printable import printable
 
 Options = ParamSpec("Options")
@@ -30,7 +30,7 @@ def reports_errors(command: Callable[Options, None]) -> Callable[Options, None]:
 
         try:
             command(*args, **kwargs)
-        except (AnalysisError, BasinError, VerifyError, OSError) as error:
+        except (AnalysisError, BasinError, RecipeError, VerifyError, OSError) as error:
             fail(str(error))
 
     return wrapped

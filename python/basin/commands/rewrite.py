@@ -1,28 +1,19 @@
-"""`basin rewrite`: a pipeline of passes made of the options, run from file to file."""
+"""`basin rewrite`: steps of the registry, applied from file to file."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from basin.commands.reporting import fail, print_remarks
-from basin.output.files import find_clash
+from basin.output.files import find_clash, write_whole
 
-
-class Absorb(str, Enum):
-    """What `--absorb` moves."""
-
-    residual = "residual"
-
-
-class Insert(str, Enum):
-    """What `--insert` adds."""
-
-    pre_affine = "pre-affine"
+if TYPE_CHECKING:
+    from basin.registry import Requests
 
 
 class Form(str, Enum):
@@ -32,11 +23,6 @@ class Form(str, Enum):
     functions = "functions"
     operators_opset23 = "operators:opset23"
     operators_ort = "operators:ort"
-
-    @property
-    def rounds(self) -> bool:
-        """Whether fused operators compute in another order than the exporter's nodes."""
-        return self.value.startswith("operators:")
 
 
 class Cache(str, Enum):
@@ -55,114 +41,101 @@ class ExternalDataMode(str, Enum):
     embed = "embed"
 
 
-def quoted(value: str) -> str:
-    """The path `value` as an option in a textual pipeline: a URI if it has special characters."""
-    if re.fullmatch(r"[A-Za-z0-9_./+-]+", value):
-        return value
-    return Path(value).absolute().as_uri()
+def describe_steps() -> Iterator[str]:
+    """The lines that `--list` prints."""
+    from basin.registry import steps
+
+    for step in steps():
+        yield f"{step.name}: {step.summary}"
+        for option in step.options:
+            default = f" (default: {option.default})" if option.default else ""
+            yield f"  {option.name}={option.values}  {option.help}{default}"
+        yield f"  promise: {step.full_promise}"
+        yield f"  good for: {step.good_for}"
+        yield f"  not for: {step.not_for}"
 
 
-def rewrite_pipeline(
-    absorb: Absorb | None = None,
-    rescale: str | None = None,
-    stats: Path | None = None,
-    scale_dims: str | None = None,
-    insert: Insert | None = None,
-    form: Form = Form.original,
-    bound: float | None = None,
-    strict: bool = False,
-    inexact: float | None = None,
-    cache: Cache = Cache.copy,
-) -> str:
-    """The textual pipeline of a rewrite: raise, rewrite, lower."""
-    # A residual stream may run through a model's functions: a rewrite needs them inlined.
-    rewrites = rescale is not None or absorb is not None or insert is not None
-    raising = f"inline-functions={str(rewrites).lower()} strict={str(strict).lower()}"
-    passes = [f"basin-raise{{{raising}}}"]
-    rounding = f" inexact={inexact!r}" if inexact is not None else ""
-    if rescale is not None:
-        options = f"k={rescale}"
-        if rescale == "auto" and stats is not None:
-            options += f" stats={quoted(str(stats))}"
-        elif rescale == "auto" and bound is not None:
-            options += f" bound={bound}"
-        passes.append(f"sink-rescale-residual{{{options}{rounding}}}")
-    if absorb is not None:
-        options = ""
-        if stats is not None:
-            options = f"stats={quoted(str(stats))}"
-        elif scale_dims is not None:
-            options = f"scale-dims={scale_dims}"
-        passes.append(f"sink-absorb-residual-sinks{{{(options + rounding).strip()}}}")
-    if insert is not None:
-        passes.append("sink-insert-pre-affine")
-    in_place = " cache=in-place" if cache is Cache.in_place else ""
-    passes.append(f"convert-sink-to-onnx{{form={form.value}{in_place}}}")
-    return f"builtin.module({','.join(passes)})"
+def print_list(wanted: bool) -> None:
+    """Print the steps and end, before IN and OUT are missed."""
+    if wanted:
+        print("\n".join(describe_steps()))
+        raise typer.Exit()
 
 
-def check_rewrite_options(
-    absorb: Absorb | None,
-    rescale: str | None,
-    stats: Path | None,
-    scale_dims: str | None,
-    bound: float | None,
-    inexact: float | None,
-) -> None:
-    """Refuse options that the pipeline's own parser would also refuse, but with a worse message."""
-    if rescale is not None and not re.fullmatch(r"auto|-?\d{1,3}", rescale):
-        fail(f"--rescale-residual: expected a whole number or auto, but got '{rescale}'")
-    if stats is not None and scale_dims is not None:
-        fail("--stats and --scale-dims both choose the scales: give only one of them")
-    if absorb is None and scale_dims is not None:
-        fail("--scale-dims needs --absorb residual")
-    if absorb is None and rescale != "auto" and stats is not None:
-        fail("--stats needs --absorb residual or --rescale-residual auto")
-    if bound is not None and rescale != "auto":
-        fail("--bound needs --rescale-residual auto")
-    if bound is not None and not 0 < bound < float("inf"):
-        fail(f"--bound: expected a positive number, but got {bound}")
-    if inexact is not None and absorb is None and rescale is None:
-        fail("--inexact needs --absorb residual or --rescale-residual")
-    if inexact is not None and not 0 < inexact < 1:
-        fail(f"--inexact: expected an error between 0 and 1, but got {inexact}")
-    if rescale == "auto" and stats is None and bound is None:
-        fail("--rescale-residual auto needs --bound or --stats")
-    if stats is not None and not stats.is_file():
-        fail(f"--stats: no such file: {stats}")
-    if scale_dims is not None and not re.fullmatch(r"\d+:[\d.eE+-]+(,\d+:[\d.eE+-]+)*", scale_dims):
-        fail(f"--scale-dims: expected DIM:SCALE,..., but got '{scale_dims}'")
+def complete_steps(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """What a word of the list of steps may be: the last step's options, and further steps."""
+    from basin.registry import steps
+
+    words: list[str] = context.params.get("steps") or []
+    # Bash gives k=3 as three words, so what is no step's name is an option or a value.
+    given = [word for word in words if any(word == step.name for step in steps())]
+    options = {word.split("=")[0] for word in words}
+    found = [
+        (f"{option.name}=", option.help)
+        for step in steps()
+        if given and step.name == given[-1]
+        for option in step.options
+        if option.name not in options
+    ]
+    found += [(step.name, step.summary) for step in steps() if step.name not in given]
+    return [(word, text) for word, text in found if word.startswith(incomplete)]
+
+
+def choose_steps(words: list[str], recipe: Path | None) -> Requests:
+    """The steps of the command line or of the recipe."""
+    from basin import _basin
+    from basin.recipes import read_recipe
+
+    for word in words:
+        if word != word.encode(errors="replace").decode():
+            fail(f"expected steps in UTF-8, but got '{word}'")
+    if recipe is None:
+        return _basin.parse_steps(words)
+    if words:
+        fail("--recipe has steps of its own: give steps on the command line or a recipe, not both")
+    return read_recipe(recipe)
+
+
+def files_of(requests: Requests) -> list[Path]:
+    """The files that options name."""
+    from basin.registry import steps
+
+    files = {
+        (step.name, option.name) for step in steps() for option in step.options if option.is_file
+    }
+    return [
+        Path(value)
+        for name, options in requests
+        for option, value in options
+        if (name, option) in files
+    ]
 
 
 def rewrite(
     source: Annotated[Path, typer.Argument(metavar="IN", show_default=False)],
     target: Annotated[Path, typer.Argument(metavar="OUT", show_default=False)],
-    absorb: Annotated[
-        Absorb | None,
-        typer.Option(help="Move residual sinks into a vector before each norm."),
-    ] = None,
-    rescale: Annotated[
-        str | None,
-        typer.Option(
-            "--rescale-residual", metavar="K|auto", help="Divide the residual stream by 2^K."
+    steps: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="STEP [OPTION=VALUE]...",
+            help="Steps in their order, each with its options; --list shows them.",
+            show_default=False,
+            autocompletion=complete_steps,
         ),
     ] = None,
-    stats: Annotated[
-        Path | None,
-        typer.Option(help="Statistics of basin analyze, which choose the scales."),
+    recipe: Annotated[Path | None, typer.Option(help="Steps from a YAML file.")] = None,
+    save_recipe: Annotated[
+        Path | None, typer.Option(help="Write the steps to a YAML file, for --recipe.")
     ] = None,
-    scale_dims: Annotated[
-        str | None,
-        typer.Option(metavar="D:S,...", help="Scales by dimension, each a power of two."),
-    ] = None,
-    insert: Annotated[
-        Insert | None,
-        typer.Option(help="Add learnable parameters that start as the identity."),
-    ] = None,
-    bound: Annotated[
-        float | None,
-        typer.Option(help="Largest |x| of the residual stream, for --rescale-residual auto."),
-    ] = None,
+    list_steps: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            is_eager=True,
+            callback=print_list,
+            help="Show each step with its options, its promise and its use.",
+        ),
+    ] = False,
     form: Annotated[Form, typer.Option(help="How recognized ops are written.")] = Form.original,
     cache: Annotated[
         Cache,
@@ -173,12 +146,6 @@ def rewrite(
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
-    inexact: Annotated[
-        float | None,
-        typer.Option(
-            metavar="E", help="Let weights be rounded, by at most E, if a scale is not exact."
-        ),
-    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Keep the result without running both models.")
     ] = False,
@@ -189,28 +156,34 @@ def rewrite(
         bool, typer.Option("--strict", help="Refuse a model that states wrong shapes.")
     ] = False,
 ) -> None:
-    """Rewrite the model IN and write it to OUT, if both give the same bits on drawn inputs."""
+    """Rewrite the model IN and write it to OUT, if it is proven to keep what the steps promise."""
+    from basin.recipes import format_recipe
     from basin.rewriting import rewrite as run_rewrite
 
-    check_rewrite_options(absorb, rescale, stats, scale_dims, bound, inexact)
+    requests = choose_steps(steps or [], recipe)
     if cache is Cache.in_place and form is not Form.operators_ort:
         fail("--cache in-place needs --form operators:ort")
-    clash = find_clash({"OUT": target}, [one for one in (source, stats) if one is not None])
+    if save_recipe is not None and not requests:
+        fail("--save-recipe needs a step")
+    inputs = [source, *files_of(requests), *([] if recipe is None else [recipe])]
+    clash = find_clash({"OUT": target, "--save-recipe": save_recipe}, inputs)
     if clash is not None:
         fail(clash)
-    pipeline = rewrite_pipeline(
-        absorb, rescale, stats, scale_dims, insert, form, bound, strict, inexact, cache
+    if save_recipe is not None and not save_recipe.absolute().parent.is_dir():
+        fail(f"--save-recipe: no such folder: {save_recipe.parent}")
+    if save_recipe is not None and save_recipe.is_dir():
+        fail(f"--save-recipe: {save_recipe} is a folder")
+    remarks = run_rewrite(
+        source,
+        target,
+        [(name, dict(options)) for name, options in requests],
+        form=form.value,
+        cache=cache.value,
+        strict=strict,
+        external_data=external_data.value,
+        verify=not no_verify,
+        limit=int(verify_limit * 2**30),
     )
-    limit = int(verify_limit * 2**30)
-    print_remarks(
-        run_rewrite(
-            source,
-            target,
-            pipeline,
-            external_data.value,
-            not no_verify,
-            limit,
-            exact=inexact is None,
-            rounds=form.rounds,
-        )
-    )
+    if save_recipe is not None:
+        write_whole(save_recipe, format_recipe(requests).encode())
+    print_remarks(remarks)

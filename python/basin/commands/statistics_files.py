@@ -12,7 +12,7 @@ from basin.errors import AnalysisError
 from basin.output.files import find_clash
 from basin.output.printable import printable
 
-STATS = typer.Option("--stats", help="Write the statistics, which rewrite --stats reads.")
+STATS = typer.Option("--stats", help="Write the statistics, which steps of rewrite read.")
 REPORT = typer.Option("--report", help="Write the report, one HTML file.")
 FIGURES = typer.Option("--figures", help="Write the report's figures into this folder.")
 

@@ -1,6 +1,6 @@
 """The finding on f16's range: the stream's values, and their squares in norms that work in f16.
 
-It tells what `--rescale-residual auto` would do, and why: the pass looks only at the stream's
+It tells what `rescale-residual k=auto` would do, and why: the pass looks only at the stream's
 largest value, and brings it below a quarter of f16's largest number.
 """
 
@@ -13,10 +13,10 @@ from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
 from basin.report.grids import place_name
 
 HEADROOM_MARK = 2.0  # this report's own: one more doubling overflows
-TARGET = 65504 / 4  # that of --rescale-residual auto
+TARGET = 65504 / 4  # that of rescale-residual with k=auto
 ROOT = 65504**0.5
 RESCALE = Treatment(
-    "basin rewrite IN.onnx OUT.onnx --rescale-residual auto --stats stats.json",
+    "basin rewrite IN.onnx OUT.onnx rescale-residual stats=stats.json",
     "A residual stream stored in f16 that overflows: divided by a power of two throughout, without "
     "a new node. Bit-exact.",
     "INT8 or FP8 quantizers, which do not see a uniform scale; a model that stays in f32 or bf16.",
@@ -26,7 +26,7 @@ RESCALE = Treatment(
 def rescale_squares(k: int) -> Treatment:
     """The rewrite that keeps the squares of norms in f16."""
     return Treatment(
-        f"basin rewrite IN.onnx OUT.onnx --rescale-residual {k}",
+        f"basin rewrite IN.onnx OUT.onnx rescale-residual k={k}",
         "Norms that square in f16: auto looks at the stream alone, so its k is too small for them.",
         f"Small elements: squares of those below 2^({k} - 7) fall below f16's normal range.",
     )
@@ -103,7 +103,7 @@ def figures(stream: dict[str, Any]) -> list[Figure]:
                    f"the root of 65504: {v.whole(stream.get('f16_norms'))} norms square in f16")
         )  # fmt: skip
     k = v.whole(stream.get("rescale"))
-    found.append(Figure("k of --rescale-residual auto", v.show(k), auto_reason(stream, k)))
+    found.append(Figure("k of rescale-residual k=auto", v.show(k), auto_reason(stream, k)))
     if square is not None:
         needed = v.whole(stream.get("rescale_squares"))
         found.append(
@@ -129,7 +129,7 @@ def details(stream: dict[str, Any], lost: list[dict[str, Any]]) -> list[str]:
     if lost:
         found.append(
             "The figures leave out what overflowed, so that the true largest values, and the k "
-            "that is needed, are larger: measure the model in f32 or bf16, or give --bound."
+            "that is needed, are larger: measure the model in f32 or bf16, or give bound."
         )
     found.append("Measured on these sequences: others may be larger.")
     peak = v.number(stream.get("max_abs"))

@@ -24,13 +24,13 @@ NO_MASSIVE_REWRITE = Treatment(
     "massive as it was.",
 )
 ABSORB = Treatment(
-    "basin rewrite IN.onnx OUT.onnx --absorb residual --stats stats.json",
+    "basin rewrite IN.onnx OUT.onnx absorb-residual stats=stats.json",
     "A stream that is itself stored narrow (INT8 or FP8 residual adds, f16), and as a start for "
     "training. Bit-exact.",
     "Quantizers of matrix inputs: every norm's output stays as it was, to the bit.",
 )
 PRE_AFFINE = Treatment(
-    "basin rewrite IN.onnx OUT.onnx --insert pre-affine",
+    "basin rewrite IN.onnx OUT.onnx insert-pre-affine",
     "A place to train from: a learnable vector of ones before each norm. Bit-exact.",
     "A model as it is: nothing changes before training.",
 )
@@ -204,6 +204,6 @@ def absorbed(sinks: list[dict[str, Any]], moved: list[dict[str, Any]]) -> str:
     found = "1 dimension is a sink" if len(sinks) == 1 else f"{len(sinks)} dimensions are sinks"
     scaled = "1 is scaled" if len(moved) == 1 else f"{len(moved)} are scaled"
     return (
-        f"{found}, {scaled}: --absorb divides every dimension whose largest abs(x) is above 1.41 "
-        "times the median dimension's by a power of two, be it large at most tokens or at one."
+        f"{found}, {scaled}: absorb-residual divides every dimension whose largest abs(x) is above "
+        "1.41 times the median dimension's by a power of two, be it large at most tokens or at one."
     )

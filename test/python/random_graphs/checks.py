@@ -254,7 +254,7 @@ class Subject:
         """Check some rewrites that are drawn. Without an addition there is no stream to scale."""
         adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
         streams = any(node.op_type in adds for node in self.model.graph.node)
-        names = list(DRAWN) if streams else ["insert"]
+        names = list(DRAWN) if streams else ["insert-pre-affine"]
         self.rng.shuffle(names)
         for name in names[:most]:
             passes = DRAWN[name](self.rng)
@@ -284,10 +284,10 @@ def _one_dim(rng: np.random.Generator) -> str:
     return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
 
 
-# Options of these rewrites are drawn. The other rewrites have the options that all suites use.
+# Options of these rewrites are drawn. The other steps have the options that all suites use.
 DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRITES.items()} | {
-    "rescale": _k,
-    "absorb": _one_dim,
+    "rescale-residual": _k,
+    "absorb-residual": _one_dim,
     "absorb two": _dims,
     "absorb, insert": lambda rng: _one_dim(rng) + ",sink-insert-pre-affine",
     "rescale, absorb": lambda rng: _k(rng) + "," + _one_dim(rng),

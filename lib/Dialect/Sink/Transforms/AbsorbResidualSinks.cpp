@@ -16,6 +16,7 @@
 #include "StreamScaling.h"
 
 #include "basin/Dialect/ONNX/IR/Elements.h"
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
@@ -40,6 +41,7 @@ public:
   void runOnOperation() override;
 
 private:
+  LogicalResult checkOptions();
   FailureOr<SmallVector<Exponents>> choose(ArrayRef<ResidualStream> streams);
   FailureOr<SmallVector<Exponents>> parseScales(ArrayRef<ResidualStream> streams);
   FailureOr<SmallVector<Exponents>> measure(ArrayRef<ResidualStream> streams);
@@ -61,6 +63,13 @@ static int exponentOf(double value, double typical) {
   return std::max(0, static_cast<int>(std::lround(std::log2(value / typical))));
 }
 
+LogicalResult AbsorbResidualSinksPass::checkOptions() {
+  if (!scaleDims.empty() && !stats.empty())
+    return getOperation().emitError("options 'scale-dims' and 'stats' both choose the scales: "
+                                    "expected one of them, but got both");
+  return sink::checkInexact(getOperation(), inexact);
+}
+
 FailureOr<SmallVector<Exponents>>
 AbsorbResidualSinksPass::parseScales(ArrayRef<ResidualStream> streams) {
   SmallVector<Exponents> out;
@@ -73,12 +82,12 @@ AbsorbResidualSinksPass::parseScales(ArrayRef<ResidualStream> streams) {
     int exponent;
     if (dimText.trim().getAsInteger(10, dim) || scaleText.trim().getAsDouble(scale) ||
         !(scale > 0) || std::frexp(scale, &exponent) != 0.5)
-      return getOperation().emitError("expected dimension:scale with a power of two as the "
-                                      "scale, but got '")
-             << text << "'";
+      return getOperation().emitError("option 'scale-dims': expected dimension:scale with a power "
+                                      "of two as the scale, but got ")
+             << onnx::quoteName(text);
     for (auto [stream, exponents] : llvm::zip_equal(streams, out)) {
       if (dim < 0 || dim >= static_cast<int64_t>(exponents.size()))
-        return getOperation().emitError("expected a dimension below ")
+        return getOperation().emitError("option 'scale-dims': expected a dimension below ")
                << exponents.size() << ", but got " << dim;
       exponents[dim] = exponent - 1;
     }
@@ -189,8 +198,6 @@ static Exponents guess(const ResidualStream &stream) {
 
 FailureOr<SmallVector<Exponents>>
 AbsorbResidualSinksPass::choose(ArrayRef<ResidualStream> streams) {
-  if (!scaleDims.empty() && !stats.empty())
-    return getOperation().emitError("expected scale-dims or stats, but got both");
   if (!scaleDims.empty())
     return parseScales(streams);
   if (!stats.empty())
@@ -217,6 +224,8 @@ static LogicalResult checkAxes(ArrayRef<ResidualStream> streams) {
 }
 
 void AbsorbResidualSinksPass::runOnOperation() {
+  if (failed(checkOptions()))
+    return signalPassFailure();
   SmallVector<ResidualStream> streams = findResidualStreams(getOperation());
   if (failed(checkAxes(streams)))
     return signalPassFailure();

@@ -20,6 +20,7 @@
 #include "TapOrder.h"
 #include "TapStatistics.h"
 
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -68,7 +69,6 @@ private:
                         const sink::Statistics &statistics);
   json::Object describeModel();
   void addOutputs(GraphOp graph, const Outputs &outputs);
-  void addMetadata();
 
   /// The kinds of taps that are made, in the order of `kTapKinds`.
   SmallVector<Tap::Kind> kinds;
@@ -359,19 +359,6 @@ json::Object InstrumentOutliersPass::describeModel() {
       {"unmeasured", std::exchange(unmeasured, {})}};
 }
 
-void InstrumentOutliersPass::addMetadata() {
-  Builder b(&getContext());
-  std::string text = llvm::formatv("{0}", json::Value(describeModel()));
-  auto model = getOperation()->getAttrOfType<DictionaryAttr>(kModelAttr);
-  SmallVector<Attribute> entries;
-  if (auto old = model.getAs<ArrayAttr>("meta"))
-    llvm::append_range(entries, old.getValue());
-  entries.push_back(b.getStrArrayAttr({"basin.statistics", text}));
-  NamedAttrList attrs(model);
-  attrs.set("meta", b.getArrayAttr(entries));
-  getOperation()->setAttr(kModelAttr, attrs.getDictionary(&getContext()));
-}
-
 void InstrumentOutliersPass::runOnOperation() {
   auto graphs = getOperation().getOps<GraphOp>();
   if (!llvm::hasSingleElement(graphs))
@@ -409,5 +396,6 @@ void InstrumentOutliersPass::runOnOperation() {
                          "of the model");
   Outputs outputs = instrument(graph.getBody().front(), "");
   addOutputs(graph, outputs);
-  addMetadata();
+  setMetadata(getOperation(), "basin.statistics",
+              llvm::formatv("{0}", json::Value(describeModel())).str());
 }

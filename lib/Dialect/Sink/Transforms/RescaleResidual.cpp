@@ -13,6 +13,7 @@
 #include "Statistics.h"
 #include "StreamScaling.h"
 
+#include "basin/Dialect/ONNX/IR/QuoteName.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include <cmath>
@@ -32,7 +33,11 @@ public:
   void runOnOperation() override;
 
 private:
+  LogicalResult checkOptions();
   FailureOr<SmallVector<int>> chooseExponents(size_t numStreams);
+
+  /// The value of `k`, or nothing for 'auto'.
+  std::optional<int> exponent;
 };
 } // namespace
 
@@ -44,21 +49,36 @@ static int exponentFor(double bound) {
   return bound <= kLargest ? 0 : static_cast<int>(std::ceil(std::log2(bound / kLargest)));
 }
 
+LogicalResult RescaleResidualPass::checkOptions() {
+  ModuleOp module = getOperation();
+  exponent.reset();
+  int number;
+  if (k != "auto") {
+    if (StringRef(k).getAsInteger(10, number) || number < -60 || number > 60)
+      return module.emitError("option 'k': expected 'auto' or an integer from -60 to 60, but got ")
+             << onnx::quoteName(k);
+    exponent = number;
+  }
+  if (!(bound >= 0) || std::isinf(bound))
+    return module.emitError("option 'bound': expected a positive number, but got ") << bound;
+  unsigned sources = !stats.empty() + (bound > 0);
+  if (exponent && sources)
+    return module.emitError("options 'stats' and 'bound' choose k: expected k=auto beside them, "
+                            "but got k=")
+           << *exponent;
+  if (!exponent && sources != 1)
+    return module.emitError("option 'k': 'auto' takes one of the options 'stats' and 'bound', "
+                            "but got ")
+           << (sources ? "both" : "neither");
+  return sink::checkInexact(module, inexact);
+}
+
 FailureOr<SmallVector<int>> RescaleResidualPass::chooseExponents(size_t numStreams) {
   ModuleOp module = getOperation();
-  int exponent;
-  if (k != "auto") {
-    if (StringRef(k).getAsInteger(10, exponent) || std::abs(exponent) > 60)
-      return module.emitError("expected 'auto' or an integer of at most 60 as k, but got '")
-             << k << "'";
-    return SmallVector<int>(numStreams, exponent);
-  }
-  if (stats.empty()) {
-    if (!(bound > 0))
-      return module.emitError("'auto' needs statistics or the stream's largest value "
-                              "(stats= or bound=)");
+  if (exponent)
+    return SmallVector<int>(numStreams, *exponent);
+  if (stats.empty())
     return SmallVector<int>(numStreams, exponentFor(bound));
-  }
   auto statistics = sink::readResidualStatistics(stats);
   if (!statistics)
     return module.emitError(llvm::toString(statistics.takeError()));
@@ -71,6 +91,8 @@ FailureOr<SmallVector<int>> RescaleResidualPass::chooseExponents(size_t numStrea
 }
 
 void RescaleResidualPass::runOnOperation() {
+  if (failed(checkOptions()))
+    return signalPassFailure();
   SmallVector<ResidualStream> streams = findResidualStreams(getOperation());
   FailureOr<SmallVector<int>> exponents = chooseExponents(streams.size());
   if (failed(exponents))

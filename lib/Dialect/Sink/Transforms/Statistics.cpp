@@ -10,8 +10,7 @@
 
 #include "basin/Dialect/ONNX/IR/MappedFile.h"
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
-
-#include "llvm/Support/JSON.h"
+#include "basin/Dialect/ONNX/Utils/ParseJSON.h"
 
 #include <cmath>
 
@@ -39,25 +38,6 @@ static std::string decodePath(StringRef path) {
   return out;
 }
 
-/// Returns whether lists and objects nest deeper than `most`. LLVM's parser recurses, so this must
-/// be known before.
-static bool nestsDeeper(StringRef text, unsigned most) {
-  unsigned depth = 0;
-  bool inString = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (inString && c == '\\')
-      ++i;
-    else if (c == '"')
-      inString = !inString;
-    else if (!inString && (c == '[' || c == '{') && ++depth > most)
-      return true;
-    else if (!inString && (c == ']' || c == '}') && depth > 0)
-      --depth;
-  }
-  return false;
-}
-
 /// Returns whether residual streams were measured. A file without a list of kinds has taps of every
 /// kind.
 static bool hasResidualTaps(const json::Object &root) {
@@ -69,7 +49,6 @@ static bool hasResidualTaps(const json::Object &root) {
 }
 
 llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef given) {
-  constexpr unsigned kMaxDepth = 64;
   std::string path = decodePath(given);
   auto fail = [&](const llvm::Twine &why) {
     return llvm::createStringError("statistics " + onnx::quoteName(path) + ": " + why);
@@ -78,9 +57,7 @@ llvm::Expected<ResidualStatistics> basin::sink::readResidualStatistics(StringRef
   auto buffer = onnx::mapFile(path);
   if (!buffer)
     return fail(buffer.getError().message());
-  if (nestsDeeper((*buffer)->getBuffer(), kMaxDepth))
-    return fail("nests deeper than " + llvm::Twine(kMaxDepth));
-  auto value = json::parse((*buffer)->getBuffer());
+  auto value = onnx::parseJSON((*buffer)->getBuffer());
   if (!value)
     return fail(llvm::toString(value.takeError()));
   if (llvm::Error error = intact.check())

@@ -28,6 +28,13 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
+LogicalResult basin::sink::checkInexact(ModuleOp module, double inexact) {
+  if (inexact >= 0 && inexact < 1)
+    return success();
+  return module.emitError("option 'inexact': expected an error of at least 0 and below 1, but got ")
+         << inexact;
+}
+
 StreamScaler::StreamScaler(ModuleOp module, ParameterNames &names, double bound)
     : state(std::make_unique<State>(module, names, bound)) {}
 

@@ -21,6 +21,9 @@
 
 namespace basin::sink {
 
+/// Refuses a value of the option 'inexact' that is no relative error.
+llvm::LogicalResult checkInexact(mlir::ModuleOp module, double inexact);
+
 /// Plans the division of streams by 2^exponents, then does it.
 class StreamScaler {
 public:

@@ -9,9 +9,10 @@
 #ifndef BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD
 #define BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD
 
-include "mlir/Pass/PassBase.td"
+include "basin/Dialect/Sink/Transforms/StepBase.td"
 
-def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
+def RescaleResidualPass
+    : Step<"rescale-residual", "sink-rescale-residual", "::mlir::ModuleOp"> {
   let summary = "divide residual streams by 2^k and the eps of their norms by 2^2k";
   let description = [{
     With `x' = x / 2^k` and `eps' = eps / 2^2k` the result of every norm stays the
@@ -55,14 +56,23 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
     Does nothing when k is 0 or there is no residual stream. Refuses an eps that
     would leave its type's normal range.
 
+    `auto` takes one of `stats` and `bound`, and another k neither.
+
     Promise: bit-exact while values stay in that range and no weight is rounded.
   }];
+  let promiseKind = "bit-exact";
+  let promise = "while values stay in their type's normal range";
+  let goodFor = "a residual stream stored in f16 that overflows";
+  let notFor = "INT8 or FP8 quantizers, which do not see a uniform scale";
+  let example = "k=6";
+  let smallExample = "k=3";
   let options = [
-    Option<"k", "k", "std::string", "\"auto\"", "exponent of the divisor 2^k, or 'auto'">,
-    Option<"stats", "stats", "std::string", "", "statistics file for 'auto'">,
-    Option<"bound", "bound", "double", "0", "largest |x| of the stream, for 'auto'">,
-    Option<"inexact", "inexact", "double", "0",
-           "largest relative error of a weight that is rounded; 0 rounds none">
+    IntegerOrAutoOption<"k", "k", "\"auto\"",
+                        "exponent of the divisor 2^k, from -60 to 60; auto needs stats or bound">,
+    FileOption<"stats", "stats", "statistics of basin analyze, which choose k">,
+    Option<"bound", "bound", "double", "0", "largest |x| of the stream, which chooses k; 0 states none">,
+    RoundingOption<"inexact", "inexact",
+                   "largest relative error of a weight that is rounded; 0 rounds none">
   ];
   let statistics = [
     Statistic<"numStreams", "streams", "residual streams divided">,
@@ -72,7 +82,8 @@ def RescaleResidualPass : Pass<"sink-rescale-residual", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
-def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::ModuleOp"> {
+def AbsorbResidualSinksPass
+    : Step<"absorb-residual", "sink-absorb-residual-sinks", "::mlir::ModuleOp"> {
   let summary = "move powers of two from residual dimensions into pre-affine vectors";
   let description = [{
     Divides chosen dimensions of a residual stream by powers of two in its
@@ -101,12 +112,17 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
     Promise: bit-exact while values stay in the normal range and no weight is
     rounded.
   }];
+  let promiseKind = "bit-exact";
+  let promise = "while values stay in their type's normal range";
+  let goodFor = "a stream stored narrow (FP8, INT8), and training";
+  let notFor = "quantizers of matrix inputs; f16 overflow, restored before norms";
+  let example = "scale-dims=3:1024,17:0.0625";
+  let smallExample = "scale-dims=1:8,3:0.25";
   let options = [
-    ListOption<"scaleDims", "scale-dims", "std::string",
-               "scales as dimension:scale, each a power of two">,
-    Option<"stats", "stats", "std::string", "", "statistics file">,
-    Option<"inexact", "inexact", "double", "0",
-           "largest relative error of a weight that is rounded; 0 rounds none">
+    ScalesOption<"scaleDims", "scale-dims", "scales of dimensions, each a power of two">,
+    FileOption<"stats", "stats", "statistics of basin analyze, which choose the scales">,
+    RoundingOption<"inexact", "inexact",
+                   "largest relative error of a weight that is rounded; 0 rounds none">
   ];
   let statistics = [
     Statistic<"numStreams", "streams", "residual streams divided">,
@@ -116,7 +132,8 @@ def AbsorbResidualSinksPass : Pass<"sink-absorb-residual-sinks", "::mlir::Module
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
-def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
+def InsertPreAffinePass
+    : Step<"insert-pre-affine", "sink-insert-pre-affine", "::mlir::ModuleOp"> {
   let summary = "insert a learnable vector lambda1 = 1 before every norm";
   let description = [{
     Gives each norm without a pre-affine vector a `sink.parameter` of ones, named
@@ -126,6 +143,12 @@ def InsertPreAffinePass : Pass<"sink-insert-pre-affine", "::mlir::ModuleOp"> {
 
     Promise: bit-exact.
   }];
+  let promiseKind = "bit-exact";
+  let promise = "always";
+  let goodFor = "a place to train from";
+  let notFor = "a cure for a model as it is";
+  let example = "";
+  let smallExample = "";
   let statistics = [Statistic<"numInserted", "inserted", "vectors inserted">];
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }

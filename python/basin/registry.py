@@ -1,0 +1,93 @@
+"""The steps that rewrites are made of, as the compiler's passes state them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from numbers import Real
+from typing import Any
+
+from basin import _basin
+
+__all__ = ["GivenStep", "Option", "Requests", "Step", "Value", "as_requests", "steps"]
+
+Value = str | Real | float | bool | os.PathLike[str] | Sequence[Any] | Mapping[Any, Any]
+GivenStep = str | tuple[str, Mapping[str, Value]]
+# Steps with their options as texts, which the extension takes.
+Requests = list[tuple[str, list[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a step. `rounds` tells that a value other than 0 may change bits."""
+
+    name: str
+    values: str
+    default: str
+    help: str
+    is_file: bool
+    rounds: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rewrite with a name, options and a promise.
+
+    `promise_kind` is bit-exact, exact (in real arithmetic), measured or changed. The examples are
+    options, as words, for residual streams of at least 20 dimensions, and of at least 4.
+    """
+
+    name: str
+    pass_name: str
+    summary: str
+    promise_kind: str
+    promise: str
+    good_for: str
+    not_for: str
+    example: str
+    small_example: str
+    options: tuple[Option, ...]
+
+    @property
+    def full_promise(self) -> str:
+        """The promise and when it holds."""
+        return f"{self.promise_kind} {self.promise}"
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    """All steps, sorted by name."""
+    return tuple(
+        Step(**entry | {"options": tuple(Option(**option) for option in entry["options"])})
+        for entry in json.loads(_basin.steps_json())
+    )
+
+
+def as_requests(given: Iterable[GivenStep]) -> Requests:
+    """Steps as the extension takes them, checked. Raises BasinError."""
+    if isinstance(given, str):
+        raise TypeError(f"expected a list of steps, but got the text '{given}'")
+    requests: Requests = []
+    for one in given:
+        name, options = (one, {}) if isinstance(one, str) else one
+        requests.append((name, [(key, as_text(value)) for key, value in options.items()]))
+    _basin.check_steps(requests)
+    return requests
+
+
+def as_text(value: Value) -> str:
+    """An option's value as the command line has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | Real):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return ",".join(f"{as_text(key)}:{as_text(one)}" for key, one in value.items())
+    if isinstance(value, Sequence):
+        return ",".join(map(as_text, value))
+    raise TypeError(f"expected a text, number, path, list or dictionary, but got {value!r}")
