@@ -27,7 +27,6 @@
 using namespace basin;
 using llvm::ArrayRef;
 using llvm::StringRef;
-using llvm::Twine;
 using onnx::quoteName;
 
 /// Returns the element of `names` with the fewest edits to `given`, if they are few.
@@ -68,7 +67,8 @@ static llvm::Error failUnknownOption(const StepInfo &step, StringRef name) {
     if (findOption(other, name))
       others.push_back(("'" + other.name + "'").str());
   if (!others.empty())
-    return llvm::createStringError(text + ", which is one of " + llvm::join(others, " and "));
+    return llvm::createStringError(text + ": " + llvm::join(others, " and ") +
+                                   (others.size() == 1 ? " has it" : " have it"));
   auto names =
       llvm::map_to_vector(step.options, [](const StepOption &option) { return option.name; });
   if (names.empty())

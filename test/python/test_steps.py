@@ -100,10 +100,10 @@ def test_words_are_steps_with_options():
 REFUSED = [
     ("absorb-residul", "unknown step 'absorb-residul': did you mean 'absorb-residual'? the steps"),
     ("quantize", "unknown step 'quantize': the steps are absorb-residual, insert-pre-affine, "),
-    ("insert-pre-affine k=3", "has no option 'k', which is one of 'rescale-residual'"),
+    ("insert-pre-affine k=3", "has no option 'k': 'rescale-residual' has it"),
     (
         "insert-pre-affine stats=x",
-        "has no option 'stats', which is one of 'absorb-residual' and 'rescale-residual'",
+        "has no option 'stats': 'absorb-residual' and 'rescale-residual' have it",
     ),
     ("insert-pre-affine x=3", "has no option 'x': it takes no options"),
     ("rescale-residual bond=3", "has no option 'bond': did you mean 'bound'? its options are k"),

@@ -13,7 +13,7 @@ from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
 from basin.report.grids import place_name
 
 HEADROOM_MARK = 2.0  # this report's own: one more doubling overflows
-TARGET = 65504 / 4  # that of rescale-residual with k=auto
+TARGET = 65504 / 4  # that of rescale-residual
 ROOT = 65504**0.5
 RESCALE = Treatment(
     "basin rewrite IN.onnx OUT.onnx rescale-residual stats=stats.json",
@@ -103,7 +103,7 @@ def figures(stream: dict[str, Any]) -> list[Figure]:
                    f"the root of 65504: {v.whole(stream.get('f16_norms'))} norms square in f16")
         )  # fmt: skip
     k = v.whole(stream.get("rescale"))
-    found.append(Figure("k of rescale-residual k=auto", v.show(k), auto_reason(stream, k)))
+    found.append(Figure("k that rescale-residual chooses", v.show(k), auto_reason(stream, k)))
     if square is not None:
         needed = v.whole(stream.get("rescale_squares"))
         found.append(
