@@ -82,7 +82,9 @@ FILES = {
     "residual_stream_cut_by_clip": {},
     "shared-bias-merges-streams-albert": {},
     # The member `u` may have a last axis of one at run time.
-    "stream_unknown_dim": {"absorb-residual": AXIS, "insert-pre-affine": AXIS, "all": AXIS},
+    "stream_unknown_dim": dict.fromkeys(
+        ("absorb-residual", "insert-gated-norm", "insert-pre-affine", "all"), AXIS
+    ),
     # Fine at small scales; see test_ranges.
     "rescale_large_k": {},
     "stream_mul_small": {},
@@ -92,6 +94,9 @@ FILES = {
 @pytest.mark.parametrize("name", REWRITES)
 @pytest.mark.parametrize("file", FILES)
 def test_failing_files(file: str, name: str, tmp_path: Path) -> None:
+    if file == "preaffine_f16_skip_norm" and name in ("insert-gated-norm", "all"):
+        # The CPU provider computes what is next to an f16 Mul in f32, the Skip operator too.
+        pytest.skip("the runtime does not round to f16 between nodes")
     sizes = ({"N": 1}, {"N": 4}) if file == "stream_unknown_dim" else ({}, {}, {})
     check(FAILING / f"{file}.onnx", tmp_path / "out.onnx", name, FILES[file], sizes)
 

@@ -65,6 +65,8 @@ def test_bit_identical(path: Path, name: str, tmp_path: Path) -> None:
         "sink-rescale-residual{k=-3}",
         "sink-absorb-residual-sinks{scale-dims=3:2,17:0.0625}",
         "sink-insert-pre-affine",
+        "sink-insert-gated-norm{rank=4}",
+        "sink-insert-gated-norm{granularity=tensor norms=all}",
     ],
 )
 @pytest.mark.parametrize("stem", sorted(NOT_COMPARABLE))

@@ -99,7 +99,7 @@ def test_words_are_steps_with_options():
 
 REFUSED = [
     ("absorb-residul", "unknown step 'absorb-residul': did you mean 'absorb-residual'? the steps"),
-    ("quantize", "unknown step 'quantize': the steps are absorb-residual, insert-pre-affine, "),
+    ("quantize", "unknown step 'quantize': the steps are absorb-residual, insert-gated-norm, "),
     ("insert-pre-affine k=3", "has no option 'k': 'rescale-residual' has it"),
     (
         "insert-pre-affine stats=x",
@@ -308,7 +308,7 @@ def test_completion():
     names = [step.name for step in basin.steps()]
     assert complete("rew") == ["rewrite"]
     assert complete(*start, "") == names
-    assert complete(*start, "ins") == ["insert-pre-affine"]
+    assert complete(*start, "insert-p") == ["insert-pre-affine"]
     others = [name for name in names if name != "rescale-residual"]
     assert complete(*start, "rescale-residual", "") == [
         "k=", "stats=", "bound=", "inexact=", *others,

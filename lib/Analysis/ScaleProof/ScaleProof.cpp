@@ -10,8 +10,8 @@
 // the same operator, the name of one of its outputs is that of the original's, and its operands
 // stand for the original's operands. A rule then gives the exponents by which its results differ.
 // All other nodes were inserted. A Mul by powers of two changes the exponents of its other operand,
-// and an Add may be the sum that a Skip operator of the original computes inside. Any other
-// inserted node stands for nothing.
+// as does a Mul by a gate whose last matrix is zero. An Add may be the sum that a Skip operator of
+// the original computes inside. Any other inserted node stands for nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -116,6 +116,25 @@ Operation *ScaleProof::findPartner(Operation *after) const {
 // Nodes that were inserted
 //===----------------------------------------------------------------------===//
 
+/// Returns whether `factor` is a gate that is one half for every input: sigmoid(x W), where all
+/// elements of W are zero.
+static bool isHalfOpen(Value factor) {
+  auto sigmoid = factor.getDefiningOp<SigmoidOp>();
+  auto product = sigmoid ? sigmoid->getOperand(0).getDefiningOp<MatMulOp>() : MatMulOp();
+  return product && isZero(product->getOperand(1));
+}
+
+/// Returns whether the two are proven to have the same shape.
+static bool isSameShape(Value a, Value b) {
+  TensorInfo x = getTensorInfo(a), y = getTensorInfo(b);
+  if (!x.hasRank() || !y.hasRank() || x.rank() != y.rank())
+    return false;
+  for (auto [i, j] : llvm::zip_equal(*x.dims, *y.dims))
+    if (!i.provablyEquals(j))
+      return false;
+  return true;
+}
+
 /// Returns whether a product of `value` with powers of two is proven to have the shape of `value`.
 static bool keepsShape(Value value, Value product, const Scale &factor) {
   TensorInfo from = getTensorInfo(value), to = getTensorInfo(product);
@@ -127,9 +146,12 @@ static bool keepsShape(Value value, Value product, const Scale &factor) {
 void ScaleProof::takeProduct(MulOp mul) {
   for (unsigned i : {0u, 1u}) {
     std::optional<Standing> value = standing(mul->getOperand(i));
-    std::optional<Scale> factor = isConstantOp(mul->getOperand(1 - i))
-                                      ? getPowersOfTwo(mul->getOperand(1 - i))
-                                      : std::nullopt;
+    Value other = mul->getOperand(1 - i);
+    std::optional<Scale> factor;
+    if (isConstantOp(other))
+      factor = getPowersOfTwo(other);
+    else if (isHalfOpen(other) && isSameShape(mul->getOperand(i), mul->getResult(0)))
+      factor = Scale(-1);
     std::optional<Scale> product =
         value && factor ? Scale::combine(value->scale, *factor) : std::nullopt;
     if (!product || !keepsShape(mul->getOperand(i), mul->getResult(0), *factor))

@@ -153,6 +153,50 @@ def InsertPreAffinePass
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
+def InsertGatedNormPass
+    : Step<"insert-gated-norm", "sink-insert-gated-norm", "::mlir::ModuleOp"> {
+  let summary = "multiply norms' results by low-rank gates that start at one half";
+  let description = [{
+    GatedNorm (arXiv 2601.22966, section 4.2) multiplies a norm's result y by
+    `sigmoid(swish(y W_down) W_up)`. Two parameters are added for each norm, named
+    after it: `gate_down` [d, rank], of normal numbers of variance 1/d drawn from
+    `seed`, and `gate_up` of zeros, [rank, d] or with `granularity=tensor` [rank, 1].
+
+    With W_up = 0 each gate is sigmoid(0) = 1/2. So the norm has to give 2 y. Its weight
+    and bias are doubled if both are constants that take the factor exactly; one with
+    other uses is copied. Otherwise a Mul doubles the result: if there is no weight, if
+    quantization stands between the norm's steps, and in f16, where results below the
+    normal range would get more bits.
+
+    `norms` is `residual` for those that read a residual stream, `all`, or a pattern with `*`
+    and `?` of names: of the weight without `.weight`, or of the result.
+
+    Refuses a norm whose last axis is not static, an f16 norm whose doubled result may
+    overflow (its elements are at most sqrt(d) max|weight| + max|bias|), and norms in functions.
+
+    Promise: bit-exact while products by W_down are finite.
+  }];
+  let promiseKind = "bit-exact";
+  let promise = "before training";
+  let goodFor = "training: gates take over what residual sinks do";
+  let notFor = "quantizers, before the gates are trained";
+  let example = "rank=4";
+  let smallExample = "rank=2 granularity=tensor norms=all";
+  let options = [
+    Option<"rank", "rank", "int64_t", "16", "width of the gate between its two products">,
+    Option<"granularity", "granularity", "std::string", "\"element\"",
+           "one gate for each element, or one for each token: tensor">,
+    Option<"norms", "norms", "std::string", "\"residual\"",
+           "norms that get a gate: residual, all, or a pattern of names">,
+    Option<"seed", "seed", "int64_t", "0", "start of the random numbers in gate_down">
+  ];
+  let statistics = [
+    Statistic<"numInserted", "inserted", "gates inserted">,
+    Statistic<"numProducts", "products", "multiplications by two inserted">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
   let summary = "prove that a rewrite by powers of two changes no output";
   let description = [{

@@ -1,0 +1,309 @@
+//===- InsertGatedNorm.cpp --------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// GatedNorm multiplies a norm's result y by sigmoid(swish(y W_down) W_up). If W_up is zero, each
+// gate is one half. So the norm gives 2 y at first, by its weight and bias if these are constants
+// that can be doubled, and otherwise by a product.
+//
+//===----------------------------------------------------------------------===//
+
+#include "NormRewrites.h"
+#include "WeightRoles.h"
+#include "WeightScaling.h"
+
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
+#include "basin/Dialect/Sink/IR/Form.h"
+#include "basin/Dialect/Sink/Transforms/Passes.h"
+
+#include "llvm/Support/GlobPattern.h"
+
+#include <cmath>
+#include <random>
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+namespace basin::sink {
+#define GEN_PASS_DEF_INSERTGATEDNORMPASS
+#include "basin/Dialect/Sink/Transforms/Passes.h.inc"
+} // namespace basin::sink
+
+using sink::NormInterface;
+using sink::RoleUses;
+
+namespace {
+
+class InsertGatedNormPass : public basin::sink::impl::InsertGatedNormPassBase<InsertGatedNormPass> {
+public:
+  using InsertGatedNormPassBase::InsertGatedNormPassBase;
+  void runOnOperation() override;
+
+private:
+  LogicalResult checkOptions();
+  FailureOr<SmallVector<NormInterface>> chooseNorms();
+};
+
+/// Inserts gates of one kind.
+class GateInserter {
+public:
+  GateInserter(ModuleOp module, int64_t rank, bool isTensorwise, uint64_t seed)
+      : names(module), weights(names, /*bound=*/0), generator(seed), rank(rank),
+        isTensorwise(isTensorwise) {}
+
+  /// Gives the norm's result a gate. Fails with a diagnostic if the data of a weight cannot be
+  /// read.
+  LogicalResult insert(NormInterface norm);
+  unsigned getNumProducts() const { return numProducts; }
+
+private:
+  FailureOr<bool> doubleVectors(NormInterface norm);
+  Value doubleResult(NormInterface norm, OpBuilder &b);
+  Value makeParameter(NormInterface norm, StringRef part, RankedTensorType type,
+                      ArrayRef<double> values);
+
+  sink::ParameterNames names;
+  sink::WeightScaler weights;
+  sink::WeightRoles roles;
+  std::mt19937_64 generator;
+  int64_t rank;
+  bool isTensorwise;
+  unsigned numProducts = 0;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+LogicalResult InsertGatedNormPass::checkOptions() {
+  constexpr int64_t kMaxRank = 1 << 16;
+  if (rank < 1 || rank > kMaxRank)
+    return getOperation().emitError("option 'rank': expected an integer from 1 to ")
+           << kMaxRank << ", but got " << int64_t(rank);
+  if (granularity != "element" && granularity != "tensor")
+    return getOperation().emitError("option 'granularity': expected 'element' or 'tensor', but "
+                                    "got '")
+           << granularity << "'";
+  return success();
+}
+
+/// Returns the name by which users know a norm's parameters: that of its weight, without the word
+/// for weights, or that of its result.
+static StringRef getStem(NormInterface norm) {
+  StringRef stem = norm.getWeight() ? getStreamValueName(norm.getWeight()) : StringRef();
+  if (stem.consume_back(".weight") || stem.consume_back(".gamma"))
+    return stem;
+  return getStreamValueName(norm.getResult());
+}
+
+/// Returns the norms that the option `norms` names, in program order.
+FailureOr<SmallVector<NormInterface>> InsertGatedNormPass::chooseNorms() {
+  DenseSet<Operation *> readers;
+  if (norms == "residual")
+    for (const ResidualStream &stream : findResidualStreams(getOperation()))
+      for (const StreamReader &reader : stream.readers)
+        if (reader.kind == StreamReader::Norm)
+          readers.insert(reader.use->getOwner());
+  auto pattern = llvm::GlobPattern::create(norms == "all" ? StringRef("*") : StringRef(norms));
+  if (!pattern)
+    return getOperation().emitError("option 'norms': expected residual, all or a pattern of names, "
+                                    "but got '")
+           << norms << "': " << llvm::toString(pattern.takeError());
+  SmallVector<NormInterface> chosen;
+  getOperation().walk([&](NormInterface norm) {
+    if (norms == "residual"
+            ? readers.contains(norm)
+            : pattern->match(getStem(norm)) || pattern->match(getStreamValueName(norm.getResult())))
+      chosen.push_back(norm);
+  });
+  if (chosen.empty() && norms != "residual" && norms != "all")
+    return getOperation().emitError("option 'norms': no norm has a name like '") << norms << "'";
+  if (chosen.empty())
+    getOperation().emitWarning(norms == "all" ? "there is no norm"
+                                              : "no norm reads a residual stream")
+        << ": no gate was inserted";
+  return chosen;
+}
+
+//===----------------------------------------------------------------------===//
+// Twice the result
+//===----------------------------------------------------------------------===//
+
+/// Checks that the norm can have a gate, and that twice its result cannot overflow.
+static LogicalResult checkNorm(NormInterface norm) {
+  StringRef name = getStreamValueName(norm.getResult());
+  auto type = dyn_cast<RankedTensorType>(norm.getResult().getType());
+  std::optional<int64_t> dim = sink::getNormDim(norm);
+  if (!dim || !type || type.getShape().back() != *dim)
+    return norm->emitError("norm '")
+           << name << "': expected a static last axis to insert a gate, but got "
+           << norm.getX().getType();
+  if (!isScalable(type.getElementType()))
+    return norm->emitError("norm '")
+           << name << "': expected f16, bf16, f32 or f64, but got " << type;
+  if (!norm->getParentOfType<GraphOp>())
+    return norm->emitError("norm '")
+           << name << "' stands in a function, which has no parameters; inline functions first";
+  if (!type.getElementType().isF16())
+    return success();
+  // A normalized row of d elements has the norm sqrt(d), and so has each element at most.
+  auto findLargest = [](Value vector) -> std::optional<double> {
+    constexpr size_t kMaxElements = 1 << 24;
+    auto elements = getConstantFloats(vector, kMaxElements);
+    double largest = 0;
+    for (double element : elements.value_or(SmallVector<double>()))
+      largest = std::max(largest, std::abs(element));
+    return elements ? std::optional(largest) : std::nullopt;
+  };
+  std::optional<double> weight = norm.getWeight() ? findLargest(norm.getWeight()) : 1.0,
+                        bias = norm.getBias() ? findLargest(norm.getBias()) : 0.0;
+  if (!weight || !bias)
+    return norm->emitError("norm '") << name
+                                     << "': twice its result may overflow f16, because its weight "
+                                        "or bias is no constant";
+  double bound = std::sqrt(static_cast<double>(*dim)) * *weight + *bias;
+  // Rounding adds little.
+  if (!(2.01 * bound < 65504))
+    return norm->emitError("norm '")
+           << name << "': twice its result may overflow f16: elements may reach " << bound;
+  return success();
+}
+
+/// Doubles the norm's weight and bias, in its own uses of them. Returns whether that is possible
+/// and gives exactly twice the result.
+FailureOr<bool> GateInserter::doubleVectors(NormInterface norm) {
+  // In f16 a result below the normal range would get more bits. Quantization inside may be
+  // anything.
+  auto type = cast<RankedTensorType>(norm.getResult().getType());
+  sink::Form form(cast<sink::RaisedInterface>(norm.getOperation()));
+  if (!norm.getWeight() || type.getElementType().isF16() || (form && form.rounds()))
+    return false;
+  struct Change {
+    sink::WeightScale scale;
+    RoleUses uses;
+    bool isOwn;
+  };
+  SmallVector<Change, 2> changes;
+  for (OpOperand &operand : norm->getOpOperands()) {
+    Value vector = operand.get();
+    bool isPart = vector == norm.getWeight() || (norm.getBias() && vector == norm.getBias());
+    sink::NormPart part = sink::Form::getPart(operand);
+    if (!isPart || (part != sink::NormPart::Weight && part != sink::NormPart::Bias))
+      continue;
+    std::optional<RoleUses> uses = isWeight(vector) ? roles.find(operand) : std::nullopt;
+    if (!uses)
+      return false;
+    sink::WeightScale scale{vector, -1, {1}};
+    FailureOr<bool> fits = weights.canTake(scale);
+    if (failed(fits))
+      return failure();
+    bool isOwn = llvm::hasNItems(vector.getUses(), uses->size());
+    if (!*fits || (!isOwn && !sink::WeightScaler::isCopyable(scale)))
+      return false;
+    changes.push_back({std::move(scale), std::move(*uses), isOwn});
+  }
+  for (Change &change : changes) {
+    if (change.isOwn) {
+      if (failed(weights.change(change.scale)))
+        return failure();
+      continue;
+    }
+    FailureOr<Value> copy = weights.copy(change.scale);
+    if (failed(copy))
+      return failure();
+    for (OpOperand *use : change.uses)
+      use->set(*copy);
+  }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// The gate
+//===----------------------------------------------------------------------===//
+
+Value GateInserter::makeParameter(NormInterface norm, StringRef part, RankedTensorType type,
+                                  ArrayRef<double> values) {
+  auto graph = norm->getParentOfType<GraphOp>();
+  const llvm::fltSemantics &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
+  SmallVector<APFloat> elements;
+  for (double value : values) {
+    APFloat element(value);
+    bool losesInfo;
+    element.convert(semantics, APFloat::rmNearestTiesToEven, &losesInfo);
+    elements.push_back(element);
+  }
+  OpBuilder b(norm->getContext());
+  b.setInsertionPointToStart(&graph.getBody().front());
+  std::string name = names.make((getStem(norm) + "." + part).str());
+  return sink::ParameterOp::create(b, norm->getLoc(), type, name,
+                                   DenseElementsAttr::get(type, elements));
+}
+
+Value GateInserter::doubleResult(NormInterface norm, OpBuilder &b) {
+  Value y = norm.getResult();
+  NodeBuilder n(b, norm->getLoc());
+  Value doubled =
+      n.node<MulOp>({y, n.scalar(2, cast<RankedTensorType>(y.getType()).getElementType())});
+  doubled.setType(y.getType());
+  setValueName(cast<OpResult>(doubled), names.make((getStreamValueName(y) + ".doubled").str()));
+  ++numProducts;
+  return doubled;
+}
+
+LogicalResult GateInserter::insert(NormInterface norm) {
+  FailureOr<bool> isDoubled = doubleVectors(norm);
+  if (failed(isDoubled))
+    return failure();
+  Value y = norm.getResult();
+  auto type = cast<RankedTensorType>(y.getType());
+  Type element = type.getElementType();
+  int64_t dim = type.getShape().back(), width = isTensorwise ? 1 : dim;
+  // By the method of Box and Muller, because a distribution of the standard library is another one
+  // in each implementation.
+  auto uniform = [&] { return (double(generator() >> 11) + 0.5) * 0x1p-53; };
+  SmallVector<double> normal(dim * rank);
+  for (double &value : normal) {
+    double length = std::sqrt(-2 * std::log(uniform()) / double(dim));
+    value = length * std::cos(2 * M_PI * uniform());
+  }
+  Value down =
+      makeParameter(norm, "gate_down", RankedTensorType::get({dim, rank}, element), normal);
+  Value up = makeParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element), {0.0});
+  OpBuilder b(norm->getContext());
+  b.setInsertionPointAfter(norm);
+  Value doubled = *isDoubled ? y : doubleResult(norm, b);
+  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up,
+                                   sink::Activation::sigmoid);
+  setValueName(cast<OpResult>(gate.getResult()),
+               names.make((getStreamValueName(y) + ".gated").str()));
+  y.replaceUsesWithIf(gate.getResult(), [&](OpOperand &use) {
+    return use.getOwner() != gate && use.getOwner() != doubled.getDefiningOp();
+  });
+  return success();
+}
+
+void InsertGatedNormPass::runOnOperation() {
+  if (failed(checkOptions()))
+    return signalPassFailure();
+  FailureOr<SmallVector<NormInterface>> chosen = chooseNorms();
+  if (failed(chosen) ||
+      llvm::any_of(*chosen, [](NormInterface norm) { return failed(checkNorm(norm)); }))
+    return signalPassFailure();
+  GateInserter inserter(getOperation(), rank, granularity == "tensor", static_cast<uint64_t>(seed));
+  for (NormInterface norm : *chosen) {
+    if (failed(inserter.insert(norm)))
+      return signalPassFailure();
+    ++numInserted;
+  }
+  numProducts += inserter.getNumProducts();
+}
