@@ -21,6 +21,7 @@ CLASSES = {
     "FileOption": "File",
     "IntegerOrAutoOption": "IntegerOrAuto",
     "ScalesOption": "Scales",
+    "PatternOption": "Pattern",
     "RoundingOption": "Number",
 }
 TYPES = {"bool": "Boolean", "int64_t": "Integer", "double": "Number", "std::string": "Word"}

@@ -27,7 +27,7 @@
 namespace basin {
 
 /// The kinds of values that options take.
-enum class StepValue { Boolean, File, Integer, IntegerOrAuto, Number, Scales, Word };
+enum class StepValue { Boolean, File, Integer, IntegerOrAuto, Number, Pattern, Scales, Word };
 
 struct StepOption {
   llvm::StringRef name;

@@ -43,6 +43,8 @@ StringRef basin::getMetavar(StepValue kind) {
     return "INTEGER|auto";
   case StepValue::Number:
     return "NUMBER";
+  case StepValue::Pattern:
+    return "PATTERN";
   case StepValue::Scales:
     return "DIMENSION:SCALE,...";
   case StepValue::Word:

@@ -107,6 +107,9 @@ static bool hasKind(StringRef text, StepValue kind) {
     return text == "auto" || isInteger(text);
   case StepValue::Number:
     return isNumber(text);
+  case StepValue::Pattern:
+    return !text.empty() &&
+           llvm::all_of(text, [](char c) { return isPlain(c) || StringRef("*?[]^:").contains(c); });
   case StepValue::Scales:
     return llvm::all_of(llvm::split(text, ','), isScale);
   case StepValue::Word:

@@ -97,3 +97,18 @@ def test_a_rewritten_model_is_rewritten_again(tmp_path: Path) -> None:
     assert [step["step"] for step in basin.load(twice).inspect()["steps"]] == [
         "insert-gated-norm", "absorb-residual", "insert-pre-affine",
     ]  # fmt: skip
+
+
+def test_patterns_choose_norms(tmp_path: Path) -> None:
+    """Names of the norms' weights or results, with wildcards."""
+    norms = basin.load(TINY).inspect()["norms"]
+    layers = sum(norm["weight"].endswith("norm1.weight") for norm in norms)
+    patterns = {norms[0]["output"]: 1, "blocks.0.norm[12]": 2, "blocks.?.norm1": layers}
+    for pattern, count in patterns.items():
+        basin.rewrite(TINY, tmp_path / "out.onnx", [("insert-gated-norm", {"norms": pattern})])
+        assert len(basin.load(tmp_path / "out.onnx").inspect()["gates"]) == count
+    with pytest.raises(basin.BasinError, match="no norm has a name like 'none\\*'"):
+        basin.rewrite(TINY, tmp_path / "no.onnx", [("insert-gated-norm", {"norms": "none*"})])
+    with pytest.raises(basin.BasinError, match="expected PATTERN, but got 'a b'"):
+        basin.rewrite(TINY, tmp_path / "no.onnx", [("insert-gated-norm", {"norms": "a b"})])
+    assert not (tmp_path / "no.onnx").exists()

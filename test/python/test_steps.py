@@ -23,7 +23,16 @@ from model_files import basin as command  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models" / "tiny-shakespeare.onnx"
 PASSES = ROOT / "include" / "basin" / "Dialect" / "Sink" / "Transforms" / "Passes.td"
-KINDS = {"true|false", "FILE", "INTEGER", "INTEGER|auto", "NUMBER", "DIMENSION:SCALE,...", "WORD"}
+KINDS = {
+    "true|false",
+    "FILE",
+    "INTEGER",
+    "INTEGER|auto",
+    "NUMBER",
+    "PATTERN",
+    "DIMENSION:SCALE,...",
+    "WORD",
+}
 
 
 # The registry

@@ -186,8 +186,8 @@ def InsertGatedNormPass
     Option<"rank", "rank", "int64_t", "16", "width of the gate between its two products">,
     Option<"granularity", "granularity", "std::string", "\"element\"",
            "one gate for each element, or one for each token: tensor">,
-    Option<"norms", "norms", "std::string", "\"residual\"",
-           "norms that get a gate: residual, all, or a pattern of names">,
+    PatternOption<"norms", "norms", "\"residual\"",
+                  "norms that get a gate: residual, all, or a pattern of names">,
     Option<"seed", "seed", "int64_t", "0", "start of the random numbers in gate_down">
   ];
   let statistics = [

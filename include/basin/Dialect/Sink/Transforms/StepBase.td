@@ -32,6 +32,10 @@ class IntegerOrAutoOption<string varName, string arg, string default, string des
 class ScalesOption<string varName, string arg, string desc>
   : ListOption<varName, arg, "std::string", desc>;
 
+// A name, or a pattern of names with * for any characters, ? for one, and [...].
+class PatternOption<string varName, string arg, string default, string desc>
+  : Option<varName, arg, "std::string", default, desc>;
+
 // A number that ends a promise of equal bits, unless it is 0.
 class RoundingOption<string varName, string arg, string desc>
   : Option<varName, arg, "double", "0", desc>;
