@@ -33,6 +33,7 @@ REWRITES = {
     "absorb": ["absorb-residual", f"scale-dims={SINK}:1024"],
     "insert": ["insert-pre-affine"],
 }
+GATES = {"gate": ["insert-gated-norm", "rank=8"]}
 
 
 def basin(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -91,10 +92,10 @@ def test_it_is_the_model_and_all_of_it_is_recognized(models) -> None:
     assert stream["dim"] == 576 and stream["adds"] == 2 * LAYERS
 
 
-@pytest.mark.parametrize("rewrite", REWRITES)
+@pytest.mark.parametrize("rewrite", REWRITES | GATES)
 def test_rewrites_in_f32_keep_every_bit(rewrite: str, models, tmp_path: Path) -> None:
     target = tmp_path / "out.onnx"
-    done = basin("rewrite", models(np.float32), target, *REWRITES[rewrite])
+    done = basin("rewrite", models(np.float32), target, *(REWRITES | GATES)[rewrite])
     assert done.returncode == 0, done.stderr
     assert run(target).tobytes() == run(models(np.float32)).tobytes()
 
