@@ -34,6 +34,18 @@ REWRITES = _examples(small=False)
 # The same for the streams of small hand-made models, which have at least 4 dimensions.
 SMALL_REWRITES = _examples(small=True)
 
+# Models whose attentions are refused a gate, with words of the reason.
+REFUSED_GATES = {
+    "hand-mask-add_table": "are not proven to be those of the result",
+    "baddbmm-reshape-bloom": "but got the layout hsd",
+    "seq-first-keys-nn-mha": "but got the layout hsd",
+}
+
+
+def find_refusal(stem: str, passes: str) -> str | None:
+    """Words of the reason for which the passes refuse the model, or None if they do not."""
+    return REFUSED_GATES.get(stem) if "insert-gated-attention" in passes else None
+
 
 def fuzzer_pipelines(part: str) -> list[str]:
     """The fuzzer's pipelines of a part, "RAISE" or "AFTER", which also has the steps' examples."""

@@ -62,6 +62,6 @@ def test_the_command_line_and_the_recipe_are_the_same_steps(tmp_path: Path) -> N
     (tmp_path / "r.yaml").write_text(recipe)
     parsed = _basin.parse_steps(words.split())
     assert read_recipe(tmp_path / "r.yaml") == parsed
-    assert len(parsed) == 4
+    assert len(parsed) == 5
     # YAML reads the pair as one number, which is why values are read as texts.
     assert yaml.safe_load("scale-dims: 3:40") == {"scale-dims": 220}

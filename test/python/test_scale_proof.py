@@ -116,6 +116,28 @@ def test_absorbed_block(tmp_path: Path) -> None:
     assert mismatch(tmp_path, model(BLOCK, WEIGHTS), model(nodes, weights)) is None
 
 
+def gated(factor: str = "") -> Nodes:
+    """The block with a gate before its product: sigmoid(n zeros), or that times a factor."""
+    nodes = [node("MatMul", "n zeros", "g"), node("Sigmoid", "g", "g.score")]
+    if factor:
+        nodes.append(node("Mul", f"g.score {factor}", "g.doubled"))
+    shape = node("Transpose", nodes[-1].output[0], "g.moved", perm=[0, 1, 2])
+    return [
+        *BLOCK[:2], *nodes, shape, node("Mul", "n g.moved", "n.gated"),
+        node("MatMul", "n.gated w", "f"), *BLOCK[3:],
+    ]  # fmt: skip
+
+
+ZEROS = {"zeros": np.zeros((D, 1)), "two": np.array(2.0), "three": np.array(3.0)}
+
+
+def test_gates_of_zeros(tmp_path: Path) -> None:
+    """A gate of one half with twice the matrix, and twice such a gate with the matrix as it is."""
+    halves = model(gated(), scaled(w=WEIGHTS["w"] * 2, **ZEROS))
+    assert mismatch(tmp_path, model(BLOCK, WEIGHTS), halves) is None
+    assert mismatch(tmp_path, model(BLOCK, WEIGHTS), model(gated("two"), scaled(**ZEROS))) is None
+
+
 E = with_eps(BLOCK, SMALL)
 CLIP = [*BLOCK[:5], node("Clip", "h2 low high", "c"), rms("c", "gamma2", "y")]
 SKIP = [
@@ -174,6 +196,14 @@ WRONG = {
     "a reader without a rule sees the scale": (TANH, with_eps(TANH, SMALL), scaled(*WRITERS)),
     "an output is scaled": (OUTPUT, with_eps(OUTPUT, SMALL), scaled(*WRITERS)),
     "a node is another": (BLOCK, [*E[:-1], rms("h2", "gamma", "y", SMALL)], scaled(*WRITERS)),
+    "a gate of one half is not made up for": (BLOCK, gated(), scaled(**ZEROS)),
+    "a gate of 1 is made up for": (BLOCK, gated("two"), scaled(w=WEIGHTS["w"] * 2, **ZEROS)),
+    "a gate has a factor that is no power of two": (BLOCK, gated("three"), scaled(**ZEROS)),
+    "a gate is doubled together with the bias": (
+        BLOCK, gated(), scaled(w=WEIGHTS["w"] * 2, bias=WEIGHTS["bias"] * 2, **ZEROS)),
+    "a gate is trained": (
+        BLOCK, gated(),
+        scaled(w=WEIGHTS["w"] * 2, **ZEROS) | {"zeros": np.eye(D, 1, dtype=np.float32)}),
     "an operand is another": (BLOCK, [*E[:-1], rms("h", "gamma2", "y", SMALL)], scaled(*WRITERS)),
 }  # fmt: skip
 

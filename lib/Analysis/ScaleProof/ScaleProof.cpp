@@ -20,6 +20,8 @@
 #include "Rules.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
+#include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -54,6 +56,7 @@ private:
   void takeProduct(MulOp mul);
   void takeSum(AddOp add);
   bool isSkipOfSum(Operation *before, Operation *after);
+  Value findOriginal(StringRef name) const;
   Operation *findPartner(Operation *after) const;
   std::optional<Standing> standing(Value after) const;
   std::optional<Scale> relate(Value before, Value after) const;
@@ -100,9 +103,17 @@ std::optional<Scale> ScaleProof::relate(Value before, Value after) const {
   return std::nullopt;
 }
 
+/// Returns the original's value of this name. A product with a gate takes the name of the attention
+/// that it follows, and the attention's result has the name `kUngated` behind its own.
+Value ScaleProof::findOriginal(StringRef name) const {
+  constexpr StringLiteral kUngated = "_ungated";
+  Value found = originals.lookup(name);
+  return !found && name.consume_back(kUngated) ? originals.lookup(name) : found;
+}
+
 Operation *ScaleProof::findPartner(Operation *after) const {
   for (Value result : after->getResults()) {
-    Value before = originals.lookup(getValueName(result));
+    Value before = findOriginal(getValueName(result));
     Operation *op = before ? before.getDefiningOp() : nullptr;
     auto index = op ? cast<OpResult>(before).getResultNumber() : 0;
     if (op && op->getName() == after->getName() && op->getNumResults() == after->getNumResults() &&
@@ -116,12 +127,26 @@ Operation *ScaleProof::findPartner(Operation *after) const {
 // Nodes that were inserted
 //===----------------------------------------------------------------------===//
 
-/// Returns whether `factor` is a gate that is one half for every input: sigmoid(x W), where all
-/// elements of W are zero.
-static bool isHalfOpen(Value factor) {
-  auto sigmoid = factor.getDefiningOp<SigmoidOp>();
-  auto product = sigmoid ? sigmoid->getOperand(0).getDefiningOp<MatMulOp>() : MatMulOp();
-  return product && isZero(product->getOperand(1));
+/// Returns the exponent of a gate that is the same power of two for every input: sigmoid(x W),
+/// where all elements of W are zero, or twice that, in any shape. Returns nothing for other values.
+static std::optional<int> getGateExponent(Value factor) {
+  int exponent = -1;
+  constexpr unsigned kMaxSteps = 8;
+  for (unsigned i = 0; i < kMaxSteps; ++i) {
+    Operation *op = factor.getDefiningOp();
+    if (isa_and_nonnull<SigmoidOp>(op)) {
+      auto product = op->getOperand(0).getDefiningOp<MatMulOp>();
+      return product && isZero(product->getOperand(1)) ? std::optional(exponent) : std::nullopt;
+    }
+    auto cast = dyn_cast_or_null<CastOp>(op);
+    if (auto mul = dyn_cast_or_null<MulOp>(op); mul && getConstantScalar(mul.getB()) == 2.0)
+      ++exponent;
+    else if (!isa_and_nonnull<ReshapeOp, TransposeOp, UnsqueezeOp, ExpandOp>(op) &&
+             !(cast && isScalable(getTensorInfo(cast->getResult(0)).element)))
+      return std::nullopt;
+    factor = op->getOperand(0);
+  }
+  return std::nullopt;
 }
 
 /// Returns whether the two are proven to have the same shape.
@@ -150,8 +175,9 @@ void ScaleProof::takeProduct(MulOp mul) {
     std::optional<Scale> factor;
     if (isConstantOp(other))
       factor = getPowersOfTwo(other);
-    else if (isHalfOpen(other) && isSameShape(mul->getOperand(i), mul->getResult(0)))
-      factor = Scale(-1);
+    else if (std::optional<int> exponent = getGateExponent(other);
+             exponent && isSameShape(mul->getOperand(i), mul->getResult(0)))
+      factor = Scale(*exponent);
     std::optional<Scale> product =
         value && factor ? Scale::combine(value->scale, *factor) : std::nullopt;
     if (!product || !keepsShape(mul->getOperand(i), mul->getResult(0), *factor))

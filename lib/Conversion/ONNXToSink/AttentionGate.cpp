@@ -27,12 +27,20 @@ using namespace basin::onnx;
 namespace sink = basin::sink;
 using basin::sink::Layout;
 
-/// Returns whether a value is a sigmoid, seen through casts and changes of its shape.
+/// Returns whether a value is a sigmoid, seen through casts, changes of its shape and a factor that
+/// is one number: twice a sigmoid is 1 before training.
 static bool isSigmoid(Value value) {
   for (unsigned depth = 0; depth < 8; ++depth) {
     Operation *op = value.getDefiningOp();
     if (isa_and_nonnull<SigmoidOp>(op))
       return true;
+    if (auto mul = dyn_cast_or_null<MulOp>(op)) {
+      bool isFirst = !getConstantScalar(mul.getA());
+      if (isFirst && !getConstantScalar(mul.getB()))
+        return false;
+      value = isFirst ? mul.getA() : mul.getB();
+      continue;
+    }
     if (!op || !(isFloatCast(op) ||
                  isa<ReshapeOp, UnsqueezeOp, SqueezeOp, FlattenOp, TransposeOp, ExpandOp>(op)))
       return false;

@@ -45,6 +45,26 @@ onnx.graph @no_sigmoid #g {
   onnx.return
 }
 
+// A factor of more than one number.
+// CHECK-LABEL: onnx.graph @vector_factor
+// CHECK-NOT: gate %
+// CHECK: sink.attention
+// CHECK-NOT: gate %
+onnx.graph @vector_factor #g {
+  %q, %k, %v, %h = onnx.node "Source" () {} : () -> (!q, !q, !q, !h)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
+  %c = onnx.Constant() {value_floats = array<f32: 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0>} : () -> !u
+  %g = onnx.Sigmoid(%h) : (!h) -> !u
+  %d = onnx.Mul(%g, %c) : (!u, !u) -> !u
+  %r = onnx.Mul(%t, %d) : (!u, !u) -> !u
+  %z = onnx.Relu(%r) : (!u) -> !u
+  onnx.return
+}
+
 // A swish is no sigmoid.
 // CHECK-LABEL: onnx.graph @swish
 // CHECK-NOT: gate %

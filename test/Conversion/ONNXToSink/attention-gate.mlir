@@ -35,6 +35,26 @@ onnx.graph @head #g {
   onnx.return
 }
 
+// Twice a sigmoid, which is 1 before training. The factor stays in the gate.
+// CHECK-LABEL: onnx.graph @doubled
+// CHECK: %[[S:.*]] = onnx.Sigmoid
+// CHECK: %[[G:.*]] = onnx.Mul(%{{.*}}, %[[S]])
+// CHECK: sink.attention %{{.*}} gate %[[G]] {{{.*}}result_layout = #sink.layout<bshd>
+onnx.graph @doubled #g {
+  %q, %k, %v, %h = onnx.node "Source" () {} : () -> (!q, !q, !q, !h)
+  %kt = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (!q) -> !u
+  %s = onnx.MatMul(%q, %kt) : (!q, !u) -> !u
+  %p = onnx.Softmax(%s) {axis = -1 : i64} : (!u) -> !u
+  %y = onnx.MatMul(%p, %v) : (!u, !q) -> !u
+  %t = onnx.Transpose(%y) {perm = array<i64: 0, 2, 1, 3>} : (!u) -> !u
+  %two = onnx.Constant() {value_float = 2.0 : f32} : () -> !u
+  %g = onnx.Sigmoid(%h) : (!h) -> !u
+  %d = onnx.Mul(%two, %g) : (!u, !u) -> !u
+  %r = onnx.Mul(%t, %d) : (!u, !u) -> !u
+  %z = onnx.Relu(%r) : (!u) -> !u
+  onnx.return
+}
+
 // Before the transposition, and commuted.
 // CHECK-LABEL: onnx.graph @heads_first
 // CHECK: sink.attention %{{.*}} gate %{{.*}} {{{.*}}result_layout = #sink.layout<bhsd>

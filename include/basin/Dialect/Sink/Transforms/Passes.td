@@ -153,6 +153,63 @@ def InsertPreAffinePass
   let dependentDialects = ["::basin::sink::SinkDialect"];
 }
 
+def InsertGatedAttentionPass
+    : Step<"insert-gated-attention", "sink-insert-gated-attention", "::mlir::ModuleOp"> {
+  let summary = "multiply attentions' results by gates that start at one half";
+  let description = [{
+    Gated attention (arXiv 2601.22966) multiplies an attention's result by `sigmoid(x W_g)`,
+    where x is what the query's projection reads: the layer's input after its norm. One
+    parameter of zeros is added for each attention, named after its result: `gate_weight`
+    [d, heads], or with `granularity=element` [d, heads * value head dim].
+
+    ```
+    %r = sink.attention %q, %k, %v
+    %o = onnx.MatMul(%r, %w)
+    ```
+    becomes, with %z brought into the result's layout,
+    ```
+    %z = onnx.Sigmoid(onnx.MatMul(%x, %g))
+    %r = sink.attention %q, %k, %v gate %z
+    %o = onnx.MatMul(%r, 2 %w)
+    ```
+
+    With W_g = 0 each score is sigmoid(0) = 1/2. So the matrix of the output's projection
+    is doubled (its bias is not), if the projection alone reads the result, over views,
+    and nothing else reads the matrix, which takes the factor exactly. Otherwise a Mul
+    doubles the scores, so that the gate is 1 and changes no result, however small or large.
+    So it is in f16, where halves of results below 2^-13 would lose bits.
+
+    x is found from the query upward over views, casts, rotation, norms, sums with constant
+    vectors, constant factors, and a Split, Slice or Gather of a packed projection, to a
+    product with a constant matrix. Each step must prove where batch and sequence are.
+
+    `attentions` is `all`, or a pattern with `*` and `?` of names of results. Does nothing to an
+    attention that has a gate. Refuses an attention whose x is not found or whose batch
+    and sequence axes are not proven, whose sizes of heads are not static, or that stands in
+    a function.
+
+    Promise: bit-exact while products by W_g are finite, and where a matrix is doubled, while
+    halves of the result stay in their type's normal range.
+  }];
+  let promiseKind = "bit-exact";
+  let promise = "before training";
+  let goodFor = "training: gates take over what attention sinks do";
+  let notFor = "quantizers, before the gates are trained";
+  let example = "granularity=head";
+  let smallExample = "granularity=element";
+  let options = [
+    Option<"granularity", "granularity", "std::string", "\"head\"",
+           "one gate for each head, or one for each element: element">,
+    Option<"attentions", "attentions", "std::string", "\"all\"",
+           "attentions that get a gate: all, or a pattern of names of their results">
+  ];
+  let statistics = [
+    Statistic<"numInserted", "inserted", "gates inserted">,
+    Statistic<"numProducts", "products", "multiplications by two inserted">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def InsertGatedNormPass
     : Step<"insert-gated-norm", "sink-insert-gated-norm", "::mlir::ModuleOp"> {
   let summary = "multiply norms' results by low-rank gates that start at one half";
