@@ -199,9 +199,9 @@ def InsertGatedAttentionPass
   let smallExample = "granularity=element";
   let options = [
     Option<"granularity", "granularity", "std::string", "\"head\"",
-           "one gate for each head, or one for each element: element">,
-    Option<"attentions", "attentions", "std::string", "\"all\"",
-           "attentions that get a gate: all, or a pattern of names of their results">
+           "head: one gate for each head; element: one for each element">,
+    PatternOption<"attentions", "attentions", "\"all\"",
+                  "attentions that get a gate: all, or a pattern of names of their results">
   ];
   let statistics = [
     Statistic<"numInserted", "inserted", "gates inserted">,
@@ -242,7 +242,7 @@ def InsertGatedNormPass
   let options = [
     Option<"rank", "rank", "int64_t", "16", "width of the gate between its two products">,
     Option<"granularity", "granularity", "std::string", "\"element\"",
-           "one gate for each element, or one for each token: tensor">,
+           "element: one gate for each element; tensor: one for each token">,
     PatternOption<"norms", "norms", "\"residual\"",
                   "norms that get a gate: residual, all, or a pattern of names">,
     Option<"seed", "seed", "int64_t", "0", "start of the random numbers in gate_down">
