@@ -140,7 +140,7 @@ FailureOr<SmallVector<NormInterface>> InsertGatedNormPass::chooseNorms() {
 //===----------------------------------------------------------------------===//
 
 /// Checks that the norm can have a gate, and that twice its result cannot overflow.
-static LogicalResult checkNorm(NormInterface norm) {
+static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   StringRef name = getStreamValueName(norm.getResult());
   auto type = dyn_cast<RankedTensorType>(norm.getResult().getType());
   std::optional<int64_t> dim = sink::getNormDim(norm);
@@ -151,6 +151,10 @@ static LogicalResult checkNorm(NormInterface norm) {
   if (!isScalable(type.getElementType()))
     return norm->emitError("norm '")
            << name << "': expected f16, bf16, f32 or f64, but got " << type;
+  constexpr int64_t kMostElements = 1 << 24;
+  if (*dim > kMostElements / rank)
+    return norm->emitError("norm '") << name << "': a gate_down of " << *dim << " times " << rank
+                                     << " elements would have more than " << kMostElements;
   if (!norm->getParentOfType<GraphOp>())
     return norm->emitError("norm '")
            << name << "' stands in a function, which has no parameters; inline functions first";
@@ -297,7 +301,7 @@ void InsertGatedNormPass::runOnOperation() {
     return signalPassFailure();
   FailureOr<SmallVector<NormInterface>> chosen = chooseNorms();
   if (failed(chosen) ||
-      llvm::any_of(*chosen, [](NormInterface norm) { return failed(checkNorm(norm)); }))
+      llvm::any_of(*chosen, [this](NormInterface norm) { return failed(checkNorm(norm, rank)); }))
     return signalPassFailure();
   GateInserter inserter(getOperation(), rank, granularity == "tensor", static_cast<uint64_t>(seed));
   for (NormInterface norm : *chosen) {

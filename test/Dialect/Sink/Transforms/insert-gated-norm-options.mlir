@@ -2,6 +2,7 @@
 
 // RUN: not basin-opt %s --sink-insert-gated-norm=rank=0 2>&1 | FileCheck %s --check-prefix=RANK
 // RUN: not basin-opt %s --sink-insert-gated-norm=rank=65537 2>&1 | FileCheck %s --check-prefix=RANK
+// RUN: not basin-opt %s --sink-insert-gated-norm="rank=65536 norms=huge" 2>&1 | FileCheck %s --check-prefix=HUGE
 // RUN: not basin-opt %s --sink-insert-gated-norm=granularity=head 2>&1 | FileCheck %s --check-prefix=GRANULARITY
 // RUN: not basin-opt %s --sink-insert-gated-norm=norms=z* 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not basin-opt %s --sink-insert-gated-norm=norms=[ 2>&1 | FileCheck %s --check-prefix=PATTERN
@@ -13,6 +14,7 @@
 // RUN: basin-opt %s --sink-insert-gated-norm="norms=b seed=1" | not diff %t.once -
 
 // RANK: error: option 'rank': expected an integer from 1 to 65536, but got {{0|65537}}
+// HUGE: error: norm 'huge': a gate_down of 257 times 65536 elements would have more than 16777216
 // GRANULARITY: error: option 'granularity': expected 'element' or 'tensor', but got 'head'
 // NONE: error: option 'norms': no norm has a name like 'z*'
 // PATTERN: error: option 'norms': expected residual, all or a pattern of names, but got '['
@@ -37,6 +39,9 @@ onnx.graph @main #g {
   %a = sink.rms_norm %x weight %w {epsilon = 1.0, onnx.outs = ["a"]} : (!x, !d) -> !x
   %b = sink.layer_norm %a {epsilon = 1.0, onnx.outs = ["b"]} : (!x) -> !x
   onnx.node "Sink" (%b) {} : (!x) -> ()
+  %y = onnx.node "Source" () {} : () -> tensor<2x257xf32>
+  %huge = sink.rms_norm %y {epsilon = 1.0, onnx.outs = ["huge"]} : (tensor<2x257xf32>) -> tensor<2x257xf32>
+  onnx.node "Sink" (%huge) {} : (tensor<2x257xf32>) -> ()
   onnx.return
 }
 }

@@ -229,7 +229,8 @@ def InsertGatedNormPass
     and `?` of names: of the weight without `.weight`, or of the result.
 
     Refuses a norm whose last axis is not static, an f16 norm whose doubled result may
-    overflow (its elements are at most sqrt(d) max|weight| + max|bias|), and norms in functions.
+    overflow (its elements are at most sqrt(d) max|weight| + max|bias|), a `gate_down` of more
+    than 2^24 elements, and norms in functions.
 
     Promise: bit-exact while products by W_down are finite.
   }];
