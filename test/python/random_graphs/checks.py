@@ -254,7 +254,8 @@ class Subject:
         """Check some rewrites that are drawn. Without an addition there is no stream to scale."""
         adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
         streams = any(node.op_type in adds for node in self.model.graph.node)
-        names = list(DRAWN) if streams else ["insert-pre-affine"]
+        inserts = [name for name in SMALL_REWRITES if name.startswith("insert-")]
+        names = list(DRAWN) if streams else inserts
         self.rng.shuffle(names)
         for name in names[:most]:
             passes = DRAWN[name](self.rng)
