@@ -185,7 +185,8 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
   // A Softmax gives the same result if one number is subtracted from a whole row, but not if a
   // scale, a mask, a cap or a column comes in between.
   if (Value source = matchRowMax(sub, m.idiom.inside)) {
-    if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor || hasSink)
+    if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor ||
+        m.parts.scoreFactor || hasSink)
       return Miss(MissReason::AttentionMaximumEarly);
     cur = source;
     return std::nullopt;
@@ -205,7 +206,7 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
 /// Takes the maximum of the scores and a number that hides them.
 std::optional<Miss> AttentionWalk::takeFloor(Operation *max) {
   if (max->getNumOperands() != 2 || sawScale || m.parts.mask || m.parts.bias || m.parts.softcap ||
-      m.parts.floor)
+      m.parts.floor || m.parts.scoreFactor)
     return Miss(MissReason::AttentionFloor);
   for (unsigned i : {0u, 1u})
     if (isHiddenScore(max->getOperand(i)))
@@ -255,7 +256,7 @@ void AttentionWalk::takeSink(Value logit, std::optional<double> number,
 std::optional<Miss> AttentionWalk::takeSinkColumn(Operation *op) {
   if (hasSink)
     return Miss(MissReason::AttentionTwoColumns);
-  if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap)
+  if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.scoreFactor)
     return Miss(MissReason::AttentionColumnChanged);
   auto concat = dyn_cast<ConcatOp>(op);
   MatchResult<SinkColumn> found =

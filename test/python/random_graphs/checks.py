@@ -173,8 +173,8 @@ class Subject:
 
         A norm of nearly equal elements, a sum that is nearly zero, or scores that a mask has moved
         far away make rounding large, and the root of a sum that is zero but for rounding may be
-        NaN. A sum of a norm's elements is zero but for rounding, whatever its inputs are: 2^-17 is
-        small beside the elements, which are near one.
+        NaN. The elements of a norm's result have the sum zero, and rounding alone decides what a
+        model computes for it. So a difference of 2^-17 is allowed, because the elements are near 1.
         """
         # A Cast to integers makes a step of the smallest difference.
         if any(attribute.i in INTEGERS for node in self.model.graph.node if node.op_type == "Cast"

@@ -24,8 +24,6 @@
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
-#include "llvm/Support/GlobPattern.h"
-
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
@@ -86,11 +84,10 @@ private:
 /// Returns the attentions without a gate that the option `attentions` names, in program order.
 FailureOr<SmallVector<sink::AttentionOp>> InsertGatedAttentionPass::chooseAttentions() {
   bool isAll = attentions == "all";
-  auto pattern = llvm::GlobPattern::create(isAll ? StringRef("*") : StringRef(attentions));
-  if (!pattern)
-    return getOperation().emitError("option 'attentions': expected all or a pattern of names, but "
-                                    "got '")
-           << attentions << "': " << llvm::toString(pattern.takeError());
+  FailureOr<llvm::GlobPattern> pattern =
+      sink::parsePattern(getOperation(), "attentions", attentions, "all");
+  if (failed(pattern))
+    return failure();
   SmallVector<sink::AttentionOp> chosen;
   getOperation().walk([&](sink::AttentionOp op) {
     if (!op.getGate() && pattern->match(getStreamValueName(op.getResult())))
@@ -141,9 +138,8 @@ static FailureOr<Candidate> examine(sink::AttentionOp op, bool isElementwise) {
   auto refuse = [&](const Twine &why) -> FailureOr<Candidate> {
     return op.emitError("attention '") << name << "': " << why;
   };
-  if (!op->getParentOfType<GraphOp>())
-    return op.emitError("attention '")
-           << name << "' stands in a function, which has no parameters; inline functions first";
+  if (failed(sink::checkHasParameters(op, "attention '" + name + "'")))
+    return failure();
   if (!axes || !result.hasRank() || result.rank() != *sink::getRankOf(op.getResultLayout()))
     return refuse("expected a result with separate axes of batch and sequence to insert a gate, "
                   "but got the layout " +

@@ -23,8 +23,6 @@
 #include "basin/Dialect/Sink/IR/Form.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
-#include "llvm/Support/GlobPattern.h"
-
 #include <cmath>
 #include <random>
 
@@ -114,11 +112,10 @@ FailureOr<SmallVector<NormInterface>> InsertGatedNormPass::chooseNorms() {
       for (const StreamReader &reader : stream.readers)
         if (reader.kind == StreamReader::Norm)
           readers.insert(reader.use->getOwner());
-  auto pattern = llvm::GlobPattern::create(norms == "all" ? StringRef("*") : StringRef(norms));
-  if (!pattern)
-    return getOperation().emitError("option 'norms': expected residual, all or a pattern of names, "
-                                    "but got '")
-           << norms << "': " << llvm::toString(pattern.takeError());
+  FailureOr<llvm::GlobPattern> pattern =
+      sink::parsePattern(getOperation(), "norms", norms, "residual, all");
+  if (failed(pattern))
+    return failure();
   SmallVector<NormInterface> chosen;
   getOperation().walk([&](NormInterface norm) {
     if (norms == "residual"
@@ -155,9 +152,8 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   if (*dim > kMostElements / rank)
     return norm->emitError("norm '") << name << "': a gate_down of " << *dim << " times " << rank
                                      << " elements would have more than " << kMostElements;
-  if (!norm->getParentOfType<GraphOp>())
-    return norm->emitError("norm '")
-           << name << "' stands in a function, which has no parameters; inline functions first";
+  if (failed(sink::checkHasParameters(norm, "norm '" + name + "'")))
+    return failure();
   if (!type.getElementType().isF16())
     return success();
   // A normalized row of d elements has the norm sqrt(d), and so has each element at most.

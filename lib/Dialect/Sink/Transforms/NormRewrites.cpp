@@ -68,6 +68,23 @@ std::string ParameterNames::make(StringRef wanted) {
   return name;
 }
 
+LogicalResult basin::sink::checkHasParameters(Operation *op, const Twine &what) {
+  if (op->getParentOfType<GraphOp>())
+    return success();
+  return op->emitError(what)
+         << " stands in a function, which has no parameters; inline functions first";
+}
+
+FailureOr<llvm::GlobPattern> basin::sink::parsePattern(ModuleOp module, StringRef option,
+                                                       StringRef value, StringRef words) {
+  auto pattern = llvm::GlobPattern::create(value == "all" ? StringRef("*") : value);
+  if (pattern)
+    return std::move(*pattern);
+  return module.emitError("option '")
+         << option << "': expected " << words << " or a pattern of names, but got '" << value
+         << "': " << llvm::toString(pattern.takeError());
+}
+
 /// Returns a name for a norm's new parameter. A weight "model.norm.weight" gives
 /// "model.norm.pre_affine".
 static std::string parameterName(NormInterface norm) {
@@ -134,10 +151,9 @@ LogicalResult basin::sink::setPreAffine(NormInterface norm, ArrayRef<int> expone
   if (!xType || !isScalable(xType.getElementType()))
     return norm->emitError("norm '")
            << name << "': expected f16, bf16, f32 or f64, but got " << norm.getX().getType();
+  if (failed(checkHasParameters(norm, "norm '" + name + "'")))
+    return failure();
   auto graph = norm->getParentOfType<GraphOp>();
-  if (!graph)
-    return norm->emitError("norm '")
-           << name << "' stands in a function, which has no parameters; inline functions first";
   auto type =
       RankedTensorType::get({static_cast<int64_t>(exponents.size())}, xType.getElementType());
   std::optional<std::vector<char>> powers = makePowersOfTwo(xType.getElementType(), exponents);

@@ -18,6 +18,7 @@
 
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/GlobPattern.h"
 
 namespace basin::sink {
 
@@ -32,6 +33,14 @@ private:
   /// The last number that made a name unique.
   llvm::StringMap<unsigned> counts;
 };
+
+/// Fails with a diagnostic if the op, which `what` names, stands in a function.
+llvm::LogicalResult checkHasParameters(mlir::Operation *op, const llvm::Twine &what);
+
+/// Returns a pattern of names, or that of all for "all". Fails with a diagnostic that names the
+/// option and the words that it takes besides a pattern.
+llvm::FailureOr<llvm::GlobPattern> parsePattern(mlir::ModuleOp module, llvm::StringRef option,
+                                                llvm::StringRef value, llvm::StringRef words);
 
 /// Returns the size of the normalized axis, or nothing if it is not static.
 std::optional<int64_t> getNormDim(NormInterface norm);

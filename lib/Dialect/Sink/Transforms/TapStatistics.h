@@ -56,8 +56,9 @@ struct Tokens {
 };
 
 /// Finds the graph inputs of the ids and of their mask by the names given, or if these are empty by
-/// the usual names and by what they index. Makes the mask of the tokens at the begin of the graph.
-/// Fails with a diagnostic if there is no input of a given name, of rank 2 and of a fitting type.
+/// the usual names and by what they index. Makes the mask of the tokens at the beginning of the
+/// graph. Fails with a diagnostic if there is no input of a given name, of rank 2 and of a fitting
+/// type.
 mlir::LogicalResult findTokens(onnx::GraphOp graph, llvm::StringRef idsName,
                                llvm::StringRef maskName, Tokens &tokens);
 
