@@ -154,8 +154,6 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
                                      << " elements would have more than " << kMostElements;
   if (failed(sink::checkHasParameters(norm, "norm '" + name + "'")))
     return failure();
-  if (!type.getElementType().isF16())
-    return success();
   // A normalized row of d elements has the norm sqrt(d), and so has each element at most.
   auto findLargest = [](Value vector) -> std::optional<double> {
     constexpr size_t kMaxElements = 1 << 24;
@@ -167,15 +165,21 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   };
   std::optional<double> weight = norm.getWeight() ? findLargest(norm.getWeight()) : 1.0,
                         bias = norm.getBias() ? findLargest(norm.getBias()) : 0.0;
-  if (!weight || !bias)
-    return norm->emitError("norm '") << name
-                                     << "': twice its result may overflow f16, because its weight "
-                                        "or bias is no constant";
-  double bound = std::sqrt(static_cast<double>(*dim)) * *weight + *bias;
-  // Rounding adds little.
-  if (!(2.01 * bound < 65504))
+  bool isKnown = weight && bias, isF16 = type.getElementType().isF16();
+  // The other types have room for the results of any weight that a model has.
+  if (!isKnown && !isF16)
+    return success();
+  if (!isKnown)
     return norm->emitError("norm '")
-           << name << "': twice its result may overflow f16: elements may reach " << bound;
+           << name
+           << "': twice its result may overflow 'f16', because its weight "
+              "or bias is no constant";
+  double bound = std::sqrt(static_cast<double>(*dim)) * *weight + *bias;
+  const auto &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
+  // Rounding adds little.
+  if (!(2.01 * bound < APFloat::getLargest(semantics).convertToDouble()))
+    return norm->emitError("norm '") << name << "': twice its result may overflow "
+                                     << type.getElementType() << ": elements may reach " << bound;
   return success();
 }
 

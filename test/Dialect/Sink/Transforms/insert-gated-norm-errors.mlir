@@ -36,8 +36,26 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} 
 onnx.graph @overflow #g {
   %x = onnx.node "Source" () {} : () -> !x
   %w = onnx.initializer "w" : !d = dense<3.0e+4> : !d
-  // expected-error @below {{norm 'a': twice its result may overflow f16: elements may reach 6.000000e+04}}
+  // expected-error @below {{norm 'a': twice its result may overflow 'f16': elements may reach 6.000000e+04}}
   %a = sink.rms_norm %x weight %w {epsilon = 1.0, onnx.outs = ["a"]} : (!x, !d) -> !x
+  onnx.node "Sink" (%a) {} : (!x) -> ()
+  onnx.return
+}
+}
+
+// -----
+
+// So it is in any type.
+!x = tensor<2x5x4xf32>
+!d = tensor<4xf32>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+onnx.graph @overflow_f32 #g {
+  %x = onnx.node "Source" () {} : () -> !x
+  %w = onnx.initializer "w" : !d = dense<1.0> : !d
+  %bias = onnx.initializer "bias" : !d = dense<3.0e+38> : !d
+  // expected-error @below {{norm 'a': twice its result may overflow 'f32': elements may reach 3.000000e+38}}
+  %a = sink.layer_norm %x weight %w bias %bias {epsilon = 1.0, onnx.outs = ["a"]} : (!x, !d, !d) -> !x
   onnx.node "Sink" (%a) {} : (!x) -> ()
   onnx.return
 }
@@ -51,7 +69,7 @@ onnx.graph @overflow #g {
 module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
 onnx.graph @weight_unknown #g {
   %x, %w = onnx.node "Source" () {} : () -> (!x, !d)
-  // expected-error @below {{norm 'a': twice its result may overflow f16, because its weight or bias is no constant}}
+  // expected-error @below {{norm 'a': twice its result may overflow 'f16', because its weight or bias is no constant}}
   %a = sink.rms_norm %x weight %w {epsilon = 1.0, onnx.outs = ["a"]} : (!x, !d) -> !x
   onnx.node "Sink" (%a) {} : (!x) -> ()
   onnx.return

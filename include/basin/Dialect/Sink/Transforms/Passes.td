@@ -228,9 +228,9 @@ def InsertGatedNormPass
     `norms` is `residual` for those that read a residual stream, `all`, or a pattern with `*`
     and `?` of names: of the weight without `.weight`, or of the result.
 
-    Refuses a norm whose last axis is not static, an f16 norm whose doubled result may
-    overflow (its elements are at most sqrt(d) max|weight| + max|bias|), a `gate_down` of more
-    than 2^24 elements, and norms in functions.
+    Refuses a norm whose last axis is not static, one whose doubled result may overflow
+    (its elements are at most sqrt(d) max|weight| + max|bias|; in f16 these must be
+    constants), a `gate_down` of more than 2^24 elements, and norms in functions.
 
     Promise: bit-exact while products by W_down are finite.
   }];
