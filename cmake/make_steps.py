@@ -19,6 +19,8 @@ PROMISES = ("bit-exact", "exact", "measured", "changed")
 # Kinds of values by the option's class in StepBase.td, or else by its type.
 CLASSES = {
     "FileOption": "File",
+    "ComputedFileOption": "File",
+    "IdsOption": "Ids",
     "IntegerOrAutoOption": "IntegerOrAuto",
     "ScalesOption": "Scales",
     "PatternOption": "Pattern",
@@ -50,7 +52,9 @@ def option_entry(step: str, option: Record) -> str:
     rounds = "RoundingOption" in option["!superclasses"]
     texts = ", ".join(map(literal, (default(option), option["description"])))
     name = literal(option["argument"])
-    return f"{{{name}, StepValue::{found[0]}, {texts}, {str(rounds).lower()}}}"
+    computed = "ComputedFileOption" in option["!superclasses"]
+    flags = ", ".join(str(flag).lower() for flag in (rounds, computed))
+    return f"{{{name}, StepValue::{found[0]}, {texts}, {flags}}}"
 
 
 def step_entry(records: Record, step: Record) -> tuple[str, str]:

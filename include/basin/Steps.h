@@ -27,7 +27,7 @@
 namespace basin {
 
 /// The kinds of values that options take.
-enum class StepValue { Boolean, File, Integer, IntegerOrAuto, Number, Pattern, Scales, Word };
+enum class StepValue { Boolean, File, Ids, Integer, IntegerOrAuto, Number, Pattern, Scales, Word };
 
 struct StepOption {
   llvm::StringRef name;
@@ -37,6 +37,8 @@ struct StepOption {
   llvm::StringRef help;
   /// Whether a value other than 0 lets weights be rounded, which ends a promise of equal bits.
   bool rounds;
+  /// Whether the value is a file that is made by a run of the model if it is not given.
+  bool isComputed;
 };
 
 struct StepInfo {
@@ -80,8 +82,9 @@ bool promiseEqualBits(llvm::ArrayRef<StepRequest> steps);
 /// "sink-rescale-residual{k=3},sink-insert-pre-affine".
 std::string getPasses(llvm::ArrayRef<StepRequest> steps);
 
-/// Each step with its examples, alone, and all steps in sequence.
-std::vector<std::vector<StepRequest>> listExamples();
+/// Each step with its examples, alone, and all steps in sequence. Those that promise equal bits
+/// come alone, or all steps that need no file made by a run.
+std::vector<std::vector<StepRequest>> listExamples(bool isBitExact = true);
 
 } // namespace basin
 

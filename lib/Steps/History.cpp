@@ -48,7 +48,10 @@ static json::Object describe(const StepRequest &request) {
   for (const auto &[name, value] : request.options) {
     const auto *option =
         llvm::find_if(step->options, [&, &name = name](auto &one) { return one.name == name; });
-    bool isFile = option->kind == StepValue::File;
+    // The model and the other options say what a computed file has.
+    if (option->isComputed)
+      continue;
+    bool isFile = option->kind == StepValue::File || StringRef(value).starts_with("@");
     options[name] = json::fixUTF8(isFile ? llvm::sys::path::filename(value) : StringRef(value));
   }
   return json::Object{

@@ -37,6 +37,8 @@ StringRef basin::getMetavar(StepValue kind) {
     return "true|false";
   case StepValue::File:
     return "FILE";
+  case StepValue::Ids:
+    return "ID,...|@FILE";
   case StepValue::Integer:
     return "INTEGER";
   case StepValue::IntegerOrAuto:
@@ -59,7 +61,8 @@ static json::Object describe(const StepOption &option) {
                       {"default", option.defaultValue},
                       {"help", option.help},
                       {"is_file", option.kind == StepValue::File},
-                      {"rounds", option.rounds}};
+                      {"rounds", option.rounds},
+                      {"is_computed", option.isComputed}};
 }
 
 json::Array basin::describeSteps() {
@@ -82,7 +85,7 @@ json::Array basin::describeSteps() {
   return out;
 }
 
-std::vector<std::vector<StepRequest>> basin::listExamples() {
+std::vector<std::vector<StepRequest>> basin::listExamples(bool isBitExact) {
   auto request = [](const StepInfo &step, StringRef words) {
     StepRequest out{step.name.str(), {}};
     for (StringRef word : llvm::split(words, ' '))
@@ -94,6 +97,9 @@ std::vector<std::vector<StepRequest>> basin::listExamples() {
   for (StringRef StepInfo::*example : {&StepInfo::example, &StepInfo::smallExample}) {
     std::vector<StepRequest> all;
     for (const StepInfo &step : kSteps) {
+      bool needsRun = llvm::any_of(step.options, [](auto &option) { return option.isComputed; });
+      if (needsRun || (isBitExact && step.promiseKind != "bit-exact"))
+        continue;
       all.push_back(request(step, step.*example));
       out.push_back({all.back()});
     }

@@ -87,6 +87,8 @@ static bool isInteger(StringRef text) {
   return !text.getAsInteger(10, number);
 }
 
+static bool isId(StringRef text) { return !text.starts_with("-") && isInteger(text); }
+
 static bool isScale(StringRef text) {
   auto [dim, scale] = text.split(':');
   return !dim.empty() && llvm::all_of(dim, llvm::isDigit) && isNumber(scale);
@@ -101,6 +103,8 @@ static bool hasKind(StringRef text, StepValue kind) {
     return text == "true" || text == "false";
   case StepValue::File:
     return !text.empty();
+  case StepValue::Ids:
+    return text.starts_with("@") ? text.size() > 1 : llvm::all_of(llvm::split(text, ','), isId);
   case StepValue::Integer:
     return isInteger(text);
   case StepValue::IntegerOrAuto:
@@ -123,7 +127,9 @@ static llvm::Error checkValue(const StepInfo &step, const StepOption &option, St
   if (!hasKind(value, option.kind))
     return llvm::createStringError(where + "expected " + getMetavar(option.kind) + ", but got " +
                                    quoteName(value));
-  if (option.kind != StepValue::File)
+  if (option.kind == StepValue::Ids && !value.consume_front("@"))
+    return llvm::Error::success();
+  if (option.kind != StepValue::File && option.kind != StepValue::Ids)
     return llvm::Error::success();
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(value, status))
@@ -219,7 +225,12 @@ std::string basin::getPasses(ArrayRef<StepRequest> steps) {
             request.options, os,
             [&](const auto &given) {
               bool isFile = findOption(*step, given.first)->kind == StepValue::File;
-              os << given.first << '=' << (isFile ? encodePath(given.second) : given.second);
+              StringRef value = given.second;
+              os << given.first << '=';
+              if (value.starts_with("@"))
+                os << '@' << encodePath(value.drop_front());
+              else
+                os << (isFile ? encodePath(value) : value.str());
             },
             " ");
         os << '}';

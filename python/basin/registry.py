@@ -22,7 +22,10 @@ Requests = list[tuple[str, list[tuple[str, str]]]]
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a step. `rounds` tells that a value other than 0 may change bits."""
+    """An option of a step. `rounds` tells that a value other than 0 may change bits.
+
+    `is_computed` tells that the value is a file that a run of the model makes if none is given.
+    """
 
     name: str
     values: str
@@ -30,6 +33,7 @@ class Option:
     help: str
     is_file: bool
     rounds: bool
+    is_computed: bool
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,18 @@ def steps() -> tuple[Step, ...]:
         Step(**entry | {"options": tuple(Option(**option) for option in entry["options"])})
         for entry in json.loads(_basin.steps_json())
     )
+
+
+def find_computed_option(step: str) -> str | None:
+    """The name of the step's option whose file a run of the model makes, or None."""
+    found = [
+        option.name
+        for one in steps()
+        if one.name == step
+        for option in one.options
+        if option.is_computed
+    ]
+    return found[0] if found else None
 
 
 def as_requests(given: Iterable[GivenStep]) -> Requests:

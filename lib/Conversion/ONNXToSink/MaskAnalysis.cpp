@@ -286,6 +286,25 @@ static bool keepsLastAxes(Operation *op) {
          from[from.rank() - 2].provablyEquals(to[to.rank() - 2]);
 }
 
+/// Returns the mask of whose last rows `value` is a Slice, if it has as many rows as columns. Null
+/// for others.
+static Value matchLastRows(Value value) {
+  auto slice = value.getDefiningOp<SliceOp>();
+  if (!slice || !slice.getAxesInput())
+    return {};
+  TensorInfo info = getTensorInfo(slice.getData());
+  auto axes = evaluateInts(slice.getAxesInput()), starts = evaluateInts(slice.getStartsInput()),
+       ends = evaluateInts(slice.getEndsInput());
+  auto steps = slice.getSteps() ? evaluateInts(slice.getSteps()) : SmallVector<int64_t>{1};
+  if (!info.hasRank() || info.rank() < 2 || !axes || axes->size() != 1 || !starts || !ends ||
+      steps != SmallVector<int64_t>{1} || getDim(value, -2) == 1)
+    return {};
+  int64_t axis = axes->front() < 0 ? axes->front() : axes->front() - info.rank();
+  bool isToEnd = starts->front() >= 0 && ends->front() >= std::numeric_limits<int32_t>::max();
+  bool isSquare = info[info.rank() - 2].provablyEquals(info[info.rank() - 1]);
+  return axis == -2 && isToEnd && isSquare ? slice.getData() : Value();
+}
+
 MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
   if (depth == 0 || budget == 0 || !value)
     return {};
@@ -305,6 +324,13 @@ MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
   }
   if (isa<UnsqueezeOp, ReshapeOp>(op))
     return keepsLastAxes(op) ? bound(op->getOperand(0), kind, depth - 1) : MaskBounds();
+  // The last rows of a square mask are those of the last queries. In the square, both count from 0.
+  if (Value square = numSlices == 0 ? matchLastRows(value) : Value()) {
+    KeyCount before = std::exchange(keys, KeyCount::asQueries);
+    MaskBounds bounds = bound(square, kind, depth - 1);
+    keys = before;
+    return bounds;
+  }
   // A Slice may take a prefix of both axes of a causal mask (`mask[:, :, :, :keys]`).
   if (isa<SliceOp>(op)) {
     Value source = matchTriangleSlices(value);

@@ -167,6 +167,10 @@ bool MaskProof::areAligned(const PositionIndex &key, const PositionIndex &query)
   // The queries have positions past .. past + n, the keys 0 .. past + n: they must end together.
   if (!query.isShifted)
     return isSameCount(key.limit, query.limit);
+  // The difference of both ends, which the meaning of causal attention adds.
+  if (auto gap = query.offset.getDefiningOp<SubOp>())
+    return isSameCount(skipScalarViews(gap.getA()), key.limit) &&
+           isSameCount(skipScalarViews(gap.getB()), query.limit);
   auto total = key.limit.getDefiningOp<AddOp>();
   if (!total)
     return false;

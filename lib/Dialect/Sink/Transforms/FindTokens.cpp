@@ -17,8 +17,7 @@ using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
 
-/// Returns the number of rows of the largest table that `ids` indexes, or 0 if it indexes none.
-static int64_t countRows(Value ids) {
+int64_t basin::sink::countTableRows(Value ids) {
   int64_t rows = 0;
   SmallVector<Value> work{ids};
   for (size_t i = 0; i < work.size() && i < 64; ++i)
@@ -41,8 +40,7 @@ static bool isMatrixOf(Value value, bool integers) {
   return !integers || (isa<IntegerType>(info.element) && !info.element.isInteger(1));
 }
 
-/// Returns the graph input of that name, or null if there is none.
-static Value findInput(GraphOp graph, StringRef name) {
+Value basin::sink::findInput(GraphOp graph, StringRef name) {
   for (BlockArgument argument : graph.getBody().front().getArguments())
     if (getValueName(argument) == name)
       return argument;
@@ -81,9 +79,9 @@ LogicalResult basin::sink::findTokens(GraphOp graph, StringRef idsName, StringRe
   if (!tokens.ids || !isMatrixOf(tokens.ids, true)) {
     tokens.ids = Value();
     for (BlockArgument argument : body.getArguments())
-      if (isMatrixOf(argument, true) && countRows(argument) > rows) {
+      if (isMatrixOf(argument, true) && countTableRows(argument) > rows) {
         tokens.ids = argument;
-        rows = countRows(argument);
+        rows = countTableRows(argument);
       }
   }
   if (!tokens.maskInput)

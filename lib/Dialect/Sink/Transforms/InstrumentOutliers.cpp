@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "FormScores.h"
+#include "GraphOutputs.h"
 #include "StreamRange.h"
 #include "TapOrder.h"
 #include "TapStatistics.h"
@@ -44,13 +45,8 @@ static constexpr int64_t kMinOpset = 11;
 
 namespace {
 
-/// A statistic that is to become an output of the graph.
-struct Output {
-  std::string name;
-  Value value;
-  RankedTensorType type;
-};
-using Outputs = SmallVector<Output>;
+/// Statistics that are to become outputs of the graph.
+using Outputs = SmallVector<sink::GraphOutput>;
 
 class InstrumentOutliersPass
     : public basin::sink::impl::InstrumentOutliersPassBase<InstrumentOutliersPass> {
@@ -68,7 +64,6 @@ private:
                         const sink::StatisticsBuilder &builder, int64_t learned,
                         const sink::Statistics &statistics);
   json::Object describeModel();
-  void addOutputs(GraphOp graph, const Outputs &outputs);
 
   /// The kinds of taps that are made, in the order of `kTapKinds`.
   SmallVector<Tap::Kind> kinds;
@@ -243,21 +238,6 @@ Outputs InstrumentOutliersPass::measure(Block &block, ArrayRef<Tap> taps, String
 // Outputs
 //===----------------------------------------------------------------------===//
 
-static GraphInfoAttr withOutputs(GraphInfoAttr info, const Outputs &outputs, StringRef suffix) {
-  MLIRContext *ctx = info.getContext();
-  SmallVector<Attribute> list(info.getOutputs().begin(), info.getOutputs().end());
-  for (const Output &output : outputs)
-    list.push_back(ValueInfoAttr::get(ctx, StringAttr::get(ctx, output.name + suffix.str()),
-                                      output.type, DictionaryAttr::get(ctx)));
-  return GraphInfoAttr::get(ctx, info.getInputs(), ArrayAttr::get(ctx, list), info.getValueInfo(),
-                            info.getInfo());
-}
-
-static void appendToReturn(Block &block, ArrayRef<Value> values) {
-  Operation *terminator = block.getTerminator();
-  terminator->insertOperands(terminator->getNumOperands(), values);
-}
-
 static Value makeEmpty(OpBuilder &b, Location loc, RankedTensorType type) {
   SmallVector<int64_t> none(type.getRank(), 0);
   auto empty = RankedTensorType::get(none, type.getElementType());
@@ -293,12 +273,12 @@ Outputs InstrumentOutliersPass::branchesOf(NodeInterface op) {
       values.push_back(isOwn ? output.value : makeEmpty(b, op->getLoc(), output.type));
     }
     begin += own[i].size();
-    appendToReturn(region.front(), values);
-    infos[i] = withOutputs(cast<GraphInfoAttr>(infos[i]), all, "." + names[i].str());
+    sink::appendToReturn(region.front(), values);
+    infos[i] = sink::withOutputs(cast<GraphInfoAttr>(infos[i]), all, "." + names[i].str());
   }
   OpBuilder b(op);
   SmallVector<Type> types(op->getResultTypes());
-  for (const Output &output : all)
+  for (const sink::GraphOutput &output : all)
     types.push_back(output.type);
   OperationState state(op->getLoc(), op->getName(), op->getOperands(), types, op->getAttrs());
   for (unsigned i = 0; i < op->getNumRegions(); ++i)
@@ -325,12 +305,6 @@ Outputs InstrumentOutliersPass::instrument(Block &block, StringRef branch) {
     if (isIf(op))
       llvm::append_range(out, branchesOf(op));
   return out;
-}
-
-void InstrumentOutliersPass::addOutputs(GraphOp graph, const Outputs &outputs) {
-  appendToReturn(graph.getBody().front(),
-                 llvm::map_to_vector(outputs, [](const Output &output) { return output.value; }));
-  graph.setInfoAttr(withOutputs(graph.getInfo(), outputs, ""));
 }
 
 //===----------------------------------------------------------------------===//
@@ -395,7 +369,7 @@ void InstrumentOutliersPass::runOnOperation() {
       parent->emitRemark("its body is not measured: statistics of single iterations are not those "
                          "of the model");
   Outputs outputs = instrument(graph.getBody().front(), "");
-  addOutputs(graph, outputs);
+  sink::addOutputs(graph, outputs);
   setMetadata(getOperation(), "basin.statistics",
               llvm::formatv("{0}", json::Value(describeModel())).str());
 }

@@ -19,9 +19,7 @@ using namespace basin::sink;
 using llvm::StringRef;
 namespace json = llvm::json;
 
-/// Returns the path that an option of a pass means. It may be a URI like "file:///a%20b", because
-/// some characters cannot be written in a pipeline's text.
-static std::string decodePath(StringRef path) {
+std::string basin::sink::decodePath(StringRef path) {
   if (!path.consume_front("file://"))
     return path.str();
   std::string out;

@@ -28,6 +28,10 @@ struct ResidualStatistics {
   std::vector<std::vector<double>> maxAbs;
 };
 
+/// Returns the path that an option of a pass means. It may be a URI like "file:///a%20b", because
+/// some characters cannot be written in a pipeline's text.
+std::string decodePath(llvm::StringRef path);
+
 /// Reads a statistics file. `path` may be a URI, file:///..., with percent-encoded characters.
 llvm::Expected<ResidualStatistics> readResidualStatistics(llvm::StringRef path);
 

@@ -55,6 +55,12 @@ struct Tokens {
   bool are(const onnx::Dim &batch, const onnx::Dim &sequence) const;
 };
 
+/// Returns the number of rows of the largest table that `ids` indexes, or 0 if it indexes none.
+int64_t countTableRows(mlir::Value ids);
+
+/// Returns the graph input of that name, or null if there is none.
+mlir::Value findInput(onnx::GraphOp graph, llvm::StringRef name);
+
 /// Finds the graph inputs of the ids and of their mask by the names given, or if these are empty by
 /// the usual names and by what they index. Makes the mask of the tokens at the beginning of the
 /// graph. Fails with a diagnostic if there is no input of a given name, of rank 2 and of a fitting

@@ -11,6 +11,71 @@
 
 include "basin/Dialect/Sink/Transforms/StepBase.td"
 
+def AbsorbPrefixPass
+    : Step<"absorb-prefix", "sink-absorb-prefix", "::mlir::ModuleOp"> {
+  let summary = "turn fixed first tokens of a causal model into keys and values of its attentions";
+  let description = [{
+    If all sequences start with the same tokens (BOS, or a system prompt), a causal model
+    computes the same keys and values for them in each run. They become parameters,
+    `prefix_key` and `prefix_value`, named after the attention's result, and the new model
+    takes the sequence without these tokens. Their massive activations are computed no more.
+
+    ```
+    %r = sink.attention %q, %k, %v mask %m {causal, causal_in_mask}
+    ```
+    becomes
+    ```
+    %pk = sink.parameter "r.prefix_key" : tensor<1x4x1x8xf32>
+    %k1 = onnx.Concat(onnx.Expand(%pk, %batch), %k) {axis = 2}
+    %m1 = onnx.Slice(%m0, [1], [end], [2])
+    %r = sink.attention %q, %k1, %v1 mask %m1 {causal, causal_in_mask}
+    ```
+    where %m0 is the mask of the whole sequence. Whatever else depends on the number of tokens
+    (rotary tables, position embeddings, biases) is computed for the whole sequence, too, by
+    copies of the nodes that compute it, and loses its first rows. The copies read the ids
+    with the prefix in front, a mask (`mask`, one element for each token) with ones there, and
+    positions (`positions`) that count from zero. Positions that the model is given continue
+    after the prefix.
+
+    `ids` are the prefix. `states` is an ONNX file whose initializers are the keys and values
+    of one batch element, as `sink-instrument-prefix` makes a model return them.
+
+    A form that hides later keys itself, or that is not proven to compute the same with more
+    keys, is dropped for the op's meaning.
+
+    Refuses a model in which tokens are not proven to influence each other by causal attention
+    alone: an op that looks at several tokens, an attention that is not proven to be causal, an
+    output that is not computed token by token. Refuses keys and values that depend on other
+    inputs (those of an encoder), attentions with a cache, those in subgraphs, packed operators,
+    a number of tokens that is fixed, and ids outside of the vocabulary.
+
+    Promise: exact for sequences that start with the prefix. In ONNX Runtime without
+    optimizations no bit differs, if two or more tokens follow and forms are kept.
+  }];
+  let promiseKind = "exact";
+  let promise = "for sequences that start with the prefix";
+  let goodFor = "quantizers: the first token's massive activations are computed no more";
+  let notFor = "data that start with other tokens, and models without massive activations there";
+  let example = "ids=1";
+  let smallExample = "ids=1";
+  let options = [
+    IdsOption<"ids", "ids", "ids of the tokens with which all sequences start, or @FILE">,
+    ComputedFileOption<"states", "states",
+                       "ONNX file with their keys and values; basin rewrite makes it by a run">,
+    Option<"tokens", "tokens", "std::string", "",
+           "graph input with the ids; input_ids, or what indexes the largest table">,
+    Option<"mask", "mask", "std::string", "",
+           "graph input that is zero at padding; attention_mask">,
+    Option<"positions", "positions", "std::string", "",
+           "graph input with the tokens' positions; position_ids">
+  ];
+  let statistics = [
+    Statistic<"numAbsorbed", "absorbed", "attentions that got keys and values">,
+    Statistic<"numDropped", "dropped", "forms that were dropped">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def RescaleResidualPass
     : Step<"rescale-residual", "sink-rescale-residual", "::mlir::ModuleOp"> {
   let summary = "divide residual streams by 2^k and the eps of their norms by 2^2k";
@@ -316,6 +381,27 @@ def InstrumentOutliersPass : Pass<"sink-instrument-outliers", "::mlir::ModuleOp"
     Option<"mapSize", "map", "int64_t", "64", "number of queries and keys in the attention map">
   ];
   let statistics = [Statistic<"numTaps", "taps", "places measured">];
+  let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
+}
+
+def InstrumentPrefixPass : Pass<"sink-instrument-prefix", "::mlir::ModuleOp"> {
+  let summary = "make outputs of the keys and values that sink-absorb-prefix needs";
+  let description = [{
+    Adds the key and the value of each attention among tokens to the graph's outputs, by the
+    names that `sink-absorb-prefix` looks for in its file. A run of the result on the prefix
+    alone, with one batch element, gives that file's tensors. The metadata `basin.prefix-run`
+    name the inputs and outputs as JSON.
+
+    Refuses what `sink-absorb-prefix` refuses, with the same options.
+
+    Promise: the model's own outputs are bit-identical if the runtime executes the graph as it is.
+  }];
+  let options = [
+    ListOption<"ids", "ids", "std::string", "ids of the prefix's tokens, or @FILE">,
+    Option<"tokens", "tokens", "std::string", "", "graph input with the ids">,
+    Option<"mask", "mask", "std::string", "", "graph input that is zero at padding">,
+    Option<"positions", "positions", "std::string", "", "graph input with the positions">
+  ];
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
 }
 

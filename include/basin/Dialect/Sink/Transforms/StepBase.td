@@ -40,6 +40,14 @@ class PatternOption<string varName, string arg, string default, string desc>
 class RoundingOption<string varName, string arg, string desc>
   : Option<varName, arg, "double", "0", desc>;
 
+// Ids of tokens, or the file that has them, as @FILE.
+class IdsOption<string varName, string arg, string desc>
+  : ListOption<varName, arg, "std::string", desc>;
+
+// A file that basin rewrite makes by a run of the model if it is not given.
+class ComputedFileOption<string varName, string arg, string desc>
+  : Option<varName, arg, "std::string", "", desc>;
+
 class Step<string step, string passArg, string operation> : Pass<passArg, operation> {
   // The name by which users ask for the rewrite.
   string stepName = step;

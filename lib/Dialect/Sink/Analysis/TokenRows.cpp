@@ -1,0 +1,125 @@
+//===- TokenRows.cpp --------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One pass over the graph's ops, in order. The rules of single ops are in TokenRowRules.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "basin/Dialect/Sink/Analysis/TokenRows.h"
+
+#include "TokenRowRules.h"
+
+#include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+
+TokenRows::TokenRows(GraphOp graph, ValueRange tokens) {
+  Block &body = graph.getBody().front();
+  DenseSet<StringAttr> lengths;
+  for (Value input : tokens) {
+    TensorInfo info = getTensorInfo(input);
+    StringAttr length = info[info.rank() - 1].name;
+    rows[input] = {TokenRow::Rows, unsigned(info.rank() - 1), length};
+    lengths.insert(length);
+  }
+  for (BlockArgument argument : body.getArguments())
+    if (TensorInfo info = getTensorInfo(argument); info.hasRank())
+      for (const Dim &dim : *info.dims)
+        if (dim.isSymbol() && !lengths.contains(dim.name))
+          fixedSizes.insert(dim.name);
+  for (Operation &op : body)
+    visit(&op);
+}
+
+ArrayRef<TokenRowOperand> TokenRows::getWholeOperands(Operation *op) const {
+  auto found = whole.find(op);
+  return found == whole.end() ? ArrayRef<TokenRowOperand>() : found->second;
+}
+
+/// Returns whether an integer value holds only constants and sizes in `fixed`.
+static bool isFixedSize(Value value, const DenseSet<StringAttr> &fixed) {
+  TensorInfo info = getTensorInfo(value);
+  if (!info.hasRank() || info.rank() > 1 || !isa_and_nonnull<IntegerType>(info.element))
+    return false;
+  std::optional<ShapeValue> entries = evaluateShapeValue(value);
+  return entries && llvm::all_of(*entries, [&](const ShapeEntry &entry) {
+           return entry.constant || (entry.symbol && fixed.contains(entry.symbol));
+         });
+}
+
+void TokenRows::visit(Operation *op) {
+  bool hasRows = false, hasOther = false;
+  auto note = [&](Value value) {
+    TokenRow::Kind kind = get(value).kind;
+    hasRows |= kind == TokenRow::Rows;
+    hasOther |= kind == TokenRow::Other;
+  };
+  for (Value operand : op->getOperands())
+    note(operand);
+  bool hasInnerRows = false;
+  // A raised op means what its operands say. What else its form takes from outside are sizes.
+  if (op->getNumRegions() != 0 && !isa<sink::RaisedInterface>(op))
+    op->walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands())
+        if (operand.getParentBlock() == op->getBlock()) {
+          hasInnerRows |= get(operand).kind == TokenRow::Rows;
+          hasOther |= get(operand).kind == TokenRow::Other;
+        }
+    });
+  hasRows |= hasInnerRows;
+  if (!hasRows && !hasOther)
+    return;
+  RowOutcome outcome;
+  if (isa<ShapeOp, SizeOp>(op))
+    outcome.why = "it is a size";
+  else if (hasInnerRows)
+    outcome.why = "its body reads tokens from outside";
+  else if (hasRows)
+    outcome = RowRule(op, [&](Value value) { return get(value); }).apply();
+  if (!outcome.row) {
+    if (hasRows)
+      reasons[op] = outcome.why;
+    for (Value result : op->getResults())
+      rows[result] = {isFixedSize(result, fixedSizes) ? TokenRow::Same : TokenRow::Other};
+    return;
+  }
+  for (Value result : op->getResults())
+    rows[result] = *outcome.row;
+  if (!outcome.whole.empty())
+    whole[op] = std::move(outcome.whole);
+}
+
+LogicalResult TokenRows::refuse(Value value, const Twine &what) const {
+  // The first op with a reason, upward over ops without one.
+  SmallVector<Value> open{value};
+  DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value next = open.pop_back_val();
+    Operation *op = next.getDefiningOp();
+    if (!op || !seen.insert(next).second)
+      continue;
+    if (auto found = reasons.find(op); found != reasons.end()) {
+      StringRef name = getStreamValueName(next);
+      InFlightDiagnostic diagnostic = op->emitError("'")
+                                      << name << "' is not proven to be computed token by token: "
+                                      << found->second << "; so " << what
+                                      << " may depend on the prefix in other ways than by causal "
+                                         "attention";
+      return diagnostic;
+    }
+    for (Value operand : op->getOperands())
+      if (get(operand).kind == TokenRow::Other)
+        open.push_back(operand);
+  }
+  Operation *op = value.getDefiningOp();
+  Location loc = op ? op->getLoc() : value.getLoc();
+  return emitError(loc) << what << " depends on the number of tokens, and not on the tokens alone";
+}

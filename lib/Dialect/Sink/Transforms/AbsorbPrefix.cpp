@@ -1,0 +1,221 @@
+//===- AbsorbPrefix.cpp -----------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A causal model computes the same keys and values for the first tokens of all sequences that start
+// with them. They become parameters, and the tokens are left out. All else that depends on the
+// tokens' number is computed as it was for the whole sequence, and loses the first rows.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PrefixAttentions.h"
+#include "PrefixOperands.h"
+#include "Statistics.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/IR/TensorData.h"
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
+#include "basin/Dialect/ONNX/Utils/ParseJSON.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
+#include "basin/Dialect/Sink/Transforms/Passes.h"
+#include "basin/Target/ONNX/Import.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace basin;
+using namespace basin::onnx;
+namespace json = llvm::json;
+
+namespace basin::sink {
+#define GEN_PASS_DEF_ABSORBPREFIXPASS
+#include "basin/Dialect/Sink/Transforms/Passes.h.inc"
+} // namespace basin::sink
+
+namespace {
+
+class AbsorbPrefixPass : public basin::sink::impl::AbsorbPrefixPassBase<AbsorbPrefixPass> {
+public:
+  using AbsorbPrefixPassBase::AbsorbPrefixPassBase;
+  void runOnOperation() override;
+
+private:
+  LogicalResult absorb(GraphOp graph);
+  FailureOr<sink::PrefixStates> readStates();
+  LogicalResult recordPrefix(ArrayRef<int64_t> ids);
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Files and metadata
+//===----------------------------------------------------------------------===//
+
+FailureOr<sink::PrefixStates> AbsorbPrefixPass::readStates() {
+  ModuleOp module = getOperation();
+  if (states.empty())
+    return module.emitError("option 'states': expected a file with the prefix's keys and values");
+  OwningOpRef<ModuleOp> file = importModel(sink::decodePath(states), &getContext());
+  if (!file)
+    return failure();
+  sink::PrefixStates out;
+  WalkResult walked = file->walk([&](InitializerOp op) {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    FailureOr<TensorBytes> data = getTensorBytes(op.getValue(), op);
+    if (!type || !type.hasStaticShape() || failed(data)) {
+      op.emitError("expected a tensor of numbers as the keys or values '") << op.getName() << "'";
+      return WalkResult::interrupt();
+    }
+    // The file may be gone when the model is written.
+    out[op.getName()] = {
+        type, std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end())};
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  return out;
+}
+
+/// Appends the ids to those that the model's metadata has.
+LogicalResult AbsorbPrefixPass::recordPrefix(ArrayRef<int64_t> ids) {
+  constexpr StringLiteral kKey = "basin.prefix";
+  json::Array list;
+  if (std::optional<StringRef> text = getMetadata(getOperation(), kKey)) {
+    llvm::Expected<json::Value> old = parseJSON(*text);
+    json::Array *given = old ? old->getAsArray() : nullptr;
+    if (!given || !llvm::all_of(*given, [](auto &id) { return id.getAsInteger().has_value(); })) {
+      llvm::consumeError(old.takeError());
+      return getOperation().emitError("metadata '") << kKey << "': expected a list of ids";
+    }
+    list = std::move(*given);
+  }
+  for (int64_t id : ids)
+    list.push_back(id);
+  setMetadata(getOperation(), kKey, llvm::formatv("{0}", json::Value(std::move(list))).str());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Rewrite
+//===----------------------------------------------------------------------===//
+
+/// Returns the ops, besides attentions, from which the outputs and attentions get the tokens' rows.
+static SmallVector<Operation *> findTokenOps(GraphOp graph, const TokenRows &rows) {
+  SetVector<Operation *> ops;
+  SmallVector<Value> open(graph.getBody().front().getTerminator()->getOperands());
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    bool isLast = op && rows.get(value).kind == TokenRow::Same;
+    if (!op || (!isLast && rows.get(value).kind != TokenRow::Rows) || !ops.insert(op))
+      continue;
+    for (Value operand : op->getOperands())
+      if (rows.get(operand).kind == TokenRow::Rows)
+        open.push_back(operand);
+  }
+  return ops.takeVector();
+}
+
+/// Fails if a form captures a number that depends on the count of tokens and is no operand.
+static LogicalResult checkCaptured(sink::RaisedInterface op, const TokenRows &rows) {
+  SmallVector<Value> operands(op->getOperands());
+  WalkResult walked = op.getFormRegion().walk([&](Operation *inner) {
+    for (Value value : inner->getOperands()) {
+      bool isOuter = value.getParentBlock() == op->getBlock();
+      // Sizes are integers of those rows that are left, and right as they are.
+      Type element = getTensorInfo(value).element;
+      if (isOuter && rows.get(value).kind != TokenRow::Same &&
+          !isa_and_nonnull<IntegerType>(element) && !llvm::is_contained(operands, value)) {
+        op->emitError("'") << getStreamValueName(op->getResult(0)) << "' reads '"
+                           << getStreamValueName(value)
+                           << "', which depends on the number of tokens";
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
+/// Removes what the model states about the types of the values. A runtime that believes that equal
+/// names of sizes are equal sizes would plan its memory by it.
+static void dropValueInfo(GraphOp graph, const llvm::StringSet<> &names) {
+  GraphInfoAttr info = graph.getInfo();
+  SmallVector<Attribute> kept;
+  for (Attribute one : info.getValueInfo())
+    if (!names.contains(cast<ValueInfoAttr>(one).getName().getValue()))
+      kept.push_back(one);
+  graph.setInfoAttr(GraphInfoAttr::get(graph.getContext(), info.getInputs(), info.getOutputs(),
+                                       ArrayAttr::get(graph.getContext(), kept), info.getInfo()));
+}
+
+LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
+  FailureOr<SmallVector<int64_t>> prefix = sink::readPrefix(getOperation(), ids);
+  if (failed(prefix))
+    return failure();
+  FailureOr<sink::PrefixInputs> inputs =
+      sink::findPrefixInputs(graph, tokens, mask, positions, *prefix);
+  if (failed(inputs))
+    return failure();
+  TokenRows rows(graph, inputs->list());
+  auto attentions = sink::findPrefixAttentions(graph, rows, *inputs);
+  if (failed(attentions))
+    return failure();
+  FailureOr<sink::PrefixStates> elements = readStates();
+  if (failed(elements))
+    return failure();
+  SmallVector<Operation *> ops = findTokenOps(graph, rows);
+  sink::ParameterNames names(getOperation());
+  sink::WholeSequence whole(rows, *inputs);
+  sink::PrefixInserter inserter(rows, whole, *elements, names, inputs->size());
+  SmallVector<std::pair<OpOperand *, Value>> changes;
+  for (Operation *op : ops) {
+    if (auto raised = dyn_cast<sink::RaisedInterface>(op);
+        raised && !isa<sink::AttentionOp>(op) && failed(checkCaptured(raised, rows)))
+      return failure();
+    for (const TokenRowOperand &operand : rows.getWholeOperands(op)) {
+      Value value = operand.use->get();
+      std::string what = "'" + getStreamValueName(op->getResult(0)).str() + "'";
+      FailureOr<Value> made =
+          operand.axis ? whole.getRows(value, *operand.axis, what) : whole.get(value, what);
+      if (failed(made))
+        return failure();
+      changes.emplace_back(operand.use, *made);
+    }
+    if (auto attention = dyn_cast<sink::AttentionOp>(op);
+        attention && !llvm::is_contained(*attentions, attention) &&
+        failed(inserter.updateSummands(attention)))
+      return failure();
+  }
+  for (sink::AttentionOp op : *attentions) {
+    if (failed(inserter.insert(op)))
+      return failure();
+    ++numAbsorbed;
+  }
+  // Clones are made of the ops as they were, so operands change last.
+  for (auto &[use, with] : changes)
+    sink::replaceOperand(*use, with);
+  dropValueInfo(graph, inserter.getChangedNames());
+  numDropped += inserter.getNumDropped();
+  return recordPrefix(*prefix);
+}
+
+void AbsorbPrefixPass::runOnOperation() {
+  auto graphs = getOperation().getOps<GraphOp>();
+  if (!llvm::hasSingleElement(graphs))
+    return;
+  GraphOp graph = *graphs.begin();
+  // Expand and Shape of all sizes need it.
+  constexpr int64_t kMinOpset = 10;
+  if (int64_t opset = getOpsetVersion(&graph.getBody().front().front()); opset < kMinOpset) {
+    graph.emitError("expected opset ")
+        << kMinOpset << " or later to absorb a prefix, but got " << opset;
+    return signalPassFailure();
+  }
+  if (failed(absorb(graph)))
+    return signalPassFailure();
+}

@@ -1,0 +1,182 @@
+"""Keys and values of fixed first tokens, by a run of the model on these tokens alone.
+
+`sink-instrument-prefix` makes outputs of them, and `sink-absorb-prefix` takes them as a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from basin.errors import VerifyError
+from basin.registry import Requests, find_computed_option
+
+if TYPE_CHECKING:
+    from basin.model import Model
+    from basin.verification.runners import ReferenceRunner, RuntimeRunner
+
+__all__ = ["PrefixRun", "complete_steps", "extend", "read_run"]
+
+_RUN_KEY = "basin.prefix-run"
+
+
+@dataclass(frozen=True)
+class PrefixRun:
+    """Inputs with one element for each token, and outputs that are the prefix's keys and values.
+
+    `mask` and `positions` are None where the model has no such input.
+    """
+
+    ids: str
+    mask: str | None
+    positions: str | None
+    prefix: tuple[int, ...]
+    outputs: tuple[str, ...]
+
+
+def read_run(path: str | os.PathLike[str]) -> PrefixRun:
+    """What the metadata of an instrumented model say. Raises VerifyError where there are none."""
+    model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
+    for entry in model.metadata_props:
+        if entry.key == _RUN_KEY:
+            found = json.loads(entry.value)
+            return PrefixRun(
+                found["ids"],
+                found["mask"],
+                found["positions"],
+                tuple(found["prefix"]),
+                tuple(found["outputs"]),
+            )
+    raise VerifyError(f"{path}: the model was not instrumented for a prefix")
+
+
+def extend(values: Mapping[str, np.ndarray], run: PrefixRun) -> dict[str, np.ndarray]:
+    """Inputs with the prefix in front of each sequence: its ids, ones in the mask, positions from 0.
+
+    Arrays have a token along their last axis; others stay as they are.
+    """
+    size = len(run.prefix)
+    front = {run.ids: np.array(run.prefix)}
+    if run.mask:
+        front[run.mask] = np.ones(size)
+    if run.positions:
+        front[run.positions] = np.arange(size)
+    out = dict(values)
+    for name, row in front.items():
+        if name in values:
+            value = values[name]
+            rows = np.broadcast_to(row.astype(value.dtype), (*value.shape[:-1], size))
+            out[name] = np.concatenate([rows, value], axis=-1)
+    return out
+
+
+def complete_steps(model: Model, requests: Requests, folder: Path) -> Requests:
+    """The steps with files made by runs of `model`, in `folder`, for options that name none.
+
+    A step gets its file from the model that the steps before it make. Raises VerifyError where the
+    model does not run, and BasinError where a step is refused.
+    """
+    done: Requests = []
+    for number, (name, options) in enumerate(requests):
+        computed = find_computed_option(name)
+        if computed is not None and computed not in dict(options):
+            states = folder / f"states-{number}.onnx"
+            _compute_states(model, done, dict(options), folder, states)
+            options = [*options, (computed, str(states))]
+        done.append((name, options))
+    return done
+
+
+def _compute_states(
+    model: Model, before: Requests, options: dict[str, str], folder: Path, target: Path
+) -> None:
+    """Run the model on the prefix, after the steps `before`, and write its keys and values."""
+    from basin.model import load
+
+    path = folder / "prefix.onnx"
+    model.save(path, "copy")
+    scratch = load(path)
+    if before:
+        scratch.rewrite(*((name, dict(given)) for name, given in before))
+    given = " ".join(f"{name}={_quoted(value)}" for name, value in options.items())
+    scratch.run(
+        "basin-raise{inline-functions=true},"
+        f"sink-instrument-prefix{{{given}}},convert-sink-to-onnx"
+    )
+    instrumented = folder / "instrumented.onnx"
+    scratch.save(instrumented, "copy")
+    run = read_run(instrumented)
+    _write_states(_run_prefix(instrumented, run), target)
+
+
+def _quoted(value: str) -> str:
+    """A value as a pipeline has it: a path with special characters is a URI."""
+    from urllib.parse import quote
+
+    return f"@file://{quote(value[1:])}" if value.startswith("@") else value
+
+
+def _run_prefix(path: Path, run: PrefixRun) -> dict[str, np.ndarray]:
+    """The prefix's keys and values, of one batch element.
+
+    ONNX Runtime computes them without optimizations. If it lacks a kernel, onnx's reference
+    evaluator does, which is slow.
+    """
+    from basin.verification.runners import ReferenceRunner, RuntimeRunner
+
+    try:
+        return _collect(RuntimeRunner(path), run)
+    except VerifyError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        if "NOT_IMPLEMENTED" not in reason:
+            raise VerifyError(f"the prefix's keys and values could not be had: {reason}") from None
+    return _collect(ReferenceRunner(path), run)
+
+
+def _collect(runner: RuntimeRunner | ReferenceRunner, run: PrefixRun) -> dict[str, np.ndarray]:
+    from basin.inputs.types import input_dtype
+
+    empty: dict[str, np.ndarray] = {}
+    for item in runner.session.get_inputs():
+        if item.name not in (run.ids, run.mask, run.positions):
+            raise VerifyError(
+                f"the prefix's keys and values need a value for the input '{item.name}'"
+            )
+        empty[item.name] = np.zeros((1,) * (len(item.shape) - 1) + (0,), input_dtype(item))
+    found = runner.run(extend(empty, run))
+    out: dict[str, np.ndarray] = {}
+    for name in run.outputs:
+        value = found[name]
+        if not isinstance(value, np.ndarray):
+            raise VerifyError(f"output '{name}' is no tensor")
+        if not np.isfinite(value.astype(np.float64)).all():
+            raise VerifyError(f"'{name}' of the prefix has elements that are not finite")
+        out[name] = value
+    return out
+
+
+def _write_states(tensors: Mapping[str, np.ndarray], target: Path) -> None:
+    """An ONNX file whose initializers are the tensors."""
+    initializers = [numpy_helper.from_array(value, name) for name, value in tensors.items()]
+    outputs = [
+        onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in initializers
+    ]
+    graph = onnx.helper.make_graph([], "prefix", [], outputs, initializer=initializers)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    onnx.save(model, os.fspath(target))
+
+
+def temporary_folder(beside: Sequence[Path] = ()) -> tempfile.TemporaryDirectory[str]:
+    """A folder for files of a run, beside the first path that is given."""
+    return tempfile.TemporaryDirectory(
+        prefix=".basin-prefix-", dir=beside[0].parent if beside else None
+    )
