@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from basin import _basin
 from basin.model import BasinError, ExternalData, Model, load
 from basin.registry import GivenStep, as_requests
+from basin.verification.distance import Distance, measure
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
 __all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
@@ -31,17 +33,17 @@ def rewrite(
 
     With `verify` both models run on drawn inputs first. If an output has other bits, nothing is
     written, and a BasinError names the output, the difference and the case. If a model cannot be
-    run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. Steps that
-    do not promise equal bits, or that round weights, are not compared. Forms of operators, which
-    sum in another order, are compared except for rounding. Returns warnings and remarks; one of
-    them says what was not checked.
+    run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. If a step
+    does not promise equal bits, or rounds weights, remarks state how far the outputs are from the
+    original's. Forms of operators, which sum in another order, are compared except for rounding.
+    Returns warnings and remarks; one of them says what was not checked.
     """
     requests = as_requests(steps)
     model = load(source)
     given = [(name, dict(options)) for name, options in requests]
     said = [*model.remarks, *model.rewrite(*given, form=form, cache=cache, strict=strict)]
     if verify and not _basin.promise_equal_bits(requests):
-        said.append("remark: the outputs were not compared: the steps do not promise equal bits")
+        said += _measure(model, Path(source), Path(target), limit)
     elif verify:
         rounds = form.startswith("operators:")
         said += _check(model, Path(source), Path(target), limit, rounds)
@@ -51,7 +53,9 @@ def rewrite(
 
 def _check(model: Model, source: Path, target: Path, limit: int, rounds: bool) -> list[str]:
     """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError."""
-    proof = _prove_before_saving(model, source, target, limit, rounds)
+    proof = _run_before_saving(
+        model, source, target, limit, Proof, lambda made: prove(source, made, limit, rounds=rounds)
+    )
     if proof.broken:
         raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
     if not proof.skipped:
@@ -72,23 +76,43 @@ def _check(model: Model, source: Path, target: Path, limit: int, rounds: bool) -
     )
 
 
-def _prove_before_saving(
-    model: Model, source: Path, target: Path, limit: int, rounds: bool
-) -> Proof:
-    """Prove it with a copy of the result, in a folder beside the target that is always removed."""
+def _measure(model: Model, source: Path, target: Path, limit: int) -> list[str]:
+    """State how far the outputs are from the original's. Raises BasinError if nothing runs."""
+    distance = _run_before_saving(
+        model, source, target, limit, Distance, lambda made: measure(source, made, limit)
+    )
+    if distance.broken:
+        raise BasinError(f"the rewrite breaks the model: {distance.broken}; nothing was written")
+    if distance.skipped:
+        return [f"remark: the distance to the original was not measured: {distance.skipped}"]
+    return [f"remark: {line}" for output in distance.outputs for line in output.describe()]
+
+
+Found = TypeVar("Found", Proof, Distance)
+
+
+def _run_before_saving(
+    model: Model,
+    source: Path,
+    target: Path,
+    limit: int,
+    kind: type[Found],
+    run: Callable[[Path], Found],
+) -> Found:
+    """Run a copy of the result, in a folder beside the target that is always removed."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=".basin-proof-", dir=target.parent)
     except OSError:
         # The target cannot be written either, and saving it will report that.
-        return Proof()
+        return kind()
     with folder as name:
         size = count_bytes(source)
         if size > limit:
-            return Proof(skipped=f"the model has {size} bytes, the limit is {limit}")
+            return kind(skipped=f"the model has {size} bytes, the limit is {limit}")
         candidate = Path(name) / "rewritten.onnx"
         try:
             model.save(candidate)
         except BasinError as error:
             # If there is no room for the target either, saving it will report that.
-            return Proof(skipped=f"no copy could be written: {error}")
-        return prove(source, candidate, limit, rounds=rounds)
+            return kind(skipped=f"no copy could be written: {error}")
+        return run(candidate)

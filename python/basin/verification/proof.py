@@ -24,7 +24,17 @@ from basin.inputs.types import is_float
 from basin.verification.caches import Caches, is_unpromised
 from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
-__all__ = ["DEFAULT_LIMIT", "Proof", "beyond_rounding", "prove"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "Proof",
+    "beyond_rounding",
+    "count_bytes",
+    "is_narrow",
+    "prove",
+    "run_after",
+    "run_before",
+    "runners_for",
+]
 
 # Models with at most this many bytes of weights are run: two loads and a few runs take seconds.
 DEFAULT_LIMIT = 2 << 30
@@ -131,31 +141,17 @@ def _compare(
     narrow: bool = False,
 ) -> Proof:
     """Compare one model after the other, so that only one at a time is in memory."""
-    kept: list[tuple[Case, dict[str, object]]] = []
-    refused = "no inputs could be drawn"
-    try:
-        first = runner(before)
-        for case in draw_cases(before, first.session, recipes, narrow=narrow):
-            try:
-                kept.append((case, first.run(case.values)))
-            except VerifyError as error:
-                refused = str(error)
-    except VerifyError as error:
-        refused = str(error)
+    kept, refused = run_before(before, runner, recipes, narrow)
     if not kept:
         return Proof(skipped=refused)
-    del first
     caches = Caches.read(read_facts(after).metadata)
     checked = 0
     try:
         second = runner(after)
         for case, left in kept:
-            try:
-                right = _run_after(second, case, left, caches)
-            except VerifyError as error:
-                if caches and is_unpromised(error):
-                    continue
-                raise
+            right = run_after(second, case, left, caches)
+            if right is None:
+                continue
             checked += caches is None or caches.has_past(case.values)
             for name, value in left.items():
                 why = _differing(value, right.get(name), differ)
@@ -168,16 +164,49 @@ def _compare(
     return Proof(checked)
 
 
-def _run_after(
+def runners_for(narrow: bool, parameters: int) -> list[Runner]:
+    """The runners of a model, the one that tells most first."""
+    if narrow and parameters <= _REFERENCE_LIMIT:
+        return [ReferenceRunner, RuntimeRunner]
+    return [RuntimeRunner]
+
+
+def run_before(
+    before: str | os.PathLike[str], runner: Runner, recipes: tuple[Recipe, ...], narrow: bool
+) -> tuple[list[tuple[Case, dict[str, object]]], str]:
+    """The outputs of the original for each drawn case that it takes, and the last refusal."""
+    kept: list[tuple[Case, dict[str, object]]] = []
+    refused = "no inputs could be drawn"
+    try:
+        first = runner(before)
+        for case in draw_cases(before, first.session, recipes, narrow=narrow):
+            try:
+                kept.append((case, first.run(case.values)))
+            except VerifyError as error:
+                refused = str(error)
+    except VerifyError as error:
+        refused = str(error)
+    return kept, refused
+
+
+def run_after(
     runner: RuntimeRunner | ReferenceRunner,
     case: Case,
     expected: dict[str, object],
     caches: Caches | None,
-) -> dict[str, object]:
-    """Run the rewritten model, with buffers for caches that it updates in place."""
+) -> dict[str, object] | None:
+    """Run the rewritten model, with buffers for caches that it updates in place.
+
+    Returns None for a case that such caches do not promise to take.
+    """
     if caches is None:
         return runner.run(case.values)
-    return caches.cut(runner.run(caches.extend(case.values, expected)), expected)
+    try:
+        return caches.cut(runner.run(caches.extend(case.values, expected)), expected)
+    except VerifyError as error:
+        if is_unpromised(error):
+            return None
+        raise
 
 
 def _differing(a: object, b: object, differ: Differ) -> str | None:

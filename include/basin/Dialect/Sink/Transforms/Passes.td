@@ -320,6 +320,47 @@ def InsertGatedNormPass
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def ClipResidualPass : Step<"clip-residual", "sink-clip-residual", "::mlir::ModuleOp"> {
+  let summary = "clip residual streams to [-bound, bound] after each addition";
+  let description = [{
+    Limits a residual stream to [-bound, bound], as an ablation of arXiv 2601.22966 does in
+    training with bounds of 10, 100 and 1000.
+
+    ```
+    %h = onnx.Add(%x, %y)
+    ```
+    becomes, for all uses of %h,
+    ```
+    %h = onnx.Add(%x, %y)
+    %c = onnx.Clip(%h, -bound, bound)
+    ```
+
+    A Clip follows each addition to the stream and the embedding, where something reads the
+    stream: a norm, an output, or any op that neither adds it nor passes it on. A sum of branches
+    that is added to the stream later is no state of it, and no norm's result is clipped. An
+    embedding is clipped after its scale, and after positions that are added to it.
+
+    A norm that adds a residual itself (SkipLayerNormalization) is taken apart: the sum is
+    clipped, and the norm keeps its other parts and loses its form.
+
+    Does nothing if there is no residual stream. Refuses a bound that is no positive finite number
+    of the stream's type, streams in functions, and a norm to be taken apart before opset 13.
+
+    Promise: another function, unless no element exceeds the bound.
+  }];
+  let promiseKind = "changed";
+  let promise = "where an element exceeds the bound";
+  let goodFor = "an ablation: what a model does without large residuals";
+  let notFor = "a cure for a model as it is: it loses what outliers do";
+  let example = "bound=10";
+  let smallExample = "bound=2";
+  let options = [
+    Option<"bound", "bound", "double", "0", "largest |x| that the stream keeps; above 0, required">
+  ];
+  let statistics = [Statistic<"numClips", "clips", "clips inserted">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
   let summary = "prove that a rewrite by powers of two changes no output";
   let description = [{
