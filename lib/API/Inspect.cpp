@@ -10,6 +10,8 @@
 
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
 #include "basin/Conversion/ONNXToSink/OtherNorms.h"
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
+#include "basin/Dialect/ONNX/Utils/ParseJSON.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 #include "basin/Dialect/Sink/Analysis/Mixers.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
@@ -163,6 +165,16 @@ static json::Object describeMixer(const Mixer &mixer) {
                       {"gated", mixer.gated}};
 }
 
+/// Returns the ids that were absorbed, which stand in front of each sequence.
+static json::Value describePrefix(ModuleOp module) {
+  std::optional<StringRef> text = getMetadata(module, "basin.prefix");
+  llvm::Expected<json::Value> list = parseJSON(text.value_or("[]"));
+  if (list && list->getAsArray())
+    return std::move(*list);
+  llvm::consumeError(list.takeError());
+  return json::Array();
+}
+
 static json::Object describeStream(const ResidualStream &stream) {
   json::Array writers, readers;
   for (const StreamWriter &writer : stream.writers)
@@ -183,7 +195,8 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, otherNorms, dyts, rotary, gates, mixers, streams, unrecognized;
+  json::Array attention, norms, otherNorms, dyts, rotary, gates, mixers, streams, caches,
+      unrecognized;
   // What is named here needs no reason why it is no sink op.
   llvm::SmallPtrSet<Operation *, 8> named;
   for (const OtherNorm &norm : findOtherNorms(module)) {
@@ -220,6 +233,10 @@ json::Object basin::inspectModule(ModuleOp module) {
                                           {"op", op->getName().stripDialect()},
                                           {"reason", json::fixUTF8(why.getValue())}});
   });
+  for (const Cache &cache : findCaches(module))
+    caches.push_back(json::Object{{"past", nameOf(cache.past)},
+                                  {"present", json::fixUTF8(cache.present)},
+                                  {"axis", int64_t(cache.axis)}});
   for (const Mixer &mixer : findMixers(module))
     mixers.push_back(describeMixer(mixer));
   for (const ResidualStream &stream : findResidualStreams(module))
@@ -232,6 +249,8 @@ json::Object basin::inspectModule(ModuleOp module) {
                       {"gates", std::move(gates)},
                       {"mixers", std::move(mixers)},
                       {"residual_streams", std::move(streams)},
+                      {"caches", std::move(caches)},
+                      {"prefix", describePrefix(module)},
                       {"unrecognized", std::move(unrecognized)},
                       {"steps", getRecordedSteps(module)}};
 }

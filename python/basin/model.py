@@ -43,11 +43,16 @@ class Model:
         """Apply steps in their order, write the result in a form, and return warnings and remarks.
 
         A step is its name, or a pair of the name and a dictionary of options; `basin.steps` lists
-        them. The model's metadata tell later which steps made it. Raises BasinError and leaves the
-        model as it was if a step is wrong or refused.
+        them. `absorb-prefix` runs the model on the prefix, in ONNX Runtime, unless `states` are
+        given. The model's metadata tell later which steps made it. Raises BasinError and leaves the
+        model as it was if a step is wrong or refused, or VerifyError if the model does not run.
         """
+        from basin.prefix import complete_steps
+
+        requests = as_requests(steps)
         self._handle.take_diagnostics()
-        self._handle.rewrite(as_requests(steps), form, cache, strict)
+        with complete_steps(self, requests) as complete:
+            self._handle.rewrite(complete, form, cache, strict)
         return self._handle.take_diagnostics()
 
     def inspect(self) -> dict[str, Any]:

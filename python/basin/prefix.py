@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from basin._basin import BasinError
 from basin.errors import VerifyError
 from basin.registry import Requests, find_computed_option
 
@@ -24,7 +26,16 @@ if TYPE_CHECKING:
     from basin.model import Model
     from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
-__all__ = ["PrefixRun", "complete_steps", "extend", "read_run"]
+__all__ = [
+    "Prepared",
+    "PrefixRun",
+    "PrefixedRunner",
+    "complete_steps",
+    "cut",
+    "extend",
+    "prepare_steps",
+    "read_run",
+]
 
 _RUN_KEY = "basin.prefix-run"
 
@@ -33,7 +44,8 @@ _RUN_KEY = "basin.prefix-run"
 class PrefixRun:
     """Inputs with one element for each token, and outputs that are the prefix's keys and values.
 
-    `mask` and `positions` are None where the model has no such input.
+    `mask` and `positions` are None where the model has no such input. `token_axes` has, for each
+    of the model's own outputs with a row for each token, the axis of the rows.
     """
 
     ids: str
@@ -41,6 +53,7 @@ class PrefixRun:
     positions: str | None
     prefix: tuple[int, ...]
     outputs: tuple[str, ...]
+    token_axes: dict[str, int]
 
 
 def read_run(path: str | os.PathLike[str]) -> PrefixRun:
@@ -55,12 +68,13 @@ def read_run(path: str | os.PathLike[str]) -> PrefixRun:
                 found["positions"],
                 tuple(found["prefix"]),
                 tuple(found["outputs"]),
+                found["token_axes"],
             )
     raise VerifyError(f"{path}: the model was not instrumented for a prefix")
 
 
 def extend(values: Mapping[str, np.ndarray], run: PrefixRun) -> dict[str, np.ndarray]:
-    """Inputs with the prefix in front of each sequence: its ids, ones in the mask, positions from 0.
+    """Inputs with the prefix in front of each sequence: ids, ones in the mask, positions from 0.
 
     Arrays have a token along their last axis; others stay as they are.
     """
@@ -79,27 +93,77 @@ def extend(values: Mapping[str, np.ndarray], run: PrefixRun) -> dict[str, np.nda
     return out
 
 
-def complete_steps(model: Model, requests: Requests, folder: Path) -> Requests:
-    """The steps with files made by runs of `model`, in `folder`, for options that name none.
+def cut(outputs: Mapping[str, object], run: PrefixRun) -> dict[str, object]:
+    """A model's outputs without the rows of the prefix."""
+    out = dict(outputs)
+    for name, axis in run.token_axes.items():
+        value = out.get(name)
+        if isinstance(value, np.ndarray):
+            index = [slice(None)] * value.ndim
+            index[axis] = slice(len(run.prefix), None)
+            out[name] = value[tuple(index)]
+    return out
+
+
+class PrefixedRunner:
+    """A runner whose inputs get the prefix in front, and whose outputs lose its rows."""
+
+    def __init__(self, runner: RuntimeRunner | ReferenceRunner, prefix: PrefixRun) -> None:
+        self.session = runner.session
+        self._runner, self._prefix = runner, prefix
+
+    def run(self, values: Mapping[str, np.ndarray]) -> dict[str, object]:
+        """Raises VerifyError with the runner's reason."""
+        return cut(self._runner.run(extend(values, self._prefix)), self._prefix)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Steps with all their files, and what the step that absorbs a prefix does, if there is one."""
+
+    requests: Requests
+    run: PrefixRun | None = None
+
+
+def prepare_steps(model: Model, requests: Requests, folder: Path) -> Prepared:
+    """Make the files that steps need and do not name, by runs of `model`, in `folder`.
 
     A step gets its file from the model that the steps before it make. Raises VerifyError where the
     model does not run, and BasinError where a step is refused.
     """
     done: Requests = []
+    run = None
     for number, (name, options) in enumerate(requests):
         computed = find_computed_option(name)
-        if computed is not None and computed not in dict(options):
-            states = folder / f"states-{number}.onnx"
-            _compute_states(model, done, dict(options), folder, states)
-            options = [*options, (computed, str(states))]
+        if computed is not None:
+            given = dict(options)
+            states = given.pop(computed, None)
+            instrumented = _instrument(model, done, given, folder)
+            run = read_run(instrumented)
+            if states is None:
+                states = str(folder / f"states-{number}.onnx")
+                _write_states(_run_prefix(instrumented, run), Path(states))
+            options = [*given.items(), (computed, states)]
         done.append((name, options))
-    return done
+    return Prepared(done, run)
 
 
-def _compute_states(
-    model: Model, before: Requests, options: dict[str, str], folder: Path, target: Path
-) -> None:
-    """Run the model on the prefix, after the steps `before`, and write its keys and values."""
+@contextmanager
+def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
+    """The steps with all their files, some of which exist only inside the context."""
+    missing = any(
+        computed is not None and computed not in dict(options)
+        for computed, options in ((find_computed_option(name), given) for name, given in requests)
+    )
+    if not missing:
+        yield requests
+        return
+    with tempfile.TemporaryDirectory(prefix="basin-") as folder:
+        yield prepare_steps(model, requests, Path(folder)).requests
+
+
+def _instrument(model: Model, before: Requests, options: dict[str, str], folder: Path) -> Path:
+    """The model after the steps `before`, with the keys and values as outputs."""
     from basin.model import load
 
     path = folder / "prefix.onnx"
@@ -108,14 +172,17 @@ def _compute_states(
     if before:
         scratch.rewrite(*((name, dict(given)) for name, given in before))
     given = " ".join(f"{name}={_quoted(value)}" for name, value in options.items())
-    scratch.run(
-        "basin-raise{inline-functions=true},"
-        f"sink-instrument-prefix{{{given}}},convert-sink-to-onnx"
-    )
+    try:
+        scratch.run(
+            "basin-raise{inline-functions=true},"
+            f"sink-instrument-prefix{{{given}}},convert-sink-to-onnx"
+        )
+    except BasinError as error:
+        # The model's own file is not the copy that was read.
+        raise BasinError(str(error).removeprefix(f"{path}: ")) from None
     instrumented = folder / "instrumented.onnx"
     scratch.save(instrumented, "copy")
-    run = read_run(instrumented)
-    _write_states(_run_prefix(instrumented, run), target)
+    return instrumented
 
 
 def _quoted(value: str) -> str:
@@ -173,10 +240,3 @@ def _write_states(tensors: Mapping[str, np.ndarray], target: Path) -> None:
     graph = onnx.helper.make_graph([], "prefix", [], outputs, initializer=initializers)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
     onnx.save(model, os.fspath(target))
-
-
-def temporary_folder(beside: Sequence[Path] = ()) -> tempfile.TemporaryDirectory[str]:
-    """A folder for files of a run, beside the first path that is given."""
-    return tempfile.TemporaryDirectory(
-        prefix=".basin-prefix-", dir=beside[0].parent if beside else None
-    )

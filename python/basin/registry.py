@@ -70,6 +70,12 @@ def steps() -> tuple[Step, ...]:
     )
 
 
+def keeps_function(requests: Requests) -> bool:
+    """Whether the steps promise equal outputs, up to rounding if one of them is exact."""
+    exact = {step.name for step in steps() if step.promise_kind == "exact"}
+    return _basin.promise_equal_bits([one for one in requests if one[0] not in exact])
+
+
 def find_computed_option(step: str) -> str | None:
     """The name of the step's option whose file a run of the model makes, or None."""
     found = [

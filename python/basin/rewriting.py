@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from basin import _basin
 from basin.model import BasinError, ExternalData, Model, load
-from basin.registry import GivenStep, as_requests
+from basin.prefix import PrefixRun, prepare_steps
+from basin.registry import GivenStep, Requests, as_requests, keeps_function
 from basin.verification.distance import Distance, measure
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
@@ -37,29 +37,58 @@ def rewrite(
     does not promise equal bits, or rounds weights, remarks state how far the outputs are from the
     original's. Forms of operators, which sum in another order, are compared except for rounding.
     Returns warnings and remarks; one of them says what was not checked.
+
+    If `target` ends in .npz, the only step is `absorb-prefix`, and the file gets the caches with
+    which the model at `source` begins after the prefix.
     """
     requests = as_requests(steps)
+    if Path(target).suffix == ".npz":
+        return _write_past(requests, source, target, form)
     model = load(source)
-    given = [(name, dict(options)) for name, options in requests]
-    said = [*model.remarks, *model.rewrite(*given, form=form, cache=cache, strict=strict)]
-    if verify and not _basin.promise_equal_bits(requests):
-        said += _measure(model, Path(source), Path(target), limit)
+    said = list(model.remarks)
+    with tempfile.TemporaryDirectory(prefix="basin-") as folder:
+        prepared = prepare_steps(model, requests, Path(folder))
+        given = [(name, dict(options)) for name, options in prepared.requests]
+        said += model.rewrite(*given, form=form, cache=cache, strict=strict)
+    prefix = prepared.run
+    if verify and not keeps_function(requests):
+        said += _measure(model, Path(source), Path(target), limit, prefix)
     elif verify:
-        rounds = form.startswith("operators:")
-        said += _check(model, Path(source), Path(target), limit, rounds)
+        rounds = form.startswith("operators:") or prefix is not None
+        said += _check(model, Path(source), Path(target), limit, rounds, prefix)
     model.save(target, external_data)
     return said
 
 
-def _check(model: Model, source: Path, target: Path, limit: int, rounds: bool) -> list[str]:
+def _write_past(
+    requests: Requests, source: str | os.PathLike[str], target: str | os.PathLike[str], form: str
+) -> list[str]:
+    from basin.initial_past import write_initial_past
+
+    if [name for name, _ in requests] != ["absorb-prefix"] or form != "original":
+        raise BasinError(
+            f"{target}: an initial past is made by the step absorb-prefix alone, in the original "
+            "form"
+        )
+    return write_initial_past(source, target, dict(requests[0][1]))
+
+
+def _check(
+    model: Model, source: Path, target: Path, limit: int, rounds: bool, prefix: PrefixRun | None
+) -> list[str]:
     """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError."""
     proof = _run_before_saving(
-        model, source, target, limit, Proof, lambda made: prove(source, made, limit, rounds=rounds)
+        model,
+        source,
+        target,
+        limit,
+        Proof,
+        lambda made: prove(source, made, limit, rounds=rounds, prefix=prefix),
     )
     if proof.broken:
         raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
     if not proof.skipped:
-        return []
+        return [] if prefix is None else [_describe(proof, prefix)]
     if rounds:
         raise BasinError(
             f"the promise could not be checked by runs ({proof.skipped}); nothing was written; "
@@ -76,10 +105,27 @@ def _check(model: Model, source: Path, target: Path, limit: int, rounds: bool) -
     )
 
 
-def _measure(model: Model, source: Path, target: Path, limit: int) -> list[str]:
+def _describe(proof: Proof, prefix: PrefixRun) -> str:
+    """How equal the outputs are after a prefix."""
+    after = f"remark: after the prefix of {len(prefix.prefix)}, in {proof.cases} drawn inputs, "
+    if proof.differing == 0:
+        return f"{after}no bit of {proof.total} elements differs"
+    return (
+        f"{after}{proof.differing} of {proof.total} elements differ, by at most {proof.largest:.2g}"
+    )
+
+
+def _measure(
+    model: Model, source: Path, target: Path, limit: int, prefix: PrefixRun | None
+) -> list[str]:
     """State how far the outputs are from the original's. Raises BasinError if nothing runs."""
     distance = _run_before_saving(
-        model, source, target, limit, Distance, lambda made: measure(source, made, limit)
+        model,
+        source,
+        target,
+        limit,
+        Distance,
+        lambda made: measure(source, made, limit, prefix=prefix),
     )
     if distance.broken:
         raise BasinError(f"the rewrite breaks the model: {distance.broken}; nothing was written")

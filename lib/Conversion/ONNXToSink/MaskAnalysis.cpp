@@ -97,14 +97,18 @@ MaskBounds MaskProof::compare(Value a, Value b, bool isStrict) {
   // The comparison is sign * (key - query) <= limit.
   int64_t sign = left->key ? left->keySign : -right->keySign;
   int64_t querySign = left->query ? left->querySign : -right->querySign;
-  if (!key || !query || sign + querySign != 0 || !areAligned(*key, *query))
+  if (!key || !query || sign + querySign != 0)
+    return {};
+  // If both count from 0, query i has the position i + gap.
+  std::optional<int64_t> gap = areAligned(*key, *query) ? 0 : findGap(*key, *query);
+  if (!gap)
     return {};
   int64_t limit = right->constant - left->constant - (isStrict ? 1 : 0);
-  if (abs && left->constant == 0)
+  if (abs && left->constant == 0 && *gap == 0)
     return {limit, limit};
   if (abs)
     return {};
-  return sign > 0 ? MaskBounds{std::nullopt, limit} : MaskBounds{limit, std::nullopt};
+  return sign > 0 ? MaskBounds{std::nullopt, limit - *gap} : MaskBounds{limit + *gap, std::nullopt};
 }
 
 MaskBounds MaskProof::boundBoolean(Operation *op, MaskKind kind, unsigned depth) {

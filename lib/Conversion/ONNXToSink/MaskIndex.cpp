@@ -13,6 +13,7 @@
 
 #include "MaskProof.h"
 
+#include "basin/Dialect/ONNX/IR/SizeSum.h"
 #include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 
@@ -177,6 +178,23 @@ bool MaskProof::areAligned(const PositionIndex &key, const PositionIndex &query)
   Value a = skipScalarViews(total.getA()), b = skipScalarViews(total.getB());
   return (isSameCount(a, query.offset) && isSameCount(b, query.limit)) ||
          (isSameCount(b, query.offset) && isSameCount(a, query.limit));
+}
+
+/// Returns the number of keys less that of queries if both count from 0 and it is always the same.
+std::optional<int64_t> MaskProof::findGap(const PositionIndex &key,
+                                          const PositionIndex &query) const {
+  if (numSlices > 0 || key.offset || query.offset)
+    return std::nullopt;
+  auto count = [](Value limit) -> std::optional<SizeSum> {
+    auto entries = evaluateShapeValue(limit);
+    if (!entries || entries->size() != 1)
+      return std::nullopt;
+    return SizeSum::get(entries->front().toDim());
+  };
+  std::optional<SizeSum> keyCount = count(key.limit), queryCount = count(query.limit);
+  auto gap = keyCount && queryCount ? SizeSum::subtract(*keyCount, *queryCount) : std::nullopt;
+  Dim dim = gap ? gap->toDim() : Dim();
+  return dim.isStatic() ? std::optional(dim.size) : std::nullopt;
 }
 
 /// Matches a difference of a key's and a query's index, plus a number.

@@ -56,6 +56,7 @@ private:
 
   std::optional<Distance> matchDistance(mlir::Value value, unsigned depth);
   bool areAligned(const PositionIndex &key, const PositionIndex &query) const;
+  std::optional<int64_t> findGap(const PositionIndex &key, const PositionIndex &query) const;
   std::optional<PositionIndex> matchIndex(mlir::Value value, unsigned depth);
   std::optional<PositionIndex> matchShifted(AddOp add, unsigned depth);
   std::optional<PositionIndex> matchUnsqueezed(UnsqueezeOp op, unsigned depth);

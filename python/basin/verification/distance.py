@@ -18,6 +18,7 @@ from basin.errors import VerifyError
 from basin.inputs.drawn_inputs import FEW, Recipe
 from basin.inputs.signature import Facts, read_facts
 from basin.inputs.types import is_float
+from basin.prefix import PrefixRun
 from basin.verification.caches import Caches
 from basin.verification.proof import (
     DEFAULT_LIMIT,
@@ -126,8 +127,12 @@ def measure(
     after: str | os.PathLike[str],
     limit: int = DEFAULT_LIMIT,
     recipes: tuple[Recipe, ...] = FEW,
+    prefix: PrefixRun | None = None,
 ) -> Distance:
-    """Run both models on drawn inputs, and measure how far each output is from the original's."""
+    """Run both models on drawn inputs, and measure how far each output is from the original's.
+
+    If a `prefix` was absorbed, the original gets it in front of each sequence, as in `prove`.
+    """
     size = count_bytes(before)
     if size > limit:
         return Distance(skipped=f"the model has {size} bytes, the limit is {limit}")
@@ -139,7 +144,7 @@ def measure(
         return Distance(skipped=str(error))
     refused = "no runner"
     for runner in runners_for(narrow, facts.parameters):
-        kept, refused = run_before(before, runner, recipes, narrow)
+        kept, refused = run_before(before, runner, recipes, narrow, prefix)
         if not kept:
             continue
         outputs: dict[str, OutputDistance] = {}

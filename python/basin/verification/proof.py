@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from basin.errors import VerifyError
 from basin.inputs.drawn_inputs import FEW, Case, Recipe, draw_cases
 from basin.inputs.signature import read_facts
 from basin.inputs.types import is_float
+from basin.prefix import PrefixedRunner, PrefixRun
 from basin.verification.caches import Caches, is_unpromised
 from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
@@ -51,11 +52,18 @@ _NARROW = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 @dataclass(frozen=True)
 class Proof:
-    """`broken` says where the promise fails, `skipped` why it was not checked; else it holds."""
+    """`broken` says where the promise fails, `skipped` why it was not checked; else it holds.
+
+    `differing` of `total` elements have other values, which are at most `largest` apart. They are
+    counted where differences by rounding are allowed.
+    """
 
     cases: int = 0
     broken: str | None = None
     skipped: str | None = None
+    differing: int = 0
+    total: int = 0
+    largest: float = 0.0
 
 
 def prove(
@@ -64,9 +72,13 @@ def prove(
     limit: int = DEFAULT_LIMIT,
     recipes: tuple[Recipe, ...] = FEW,
     rounds: bool = False,
+    prefix: PrefixRun | None = None,
 ) -> Proof:
     """Run both models on drawn inputs and compare their outputs' bits, or, if the rewrite `rounds`,
     compare them except for rounding.
+
+    If a `prefix` was absorbed, the model before it gets the prefix in front of each sequence, and
+    its outputs lose the prefix's rows.
     """
     size = count_bytes(before)
     if size > limit:
@@ -77,7 +89,12 @@ def prove(
     except VerifyError as error:
         return Proof(skipped=str(error))
     if rounds:
-        return _compare(before, after, RuntimeRunner, recipes, beyond_rounding, narrow)
+        tally = _Tally()
+        proof = _compare(before, after, RuntimeRunner, recipes, tally, narrow, prefix)
+        if proof.skipped and narrow and facts.parameters <= _REFERENCE_LIMIT:
+            tally = _Tally()
+            proof = _compare(before, after, ReferenceRunner, recipes, tally, narrow, prefix)
+        return replace(proof, differing=tally.differing, total=tally.total, largest=tally.largest)
     if narrow and facts.parameters <= _REFERENCE_LIMIT:
         proof = _compare(before, after, ReferenceRunner, recipes, _different_bits, narrow)
         if proof.skipped is None:
@@ -139,9 +156,10 @@ def _compare(
     recipes: tuple[Recipe, ...],
     differ: Differ,
     narrow: bool = False,
+    prefix: PrefixRun | None = None,
 ) -> Proof:
     """Compare one model after the other, so that only one at a time is in memory."""
-    kept, refused = run_before(before, runner, recipes, narrow)
+    kept, refused = run_before(before, runner, recipes, narrow, prefix)
     if not kept:
         return Proof(skipped=refused)
     caches = Caches.read(read_facts(after).metadata)
@@ -172,13 +190,17 @@ def runners_for(narrow: bool, parameters: int) -> list[Runner]:
 
 
 def run_before(
-    before: str | os.PathLike[str], runner: Runner, recipes: tuple[Recipe, ...], narrow: bool
+    before: str | os.PathLike[str],
+    runner: Runner,
+    recipes: tuple[Recipe, ...],
+    narrow: bool,
+    prefix: PrefixRun | None = None,
 ) -> tuple[list[tuple[Case, dict[str, object]]], str]:
     """The outputs of the original for each drawn case that it takes, and the last refusal."""
     kept: list[tuple[Case, dict[str, object]]] = []
     refused = "no inputs could be drawn"
     try:
-        first = runner(before)
+        first = runner(before) if prefix is None else PrefixedRunner(runner(before), prefix)
         for case in draw_cases(before, first.session, recipes, narrow=narrow):
             try:
                 kept.append((case, first.run(case.values)))
@@ -244,6 +266,24 @@ def _more_than_rounding(a: np.ndarray, b: np.ndarray) -> str | None:
             return None
         worst = float(np.abs(x - y)[both].max())
         return f"differs by {worst:.3g}" if worst > _ROUNDING * np.abs(x[both]).max() else None
+
+
+class _Tally:
+    """`beyond_rounding`, which also counts the elements that differ."""
+
+    def __init__(self) -> None:
+        self.differing = self.total = 0
+        self.largest = 0.0
+
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> str | None:
+        self.total += a.size
+        with np.errstate(all="ignore"):
+            x, y = (v.astype(np.float64) if is_float(v.dtype) else v for v in (a, b))
+            wrong = (x != y) & ~((x != x) & (y != y))
+            self.differing += int(np.count_nonzero(wrong))
+            if is_float(a.dtype):
+                self.largest = max(self.largest, float(np.abs(x - y)[wrong].max(initial=0.0)))
+        return beyond_rounding(a, b)
 
 
 def beyond_rounding(a: np.ndarray, b: np.ndarray) -> str | None:

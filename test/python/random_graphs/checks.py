@@ -8,11 +8,12 @@ computes in f32 between nodes. Then a rewrite's bits are compared in onnx's refe
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import basin
@@ -20,6 +21,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from basin.inputs.drawn_inputs import Case, draw_cases
+from basin.prefix import PrefixRun, cut, extend, prepare_steps
+from basin.registry import as_requests
 from basin.verification.proof import beyond_rounding, is_narrow, prove
 from basin.verification.recognition import check_recognition
 from basin.verification.sessions import open_session, run_session
@@ -95,6 +98,8 @@ class Subject:
         self.results: Results = []
         self.names: list[str] = []
         self.narrow = is_narrow(self.path)
+        # The prefix that the inputs have and the outputs lack.
+        self.prefix: PrefixRun | None = None
 
     def run(self, path: Path) -> Results:
         session = open_session(path)
@@ -209,7 +214,8 @@ class Subject:
             session = ort.InferenceSession(
                 model.SerializeToString(), providers=["CPUExecutionProvider"]
             )
-            return np.asarray(session.run([name], moved)[0])
+            value = np.asarray(session.run([name], moved)[0])
+            return value if self.prefix is None else cut({name: value}, self.prefix)[name]
         except Exception:
             return None
 
@@ -248,6 +254,52 @@ class Subject:
                     continue
                 if why and not (self.narrow and same):
                     self.fail("operators differ", f"{form} {name} {why} in case {number}")
+                    return
+
+    def check_prefix(self) -> None:
+        """Check that absorbing drawn ids keeps the rows of the tokens after them."""
+        ids = [int(i) for i in self.rng.integers(0, 11, int(self.rng.integers(1, 4)))]
+        if all(one.name != "input_ids" for one in self.model.graph.input):
+            return
+        model = basin.load(self.path)
+        target = self.folder / "absorbed.onnx"
+        try:
+            requests = as_requests([("absorb-prefix", {"ids": ids})])
+            prepared = prepare_steps(model, requests, self.folder)
+            model.rewrite(*((name, dict(given)) for name, given in prepared.requests))
+            model.save(target)
+        except (basin.BasinError, VerifyError) as error:
+            self.outcome.counts[f"prefix refused: {shorten(str(error))}"] += 1
+            return
+        self.outcome.counts["prefix absorbed"] += 1
+        whole = copy.copy(self)
+        whole.prefix = prepared.run
+        whole.cases, whole.results, kept = [], [], []
+        before, after = open_session(self.path), open_session(target)
+        for case in self.cases:
+            values = extend(case.values, prepared.run)
+            try:
+                left = run_session(before, values, self.path)
+            except VerifyError:
+                # The table of positions is too short for both.
+                continue
+            kept.append(case)
+            whole.cases.append(replace(case, values=values))
+            whole.results.append(cut(left, prepared.run))
+        for number, case in enumerate(kept):
+            try:
+                right = run_session(after, case.values, target)
+            except VerifyError as error:
+                self.fail("prefix invalid", str(error)[:300])
+                return
+            for name in self.names:
+                x, y = np.asarray(whole.results[number][name]), np.asarray(right[name])
+                same = x.dtype == y.dtype and x.shape == y.shape
+                why = beyond_rounding(x, y) if same else f"is {y.shape} in place of {x.shape}"
+                if why and same and (self.narrow or whole.is_sensitive(number, name, x, y)):
+                    self.outcome.counts["prefix differs as small changes of the inputs do"] += 1
+                elif why:
+                    self.fail("prefix differs", f"{ids} {name} {why} in case '{case.name}'")
                     return
 
     def check_rewrites(self, most: int, only: str | None = None) -> None:
@@ -311,6 +363,8 @@ def check_model(
             subject.check_recognition()
         if only is None or only.startswith("operators"):
             subject.check_operators()
+        if only is None or only.startswith("prefix"):
+            subject.check_prefix()
         name = None if only is None else only.rpartition(" ")[0]
         if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)

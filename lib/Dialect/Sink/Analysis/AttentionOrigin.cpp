@@ -23,6 +23,8 @@ static constexpr unsigned kMaxSteps = 64;
 
 /// Returns whether `op` moves, casts or quantizes the elements of its first operand.
 static bool isView(Operation *op) {
+  if (isa<ConcatOp>(op))
+    return op->getNumOperands() == 1;
   return isa<ReshapeOp, TransposeOp, CastOp, CastLikeOp, IdentityOp, SqueezeOp, UnsqueezeOp,
              FlattenOp, SliceOp, SplitOp, GatherOp, QuantizeLinearOp, DequantizeLinearOp>(op);
 }
@@ -69,6 +71,51 @@ bool basin::hasCache(sink::AttentionOp op) {
     return joinsSequence(concat, op.getKeyLayout()) && llvm::any_of(concat->getOperands(), isGiven);
   // For example keys of an encoder that an earlier run computed.
   return isGiven(key) && !isGiven(op.getQuery());
+}
+
+/// Returns `value` or what it is a mere copy of.
+static Value skipCopies(Value value) {
+  for (unsigned i = 0; i < kMaxSteps; ++i) {
+    Operation *op = value.getDefiningOp();
+    bool isCopy =
+        op && (isa<IdentityOp>(op) || (isa<ConcatOp>(op) && op->getNumOperands() == 1));
+    if (!isCopy)
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+SmallVector<Cache> basin::findCaches(ModuleOp module) {
+  SmallVector<Cache> caches;
+  for (auto graph : module.getOps<GraphOp>()) {
+    Block &body = graph.getBody().front();
+    auto add = [&](Value past, Value present, unsigned axis) {
+      auto argument = dyn_cast<BlockArgument>(skipCopies(past));
+      if (!argument || argument.getOwner() != &body)
+        return;
+      for (auto [info, output] :
+           llvm::zip(graph.getInfo().getOutputs(), body.getTerminator()->getOperands()))
+        if (skipCopies(output) == present &&
+            llvm::none_of(caches, [&](const Cache &one) { return one.past == argument; }))
+          caches.push_back({argument, cast<ValueInfoAttr>(info).getName().getValue(), axis});
+    };
+    for (auto op : body.getOps<sink::AttentionOp>()) {
+      if (op.getPastKey() && op.getHasPresent()) {
+        constexpr unsigned kAxis = 2; // [batch, heads, sequence, head dim]
+        add(op.getPastKey(), op.getMore()[0], kAxis);
+        add(op.getPastValue(), op.getMore()[1], kAxis);
+      }
+      for (auto [operand, layout] : {std::pair{op.getKey(), op.getKeyLayout()},
+                                     std::pair{op.getValue(), op.getValueLayout()}}) {
+        auto concat = skipRounding(operand).getDefiningOp<ConcatOp>();
+        if (concat && joinsSequence(concat, layout))
+          for (Value part : concat->getOperands())
+            add(part, concat->getResult(0), sink::getSequenceAxis(layout));
+      }
+    }
+  }
+  return caches;
 }
 
 //===----------------------------------------------------------------------===//

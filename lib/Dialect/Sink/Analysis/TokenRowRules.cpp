@@ -41,9 +41,7 @@ static std::string getOperator(Operation *op) {
   return ((domain.empty() ? "" : domain + ".") + node.getOpType()).str();
 }
 
-/// Returns whether each element of the result is computed from the elements of the operands at the
-/// same place, which are broadcast.
-static bool isElementwise(Operation *op) {
+bool basin::isElementwise(Operation *op) {
   if (isa<AbsOp, NegOp, ExpOp, LogOp, SqrtOp, ReciprocalOp, SigmoidOp, TanhOp, ReluOp, ErfOp, SinOp,
           CosOp, SoftplusOp, FloorOp, CeilOp, RoundOp, SignOp, NotOp, GeluOp, EluOp, LeakyReluOp,
           HardSigmoidOp, HardSwishOp, MishOp, SeluOp, SwishOp, ClipOp, IdentityOp, PReluOp, IsNaNOp,
@@ -85,8 +83,11 @@ std::optional<std::string> RowRule::addBroadcast(OpOperand &operand, ArrayRef<Di
       return std::nullopt;
     return "along the tokens, " + quote(value) + " has a size of its own: " + toString(*info.dims);
   }
+  if (get(value).kind != TokenRow::Positions)
+    return quote(value) + " depends on the number of tokens, or on later ones";
   for (int64_t i = 0; i < info.rank(); ++i)
-    if (!info[i].is(1) && (i + shift < 0 || !info[i].provablyEquals(dims[i + shift])))
+    if (!info[i].is(1) && (i + shift < 0 || !info[i].provablyEquals(dims[i + shift])) &&
+        !(i == axis && info[i].provablyEquals(Dim(row.tokens))))
       return quote(value) + " " + toString(*info.dims) +
              " counts tokens, and its sizes are not proven to be 1 or those of " + toString(dims);
   if (row.isJoined && !isOne)
@@ -209,7 +210,8 @@ RowOutcome RowRule::applyView(Value x) {
     if (!productFrom(*to.dims, i + 1).provablyEquals(after))
       continue;
     TokenRow moved = row.along(i);
-    moved.isJoined = !to[i].provablyEquals(tokens);
+    moved.isJoined =
+        !to[i].provablyEquals(tokens) && (row.isJoined || !to[i].provablyEquals(from[row.axis]));
     Dim joined = row.isJoined ? from[row.axis]
                               : multiplyDims(ArrayRef<Dim>(*from.dims).take_front(row.axis + 1));
     if (!moved.isJoined || to[i].provablyEquals(joined))
@@ -282,8 +284,10 @@ RowOutcome RowRule::applyConcat() {
     TensorInfo size = getTensorInfo(operand.get());
     if (other.kind == TokenRow::Rows && other.axis == row.axis && other.isJoined == row.isJoined)
       continue;
-    if (other.kind != TokenRow::Other || row.isJoined || !size.hasRank() ||
-        size.rank() != info.rank() || !size[row.axis].provablyEquals(info[row.axis]))
+    bool fits = size.hasRank() && size.rank() == info.rank() &&
+                (size[row.axis].provablyEquals(info[row.axis]) ||
+                 size[row.axis].provablyEquals(Dim(row.tokens)));
+    if (other.kind != TokenRow::Positions || row.isJoined || !fits)
       return fail(quote(operand.get()) + " has no row for each token");
     outcome.whole.push_back({&operand, row.axis});
   }
@@ -331,7 +335,7 @@ RowOutcome RowRule::applySlice() {
   if ((*starts)[i] == 0)
     return give(row);
   // The last token is never left out.
-  return (*starts)[i] == -1 ? give({TokenRow::Same}) : fail("it chooses among the tokens");
+  return (*starts)[i] == -1 ? give({TokenRow::Last}) : fail("it chooses among the tokens");
 }
 
 RowOutcome RowRule::applyGather() {
@@ -349,7 +353,7 @@ RowOutcome RowRule::applyGather() {
     return give(row.along(*axis < row.axis ? row.axis + index.rank() - 1 : row.axis));
   auto last = getConstantInts(indices);
   if (!row.isJoined && last && llvm::all_of(*last, [](int64_t i) { return i == -1; }))
-    return give({TokenRow::Same});
+    return give({TokenRow::Last});
   return fail("it chooses among the tokens");
 }
 
@@ -423,7 +427,8 @@ RowOutcome RowRule::applyRotary(sink::RotaryOp rotary) {
       bool isPositions = operand.get() == rotary.getPositions();
       if (other.kind == TokenRow::Same || (isPositions && other.isRowsAlong(1)))
         continue;
-      if (!isPositions || table.rank() != 2 || !table[1].provablyEquals(info[sequence]))
+      if (!isPositions || other.kind != TokenRow::Positions || table.rank() != 2 ||
+          !table[1].provablyEquals(Dim(row.tokens)))
         return fail(quote(operand.get()) + " depends on the tokens in another way");
       outcome.whole.push_back({&operand, 1});
       continue;
@@ -433,10 +438,10 @@ RowOutcome RowRule::applyRotary(sink::RotaryOp rotary) {
     unsigned axis = table.rank() == apart ? sequence : table.rank() - 2;
     if (table.rank() < 2 || table.rank() > apart)
       return fail("the axes of " + quote(operand.get()) + " are not known");
-    bool fits = table[axis].provablyEquals(info[sequence]);
+    bool fits = table[axis].provablyEquals(Dim(row.tokens));
     if (other.isRowsAlong(axis) || (other.kind == TokenRow::Same && table[axis].is(1)))
       continue;
-    if (other.kind != TokenRow::Other || (!fits && !table[axis].is(1)))
+    if (other.kind != TokenRow::Positions || (!fits && !table[axis].is(1)))
       return fail("the tokens of " + quote(operand.get()) + " are not proven");
     outcome.whole.push_back({&operand, fits ? std::optional<unsigned>(axis) : std::nullopt});
   }
@@ -452,10 +457,35 @@ RowOutcome RowRule::applyAttention(sink::AttentionOp attention) {
   TokenRow row = get(attention.getQuery());
   if (!row.isRowsAlong(sink::getSequenceAxis(from)))
     return fail("tokens do not lie along the sequence of its query");
+  for (Value operand : {attention.getSinkLogit(), attention.getSinkKey(), attention.getSinkValue()})
+    if (operand && get(operand).kind != TokenRow::Same)
+      return fail(quote(operand) + " depends on the tokens");
+  // A gate is broadcast to the result.
+  TensorInfo gate = getTensorInfo(attention.getGate());
+  if (attention.getGate()) {
+    TokenRow scores = get(attention.getGate());
+    std::optional<int64_t> rank = sink::getRankOf(to);
+    int64_t axis = gate.hasRank() ? gate.rank() - *rank + int64_t(sink::getSequenceAxis(to)) : -1;
+    bool fits =
+        gate.hasRank() && (scores.kind == TokenRow::Same ? axis < 0 || gate[axis].is(1)
+                                                         : axis >= 0 && scores.isRowsAlong(axis));
+    if (!fits)
+      return fail("tokens do not lie along the sequence of its gate");
+  }
   return give(row.along(sink::getSequenceAxis(to)));
 }
 
 RowOutcome RowRule::apply() {
+  auto isLast = [&](Value value) { return get(value).kind == TokenRow::Last; };
+  if (llvm::any_of(op->getOperands(), isLast)) {
+    bool isAlone = llvm::all_of(op->getOperands(), [&](Value value) {
+      return isLast(value) || get(value).kind == TokenRow::Same;
+    });
+    return isAlone && op->getNumRegions() == 0 ? give({TokenRow::Last})
+           : isAlone && isa<sink::RaisedInterface>(op)
+               ? give({TokenRow::Last})
+               : fail("it joins the last token with others");
+  }
   if (isa<sink::RaisedInterface>(op))
     return applySinkOp();
   if (op->getNumRegions() != 0)

@@ -63,6 +63,45 @@ private:
   llvm::function_ref<TokenRow(mlir::Value)> get;
 };
 
+/// Applies the rule of one op, of which at least one operand is not the same, to find positions.
+class PositionRule {
+public:
+  PositionRule(mlir::Operation *op, llvm::function_ref<TokenRow(mlir::Value)> get,
+               const llvm::DenseSet<mlir::StringAttr> &fixedSizes)
+      : op(op), get(get), fixedSizes(fixedSizes) {}
+
+  /// Returns whether the op's results have positions, and whether these are their own indices.
+  std::optional<TokenRow> apply();
+
+private:
+  std::optional<TokenRow> applyRange();
+  std::optional<TokenRow> applySlice();
+  std::optional<TokenRow> applyView();
+  std::optional<TokenRow> applyLookup();
+  std::optional<TokenRow> applyReduce();
+  bool keepsLengths(mlir::Value x, mlir::Value result) const;
+  bool isProductApart();
+  bool isFlatIndex(mlir::Value value, mlir::StringAttr tokens);
+
+  /// Returns whether the value is the same, or has rows or positions.
+  bool isStable(mlir::Value value);
+  /// Returns whether all operands from `first` on are the same.
+  bool areSame(unsigned first);
+  bool isLength(const onnx::Dim &dim) const;
+  /// Returns the axes whose size may depend on the number of tokens, or nothing for an unknown
+  /// rank.
+  std::optional<llvm::SmallVector<int64_t>> getLengthAxes(mlir::Value value) const;
+  bool isAlongLength(mlir::Value value, std::optional<int64_t> axis) const;
+
+  mlir::Operation *op;
+  llvm::function_ref<TokenRow(mlir::Value)> get;
+  const llvm::DenseSet<mlir::StringAttr> &fixedSizes;
+};
+
+/// Returns whether each element of the result is computed from the elements of the operands at the
+/// same place, which are broadcast.
+bool isElementwise(mlir::Operation *op);
+
 } // namespace basin
 
 #endif // BASIN_LIB_DIALECT_SINK_ANALYSIS_TOKENROWRULES_H

@@ -56,11 +56,14 @@ static bool isFixedSize(Value value, const DenseSet<StringAttr> &fixed) {
 }
 
 void TokenRows::visit(Operation *op) {
-  bool hasRows = false, hasOther = false;
+  bool hasRows = false, hasPositions = false, hasOther = false;
   auto note = [&](Value value) {
     TokenRow::Kind kind = get(value).kind;
-    hasRows |= kind == TokenRow::Rows;
-    hasOther |= kind == TokenRow::Other;
+    // What depends on the last token has a rule of its own, as rows have.
+    bool isRow = kind == TokenRow::Rows || kind == TokenRow::Last;
+    hasRows |= isRow;
+    hasPositions |= kind == TokenRow::Positions;
+    hasOther |= kind != TokenRow::Same && !isRow;
   };
   for (Value operand : op->getOperands())
     note(operand);
@@ -71,24 +74,29 @@ void TokenRows::visit(Operation *op) {
       for (Value operand : inner->getOperands())
         if (operand.getParentBlock() == op->getBlock()) {
           hasInnerRows |= get(operand).kind == TokenRow::Rows;
-          hasOther |= get(operand).kind == TokenRow::Other;
+          hasOther |= get(operand).kind != TokenRow::Same;
         }
     });
   hasRows |= hasInnerRows;
   if (!hasRows && !hasOther)
     return;
+  auto lookup = [&](Value value) { return get(value); };
   RowOutcome outcome;
-  if (isa<ShapeOp, SizeOp>(op))
-    outcome.why = "it is a size";
-  else if (hasInnerRows)
+  bool isSize = isa<ShapeOp, SizeOp>(op);
+  if (hasInnerRows)
     outcome.why = "its body reads tokens from outside";
-  else if (hasRows)
-    outcome = RowRule(op, [&](Value value) { return get(value); }).apply();
+  else if (hasRows && !isSize)
+    outcome = RowRule(op, lookup).apply();
   if (!outcome.row) {
-    if (hasRows)
-      reasons[op] = outcome.why;
+    std::optional<TokenRow> positions;
+    if (op->getNumRegions() == 0)
+      positions = PositionRule(op, lookup, fixedSizes).apply();
+    if (!positions && !isSize && (hasRows || hasPositions))
+      reasons[op] = hasRows ? outcome.why : "what counts tokens is not followed through it";
     for (Value result : op->getResults())
-      rows[result] = {isFixedSize(result, fixedSizes) ? TokenRow::Same : TokenRow::Other};
+      rows[result] = isFixedSize(result, fixedSizes)
+                         ? TokenRow{TokenRow::Same}
+                         : positions.value_or(TokenRow{TokenRow::Other});
     return;
   }
   for (Value result : op->getResults())
@@ -97,28 +105,35 @@ void TokenRows::visit(Operation *op) {
     whole[op] = std::move(outcome.whole);
 }
 
-LogicalResult TokenRows::refuse(Value value, const Twine &what) const {
-  // The first op with a reason, upward over ops without one.
+/// Returns the op above `value` that has a reason and above which no other has one. Null if there
+/// is none.
+Operation *TokenRows::findCause(Value value) const {
   SmallVector<Value> open{value};
   DenseSet<Value> seen;
+  Operation *cause = nullptr;
   while (!open.empty()) {
     Value next = open.pop_back_val();
     Operation *op = next.getDefiningOp();
     if (!op || !seen.insert(next).second)
       continue;
-    if (auto found = reasons.find(op); found != reasons.end()) {
-      StringRef name = getStreamValueName(next);
-      InFlightDiagnostic diagnostic = op->emitError("'")
-                                      << name << "' is not proven to be computed token by token: "
-                                      << found->second << "; so " << what
-                                      << " may depend on the prefix in other ways than by causal "
-                                         "attention";
-      return diagnostic;
+    if (reasons.contains(op)) {
+      // What follows from here is the cause of this.
+      cause = op;
+      open.clear();
     }
     for (Value operand : op->getOperands())
       if (get(operand).kind == TokenRow::Other)
         open.push_back(operand);
   }
+  return cause;
+}
+
+LogicalResult TokenRows::refuse(Value value, const Twine &what) const {
+  if (Operation *op = findCause(value))
+    return op->emitError("'") << getStreamValueName(op->getResult(0))
+                              << "' is not proven to be computed token by token: "
+                              << reasons.lookup(op) << "; so " << what
+                              << " may depend on the prefix in other ways than by causal attention";
   Operation *op = value.getDefiningOp();
   Location loc = op ? op->getLoc() : value.getLoc();
   return emitError(loc) << what << " depends on the number of tokens, and not on the tokens alone";

@@ -110,12 +110,10 @@ static SmallVector<Operation *> findTokenOps(GraphOp graph, const TokenRows &row
   while (!open.empty()) {
     Value value = open.pop_back_val();
     Operation *op = value.getDefiningOp();
-    bool isLast = op && rows.get(value).kind == TokenRow::Same;
-    if (!op || (!isLast && rows.get(value).kind != TokenRow::Rows) || !ops.insert(op))
+    TokenRow::Kind kind = rows.get(value).kind;
+    if (!op || (kind != TokenRow::Rows && kind != TokenRow::Last) || !ops.insert(op))
       continue;
-    for (Value operand : op->getOperands())
-      if (rows.get(operand).kind == TokenRow::Rows)
-        open.push_back(operand);
+    llvm::append_range(open, op->getOperands());
   }
   return ops.takeVector();
 }
@@ -161,6 +159,7 @@ LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
       sink::findPrefixInputs(graph, tokens, mask, positions, *prefix);
   if (failed(inputs))
     return failure();
+  sink::refineTypes(graph, *inputs);
   TokenRows rows(graph, inputs->list());
   auto attentions = sink::findPrefixAttentions(graph, rows, *inputs);
   if (failed(attentions))

@@ -62,12 +62,18 @@ void InstrumentPrefixPass::runOnOperation() {
       sink::findPrefixInputs(graph, tokens, mask, positions, *prefix);
   if (failed(inputs))
     return signalPassFailure();
+  sink::refineTypes(graph, *inputs);
   TokenRows rows(graph, inputs->list());
   auto attentions = sink::findPrefixAttentions(graph, rows, *inputs);
   if (failed(attentions))
     return signalPassFailure();
   SmallVector<sink::GraphOutput> outputs;
   json::Array names;
+  json::Object tokenAxes;
+  for (auto [info, value] : llvm::zip(graph.getInfo().getOutputs(),
+                                      graph.getBody().front().getTerminator()->getOperands()))
+    if (TokenRow row = rows.get(value); row.kind == TokenRow::Rows)
+      tokenAxes[json::fixUTF8(cast<ValueInfoAttr>(info).getName().getValue())] = row.axis;
   for (sink::AttentionOp op : *attentions) {
     Block &body = graph.getBody().front();
     outputs.push_back(makeOutput(op.getKey(), sink::getPrefixKeyName(op), body));
@@ -83,6 +89,7 @@ void InstrumentPrefixPass::runOnOperation() {
                          {"mask", nameOrNull(inputs->mask)},
                          {"positions", nameOrNull(inputs->positions)},
                          {"prefix", json::Array(*prefix)},
+                         {"token_axes", std::move(tokenAxes)},
                          {"outputs", std::move(names)}};
   setMetadata(getOperation(), "basin.prefix-run",
               llvm::formatv("{0}", json::Value(std::move(described))).str());

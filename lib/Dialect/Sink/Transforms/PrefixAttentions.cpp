@@ -139,11 +139,14 @@ static FailureOr<bool> examine(sink::AttentionOp op, const TokenRows &rows,
     return false;
   // A cache is the reason for which keys have other rows, too, so it is named first.
   if (op.getHasPresent() || op.getPastKey() || hasCache(op))
-    return op.emitError(what) << " has a cache; write the prefix to an initial past instead: OUT is "
-                                 "a file that ends in .npz";
+    return op.emitError(what)
+           << " has a cache; write the prefix to an initial past instead: OUT is "
+              "a file that ends in .npz";
   for (Value operand : {op.getQuery(), op.getKey(), op.getValue()})
     if (rows.get(operand).kind == TokenRow::Other)
       return rows.refuse(operand, what);
+  // Without rows, an operand is what all sequences have in common, or depends on one token.
+
   if (std::optional<std::string> why = findObstacle(op))
     return op.emitError(what) << " cannot take the prefix: " << *why;
   bool fits = rows.get(op.getQuery()).isRowsAlong(getSequenceAxis(op.getQueryLayout())) &&
@@ -183,8 +186,13 @@ basin::sink::findPrefixAttentions(GraphOp graph, const TokenRows &rows,
   if (walked.wasInterrupted())
     return failure();
   for (Value output : body.getTerminator()->getOperands())
-    if (rows.get(output).kind == TokenRow::Other)
+    if (rows.get(output).kind == TokenRow::Other || rows.get(output).kind == TokenRow::Positions)
       return rows.refuse(output, "output '" + getStreamValueName(output) + "'");
+  for (Value output : body.getTerminator()->getOperands())
+    if (rows.get(output).kind == TokenRow::Rows && rows.get(output).isJoined)
+      return graph.emitError("output '")
+             << getStreamValueName(output) << "' has batch and tokens as one axis, of which the "
+             << "prefix's rows cannot be left out";
   if (out.empty())
     return graph.emitError("expected a causal attention among tokens, but there is none");
   return out;

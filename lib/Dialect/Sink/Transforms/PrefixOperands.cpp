@@ -122,13 +122,25 @@ FailureOr<Value> PrefixInserter::makeSummand(sink::AttentionOp op, Value summand
     return op.emitError(what) << " has sizes that are not proven to be 1 or those of the tokens: "
                               << toString(*info.dims);
   }
-  const Dim &tokens = query[getSequenceAxis(op.getQueryLayout())];
+  if (rows.get(summand).kind == TokenRow::Other)
+    return rows.refuse(summand, what);
+  Dim tokens = query[getSequenceAxis(op.getQueryLayout())];
   if (!isOfToken)
     return whole.get(summand, what);
-  if (!info[info.rank() - 2].provablyEquals(tokens))
+  if (info[info.rank() - 2].provablyEquals(tokens))
+    return whole.getRows(summand, info.rank() - 2, what);
+  if (info[info.rank() - 2].isStatic())
     return op.emitError(what) << " is not proven to have a row for each query: "
                               << toString(*info.dims);
-  return whole.getRows(summand, info.rank() - 2, what);
+  // It has a row for each query, or one for all of them: the last rows are right for both.
+  FailureOr<Value> made = whole.get(summand, what);
+  if (failed(made))
+    return failure();
+  OpBuilder b(op);
+  NodeBuilder n(b, op.getLoc());
+  unsigned axis = getSequenceAxis(op.getQueryLayout());
+  Value begin = n.node<NegOp>({n.dims(op.getQuery(), axis, axis + 1)});
+  return n.slice(*made, info.rank() - 2, begin, n.constant({std::numeric_limits<int64_t>::max()}));
 }
 
 LogicalResult PrefixInserter::updateSummands(sink::AttentionOp op) {

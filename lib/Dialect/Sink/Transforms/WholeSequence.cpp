@@ -128,6 +128,78 @@ void basin::sink::inferTypesAgain(Block &block) {
       inferTypes(&op);
 }
 
+/// Gives the value dims that replace those of the same axes. Returns whether its type changed.
+static bool setDims(Value value, ArrayRef<std::pair<unsigned, Dim>> dims) {
+  TensorInfo info = getTensorInfo(value);
+  for (auto [axis, dim] : dims)
+    if (info.hasRank() && axis < info.dims->size() && !info[axis].isStatic() && dim.isSymbol())
+      (*info.dims)[axis] = dim;
+  Type made = info.hasRank() ? makeTensorType(info) : Type();
+  if (!made || made == value.getType())
+    return false;
+  value.setType(made);
+  return true;
+}
+
+/// Gives the result the query's number of tokens and, if that axis counts nothing else, of batch
+/// elements.
+static bool refineResult(sink::AttentionOp op) {
+  Layout from = op.getQueryLayout(), to = op.getResultLayout();
+  TensorInfo query = getTensorInfo(op.getQuery());
+  if (from == Layout::packed || to == Layout::packed || !query.hasRank())
+    return false;
+  return setDims(op.getResult(), {{getSequenceAxis(to), query[getSequenceAxis(from)]}});
+}
+
+/// Infers the op's types if it reads a value in `changed`, and adds the results whose type changes.
+static void inferAfter(Operation *op, DenseSet<Value> &changed) {
+  auto isChanged = [&](Value value) { return changed.contains(value); };
+  auto inferable = dyn_cast<InferTypesInterface>(op);
+  if (!inferable || llvm::none_of(op->getOperands(), isChanged))
+    return;
+  if (auto raised = dyn_cast<RaisedInterface>(op))
+    if (Region &form = raised.getFormRegion(); !form.empty()) {
+      for (BlockArgument argument : form.getArguments()) {
+        argument.setType(op->getOperand(argument.getArgNumber()).getType());
+        changed.insert(argument);
+      }
+      for (Operation &inner : form.front())
+        inferAfter(&inner, changed);
+    }
+  SmallVector<Type> types(op->getNumResults());
+  ScopedDiagnosticHandler silence(op->getContext(), [](Diagnostic &) { return success(); });
+  if (failed(inferable.inferResultTypes(types)))
+    return;
+  for (auto [result, type] : llvm::zip(op->getResults(), types)) {
+    Type merged = type ? mergeTypes(type, result.getType()) : Type();
+    if (!merged || merged == result.getType())
+      continue;
+    result.setType(merged);
+    changed.insert(result);
+  }
+}
+
+void basin::sink::refineTypes(GraphOp graph, const PrefixInputs &inputs) {
+  DenseSet<Value> changed;
+  TensorInfo ids = getTensorInfo(inputs.ids);
+  for (Value input : {inputs.mask, inputs.positions}) {
+    if (!input)
+      continue;
+    int64_t shift = ids.rank() - getTensorInfo(input).rank();
+    SmallVector<std::pair<unsigned, Dim>> dims;
+    for (int64_t i = shift; i < ids.rank(); ++i)
+      dims.emplace_back(i - shift, ids[i]);
+    if (setDims(input, dims))
+      changed.insert(input);
+  }
+  for (Operation &op : graph.getBody().front()) {
+    auto attention = dyn_cast<sink::AttentionOp>(&op);
+    inferAfter(&op, changed);
+    if (attention && refineResult(attention))
+      changed.insert(attention.getResult());
+  }
+}
+
 /// Returns what the input is with the prefix in front.
 Value WholeSequence::extendInput(Value input) {
   OpBuilder b = OpBuilder::atBlockBegin(input.getParentBlock());

@@ -57,6 +57,10 @@ private:
   unsigned depth = 0;
 };
 
+/// Makes types say what the rewrite takes for granted: the mask and positions have the sizes of the
+/// ids, and an attention's result has those of its query. Infers the types that follow from that.
+void refineTypes(onnx::GraphOp graph, const PrefixInputs &inputs);
+
 /// Infers the result types of the ops of a form once more, in order, because its operands changed.
 void inferTypesAgain(mlir::Block &block);
 

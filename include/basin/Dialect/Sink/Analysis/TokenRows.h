@@ -7,13 +7,14 @@
 //===----------------------------------------------------------------------===//
 //
 // Says for each value of a graph what happens to it if the first tokens of every sequence are left
-// out, while attentions still see their keys and values. A value that has a row for each token
-// loses the rows of those tokens. Weights stay the same. Of all other values nothing is claimed:
-// positions count anew, and lengths shrink.
+// out, while attentions still see their keys and values.
 //
-// An op has rows if each row of its result is computed from the same row of its operands alone.
-// Only attention may look at other rows. So a graph whose outputs have rows, and whose attentions
-// are causal, mixes tokens nowhere else.
+// A value that has a row for each token loses the rows of those tokens, if each of its rows is
+// computed from the same row of its operands alone. Only attention may look at other rows. Weights
+// stay the same. A value that counts tokens, such as positions, is another one for fewer tokens.
+// It must be computed for the whole sequence once more. What is computed for the first tokens does
+// not depend on the later ones, nor on their number, if this holds for what is counted, too: the
+// proof follows it from the Range that counts.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,6 +34,11 @@ struct TokenRow {
     Same,
     /// It loses the first tokens' rows along `axis`.
     Rows,
+    /// It keeps its elements, which depend on the last token alone.
+    Last,
+    /// An element depends on tokens up to the largest of its indices along axes of unknown size,
+    /// and on no later token, nor on the number of tokens.
+    Positions,
     /// Nothing is claimed.
     Other
   };
@@ -42,6 +48,8 @@ struct TokenRow {
   mlir::StringAttr tokens = {};
   /// Whether the axis counts batch elements and tokens together, tokens last.
   bool isJoined = false;
+  /// Whether each position is its own index along the only axis of unknown size.
+  bool isIndex = false;
 
   TokenRow along(unsigned other) const { return {kind, other, tokens, isJoined}; }
   bool isRowsAlong(unsigned wanted) const { return kind == Rows && axis == wanted && !isJoined; }
@@ -69,6 +77,7 @@ public:
 
 private:
   void visit(mlir::Operation *op);
+  mlir::Operation *findCause(mlir::Value value) const;
 
   llvm::DenseMap<mlir::Value, TokenRow> rows;
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<TokenRowOperand>> whole;
