@@ -20,6 +20,7 @@ from basin.inputs.signature import Facts, lengths_of, read_facts
 from basin.inputs.types import input_dtype
 from basin.model import BasinError, load
 from basin.output.files import write_whole
+from basin.prefix import read_ids
 from basin.verification.runners import RuntimeRunner
 
 __all__ = ["write_initial_past"]
@@ -46,7 +47,10 @@ def write_initial_past(
     Returns remarks. Raises BasinError or VerifyError, and writes nothing, if the model has no
     caches that are inputs, is not proven to be causal, or does not run so.
     """
-    ids = _read_ids(options)
+    unknown = sorted(set(options) - {"ids", "tokens"})
+    if unknown:
+        raise BasinError(f"option '{unknown[0]}' has no use for an initial past")
+    ids = read_ids(options.get("ids", ""))
     caches = _find_caches(Path(source))
     facts = read_facts(source)
     runner = RuntimeRunner(source)
@@ -64,22 +68,6 @@ def write_initial_past(
     _save(Path(target), past)
     size = sum(value.nbytes for value in past.values())
     return [f"remark: {len(past)} arrays, {size} bytes, for a prefix of {row.shape[1]}", remark]
-
-
-def _read_ids(options: Mapping[str, str]) -> list[int]:
-    unknown = sorted(set(options) - {"ids", "tokens"})
-    if unknown:
-        raise BasinError(f"option '{unknown[0]}' has no use for an initial past")
-    text = options.get("ids", "")
-    if text.startswith("@"):
-        text = Path(text[1:]).read_text("utf-8", errors="replace")
-    words = text.replace(",", " ").replace("[", " ").replace("]", " ").split()
-    if not words:
-        raise BasinError("option 'ids': expected the ids of the prefix's tokens, but got none")
-    for word in words:
-        if not word.isascii() or not word.isdigit() or len(word) > 18:
-            raise BasinError(f"option 'ids': expected ids of tokens, but got '{word}'")
-    return [int(word) for word in words]
 
 
 def _find_caches(source: Path) -> _Caches:

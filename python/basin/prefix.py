@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ __all__ = [
     "complete_steps",
     "cut",
     "extend",
+    "instrument",
     "prepare_steps",
     "read_run",
 ]
@@ -54,6 +56,25 @@ class PrefixRun:
     prefix: tuple[int, ...]
     outputs: tuple[str, ...]
     token_axes: dict[str, int]
+
+
+def read_ids(text: str) -> list[int]:
+    """Ids from "1,2", or from the file of "@FILE". Raises BasinError."""
+    where = "option 'ids'"
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text("utf-8", errors="replace")
+        except OSError as error:
+            raise BasinError(f"{where}: {error.filename}: {error.strerror}") from None
+    words = re.split(r"[\s,\[\]]+", text.strip(" \t\r\n,[]"))
+    if words == [""]:
+        raise BasinError(f"{where}: expected the ids of the prefix's tokens, but got none")
+    for word in words:
+        if not re.fullmatch(r"[0-9]{1,18}", word):
+            raise BasinError(
+                f"{where}: expected ids of tokens, integers of at least 0, but got '{word}'"
+            )
+    return [int(word) for word in words]
 
 
 def read_run(path: str | os.PathLike[str]) -> PrefixRun:
@@ -138,7 +159,7 @@ def prepare_steps(model: Model, requests: Requests, folder: Path) -> Prepared:
         if computed is not None:
             given = dict(options)
             states = given.pop(computed, None)
-            instrumented = _instrument(model, done, given, folder)
+            instrumented = instrument(model, done, given, folder)
             run = read_run(instrumented)
             if states is None:
                 states = str(folder / f"states-{number}.onnx")
@@ -162,8 +183,11 @@ def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
         yield prepare_steps(model, requests, Path(folder)).requests
 
 
-def _instrument(model: Model, before: Requests, options: dict[str, str], folder: Path) -> Path:
-    """The model after the steps `before`, with the keys and values as outputs."""
+def instrument(model: Model, before: Requests, options: dict[str, str], folder: Path) -> Path:
+    """Write the model after the steps `before`, with the keys and values as outputs.
+
+    Returns its path, which is in `folder`. Raises BasinError where it cannot absorb the prefix.
+    """
     from basin.model import load
 
     path = folder / "prefix.onnx"

@@ -29,6 +29,12 @@ def verify(
         typer.Option(help="The largest difference allowed; without it only equal bits pass."),
     ] = None,
     optimize: Annotated[bool, typer.Option(help="Let ONNX Runtime optimize both models.")] = False,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID,...|@FILE", help="B absorbed these ids: compare at the tokens after them."
+        ),
+    ] = None,
     recognition: Annotated[
         bool,
         typer.Option(
@@ -38,21 +44,43 @@ def verify(
 ) -> None:
     """Run A and B on the same inputs and report how far apart they are.
 
-    With --recognition there is no B: each op recognized in A is compared with its meaning.
+    With --recognition there is no B: each op recognized in A is compared with its meaning. With
+    --prefix the inputs are those of A. If they do not start with the prefix, the report also says
+    how far B is from A, as a mean KL.
     """
     from basin.verify import format_report
     from basin.verify import verify as compare
 
     values = None if inputs is None else read_inputs(inputs)
     if recognition:
-        if b is not None or optimize or tolerance is not None or size is not None:
-            fail("--recognition takes one model, and no --optimize, --tolerance or --size")
+        if any((b, optimize, prefix)) or tolerance is not None or size is not None:
+            fail(
+                "--recognition takes one model, and no --optimize, --tolerance, --size or --prefix"
+            )
         verify_recognition(a, values)
         return
     if b is None:
         fail("expected two models, or one model and --recognition")
     if inputs is not None and size is not None:
         fail("--size sets the sizes of random inputs: it cannot be given with --inputs")
+    if prefix is not None:
+        from basin.prefix import read_ids
+        from basin.verification.prefixed import verify_prefix
+
+        report = verify_prefix(
+            a,
+            b,
+            read_ids(prefix),
+            inputs=values,
+            random=random,
+            tolerance=tolerance,
+            optimize=optimize,
+            sizes=read_sizes(size),
+        )
+        print(printable(format_report(report)))
+        if not report.passed:
+            raise typer.Exit(1)
+        return
     report = compare(
         a,
         b,

@@ -182,11 +182,11 @@ def _add(
                 f"output '{name}' is {y.dtype} {list(y.shape)}, but was {x.dtype} {list(x.shape)}"
             )
         distance = outputs.setdefault(name, OutputDistance(name))
-        distance.add(case, x, y, _are_logits(name, x, facts))
+        distance.add(case, x, y, are_logits(name, x, facts))
     return None
 
 
-def _are_logits(name: str, value: np.ndarray, facts: Facts) -> bool:
+def are_logits(name: str, value: np.ndarray, facts: Facts) -> bool:
     """Whether an output looks like logits, by its name or by the size of its last axis."""
     if _LOGITS.search(name):
         return True
