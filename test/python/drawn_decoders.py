@@ -290,3 +290,6 @@ MIXING: dict[str, Callable[[Builder, str], str]] = {
     "max": _largest_of_all,
     "regrouped": _regrouped,
 }
+
+# Of these, a token sees none after it, so that the prefix's keys may be constant.
+CAUSAL = {"cumsum", "first"}

@@ -28,16 +28,21 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   KeyCount keys = isSquare()     ? KeyCount::asQueries
                   : hasAllKeys() ? KeyCount::atLeast
                                  : KeyCount::any;
+  TensorInfo query = getTensorInfo(m.parts.query);
+  unsigned axis = sink::getSequenceAxis(m.parts.queryLayout);
+  Dim queries = query.hasRank() && axis < query.dims->size() ? query[axis] : Dim();
   MaskBounds bounds;
   if (m.parts.mask)
-    bounds = findMaskBounds(m.parts.mask, *m.parts.maskKind, keys, m.parts.maskScale.value_or(1));
+    bounds = findMaskBounds(m.parts.mask, *m.parts.maskKind, keys, m.parts.maskScale.value_or(1),
+                            queries);
   if (m.parts.bias)
     bounds = MaskBounds::both(bounds, findMaskBounds(m.parts.bias, MaskKind::additive, keys,
-                                                     m.parts.biasScale.value_or(1)));
+                                                     m.parts.biasScale.value_or(1), queries));
   for (auto [bias, factor] : m.moreBiases)
-    bounds = MaskBounds::both(bounds, findMaskBounds(bias, MaskKind::additive, keys, factor));
+    bounds =
+        MaskBounds::both(bounds, findMaskBounds(bias, MaskKind::additive, keys, factor, queries));
   for (auto [mask, kind] : m.moreMasks)
-    bounds = MaskBounds::both(bounds, findMaskBounds(mask, kind, keys));
+    bounds = MaskBounds::both(bounds, findMaskBounds(mask, kind, keys, 1, queries));
   m.parts.causal = m.parts.causalInMask = bounds.isCausal();
   if (bounds.left && *bounds.left >= 0)
     m.parts.window = *bounds.left + 1;

@@ -165,7 +165,7 @@ static bool hasEqualLengths(Value query, Value key) {
 
 /// States that the mask hides the future, if it provably does. The mask may hide more.
 static void findCausalMask(OperatorParts &p, KeyCount keys) {
-  if (p.causal || !p.mask || !isCausalMask(p.mask, *p.maskKind, keys))
+  if (p.causal || !p.mask || !isCausalMask(p.mask, *p.maskKind, keys, getSequence(p.query)))
     return;
   p.causal = p.causalInMask = true;
 }

@@ -99,7 +99,7 @@ MaskBounds MaskProof::compare(Value a, Value b, bool isStrict) {
   int64_t querySign = left->query ? left->querySign : -right->querySign;
   if (!key || !query || sign + querySign != 0)
     return {};
-  // If both count from 0, query i has the position i + gap.
+  // If both count from 0, query i has the position i + gap, and is compared as if it had i.
   std::optional<int64_t> gap = areAligned(*key, *query) ? 0 : findGap(*key, *query);
   if (!gap)
     return {};
@@ -290,23 +290,32 @@ static bool keepsLastAxes(Operation *op) {
          from[from.rank() - 2].provablyEquals(to[to.rank() - 2]);
 }
 
-/// Returns the mask of whose last rows `value` is a Slice, if it has as many rows as columns. Null
-/// for others.
-static Value matchLastRows(Value value) {
+/// Returns the mask of whose last rows, as many as there are queries, `value` is a Slice. Null if
+/// it is none, or if it may be one row that is broadcast.
+Value MaskProof::matchLastRows(Value value) const {
   auto slice = value.getDefiningOp<SliceOp>();
   if (!slice || !slice.getAxesInput())
     return {};
   TensorInfo info = getTensorInfo(slice.getData());
-  auto axes = evaluateInts(slice.getAxesInput()), starts = evaluateInts(slice.getStartsInput()),
-       ends = evaluateInts(slice.getEndsInput());
+  auto axes = evaluateInts(slice.getAxesInput()), ends = evaluateInts(slice.getEndsInput());
   auto steps = slice.getSteps() ? evaluateInts(slice.getSteps()) : SmallVector<int64_t>{1};
-  if (!info.hasRank() || info.rank() < 2 || !axes || axes->size() != 1 || !starts || !ends ||
-      steps != SmallVector<int64_t>{1} || getDim(value, -2) == 1)
+  if (!info.hasRank() || info.rank() < 2 || !axes || axes->size() != 1 || !ends ||
+      steps != SmallVector<int64_t>{1})
     return {};
   int64_t axis = axes->front() < 0 ? axes->front() : axes->front() - info.rank();
-  bool isToEnd = starts->front() >= 0 && ends->front() >= std::numeric_limits<int32_t>::max();
-  bool isSquare = info[info.rank() - 2].provablyEquals(info[info.rank() - 1]);
-  return axis == -2 && isToEnd && isSquare ? slice.getData() : Value();
+  bool isToEnd = ends->front() >= std::numeric_limits<int32_t>::max();
+  TensorInfo rows = getTensorInfo(value);
+  auto neg = skipScalarViews(slice.getStartsInput()).getDefiningOp<NegOp>();
+  auto back = neg ? evaluateShapeValue(neg->getOperand(0)) : std::nullopt;
+  bool isAsMany = (rows.hasRank() && rows[rows.rank() - 2].provablyEquals(queries)) ||
+                  (back && back->size() == 1 && back->front().toDim().provablyEquals(queries));
+  return axis == -2 && isToEnd && isAsMany ? slice.getData() : Value();
+}
+
+/// Returns whether a mask has as many rows as columns.
+static bool isSquare(Value mask) {
+  TensorInfo info = getTensorInfo(mask);
+  return info[info.rank() - 2].provablyEquals(info[info.rank() - 1]);
 }
 
 MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
@@ -328,10 +337,10 @@ MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
   }
   if (isa<UnsqueezeOp, ReshapeOp>(op))
     return keepsLastAxes(op) ? bound(op->getOperand(0), kind, depth - 1) : MaskBounds();
-  // The last rows of a square mask are those of the last queries. In the square, both count from 0.
-  if (Value square = numSlices == 0 ? matchLastRows(value) : Value()) {
-    KeyCount before = std::exchange(keys, KeyCount::asQueries);
-    MaskBounds bounds = bound(square, kind, depth - 1);
+  // The last rows of a mask are those of the last queries, and positions are counted from the end.
+  if (Value whole = numSlices == 0 ? matchLastRows(value) : Value()) {
+    KeyCount before = std::exchange(keys, isSquare(whole) ? KeyCount::asQueries : KeyCount::any);
+    MaskBounds bounds = bound(whole, kind, depth - 1);
     keys = before;
     return bounds;
   }
@@ -350,12 +359,13 @@ MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
   return boundBoolean(op, kind, depth - 1);
 }
 
-MaskBounds basin::onnx::findMaskBounds(Value mask, MaskKind kind, KeyCount keys, double scale) {
+MaskBounds basin::onnx::findMaskBounds(Value mask, MaskKind kind, KeyCount keys, double scale,
+                                       const Dim &queries) {
   if (kind == MaskKind::lengths || !(scale > 0))
     return {};
-  return MaskProof(keys, scale).bound(mask, kind);
+  return MaskProof(keys, scale, queries).bound(mask, kind);
 }
 
-bool basin::onnx::isCausalMask(Value mask, MaskKind kind, KeyCount keys) {
-  return findMaskBounds(mask, kind, keys).isCausal();
+bool basin::onnx::isCausalMask(Value mask, MaskKind kind, KeyCount keys, const Dim &queries) {
+  return findMaskBounds(mask, kind, keys, 1, queries).isCausal();
 }

@@ -180,10 +180,15 @@ bool MaskProof::areAligned(const PositionIndex &key, const PositionIndex &query)
          (isSameCount(b, query.offset) && isSameCount(a, query.limit));
 }
 
-/// Returns the number of keys less that of queries if both count from 0 and it is always the same.
+/// Returns the number of keys less that of queries, less the number that was added to what counts
+/// the queries, if both count from 0 and that is always the same.
 std::optional<int64_t> MaskProof::findGap(const PositionIndex &key,
                                           const PositionIndex &query) const {
-  if (numSlices > 0 || key.offset || query.offset)
+  std::optional<double> moved = 0;
+  if (query.offset)
+    moved = query.isShifted ? evaluateScalar(query.offset) : std::nullopt;
+  if (numSlices > 0 || key.offset || !moved || *moved != std::floor(*moved) ||
+      std::abs(*moved) >= (1 << 30))
     return std::nullopt;
   auto count = [](Value limit) -> std::optional<SizeSum> {
     auto entries = evaluateShapeValue(limit);
@@ -194,7 +199,9 @@ std::optional<int64_t> MaskProof::findGap(const PositionIndex &key,
   std::optional<SizeSum> keyCount = count(key.limit), queryCount = count(query.limit);
   auto gap = keyCount && queryCount ? SizeSum::subtract(*keyCount, *queryCount) : std::nullopt;
   Dim dim = gap ? gap->toDim() : Dim();
-  return dim.isStatic() ? std::optional(dim.size) : std::nullopt;
+  if (!dim.isStatic())
+    return std::nullopt;
+  return dim.size - static_cast<int64_t>(*moved);
 }
 
 /// Matches a difference of a key's and a query's index, plus a number.

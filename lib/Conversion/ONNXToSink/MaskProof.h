@@ -36,7 +36,8 @@ struct PositionIndex {
 
 class MaskProof {
 public:
-  MaskProof(KeyCount keys, double scale) : keys(keys), scale(scale) {}
+  MaskProof(KeyCount keys, double scale, const Dim &queries)
+      : keys(keys), scale(scale), queries(queries) {}
 
   MaskBounds bound(mlir::Value value, sink::MaskKind kind, unsigned depth = kMaskDepth);
 
@@ -53,6 +54,7 @@ private:
   MaskBounds boundTable(mlir::Value value, sink::MaskKind kind) const;
   MaskBounds compare(mlir::Value a, mlir::Value b, bool isStrict);
   bool hides(mlir::Value value) const;
+  mlir::Value matchLastRows(mlir::Value value) const;
 
   std::optional<Distance> matchDistance(mlir::Value value, unsigned depth);
   bool areAligned(const PositionIndex &key, const PositionIndex &query) const;
@@ -65,6 +67,8 @@ private:
   KeyCount keys;
   /// What an additive mask is multiplied by.
   double scale;
+  /// The number of queries, if it is known.
+  Dim queries;
   /// The number of Slices around the value that is visited.
   unsigned numSlices = 0;
   unsigned budget = kMaskBudget;

@@ -17,6 +17,7 @@
 #include "Raise.h"
 #include "SoftmaxForms.h"
 
+#include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/Sink/IR/Parts.h"
 
 namespace basin::onnx {
@@ -155,14 +156,16 @@ struct MaskBounds {
 
 /// Returns the proven bounds of a mask, whose elements are multiplied by `scale` if it is additive.
 /// Queries are aligned with the last keys if there are more keys than queries. The mask is taken to
-/// be as wide as the keys, not one column that is broadcast over them.
+/// be as wide as the keys, not one column that is broadcast over them. `queries` is their number,
+/// if it is known.
 MaskBounds findMaskBounds(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any,
-                          double scale = 1);
+                          double scale = 1, const Dim &queries = {});
 
 /// Returns whether `mask` provably hides every key after the query. It may hide more. Queries are
 /// aligned with the last keys if there are more keys than queries. The mask is taken to be as
 /// wide as the keys, not one column that is broadcast over them.
-bool isCausalMask(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any);
+bool isCausalMask(mlir::Value mask, sink::MaskKind kind, KeyCount keys = KeyCount::any,
+                  const Dim &queries = {});
 
 /// Returns "norm", "rotary embedding" or "attention" if `op` is such an operator (typed or not),
 /// and an empty string for others.

@@ -12,6 +12,8 @@
 
 #include "ShapeRuleSupport.h"
 
+#include "basin/Dialect/ONNX/IR/SizeSum.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -165,6 +167,12 @@ static Dim sliceDim(const Dim &dim, const ShapeEntry &start, const ShapeEntry &e
       (end.constant && *end.constant >= INT32_MAX) || (end.symbol && end.symbol == dim.name);
   if (start.is(0) && step.is(1) && !dim.isStatic() && toEnd)
     return dim;
+  // Of N + 2 elements, N stand after the second one.
+  if (start.constant && *start.constant > 0 && step.is(1) && dim.isSymbol() && toEnd) {
+    std::optional<SizeSum> all = SizeSum::get(dim), front = SizeSum::get(Dim(*start.constant));
+    std::optional<SizeSum> rest = all && front ? SizeSum::subtract(*all, *front) : std::nullopt;
+    return rest ? rest->toDim() : Dim();
+  }
   // For any size, a forward slice that ends at 0 is empty.
   if (step.constant && *step.constant > 0 && end.is(0))
     return 0;

@@ -55,6 +55,9 @@ static bool isFixedSize(Value value, const DenseSet<StringAttr> &fixed) {
          });
 }
 
+/// The reason of an op that only sees what counts tokens. Why that is no row is found above it.
+static constexpr StringLiteral kNotFollowed = "what counts tokens is not followed through it";
+
 void TokenRows::visit(Operation *op) {
   bool hasRows = false, hasPositions = false, hasOther = false;
   auto note = [&](Value value) {
@@ -91,8 +94,10 @@ void TokenRows::visit(Operation *op) {
     std::optional<TokenRow> positions;
     if (op->getNumRegions() == 0)
       positions = PositionRule(op, lookup, fixedSizes).apply();
-    if (!positions && !isSize && (hasRows || hasPositions))
-      reasons[op] = hasRows ? outcome.why : "what counts tokens is not followed through it";
+    if (!isSize && hasRows)
+      reasons[op] = outcome.why;
+    else if (!isSize && hasPositions && !positions)
+      reasons[op] = kNotFollowed;
     for (Value result : op->getResults())
       rows[result] = isFixedSize(result, fixedSizes)
                          ? TokenRow{TokenRow::Same}
@@ -121,8 +126,10 @@ Operation *TokenRows::findCause(Value value) const {
       cause = op;
       open.clear();
     }
+    bool isNotFollowed = cause && reasons.lookup(cause) == kNotFollowed;
     for (Value operand : op->getOperands())
-      if (get(operand).kind == TokenRow::Other)
+      if (TokenRow::Kind kind = get(operand).kind;
+          kind == TokenRow::Other || (kind == TokenRow::Positions && isNotFollowed))
         open.push_back(operand);
   }
   return cause;

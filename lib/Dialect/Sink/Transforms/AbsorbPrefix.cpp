@@ -151,6 +151,17 @@ static void dropValueInfo(GraphOp graph, const llvm::StringSet<> &names) {
                                        ArrayAttr::get(graph.getContext(), kept), info.getInfo()));
 }
 
+static bool isUnused(Operation *op) {
+  return isa<NodeInterface>(op) && isMemoryEffectFree(op) && op->use_empty();
+}
+
+/// Erases the nodes that nothing uses any more. Those in `before` were unused in the model.
+static void eraseUnused(Block &block, const DenseSet<Operation *> &before) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isUnused(&op) && !before.contains(&op))
+      op.erase();
+}
+
 LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
   FailureOr<SmallVector<int64_t>> prefix = sink::readPrefix(getOperation(), ids);
   if (failed(prefix))
@@ -168,6 +179,10 @@ LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
   if (failed(elements))
     return failure();
   SmallVector<Operation *> ops = findTokenOps(graph, rows);
+  DenseSet<Operation *> unused;
+  for (Operation &op : graph.getBody().front())
+    if (isUnused(&op))
+      unused.insert(&op);
   sink::ParameterNames names(getOperation());
   sink::WholeSequence whole(rows, *inputs);
   sink::PrefixInserter inserter(rows, whole, *elements, names, inputs->size());
@@ -199,6 +214,7 @@ LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
   for (auto &[use, with] : changes)
     sink::replaceOperand(*use, with);
   dropValueInfo(graph, inserter.getChangedNames());
+  eraseUnused(graph.getBody().front(), unused);
   numDropped += inserter.getNumDropped();
   return recordPrefix(*prefix);
 }

@@ -48,14 +48,16 @@ FailureOr<SmallVector<int64_t>> basin::sink::readPrefix(ModuleOp module,
   std::string path;
   if (given.consume_front("@")) {
     path = decodePath(given);
-    // Far more ids than any table of positions has.
-    constexpr int64_t kMostBytes = 1 << 24;
-    auto file = llvm::MemoryBuffer::getFileSlice(path, kMostBytes, 0);
-    if (!file)
-      file = llvm::MemoryBuffer::getFile(path);
+    auto file = llvm::MemoryBuffer::getFile(path);
     if (!file)
       return module.emitError("option 'ids': ")
              << quoteName(path) << ": " << file.getError().message();
+    // Far more ids than any table of positions has.
+    constexpr size_t kMostBytes = 1 << 24;
+    if ((*file)->getBufferSize() > kMostBytes)
+      return module.emitError("option 'ids': expected a file of at most ")
+             << kMostBytes << " bytes, but " << quoteName(path) << " has "
+             << (*file)->getBufferSize();
     buffer = std::move(*file);
     given = buffer->getBuffer();
   }

@@ -279,8 +279,11 @@ LogicalResult PrefixInserter::insert(sink::AttentionOp op) {
   replaceOperand(op.getValueMutable(), *values);
   if (op.getForm().empty() || (keepsForm && adaptForm(op)))
     return success();
+  std::string name = getStreamValueName(op.getResult()).str();
   op.getForm().dropAllReferences();
   op.getForm().getBlocks().clear();
+  if (!name.empty())
+    setValueName(cast<OpResult>(op.getResult()), name);
   ++numDropped;
   return success();
 }
