@@ -176,3 +176,25 @@ def build(
     """Writes the model of the GGUF file `path` to `target`, as `Decoder` says; returns `target`."""
     onnx.save(Decoder(Weights(path), dtype, squares, scale).build(), target)
     return target
+
+
+def tokenizer(path: Path):
+    """The tokenizer of the GGUF file: bytes joined by merges, digits one by one."""
+    import gguf
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    fields = gguf.GGUFReader(path).fields
+
+    def strings(name: str) -> list[str]:
+        field = fields[f"tokenizer.ggml.{name}"]
+        return [bytes(field.parts[i]).decode("utf-8") for i in field.data]
+
+    words = {word: number for number, word in enumerate(strings("tokens"))}
+    merges = [tuple(pair.split(" ")) for pair in strings("merges")]
+    made = Tokenizer(models.BPE(words, merges))
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [digits, pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    made.decoder = decoders.ByteLevel()
+    return made
