@@ -20,12 +20,13 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from basin.inputs.drawn_inputs import Case, draw_cases
+from basin.verification.distance import measure
 from basin.verification.proof import beyond_rounding, is_narrow, prove
 from basin.verification.recognition import check_recognition
 from basin.verification.sessions import open_session, run_session
 from basin.verify import VerifyError
 from operator_forms import FORMS
-from rewrite_passes import SMALL_REWRITES
+from rewrite_passes import CHANGES, SMALL_REWRITES
 
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
@@ -264,6 +265,23 @@ class Subject:
                 pipeline = f"{RAISE},{passes},{LOWER}{form}"
                 self.compare(name, pipeline, refusable=True, what=passes + form)
 
+    def check_change(self) -> None:
+        """Check that the result of a step that changes the function runs, with the same shapes."""
+        name = str(self.rng.choice(list(CHANGES)))
+        passes = CHANGING[name](self.rng)
+        target = self.folder / "changed.onnx"
+        try:
+            model = basin.load(self.path)
+            model.run(f"builtin.module({RAISE},{passes},{LOWER})")
+            model.save(target)
+        except basin.BasinError as error:
+            self.outcome.counts[f"{name} refused: {shorten(str(error))}"] += 1
+            return
+        self.outcome.counts[f"{name} done"] += 1
+        broken = measure(self.path, target).broken
+        if broken and not (self.narrow and "NOT_IMPLEMENTED" in broken):
+            self.fail("change invalid", f"{passes} {broken[:300]}")
+
 
 KEEPING_FUNCTIONS = "basin-raise{inline-functions=false}"
 
@@ -295,6 +313,22 @@ DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRI
 }
 
 
+def _bound(rng: np.random.Generator) -> str:
+    return f"sink-clip-residual{{bound={rng.choice([0.01, 0.5, 4.0, 1000.0])}}}"
+
+
+def _dyt(rng: np.random.Generator) -> str:
+    function, norms = rng.choice(["tanh", "erf"]), rng.choice(["all", "residual"])
+    alpha = rng.choice([0.25, 1.0, 3.0])
+    return f"sink-replace-norm-with-dyt{{function={function} norms={norms} alpha={alpha}}}"
+
+
+CHANGING = {name: lambda rng, passes=passes: passes for name, passes in CHANGES.items()} | {
+    "clip-residual": _bound,
+    "replace-norm-with-dyt": _dyt,
+}
+
+
 def check_model(
     model: onnx.ModelProto, seed: int, rewrites: int = 2, only: str | None = None
 ) -> Outcome:
@@ -311,6 +345,8 @@ def check_model(
             subject.check_recognition()
         if only is None or only.startswith("operators"):
             subject.check_operators()
+        if only is None or only.startswith("change"):
+            subject.check_change()
         name = None if only is None else only.rpartition(" ")[0]
         if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)

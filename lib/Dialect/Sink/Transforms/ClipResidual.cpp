@@ -20,7 +20,7 @@
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
-#include "basin/Dialect/Sink/IR/Form.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -186,16 +186,13 @@ Value ClipResidualPass::clip(Value value, StringRef name, OpBuilder &b,
 
 /// Returns a norm of `x` with the parts of `norm` except for its sum and the form.
 static NormInterface makePlainNorm(NormInterface norm, Value x, OpBuilder &b) {
-  Type type = norm.getResult().getType();
-  if (isa<sink::RMSNormOp>(norm))
-    return cast<NormInterface>(sink::RMSNormOp::create(b, norm.getLoc(), type, Type(), x, Value(),
-                                                       norm.getPreAffine(), norm.getWeight(),
-                                                       Value(), norm.getEpsilon())
-                                   .getOperation());
-  return cast<NormInterface>(sink::LayerNormOp::create(b, norm.getLoc(), type, Type(), x, Value(),
-                                                       norm.getPreAffine(), norm.getWeight(),
-                                                       norm.getBias(), Value(), norm.getEpsilon())
-                                 .getOperation());
+  sink::NormParts parts{.x = x,
+                        .preAffine = norm.getPreAffine(),
+                        .weight = norm.getWeight(),
+                        .bias = norm.getBias(),
+                        .epsilon = norm.getEpsilon().convertToDouble(),
+                        .centres = norm.isCentring()};
+  return sink::createNorm(b, norm.getLoc(), parts, norm.getResult().getType());
 }
 
 /// Takes apart a norm that adds a residual, and clips the sum before it is normalized.

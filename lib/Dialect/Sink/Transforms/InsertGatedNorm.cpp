@@ -19,7 +19,6 @@
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
-#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
@@ -47,7 +46,6 @@ public:
 
 private:
   LogicalResult checkOptions();
-  FailureOr<SmallVector<NormInterface>> chooseNorms();
 };
 
 /// Inserts gates of one kind.
@@ -65,8 +63,6 @@ public:
 private:
   FailureOr<bool> doubleVectors(NormInterface norm);
   Value doubleResult(NormInterface norm, OpBuilder &b);
-  Value makeParameter(NormInterface norm, StringRef part, RankedTensorType type,
-                      ArrayRef<double> values);
 
   sink::ParameterNames names;
   sink::WeightScaler weights;
@@ -93,43 +89,6 @@ LogicalResult InsertGatedNormPass::checkOptions() {
                                     "got '")
            << granularity << "'";
   return success();
-}
-
-/// Returns the name by which users know a norm's parameters: that of its weight, without the word
-/// for weights, or that of its result.
-static StringRef getStem(NormInterface norm) {
-  StringRef stem = norm.getWeight() ? getStreamValueName(norm.getWeight()) : StringRef();
-  if (stem.consume_back(".weight") || stem.consume_back(".gamma"))
-    return stem;
-  return getStreamValueName(norm.getResult());
-}
-
-/// Returns the norms that the option `norms` names, in program order.
-FailureOr<SmallVector<NormInterface>> InsertGatedNormPass::chooseNorms() {
-  DenseSet<Operation *> readers;
-  if (norms == "residual")
-    for (const ResidualStream &stream : findResidualStreams(getOperation()))
-      for (const StreamReader &reader : stream.readers)
-        if (reader.kind == StreamReader::Norm)
-          readers.insert(reader.use->getOwner());
-  FailureOr<llvm::GlobPattern> pattern =
-      sink::parsePattern(getOperation(), "norms", norms, "residual, all");
-  if (failed(pattern))
-    return failure();
-  SmallVector<NormInterface> chosen;
-  getOperation().walk([&](NormInterface norm) {
-    if (norms == "residual"
-            ? readers.contains(norm)
-            : pattern->match(getStem(norm)) || pattern->match(getStreamValueName(norm.getResult())))
-      chosen.push_back(norm);
-  });
-  if (chosen.empty() && norms != "residual" && norms != "all")
-    return getOperation().emitError("option 'norms': no norm has a name like '") << norms << "'";
-  if (chosen.empty())
-    getOperation().emitWarning(norms == "all" ? "there is no norm"
-                                              : "no norm reads a residual stream")
-        << ": no gate was inserted";
-  return chosen;
 }
 
 //===----------------------------------------------------------------------===//
@@ -235,24 +194,6 @@ FailureOr<bool> GateInserter::doubleVectors(NormInterface norm) {
 // The gate
 //===----------------------------------------------------------------------===//
 
-Value GateInserter::makeParameter(NormInterface norm, StringRef part, RankedTensorType type,
-                                  ArrayRef<double> values) {
-  auto graph = norm->getParentOfType<GraphOp>();
-  const llvm::fltSemantics &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
-  SmallVector<APFloat> elements;
-  for (double value : values) {
-    APFloat element(value);
-    bool losesInfo;
-    element.convert(semantics, APFloat::rmNearestTiesToEven, &losesInfo);
-    elements.push_back(element);
-  }
-  OpBuilder b(norm->getContext());
-  b.setInsertionPointToStart(&graph.getBody().front());
-  std::string name = names.make((getStem(norm) + "." + part).str());
-  return sink::ParameterOp::create(b, norm->getLoc(), type, name,
-                                   DenseElementsAttr::get(type, elements));
-}
-
 Value GateInserter::doubleResult(NormInterface norm, OpBuilder &b) {
   Value y = norm.getResult();
   NodeBuilder n(b, norm->getLoc());
@@ -280,14 +221,15 @@ LogicalResult GateInserter::insert(NormInterface norm) {
     double length = std::sqrt(-2 * std::log(uniform()) / double(dim));
     value = length * std::cos(2 * M_PI * uniform());
   }
-  Value down =
-      makeParameter(norm, "gate_down", RankedTensorType::get({dim, rank}, element), normal);
-  Value up = makeParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element), {0.0});
+  Value down = sink::makeNormParameter(norm, "gate_down",
+                                       RankedTensorType::get({dim, rank}, element), normal, names);
+  Value up = sink::makeNormParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element),
+                                     {0.0}, names);
   OpBuilder b(norm->getContext());
   b.setInsertionPointAfter(norm);
   Value doubled = *isDoubled ? y : doubleResult(norm, b);
-  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up,
-                                   sink::Activation::sigmoid);
+  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up, Value(),
+                                   Value(), sink::Activation::sigmoid);
   setValueName(cast<OpResult>(gate.getResult()),
                names.make((getStreamValueName(y) + ".gated").str()));
   y.replaceUsesWithIf(gate.getResult(), [&](OpOperand &use) {
@@ -299,7 +241,8 @@ LogicalResult GateInserter::insert(NormInterface norm) {
 void InsertGatedNormPass::runOnOperation() {
   if (failed(checkOptions()))
     return signalPassFailure();
-  FailureOr<SmallVector<NormInterface>> chosen = chooseNorms();
+  FailureOr<SmallVector<NormInterface>> chosen =
+      sink::chooseNorms(getOperation(), norms, "no gate was inserted");
   if (failed(chosen) ||
       llvm::any_of(*chosen, [this](NormInterface norm) { return failed(checkNorm(norm, rank)); }))
     return signalPassFailure();

@@ -296,6 +296,51 @@ def ClipResidualPass : Step<"clip-residual", "sink-clip-residual", "::mlir::Modu
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def ReplaceNormWithDyTPass
+    : Step<"replace-norm-with-dyt", "sink-replace-norm-with-dyt", "::mlir::ModuleOp"> {
+  let summary = "replace norms by a dynamic tanh or erf, which rescales no element by others";
+  let description = [{
+    Replaces `weight * x / rms(x) + bias` by `weight * tanh(alpha * x) + bias` (DyT, arXiv
+    2503.10622; without outlier-driven rescaling in arXiv 2601.22966), or with `function=erf` by
+    `weight * erf(alpha * x + shift) + bias` (Derf, arXiv 2512.10938).
+
+    ```
+    %y = sink.rms_norm %x weight %w
+    ```
+    becomes
+    ```
+    %alpha = sink.parameter "norm.alpha" : tensor<1xf32> = dense<0.5>
+    %beta = sink.parameter "norm.beta" : tensor<4096xf32> = dense<0.0>
+    %y = sink.dyt %x alpha %alpha gamma %w beta %beta
+    ```
+
+    alpha starts with the option's value, shift and a bias that the norm had not with zeros, and a
+    weight that it had not with ones. They are parameters named after the norm. A pre-affine
+    vector multiplies x as before. A norm that adds a residual is taken apart: the sum is an Add.
+    The function computes in x's type.
+
+    `norms` is as in `sink-insert-gated-norm`. Refuses a norm whose last axis is not static, one
+    with quantization between its steps, norms in functions, opsets before 13, and an alpha that is
+    no positive finite number of x's type.
+
+    Promise: another function.
+  }];
+  let promiseKind = "changed";
+  let promise = "wherever a norm is replaced";
+  let goodFor = "an ablation, and a start for training without norms";
+  let notFor = "a cure for a model as it is: untrained it computes something else";
+  let example = "alpha=0.5";
+  let smallExample = "function=erf norms=all";
+  let options = [
+    PatternOption<"norms", "norms", "\"residual\"",
+                  "norms that are replaced: residual, all, or a pattern of names">,
+    Option<"alpha", "alpha", "double", "0.5", "start of the learnable factor alpha, above 0">,
+    Option<"function", "function", "std::string", "\"tanh\"", "tanh: DyT; erf: Derf">
+  ];
+  let statistics = [Statistic<"numReplaced", "replaced", "norms replaced">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
   let summary = "prove that a rewrite by powers of two changes no output";
   let description = [{
