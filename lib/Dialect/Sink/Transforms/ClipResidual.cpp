@@ -73,10 +73,16 @@ static NormInterface getAddingNorm(OpOperand &use) {
   return use.getOperandNumber() < kSummands ? sink::getResidualNorm(use.getOwner()) : nullptr;
 }
 
+/// Returns whether the use makes an output of a graph's input. Such an output has the input's name,
+/// so it cannot be another value.
+static bool isInputAsOutput(OpOperand &use) {
+  return isa<BlockArgument>(use.get()) && isa<ReturnOp>(use.getOwner());
+}
+
 /// Returns whether the use reads a member: neither its shape alone, nor to add or pass it on.
 static bool isRead(OpOperand &use, const DenseSet<Value> &members) {
   Operation *op = use.getOwner();
-  if (isa<ShapeOp, SizeOp>(op) || getAddingNorm(use))
+  if (isa<ShapeOp, SizeOp>(op) || getAddingNorm(use) || isInputAsOutput(use))
     return false;
   bool isInside = op->getNumResults() > 0 && members.contains(op->getResult(0));
   return !isInside || !(isAddition(op) || getPassedThrough(op) == &use);
@@ -236,7 +242,9 @@ void ClipResidualPass::runOnOperation() {
     OpBuilder b(value.getContext());
     b.setInsertionPointAfterValue(value);
     Value clipped = clip(value, getStreamValueName(value), b, names);
-    value.replaceAllUsesExcept(clipped, clipped.getDefiningOp());
+    value.replaceUsesWithIf(clipped, [&](OpOperand &use) {
+      return use.getOwner() != clipped.getDefiningOp() && !isInputAsOutput(use);
+    });
   }
   for (Operation *norm : places.norms)
     clipInside(cast<NormInterface>(norm), names);
