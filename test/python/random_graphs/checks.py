@@ -303,10 +303,16 @@ def _one_dim(rng: np.random.Generator) -> str:
     return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
 
 
+def _gates(rng: np.random.Generator) -> str:
+    act, width = rng.choice(["sigmoid", "identity"]), rng.choice(["element", "tensor"])
+    return f"sink-insert-gated-norm{{rank=2 norms=all activation={act} granularity={width}}}"
+
+
 # Options of these rewrites are drawn. The other steps have the options that all suites use.
 DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRITES.items()} | {
     "rescale-residual": _k,
     "absorb-residual": _one_dim,
+    "insert-gated-norm": _gates,
     "absorb two": _dims,
     "absorb, insert": lambda rng: _one_dim(rng) + ",sink-insert-pre-affine",
     "rescale, absorb": lambda rng: _k(rng) + "," + _one_dim(rng),

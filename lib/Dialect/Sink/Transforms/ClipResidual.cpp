@@ -76,7 +76,8 @@ static NormInterface getAddingNorm(OpOperand &use) {
 /// Returns whether the use makes an output of a graph's input. Such an output has the input's name,
 /// so it cannot be another value.
 static bool isInputAsOutput(OpOperand &use) {
-  return isa<BlockArgument>(use.get()) && isa<ReturnOp>(use.getOwner());
+  auto input = dyn_cast<BlockArgument>(use.get());
+  return input && isa<ReturnOp>(use.getOwner()) && use.getOwner()->getBlock() == input.getOwner();
 }
 
 /// Returns whether the use reads a member: neither its shape alone, nor to add or pass it on.

@@ -8,7 +8,8 @@
 //
 // GatedNorm multiplies a norm's result y by sigmoid(swish(y W_down) W_up). If W_up is zero, each
 // gate is one half. So the norm gives 2 y at first, by its weight and bias if these are constants
-// that can be doubled, and otherwise by a product.
+// that can be doubled, and otherwise by a product. Without an activation the scores get a bias of
+// ones instead, so that each gate is one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -51,9 +52,10 @@ private:
 /// Inserts gates of one kind.
 class GateInserter {
 public:
-  GateInserter(ModuleOp module, int64_t rank, bool isTensorwise, uint64_t seed)
+  GateInserter(ModuleOp module, int64_t rank, bool isTensorwise, sink::Activation activation,
+               uint64_t seed)
       : names(module), weights(names, /*bound=*/0), generator(seed), rank(rank),
-        isTensorwise(isTensorwise) {}
+        isTensorwise(isTensorwise), activation(activation) {}
 
   /// Gives the norm's result a gate. Fails with a diagnostic if the data of a weight cannot be
   /// read.
@@ -70,6 +72,7 @@ private:
   std::mt19937_64 generator;
   int64_t rank;
   bool isTensorwise;
+  sink::Activation activation;
   unsigned numProducts = 0;
 };
 
@@ -88,6 +91,10 @@ LogicalResult InsertGatedNormPass::checkOptions() {
     return getOperation().emitError("option 'granularity': expected 'element' or 'tensor', but "
                                     "got '")
            << granularity << "'";
+  if (activation != "sigmoid" && activation != "identity")
+    return getOperation().emitError("option 'activation': expected 'sigmoid' or 'identity', whose "
+                                    "gates start exactly, but got '")
+           << activation << "'";
   return success();
 }
 
@@ -95,7 +102,7 @@ LogicalResult InsertGatedNormPass::checkOptions() {
 // Twice the result
 //===----------------------------------------------------------------------===//
 
-/// Checks that the norm can have a gate, and that twice its result cannot overflow.
+/// Checks that the norm can have a gate.
 static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   StringRef name = getStreamValueName(norm.getResult());
   auto type = dyn_cast<RankedTensorType>(norm.getResult().getType());
@@ -111,8 +118,13 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   if (*dim > kMostElements / rank)
     return norm->emitError("norm '") << name << "': a gate_down of " << *dim << " times " << rank
                                      << " elements would have more than " << kMostElements;
-  if (failed(sink::checkHasParameters(norm, "norm '" + name + "'")))
-    return failure();
+  return sink::checkHasParameters(norm, "norm '" + name + "'");
+}
+
+/// Checks that twice the result of a norm that can have a gate cannot overflow.
+static LogicalResult checkDoubled(NormInterface norm) {
+  StringRef name = getStreamValueName(norm.getResult());
+  auto type = cast<RankedTensorType>(norm.getResult().getType());
   // A normalized row of d elements has the norm sqrt(d), and so has each element at most.
   auto findLargest = [](Value vector) -> std::optional<double> {
     constexpr size_t kMaxElements = 1 << 24;
@@ -133,7 +145,7 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
            << name
            << "': twice its result may overflow 'f16', because its weight "
               "or bias is no constant";
-  double bound = std::sqrt(static_cast<double>(*dim)) * *weight + *bias;
+  double bound = std::sqrt(static_cast<double>(type.getShape().back())) * *weight + *bias;
   const auto &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
   // Rounding adds little.
   if (!(2.01 * bound < APFloat::getLargest(semantics).convertToDouble()))
@@ -206,7 +218,8 @@ Value GateInserter::doubleResult(NormInterface norm, OpBuilder &b) {
 }
 
 LogicalResult GateInserter::insert(NormInterface norm) {
-  FailureOr<bool> isDoubled = doubleVectors(norm);
+  bool startsAtOne = activation == sink::Activation::identity;
+  FailureOr<bool> isDoubled = startsAtOne ? FailureOr<bool>(true) : doubleVectors(norm);
   if (failed(isDoubled))
     return failure();
   Value y = norm.getResult();
@@ -225,11 +238,15 @@ LogicalResult GateInserter::insert(NormInterface norm) {
                                        RankedTensorType::get({dim, rank}, element), normal, names);
   Value up = sink::makeNormParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element),
                                      {0.0}, names);
+  Value bias;
+  if (startsAtOne)
+    bias = sink::makeNormParameter(norm, "gate_bias", RankedTensorType::get({width}, element),
+                                   {1.0}, names);
   OpBuilder b(norm->getContext());
   b.setInsertionPointAfter(norm);
   Value doubled = *isDoubled ? y : doubleResult(norm, b);
-  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up, Value(),
-                                   Value(), sink::Activation::sigmoid);
+  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up, Value(), bias,
+                                   activation);
   setValueName(cast<OpResult>(gate.getResult()),
                names.make((getStreamValueName(y) + ".gated").str()));
   y.replaceUsesWithIf(gate.getResult(), [&](OpOperand &use) {
@@ -243,10 +260,15 @@ void InsertGatedNormPass::runOnOperation() {
     return signalPassFailure();
   FailureOr<SmallVector<NormInterface>> chosen =
       sink::chooseNorms(getOperation(), norms, "no gate was inserted");
-  if (failed(chosen) ||
-      llvm::any_of(*chosen, [this](NormInterface norm) { return failed(checkNorm(norm, rank)); }))
+  if (failed(chosen))
     return signalPassFailure();
-  GateInserter inserter(getOperation(), rank, granularity == "tensor", static_cast<uint64_t>(seed));
+  auto kind = sink::symbolizeActivation(activation).value();
+  for (NormInterface norm : *chosen)
+    if (failed(checkNorm(norm, rank)) ||
+        (kind == sink::Activation::sigmoid && failed(checkDoubled(norm))))
+      return signalPassFailure();
+  GateInserter inserter(getOperation(), rank, granularity == "tensor", kind,
+                        static_cast<uint64_t>(seed));
   for (NormInterface norm : *chosen) {
     if (failed(inserter.insert(norm)))
       return signalPassFailure();

@@ -212,7 +212,7 @@ def InsertGatedAttentionPass
 
 def InsertGatedNormPass
     : Step<"insert-gated-norm", "sink-insert-gated-norm", "::mlir::ModuleOp"> {
-  let summary = "multiply norms' results by low-rank gates that start at one half";
+  let summary = "multiply norms' results by low-rank gates that change nothing at first";
   let description = [{
     GatedNorm (arXiv 2601.22966, section 4.2) multiplies a norm's result y by
     `sigmoid(swish(y W_down) W_up)`. Two parameters are added for each norm, named
@@ -225,11 +225,16 @@ def InsertGatedNormPass
     quantization stands between the norm's steps, and in f16, where results below the
     normal range would get more bits.
 
+    With `activation=identity` the gate is `swish(y W_down) W_up + bias`, where the parameter
+    `gate_bias` starts at ones. So each gate is 1, and nothing is doubled. There are no gates
+    with tanh or silu: neither gives 1, or a power of two, exactly in each runtime for a
+    number at which it still learns, so the product would round.
+
     `norms` is `residual` for those that read a residual stream, `all`, or a pattern with `*`
     and `?` of names: of the weight without `.weight`, or of the result.
 
-    Refuses a norm whose last axis is not static, one whose doubled result may overflow
-    (its elements are at most sqrt(d) max|weight| + max|bias|; in f16 these must be
+    Refuses a norm whose last axis is not static, with sigmoid one whose doubled result may
+    overflow (its elements are at most sqrt(d) max|weight| + max|bias|; in f16 these must be
     constants), a `gate_down` of more than 2^24 elements, and norms in functions.
 
     Promise: bit-exact while products by W_down are finite.
@@ -244,6 +249,8 @@ def InsertGatedNormPass
     Option<"rank", "rank", "int64_t", "16", "width of the gate between its two products">,
     Option<"granularity", "granularity", "std::string", "\"element\"",
            "element: one gate for each element; tensor: one for each token">,
+    Option<"activation", "activation", "std::string", "\"sigmoid\"",
+           "sigmoid: gates of one half for doubled norms; identity: gates of one">,
     PatternOption<"norms", "norms", "\"residual\"",
                   "norms that get a gate: residual, all, or a pattern of names">,
     Option<"seed", "seed", "int64_t", "0", "start of the random numbers in gate_down">
