@@ -348,6 +348,43 @@ def ReplaceNormWithDyTPass
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def ReplaceSwigluWithGluPass
+    : Step<"replace-swiglu-with-glu", "sink-replace-swiglu-with-glu", "::mlir::ModuleOp"> {
+  let summary = "drop swish's own factor from gated feed-forwards: SwiGLU becomes GLU";
+  let description = [{
+    SwiGLU feed-forwards have larger outliers than GLU with a sigmoid (arXiv 2601.22966).
+
+    ```
+    %s = onnx.Sigmoid(%g)
+    %a = onnx.Mul(%g, %s)
+    %p = onnx.Mul(%a, %u)
+    ```
+    becomes
+    ```
+    %s = onnx.Sigmoid(%g)
+    %p = onnx.Mul(%s, %u)
+    ```
+
+    The three factors may be multiplied in any order, and Swish, or QuickGelu with alpha 1, may
+    stand for the first product. Both %g and %u must be products with constant matrices, with a
+    bias or without, or parts of one. Projections alone must read %p, over casts and reshapes.
+
+    Does nothing to other activations, to gates of a value that is no projection (a scan's or an
+    attention's result), to a projection that gates itself, and where quantization stands between
+    the factors.
+
+    Promise: another function.
+  }];
+  let promiseKind = "changed";
+  let promise = "wherever a feed-forward is replaced";
+  let goodFor = "an ablation, and a start for training with smaller outliers";
+  let notFor = "a cure for a model as it is: untrained it computes something else";
+  let example = "";
+  let smallExample = "";
+  let statistics = [Statistic<"numReplaced", "replaced", "feed-forwards replaced">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
   let summary = "prove that a rewrite by powers of two changes no output";
   let description = [{
