@@ -125,6 +125,13 @@ def test_of_many_outputs_the_farthest_are_named() -> None:
     ]
 
 
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "verification.md").read_text("utf-8")
+    model = ROOT / "models" / "text-sink.onnx"
+    (said,) = basin.rewrite(model, tmp_path / "out.onnx", [("clip-residual", {"bound": 100})])
+    assert f"\n{said}\n" in page
+
+
 def test_integers_are_counted() -> None:
     distance = OutputDistance("ids")
     distance.add("one", np.array([1, 2, 3]), np.array([1, 2, 3]), is_logits=False)
