@@ -119,7 +119,18 @@ def test_sums_with_a_residual_stay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "stem",
-    ["bert-eager-script17", "gpt2-sdpa-dynamo18", "hand-block-sandwich", "qwen3-eager-script17"],
+    [
+        "bert-eager-script17",
+        "gpt2-sdpa-dynamo18",
+        "qwen3-eager-script17",
+        "llama-eager-fp16-dynamo18",
+        "llama-eager-bf16-script17",
+        "hand-block-sandwich",
+        "hand-functions",
+        "hand-merged-with_past",
+        "hand-norm-one_plus_weight",
+        "hand-norm-pre_affine_layer",
+    ],
 )
 def test_models_of_others(stem: str, tmp_path: Path) -> None:
     """All norms of exported models become the op, and it runs."""
@@ -127,9 +138,9 @@ def test_models_of_others(stem: str, tmp_path: Path) -> None:
     source = EXPORTED / f"{stem}.onnx"
     count = len(basin.load(source).inspect()["norms"])
     said = basin.rewrite(source, target, [("replace-norm-with-dyt", {"norms": "all"})])
-    assert not any("NaN" in line for line in said) and "is at most" in said[-1]
+    assert not any("NaN" in line for line in said) and "is at most" in said[0]
     found = basin.load(target).inspect()
-    assert found["norms"] == [] and len(found["dyts"]) == count > 3
+    assert found["norms"] == [] and len(found["dyts"]) == count > 2
     assert not [op for op in check_recognition(target).ops if op.differs]
 
 
