@@ -82,9 +82,9 @@ bool promiseEqualBits(llvm::ArrayRef<StepRequest> steps);
 /// "sink-rescale-residual{k=3},sink-insert-pre-affine".
 std::string getPasses(llvm::ArrayRef<StepRequest> steps);
 
-/// Each step with its examples, alone, and all steps in sequence. Those that promise equal bits
-/// come alone, or all steps that need no file made by a run.
-std::vector<std::vector<StepRequest>> listExamples(bool isBitExact = true);
+/// Each step with its examples, alone, and all steps in sequence. Steps that need a file made by a
+/// run are left out.
+std::vector<std::vector<StepRequest>> listExamples();
 
 } // namespace basin
 

@@ -85,7 +85,7 @@ json::Array basin::describeSteps() {
   return out;
 }
 
-std::vector<std::vector<StepRequest>> basin::listExamples(bool isBitExact) {
+std::vector<std::vector<StepRequest>> basin::listExamples() {
   auto request = [](const StepInfo &step, StringRef words) {
     StepRequest out{step.name.str(), {}};
     for (StringRef word : llvm::split(words, ' '))
@@ -98,7 +98,7 @@ std::vector<std::vector<StepRequest>> basin::listExamples(bool isBitExact) {
     std::vector<StepRequest> all;
     for (const StepInfo &step : kSteps) {
       bool needsRun = llvm::any_of(step.options, [](auto &option) { return option.isComputed; });
-      if (needsRun || (isBitExact && step.promiseKind != "bit-exact"))
+      if (needsRun)
         continue;
       all.push_back(request(step, step.*example));
       out.push_back({all.back()});

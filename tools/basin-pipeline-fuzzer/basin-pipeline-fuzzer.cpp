@@ -39,7 +39,7 @@ static std::vector<std::string> listAfter() {
 #define AFTER(pipeline) pipeline,
 #include "Pipelines.inc"
   };
-  for (const std::vector<basin::StepRequest> &steps : basin::listExamples(/*isBitExact=*/false))
+  for (const std::vector<basin::StepRequest> &steps : basin::listExamples())
     out.push_back(basin::getPasses(steps) + ",convert-sink-to-onnx");
   return out;
 }

@@ -20,7 +20,7 @@
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
-#include "basin/Dialect/Sink/IR/Form.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -73,10 +73,17 @@ static NormInterface getAddingNorm(OpOperand &use) {
   return use.getOperandNumber() < kSummands ? sink::getResidualNorm(use.getOwner()) : nullptr;
 }
 
+/// Returns whether the use makes an output of a graph's input. Such an output has the input's name,
+/// so it cannot be another value.
+static bool isInputAsOutput(OpOperand &use) {
+  auto input = dyn_cast<BlockArgument>(use.get());
+  return input && isa<ReturnOp>(use.getOwner()) && use.getOwner()->getBlock() == input.getOwner();
+}
+
 /// Returns whether the use reads a member: neither its shape alone, nor to add or pass it on.
 static bool isRead(OpOperand &use, const DenseSet<Value> &members) {
   Operation *op = use.getOwner();
-  if (isa<ShapeOp, SizeOp>(op) || getAddingNorm(use))
+  if (isa<ShapeOp, SizeOp>(op) || getAddingNorm(use) || isInputAsOutput(use))
     return false;
   bool isInside = op->getNumResults() > 0 && members.contains(op->getResult(0));
   return !isInside || !(isAddition(op) || getPassedThrough(op) == &use);
@@ -186,16 +193,13 @@ Value ClipResidualPass::clip(Value value, StringRef name, OpBuilder &b,
 
 /// Returns a norm of `x` with the parts of `norm` except for its sum and the form.
 static NormInterface makePlainNorm(NormInterface norm, Value x, OpBuilder &b) {
-  Type type = norm.getResult().getType();
-  if (isa<sink::RMSNormOp>(norm))
-    return cast<NormInterface>(sink::RMSNormOp::create(b, norm.getLoc(), type, Type(), x, Value(),
-                                                       norm.getPreAffine(), norm.getWeight(),
-                                                       Value(), norm.getEpsilon())
-                                   .getOperation());
-  return cast<NormInterface>(sink::LayerNormOp::create(b, norm.getLoc(), type, Type(), x, Value(),
-                                                       norm.getPreAffine(), norm.getWeight(),
-                                                       norm.getBias(), Value(), norm.getEpsilon())
-                                 .getOperation());
+  sink::NormParts parts{.x = x,
+                        .preAffine = norm.getPreAffine(),
+                        .weight = norm.getWeight(),
+                        .bias = norm.getBias(),
+                        .epsilon = norm.getEpsilon().convertToDouble(),
+                        .centres = norm.isCentring()};
+  return sink::createNorm(b, norm.getLoc(), parts, norm.getResult().getType());
 }
 
 /// Takes apart a norm that adds a residual, and clips the sum before it is normalized.
@@ -239,7 +243,9 @@ void ClipResidualPass::runOnOperation() {
     OpBuilder b(value.getContext());
     b.setInsertionPointAfterValue(value);
     Value clipped = clip(value, getStreamValueName(value), b, names);
-    value.replaceAllUsesExcept(clipped, clipped.getDefiningOp());
+    value.replaceUsesWithIf(clipped, [&](OpOperand &use) {
+      return use.getOwner() != clipped.getDefiningOp() && !isInputAsOutput(use);
+    });
   }
   for (Operation *norm : places.norms)
     clipInside(cast<NormInterface>(norm), names);

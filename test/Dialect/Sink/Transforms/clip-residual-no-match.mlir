@@ -42,3 +42,27 @@ onnx.graph @no_match_shape #g {
   onnx.return
 }
 }
+
+// -----
+
+// An input that is an output, too, is no other value there. Its norm reads a clipped one.
+!x = tensor<2x5x4xf32>
+!w = tensor<4x4xf32>
+#g = #onnx.graph_info<inputs = [#onnx.value<"x", tensor<2x5x4xf32>, {}>], outputs = [#onnx.value<"x", tensor<2x5x4xf32>, {}>], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+// CHECK-LABEL: onnx.graph @no_match_input_as_output
+// CHECK: ^bb0(%[[X:.*]]: tensor
+// CHECK: %[[C:.*]] = onnx.Clip(%[[X]]
+// CHECK: sink.rms_norm %[[C]]
+// CHECK: onnx.return %[[X]]
+onnx.graph @no_match_input_as_output #g {
+^bb0(%x: !x):
+  %w = onnx.initializer "w" : !w = dense<2.0> : !w
+  %a = sink.rms_norm %x {epsilon = 1.0} : (!x) -> !x
+  %p = onnx.MatMul(%a, %w) : (!x, !w) -> !x
+  %s = onnx.Add(%x, %p) : (!x, !x) -> !x
+  %b = sink.rms_norm %s {epsilon = 1.0} : (!x) -> !x
+  onnx.node "Sink" (%b) {} : (!x) -> ()
+  onnx.return %x : !x
+}
+}
