@@ -131,7 +131,7 @@ std::optional<Miss> AttentionWalk::toResult() {
 /// them visible. The order of keys does not matter. Rows of zeros have the score 0 and add nothing
 /// but their share: they are a sink of each head. Changes nothing if there are no such rows.
 std::optional<Miss> AttentionWalk::takeSinkRows() {
-  if (m.parts.bias || !m.moreMasks.empty())
+  if (!rowScores && (m.parts.bias || !m.moreMasks.empty()))
     return {};
   // Its columns would be for the rows, too.
   if (m.parts.scoreFactor && getDim(m.parts.scoreFactor, -1) != 1)
@@ -150,7 +150,9 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
   bool owned = true;
   if (isZero)
     m.sinkNumber = std::log(static_cast<double>(key->count));
-  if (m.parts.mask) {
+  if (rowScores && (!isCut || key->count != rowScores->count || key->isLast))
+    return {};
+  if (m.parts.mask && !rowScores) {
     std::optional<MaskColumns> columns =
         matchMaskColumns(m.parts.mask, *m.parts.maskKind, *key, m.parts.heads);
     if (!columns || (columns->logit && !isZero))
@@ -321,6 +323,9 @@ MatchResult<AttentionMatch> AttentionWalk::match() {
   std::optional<Miss> rows = takeSinkRows();
   if (!rows && hasRows)
     return std::move(m);
+  // The mask has no columns for scores that are cut apart.
+  if (rowScores)
+    return Miss(MissReason::AttentionRowScores);
   m = std::move(plain);
   m.rowsMiss = std::move(rows);
   if (std::optional<Miss> why = finishWithCopies())

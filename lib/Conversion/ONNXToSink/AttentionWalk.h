@@ -56,6 +56,8 @@ private:
   std::optional<Miss> takeFill(WhereOp where);
   std::optional<Miss> checkSummand(mlir::Value summand);
   std::optional<Miss> takeSinkColumn(mlir::Operation *op);
+  bool takeRowScores(ConcatOp concat);
+  std::optional<Miss> takeKeyScores(SliceOp slice);
   void takeSink(mlir::Value logit, std::optional<double> number, std::optional<int64_t> heads);
   bool takeSoftcap(mlir::Value &cur);
   std::optional<Miss> toOperands();
@@ -78,6 +80,10 @@ private:
   bool sawScale = false;
   std::optional<SinkColumn> column;
   bool hasSink = false;
+  /// Scores that are cut apart from those of the keys, if the walk met them, and whether it met the
+  /// cut itself.
+  std::optional<RowScores> rowScores;
+  bool isCut = false;
   /// Whether rows of keys and values became a sink.
   bool hasRows = false;
   /// The number of logits that the sink has, if it is known.
