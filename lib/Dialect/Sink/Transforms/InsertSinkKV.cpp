@@ -86,7 +86,7 @@ void InsertSinkKVPass::insert(sink::SinkPlace &place, sink::ParameterNames &name
                                    drawRows(place.kvHeads, dim), names);
   };
   Value key = make("sink_key", *place.keyDim), value = make("sink_value", *place.valueDim);
-  sink::dropForm(place.op);
+  place.op = sink::dropForm(place.op);
   place.op.getSinkKeyMutable().assign(key);
   place.op.getSinkValueMutable().assign(value);
   ++numInserted;

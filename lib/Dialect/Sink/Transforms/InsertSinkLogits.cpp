@@ -75,7 +75,7 @@ void InsertSinkLogitsPass::runOnOperation() {
   for (sink::SinkPlace &place : places) {
     Value logit = sink::makeSinkParameter(place, "sink_logit", {place.heads}, {init}, names);
     if (!sink::writeLogitIntoForm(place, logit)) {
-      sink::dropForm(place.op);
+      place.op = sink::dropForm(place.op);
       ++numDropped;
     }
     place.op.getSinkLogitMutable().assign(logit);

@@ -27,6 +27,7 @@
 #include "basin/Dialect/Sink/IR/Form.h"
 #include "basin/Dialect/Sink/IR/Parts.h"
 
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
@@ -153,6 +154,35 @@ Value basin::sink::makeSinkParameter(const SinkPlace &place, StringRef part,
 // Without the form
 //===----------------------------------------------------------------------===//
 
+/// Returns the ops of the form that compute `value` from its operands, in reverse order, or nothing
+/// if `value` may depend on the scores, which a sink changes.
+static std::optional<SmallVector<Operation *>> findBeforeScores(sink::AttentionOp op, Value value) {
+  llvm::SetVector<Operation *> found;
+  SmallVector<Value> open{value};
+  while (!open.empty()) {
+    Operation *def = open.pop_back_val().getDefiningOp();
+    if (!def || !op.getFormRegion().isAncestor(def->getParentRegion()) || !found.insert(def))
+      continue;
+    // Moving and repeating elements makes no scores.
+    if (!isa<ReshapeOp, TransposeOp, ExpandOp, UnsqueezeOp, SqueezeOp, SliceOp, ConcatOp, GatherOp,
+             ShapeOp, ConstantOp, ConstantOfShapeOp, CastOp, IdentityOp, SplitOp, WhereOp, EqualOp>(
+            def))
+      return std::nullopt;
+    llvm::append_range(open, def->getOperands());
+  }
+  SmallVector<Operation *> ops;
+  for (Operation &inner : llvm::reverse(op.getFormRegion().front()))
+    if (found.contains(&inner))
+      ops.push_back(&inner);
+  return ops;
+}
+
+/// Returns the yielded values that are inner values of the form.
+static ValueRange getInnerValues(sink::AttentionOp op) {
+  ValueRange all = op.getFormRegion().front().getTerminator()->getOperands();
+  return all.drop_front(op.getHasPresent() ? 3 : 1);
+}
+
 WhyNot basin::sink::checkDropsForm(sink::AttentionOp op) {
   Form form(op);
   if (!form)
@@ -162,10 +192,9 @@ WhyNot basin::sink::checkDropsForm(sink::AttentionOp op) {
     return "only its operator says what its operands or its mask mean";
   if (form.rounds())
     return "its nodes round to quantized types, which only they do";
-  if (op.getNumResults() != (parts.hasPresent ? 3u : 1u))
-    return ("'" + getStreamValueName(op->getResults().back()) +
-            "', a value inside of it, is used elsewhere")
-        .str();
+  for (Value value : getInnerValues(op))
+    if (!findBeforeScores(op, value))
+      return ("'" + getValueName(value) + "', a value inside of it, is used elsewhere").str();
   for (auto [what, value, layout] : {std::tuple("query", parts.query, parts.queryLayout),
                                      std::tuple("key", parts.key, parts.keyLayout),
                                      std::tuple("value", parts.value, parts.valueLayout)}) {
@@ -196,10 +225,40 @@ static void eraseUnused(SmallVector<Value> values) {
   }
 }
 
-void basin::sink::dropForm(sink::AttentionOp op) {
+/// Computes the inner values of the form before the op. Returns the op without them as results.
+static sink::AttentionOp takeOutInnerValues(sink::AttentionOp op) {
+  ValueRange inner = getInnerValues(op);
+  if (inner.empty())
+    return op;
+  OpBuilder b(op);
+  unsigned numKept = op.getNumResults() - inner.size();
+  IRMapping map;
+  map.map(op.getFormRegion().getArguments(),
+          op->getOperands().take_front(op.getFormRegion().getNumArguments()));
+  for (auto [value, result] : llvm::zip_equal(inner, op->getResults().drop_front(numKept))) {
+    for (Operation *def : llvm::reverse(*findBeforeScores(op, value)))
+      if (!map.contains(def))
+        b.clone(*def, map);
+    result.replaceAllUsesWith(map.lookupOrDefault(value));
+  }
+  TypeRange types = TypeRange(op->getResultTypes()).take_front(numKept);
+  auto narrower = sink::AttentionOp::create(b, op.getLoc(), types, AttentionParts(op));
+  narrower->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+  for (unsigned i = 0; i < numKept; ++i)
+    setValueName(narrower->getResult(i), getResultName(op, i).str());
+  narrower.getFormRegion().takeBody(op.getFormRegion());
+  narrower.getFormRegion().front().getTerminator()->eraseOperands(numKept, inner.size());
+  for (auto [from, to] : llvm::zip(op->getResults(), narrower->getResults()))
+    from.replaceAllUsesWith(to);
+  op.erase();
+  return narrower;
+}
+
+sink::AttentionOp basin::sink::dropForm(sink::AttentionOp op) {
+  if (op.getFormRegion().empty())
+    return op;
+  op = takeOutInnerValues(op);
   Region &form = op.getFormRegion();
-  if (form.empty())
-    return;
   for (unsigned i = 0; i < op.getNumResults(); ++i)
     if (std::string name = getResultName(op, i).str(); !name.empty())
       setValueName(op->getResult(i), name);
@@ -212,6 +271,7 @@ void basin::sink::dropForm(sink::AttentionOp op) {
   form.dropAllReferences();
   form.getBlocks().clear();
   eraseUnused(outer.takeVector());
+  return op;
 }
 
 //===----------------------------------------------------------------------===//

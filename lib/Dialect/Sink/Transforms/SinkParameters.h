@@ -46,8 +46,10 @@ mlir::Value makeSinkParameter(const SinkPlace &place, llvm::StringRef part,
 
 /// Returns why the attention cannot be written without its form.
 WhyNot checkDropsForm(AttentionOp op);
-/// Drops the form, so that the attention means its decomposition. checkDropsForm was called.
-void dropForm(AttentionOp op);
+/// Drops the form, so that the attention means its decomposition. checkDropsForm was called. Values
+/// inside of the form that are used elsewhere are computed before the attention, which is replaced
+/// then. Returns the attention.
+AttentionOp dropForm(AttentionOp op);
 
 /// Writes a logit for each head into the form: as head_sink of a GroupQueryAttention, or as one
 /// more column beside the scores of the form's only Softmax. Returns false, and changes nothing, if
