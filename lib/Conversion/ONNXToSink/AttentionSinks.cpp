@@ -191,8 +191,7 @@ Value basin::onnx::skipKeyScores(Value value) {
 // Learned rows of keys and values
 //===----------------------------------------------------------------------===//
 
-/// Returns whether all elements are certainly `number`.
-static bool isFilledWith(Value value, double number) {
+bool basin::onnx::isFilledWith(Value value, double number) {
   while (Operation *op = value.getDefiningOp()) {
     if (!isFlagCast(op) && !isa<ExpandOp, UnsqueezeOp, ReshapeOp>(op))
       break;
@@ -242,6 +241,16 @@ static bool takeLearnedRows(Value part, SinkRows &found) {
   found.heads = type->getDimSize(0);
   found.ops.insert(ops.begin(), ops.end());
   return true;
+}
+
+std::optional<SinkRows> basin::onnx::matchRows(Value part) {
+  SinkRows found;
+  std::optional<int64_t> count = getDim(part, -2);
+  if (getRank(part) != 4 || !count || *count < 1 ||
+      !(takeLearnedRows(part, found) || isFilledWith(part, 0)))
+    return std::nullopt;
+  found.count = *count;
+  return found;
 }
 
 /// Returns the tensor [batch * heads, sequence, d] that a Reshape parts into batch and heads.

@@ -55,6 +55,12 @@ struct SinkRows {
   Ops ops;
 };
 
+/// Returns `part` [batch, heads, count, d] as rows without others beside them, or nothing if they
+/// are neither learned nor zeros.
+std::optional<SinkRows> matchRows(mlir::Value part);
+/// Returns whether all elements are certainly `number`.
+bool isFilledWith(mlir::Value value, double number);
+
 /// Returns the rows of keys or values in the layout bhsd or bhds, or nothing if there are none.
 std::optional<SinkRows> matchSinkRows(mlir::Value value, sink::Layout layout);
 
