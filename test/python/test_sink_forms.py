@@ -1,7 +1,7 @@
-"""Sinks of attention as each form of export writes them, in ONNX Runtime against the formula in f64.
+"""Sinks of attention as each form of export writes them, in ONNX Runtime, against the f64 formula.
 
-Logits, learned rows and both, with the heads, masks and positions beside which an exporter may write
-them. Each result is also recognized again.
+Logits, learned rows and both, with the heads, masks and positions beside which an exporter may
+write them. Each result is also recognized again.
 """
 
 from __future__ import annotations

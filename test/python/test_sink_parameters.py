@@ -1,4 +1,4 @@
-"""Sinks of `insert-sink-logits` and `insert-sink-kv`: what they do at the start, and once they learned.
+"""Sinks of `insert-sink-logits` and `insert-sink-kv`, at the start and once they learned.
 
 The references are computations of their own: the model as it was, for logits whose exponential is
 zero; the other step, because zeros as keys and values are a logit; and numpy in f64.

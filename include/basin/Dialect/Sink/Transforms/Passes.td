@@ -260,8 +260,7 @@ def InsertSinkLogitsPass
   let summary = "add a learnable logit for each head to the softmax of attentions";
   let description = [{
     Gives each attention without a sink a parameter `sink_logit` [heads], named after its result,
-    as in gpt-oss: `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`. What a head
-    has no use for goes to the logit, and not to the first token.
+    as in gpt-oss: `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`.
 
     ```
     %r = sink.attention %q, %k, %v
@@ -276,8 +275,8 @@ def InsertSinkLogitsPass
     - If it has one Softmax over [batch, heads, queries, keys], the logit becomes a column
       behind the masked scores, which is cut off behind the Softmax. All other nodes stay.
     - GroupQueryAttention takes it as `head_sink`, also if its operands are packed.
-    - Otherwise the form is dropped, and the op is lowered to its decomposition, which
-      recognition proves to be equal except for rounding.
+    - Otherwise the form is dropped, and the op is lowered to its decomposition, which is
+      equal except for rounding.
 
     `init` is the logit of all heads. A head's share that goes to the sink is
     sigmoid(init - logsumexp(scores)), and the logit's gradient is proportional to it. So a very
@@ -293,7 +292,7 @@ def InsertSinkLogitsPass
   }];
   let promiseKind = "measured";
   let promise = "at the start: the outputs differ by the share that goes to the sink";
-  let goodFor = "training: a logit takes over what the first token's key does";
+  let goodFor = "training: logits can take over what attention sinks do";
   let notFor = "a model as it is, whose outputs change";
   let example = "init=-6";
   let smallExample = "";
@@ -328,7 +327,7 @@ def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::Mo
 
     The exporter's mask has no columns for the rows, so the form is dropped, and the op is
     lowered to its decomposition: a Concat before keys and values, and a mask on the other
-    scores. Recognition proves that decomposition to be equal except for rounding.
+    scores. It is equal except for rounding.
 
     With `init=zeros` each row's score is 0 at the start, and its value adds nothing but its
     share: `count` rows are a sink logit of log(count). With `init=normal` keys and values are
@@ -343,7 +342,7 @@ def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::Mo
   }];
   let promiseKind = "measured";
   let promise = "at the start: the outputs differ by the share that goes to the rows";
-  let goodFor = "training: rows take over what the first token's key and value do";
+  let goodFor = "training: rows can take over what attention sinks do";
   let notFor = "a model as it is, whose outputs change";
   let example = "count=2 init=normal";
   let smallExample = "";
@@ -351,8 +350,8 @@ def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::Mo
     PatternOption<"attentions", "attentions", "\"all\"",
                   "attentions that get rows: all, or a pattern of names of their results">,
     Option<"count", "count", "int64_t", "1", "number of rows">,
-    Option<"init", "init", "std::string", "\"zeros\"", "zeros, or normal numbers">,
-    Option<"seed", "seed", "int64_t", "0", "start of the random numbers">
+    Option<"init", "init", "std::string", "\"zeros\"", "zeros, or normal: numbers of variance 1/(head dim)">,
+    Option<"seed", "seed", "int64_t", "0", "start of the random numbers of init=normal">
   ];
   let statistics = [Statistic<"numInserted", "inserted", "attentions that got rows">];
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
