@@ -22,6 +22,7 @@
 
 #include "AttentionWalk.h"
 #include "OperandCopies.h"
+#include "SinkGate.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
@@ -50,6 +51,30 @@ std::optional<Miss> AttentionWalk::toOperands() {
   return std::nullopt;
 }
 
+/// Returns whether a row's scores may all be -inf. Its gate would be NaN, but with a sink it is 0.
+/// Two summands of the lowest number are -inf, and so are that number in f16 and a score.
+bool AttentionWalk::mayHideRows() const {
+  const sink::AttentionParts &p = m.parts;
+  if (p.floor || (!p.mask && !p.bias))
+    return false;
+  if (p.mask && p.maskKind != MaskKind::additive)
+    return !p.maskFill || p.bias;
+  Value summand = p.mask ? p.mask : p.bias;
+  Type element = getElementTypeOf(summand);
+  return (p.mask && p.bias) || p.maskScale || p.biasScale || !m.moreBiases.empty() || !element ||
+         element.isF16() || !isFiniteMask(summand);
+}
+
+/// Takes a product with sigmoid(logsumexp(scores) - sink), which is a sink of each head.
+std::optional<Miss> AttentionWalk::takeSinkGate(MulOp mul, Value gated) {
+  std::optional<SinkGate> gate = matchSinkGate(mul, gated, softmax.scores);
+  if (!gate || hasSink || sawMaximum || mayHideRows())
+    return Miss(MissReason::AttentionSinkGate);
+  takeSink(gate->logit, gate->number, gate->heads);
+  m.idiom.inside.insert(gate->ops.begin(), gate->ops.end());
+  return std::nullopt;
+}
+
 std::optional<Miss> AttentionWalk::takeWeightedValues(Operation *op, const HeadProduct &product) {
   HeadPath value = walkValue(product, isShort);
   m.parts.value = value.value;
@@ -57,7 +82,11 @@ std::optional<Miss> AttentionWalk::takeWeightedValues(Operation *op, const HeadP
   m.parts.resultLayout = product.result;
   m.idiom.inside.insert(value.ops.begin(), value.ops.end());
   m.idiom.results = {op->getResult(0)};
-  return std::nullopt;
+  auto mul = dyn_cast_or_null<MulOp>(getOnlyUser(op->getResult(0)));
+  if (!mul || product.result != Layout::bhsd || !isSinkGate(mul, op->getResult(0), softmax.scores))
+    return std::nullopt;
+  m.idiom.results = {mul.getResult()};
+  return takeSinkGate(mul, op->getResult(0));
 }
 
 /// Takes a Where that makes zeros of NaN, or of the probabilities of keys that the mask hides.
@@ -103,6 +132,8 @@ std::optional<Miss> AttentionWalk::toResult() {
       if (isFloatCast(user) || isa<WhereOp>(user) || isInferenceDropout(user) ||
           (reshape && joinsOrPartsHeads(reshape)) || (column && isa<SliceOp, SplitOp>(user)))
         next = user;
+      if (auto mul = dyn_cast<MulOp>(user); mul && isSinkGate(mul, probs, softmax.scores))
+        next = user;
     }
     if (!next)
       return Miss(MissReason::AttentionNoValues);
@@ -120,6 +151,9 @@ std::optional<Miss> AttentionWalk::toResult() {
         return Miss(MissReason::AttentionColumnKept);
       return takeWeightedValues(next, *product);
     }
+    if (auto mul = dyn_cast<MulOp>(next))
+      if (std::optional<Miss> why = takeSinkGate(mul, probs))
+        return why;
     if (auto where = dyn_cast<WhereOp>(next))
       if (std::optional<Miss> why = takeProbabilities(where, probs))
         return why;

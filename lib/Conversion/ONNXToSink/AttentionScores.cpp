@@ -193,6 +193,7 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
         m.parts.scoreFactor || hasSink || rowScores)
       return Miss(MissReason::AttentionMaximumEarly);
     cur = source;
+    sawMaximum = true;
     return std::nullopt;
   }
   if (!isScores(sub.getA()) || isScores(sub.getB()))

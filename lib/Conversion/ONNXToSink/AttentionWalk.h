@@ -62,6 +62,8 @@ private:
   bool takeSoftcap(mlir::Value &cur);
   std::optional<Miss> toOperands();
   std::optional<Miss> toResult();
+  std::optional<Miss> takeSinkGate(MulOp mul, mlir::Value gated);
+  bool mayHideRows() const;
   std::optional<Miss> takeWeightedValues(mlir::Operation *op, const HeadProduct &product);
   std::optional<Miss> takeProbabilities(WhereOp where, mlir::Value probs);
   std::optional<Miss> takeSinkRows();
@@ -78,6 +80,8 @@ private:
   /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
   /// too.
   bool sawScale = false;
+  /// Whether the largest score of each row was subtracted.
+  bool sawMaximum = false;
   std::optional<SinkColumn> column;
   bool hasSink = false;
   /// Scores that are cut apart from those of the keys, if the walk met them, and whether it met the
