@@ -1,4 +1,4 @@
-"""A sink written as a gate, softmax(s) sigmoid(logsumexp(s) - sink), is recognized and rewritten."""
+"""A sink written as a gate, softmax(s) sigmoid(logsumexp(s) - sink): recognized and rewritten."""
 
 from __future__ import annotations
 

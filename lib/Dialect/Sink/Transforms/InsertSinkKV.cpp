@@ -15,7 +15,7 @@
 #include "NormRewrites.h"
 #include "SinkParameters.h"
 
-#include "basin/Dialect/ONNX/IR/ONNX.h"
+#include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
@@ -53,6 +53,14 @@ LogicalResult InsertSinkKVPass::checkOptions() {
   return success();
 }
 
+/// Returns whether a value is known to have that many heads, if its layout has an axis of them. The
+/// products broadcast one head, but a Concat with rows does not.
+static bool hasHeads(Value value, sink::Layout layout, int64_t heads) {
+  std::optional<unsigned> axis = sink::getHeadAxis(layout);
+  onnx::TensorInfo info = onnx::getTensorInfo(value);
+  return !axis || (info.hasRank() && info.rank() > *axis && info[*axis].is(heads));
+}
+
 /// Returns what is known of the attention. Fails with a diagnostic if it cannot have rows.
 static FailureOr<sink::SinkPlace> examine(sink::AttentionOp op, int64_t count) {
   FailureOr<sink::SinkPlace> place = sink::findSinkPlace(op);
@@ -63,8 +71,15 @@ static FailureOr<sink::SinkPlace> examine(sink::AttentionOp op, int64_t count) {
   };
   if (WhyNot why = sink::checkDropsForm(op))
     return refuse(*why);
-  if (!place->keyDim || !place->valueDim)
-    return refuse("expected static sizes of heads to insert rows of keys and values");
+  if (!place->keyDim || !place->valueDim ||
+      !hasHeads(op.getKey(), op.getKeyLayout(), place->kvHeads) ||
+      !hasHeads(op.getValue(), op.getValueLayout(), place->kvHeads))
+    return refuse("expected static numbers and sizes of heads to insert rows of keys and values");
+  if (op.getScoreFactor()) {
+    onnx::TensorInfo factor = onnx::getTensorInfo(op.getScoreFactor());
+    if (!factor.hasRank() || (factor.rank() > 0 && !factor[factor.rank() - 1].is(1)))
+      return refuse("the tensor that multiplies its scores has no columns for rows");
+  }
   constexpr int64_t kMostElements = 1 << 24;
   int64_t rowSize = place->kvHeads * std::max(*place->keyDim, *place->valueDim);
   if (count > kMostElements / rowSize)

@@ -9,8 +9,9 @@
 // A form that computes no sink would lose one that a rewrite gives to its op. So the sink is
 // written into the form, or the form is dropped:
 // - A logit becomes a column behind the masked scores, which is cut off behind the Softmax. Every
-//   other node stays, quantized ones and casts among them. The scores' axes are those of
-//   recognition: [batch, heads, queries, keys] where the query's heads are apart.
+//   other node stays, casts among them. The scores' axes are those of recognition: [batch, heads,
+//   queries, keys] where the query's heads are apart. What stands between the product and the
+//   Softmax must be a scale, a cap, a mask or a cast.
 // - GroupQueryAttention takes a logit as an operand, also with its operands packed.
 // - What is left means its decomposition, which test_forms.py compares with the form.
 //
@@ -298,6 +299,44 @@ static MSGroupQueryAttentionOp findSinkOperator(const SinkPlace &place) {
              : MSGroupQueryAttentionOp();
 }
 
+static bool isProduct(Operation *op) { return isa<MatMulOp, EinsumOp, MSFusedMatMulOp>(op); }
+
+/// Returns whether a product of the form is among what computes `value`.
+static bool dependsOnProduct(Value value, Region &form) {
+  llvm::SetVector<Value> open;
+  open.insert(value);
+  for (size_t i = 0; i < open.size(); ++i) {
+    Operation *def = open[i].getDefiningOp();
+    if (!def || !form.isAncestor(def->getParentRegion()))
+      continue;
+    if (isProduct(def))
+      return true;
+    open.insert(def->operand_begin(), def->operand_end());
+  }
+  return false;
+}
+
+/// Returns whether `scores` are a product that is only scaled, capped, masked and cast. What
+/// subtracts the largest score of each row would move the scores, but not a column behind them.
+static bool areMaskedScores(Value scores, Region &form) {
+  while (Operation *def = scores.getDefiningOp()) {
+    if (!form.isAncestor(def->getParentRegion()))
+      return false;
+    if (isProduct(def))
+      return true;
+    if (!isa<AddOp, SubOp, MulOp, DivOp, WhereOp, MaxOp, TanhOp, CastOp, IdentityOp>(def))
+      return false;
+    SmallVector<Value> next;
+    for (Value operand : def->getOperands())
+      if (dependsOnProduct(operand, form))
+        next.push_back(operand);
+    if (next.size() != 1)
+      return false;
+    scores = next.front();
+  }
+  return false;
+}
+
 /// Returns the form's only Softmax, if its axes are proven, or null.
 static SoftmaxOp findSinkSoftmax(SinkPlace place) {
   auto softmax = findOnly<SoftmaxOp>(place.op);
@@ -307,9 +346,10 @@ static SoftmaxOp findSinkSoftmax(SinkPlace place) {
   TensorInfo scores = getTensorInfo(softmax->getOperand(0));
   int64_t axis = softmax.getAxis().value_or(-1);
   bool isLast = scores.hasRank() && scores.rank() == 4 && (axis == -1 || axis == 3);
-  return isLast && scores.element && isScalable(scores.element) && scores[1].is(place.heads)
-             ? softmax
-             : SoftmaxOp();
+  bool isKnown = isLast && scores.element && isScalable(scores.element) &&
+                 scores[1].is(place.heads) &&
+                 areMaskedScores(softmax->getOperand(0), place.op.getFormRegion());
+  return isKnown ? softmax : SoftmaxOp();
 }
 
 bool basin::sink::canWriteLogitIntoForm(const SinkPlace &place) {

@@ -155,8 +155,41 @@ onnx.graph @unknown_rank #g {
 module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
 onnx.graph @unknown_size #g {
   %q = onnx.node "Source" () {} : () -> !h
-  // expected-error @below {{attention 'a': expected static sizes of heads to insert rows of keys and values}}
+  // expected-error @below {{attention 'a': expected static numbers and sizes of heads to insert rows of keys and values}}
   %a = sink.attention %q, %q, %q {num_heads = 2 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b, onnx.outs = ["a"]} : (!h, !h, !h) -> (!h)
+  onnx.node "Sink" (%a) {} : (!h) -> ()
+  onnx.return
+}
+}
+
+// -----
+
+// Values of a number of heads that is not known: one head may be broadcast, which a Concat is not.
+!h = tensor<2x2x5x4xf32>
+!v = tensor<2x?x5x4xf32>
+#b = #sink.layout<bhsd>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+onnx.graph @unknown_value_heads #g {
+  %q, %v = onnx.node "Source" () {} : () -> (!h, !v)
+  // expected-error @below {{attention 'a': expected static numbers and sizes of heads to insert rows of keys and values}}
+  %a = sink.attention %q, %q, %v {num_heads = 2 : i64, kv_num_heads = 2 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b, onnx.outs = ["a"]} : (!h, !h, !v) -> !h
+  onnx.node "Sink" (%a) {} : (!h) -> ()
+  onnx.return
+}
+}
+
+// -----
+
+// A factor for each score.
+!h = tensor<2x2x5x4xf32>
+#b = #sink.layout<bhsd>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+onnx.graph @factors #g {
+  %q, %f = onnx.node "Source" () {} : () -> (!h, tensor<5x5xf32>)
+  // expected-error @below {{attention 'a': the tensor that multiplies its scores has no columns for rows}}
+  %a = sink.attention %q, %q, %q score_factor %f {num_heads = 2 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b, onnx.outs = ["a"]} : (!h, !h, !h, tensor<5x5xf32>) -> !h
   onnx.node "Sink" (%a) {} : (!h) -> ()
   onnx.return
 }

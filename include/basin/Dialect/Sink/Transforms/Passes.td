@@ -272,8 +272,9 @@ def InsertSinkLogitsPass
     ```
 
     A form that computes no sink would lose it, so the form changes with the op:
-    - If it has one Softmax over [batch, heads, queries, keys], the logit becomes a column
-      behind the masked scores, which is cut off behind the Softmax. All other nodes stay.
+    - If it has one Softmax over [batch, heads, queries, keys], of a product that is only scaled,
+      capped, masked and cast, the logit becomes a column behind the masked scores, which is cut off
+      behind the Softmax. All other nodes stay.
     - GroupQueryAttention takes it as `head_sink`, also if its operands are packed.
     - Otherwise the form is dropped, and the op is lowered to its decomposition, which is
       equal except for rounding.
@@ -334,8 +335,8 @@ def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::Mo
     normal numbers of variance 1/(head dim), drawn from `seed`.
 
     `attentions` is as in `sink-insert-sink-logits`. Does nothing to an attention that has a
-    sink. Refuses one whose sizes of heads are not static, one whose form cannot be dropped
-    (packed operands, a mask of lengths, quantization inside, inner values that are used
+    sink. Refuses one whose numbers and sizes of heads are not static, one whose scores are
+    multiplied by a tensor with a column for each key, one whose form cannot be dropped (packed operands, a mask of lengths, quantization inside, inner values that are used
     elsewhere), one in a function, rows of more than 2^24 elements, and opsets before 13.
 
     Promise: measured. The outputs differ by the share of the rows.
