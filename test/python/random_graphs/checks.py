@@ -8,6 +8,7 @@ computes in f32 between nodes. Then a rewrite's bits are compared in onnx's refe
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tempfile
@@ -264,7 +265,45 @@ class Subject:
                 pipeline = f"{RAISE},{passes},{LOWER}{form}"
                 self.compare(name, pipeline, refusable=True, what=passes + form)
 
+    def check_sinks(self) -> None:
+        """Two rows of zeros beside the keys are a logit of log(2): each step computes the other.
 
+        Of the two, one changes the nodes of the softmax, and the other writes all of them anew.
+        """
+        found: dict[str, Results] = {}
+        for name, passes in SINKS.items():
+            target = self.folder / "sinks.onnx"
+            try:
+                model = basin.load(self.path)
+                model.run(f"builtin.module({RAISE},{passes},{LOWER})")
+                model.save(target)
+                found[name] = self.run(target)
+            except basin.BasinError as error:
+                self.outcome.counts[f"{name} refused: {shorten(str(error))}"] += 1
+                return
+            except VerifyError as error:
+                # A mask larger than the scores widens those of the keys, but not those of rows.
+                if "concatbase" in str(error):
+                    self.outcome.counts["sinks of a mask larger than the scores"] += 1
+                elif not (self.narrow and "NOT_IMPLEMENTED" in str(error)):
+                    self.fail("sinks invalid", f"{name} {str(error)[:300]}")
+                return
+            self.outcome.counts[f"{name} kept"] += 1
+        for number, (left, right) in enumerate(zip(*found.values())):
+            for name in self.names:
+                x, y = np.asarray(left[name]), np.asarray(right[name])
+                if x.shape != y.shape:
+                    self.outcome.counts["sinks of a mask larger than the scores"] += 1
+                    return
+                if (why := beyond_rounding(x, y)) and not self.narrow:
+                    self.fail("sinks differ", f"{name} {why} in case {number}")
+                    return
+
+
+SINKS = {
+    "insert-sink-logits": f"sink-insert-sink-logits{{init={math.log(2)!r}}}",
+    "insert-sink-kv": "sink-insert-sink-kv{count=2}",
+}
 KEEPING_FUNCTIONS = "basin-raise{inline-functions=false}"
 
 
@@ -311,6 +350,8 @@ def check_model(
             subject.check_recognition()
         if only is None or only.startswith("operators"):
             subject.check_operators()
+        if only is None or only.startswith("sinks"):
+            subject.check_sinks()
         name = None if only is None else only.rpartition(" ")[0]
         if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)
