@@ -95,6 +95,7 @@ static json::Object describeGate(sink::GateOp op) {
                       {"activation", sink::stringifyActivation(op.getActivation())},
                       {"granularity", lastDim(op.getWUp()) == 1 ? "tensorwise" : "elementwise"},
                       {"rank", orNull(lastDim(op.getWDown()))},
+                      {"bias", op.getBiasDown() || op.getBiasUp()},
                       {"quantized", rounds(op)},
                       {"form", formOf(op)}};
 }
@@ -105,6 +106,8 @@ static json::Object describeDyT(sink::DyTOp op) {
                       {"alpha", nameOf(op.getAlpha())},
                       {"weight", nameOf(op.getGamma())},
                       {"bias", static_cast<bool>(op.getBeta())},
+                      {"function", sink::stringifySquash(op.getSquash())},
+                      {"shift", static_cast<bool>(op.getShift())},
                       {"quantized", rounds(op)},
                       {"form", formOf(op)}};
 }

@@ -85,7 +85,7 @@ def _measure(model: Model, source: Path, target: Path, limit: int) -> list[str]:
         raise BasinError(f"the rewrite breaks the model: {distance.broken}; nothing was written")
     if distance.skipped:
         return [f"remark: the distance to the original was not measured: {distance.skipped}"]
-    return [f"remark: {line}" for output in distance.outputs for line in output.describe()]
+    return [f"remark: {line}" for line in distance.describe()]
 
 
 Found = TypeVar("Found", Proof, Distance)

@@ -2,7 +2,7 @@
 
 RMSNorm:   y = w * x / sqrt(mean(x^2) + eps)
 LayerNorm: y = w * (x - mean x) / sqrt(mean((x - mean x)^2) + eps) + b
-DyT:       y = w * tanh(alpha * x) + b, which stands in a norm's place
+DyT:       y = w * tanh(alpha * x) + b, which stands in a norm's place; Derf with erf and a shift
 Gated:     y' = act(swish(y W_down) W_up) * y after any of them
 
 Each form is a function (builder, x, stem) -> y; the weight's name is `stem.weight`.
@@ -168,6 +168,17 @@ def gated(g: Builder, x: str, stem: str) -> str:
     return _self_gate(g, pow_sqrt_div(g, x, stem), stem, HIDDEN, "Sigmoid")
 
 
+def gated_bias(g: Builder, x: str, stem: str) -> str:
+    """GatedNorm with a bias after each projection, the second one before its product."""
+    y = pow_sqrt_div(g, x, stem)
+    down = g.op("MatMul", y, g.weight(f"{stem}.down", HIDDEN, 4))
+    low = g.op("Add", down, g.vector(f"{stem}.down_bias", 4, 0.0))
+    low = g.op("Mul", low, g.op("Sigmoid", low))
+    score = g.op("MatMul", low, g.weight(f"{stem}.up", 4, HIDDEN))
+    score = g.op("Add", g.vector(f"{stem}.up_bias", HIDDEN, 0.0), score)
+    return g.op("Mul", g.op("Sigmoid", score), y)
+
+
 def gated_tensorwise(g: Builder, x: str, stem: str) -> str:
     """GatedNorm: one tanh for all elements, the product commuted, the norm one operator."""
     y = simplified(g, x, stem)
@@ -180,6 +191,14 @@ def dyt(g: Builder, x: str, stem: str) -> str:
     """Mul(alpha, x), Tanh, Mul(w, .), Add(., b)."""
     alpha = g.const([0.5], name=f"{stem}.alpha")
     y = g.op("Mul", _weight(g, stem), g.op("Tanh", g.op("Mul", alpha, x)))
+    return g.op("Add", y, g.vector(f"{stem}.bias", HIDDEN, 0.0))
+
+
+def derf(g: Builder, x: str, stem: str) -> str:
+    """Mul(alpha, x), Add(., shift), Erf, Mul(w, .), Add(., b)."""
+    inner = g.op("Mul", g.const([0.6], name=f"{stem}.alpha"), x)
+    inner = g.op("Add", inner, g.const([0.2], name=f"{stem}.shift"))
+    y = g.op("Mul", _weight(g, stem), g.op("Erf", inner))
     return g.op("Add", y, g.vector(f"{stem}.bias", HIDDEN, 0.0))
 
 
@@ -206,6 +225,7 @@ RMS: dict[str, NormForm] = {
         pre_affine,
         pre_affine_op,
         gated,
+        gated_bias,
         gated_tensorwise,
     )
 }
@@ -220,7 +240,7 @@ LAYER: dict[str, NormForm] = {
     )
 }
 
-DYT: dict[str, NormForm] = {f.__name__: f for f in (dyt, gated_dyt)}
+DYT: dict[str, NormForm] = {f.__name__: f for f in (dyt, derf, gated_dyt)}
 
 
 def add_norm(g: Builder, form: str, x: str, delta: str, stem: str) -> tuple[str, str]:

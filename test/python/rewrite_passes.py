@@ -35,6 +35,13 @@ REWRITES = _examples(small=False)
 # The same for the streams of small hand-made models, which have at least 4 dimensions.
 SMALL_REWRITES = _examples(small=True)
 
+# Steps that change the function, by their names, with options for small streams.
+CHANGES = {
+    steps[0][0]: _basin.get_passes(steps)
+    for steps in _basin.list_examples()
+    if len(steps) == 1 and not _basin.promise_equal_bits(steps)
+}
+
 # Models whose attentions are refused a gate, with words of the reason.
 REFUSED_GATES = {
     "hand-mask-add_table": "are not proven to be those of the result",

@@ -105,6 +105,33 @@ def test_what_is_no_row_of_logits_has_no_divergence() -> None:
     assert distance.mean_divergence == pytest.approx((np.exp(p) * (p - q)).sum())
 
 
+def test_of_many_outputs_the_farthest_are_named() -> None:
+    """Logits are named first, and lost elements always."""
+    outputs = []
+    for number in range(12):
+        outputs.append(OutputDistance(f"present.{number}"))
+        x = np.full((2, 3), 2.0)
+        outputs[-1].add("one", x, x + number / 100, is_logits=False)
+    outputs[1].add("two", x, np.full((2, 3), np.nan), is_logits=False)
+    outputs.append(OutputDistance("logits"))
+    outputs[-1].add("one", x, x, is_logits=True)
+    lines = Distance(outputs).describe()
+    names = [line.split("'")[1] for line in lines if "is at most" in line]
+    assert names == ["present.1", *(f"present.{number}" for number in range(5, 12)), "logits"]
+    assert sum("has NaN or infinity in 6 of 12" in line for line in lines) == 1
+    assert lines[-1].startswith("5 further outputs differ by less")
+    assert Distance(outputs[:8]).describe() == [
+        line for one in outputs[:8] for line in one.describe()
+    ]
+
+
+def test_the_example_of_the_docs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "verification.md").read_text("utf-8")
+    model = ROOT / "models" / "text-sink.onnx"
+    (said,) = basin.rewrite(model, tmp_path / "out.onnx", [("clip-residual", {"bound": 100})])
+    assert f"\n{said}\n" in page
+
+
 def test_integers_are_counted() -> None:
     distance = OutputDistance("ids")
     distance.add("one", np.array([1, 2, 3]), np.array([1, 2, 3]), is_logits=False)

@@ -12,11 +12,12 @@ from onnx import numpy_helper
 
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
+from tiny_reference import LAYERS, forward, swish  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models" / "tiny-shakespeare.onnx"
 SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"
-GATES = (".gate_down", ".gate_up")
+GATES = (".gate_down", ".gate_up", ".gate_bias")
 MODELS = [path for path in (TINY, SHARED) if path.exists()]
 
 
@@ -37,7 +38,13 @@ def learnable(path: Path) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("optimize", [False, True], ids=["plain", "optimized"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"rank": 4, "granularity": "tensor"}, {"rank": 1, "norms": "all", "seed": 7}],
+    [
+        {},
+        {"rank": 4, "granularity": "tensor"},
+        {"rank": 1, "norms": "all", "seed": 7},
+        {"rank": 4, "activation": "identity"},
+        {"rank": 3, "activation": "identity", "granularity": "tensor"},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
@@ -53,7 +60,10 @@ def test_no_bit_differs(path: Path, options: dict, optimize: bool, tmp_path: Pat
     shapes = {value.shape for value in learnable(target).values()}
     rank, dim = options.get("rank", 16), norms[0]["dim"]
     width = 1 if options.get("granularity") == "tensor" else dim
-    assert shapes == {(dim, rank), (rank, width)}
+    is_identity = options.get("activation") == "identity"
+    assert shapes == {(dim, rank), (rank, width)} | ({(width,)} if is_identity else set())
+    kinds = {(gate["activation"], gate["bias"]) for gate in found["gates"]}
+    assert kinds == {("identity", True) if is_identity else ("sigmoid", False)}
     count = sum(node.op_type == "Mul" for node in onnx.load(path).graph.node)
     added = sum(node.op_type == "Mul" for node in onnx.load(target).graph.node) - count
     assert added == 2 * len(norms)
@@ -72,6 +82,30 @@ def test_a_gate_that_learned_acts(tmp_path: Path) -> None:
     before, after = run(TINY, False)[0], run(target, False)[0]
     assert 1e-3 < np.abs(before - after).max() < 10 * np.abs(before).max()
     assert len(basin.load(target).inspect()["gates"]) > 3
+
+
+def test_a_trained_gate_without_activation_is_its_formula(tmp_path: Path) -> None:
+    """All gates of the model get drawn matrices and biases, and numpy computes the same logits."""
+    target = tmp_path / "out.onnx"
+    given = {"rank": 2, "activation": "identity", "granularity": "element"}
+    basin.rewrite(TINY, target, [("insert-gated-norm", given)])
+    model, rng, drawn = onnx.load(target), np.random.default_rng(3), {}
+    for weight in model.graph.initializer:
+        if weight.name.endswith(GATES):
+            value = rng.standard_normal(list(weight.dims)).astype(np.float32) / 4
+            weight.CopyFrom(numpy_helper.from_array(value, weight.name))
+            drawn[weight.name] = value.astype(float)
+    onnx.save(model, target)
+    stems = [f"blocks.{n}.norm{k}" for n in range(LAYERS) for k in (1, 2)] + ["norm"]
+    order = iter(stems)
+
+    def gated(y: np.ndarray) -> np.ndarray:
+        stem = next(order)
+        down, up, bias = (drawn[f"{stem}.gate_{part}"] for part in ("down", "up", "bias"))
+        return (swish(y @ down) @ up + bias) * y
+
+    ids = np.random.default_rng(0).integers(0, 60, (2, 48))
+    assert np.abs(forward(ids, after=gated) - run(target, False)[0]).max() < 2e-4
 
 
 def test_matrices_are_drawn_from_the_seed(tmp_path: Path) -> None:

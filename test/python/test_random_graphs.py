@@ -40,7 +40,7 @@ def test_shrinking_keeps_the_failure() -> None:
     def fails(model: onnx.ModelProto) -> bool:
         return any(node.op_type == "Tanh" for node in model.graph.node)
 
-    small = shrink(campaign.draw(seed), fails)
+    small = shrink(campaign.draw(seed), fails, budget=1000)
     assert [node.op_type for node in small.graph.node] == ["Tanh"]
 
 

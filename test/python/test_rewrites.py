@@ -71,6 +71,7 @@ def test_bit_identical(path: Path, name: str, tmp_path: Path) -> None:
         "sink-insert-pre-affine",
         "sink-insert-gated-norm{rank=4}",
         "sink-insert-gated-norm{granularity=tensor norms=all}",
+        "sink-insert-gated-norm{activation=identity rank=4}",
         "sink-insert-gated-attention",
         "sink-insert-gated-attention{granularity=element}",
     ],

@@ -7,6 +7,7 @@ The op is in a graph whose batch and sequence are dynamic. `basin-opt --convert-
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -177,6 +178,19 @@ def test_dyt(tmp_path, beta):
     check(y, v["gamma"] * np.tanh(v["alpha"] * v["x"]) + v.get("beta", 0))
 
 
+@pytest.mark.parametrize("squash", ["tanh", "erf"])
+@pytest.mark.parametrize("beta", [False, True])
+def test_shifted_dyt(tmp_path, squash, beta):
+    inputs = {"x": (rand(2, 5, 64) * 4, (0, 1)), "alpha": (rand(1), ()), "gamma": (rand(64), ())}
+    inputs |= {"beta": (rand(64), ())} if beta else {}
+    inputs["shift"] = (rand(1), ())
+    operands = "%x alpha %alpha gamma %gamma" + (" beta %beta" if beta else "") + " shift %shift"
+    (y,) = run(tmp_path, "dyt", operands, inputs, attrs=f"squash = #sink.squash<{squash}>")
+    v = double(inputs)
+    function = np.tanh if squash == "tanh" else np.vectorize(math.erf)
+    check(y, v["gamma"] * function(v["alpha"] * v["x"] + v["shift"]) + v.get("beta", 0))
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -203,6 +217,21 @@ def test_gate(tmp_path, activation, width):
     v = double(inputs)
     low = v["x"] @ v["d"]
     check(y, ACTIVATION[activation](low * sigmoid(low) @ v["u"]) * v["x"])
+
+
+@pytest.mark.parametrize("width", [1, 64])
+@pytest.mark.parametrize("biases", ["down", "up", "both"])
+def test_gate_with_biases(tmp_path, width, biases):
+    inputs = {"x": (rand(2, 5, 64), (0, 1)), "d": (rand(64, 8) / 8, ()), "u": (rand(8, width), ())}
+    operands = "%x down %d up %u"
+    if biases != "up":
+        inputs["a"], operands = (rand(8), ()), operands + " bias_down %a"
+    if biases != "down":
+        inputs["b"], operands = (rand(width), ()), operands + " bias_up %b"
+    (y,) = run(tmp_path, "gate", operands, inputs)
+    v = double(inputs)
+    low = v["x"] @ v["d"] + v.get("a", 0)
+    check(y, sigmoid(low * sigmoid(low) @ v["u"] + v.get("b", 0)) * v["x"])
 
 
 # ---------------------------------------------------------------- rotary

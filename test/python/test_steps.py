@@ -108,7 +108,7 @@ def test_words_are_steps_with_options():
 
 REFUSED = [
     ("absorb-residul", "unknown step 'absorb-residul': did you mean 'absorb-residual'? the steps"),
-    ("quantize", "unknown step 'quantize': the steps are absorb-residual, insert-gated-"),
+    ("quantize", "unknown step 'quantize': the steps are absorb-residual, "),
     ("insert-pre-affine k=3", "has no option 'k': 'rescale-residual' has it"),
     (
         "insert-pre-affine stats=x",

@@ -88,12 +88,13 @@ void ConvertONNXToSinkPass::raiseNorm(Operation *anchor, OpBuilder &b) {
 
 void ConvertONNXToSinkPass::raiseDyT(Operation *anchor, OpBuilder &b) {
   auto result = matchDyT(anchor);
-  DyTMatch *m = accept(result, anchor, "dynamic tanh");
+  DyTMatch *m = accept(result, anchor, isa<ErfOp>(anchor) ? "dynamic erf" : "dynamic tanh");
   if (!m)
     return;
   ++numDyT;
   raise(m->idiom, b, [&](Location loc, TypeRange types) {
-    return sink::DyTOp::create(b, loc, types[0], m->x, m->alpha, m->gamma, m->beta);
+    return sink::DyTOp::create(b, loc, types[0], m->x, m->alpha, m->gamma, m->beta, m->shift,
+                               m->squash);
   });
 }
 
@@ -104,7 +105,8 @@ void ConvertONNXToSinkPass::raiseGate(Operation *anchor, OpBuilder &b) {
     return;
   ++numGates;
   raise(m->idiom, b, [&](Location loc, TypeRange types) {
-    return sink::GateOp::create(b, loc, types[0], m->x, m->wDown, m->wUp, m->activation);
+    return sink::GateOp::create(b, loc, types[0], m->x, m->wDown, m->wUp, m->biasDown, m->biasUp,
+                                m->activation);
   });
 }
 
@@ -195,14 +197,14 @@ void ConvertONNXToSinkPass::checkMasks() {
 
 void ConvertONNXToSinkPass::runOnOperation() {
   QuantizedPairs pairs(getOperation());
-  SmallVector<Operation *> fused, norms, tanhs, products, rotations, softmaxes;
+  SmallVector<Operation *> fused, norms, squashes, products, rotations, softmaxes;
   getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<sink::RaisedInterface>(op))
       return WalkResult::skip();
     if (isa<ReduceMeanOp>(op))
       norms.push_back(op);
-    else if (isa<TanhOp>(op))
-      tanhs.push_back(op);
+    else if (isa<TanhOp, ErfOp>(op))
+      squashes.push_back(op);
     else if (isa<MulOp>(op))
       products.push_back(op);
     else if (isa<ConcatOp>(op))
@@ -219,7 +221,7 @@ void ConvertONNXToSinkPass::runOnOperation() {
   for (Operation *op : norms)
     raiseNorm(op, b);
   auto isFree = [](Operation *op) { return !isa<sink::RaisedInterface>(op->getParentOp()); };
-  for (Operation *op : llvm::make_filter_range(tanhs, isFree))
+  for (Operation *op : llvm::make_filter_range(squashes, isFree))
     raiseDyT(op, b);
   for (Operation *op : llvm::make_filter_range(products, isFree))
     raiseGate(op, b);

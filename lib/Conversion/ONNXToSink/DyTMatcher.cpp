@@ -6,12 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Matches DyT written in primitive ops, anchored at the Tanh:
+// Matches DyT and Derf written in primitive ops, anchored at f, which is a Tanh or an Erf:
 //
-//   y = gamma [cast] tanh([cast] alpha x) [+ beta] [cast]
+//   y = gamma [cast] f([cast] alpha x [+ shift]) [+ beta] [cast]
 //
-// alpha is one number, and gamma and beta are vectors as long as the last axis. A scalar in place
-// of gamma makes it a softcap, which is not a DyT.
+// alpha and shift are one number each, and gamma and beta are vectors as long as the last axis. A
+// scalar in place of gamma makes it a softcap, which is not a DyT.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,8 +54,25 @@ static Operation *findProduct(Value value) {
   return nullptr;
 }
 
+/// Returns the product of alpha and x that the value is, and the shift that is added to it.
+static MulOp findScaled(Value value, DyTMatch &m) {
+  Ops &inside = m.idiom.inside;
+  Operation *op = skipCasts(value, &inside).getDefiningOp();
+  if (auto add = dyn_cast_or_null<AddOp>(op))
+    for (unsigned i : {0u, 1u}) {
+      auto product = skipCasts(add->getOperand(i)).getDefiningOp<MulOp>();
+      if (!product || !isNumber(add->getOperand(1 - i), add->getOperand(i)))
+        continue;
+      skipCasts(add->getOperand(i), &inside);
+      inside.insert(add);
+      m.shift = add->getOperand(1 - i);
+      return product;
+    }
+  return dyn_cast_or_null<MulOp>(op);
+}
+
 /// Finds alpha and x as the factors of their product.
-static std::optional<Miss> matchScale(MulOp product, DyTMatch &m) {
+static std::optional<Miss> matchScale(MulOp product, Operation *squash, DyTMatch &m) {
   for (unsigned i : {0u, 1u})
     if (isNumber(product->getOperand(i), product->getOperand(1 - i))) {
       m.alpha = product->getOperand(i);
@@ -63,10 +80,10 @@ static std::optional<Miss> matchScale(MulOp product, DyTMatch &m) {
       m.idiom.inside.insert(product);
       return std::nullopt;
     }
-  return Miss(MissReason::DyTAlpha);
+  return Miss(MissReason::DyTAlpha, squash);
 }
 
-/// Goes downward from gamma tanh(...), over a sum with beta and over a cast back to x's type.
+/// Goes downward from gamma f(...), over a sum with beta and over a cast back to x's type.
 static void matchTail(DyTMatch &m, Value cur) {
   Ops &inside = m.idiom.inside;
   if (Operation *add = getOnlyUser(cur); add && isa<AddOp>(add)) {
@@ -88,14 +105,14 @@ static void matchTail(DyTMatch &m, Value cur) {
 }
 
 MatchResult<DyTMatch> basin::onnx::matchDyT(Operation *op) {
-  auto tanh = dyn_cast<TanhOp>(op);
-  if (!tanh)
+  if (!isa<TanhOp, ErfOp>(op))
     return Unrelated();
   DyTMatch m;
+  m.squash = isa<ErfOp>(op) ? sink::Squash::erf : sink::Squash::tanh;
   Ops &inside = m.idiom.inside;
-  inside.insert(tanh);
-  auto scaled = skipCasts(tanh.getInput(), &inside).getDefiningOp<MulOp>();
-  Value cur = tanh->getResult(0);
+  inside.insert(op);
+  MulOp scaled = findScaled(op->getOperand(0), m);
+  Value cur = op->getResult(0);
   for (Operation *user = getOnlyUser(cur); user && isFloatCast(user); user = getOnlyUser(cur)) {
     inside.insert(user);
     cur = user->getResult(0);
@@ -105,7 +122,7 @@ MatchResult<DyTMatch> basin::onnx::matchDyT(Operation *op) {
   // A product of two computed values is not a near miss.
   if (!gamma || !(isWeight(gamma) || getRank(gamma) == 1))
     return Unrelated();
-  if (std::optional<Miss> why = matchScale(scaled, m))
+  if (std::optional<Miss> why = matchScale(scaled, op, m))
     return *why;
   if (!getDim(m.x, -1))
     return Miss(MissReason::DyTSize);
@@ -117,7 +134,7 @@ MatchResult<DyTMatch> basin::onnx::matchDyT(Operation *op) {
   if (hasNarrowerCast(inside, m.x))
     return Miss(MissReason::NarrowerType, "input");
   m.idiom.arguments = {m.x};
-  m.idiom.captured = {m.alpha, m.gamma, m.beta};
+  m.idiom.captured = {m.alpha, m.gamma, m.beta, m.shift};
   if (std::optional<Miss> why = checkIdiom(m.idiom, /*allowExtraResults=*/false))
     return *why;
   return m;

@@ -8,11 +8,11 @@
 //
 // Matches the low-rank self-gate written in primitive ops, anchored at the product:
 //
-//   y' = act(swish(y W_down) W_up) y
+//   y' = act(swish(y W_down [+ b_down]) W_up [+ b_up]) y
 //
 // Here swish(t) = t sigmoid(t), written as two ops or one, and act is sigmoid, tanh, swish or the
-// identity. Both projections are without bias. The product scales the value that the first
-// projection reads.
+// identity. A bias is a constant with one element for each column of its matrix, or one for all.
+// The product scales the value that the first projection reads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,37 +25,51 @@ using namespace basin::onnx;
 using basin::sink::Activation;
 
 namespace {
-/// The projection input W [+ bias], by MatMul or Gemm.
+/// The projection input W [+ bias], by MatMul or Gemm. The bias is null if there is none.
 struct Projection {
-  Value input, weight;
-  bool hasBias = false;
-  /// False for a Gemm with a factor alpha or a transposed operand.
+  Value input, weight, bias;
+  /// The product itself, to which the bias is added.
+  Value product;
+  /// False for a Gemm with a factor or a transposed operand.
   bool isPlain = true;
 };
 } // namespace
 
 static std::optional<Projection> matchProjection(Value value, Ops &ops) {
   Operation *op = skipCasts(value, &ops).getDefiningOp();
-  bool hasBias = false;
+  Value bias;
   if (isa_and_nonnull<AddOp>(op))
     for (unsigned i : {0u, 1u})
       if (isConstant(skipCasts(op->getOperand(i)))) {
-        hasBias = true;
-        op = skipCasts(op->getOperand(1 - i)).getDefiningOp();
+        bias = op->getOperand(i);
+        ops.insert(op);
+        op = skipCasts(op->getOperand(1 - i), &ops).getDefiningOp();
         break;
       }
   if (auto matmul = dyn_cast_or_null<MatMulOp>(op)) {
     ops.insert(op);
-    return Projection{matmul.getA(), matmul.getB(), hasBias};
+    return Projection{matmul.getA(), matmul.getB(), bias, op->getResult(0)};
   }
   auto gemm = dyn_cast_or_null<GemmOp>(op);
-  if (!gemm)
+  if (!gemm || (bias && gemm.getC()))
     return std::nullopt;
   auto isOne = [](std::optional<APFloat> value) { return !value || value->isExactlyValue(1.0); };
-  bool isPlain = isOne(gemm.getAlpha()) && gemm.getTransA().value_or(0) == 0 &&
-                 gemm.getTransB().value_or(0) == 0;
+  bool isPlain = isOne(gemm.getAlpha()) && (isOne(gemm.getBeta()) || !gemm.getC()) &&
+                 gemm.getTransA().value_or(0) == 0 && gemm.getTransB().value_or(0) == 0;
   ops.insert(op);
-  return Projection{gemm.getA(), gemm.getB(), hasBias || gemm.getC(), isPlain};
+  return Projection{gemm.getA(), gemm.getB(), bias ? bias : gemm.getC(), op->getResult(0), isPlain};
+}
+
+/// Returns whether the projection has no bias, or one element for each column, or for all of them.
+static bool hasPlainBias(const Projection &projection) {
+  if (!projection.bias)
+    return true;
+  auto type = dyn_cast<RankedTensorType>(projection.bias.getType());
+  std::optional<int64_t> columns = getDim(projection.weight, 1);
+  if (!type || !type.hasStaticShape() || !columns ||
+      !keepsRank(projection.bias, projection.product))
+    return false;
+  return type.getNumElements() == 1 || isVector(projection.bias, columns);
 }
 
 /// Returns t if `value` is t sigmoid(t), and null otherwise.
@@ -140,19 +154,21 @@ static MatchResult<GateMatch> matchScores(Operation *product, unsigned index) {
       return Miss(MissReason::GateScalesOther);
     inside.insert(casts.begin(), casts.end());
   }
-  if (up->hasBias || down->hasBias)
-    return Miss(MissReason::GateBias);
   if (!up->isPlain || !down->isPlain)
     return Miss(MissReason::GateGemm);
   m.wDown = down->weight;
   m.wUp = up->weight;
+  m.biasDown = down->bias;
+  m.biasUp = up->bias;
   if (hasNarrowerCast(inside, m.x))
     return Miss(MissReason::NarrowerType, "input");
   if (std::optional<Miss> why = checkSizes(m))
     return *why;
+  if (!hasPlainBias(*up) || !hasPlainBias(*down))
+    return Miss(MissReason::GateBias);
   inside.insert(product);
   m.idiom.arguments = {m.x};
-  m.idiom.captured = {m.wDown, m.wUp};
+  m.idiom.captured = {m.wDown, m.wUp, m.biasDown, m.biasUp};
   m.idiom.results = {product->getResult(0)};
   if (std::optional<Miss> why = checkIdiom(m.idiom, /*allowExtraResults=*/false))
     return *why;

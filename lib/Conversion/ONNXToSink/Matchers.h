@@ -54,20 +54,21 @@ struct NormMatch {
 MatchResult<NormMatch> matchNorm(mlir::Operation *mean);
 
 struct DyTMatch {
-  mlir::Value x, alpha, gamma, beta;
+  mlir::Value x, alpha, gamma, beta, shift;
+  sink::Squash squash = sink::Squash::tanh;
   Idiom idiom;
 };
 
-/// Matches gamma tanh(alpha x) + beta, anchored at the Tanh.
-MatchResult<DyTMatch> matchDyT(mlir::Operation *tanh);
+/// Matches gamma f(alpha x + shift) + beta, anchored at f, a Tanh or an Erf.
+MatchResult<DyTMatch> matchDyT(mlir::Operation *squash);
 
 struct GateMatch {
-  mlir::Value x, wDown, wUp;
+  mlir::Value x, wDown, wUp, biasDown, biasUp;
   sink::Activation activation = sink::Activation::sigmoid;
   Idiom idiom;
 };
 
-/// Matches act(swish(x W_down) W_up) x, anchored at the last product.
+/// Matches act(swish(x W_down + b_down) W_up + b_up) x, anchored at the last product.
 MatchResult<GateMatch> matchGate(mlir::Operation *product);
 
 struct RotaryMatch {

@@ -75,6 +75,8 @@ static GateActivation toKernel(sink::Activation activation) {
 }
 
 static WhyNot readGate(sink::GateOp gate, NormSpec &spec) {
+  if (gate.getBiasDown() || gate.getBiasUp())
+    return "expected projections without biases in its gate";
   onnx::TensorInfo down = onnx::getTensorInfo(gate.getWDown());
   onnx::TensorInfo up = onnx::getTensorInfo(gate.getWUp());
   if (!down.hasRank() || !up.hasRank() || down.rank() != 2 || up.rank() != 2 ||
@@ -138,6 +140,9 @@ WhyNot basin::convertToLaunch(sink::LayerNormOp op, const KernelModule &module) 
 }
 
 WhyNot basin::convertToLaunch(sink::DyTOp op, const KernelModule &module) {
+  if (op.getSquash() != sink::Squash::tanh || op.getShift())
+    return "expected tanh without a shift, but got " + sink::stringifySquash(op.getSquash()).str() +
+           (op.getShift() ? " with one" : "");
   NormSpec types;
   if (WhyNot why = readTypes(op, {op.getGamma(), op.getBeta()}, types))
     return why;

@@ -69,7 +69,7 @@ static StringRef getStem(Operation *op) {
       .Case([](sink::RotaryOp) { return "Rotary"; })
       .Case([](sink::AttentionOp) { return "SinkAttention"; })
       .Case([](sink::GateOp) { return "Gate"; })
-      .Case([](sink::DyTOp) { return "DyT"; });
+      .Case([](sink::DyTOp dyt) { return dyt.getSquash() == sink::Squash::erf ? "Derf" : "DyT"; });
 }
 
 //===----------------------------------------------------------------------===//

@@ -97,7 +97,9 @@ static StringRef getKind(Operation *op) {
       .Case([](sink::RotaryOp) { return "rotary embedding"; })
       .Case([](sink::AttentionOp) { return "attention"; })
       .Case([](sink::GateOp) { return "gate"; })
-      .Case([](sink::DyTOp) { return "dynamic tanh"; });
+      .Case([](sink::DyTOp dyt) {
+        return dyt.getSquash() == sink::Squash::erf ? "dynamic erf" : "dynamic tanh";
+      });
 }
 
 bool OperatorConverter::rewrite(Operation *op) {

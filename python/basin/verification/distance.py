@@ -30,6 +30,8 @@ from basin.verification.proof import (
 
 __all__ = ["Distance", "OutputDistance", "measure"]
 
+# A model with a cache has two outputs for each layer.
+_SHOWN = 8
 _LOGITS = re.compile(r"(^|[./_\-:])logits$", re.IGNORECASE)
 
 
@@ -56,6 +58,13 @@ class OutputDistance:
     def root_mean_square(self) -> float:
         """Of the original's finite elements."""
         return float(np.sqrt(self.squares / self.finite)) if self.finite else 0.0
+
+    @property
+    def relative(self) -> float:
+        """The largest difference in units of the root mean square."""
+        if self.largest == 0:
+            return 0.0
+        return self.largest / self.root_mean_square if self.squares else np.inf
 
     @property
     def mean_divergence(self) -> float | None:
@@ -119,6 +128,26 @@ class Distance:
     outputs: list[OutputDistance] = field(default_factory=list)
     broken: str | None = None
     skipped: str | None = None
+
+    def describe(self) -> list[str]:
+        """Lines for a user: of logits, of lost elements, and of the outputs that differ most."""
+        floats = sorted(
+            (one for one in self.outputs if one.finite),
+            key=lambda one: (one.mean_divergence is None, -one.relative),
+        )
+        far = floats[:_SHOWN]
+        lines = [
+            line
+            for one in self.outputs
+            if one in far or one.lost or not one.finite
+            for line in one.describe()
+        ]
+        rest = len(floats) - len(far)
+        if rest:
+            lines.append(
+                f"{rest} further outputs differ by less, relative to their root mean squares"
+            )
+        return lines
 
 
 def measure(

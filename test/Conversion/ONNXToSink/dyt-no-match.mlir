@@ -160,4 +160,54 @@ onnx.graph @not_scaled #g {
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
 }
+// GELU: the erf's product with x is that of a sum, and no vector stands beside it.
+// CHECK-LABEL: onnx.graph @gelu
+// CHECK-NOT: sink.dyt
+onnx.graph @gelu #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
+  %s = onnx.Mul(%x, %a) : (!x, !a) -> !u
+  %t = onnx.Erf(%s) : (!u) -> !u
+  %o = onnx.Add(%t, %a) : (!u, !a) -> !u
+  %y = onnx.Mul(%x, %o) : (!x, !u) -> !u
+  onnx.return
+}
+
+// What is added to the product is a vector, so it is no shift.
+// CHECK-LABEL: onnx.graph @shift_of_each_dimension
+// CHECK-NOT: sink.dyt
+onnx.graph @shift_of_each_dimension #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
+  %p = onnx.Mul(%a, %x) : (!a, !x) -> !u
+  %s = onnx.Add(%p, %b) : (!u, !v) -> !u
+  %t = onnx.Erf(%s) : (!u) -> !u
+  %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
+  onnx.return
+}
+
+// Of an erf, too, alpha is one number.
+// CHECK-LABEL: onnx.graph @alpha_of_an_erf
+// CHECK-NOT: sink.dyt
+onnx.graph @alpha_of_an_erf #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
+  %p = onnx.Mul(%b, %x) : (!v, !x) -> !u
+  %s = onnx.Add(%p, %a) : (!u, !a) -> !u
+  // expected-remark@+1 {{dynamic erf '' not raised: neither factor of the product in its Erf is one number, as alpha must be}}
+  %t = onnx.Erf(%s) : (!u) -> !u
+  %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
+  onnx.return
+}
+
+// The shifted product is read elsewhere, too.
+// CHECK-LABEL: onnx.graph @shifted_product_used
+// CHECK-NOT: sink.dyt
+onnx.graph @shifted_product_used #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
+  %p = onnx.Mul(%a, %x) : (!a, !x) -> !u
+  %s = onnx.Add(%p, %a) : (!u, !a) -> !u
+  // expected-remark@+1 {{dynamic erf '' not raised: an op outside it uses one of its inner values}}
+  %t = onnx.Erf(%s) : (!u) -> !u
+  %m = onnx.Mul(%w, %t) : (!v, !u) -> !u
+  %r = onnx.Relu(%p) : (!u) -> !u
+  onnx.return
+}
 }

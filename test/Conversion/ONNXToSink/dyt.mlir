@@ -104,4 +104,39 @@ onnx.graph @cast_back #g {
   %y = onnx.Cast(%m) {to = 10 : i64} : (!u) -> !u
   onnx.return
 }
+// Derf: erf with a shift, on either side of the sum.
+// CHECK-LABEL: onnx.graph @derf
+// CHECK: sink.dyt %{{.*}}#0 alpha %{{.*}}#1 gamma %{{.*}}#2 beta %{{.*}}#3 shift %{{.*}}#1 {squash = #sink.squash<erf>} : {{.*}} {
+// CHECK: onnx.Add
+// CHECK-NEXT: onnx.Erf
+// CHECK: sink.yield
+onnx.graph @derf #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
+  %m = onnx.Mul(%a, %x) : (!a, !x) -> !u
+  %s = onnx.Add(%a, %m) : (!a, !u) -> !u
+  %t = onnx.Erf(%s) : (!u) -> !u
+  %g = onnx.Mul(%w, %t) : (!v, !u) -> !u
+  %y = onnx.Add(%g, %b) : (!u, !v) -> !u
+  %z = onnx.Relu(%y) : (!u) -> !u
+  onnx.return
+}
+
+// A shift before tanh, and erf without one. A cast may stand before the sum.
+// CHECK-LABEL: onnx.graph @shifted
+// CHECK: sink.dyt %{{.*}}#0 alpha %{{.*}}#1 gamma %{{.*}}#2 shift %{{.*}}#1 : {{.*}} {
+// CHECK: onnx.Tanh
+// CHECK: sink.dyt %{{.*}} alpha %{{.*}}#1 gamma %{{.*}}#2 {squash = #sink.squash<erf>} : {{.*}} {
+// CHECK: onnx.Erf
+onnx.graph @shifted #g {
+  %x, %a, %w, %b = onnx.node "Source" () {} : () -> (!x, !a, !v, !v)
+  %m = onnx.Mul(%a, %x) : (!a, !x) -> !u
+  %c = onnx.Identity(%m) : (!u) -> !u
+  %s = onnx.Add(%c, %a) : (!u, !a) -> !u
+  %t = onnx.Tanh(%s) : (!u) -> !u
+  %y = onnx.Mul(%w, %t) : (!v, !u) -> !u
+  %n = onnx.Mul(%a, %y) : (!a, !u) -> !u
+  %e = onnx.Erf(%n) : (!u) -> !u
+  %z = onnx.Mul(%w, %e) : (!v, !u) -> !u
+  onnx.return
+}
 }

@@ -44,25 +44,25 @@ onnx.graph @another_value_scaled #g {
   onnx.return
 }
 
-// A bias on the way down.
+// A bias on the way down that has elements for each row.
 // CHECK-LABEL: onnx.graph @down_bias
 // CHECK-NOT: sink.gate
 onnx.graph @down_bias #g {
   %x, %d, %u = onnx.node "Source" () {} : () -> (!x, !d, !p)
   %k = onnx.MatMul(%x, %d) : (!x, !d) -> !u
-  %b = onnx.initializer "b.down" : tensor<3xf32> = dense<1.0> : tensor<3xf32>
-  %l = onnx.Add(%k, %b) : (!u, tensor<3xf32>) -> !u
+  %b = onnx.initializer "b.down" : tensor<5x3xf32> = dense<1.0> : tensor<5x3xf32>
+  %l = onnx.Add(%k, %b) : (!u, tensor<5x3xf32>) -> !u
   %s = onnx.Sigmoid(%l) : (!u) -> !u
   %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
   %c = onnx.MatMul(%w, %u) : (!u, !p) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: one of its projections has a bias}}
+  // expected-remark@+1 {{gate '' not raised: the bias of one of its projections is no vector as long as its matrix has columns}}
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
 }
 
-// A bias on the way up.
+// A bias on the way up that adds an axis.
 // CHECK-LABEL: onnx.graph @up_bias
 // CHECK-NOT: sink.gate
 onnx.graph @up_bias #g {
@@ -71,10 +71,10 @@ onnx.graph @up_bias #g {
   %s = onnx.Sigmoid(%l) : (!u) -> !u
   %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
   %k = onnx.MatMul(%w, %u) : (!u, !p) -> !u
-  %b = onnx.initializer "b.up" : tensor<8xf32> = dense<1.0> : tensor<8xf32>
-  %c = onnx.Add(%b, %k) : (tensor<8xf32>, !u) -> !u
+  %b = onnx.initializer "b.up" : tensor<1x1x1x8xf32> = dense<1.0> : tensor<1x1x1x8xf32>
+  %c = onnx.Add(%b, %k) : (tensor<1x1x1x8xf32>, !u) -> !u
   %g = onnx.Sigmoid(%c) : (!u) -> !u
-  // expected-remark@+1 {{gate '' not raised: one of its projections has a bias}}
+  // expected-remark@+1 {{gate '' not raised: the bias of one of its projections is no vector as long as its matrix has columns}}
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
@@ -246,6 +246,51 @@ onnx.graph @inner_value_used #g {
   %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
   %z = onnx.Relu(%y) : (!u) -> !u
   %r = onnx.Relu(%g) : (!u) -> !u
+  onnx.return
+}
+// The bias makes a score for each element of the one that the matrix makes.
+// CHECK-LABEL: onnx.graph @tensorwise_with_wide_bias
+// CHECK-NOT: sink.gate
+onnx.graph @tensorwise_with_wide_bias #g {
+  %x, %d, %u = onnx.node "Source" () {} : () -> (!x, !d, tensor<3x1xf32>)
+  %l = onnx.MatMul(%x, %d) : (!x, !d) -> !u
+  %s = onnx.Sigmoid(%l) : (!u) -> !u
+  %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
+  %k = onnx.MatMul(%w, %u) : (!u, tensor<3x1xf32>) -> !u
+  %b = onnx.initializer "b.wide" : tensor<8xf32> = dense<1.0> : tensor<8xf32>
+  %c = onnx.Add(%b, %k) : (tensor<8xf32>, !u) -> !u
+  %g = onnx.Sigmoid(%c) : (!u) -> !u
+  // expected-remark@+1 {{gate '' not raised: the bias of one of its projections is no vector as long as its matrix has columns}}
+  %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
+  onnx.return
+}
+
+// A bias that is computed is none.
+// CHECK-LABEL: onnx.graph @computed_bias
+// CHECK-NOT: sink.gate
+onnx.graph @computed_bias #g {
+  %x, %d, %u, %b = onnx.node "Source" () {} : () -> (!x, !d, !p, tensor<3xf32>)
+  %k = onnx.MatMul(%x, %d) : (!x, !d) -> !u
+  %l = onnx.Add(%k, %b) : (!u, tensor<3xf32>) -> !u
+  %s = onnx.Sigmoid(%l) : (!u) -> !u
+  %w = onnx.Mul(%l, %s) : (!u, !u) -> !u
+  %c = onnx.MatMul(%w, %u) : (!u, !p) -> !u
+  %g = onnx.Sigmoid(%c) : (!u) -> !u
+  %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
+  onnx.return
+}
+
+// A Gemm multiplies its bias by a factor.
+// CHECK-LABEL: onnx.graph @gemm_bias_factor
+// CHECK-NOT: sink.gate
+onnx.graph @gemm_bias_factor #g {
+  %x, %d, %u, %b = onnx.node "Source" () {} : () -> (tensor<5x8xf32>, !d, !p, tensor<3xf32>)
+  %l = onnx.Gemm(%x, %d, %b) {beta = 0.5 : f32} : (tensor<5x8xf32>, !d, tensor<3xf32>) -> !u
+  %w = onnx.Swish(%l) : (!u) -> !u
+  %c = onnx.Gemm(%w, %u) : (!u, !p) -> !u
+  %g = onnx.Sigmoid(%c) : (!u) -> !u
+  // expected-remark@+1 {{gate '' not raised: one of its projections is a Gemm with a factor or a transposed operand}}
+  %y = onnx.Mul(%g, %x) : (!u, tensor<5x8xf32>) -> !u
   onnx.return
 }
 }

@@ -154,4 +154,38 @@ onnx.graph @casts #g {
   %z = onnx.Relu(%y) : (!u) -> !u
   onnx.return
 }
+// Biases are added to the products, on either side. One number is one for all columns.
+// CHECK-LABEL: onnx.graph @biases
+// CHECK: %[[B:.*]] = onnx.initializer "b.3"
+// CHECK: %[[N:.*]] = onnx.initializer "b.number"
+// CHECK: sink.gate %{{.*}} down %{{.*}} up %{{.*}} bias_down %[[B]] bias_up %[[N]] : {{.*}} {
+// CHECK: onnx.Add
+// CHECK: onnx.Add
+// CHECK: sink.yield
+onnx.graph @biases #g {
+  %x, %d, %u = onnx.node "Source" () {} : () -> (!x, !d, !p)
+  %b = onnx.initializer "b.3" : tensor<3xf32> = dense<1.0> : tensor<3xf32>
+  %n = onnx.initializer "b.number" : tensor<f32> = dense<1.0> : tensor<f32>
+  %k = onnx.MatMul(%x, %d) : (!x, !d) -> !u
+  %l = onnx.Add(%k, %b) : (!u, tensor<3xf32>) -> !u
+  %w = onnx.Swish(%l) : (!u) -> !u
+  %m = onnx.MatMul(%w, %u) : (!u, !p) -> !u
+  %c = onnx.Add(%n, %m) : (tensor<f32>, !u) -> !u
+  %g = onnx.Sigmoid(%c) : (!u) -> !u
+  %y = onnx.Mul(%g, %x) : (!u, !x) -> !u
+  onnx.return
+}
+
+// Gemms have them as an operand, which need not be constant.
+// CHECK-LABEL: onnx.graph @gemm_biases
+// CHECK: sink.gate %{{.*}} down %{{.*}} up %{{.*}} bias_down %{{.*}}#3 bias_up %{{.*}}#4
+onnx.graph @gemm_biases #g {
+  %x, %d, %u, %a, %b = onnx.node "Source" () {} : () -> (tensor<5x8xf32>, !d, !p, tensor<3xf32>, tensor<1x8xf32>)
+  %l = onnx.Gemm(%x, %d, %a) : (tensor<5x8xf32>, !d, tensor<3xf32>) -> !u
+  %w = onnx.Swish(%l) : (!u) -> !u
+  %c = onnx.Gemm(%w, %u, %b) : (!u, !p, tensor<1x8xf32>) -> !u
+  %g = onnx.Sigmoid(%c) : (!u) -> !u
+  %y = onnx.Mul(%g, %x) : (!u, tensor<5x8xf32>) -> !u
+  onnx.return
+}
 }

@@ -41,3 +41,20 @@ func.func @computed_gate(%x: tensor<?x64xbf16>, %d: tensor<64x8xbf16>, %u: tenso
   %y = sink.gate %n down %c up %u : (tensor<?x64xbf16>, tensor<64x8xbf16>, tensor<8x64xbf16>) -> tensor<?x64xbf16>
   return %y : tensor<?x64xbf16>
 }
+
+// -----
+
+func.func @gate_with_bias(%x: tensor<?x64xbf16>, %d: tensor<64x8xbf16>, %u: tensor<8x64xbf16>, %b: tensor<8xbf16>) -> tensor<?x64xbf16> {
+  // expected-error @below {{expected projections without biases in its gate}}
+  %n = sink.rms_norm %x {epsilon = 1.0e-5} : (tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %y = sink.gate %n down %d up %u bias_down %b : (tensor<?x64xbf16>, tensor<64x8xbf16>, tensor<8x64xbf16>, tensor<8xbf16>) -> tensor<?x64xbf16>
+  return %y : tensor<?x64xbf16>
+}
+
+// -----
+
+func.func @derf(%x: tensor<?x64xbf16>, %a: tensor<1xbf16>, %w: tensor<64xbf16>) -> tensor<?x64xbf16> {
+  // expected-error @below {{expected tanh without a shift, but got erf with one}}
+  %0 = sink.dyt %x alpha %a gamma %w shift %a {squash = #sink.squash<erf>} : (tensor<?x64xbf16>, tensor<1xbf16>, tensor<64xbf16>, tensor<1xbf16>) -> tensor<?x64xbf16>
+  return %0 : tensor<?x64xbf16>
+}

@@ -234,6 +234,15 @@ func.func @dyt_c2(%x: tensor<?x8xf32>, %v: tensor<8xf32>) {
 
 // -----
 
+// dyt_c2, of shift
+func.func @dyt_c2_shift(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>) {
+  // expected-error @below {{expected a shift of 1 element, but got 8}}
+  %0 = sink.dyt %x alpha %a gamma %v shift %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 // dyt_c3
 func.func @dyt_c3(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<4xf32>) {
   // expected-error @below {{expected a gamma of 8 elements, but got 4}}
@@ -259,6 +268,24 @@ func.func @dyt_c4(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>) {
   ^bb0(%b: tensor<?x8xf32>, %c: tensor<1xf32>):
     sink.yield %b : tensor<?x8xf32>
   }
+  return
+}
+
+// -----
+
+// gate_c4
+func.func @gate_c4_down(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x8xf32>, %b: tensor<8xf32>) {
+  // expected-error @below {{expected a bias_down of 2 elements, but got 8}}
+  %0 = sink.gate %x down %d up %u bias_down %b : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// gate_c4, of the tensorwise score
+func.func @gate_c4_up(%x: tensor<?x8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x1xf32>, %b: tensor<8xf32>) {
+  // expected-error @below {{expected a bias_up of 1 elements, but got 8}}
+  %0 = sink.gate %x down %d up %u bias_up %b : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x1xf32>, tensor<8xf32>) -> tensor<?x8xf32>
   return
 }
 

@@ -35,12 +35,18 @@ func.func @form(%x: tensor<?x8xf32>, %v: tensor<8xf32>) -> tensor<?x8xf32> {
 }
 
 // CHECK-LABEL: func.func @pointwise
-func.func @pointwise(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x1xf32>) -> tensor<?x8xf32> {
+func.func @pointwise(%x: tensor<?x8xf32>, %a: tensor<1xf32>, %v: tensor<8xf32>, %d: tensor<8x2xf32>, %u: tensor<2x1xf32>, %b: tensor<2xf32>) -> tensor<?x8xf32> {
   // CHECK: sink.dyt %{{.*}} alpha %{{.*}} gamma %{{.*}} beta %{{.*}} :
   %0 = sink.dyt %x alpha %a gamma %v beta %v : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
   // CHECK: sink.gate %{{.*}} down %{{.*}} up %{{.*}} {activation = #sink.activation<tanh>}
   %1 = sink.gate %0 down %d up %u {activation = #sink.activation<tanh>} : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x1xf32>) -> tensor<?x8xf32>
-  return %1 : tensor<?x8xf32>
+  // CHECK: sink.dyt %{{.*}} alpha %{{.*}} gamma %{{.*}} shift %{{.*}} {squash = #sink.squash<erf>} :
+  %2 = sink.dyt %1 alpha %a gamma %v shift %a {squash = #sink.squash<erf>} : (tensor<?x8xf32>, tensor<1xf32>, tensor<8xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+  // CHECK: sink.gate %{{.*}} down %{{.*}} up %{{.*}} bias_down %{{.*}} bias_up %{{.*}} :
+  %3 = sink.gate %2 down %d up %u bias_down %b bias_up %a : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x1xf32>, tensor<2xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+  // CHECK: sink.gate %{{.*}} down %{{.*}} up %{{.*}} bias_up %{{.*}} :
+  %4 = sink.gate %3 down %d up %u bias_up %a : (tensor<?x8xf32>, tensor<8x2xf32>, tensor<2x1xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+  return %4 : tensor<?x8xf32>
 }
 
 // Forms of the pointwise ops take x and capture the parameters.

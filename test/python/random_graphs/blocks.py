@@ -66,11 +66,23 @@ def _normed(s: Stream) -> str:
     return gates.dyt(b, s.value, s.d, 3)
 
 
+def _activated(b: Builder, x: str, d: int) -> str:
+    """A projection of x and an activation, or SwiGLU with its factors in any order."""
+    g = b.node("MatMul", [x, b.weight(d, 2 * d, spread=0.5)])
+    if b.chance(0.7):
+        return b.node(b.pick(["Relu", "Tanh", "Sigmoid"]), [g])
+    if b.chance(0.3):
+        g = b.commuted("Add", g, b.weight(2 * d))
+    u = g if b.chance(0.1) else b.node("MatMul", [x, b.weight(d, 2 * d, spread=0.5)])
+    scores = b.maybe_cast(b.node("Sigmoid", [b.maybe_cast(g, 0.1)]), 0.1)
+    one, two, three = b.pick([(g, scores, u), (g, u, scores), (scores, u, g)])
+    return b.commuted("Mul", b.commuted("Mul", one, two), three)
+
+
 def _mixed(s: Stream, x: str) -> str:
     """A block's computation from the normed stream, with the product that writes the stream."""
     b, d = s.b, s.d
-    inner = b.node("MatMul", [x, b.weight(d, 2 * d, spread=0.5)])
-    inner = b.node(b.pick(["Relu", "Tanh", "Sigmoid"]), [inner])
+    inner = _activated(b, x, d)
     kind = b.rng.random()
     if kind < 0.6:
         y = b.node("MatMul", [inner, b.weight(2 * d, d, spread=0.5)])

@@ -21,12 +21,13 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from basin.inputs.drawn_inputs import Case, draw_cases
+from basin.verification.distance import measure
 from basin.verification.proof import beyond_rounding, is_narrow, prove
 from basin.verification.recognition import check_recognition
 from basin.verification.sessions import open_session, run_session
 from basin.verify import VerifyError
 from operator_forms import FORMS
-from rewrite_passes import SMALL_REWRITES
+from rewrite_passes import CHANGES, SMALL_REWRITES
 
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
@@ -253,10 +254,14 @@ class Subject:
 
     def check_rewrites(self, most: int, only: str | None = None) -> None:
         """Check some rewrites that are drawn. Without an addition there is no stream to scale."""
-        adds = {"Add", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
-        streams = any(node.op_type in adds for node in self.model.graph.node)
+        skips = {"SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}
+        operators = {node.op_type for node in self.model.graph.node}
+        streams = not operators.isdisjoint(skips | {"Add"})
         inserts = [name for name in SMALL_REWRITES if name.startswith("insert-")]
         names = list(DRAWN) if streams else inserts
+        if not operators.isdisjoint(skips):
+            # Such an operator is taken apart, and sums in another order.
+            names = [name for name in names if name != "clip nothing"]
         self.rng.shuffle(names)
         for name in names[:most]:
             passes = DRAWN[name](self.rng)
@@ -264,6 +269,23 @@ class Subject:
             if only is None or only == name:
                 pipeline = f"{RAISE},{passes},{LOWER}{form}"
                 self.compare(name, pipeline, refusable=True, what=passes + form)
+
+    def check_change(self) -> None:
+        """Check that the result of a step that changes the function runs, with the same shapes."""
+        name = str(self.rng.choice([name for name in CHANGES if name not in SINKS]))
+        passes = CHANGING[name](self.rng)
+        target = self.folder / "changed.onnx"
+        try:
+            model = basin.load(self.path)
+            model.run(f"builtin.module({RAISE},{passes},{LOWER})")
+            model.save(target)
+        except basin.BasinError as error:
+            self.outcome.counts[f"{name} refused: {shorten(str(error))}"] += 1
+            return
+        self.outcome.counts[f"{name} done"] += 1
+        broken = measure(self.path, target).broken
+        if broken and not (self.narrow and "NOT_IMPLEMENTED" in broken):
+            self.fail("change invalid", f"{passes} {broken[:300]}")
 
     def check_sinks(self) -> None:
         """Two rows of zeros beside the keys are a logit of log(2): each step computes the other.
@@ -324,13 +346,37 @@ def _one_dim(rng: np.random.Generator) -> str:
     return f"sink-absorb-residual-sinks{{scale-dims=0:{rng.choice([0.125, 4.0, 64.0])}}}"
 
 
+def _gates(rng: np.random.Generator) -> str:
+    act, width = rng.choice(["sigmoid", "identity"]), rng.choice(["element", "tensor"])
+    return f"sink-insert-gated-norm{{rank=2 norms=all activation={act} granularity={width}}}"
+
+
 # Options of these rewrites are drawn. The other steps have the options that all suites use.
 DRAWN = {name: lambda rng, passes=passes: passes for name, passes in SMALL_REWRITES.items()} | {
     "rescale-residual": _k,
     "absorb-residual": _one_dim,
+    "insert-gated-norm": _gates,
+    # Only what is infinite is clipped at f32's largest number.
+    "clip nothing": lambda rng: "sink-clip-residual{bound=3.4e38}",
     "absorb two": _dims,
     "absorb, insert": lambda rng: _one_dim(rng) + ",sink-insert-pre-affine",
     "rescale, absorb": lambda rng: _k(rng) + "," + _one_dim(rng),
+}
+
+
+def _bound(rng: np.random.Generator) -> str:
+    return f"sink-clip-residual{{bound={rng.choice([0.01, 0.5, 4.0, 1000.0])}}}"
+
+
+def _dyt(rng: np.random.Generator) -> str:
+    function, norms = rng.choice(["tanh", "erf"]), rng.choice(["all", "residual"])
+    alpha = rng.choice([0.25, 1.0, 3.0])
+    return f"sink-replace-norm-with-dyt{{function={function} norms={norms} alpha={alpha}}}"
+
+
+CHANGING = {name: lambda rng, passes=passes: passes for name, passes in CHANGES.items()} | {
+    "clip-residual": _bound,
+    "replace-norm-with-dyt": _dyt,
 }
 
 
@@ -352,6 +398,8 @@ def check_model(
             subject.check_operators()
         if only is None or only.startswith("sinks"):
             subject.check_sinks()
+        if only is None or only.startswith("change"):
+            subject.check_change()
         name = None if only is None else only.rpartition(" ")[0]
         if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)

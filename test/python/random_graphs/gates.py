@@ -12,12 +12,15 @@ def _swish(b: Builder, x: str) -> str:
 
 
 def gate(b: Builder, x: str, d: int) -> str:
-    """act(swish(x W) U) * x."""
+    """act(swish(x W + a) U + b) * x, with and without a and b."""
     r, width = int(b.pick([1, 2, 3])), d if b.chance(0.7) else 1
     low = b.node("MatMul", [b.maybe_cast(x, 0.05), b.weight(d, r)])
-    if b.chance(0.07):
-        low = b.commuted("Add", low, b.weight(r))
+    if b.chance(0.2):
+        low = b.commuted("Add", low, b.weight(*b.pick([(), (1,), (r,), (r,), (1, r)])))
     score = b.node("MatMul", [_swish(b, low), b.weight(r, width)])
+    if b.chance(0.2):
+        shapes = [(), (1,), (width,), (width,), (1, width), (d,)]
+        score = b.commuted("Add", score, b.weight(*b.pick(shapes)))
     act = b.pick(["Sigmoid", "Sigmoid", "Tanh", "silu", "none"])
     if act == "silu":
         score = _swish(b, score)
@@ -27,10 +30,13 @@ def gate(b: Builder, x: str, d: int) -> str:
 
 
 def dyt(b: Builder, x: str, d: int, rank: int) -> str:
-    """gamma * tanh(alpha * x) + beta."""
+    """gamma * f(alpha * x + shift) + beta, where f is tanh or erf."""
     alpha = b.weight(*b.pick([(), (1,), (1,), (1, 1), (d,)]), stem="alpha")
     inner = b.maybe_cast(b.commuted("Mul", x, alpha), 0.06)
-    y = b.maybe_cast(b.node("Tanh", [inner]), 0.06)
+    if b.chance(0.3):
+        shift = b.weight(*b.pick([(), (1,), (1,), (1, 1), (d,)]), stem="shift")
+        inner = b.maybe_cast(b.commuted("Add", inner, shift), 0.06)
+    y = b.maybe_cast(b.node(b.pick(["Tanh", "Tanh", "Erf"]), [inner]), 0.06)
     shapes = [(d,), (d,), (d,), (1,), (1, d), (d, d), (1,) * rank + (d,)]
     y = b.commuted("Mul", y, b.weight(*b.pick(shapes), stem="gamma"))
     return b.commuted("Add", y, b.weight(*b.pick(shapes[:4]), stem="beta")) if b.chance(0.6) else y

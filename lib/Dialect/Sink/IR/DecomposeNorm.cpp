@@ -98,7 +98,11 @@ FailureOr<SmallVector<Value>> DyTOp::decompose(OpBuilder &b) {
     return failure();
   Type type = getX().getType();
   Value scaled = n->node<MulOp>({getX(), castLike(*n, getAlpha(), type)});
-  Value result = n->node<MulOp>({n->node<TanhOp>({scaled}), castLike(*n, getGamma(), type)});
+  if (getShift())
+    scaled = n->node<AddOp>({scaled, castLike(*n, getShift(), type)});
+  Value squashed =
+      getSquash() == Squash::erf ? n->node<ErfOp>({scaled}) : n->node<TanhOp>({scaled});
+  Value result = n->node<MulOp>({squashed, castLike(*n, getGamma(), type)});
   if (getBeta())
     result = n->node<AddOp>({result, castLike(*n, getBeta(), type)});
   return SmallVector<Value>{castLike(*n, result, getResult().getType())};
@@ -125,8 +129,12 @@ FailureOr<SmallVector<Value>> GateOp::decompose(OpBuilder &b) {
   if (failed(n))
     return failure();
   Type type = getX().getType();
-  Value low = swish(*n, n->node<MatMulOp>({getX(), castLike(*n, getWDown(), type)}));
-  Value score = n->node<MatMulOp>({low, castLike(*n, getWUp(), type)});
+  auto project = [&](Value input, Value matrix, Value bias) {
+    Value product = n->node<MatMulOp>({input, castLike(*n, matrix, type)});
+    return bias ? n->node<AddOp>({product, castLike(*n, bias, type)}) : product;
+  };
+  Value low = swish(*n, project(getX(), getWDown(), getBiasDown()));
+  Value score = project(low, getWUp(), getBiasUp());
   Value result = n->node<MulOp>({activate(*n, score, getActivation()), getX()});
   return SmallVector<Value>{castLike(*n, result, getResult().getType())};
 }

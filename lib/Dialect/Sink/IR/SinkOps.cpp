@@ -225,6 +225,8 @@ LogicalResult DyTOp::verify() {
     return failure();
   if (auto count = countElements(getAlpha()); count && *count != 1)
     return emitOpError("expected an alpha of 1 element, but got ") << *count;
+  if (auto count = getShift() ? countElements(getShift()) : std::nullopt; count && *count != 1)
+    return emitOpError("expected a shift of 1 element, but got ") << *count;
   if (failed(verifyVector(*this, getGamma(), getX(), "a gamma")) ||
       failed(verifyVector(*this, getBeta(), getX(), "a beta")))
     return failure();
@@ -247,7 +249,9 @@ LogicalResult GateOp::verify() {
     return emitOpError("expected w_down [d, r] and w_up [r, d] or [r, 1] with "
                        "d = ")
            << d << ", but got " << down << " and " << up;
-  return success();
+  if (failed(verifyVector(*this, getBiasDown(), getWDown(), "a bias_down")))
+    return failure();
+  return verifyVector(*this, getBiasUp(), getWUp(), "a bias_up");
 }
 
 LogicalResult ParameterOp::verify() {

@@ -8,7 +8,8 @@
 //
 // GatedNorm multiplies a norm's result y by sigmoid(swish(y W_down) W_up). If W_up is zero, each
 // gate is one half. So the norm gives 2 y at first, by its weight and bias if these are constants
-// that can be doubled, and otherwise by a product.
+// that can be doubled, and otherwise by a product. Without an activation the scores get a bias of
+// ones instead, so that each gate is one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +20,6 @@
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
-#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
@@ -46,15 +46,15 @@ public:
 
 private:
   LogicalResult checkOptions();
-  FailureOr<SmallVector<NormInterface>> chooseNorms();
 };
 
 /// Inserts gates of one kind.
 class GateInserter {
 public:
-  GateInserter(ModuleOp module, int64_t rank, bool isTensorwise, uint64_t seed)
+  GateInserter(ModuleOp module, int64_t rank, bool isTensorwise, sink::Activation activation,
+               uint64_t seed)
       : names(module), weights(names, /*bound=*/0), generator(seed), rank(rank),
-        isTensorwise(isTensorwise) {}
+        isTensorwise(isTensorwise), activation(activation) {}
 
   /// Gives the norm's result a gate. Fails with a diagnostic if the data of a weight cannot be
   /// read.
@@ -64,8 +64,6 @@ public:
 private:
   FailureOr<bool> doubleVectors(NormInterface norm);
   Value doubleResult(NormInterface norm, OpBuilder &b);
-  Value makeParameter(NormInterface norm, StringRef part, RankedTensorType type,
-                      ArrayRef<double> values);
 
   sink::ParameterNames names;
   sink::WeightScaler weights;
@@ -73,6 +71,7 @@ private:
   std::mt19937_64 generator;
   int64_t rank;
   bool isTensorwise;
+  sink::Activation activation;
   unsigned numProducts = 0;
 };
 
@@ -91,51 +90,18 @@ LogicalResult InsertGatedNormPass::checkOptions() {
     return getOperation().emitError("option 'granularity': expected 'element' or 'tensor', but "
                                     "got '")
            << granularity << "'";
+  if (activation != "sigmoid" && activation != "identity")
+    return getOperation().emitError("option 'activation': expected 'sigmoid' or 'identity', whose "
+                                    "gates start exactly, but got '")
+           << activation << "'";
   return success();
-}
-
-/// Returns the name by which users know a norm's parameters: that of its weight, without the word
-/// for weights, or that of its result.
-static StringRef getStem(NormInterface norm) {
-  StringRef stem = norm.getWeight() ? getStreamValueName(norm.getWeight()) : StringRef();
-  if (stem.consume_back(".weight") || stem.consume_back(".gamma"))
-    return stem;
-  return getStreamValueName(norm.getResult());
-}
-
-/// Returns the norms that the option `norms` names, in program order.
-FailureOr<SmallVector<NormInterface>> InsertGatedNormPass::chooseNorms() {
-  DenseSet<Operation *> readers;
-  if (norms == "residual")
-    for (const ResidualStream &stream : findResidualStreams(getOperation()))
-      for (const StreamReader &reader : stream.readers)
-        if (reader.kind == StreamReader::Norm)
-          readers.insert(reader.use->getOwner());
-  FailureOr<llvm::GlobPattern> pattern =
-      sink::parsePattern(getOperation(), "norms", norms, "residual, all");
-  if (failed(pattern))
-    return failure();
-  SmallVector<NormInterface> chosen;
-  getOperation().walk([&](NormInterface norm) {
-    if (norms == "residual"
-            ? readers.contains(norm)
-            : pattern->match(getStem(norm)) || pattern->match(getStreamValueName(norm.getResult())))
-      chosen.push_back(norm);
-  });
-  if (chosen.empty() && norms != "residual" && norms != "all")
-    return getOperation().emitError("option 'norms': no norm has a name like '") << norms << "'";
-  if (chosen.empty())
-    getOperation().emitWarning(norms == "all" ? "there is no norm"
-                                              : "no norm reads a residual stream")
-        << ": no gate was inserted";
-  return chosen;
 }
 
 //===----------------------------------------------------------------------===//
 // Twice the result
 //===----------------------------------------------------------------------===//
 
-/// Checks that the norm can have a gate, and that twice its result cannot overflow.
+/// Checks that the norm can have a gate.
 static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   StringRef name = getStreamValueName(norm.getResult());
   auto type = dyn_cast<RankedTensorType>(norm.getResult().getType());
@@ -151,8 +117,13 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
   if (*dim > kMostElements / rank)
     return norm->emitError("norm '") << name << "': a gate_down of " << *dim << " times " << rank
                                      << " elements would have more than " << kMostElements;
-  if (failed(sink::checkHasParameters(norm, "norm '" + name + "'")))
-    return failure();
+  return sink::checkHasParameters(norm, "norm '" + name + "'");
+}
+
+/// Checks that twice the result of a norm that can have a gate cannot overflow.
+static LogicalResult checkDoubled(NormInterface norm) {
+  StringRef name = getStreamValueName(norm.getResult());
+  auto type = cast<RankedTensorType>(norm.getResult().getType());
   // A normalized row of d elements has the norm sqrt(d), and so has each element at most.
   auto findLargest = [](Value vector) -> std::optional<double> {
     constexpr size_t kMaxElements = 1 << 24;
@@ -173,7 +144,7 @@ static LogicalResult checkNorm(NormInterface norm, int64_t rank) {
            << name
            << "': twice its result may overflow 'f16', because its weight "
               "or bias is no constant";
-  double bound = std::sqrt(static_cast<double>(*dim)) * *weight + *bias;
+  double bound = std::sqrt(static_cast<double>(type.getShape().back())) * *weight + *bias;
   const auto &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
   // Rounding adds little.
   if (!(2.01 * bound < APFloat::getLargest(semantics).convertToDouble()))
@@ -234,24 +205,6 @@ FailureOr<bool> GateInserter::doubleVectors(NormInterface norm) {
 // The gate
 //===----------------------------------------------------------------------===//
 
-Value GateInserter::makeParameter(NormInterface norm, StringRef part, RankedTensorType type,
-                                  ArrayRef<double> values) {
-  auto graph = norm->getParentOfType<GraphOp>();
-  const llvm::fltSemantics &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
-  SmallVector<APFloat> elements;
-  for (double value : values) {
-    APFloat element(value);
-    bool losesInfo;
-    element.convert(semantics, APFloat::rmNearestTiesToEven, &losesInfo);
-    elements.push_back(element);
-  }
-  OpBuilder b(norm->getContext());
-  b.setInsertionPointToStart(&graph.getBody().front());
-  std::string name = names.make((getStem(norm) + "." + part).str());
-  return sink::ParameterOp::create(b, norm->getLoc(), type, name,
-                                   DenseElementsAttr::get(type, elements));
-}
-
 Value GateInserter::doubleResult(NormInterface norm, OpBuilder &b) {
   Value y = norm.getResult();
   NodeBuilder n(b, norm->getLoc());
@@ -264,7 +217,8 @@ Value GateInserter::doubleResult(NormInterface norm, OpBuilder &b) {
 }
 
 LogicalResult GateInserter::insert(NormInterface norm) {
-  FailureOr<bool> isDoubled = doubleVectors(norm);
+  bool startsAtOne = activation == sink::Activation::identity;
+  FailureOr<bool> isDoubled = startsAtOne ? FailureOr<bool>(true) : doubleVectors(norm);
   if (failed(isDoubled))
     return failure();
   Value y = norm.getResult();
@@ -272,14 +226,19 @@ LogicalResult GateInserter::insert(NormInterface norm) {
   Type element = type.getElementType();
   int64_t dim = type.getShape().back(), width = isTensorwise ? 1 : dim;
   SmallVector<double> normal = sink::drawNormal(generator, dim * rank, dim);
-  Value down =
-      makeParameter(norm, "gate_down", RankedTensorType::get({dim, rank}, element), normal);
-  Value up = makeParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element), {0.0});
+  Value down = sink::makeNormParameter(norm, "gate_down",
+                                       RankedTensorType::get({dim, rank}, element), normal, names);
+  Value up = sink::makeNormParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element),
+                                     {0.0}, names);
+  Value bias;
+  if (startsAtOne)
+    bias = sink::makeNormParameter(norm, "gate_bias", RankedTensorType::get({width}, element),
+                                   {1.0}, names);
   OpBuilder b(norm->getContext());
   b.setInsertionPointAfter(norm);
   Value doubled = *isDoubled ? y : doubleResult(norm, b);
-  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up,
-                                   sink::Activation::sigmoid);
+  auto gate = sink::GateOp::create(b, norm->getLoc(), y.getType(), doubled, down, up, Value(), bias,
+                                   activation);
   setValueName(cast<OpResult>(gate.getResult()),
                names.make((getStreamValueName(y) + ".gated").str()));
   y.replaceUsesWithIf(gate.getResult(), [&](OpOperand &use) {
@@ -291,11 +250,17 @@ LogicalResult GateInserter::insert(NormInterface norm) {
 void InsertGatedNormPass::runOnOperation() {
   if (failed(checkOptions()))
     return signalPassFailure();
-  FailureOr<SmallVector<NormInterface>> chosen = chooseNorms();
-  if (failed(chosen) ||
-      llvm::any_of(*chosen, [this](NormInterface norm) { return failed(checkNorm(norm, rank)); }))
+  FailureOr<SmallVector<NormInterface>> chosen =
+      sink::chooseNorms(getOperation(), norms, "no gate was inserted");
+  if (failed(chosen))
     return signalPassFailure();
-  GateInserter inserter(getOperation(), rank, granularity == "tensor", static_cast<uint64_t>(seed));
+  auto kind = sink::symbolizeActivation(activation).value();
+  for (NormInterface norm : *chosen)
+    if (failed(checkNorm(norm, rank)) ||
+        (kind == sink::Activation::sigmoid && failed(checkDoubled(norm))))
+      return signalPassFailure();
+  GateInserter inserter(getOperation(), rank, granularity == "tensor", kind,
+                        static_cast<uint64_t>(seed));
   for (NormInterface norm : *chosen) {
     if (failed(inserter.insert(norm)))
       return signalPassFailure();

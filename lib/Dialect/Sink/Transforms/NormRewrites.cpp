@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Changes the pre-affine vectors and the eps of norms.
+// Chooses norms by the option that names them, makes their parameters, and changes their
+// pre-affine vectors and their eps.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
+#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
 #include <cmath>
@@ -96,6 +98,57 @@ SmallVector<double> basin::sink::drawNormal(std::mt19937_64 &generator, int64_t 
     value = length * std::cos(2 * M_PI * uniform());
   }
   return numbers;
+}
+
+StringRef basin::sink::getNormStem(NormInterface norm) {
+  StringRef stem = norm.getWeight() ? getStreamValueName(norm.getWeight()) : StringRef();
+  if (stem.consume_back(".weight") || stem.consume_back(".gamma"))
+    return stem;
+  return getStreamValueName(norm.getResult());
+}
+
+FailureOr<SmallVector<NormInterface>> basin::sink::chooseNorms(ModuleOp module, StringRef norms,
+                                                               StringRef nothing) {
+  bool isResidual = norms == "residual";
+  DenseSet<Operation *> readers;
+  if (isResidual)
+    for (const ResidualStream &stream : findResidualStreams(module))
+      for (const StreamReader &reader : stream.readers)
+        if (reader.kind == StreamReader::Norm)
+          readers.insert(reader.use->getOwner());
+  FailureOr<llvm::GlobPattern> pattern = parsePattern(module, "norms", norms, "residual, all");
+  if (failed(pattern))
+    return failure();
+  SmallVector<NormInterface> chosen;
+  module.walk([&](NormInterface norm) {
+    if (isResidual ? readers.contains(norm)
+                   : pattern->match(getNormStem(norm)) ||
+                         pattern->match(getStreamValueName(norm.getResult())))
+      chosen.push_back(norm);
+  });
+  if (chosen.empty() && !isResidual && norms != "all")
+    return module.emitError("option 'norms': no norm has a name like '") << norms << "'";
+  if (chosen.empty())
+    module.emitWarning(isResidual ? "no norm reads a residual stream" : "there is no norm")
+        << ": " << nothing;
+  return chosen;
+}
+
+Value basin::sink::makeNormParameter(NormInterface norm, StringRef part, RankedTensorType type,
+                                     ArrayRef<double> values, ParameterNames &names) {
+  const llvm::fltSemantics &semantics = cast<FloatType>(type.getElementType()).getFloatSemantics();
+  SmallVector<APFloat> elements;
+  for (double value : values) {
+    APFloat element(value);
+    bool losesInfo;
+    element.convert(semantics, APFloat::rmNearestTiesToEven, &losesInfo);
+    elements.push_back(element);
+  }
+  OpBuilder b(norm->getContext());
+  // All subgraphs see the values of the graph's first block.
+  b.setInsertionPointToStart(&norm->getParentOfType<GraphOp>().getBody().front());
+  std::string name = names.make((getNormStem(norm) + "." + part).str());
+  return ParameterOp::create(b, norm->getLoc(), type, name, DenseElementsAttr::get(type, elements));
 }
 
 /// Returns a name for a norm's new parameter. A weight "model.norm.weight" gives

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Changes that rewrites make to a norm: to its pre-affine vector and its eps, both in the op and
-// in its form.
+// What rewrites of norms share: which norms an option names, new parameters, and changes to a
+// norm's pre-affine vector and its eps, both in the op and in its form.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,6 +47,21 @@ llvm::FailureOr<llvm::GlobPattern> parsePattern(mlir::ModuleOp module, llvm::Str
 /// Returns normal numbers of variance 1/dim, which are the same for a seed in each implementation
 /// of the standard library.
 llvm::SmallVector<double> drawNormal(std::mt19937_64 &generator, int64_t count, int64_t dim);
+
+/// Returns the name by which users know a norm's parameters: that of its weight, without the word
+/// for weights, or that of its result.
+llvm::StringRef getNormStem(NormInterface norm);
+
+/// Returns the norms that the option `norms` names, in program order: "residual" for the readers of
+/// a residual stream, "all", or a pattern of stems and names of results. Fails with a diagnostic if
+/// no norm has such a name, and warns, with `nothing` as the outcome, if there is no norm.
+llvm::FailureOr<llvm::SmallVector<NormInterface>>
+chooseNorms(mlir::ModuleOp module, llvm::StringRef norms, llvm::StringRef nothing);
+
+/// Makes a parameter of the norm's graph, named after the norm, of `values` or of one for all
+/// elements, rounded to the type.
+mlir::Value makeNormParameter(NormInterface norm, llvm::StringRef part, mlir::RankedTensorType type,
+                              llvm::ArrayRef<double> values, ParameterNames &names);
 
 /// Returns the size of the normalized axis, or nothing if it is not static.
 std::optional<int64_t> getNormDim(NormInterface norm);

@@ -4,6 +4,7 @@
 // RUN: not basin-opt %s --sink-insert-gated-norm=rank=65537 2>&1 | FileCheck %s --check-prefix=RANK
 // RUN: not basin-opt %s --sink-insert-gated-norm="rank=65536 norms=huge" 2>&1 | FileCheck %s --check-prefix=HUGE
 // RUN: not basin-opt %s --sink-insert-gated-norm=granularity=head 2>&1 | FileCheck %s --check-prefix=GRANULARITY
+// RUN: not basin-opt %s --sink-insert-gated-norm=activation=tanh 2>&1 | FileCheck %s --check-prefix=ACTIVATION
 // RUN: not basin-opt %s --sink-insert-gated-norm=norms=z* 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not basin-opt %s --sink-insert-gated-norm=norms=[ 2>&1 | FileCheck %s --check-prefix=PATTERN
 // RUN: basin-opt %s --sink-insert-gated-norm 2>&1 | FileCheck %s --check-prefix=STREAM
@@ -16,6 +17,7 @@
 // RANK: error: option 'rank': expected an integer from 1 to 65536, but got {{0|65537}}
 // HUGE: error: norm 'huge': a gate_down of 257 times 65536 elements would have more than 16777216
 // GRANULARITY: error: option 'granularity': expected 'element' or 'tensor', but got 'head'
+// ACTIVATION: error: option 'activation': expected 'sigmoid' or 'identity', whose gates start exactly, but got 'tanh'
 // NONE: error: option 'norms': no norm has a name like 'z*'
 // PATTERN: error: option 'norms': expected residual, all or a pattern of names, but got '['
 // STREAM: warning: no norm reads a residual stream: no gate was inserted

@@ -1,5 +1,7 @@
 // RUN: basin-opt %s --sink-insert-gated-norm=rank=2 --split-input-file | FileCheck %s
 // RUN: basin-opt %s --sink-insert-gated-norm="rank=3 granularity=tensor norms=all" --split-input-file | FileCheck %s --check-prefix=ALL
+// RUN: basin-opt %s --sink-insert-gated-norm="rank=2 activation=identity norms=all" --split-input-file | FileCheck %s --check-prefix=ONE
+// RUN: basin-opt %s --sink-insert-gated-norm="rank=2 activation=identity granularity=tensor norms=all" --split-input-file | FileCheck %s --check-prefix=TENSOR
 
 // The norms of the stream give twice their results, by weights and biases that are doubled, and a gate takes each. The
 // norm of other rows has no gate, unless all have.
@@ -28,6 +30,18 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} 
 // ALL-DAG: sink.parameter "c.gate_down" : tensor<4x3xf32>
 // ALL-DAG: sink.parameter "c.gate_up" : tensor<3x1xf32> = dense<0.000000e+00>
 // ALL-COUNT-3: sink.gate
+// Gates that start at one double nothing.
+// ONE-LABEL: onnx.graph @inserted
+// ONE-DAG: %[[DOWN:.*]] = sink.parameter "c.gate_down" : tensor<4x2xf32>
+// ONE-DAG: %[[UP:.*]] = sink.parameter "c.gate_up" : tensor<2x4xf32> = dense<0.000000e+00>
+// ONE-DAG: %[[BIAS:.*]] = sink.parameter "c.gate_bias" : tensor<4xf32> = dense<1.000000e+00>
+// ONE: onnx.initializer "first.weight" : tensor<4xf32> = dense<2.000000e+00>
+// ONE: %[[C:.*]] = sink.rms_norm {{.*}}onnx.outs = ["c"]
+// ONE-NEXT: sink.gate %[[C]] down %[[DOWN]] up %[[UP]] bias_up %[[BIAS]] {activation = #sink.activation<identity>, onnx.outs = ["c.gated"]}
+// ONE-NOT: onnx.Mul
+// TENSOR-LABEL: onnx.graph @inserted
+// TENSOR-DAG: sink.parameter "c.gate_up" : tensor<2x1xf32> = dense<0.000000e+00>
+// TENSOR-DAG: sink.parameter "c.gate_bias" : tensor<1xf32> = dense<1.000000e+00>
 onnx.graph @inserted #g {
   %x = onnx.node "Source" () {} : () -> !x
   %w = onnx.initializer "first.weight" : !d = dense<2.0> : !d

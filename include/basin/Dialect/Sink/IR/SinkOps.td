@@ -116,6 +116,16 @@ def Sink_ActivationAttr : EnumAttr<Sink_Dialect, Sink_Activation, "activation"> 
   let assemblyFormat = "`<` $value `>`";
 }
 
+def Sink_Squash : I32EnumAttr<"Squash", "the bounded function of a norm's replacement", [
+    I32EnumAttrCase<"tanh", 0>, I32EnumAttrCase<"erf", 1>
+  ]> {
+  let cppNamespace = "::basin::sink";
+  let genSpecializedAttr = 0;
+}
+def Sink_SquashAttr : EnumAttr<Sink_Dialect, Sink_Squash, "squash"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
 //===----------------------------------------------------------------------===//
 // Parameters and regions
 //===----------------------------------------------------------------------===//
@@ -214,50 +224,57 @@ def Sink_LayerNormOp : Sink_NormOp<"layer_norm", (ins Optional<AnyType>:$bias)> 
   }];
 }
 
-def Sink_DyTOp : Sink_RaisedOp<"dyt"> {
-  let summary = "dynamic tanh, a norm's pointwise replacement";
+def Sink_DyTOp : Sink_RaisedOp<"dyt", [AttrSizedOperandSegments]> {
+  let summary = "dynamic tanh or erf, a norm's pointwise replacement";
   let description = [{
-    `result = gamma * tanh(alpha * x) + beta` (`beta = 0` without one)
+    `result = gamma * f(alpha * x + shift) + beta`, where `shift = 0` and `beta = 0` without
+    one. `squash` says what f is: tanh (DyT, arXiv 2503.10622) or erf (Derf, arXiv 2512.10938).
 
-    Shapes: x and result [..., d]; alpha one element; gamma and beta [d]. A
+    Shapes: x and result [..., d]; alpha and shift one element; gamma and beta [d]. A
     form takes x alone.
 
     Constraints:
     - (dyt_c1) x and result have the same shape
-    - (dyt_c2) alpha has one element
+    - (dyt_c2) alpha and shift have one element
     - (dyt_c3) gamma and beta have d elements, or one
     - (dyt_c4) a form takes one argument
   }];
   let arguments = (ins AnyType:$x, AnyType:$alpha, AnyType:$gamma,
-                       Optional<AnyType>:$beta);
+                       Optional<AnyType>:$beta, Optional<AnyType>:$shift,
+                       DefaultValuedAttr<Sink_SquashAttr,
+                         "::basin::sink::Squash::tanh">:$squash);
   let results = (outs AnyType:$result);
   let regions = (region AnyRegion:$form);
   let assemblyFormat = [{
-    $x `alpha` $alpha `gamma` $gamma (`beta` $beta^)? attr-dict
+    $x `alpha` $alpha `gamma` $gamma (`beta` $beta^)? (`shift` $shift^)? attr-dict
     `:` functional-type(operands, results) ($form^)?
   }];
 }
 
-def Sink_GateOp : Sink_RaisedOp<"gate"> {
+def Sink_GateOp : Sink_RaisedOp<"gate", [AttrSizedOperandSegments]> {
   let summary = "low-rank self-gate (GatedNorm's second half)";
   let description = [{
-    `result = act(swish(x W_down) W_up) * x`, with `swish(t) = t sigmoid(t)`
+    `result = act(swish(x W_down + b_down) W_up + b_up) * x`, with `swish(t) = t sigmoid(t)`
+    and no summands without biases
 
     Shapes: x and result [..., d]; w_down [d, r]; w_up [r, d] (elementwise) or
-    [r, 1] (tensorwise). A form takes x alone.
+    [r, 1] (tensorwise); bias_down r elements, bias_up as many as w_up has columns, or one.
+    A form takes x alone.
 
     Constraints:
     - (gate_c1) w_down is [d, r] and w_up [r, d] or [r, 1]
     - (gate_c2) x and result have the same shape
     - (gate_c3) a form takes one argument
+    - (gate_c4) a bias has an element for each column of its matrix, or one
   }];
   let arguments = (ins AnyType:$x, AnyType:$w_down, AnyType:$w_up,
+                       Optional<AnyType>:$bias_down, Optional<AnyType>:$bias_up,
                        DefaultValuedAttr<Sink_ActivationAttr,
                          "::basin::sink::Activation::sigmoid">:$activation);
   let results = (outs AnyType:$result);
   let regions = (region AnyRegion:$form);
   let assemblyFormat = [{
-    $x `down` $w_down `up` $w_up attr-dict `:` functional-type(operands, results) ($form^)?
+    $x `down` $w_down `up` $w_up (`bias_down` $bias_down^)? (`bias_up` $bias_up^)? attr-dict `:` functional-type(operands, results) ($form^)?
   }];
 }
 

@@ -212,7 +212,7 @@ def InsertGatedAttentionPass
 
 def InsertGatedNormPass
     : Step<"insert-gated-norm", "sink-insert-gated-norm", "::mlir::ModuleOp"> {
-  let summary = "multiply norms' results by low-rank gates that start at one half";
+  let summary = "multiply norms' results by low-rank gates that change nothing at first";
   let description = [{
     GatedNorm (arXiv 2601.22966, section 4.2) multiplies a norm's result y by
     `sigmoid(swish(y W_down) W_up)`. Two parameters are added for each norm, named
@@ -225,11 +225,16 @@ def InsertGatedNormPass
     quantization stands between the norm's steps, and in f16, where results below the
     normal range would get more bits.
 
+    With `activation=identity` the gate is `swish(y W_down) W_up + bias`, where the parameter
+    `gate_bias` starts at ones. So each gate is 1, and nothing is doubled. There are no gates
+    with tanh or silu: neither gives 1, or a power of two, exactly in each runtime for a
+    number at which it still learns, so the product would round.
+
     `norms` is `residual` for those that read a residual stream, `all`, or a pattern with `*`
     and `?` of names: of the weight without `.weight`, or of the result.
 
-    Refuses a norm whose last axis is not static, one whose doubled result may overflow
-    (its elements are at most sqrt(d) max|weight| + max|bias|; in f16 these must be
+    Refuses a norm whose last axis is not static, with sigmoid one whose doubled result may
+    overflow (its elements are at most sqrt(d) max|weight| + max|bias|; in f16 these must be
     constants), a `gate_down` of more than 2^24 elements, and norms in functions.
 
     Promise: bit-exact while products by W_down are finite.
@@ -244,6 +249,8 @@ def InsertGatedNormPass
     Option<"rank", "rank", "int64_t", "16", "width of the gate between its two products">,
     Option<"granularity", "granularity", "std::string", "\"element\"",
            "element: one gate for each element; tensor: one for each token">,
+    Option<"activation", "activation", "std::string", "\"sigmoid\"",
+           "sigmoid: gates of one half for doubled norms; identity: gates of one">,
     PatternOption<"norms", "norms", "\"residual\"",
                   "norms that get a gate: residual, all, or a pattern of names">,
     Option<"seed", "seed", "int64_t", "0", "start of the random numbers in gate_down">
@@ -355,6 +362,129 @@ def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::Mo
     Option<"seed", "seed", "int64_t", "0", "start of the random numbers of init=normal">
   ];
   let statistics = [Statistic<"numInserted", "inserted", "attentions that got rows">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def ClipResidualPass : Step<"clip-residual", "sink-clip-residual", "::mlir::ModuleOp"> {
+  let summary = "clip residual streams to [-bound, bound] after each addition";
+  let description = [{
+    Limits a residual stream to [-bound, bound], as an ablation of arXiv 2601.22966 does in
+    training with bounds of 10, 100 and 1000.
+
+    ```
+    %h = onnx.Add(%x, %y)
+    ```
+    becomes, for all uses of %h,
+    ```
+    %h = onnx.Add(%x, %y)
+    %c = onnx.Clip(%h, -bound, bound)
+    ```
+
+    A Clip follows each addition to the stream and the embedding, where something reads the
+    stream: a norm, an output, or any op that neither adds it nor passes it on. A sum of branches
+    that is added to the stream later is no state of it, and no norm's result is clipped. An
+    embedding is clipped after its scale, and after positions that are added to it.
+
+    A norm that adds a residual itself (SkipLayerNormalization) is taken apart: the sum is
+    clipped, and the norm keeps its other parts and loses its form.
+
+    Does nothing if there is no residual stream. Refuses a bound that is no positive finite number
+    of the stream's type, streams in functions, and a norm to be taken apart before opset 13.
+
+    Promise: another function, unless no element exceeds the bound.
+  }];
+  let promiseKind = "changed";
+  let promise = "where an element exceeds the bound";
+  let goodFor = "an ablation: what a model does without large residuals";
+  let notFor = "a cure for a model as it is: it loses what outliers do";
+  let example = "bound=10";
+  let smallExample = "bound=2";
+  let options = [
+    Option<"bound", "bound", "double", "0", "largest |x| that the stream keeps; above 0, required">
+  ];
+  let statistics = [Statistic<"numClips", "clips", "clips inserted">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def ReplaceNormWithDyTPass
+    : Step<"replace-norm-with-dyt", "sink-replace-norm-with-dyt", "::mlir::ModuleOp"> {
+  let summary = "replace norms by a dynamic tanh or erf, which rescales no element by others";
+  let description = [{
+    Replaces `weight * x / rms(x) + bias` by `weight * tanh(alpha * x) + bias` (DyT, arXiv
+    2503.10622; without outlier-driven rescaling in arXiv 2601.22966), or with `function=erf` by
+    `weight * erf(alpha * x + shift) + bias` (Derf, arXiv 2512.10938).
+
+    ```
+    %y = sink.rms_norm %x weight %w
+    ```
+    becomes
+    ```
+    %alpha = sink.parameter "norm.alpha" : tensor<1xf32> = dense<0.5>
+    %beta = sink.parameter "norm.beta" : tensor<4096xf32> = dense<0.0>
+    %y = sink.dyt %x alpha %alpha gamma %w beta %beta
+    ```
+
+    alpha starts with the option's value, shift and a bias that the norm had not with zeros, and a
+    weight that it had not with ones. They are parameters named after the norm. A pre-affine
+    vector multiplies x as before. A norm that adds a residual is taken apart: the sum is an Add.
+    The function computes in x's type.
+
+    `norms` is as in `sink-insert-gated-norm`. Refuses a norm whose last axis is not static, one
+    with quantization between its steps, norms in functions, opsets before 13, and an alpha that is
+    no positive finite number of x's type.
+
+    Promise: another function.
+  }];
+  let promiseKind = "changed";
+  let promise = "wherever a norm is replaced";
+  let goodFor = "an ablation, and a start for training without norms";
+  let notFor = "a cure for a model as it is: untrained it computes something else";
+  let example = "alpha=0.5";
+  let smallExample = "function=erf norms=all";
+  let options = [
+    PatternOption<"norms", "norms", "\"residual\"",
+                  "norms that are replaced: residual, all, or a pattern of names">,
+    Option<"alpha", "alpha", "double", "0.5", "start of the learnable factor alpha, above 0">,
+    Option<"function", "function", "std::string", "\"tanh\"", "tanh: DyT; erf: Derf">
+  ];
+  let statistics = [Statistic<"numReplaced", "replaced", "norms replaced">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def ReplaceSwigluWithGluPass
+    : Step<"replace-swiglu-with-glu", "sink-replace-swiglu-with-glu", "::mlir::ModuleOp"> {
+  let summary = "drop swish's own factor from gated feed-forwards: SwiGLU becomes GLU";
+  let description = [{
+    SwiGLU feed-forwards have larger outliers than GLU with a sigmoid (arXiv 2601.22966).
+
+    ```
+    %s = onnx.Sigmoid(%g)
+    %a = onnx.Mul(%g, %s)
+    %p = onnx.Mul(%a, %u)
+    ```
+    becomes
+    ```
+    %s = onnx.Sigmoid(%g)
+    %p = onnx.Mul(%s, %u)
+    ```
+
+    The three factors may be multiplied in any order, and Swish, or QuickGelu with alpha 1, may
+    stand for the first product. Both %g and %u must be products with constant matrices, with a
+    bias or without, or parts of one. Projections alone must read %p, over casts and reshapes.
+
+    Does nothing to other activations, to gates of a value that is no projection (a scan's or an
+    attention's result), to a projection that gates itself, and where quantization stands between
+    the factors.
+
+    Promise: another function.
+  }];
+  let promiseKind = "changed";
+  let promise = "wherever a feed-forward is replaced";
+  let goodFor = "an ablation, and a start for training with smaller outliers";
+  let notFor = "a cure for a model as it is: untrained it computes something else";
+  let example = "";
+  let smallExample = "";
+  let statistics = [Statistic<"numReplaced", "replaced", "feed-forwards replaced">];
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
