@@ -316,15 +316,17 @@ static bool dependsOnProduct(Value value, Region &form) {
   return false;
 }
 
-/// Returns whether `scores` are a product that is only scaled, capped, masked and cast. What
-/// subtracts the largest score of each row would move the scores, but not a column behind them.
+/// Returns whether `scores` are a product that is only scaled, capped, masked, cast and quantized.
+/// What subtracts the largest score of each row would move the scores, but not a column behind
+/// them.
 static bool areMaskedScores(Value scores, Region &form) {
   while (Operation *def = scores.getDefiningOp()) {
     if (!form.isAncestor(def->getParentRegion()))
       return false;
     if (isProduct(def))
       return true;
-    if (!isa<AddOp, SubOp, MulOp, DivOp, WhereOp, MaxOp, TanhOp, CastOp, IdentityOp>(def))
+    if (!isa<AddOp, SubOp, MulOp, DivOp, WhereOp, MaxOp, TanhOp, CastOp, IdentityOp,
+             QuantizeLinearOp, DequantizeLinearOp>(def))
       return false;
     SmallVector<Value> next;
     for (Value operand : def->getOperands())
