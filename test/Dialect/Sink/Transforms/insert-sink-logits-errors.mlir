@@ -164,6 +164,26 @@ onnx.graph @beyond_f16 #g {
 
 // -----
 
+// An attention inside of another one's form.
+!h = tensor<2x2x5x4xf32>
+#b = #sink.layout<bhsd>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+onnx.graph @nested #g {
+  %q = onnx.node "Source" () {} : () -> !h
+  %a = sink.attention %q, %q, %q {num_heads = 2 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!h, !h, !h) -> !h {
+  ^bb0(%0: !h, %1: !h, %2: !h):
+    // expected-error @below {{attention 'a': it stands among the nodes of another op}}
+    %y = sink.attention %0, %1, %2 {num_heads = 2 : i64, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b, onnx.outs = ["a"]} : (!h, !h, !h) -> !h
+    sink.yield %y : !h
+  }
+  onnx.node "Sink" (%a) {} : (!h) -> ()
+  onnx.return
+}
+}
+
+// -----
+
 // Functions have no parameters.
 !h = tensor<2x2x5x4xf32>
 #b = #sink.layout<bhsd>
