@@ -86,7 +86,7 @@ static std::optional<Miss> matchScale(MulOp product, Operation *squash, DyTMatch
 /// Goes downward from gamma f(...), over a sum with beta and over a cast back to x's type.
 static void matchTail(DyTMatch &m, Value cur) {
   Ops &inside = m.idiom.inside;
-  if (Operation *add = getOnlyUser(cur); add && isa<AddOp>(add)) {
+  if (Operation *add = getOnlyUser(cur); isa_and_nonnull<AddOp>(add)) {
     Value beta = otherOperand(add, cur);
     if (beta != cur && isVectorOf(beta, m.x)) {
       m.beta = beta;
