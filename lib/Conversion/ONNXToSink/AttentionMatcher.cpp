@@ -161,6 +161,17 @@ std::optional<Miss> AttentionWalk::toResult() {
   }
 }
 
+/// Returns whether rows that are weights of zeros have a column of the mask that holds logits.
+static bool holdsLogits(const SinkRows &key, const SinkRows &value,
+                        const sink::AttentionParts &parts) {
+  if (!parts.mask || !key.rows || !value.rows || !isFilledWith(key.rows, 0) ||
+      !isFilledWith(value.rows, 0))
+    return false;
+  std::optional<MaskColumns> columns =
+      matchMaskColumns(parts.mask, *parts.maskKind, key, parts.heads);
+  return columns && columns->logit;
+}
+
 /// Makes learned rows before or after keys and values operands of their own, if the mask leaves
 /// them visible. The order of keys does not matter. Rows of zeros have the score 0 and add nothing
 /// but their share: they are a sink of each head. Changes nothing if there are no such rows.
@@ -174,6 +185,8 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
                           value = matchSinkRows(m.parts.value, m.parts.valueLayout);
   if (!key || !value)
     return {};
+  if (!rowScores && holdsLogits(*key, *value, m.parts))
+    key->rows = value->rows = Value();
   bool isZero = !key->rows && !value->rows;
   auto heads = [](const SinkRows &rows) { return rows.heads.value_or(0); };
   if (key->count != value->count || key->heads != value->heads || key->layout != value->layout)

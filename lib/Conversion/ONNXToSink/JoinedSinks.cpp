@@ -91,8 +91,14 @@ bool JoinedSinksMatcher::takeColumns(Value mask) {
     return getDim(concat->getOperand(i), -1) == count &&
            isFilledWith(concat->getOperand(i), visible());
   };
-  if (learned && !isVisible(*learned, numLearned))
-    return false;
+  if (learned && !isVisible(*learned, numLearned)) {
+    // Weights of zeros are the row of the logits if their column holds these.
+    if (zeros || !isFilledWith(found.sinkKey, 0) || !isFilledWith(found.sinkValue, 0))
+      return false;
+    zeros = std::exchange(learned, std::nullopt);
+    numZeros = numLearned;
+    found.sinkKey = found.sinkValue = Value();
+  }
   if (zeros && !isVisible(*zeros, numZeros)) {
     // Ops that only shape the logits stay outside.
     Ops ops;
