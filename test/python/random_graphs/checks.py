@@ -317,7 +317,12 @@ class Subject:
                 if x.shape != y.shape:
                     self.outcome.counts["sinks of a mask larger than the scores"] += 1
                     return
-                if (why := beyond_rounding(x, y)) and not self.narrow:
+                # Below the normal range a last bit is a large part of a number.
+                with np.errstate(all="ignore"):
+                    far = np.abs(x.astype(np.float64) - y.astype(np.float64))
+                same_nan = np.array_equal(np.isnan(x), np.isnan(y))
+                is_tiny = same_nan and float(np.nanmax(far, initial=0)) < 2.0**-100
+                if (why := beyond_rounding(x, y)) and not (self.narrow or is_tiny):
                     self.fail("sinks differ", f"{name} {why} in case {number}")
                     return
 
