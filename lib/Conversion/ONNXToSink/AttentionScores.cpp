@@ -21,7 +21,6 @@
 
 using namespace mlir;
 using namespace basin::onnx;
-namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
 /// Returns whether the mask is broadcast to the scores, and not the scores to the mask. The scores

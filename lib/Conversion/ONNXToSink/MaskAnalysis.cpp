@@ -22,7 +22,6 @@
 
 using namespace mlir;
 using namespace basin::onnx;
-namespace sink = basin::sink;
 using basin::sink::MaskKind;
 
 static std::optional<int64_t> least(std::optional<int64_t> a, std::optional<int64_t> b) {

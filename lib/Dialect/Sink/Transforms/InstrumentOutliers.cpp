@@ -299,7 +299,7 @@ Outputs InstrumentOutliersPass::branchesOf(NodeInterface op) {
 
 Outputs InstrumentOutliersPass::instrument(Block &block, StringRef branch) {
   Outputs out;
-  if (auto it = taps.find(&block); it != taps.end())
+  if (auto *it = taps.find(&block); it != taps.end())
     out = measure(block, it->second, branch);
   for (auto op : llvm::to_vector(block.getOps<NodeInterface>()))
     if (isIf(op))

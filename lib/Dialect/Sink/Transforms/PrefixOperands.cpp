@@ -21,7 +21,6 @@
 #include "PrefixAttentions.h"
 #include "SinkParameters.h"
 
-
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
@@ -60,7 +59,7 @@ static bool joinsHeads(Layout layout) { return layout == Layout::hsd || layout =
 
 /// Returns the prefix's keys or values in front of `present`.
 FailureOr<Value> PrefixInserter::makeRows(sink::AttentionOp op, Value present, Layout layout,
-                                          std::string name) {
+                                          const std::string &name) {
   auto found = states.find(name);
   if (found == states.end())
     return op.emitError("option 'states': the file has no tensor '") << name << "'";

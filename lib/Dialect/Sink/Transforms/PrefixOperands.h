@@ -48,7 +48,7 @@ public:
 
 private:
   llvm::FailureOr<mlir::Value> makeRows(AttentionOp op, mlir::Value present, Layout layout,
-                                        std::string name);
+                                        const std::string &name);
   llvm::FailureOr<mlir::Value> makeSummand(AttentionOp op, mlir::Value summand);
   bool adaptForm(AttentionOp op);
 
