@@ -177,6 +177,14 @@ class Decoder:
             q = g.op("Mul", q, scale)
         scores = g.op("MatMul", q, g.op("Transpose", k, perm=[0, 1, 3, 2]))
         scores = g.op("Mul", scores, scale)
+        if self.mixing == "temperature":
+            # Scaled by the number of tokens, so the prefix's rows depend on it.
+            count = g.op("Cast", self.length(), to=g.elem())
+            scores = g.op("Mul", scores, g.op("Log", g.op("Add", count, g.const(1.0))))
+        if self.mixing == "relative bias":
+            count = g.op("Cast", self.length(), to=g.elem())
+            row = g.op("Cast", g.op("Range", g.const(0), self.length(), g.const(1)), to=g.elem())
+            scores = g.op("Add", scores, g.op("Div", g.unsqueeze(row, [0]), count))
         if self.position == "alibi":
             slopes = g.const(2.0 ** -np.arange(1, self.heads + 1).reshape(1, -1, 1, 1))
             row = g.op("Cast", g.op("Range", g.const(0), self.length(), g.const(1)), to=g.elem())
@@ -205,13 +213,13 @@ class Decoder:
         self.shared_mask = self.mask() if self.chance(0.6) else None
         place = int(self.rng.integers(0, 3))
         for layer in range(2):
-            if self.mixing and place == layer:
+            if self.mixing in MIXING and place == layer:
                 x = MIXING[self.mixing](g, x)
             x = g.op("Add", x, self.attention(self.norm(x, f"{layer}.n"), str(layer)))
             up = self.project(self.norm(x, f"{layer}.m"), f"{layer}.up", self.dim)
             act = g.op(self.pick("Relu", "Tanh", "Sigmoid"), up)
             x = g.op("Add", x, self.project(act, f"{layer}.down", self.dim))
-        if self.mixing and place == 2:
+        if self.mixing in MIXING and place == 2:
             x = MIXING[self.mixing](g, x)
         x = self.norm(x, "n")
         outputs = [value("logits", g.elem(), "batch", "seq", VOCABULARY)]
@@ -290,6 +298,9 @@ MIXING: dict[str, Callable[[Builder, str], str]] = {
     "max": _largest_of_all,
     "regrouped": _regrouped,
 }
+
+# The scores of attention depend on the number of tokens.
+SCORES = ("temperature", "relative bias")
 
 # Of these, a token sees none after it, so that the prefix's keys may be constant.
 CAUSAL = {"cumsum", "first"}

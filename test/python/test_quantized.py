@@ -15,6 +15,7 @@ quantization = pytest.importorskip("onnxruntime.quantization")
 from basin.bench.recognize.cases import Case  # noqa: E402
 from basin.bench.recognize.exporting import export  # noqa: E402
 from basin.verification.recognition import check_recognition  # noqa: E402
+from basin.verification.sessions import open_session  # noqa: E402
 from basin.verify import verify  # noqa: E402
 from rewrite_passes import REWRITES  # noqa: E402
 
@@ -139,3 +140,28 @@ def test_every_form_and_rewrite_keeps_the_rounding(
 
 def count_pairs(path: Path) -> int:
     return sum(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node)
+
+
+@pytest.mark.parametrize("plain", CASES[2:5], indirect=True, ids=lambda case: case.id)
+def test_sink_logits_stand_beside_rounded_scores(plain: Path, tmp_path: Path) -> None:
+    """A logit whose exponential is zero changes no bit. Rows of keys would need other nodes."""
+    quantized, target = quantize(plain, "uint8"), tmp_path / "out.onnx"
+    with np.load(plain.with_suffix(".npz")) as stored:
+        inputs = {key[3:]: stored[key] for key in stored.files if key.startswith("in.")}
+    results = []
+    for init in (None, -1e4, 0.0):
+        model = basin.load(quantized)
+        passes = "" if init is None else f"sink-insert-sink-logits{{init={init}}},"
+        model.run(f"builtin.module(basin-raise,{passes}convert-sink-to-onnx)")
+        model.save(target)
+        session = open_session(target)
+        given = {one.name: inputs[one.name] for one in session.get_inputs()}
+        results.append(session.run(None, given))
+        found = basin.load(target).inspect()["attention"]
+        assert all(row["quantized"] and row["sink_logit"] == (init is not None) for row in found)
+    same, other = (
+        [a.tobytes() == b.tobytes() for a, b in zip(results[0], one)] for one in results[1:]
+    )
+    assert all(same) and not all(other)
+    with pytest.raises(basin.BasinError, match="its nodes round to quantized types"):
+        basin.load(quantized).run("builtin.module(basin-raise,sink-insert-sink-kv)")

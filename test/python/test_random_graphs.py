@@ -23,7 +23,8 @@ def test_sample() -> None:
         assert result.valid[kind] > drawn // 2, text
     for what in ("attention", "rms_norm", "layer_norm", "rotary", "gate", "dyt"):
         assert result.counts[f"raised {what}"] > 5, text
-    for rewrite in ("rescale-residual", "absorb-residual", "insert-pre-affine", "all"):
+    steps = ("rescale-residual", "absorb-residual", "insert-pre-affine", "insert-sink-kv")
+    for rewrite in (*steps, "insert-sink-logits", "all"):
         assert result.counts[f"{rewrite} kept"] > 20, text
 
 

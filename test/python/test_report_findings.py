@@ -57,6 +57,18 @@ def test_attention_sink_threshold(stats, alpha, rate, expected):
     assert all(t.good.startswith("No rewrite here yet") for t in one.treatments)
 
 
+@pytest.mark.parametrize(
+    ("token", "offered"),
+    [({"position": 0, "id": 9}, True), ({"position": 0}, False), ({"position": 3, "id": 9}, False)],
+)
+def test_the_first_token_can_be_absorbed(stats, token, offered):
+    command = ["basin rewrite IN.onnx OUT.onnx absorb-prefix ids=9"] if offered else []
+    stats["metrics"]["attention"][2]["heaviest"][1] = {"alpha": 0.9, "token": token}
+    stats["metrics"]["massive"] |= {"is_massive": True, "token": token}
+    for name in ("attention-sinks", "massive-activation"):
+        assert commands(finding(stats, name)) == command
+
+
 def test_no_sink_states_figures_and_thresholds(stats):
     one = finding(stats, "attention-sinks")
     rate = one.figures[0]

@@ -124,6 +124,9 @@ static std::optional<Miss> checkUses(sink::AttentionOp op, AttentionGate &m) {
       values.push_back(step->getResult(0));
   for (Value value : values)
     absorbServants(value, m.inside);
+  // A gate of the scores would be an operand of the op that computes them.
+  if (m.inside.contains(m.gate.getDefiningOp()))
+    return Miss(MissReason::AttentionGateOtherResult).at(m.product);
   Block *block = op->getBlock();
   for (Operation *inner : m.inside)
     if (inner != m.product)

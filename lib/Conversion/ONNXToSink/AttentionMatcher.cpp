@@ -22,6 +22,7 @@
 
 #include "AttentionWalk.h"
 #include "OperandCopies.h"
+#include "SinkGate.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Constants.h"
@@ -50,6 +51,30 @@ std::optional<Miss> AttentionWalk::toOperands() {
   return std::nullopt;
 }
 
+/// Returns whether a row's scores may all be -inf. Its gate would be NaN, but with a sink it is 0.
+/// Two summands of the lowest number are -inf, and so are that number in f16 and a score.
+bool AttentionWalk::mayHideRows() const {
+  const sink::AttentionParts &p = m.parts;
+  if (p.floor || (!p.mask && !p.bias))
+    return false;
+  if (p.mask && p.maskKind != MaskKind::additive)
+    return !p.maskFill || p.bias;
+  Value summand = p.mask ? p.mask : p.bias;
+  Type element = getElementTypeOf(summand);
+  return (p.mask && p.bias) || p.maskScale || p.biasScale || !m.moreBiases.empty() || !element ||
+         element.isF16() || !isFiniteMask(summand);
+}
+
+/// Takes a product with sigmoid(logsumexp(scores) - sink), which is a sink of each head.
+std::optional<Miss> AttentionWalk::takeSinkGate(MulOp mul, Value gated) {
+  std::optional<SinkGate> gate = matchSinkGate(mul, gated, softmax.scores);
+  if (!gate || hasSink || sawMaximum || mayHideRows())
+    return Miss(MissReason::AttentionSinkGate);
+  takeSink(gate->logit, gate->number, gate->heads);
+  m.idiom.inside.insert(gate->ops.begin(), gate->ops.end());
+  return std::nullopt;
+}
+
 std::optional<Miss> AttentionWalk::takeWeightedValues(Operation *op, const HeadProduct &product) {
   HeadPath value = walkValue(product, isShort);
   m.parts.value = value.value;
@@ -57,7 +82,11 @@ std::optional<Miss> AttentionWalk::takeWeightedValues(Operation *op, const HeadP
   m.parts.resultLayout = product.result;
   m.idiom.inside.insert(value.ops.begin(), value.ops.end());
   m.idiom.results = {op->getResult(0)};
-  return std::nullopt;
+  auto mul = dyn_cast_or_null<MulOp>(getOnlyUser(op->getResult(0)));
+  if (!mul || product.result != Layout::bhsd || !isSinkGate(mul, op->getResult(0), softmax.scores))
+    return std::nullopt;
+  m.idiom.results = {mul.getResult()};
+  return takeSinkGate(mul, op->getResult(0));
 }
 
 /// Takes a Where that makes zeros of NaN, or of the probabilities of keys that the mask hides.
@@ -103,6 +132,8 @@ std::optional<Miss> AttentionWalk::toResult() {
       if (isFloatCast(user) || isa<WhereOp>(user) || isInferenceDropout(user) ||
           (reshape && joinsOrPartsHeads(reshape)) || (column && isa<SliceOp, SplitOp>(user)))
         next = user;
+      if (auto mul = dyn_cast<MulOp>(user); mul && isSinkGate(mul, probs, softmax.scores))
+        next = user;
     }
     if (!next)
       return Miss(MissReason::AttentionNoValues);
@@ -120,6 +151,9 @@ std::optional<Miss> AttentionWalk::toResult() {
         return Miss(MissReason::AttentionColumnKept);
       return takeWeightedValues(next, *product);
     }
+    if (auto mul = dyn_cast<MulOp>(next))
+      if (std::optional<Miss> why = takeSinkGate(mul, probs))
+        return why;
     if (auto where = dyn_cast<WhereOp>(next))
       if (std::optional<Miss> why = takeProbabilities(where, probs))
         return why;
@@ -127,11 +161,22 @@ std::optional<Miss> AttentionWalk::toResult() {
   }
 }
 
+/// Returns whether rows that are weights of zeros have a column of the mask that holds logits.
+static bool holdsLogits(const SinkRows &key, const SinkRows &value,
+                        const sink::AttentionParts &parts) {
+  if (!parts.mask || !key.rows || !value.rows || !isFilledWith(key.rows, 0) ||
+      !isFilledWith(value.rows, 0))
+    return false;
+  std::optional<MaskColumns> columns =
+      matchMaskColumns(parts.mask, *parts.maskKind, key, parts.heads);
+  return columns && columns->logit;
+}
+
 /// Makes learned rows before or after keys and values operands of their own, if the mask leaves
 /// them visible. The order of keys does not matter. Rows of zeros have the score 0 and add nothing
 /// but their share: they are a sink of each head. Changes nothing if there are no such rows.
 std::optional<Miss> AttentionWalk::takeSinkRows() {
-  if (m.parts.bias || !m.moreMasks.empty())
+  if (!rowScores && (m.parts.bias || !m.moreMasks.empty()))
     return {};
   // Its columns would be for the rows, too.
   if (m.parts.scoreFactor && getDim(m.parts.scoreFactor, -1) != 1)
@@ -140,6 +185,8 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
                           value = matchSinkRows(m.parts.value, m.parts.valueLayout);
   if (!key || !value)
     return {};
+  if (!rowScores && holdsLogits(*key, *value, m.parts))
+    key->rows = value->rows = Value();
   bool isZero = !key->rows && !value->rows;
   auto heads = [](const SinkRows &rows) { return rows.heads.value_or(0); };
   if (key->count != value->count || key->heads != value->heads || key->layout != value->layout)
@@ -150,7 +197,9 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
   bool owned = true;
   if (isZero)
     m.sinkNumber = std::log(static_cast<double>(key->count));
-  if (m.parts.mask) {
+  if (rowScores && (!isCut || key->count != rowScores->count || key->isLast))
+    return {};
+  if (m.parts.mask && !rowScores) {
     std::optional<MaskColumns> columns =
         matchMaskColumns(m.parts.mask, *m.parts.maskKind, *key, m.parts.heads);
     if (!columns || (columns->logit && !isZero))
@@ -321,6 +370,9 @@ MatchResult<AttentionMatch> AttentionWalk::match() {
   std::optional<Miss> rows = takeSinkRows();
   if (!rows && hasRows)
     return std::move(m);
+  // The mask has no columns for scores that are cut apart.
+  if (rowScores)
+    return Miss(MissReason::AttentionRowScores);
   m = std::move(plain);
   m.rowsMiss = std::move(rows);
   if (std::optional<Miss> why = finishWithCopies())

@@ -106,6 +106,10 @@ bool basin::onnx::isScores(Value value, unsigned depth) {
       return false;
     if (matchScores(def))
       return true;
+    if (Value all = skipKeyScores(value)) {
+      value = all;
+      continue;
+    }
     if (!isa<CastOp, IdentityOp, MulOp, DivOp, AddOp, WhereOp, TanhOp, ReshapeOp>(def))
       return false;
     unsigned index = isa<WhereOp>(def) && isHiddenScore(def->getOperand(1)) ? 2 : 0;
@@ -186,9 +190,10 @@ std::optional<Miss> AttentionWalk::takeDifference(SubOp sub) {
   // scale, a mask, a cap or a column comes in between.
   if (Value source = matchRowMax(sub, m.idiom.inside)) {
     if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor ||
-        m.parts.scoreFactor || hasSink)
+        m.parts.scoreFactor || hasSink || rowScores)
       return Miss(MissReason::AttentionMaximumEarly);
     cur = source;
+    sawMaximum = true;
     return std::nullopt;
   }
   if (!isScores(sub.getA()) || isScores(sub.getB()))
@@ -234,7 +239,7 @@ bool basin::onnx::joinsOrPartsHeads(ReshapeOp reshape) {
 
 /// Goes over a Reshape that joins batch and heads of the scores, or parts them.
 std::optional<Miss> AttentionWalk::takeReshape(ReshapeOp reshape) {
-  if (hasSink || !joinsOrPartsHeads(reshape))
+  if (hasSink || rowScores || !joinsOrPartsHeads(reshape))
     return Miss(MissReason::AttentionReshape);
   m.idiom.inside.insert(reshape);
   if (getRank(cur) == 4)
@@ -256,7 +261,8 @@ void AttentionWalk::takeSink(Value logit, std::optional<double> number,
 std::optional<Miss> AttentionWalk::takeSinkColumn(Operation *op) {
   if (hasSink)
     return Miss(MissReason::AttentionTwoColumns);
-  if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.scoreFactor)
+  if (sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.scoreFactor ||
+      rowScores)
     return Miss(MissReason::AttentionColumnChanged);
   auto concat = dyn_cast<ConcatOp>(op);
   MatchResult<SinkColumn> found =
@@ -267,6 +273,32 @@ std::optional<Miss> AttentionWalk::takeSinkColumn(Operation *op) {
   takeSink(column->logit, column->number, column->heads);
   m.idiom.inside.insert(column->ops.begin(), column->ops.end());
   cur = column->scores;
+  return std::nullopt;
+}
+
+/// Takes scores of rows before the keys, which are joined to the masked ones of the keys as the
+/// Softmax reads them.
+bool AttentionWalk::takeRowScores(ConcatOp concat) {
+  if (rowScores || sawScale || m.parts.mask || m.parts.bias || m.parts.softcap || m.parts.floor ||
+      m.parts.scoreFactor)
+    return false;
+  rowScores = matchRowScores(concat);
+  if (!rowScores)
+    return false;
+  m.idiom.inside.insert(rowScores->ops.begin(), rowScores->ops.end());
+  cur = rowScores->masked;
+  return true;
+}
+
+/// Takes the cut between the scores of the rows and those of the keys. A scale or cap behind it
+/// would be one of the keys alone.
+std::optional<Miss> AttentionWalk::takeKeyScores(SliceOp slice) {
+  if (!rowScores || isCut || !isKeyScores(cur, rowScores->all, rowScores->count) || sawScale ||
+      m.parts.softcap || m.parts.scoreFactor)
+    return Miss(MissReason::AttentionAbove, slice.getOperation());
+  isCut = true;
+  m.idiom.inside.insert(slice);
+  cur = rowScores->all;
   return std::nullopt;
 }
 
@@ -301,8 +333,12 @@ std::optional<Miss> AttentionWalk::scoresStep(Operation *op) {
     return takeMask(op);
   if (auto reshape = dyn_cast<ReshapeOp>(op))
     return takeReshape(reshape);
+  if (auto concat = dyn_cast<ConcatOp>(op); concat && takeRowScores(concat))
+    return std::nullopt;
   if (isa<ConcatOp, PadOp>(op))
     return takeSinkColumn(op);
+  if (auto slice = dyn_cast<SliceOp>(op))
+    return takeKeyScores(slice);
   if (auto sub = dyn_cast<SubOp>(op))
     return takeDifference(sub);
   if (isa<MaxOp>(op))

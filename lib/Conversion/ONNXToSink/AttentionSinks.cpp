@@ -132,11 +132,66 @@ Value basin::onnx::matchDroppedColumn(Operation *op, Value probs, const SinkColu
 }
 
 //===----------------------------------------------------------------------===//
+// Scores of rows before the keys
+//===----------------------------------------------------------------------===//
+
+/// The bounds of a Slice of the last axis. An end at or beyond 2^31 - 1 is that of the axis.
+namespace {
+struct Columns {
+  Value data;
+  int64_t start = 0, end = 0;
+  static constexpr int64_t kAll = std::numeric_limits<int32_t>::max();
+};
+} // namespace
+
+static std::optional<Columns> matchColumns(Value value) {
+  auto slice = value.getDefiningOp<SliceOp>();
+  if (!slice || !slice.getStartsInput() || !slice.getEndsInput() ||
+      (slice.getSteps() && evaluateInt(slice.getSteps()) != 1))
+    return std::nullopt;
+  std::optional<int64_t> axis = evaluateInt(slice.getAxesInput()),
+                         start = evaluateInt(slice.getStartsInput()),
+                         end = evaluateInt(slice.getEndsInput());
+  if (!axis || !start || !end || !isLastAxis(slice.getData(), *axis))
+    return std::nullopt;
+  return Columns{slice.getData(), *start, std::min(*end, Columns::kAll)};
+}
+
+std::optional<RowScores> basin::onnx::matchRowScores(ConcatOp concat) {
+  if (concat->getNumOperands() != 2 ||
+      !isLastAxis(concat->getResult(0), concat.getAxis().value_or(0)))
+    return std::nullopt;
+  std::optional<Columns> first = matchColumns(concat->getOperand(0));
+  if (!first || first->start != 0 || first->end < 1 || first->end == Columns::kAll)
+    return std::nullopt;
+  RowScores found{first->data, first->end, concat->getOperand(1), {}};
+  found.ops.insert(concat);
+  found.ops.insert(concat->getOperand(0).getDefiningOp());
+  return found;
+}
+
+bool basin::onnx::isKeyScores(Value value, Value all, int64_t count) {
+  std::optional<Columns> keys = matchColumns(value);
+  return keys && keys->data == all && keys->start == count && keys->end == Columns::kAll;
+}
+
+Value basin::onnx::skipKeyScores(Value value) {
+  std::optional<Columns> keys = matchColumns(value);
+  if (!keys || keys->start < 1 || keys->end != Columns::kAll)
+    return {};
+  bool isApart = llvm::any_of(keys->data.getUsers(), [&](Operation *user) {
+    std::optional<Columns> first =
+        isa<SliceOp>(user) ? matchColumns(user->getResult(0)) : std::nullopt;
+    return first && first->start == 0 && first->end == keys->start;
+  });
+  return isApart ? keys->data : Value();
+}
+
+//===----------------------------------------------------------------------===//
 // Learned rows of keys and values
 //===----------------------------------------------------------------------===//
 
-/// Returns whether all elements are certainly `number`.
-static bool isFilledWith(Value value, double number) {
+bool basin::onnx::isFilledWith(Value value, double number) {
   while (Operation *op = value.getDefiningOp()) {
     if (!isFlagCast(op) && !isa<ExpandOp, UnsqueezeOp, ReshapeOp>(op))
       break;
@@ -188,6 +243,16 @@ static bool takeLearnedRows(Value part, SinkRows &found) {
   return true;
 }
 
+std::optional<SinkRows> basin::onnx::matchRows(Value part) {
+  SinkRows found;
+  std::optional<int64_t> count = getDim(part, -2);
+  if (getRank(part) != 4 || !count || *count < 1 ||
+      !(takeLearnedRows(part, found) || isFilledWith(part, 0)))
+    return std::nullopt;
+  found.count = *count;
+  return found;
+}
+
 /// Returns the tensor [batch * heads, sequence, d] that a Reshape parts into batch and heads.
 static ReshapeOp matchPartedHeads(Value value) {
   auto reshape = value.getDefiningOp<ReshapeOp>();
@@ -232,7 +297,7 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout lay
   for (unsigned index : {0u, 1u}) {
     Value part = concat->getOperand(index);
     std::optional<int64_t> count = getDim(part, axis);
-    if (!count || *count < 1 || !(isFilledWith(part, 0) || takeLearnedRows(part, found)))
+    if (!count || *count < 1 || !(takeLearnedRows(part, found) || isFilledWith(part, 0)))
       continue;
     found.rest = concat->getOperand(1 - index);
     found.count = *count;

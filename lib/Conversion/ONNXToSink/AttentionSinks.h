@@ -55,8 +55,32 @@ struct SinkRows {
   Ops ops;
 };
 
+/// Returns `part` [batch, heads, count, d] as rows without others beside them, or nothing if they
+/// are neither learned nor zeros.
+std::optional<SinkRows> matchRows(mlir::Value part);
+/// Returns whether all elements are certainly `number`.
+bool isFilledWith(mlir::Value value, double number);
+
 /// Returns the rows of keys or values in the layout bhsd or bhds, or nothing if there are none.
 std::optional<SinkRows> matchSinkRows(mlir::Value value, sink::Layout layout);
+
+/// Scores of rows before the keys, which are cut apart from those of the keys, so that only these
+/// are masked: Concat(all[.., :count], masked all[.., count:]).
+struct RowScores {
+  mlir::Value all;
+  int64_t count = 0;
+  /// The scores of the keys, masked.
+  mlir::Value masked;
+  Ops ops;
+};
+
+/// Returns the parts of such a Concat, or nothing.
+std::optional<RowScores> matchRowScores(ConcatOp concat);
+/// Returns whether `value` is all[.., count:].
+bool isKeyScores(mlir::Value value, mlir::Value all, int64_t count);
+/// Returns all of the scores if `value` is those behind the first ones, and the first ones are used
+/// apart, or null.
+mlir::Value skipKeyScores(mlir::Value value);
 
 /// The columns of an additive or boolean mask, before or after the others, that belong to such
 /// rows.

@@ -56,10 +56,14 @@ private:
   std::optional<Miss> takeFill(WhereOp where);
   std::optional<Miss> checkSummand(mlir::Value summand);
   std::optional<Miss> takeSinkColumn(mlir::Operation *op);
+  bool takeRowScores(ConcatOp concat);
+  std::optional<Miss> takeKeyScores(SliceOp slice);
   void takeSink(mlir::Value logit, std::optional<double> number, std::optional<int64_t> heads);
   bool takeSoftcap(mlir::Value &cur);
   std::optional<Miss> toOperands();
   std::optional<Miss> toResult();
+  std::optional<Miss> takeSinkGate(MulOp mul, mlir::Value gated);
+  bool mayHideRows() const;
   std::optional<Miss> takeWeightedValues(mlir::Operation *op, const HeadProduct &product);
   std::optional<Miss> takeProbabilities(WhereOp where, mlir::Value probs);
   std::optional<Miss> takeSinkRows();
@@ -76,8 +80,14 @@ private:
   /// Whether the walk has passed a constant factor. It would scale a mask or softcap above it,
   /// too.
   bool sawScale = false;
+  /// Whether the largest score of each row was subtracted.
+  bool sawMaximum = false;
   std::optional<SinkColumn> column;
   bool hasSink = false;
+  /// Scores that are cut apart from those of the keys, if the walk met them, and whether it met the
+  /// cut itself.
+  std::optional<RowScores> rowScores;
+  bool isCut = false;
   /// Whether rows of keys and values became a sink.
   bool hasRows = false;
   /// The number of logits that the sink has, if it is known.

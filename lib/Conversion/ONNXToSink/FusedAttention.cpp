@@ -14,6 +14,7 @@
 
 #include "FusedOp.h"
 #include "HeadPath.h"
+#include "JoinedSinks.h"
 #include "OperandCopies.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
@@ -37,8 +38,8 @@ struct OperatorParts : AttentionParts {
     this->value = value;
     queryLayout = keyLayout = resultLayout = Layout::bsd;
   }
-  /// Ops before the operator that repeat its key heads.
-  Ops repeats;
+  /// Ops before the operator that repeat its key heads, or join sinks to its operands.
+  Ops before;
   /// The number of keys of each element of the batch, which becomes part of the mask.
   Value keyCounts;
   /// The logit of a sink that is one number for all heads.
@@ -134,9 +135,10 @@ RaiseResult FusedAttentionRaiser::raise(OperatorParts &p) {
     makeOperands(p, op, b);
     return sink::AttentionOp::create(b, loc, types, p);
   };
-  return raiseOperator(op, b, arguments,
-                       {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.lastKey, p.keyCounts},
-                       results, create, p.repeats);
+  return raiseOperator(
+      op, b, arguments,
+      {p.mask, p.pastKey, p.pastValue, p.sinkLogit, p.sinkKey, p.sinkValue, p.lastKey, p.keyCounts},
+      results, create, p.before);
 }
 
 //===----------------------------------------------------------------------===//
@@ -184,7 +186,30 @@ static void takeRepeats(OperatorParts &p) {
   p.key = key;
   p.value = value;
   p.kvHeads = getDim(key, 1);
-  p.repeats = std::move(ops);
+  p.before = std::move(ops);
+}
+
+/// Takes sinks that are joined to keys, values and mask. The operator has no past or present keys
+/// and hides nothing by positions, which would count the rows of sinks.
+static bool takeJoinedSinks(OperatorParts &p) {
+  if (!p.heads)
+    return false;
+  std::optional<JoinedSinks> found =
+      matchJoinedSinks(p.key, p.value, p.mask, p.maskKind.value_or(MaskKind::additive), *p.heads);
+  if (!found)
+    return false;
+  p.key = found->key;
+  p.value = found->value;
+  p.mask = found->mask;
+  if (!p.mask)
+    p.maskKind.reset();
+  p.sinkKey = found->sinkKey;
+  p.sinkValue = found->sinkValue;
+  p.sinkLogit = found->sinkLogit;
+  p.sinkNumber = found->sinkNumber;
+  p.kvHeads = getDim(p.key, 1);
+  p.before = std::move(found->ops);
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -219,38 +244,40 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
     return Miss(MissReason::OperatorWindow, right);
   if (static_cast<bool>(p.pastKey) != static_cast<bool>(p.pastValue))
     return Miss(MissReason::OperatorHalfPast);
-  // The operator counts query positions from the end of the past, sink.attention from the last
-  // key. Both agree if there are as many new keys as queries.
-  bool isSquare = hasEqualLengths(p.query, p.key);
-  bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
-  if ((isCausal || left >= 0) && !isSquare && !p.keyCounts)
-    return Miss(MissReason::OperatorNewKeys);
-  if (left >= 0)
-    p.window = left + 1;
   bool flat = getRank(p.query) == 3;
   if (!flat)
     p.queryLayout = p.keyLayout = p.resultLayout = Layout::bhsd;
   p.heads = flat ? std::optional<int64_t>(a.getQNumHeads()) : getDim(p.query, 1);
   p.kvHeads = flat ? std::optional<int64_t>(a.getKvNumHeads()) : getDim(p.key, 1);
   p.headDim = flat ? divide(getDim(p.query, -1), p.heads) : getDim(p.query, -1);
-  if (p.mask) {
+  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
+  if (p.hasPresent && op->getNumResults() < 3)
+    return Miss(MissReason::OperatorHalfPresent);
+  if (p.mask)
     p.maskKind = getElementTypeOf(p.mask) && getElementTypeOf(p.mask).isInteger(1)
                      ? MaskKind::keep
                      : MaskKind::additive;
+  bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
+  bool hasSinks = !flat && !p.pastKey && !p.hasPresent && !p.keyCounts && !isCausal && left < 0 &&
+                  takeJoinedSinks(p);
+  // The operator counts query positions from the end of the past, sink.attention from the last
+  // key. Both agree if there are as many new keys as queries.
+  bool isSquare = hasEqualLengths(p.query, p.key);
+  if ((isCausal || left >= 0) && !isSquare && !p.keyCounts)
+    return Miss(MissReason::OperatorNewKeys);
+  if (left >= 0)
+    p.window = left + 1;
+  if (p.mask)
     if (std::optional<Miss> why = checkStandardMask(p))
       return *why;
-  }
   // The standard says that a row gives zeros if it sees no key.
-  p.zeroHiddenRows = p.mask || p.keyCounts;
+  p.zeroHiddenRows = !hasSinks && (p.mask || p.keyCounts);
   p.scale = a.getScale() ? std::optional(widen(a.getScale(), 0)) : std::nullopt;
   p.softcap = nonZero(a.getSoftcap());
   p.causal = isCausal;
   findCausalMask(p,
                  isSquare ? (p.pastKey ? KeyCount::atLeast : KeyCount::asQueries) : KeyCount::any);
-  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
-  if (p.hasPresent && op->getNumResults() < 3)
-    return Miss(MissReason::OperatorHalfPresent);
-  if (!flat)
+  if (!flat && !hasSinks)
     takeRepeats(p);
   return raise(p);
 }

@@ -13,6 +13,7 @@
 
 #include "ExportForms.h"
 #include "LowerOp.h"
+#include "NodeNames.h"
 
 #include "basin/Conversion/SinkToONNX/Passes.h"
 
@@ -113,8 +114,10 @@ void ConvertSinkToONNXPass::runOnOperation() {
     if (isa<sink::DecomposableInterface>(op))
       ops.push_back(op);
   });
+  NodeNames names(getOperation());
   auto convert = cache == CacheUpdate::InPlace ? chosen->convertInPlace : chosen->convert;
   if (failed(convert(getOperation(), ops)) || failed(lowerParameters()))
     return signalPassFailure();
   settleMadeOps(getOperation());
+  names.renameNewNodes();
 }

@@ -202,8 +202,6 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
     return "each element of the batch has its own number of keys";
   if (parts.resultLayout == sink::Layout::packed)
     return "its result is packed";
-  if (parts.sinkKey)
-    return "it has learned rows before the keys";
   if (mayOverflow(op))
     return "its exponentials may overflow where an operator's do not";
   if (WhyNot why = checkResults(op))
@@ -225,7 +223,7 @@ WhyNot AttentionPlan::read(sink::AttentionOp op) {
   if (!element || !(element.isF32() || element.isF16()))
     return "its type is neither f32 nor f16";
   for (Value other : {parts.key, parts.value, Value(op.getResult()), parts.pastKey, parts.pastValue,
-                      parts.gate, parts.sinkLogit})
+                      parts.gate, parts.sinkLogit, parts.sinkKey, parts.sinkValue})
     if (other && findElement(other) != element)
       return "its operands or its result have different types";
   for (Value past : {parts.pastKey, parts.pastValue})

@@ -93,6 +93,7 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Range", 11},
     {"Reciprocal", 7},
     {"ReduceL2", 13},
+    {"ReduceLogSumExp", 18},
     {"ReduceMax", 13},
     {"ReduceMean", 13},
     {"ReduceMin", 13},

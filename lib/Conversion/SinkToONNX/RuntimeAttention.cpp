@@ -31,6 +31,8 @@ using namespace basin;
 using namespace basin::onnx;
 using basin::sink::Layout;
 
+static constexpr const char *kHasRows = "it has learned rows before the keys";
+
 /// Returns whether there is a new key for each query.
 static bool hasKeyForEachQuery(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
@@ -131,6 +133,8 @@ static bool takesPositions(const AttentionPlan &plan) {
 
 static WhyNot checkMultiHead(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
+  if (p.sinkKey)
+    return kHasRows;
   if (p.sinkLogit || p.softcap)
     return p.sinkLogit ? "only GroupQueryAttention has sinks"
                        : "only GroupQueryAttention has a softcap";
@@ -215,6 +219,8 @@ static bool leavesPositions(const AttentionPlan &plan) {
 
 WhyNot basin::checkGroupQuery(const AttentionPlan &plan, bool isInPlace) {
   const sink::AttentionParts &p = plan.parts;
+  if (p.sinkKey)
+    return kHasRows;
   if (plan.query.dim % 8 != 0 || plan.value.dim != plan.query.dim)
     return "the size of its heads is not one multiple of 8 for keys and values";
   if (isInPlace ? !hasKeyForEachQuery(plan) : p.hasPresent || !isSelfAttention(plan))

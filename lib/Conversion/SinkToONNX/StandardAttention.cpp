@@ -9,11 +9,12 @@
 // Writes attention as Attention of ai.onnx 23, with its errata: the mask is added after softcap,
 // causality counts from the end of the past, query heads share key heads in groups, and a row that
 // sees no key is zero. If the op has NaN there, NaN is put into the result. A window becomes part
-// of the mask.
+// of the mask, and sinks become keys and columns of the mask (StandardSinks).
 //
 //===----------------------------------------------------------------------===//
 
 #include "AttentionMasks.h"
+#include "StandardSinks.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
@@ -58,20 +59,23 @@ static Value avoidLowest(Value sum, const AttentionPlan &plan, NodeBuilder &n,
 }
 
 /// Returns whether is_causal says what positions hide. It counts from the end of the past, and
-/// hides a key by -inf.
+/// hides a key by -inf. It would count the keys of sinks, too.
 static bool leavesPositions(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
-  return p.appliesCausal() && !p.appliesWindow() && !isHiddenFinite(p) &&
+  return p.appliesCausal() && !p.appliesWindow() && !isHiddenFinite(p) && !hasSinks(plan) &&
          isSameSize(p.query, sink::getSequenceAxis(p.queryLayout), p.key,
                     sink::getSequenceAxis(p.keyLayout));
 }
 
 static WhyNot checkAttention(const AttentionPlan &plan) {
   const sink::AttentionParts &p = plan.parts;
-  if (p.sinkLogit)
-    return "Attention has no sinks";
+  if (WhyNot why = checkSinks(plan))
+    return why;
   if (WhyNot why = checkMask(plan, leavesPositions(plan)))
     return why;
+  // With a sink, no row's scores all are the lowest number.
+  if (hasSinks(plan))
+    return std::nullopt;
   // The number next to the lowest one does not help: in f16 a score moves the sum to the lowest.
   if (plan.element.isF16() && !hasBooleanMask(plan, leavesPositions(plan)) && (p.mask || p.bias)) {
     std::optional<SummandBounds> bounds = findSummandBounds(plan);
@@ -79,6 +83,53 @@ static WhyNot checkAttention(const AttentionPlan &plan) {
       return "ONNX Runtime takes the lowest score in f16 for -inf";
   }
   return std::nullopt;
+}
+
+namespace {
+
+/// Query, key and value in one layout, and the present keys and values if the operator cannot give
+/// them.
+struct Operands {
+  Layout layout = Layout::bhsd;
+  Value query, key, value, presentKey, presentValue;
+
+  bool isFlat() const { return layout == Layout::bsd; }
+  ScoreSizes sizes(Value past) const {
+    int64_t axis = isFlat() ? 1 : 2;
+    return {query, axis, key, axis, past};
+  }
+};
+
+} // namespace
+
+/// Brings the operands to one layout. Rows of sinks are joined to keys with their heads first.
+static Operands makeOperands(const AttentionPlan &plan, NodeBuilder &n) {
+  const sink::AttentionParts &p = plan.parts;
+  Operands made;
+  bool isFlat = isFlatView(p.query, p.queryLayout) && isFlatView(p.key, p.keyLayout) &&
+                isFlatView(p.value, p.valueLayout) && !hasSinks(plan);
+  made.layout = isFlat ? Layout::bsd : Layout::bhsd;
+  auto take = [&](Value value, Layout from, HeadSizes sizes) {
+    return isFlat ? makeFlat(value, from, sizes, n) : makeHeadsFirst(value, from, sizes, n);
+  };
+  made.query = take(p.query, p.queryLayout, plan.query);
+  made.key = take(p.key, p.keyLayout, plan.key);
+  made.value = take(p.value, p.valueLayout, plan.value);
+  made.query = plan.scaleQuery(made.query, made.layout, n);
+  return made;
+}
+
+/// Joins past, new keys and sinks, which the operator takes as keys and values alone. Returns the
+/// mask of all of them.
+static Value takeSinks(const AttentionPlan &plan, Operands &made, Value mask, NodeBuilder &n) {
+  const sink::AttentionParts &p = plan.parts;
+  auto withPast = [&](Value past, Value x) { return past ? n.concat({past, x}, 2) : x; };
+  made.presentKey = withPast(p.pastKey, made.key);
+  made.presentValue = withPast(p.pastValue, made.value);
+  mask = joinSinkColumns(plan, mask, made.query, made.presentKey, n);
+  made.key = joinSinkRows(plan, made.presentKey, p.sinkKey, plan.key.dim, n);
+  made.value = joinSinkRows(plan, made.presentValue, p.sinkValue, plan.value.dim, n);
+  return mask;
 }
 
 namespace {
@@ -100,37 +151,33 @@ struct AttentionPattern : public OpRewritePattern<sink::AttentionOp> {
     const sink::AttentionParts &p = plan.parts;
     NodeBuilder n(rewriter, op.getLoc(), sink::getResultName(op, 0));
     plan.prepare(n, shared);
-    bool isFlat = isFlatView(p.query, p.queryLayout) && isFlatView(p.key, p.keyLayout) &&
-                  isFlatView(p.value, p.valueLayout);
-    Layout layout = isFlat ? Layout::bsd : Layout::bhsd;
-    auto take = [&](Value value, Layout from, HeadSizes sizes) {
-      return isFlat ? makeFlat(value, from, sizes, n) : makeHeadsFirst(value, from, sizes, n);
-    };
-    Value query = take(p.query, p.queryLayout, plan.query);
-    Value key = take(p.key, p.keyLayout, plan.key);
-    Value value = take(p.value, p.valueLayout, plan.value);
-    query = plan.scaleQuery(query, layout, n);
-    int64_t axis = isFlat ? 1 : 2;
-    SmallVector<Value> inputs{query, key, value};
-    MaskBuilder masks(plan, {query, axis, key, axis, p.pastKey}, leaves, n, shared);
-    Value mask = hasBooleanMask(plan, leaves) ? masks.makeBoolean() : masks.makeSum();
-    if (mask && !findElement(mask).isInteger(1))
+    Operands operands = makeOperands(plan, n);
+    MaskBuilder masks(plan, operands.sizes(p.pastKey), leaves, n, shared);
+    Value mask =
+        !hasSinks(plan) && hasBooleanMask(plan, leaves) ? masks.makeBoolean() : masks.makeSum();
+    bool hasPresent = p.pastKey || p.hasPresent;
+    if (hasSinks(plan)) {
+      mask = takeSinks(plan, operands, mask, n);
+      hasPresent = false;
+    } else if (mask && !findElement(mask).isInteger(1)) {
       mask = avoidLowest(mask, plan, n, shared);
+    }
+    SmallVector<Value> inputs{operands.query, operands.key, operands.value};
     if (mask)
       inputs.push_back(mask);
-    else if (p.pastKey)
+    else if (p.pastKey && hasPresent)
       inputs.push_back(makeAbsent(n, op.getLoc()));
-    if (p.pastKey)
+    if (p.pastKey && hasPresent)
       inputs.append({p.pastKey, p.pastValue});
-    bool hasPresent = p.pastKey || p.hasPresent;
-    auto attention =
-        n.create<AttentionOp>(inputs, makeAttrs(plan, isFlat, leaves, n), hasPresent ? 3 : 1);
+    auto attention = n.create<AttentionOp>(inputs, makeAttrs(plan, operands.isFlat(), leaves, n),
+                                           hasPresent ? 3 : 1);
     Value result = attention->getResult(0);
-    if (!p.zeroHiddenRows)
-      result = masks.fillHiddenRows(result, layout, mask, std::numeric_limits<double>::quiet_NaN());
-    finishAttention(rewriter, n, op, plan, result, layout,
-                    hasPresent ? attention->getResult(1) : Value(),
-                    hasPresent ? attention->getResult(2) : Value());
+    if (!p.zeroHiddenRows && !hasSinks(plan))
+      result = masks.fillHiddenRows(result, operands.layout, mask,
+                                    std::numeric_limits<double>::quiet_NaN());
+    finishAttention(rewriter, n, op, plan, result, operands.layout,
+                    hasPresent ? attention->getResult(1) : operands.presentKey,
+                    hasPresent ? attention->getResult(2) : operands.presentValue);
     return success();
   }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from basin.report import values as v
 from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
+from basin.report.prefix_treatment import treat_first_token
 
 SINK_EPS = 0.3  # arXiv 2410.10781, section 3.2, with T = 64
 SINK_SOURCE = "arXiv 2410.10781: sink_k^0.3, T = 64"
@@ -14,10 +15,11 @@ SHOWN = 6
 
 NO_SINK_REWRITE = Treatment(
     None,
-    "No rewrite here yet. The literature trains learnable sinks (a logit in the softmax, or key "
-    "and value rows: gpt-oss, arXiv 2402.17762) or a gate on the attention output (arXiv "
-    "2505.06708); without training, a fixed prefix such as BOS can be kept as constant keys and "
-    "values (PrefixQuant, arXiv 2410.05265; IntactKV, arXiv 2403.01241).",
+    "No rewrite here yet that takes sinks at later tokens away. The literature trains learnable "
+    "sinks (a logit in the softmax, or key and value rows: gpt-oss, arXiv 2402.17762) or a gate on "
+    "the attention output (arXiv 2505.06708), which insert-gated-attention is a start for. Fixed "
+    "first tokens can become constant keys and values (PrefixQuant, arXiv 2410.05265; IntactKV, "
+    "arXiv 2403.01241): absorb-prefix.",
     "A sink is not a fault in itself: the model uses it to scale a head's output. It costs where "
     "keys and values are quantized, where windows drop the first tokens, and through the massive "
     "activations that make it.",
@@ -36,6 +38,18 @@ def sink_heads(taps: list[dict[str, Any]]) -> list[tuple[float, str, str]]:
                 name = f"layer {'–' if layer is None else layer} head {head}"
                 found.append((alpha, name, v.token_name(one.get("token"))))
     return sorted(found, key=lambda one: -one[0])
+
+
+def heaviest_token(taps: list[dict[str, Any]]) -> Any:
+    """The token of the head with the largest alpha, or None."""
+    found = [
+        (alpha, number, one.get("token"))
+        for number, (tap, one) in enumerate(
+            (tap, one) for tap in taps for one in v.table(tap, "heaviest")
+        )
+        if (alpha := v.number(one.get("alpha"))) is not None
+    ]
+    return max(found, key=lambda one: one[:2])[2] if found else None
 
 
 def attention_sinks(metrics: dict[str, Any], data: dict[str, Any]) -> Finding:
@@ -69,6 +83,9 @@ def attention_sinks(metrics: dict[str, Any], data: dict[str, Any]) -> Finding:
     finding.figures = sink_figures(taps, sinks, data, heads)
     if verdict is not Verdict.NONE:
         finding.treatments = [NO_SINK_REWRITE]
+        first = treat_first_token(heaviest_token(taps))
+        if first is not None:
+            finding.treatments.insert(0, first)
     return finding
 
 

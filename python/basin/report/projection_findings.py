@@ -20,8 +20,9 @@ SMOOTH = Treatment(
 )
 PREFIX = Treatment(
     None,
-    "No rewrite here yet. The literature keeps the tokens that carry them as a constant prefix of "
-    "keys and values (PrefixQuant, arXiv 2410.05265) or rotates the input (QuaRot, DuQuant).",
+    "No rewrite here yet for later tokens. The literature keeps the tokens that carry them as a "
+    "constant prefix of keys and values (PrefixQuant, arXiv 2410.05265: absorb-prefix, for the "
+    "first tokens) or rotates the input (QuaRot, DuQuant).",
     "Absorbing residual sinks and rescaling the stream do not touch these.",
 )
 

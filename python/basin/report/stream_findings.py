@@ -8,6 +8,7 @@ from basin.report import values as v
 from basin.report.f16_findings import RESCALE
 from basin.report.findings import Figure, Finding, Treatment, Verdict, unknown
 from basin.report.grids import place_name
+from basin.report.prefix_treatment import treat_first_token
 
 MASSIVE_ABS, MASSIVE_RATIO = 100.0, 1000.0  # arXiv 2402.17762, section 2
 MASSIVE_SOURCE = "arXiv 2402.17762, section 2"
@@ -17,9 +18,9 @@ SHOWN = 6
 
 NO_MASSIVE_REWRITE = Treatment(
     None,
-    "No rewrite here yet that removes it. The literature trains attention biases or gates "
-    "(arXiv 2402.17762, 2505.06708), or keeps the token that carries it as a constant prefix "
-    "(PrefixQuant, arXiv 2410.05265).",
+    "No rewrite here yet that removes it at later tokens. The literature trains attention biases "
+    "or gates (arXiv 2402.17762, 2505.06708), or keeps the token that carries it as a constant "
+    "prefix (PrefixQuant, arXiv 2410.05265): absorb-prefix, for the first tokens.",
     "A uniform scale changes no ratio: rescaling the stream helps f16 and leaves the activation as "
     "massive as it was.",
 )
@@ -77,6 +78,9 @@ def massive_activation(metrics: dict[str, Any]) -> Finding:
         finding.treatments = [NO_MASSIVE_REWRITE]
         if any((v.number(one.get("rescale")) or 0) > 0 for one in v.table(metrics, "streams")):
             finding.treatments.insert(0, RESCALE)
+        first = treat_first_token(massive.get("token"))
+        if first is not None:
+            finding.treatments.insert(0, first)
     return finding
 
 

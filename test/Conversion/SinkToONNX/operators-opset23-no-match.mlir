@@ -22,11 +22,33 @@ func.func @no_match_zero_eps(%x: tensor<2x6x16xf32>, %w: tensor<16xf32>) -> tens
 
 // -----
 
-// CHECK: remark: kept 1 attention: Attention has no sinks
+// CHECK: remark: kept 1 attention: its sink logits are no vector of one for each head
 module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
-func.func @no_match_sinks(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %s: tensor<4xf32>) -> tensor<2x6x32xf32> {
+func.func @no_match_logits(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %s: tensor<1x4xf32>) -> tensor<2x6x32xf32> {
   %a = sink.attention %q, %k, %v sink_logit %s {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
-    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<4xf32>) -> tensor<2x6x32xf32>
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<1x4xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its learned rows are not known to be of its heads and their sizes
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_rows(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %r: tensor<2x?x8xf32>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v sink_kv %r, %r {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>) -> tensor<2x6x32xf32>
+  return %a : tensor<2x6x32xf32>
+}
+}
+
+// -----
+
+// CHECK: remark: kept 1 attention: its operands or its result have different types
+module attributes {onnx.model = {ir_version = 8 : i64, opset_import = [{domain = "", version = 23 : i64}]}} {
+func.func @no_match_type_of_rows(%q: tensor<2x6x32xf32>, %k: tensor<2x6x16xf32>, %v: tensor<2x6x16xf32>, %r: tensor<2x1x8xf16>) -> tensor<2x6x32xf32> {
+  %a = sink.attention %q, %k, %v sink_kv %r, %r {num_heads = 4 : i64, kv_num_heads = 2 : i64, query_layout = #sink.layout<bsd>, key_layout = #sink.layout<bsd>, value_layout = #sink.layout<bsd>, result_layout = #sink.layout<bsd>}
+    : (tensor<2x6x32xf32>, tensor<2x6x16xf32>, tensor<2x6x16xf32>, tensor<2x1x8xf16>, tensor<2x1x8xf16>) -> tensor<2x6x32xf32>
   return %a : tensor<2x6x32xf32>
 }
 }

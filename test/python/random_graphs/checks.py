@@ -9,6 +9,7 @@ computes in f32 between nodes. Then a rewrite's bits are compared in onnx's refe
 from __future__ import annotations
 
 import copy
+import math
 import os
 import re
 import tempfile
@@ -257,22 +258,22 @@ class Subject:
                     self.fail("operators differ", f"{form} {name} {why} in case {number}")
                     return
 
-    def check_prefix(self) -> None:
-        """Check that absorbing drawn ids keeps the rows of the tokens after them."""
+    def check_prefix(self, step: str, kind: str) -> None:
+        """Check that a step that leaves drawn ids out keeps the rows of the tokens after them."""
         ids = [int(i) for i in self.rng.integers(0, 11, int(self.rng.integers(1, 4)))]
         if all(one.name != "input_ids" for one in self.model.graph.input):
             return
         model = basin.load(self.path)
-        target = self.folder / "absorbed.onnx"
+        target = self.folder / "shorter.onnx"
         try:
-            requests = as_requests([("absorb-prefix", {"ids": ids})])
+            requests = as_requests([(step, {"ids": ids})])
             prepared = prepare_steps(model, requests, self.folder)
             model.rewrite(*((name, dict(given)) for name, given in prepared.requests))
             model.save(target)
         except (basin.BasinError, VerifyError) as error:
-            self.outcome.counts[f"prefix refused: {shorten(str(error))}"] += 1
+            self.outcome.counts[f"{kind} refused: {shorten(str(error))}"] += 1
             return
-        self.outcome.counts["prefix absorbed"] += 1
+        self.outcome.counts[f"{step} kept"] += 1
         whole = copy.copy(self)
         whole.prefix = prepared.run
         whole.cases, whole.results, kept = [], [], []
@@ -291,16 +292,16 @@ class Subject:
             try:
                 right = run_session(after, case.values, target)
             except VerifyError as error:
-                self.fail("prefix invalid", str(error)[:300])
+                self.fail(f"{kind} invalid", str(error)[:300])
                 return
             for name in self.names:
                 x, y = np.asarray(whole.results[number][name]), np.asarray(right[name])
                 same = x.dtype == y.dtype and x.shape == y.shape
                 why = beyond_rounding(x, y) if same else f"is {y.shape} in place of {x.shape}"
                 if why and same and (self.narrow or whole.is_sensitive(number, name, x, y)):
-                    self.outcome.counts["prefix differs as small changes of the inputs do"] += 1
+                    self.outcome.counts[f"{kind} differ as small changes of the inputs do"] += 1
                 elif why:
-                    self.fail("prefix differs", f"{ids} {name} {why} in case '{case.name}'")
+                    self.fail(f"{kind} differ", f"{ids} {name} {why} in case '{case.name}'")
                     return
 
     def check_rewrites(self, most: int, only: str | None = None) -> None:
@@ -323,7 +324,7 @@ class Subject:
 
     def check_change(self) -> None:
         """Check that the result of a step that changes the function runs, with the same shapes."""
-        name = str(self.rng.choice(list(CHANGES)))
+        name = str(self.rng.choice([name for name in CHANGES if name not in (*SINKS, TOKENS)]))
         passes = CHANGING[name](self.rng)
         target = self.folder / "changed.onnx"
         try:
@@ -338,7 +339,52 @@ class Subject:
         if broken and not (self.narrow and "NOT_IMPLEMENTED" in broken):
             self.fail("change invalid", f"{passes} {broken[:300]}")
 
+    def check_sinks(self) -> None:
+        """Two rows of zeros beside the keys are a logit of log(2): each step computes the other.
 
+        Of the two, one changes the nodes of the softmax, and the other writes all of them anew.
+        """
+        found: dict[str, Results] = {}
+        for name, passes in SINKS.items():
+            target = self.folder / "sinks.onnx"
+            try:
+                model = basin.load(self.path)
+                model.run(f"builtin.module({RAISE},{passes},{LOWER})")
+                model.save(target)
+                found[name] = self.run(target)
+            except basin.BasinError as error:
+                self.outcome.counts[f"{name} refused: {shorten(str(error))}"] += 1
+                return
+            except VerifyError as error:
+                # A mask larger than the scores widens those of the keys, but not those of rows.
+                if "concatbase" in str(error):
+                    self.outcome.counts["sinks of a mask larger than the scores"] += 1
+                elif not (self.narrow and "NOT_IMPLEMENTED" in str(error)):
+                    self.fail("sinks invalid", f"{name} {str(error)[:300]}")
+                return
+            self.outcome.counts[f"{name} kept"] += 1
+        for number, (left, right) in enumerate(zip(*found.values())):
+            for name in self.names:
+                x, y = np.asarray(left[name]), np.asarray(right[name])
+                if x.shape != y.shape:
+                    self.outcome.counts["sinks of a mask larger than the scores"] += 1
+                    return
+                # Below the normal range a last bit is a large part of a number.
+                with np.errstate(all="ignore"):
+                    far = np.abs(x.astype(np.float64) - y.astype(np.float64))
+                same_nan = np.array_equal(np.isnan(x), np.isnan(y))
+                is_tiny = same_nan and float(np.nanmax(far, initial=0)) < 2.0**-100
+                if (why := beyond_rounding(x, y)) and not (self.narrow or is_tiny):
+                    self.fail("sinks differ", f"{name} {why} in case {number}")
+                    return
+
+
+SINKS = {
+    "insert-sink-logits": f"sink-insert-sink-logits{{init={math.log(2)!r}}}",
+    "insert-sink-kv": "sink-insert-sink-kv{count=2}",
+}
+# The step whose models take sequences without their first tokens has a check of its own.
+TOKENS = "insert-sink-tokens"
 KEEPING_FUNCTIONS = "basin-raise{inline-functions=false}"
 
 
@@ -410,7 +456,11 @@ def check_model(
         if only is None or only.startswith("operators"):
             subject.check_operators()
         if only is None or only.startswith("prefix"):
-            subject.check_prefix()
+            subject.check_prefix("absorb-prefix", "prefix")
+        if only is None or only.startswith("tokens"):
+            subject.check_prefix(TOKENS, "tokens")
+        if only is None or only.startswith("sinks"):
+            subject.check_sinks()
         if only is None or only.startswith("change"):
             subject.check_change()
         name = None if only is None else only.rpartition(" ")[0]

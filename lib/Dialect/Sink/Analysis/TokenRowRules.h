@@ -33,6 +33,10 @@ public:
   RowOutcome apply();
 
 private:
+  static RowOutcome fail(const llvm::Twine &why);
+  static RowOutcome give(const TokenRow &row);
+  static std::string quote(mlir::Value value);
+
   RowOutcome applySinkOp();
   RowOutcome applyAttention(sink::AttentionOp attention);
   RowOutcome applyRotary(sink::RotaryOp rotary);

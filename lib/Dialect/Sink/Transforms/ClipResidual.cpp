@@ -208,8 +208,9 @@ void ClipResidualPass::clipInside(NormInterface norm, sink::ParameterNames &name
   NodeBuilder n(b, norm.getLoc());
   std::string name = getStreamValueName(norm.getResult()).str();
   std::string sumName = norm.getSum() ? getStreamValueName(norm.getSum()).str() : name + ".sum";
-  Value sum = norm.getX();
-  for (Value more : llvm::drop_begin(norm.getSummands()))
+  SmallVector<Value, 3> summands = norm.getSummands();
+  Value sum = summands.front();
+  for (Value more : llvm::drop_begin(summands))
     sum = n.node<AddOp>({sum, more});
   Value clipped = clip(sum, sumName, b, names);
   NormInterface plain = makePlainNorm(norm, clipped, b);

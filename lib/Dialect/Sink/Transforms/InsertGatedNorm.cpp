@@ -24,7 +24,6 @@
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include <cmath>
-#include <random>
 
 using namespace mlir;
 using namespace basin;
@@ -226,14 +225,7 @@ LogicalResult GateInserter::insert(NormInterface norm) {
   auto type = cast<RankedTensorType>(y.getType());
   Type element = type.getElementType();
   int64_t dim = type.getShape().back(), width = isTensorwise ? 1 : dim;
-  // By the method of Box and Muller, because a distribution of the standard library is another one
-  // in each implementation.
-  auto uniform = [&] { return (double(generator() >> 11) + 0.5) * 0x1p-53; };
-  SmallVector<double> normal(dim * rank);
-  for (double &value : normal) {
-    double length = std::sqrt(-2 * std::log(uniform()) / double(dim));
-    value = length * std::cos(2 * M_PI * uniform());
-  }
+  SmallVector<double> normal = sink::drawNormal(generator, dim * rank, dim);
   Value down = sink::makeNormParameter(norm, "gate_down",
                                        RankedTensorType::get({dim, rank}, element), normal, names);
   Value up = sink::makeNormParameter(norm, "gate_up", RankedTensorType::get({rank, width}, element),

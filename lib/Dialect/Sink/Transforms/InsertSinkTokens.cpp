@@ -25,7 +25,6 @@
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include <cmath>
-#include <random>
 
 using namespace mlir;
 using namespace basin;
@@ -104,14 +103,10 @@ std::vector<char> InsertSinkTokensPass::drawRows(ArrayRef<char> rows, RankedTens
                   squares += value * value;
                 });
   double deviation = std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count)));
-  // By the method of Box and Muller, because a distribution of the standard library is another one
-  // in each implementation.
   std::mt19937_64 generator(static_cast<uint64_t>(seed));
-  auto uniform = [&] { return (double(generator() >> 11) + 0.5) * 0x1p-53; };
   std::vector<char> out;
-  for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    double length = std::sqrt(-2 * std::log(uniform())) * deviation;
-    APFloat value(length * std::cos(2 * M_PI * uniform()));
+  for (double normal : sink::drawNormal(generator, type.getNumElements(), /*dim=*/1)) {
+    APFloat value(normal * deviation);
     bool losesInfo;
     value.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
                   &losesInfo);

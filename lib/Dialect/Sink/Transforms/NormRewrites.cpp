@@ -87,6 +87,19 @@ FailureOr<llvm::GlobPattern> basin::sink::parsePattern(ModuleOp module, StringRe
          << "': " << llvm::toString(pattern.takeError());
 }
 
+SmallVector<double> basin::sink::drawNormal(std::mt19937_64 &generator, int64_t count,
+                                            int64_t dim) {
+  // By the method of Box and Muller, because a distribution of the standard library is another one
+  // in each implementation.
+  auto uniform = [&] { return (double(generator() >> 11) + 0.5) * 0x1p-53; };
+  SmallVector<double> numbers(count);
+  for (double &value : numbers) {
+    double length = std::sqrt(-2 * std::log(uniform()) / double(dim));
+    value = length * std::cos(2 * M_PI * uniform());
+  }
+  return numbers;
+}
+
 StringRef basin::sink::getNormStem(NormInterface norm) {
   StringRef stem = norm.getWeight() ? getStreamValueName(norm.getWeight()) : StringRef();
   if (stem.consume_back(".weight") || stem.consume_back(".gamma"))

@@ -20,6 +20,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/GlobPattern.h"
 
+#include <random>
+
 namespace basin::sink {
 
 /// Makes names for new parameters, unique among the names of the module's values.
@@ -41,6 +43,10 @@ llvm::LogicalResult checkHasParameters(mlir::Operation *op, const llvm::Twine &w
 /// option and the words that it takes besides a pattern.
 llvm::FailureOr<llvm::GlobPattern> parsePattern(mlir::ModuleOp module, llvm::StringRef option,
                                                 llvm::StringRef value, llvm::StringRef words);
+
+/// Returns normal numbers of variance 1/dim, which are the same for a seed in each implementation
+/// of the standard library.
+llvm::SmallVector<double> drawNormal(std::mt19937_64 &generator, int64_t count, int64_t dim);
 
 /// Returns the name by which users know a norm's parameters: that of its weight, without the word
 /// for weights, or that of its result.

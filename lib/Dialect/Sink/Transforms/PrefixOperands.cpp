@@ -221,13 +221,12 @@ bool PrefixInserter::adaptForm(sink::AttentionOp op) {
         continue;
       if (value.getParentBlock() == &form)
         return false;
-      TensorInfo info = getTensorInfo(value);
-      bool isNumber = info.hasRank() && llvm::all_of(*info.dims, [](Dim dim) { return dim.is(1); });
-      // Sizes of the query are those of fewer tokens. What serves the keys or is one number is
-      // that of the whole sequence.
-      if (result == Side::Query && !isNumber)
+      // Sizes of the query are those of fewer tokens, and sizes of the keys are those of the whole
+      // sequence. What else depends on the number of tokens is no operand of the op.
+      bool isSize = isa_and_nonnull<IntegerType>(getTensorInfo(value).element);
+      if (isSize && result == Side::Query)
         continue;
-      if (result != Side::Keys && !isNumber)
+      if (!isSize || result != Side::Keys)
         return false;
       FailureOr<Value> made = whole.get(value, what);
       if (failed(made))

@@ -106,8 +106,9 @@ void ReplaceNormWithDyTPass::replace(NormInterface norm, sink::ParameterNames &n
   Type element = getTensorInfo(norm.getX()).element;
   auto vector = RankedTensorType::get({*sink::getNormDim(norm)}, element);
   auto number = RankedTensorType::get({1}, element);
-  Value x = norm.getX();
-  for (Value more : llvm::drop_begin(norm.getSummands()))
+  SmallVector<Value, 3> summands = norm.getSummands();
+  Value x = summands.front();
+  for (Value more : llvm::drop_begin(summands))
     x = n.node<AddOp>({x, more});
   if (norm.getSum()) {
     setValueName(cast<OpResult>(x), getStreamValueName(norm.getSum()));

@@ -327,6 +327,109 @@ def InsertGatedNormPass
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def InsertSinkLogitsPass
+    : Step<"insert-sink-logits", "sink-insert-sink-logits", "::mlir::ModuleOp"> {
+  let summary = "add a learnable logit for each head to the softmax of attentions";
+  let description = [{
+    Gives each attention without a sink a parameter `sink_logit` [heads], named after its result,
+    as in gpt-oss: `p_ij = exp(s_ij) / (exp(sink_logit_h) + sum_k exp(s_ik))`.
+
+    ```
+    %r = sink.attention %q, %k, %v
+    ```
+    becomes
+    ```
+    %s = sink.parameter "r.sink_logit" : tensor<8xf32> = dense<-6.000000e+00>
+    %r = sink.attention %q, %k, %v sink_logit %s
+    ```
+
+    A form that computes no sink would lose it, so the form changes with the op:
+    - If it has one Softmax over [batch, heads, queries, keys], of a product that is only scaled,
+      capped, masked and cast, the logit becomes a column behind the masked scores, which is cut off
+      behind the Softmax. All other nodes stay.
+    - GroupQueryAttention takes it as `head_sink`, also if its operands are packed.
+    - Otherwise the form is dropped, and the op is lowered to its decomposition, which is
+      equal except for rounding.
+
+    `init` is the logit of all heads. A head's share that goes to the sink is
+    sigmoid(init - logsumexp(scores)), and the logit's gradient is proportional to it. So a very
+    negative number is nearly the identity and hardly learns, and 0 is softmax1.
+
+    `attentions` is `all`, or a pattern with `*` and `?` of names of results. Does nothing to an
+    attention that has a sink. Refuses one whose number of heads is not static, one whose form
+    can neither take the logit nor be dropped (packed operands or a mask of lengths of other
+    operators, quantization inside a fused operator, inner values that are used elsewhere), one
+    in a function, a logit beyond its type, and opsets before 13.
+
+    Promise: measured. The outputs differ by the sink's share.
+  }];
+  let promiseKind = "measured";
+  let promise = "at the start: the outputs differ by the share that goes to the sink";
+  let goodFor = "training: logits can take over what attention sinks do";
+  let notFor = "a model as it is, whose outputs change";
+  let example = "init=-6";
+  let smallExample = "";
+  let options = [
+    PatternOption<"attentions", "attentions", "\"all\"",
+                  "attentions that get a logit: all, or a pattern of names of their results">,
+    Option<"init", "init", "double", "-6", "the logit at the start; 0 is softmax1">
+  ];
+  let statistics = [
+    Statistic<"numInserted", "inserted", "vectors of logits inserted">,
+    Statistic<"numDropped", "dropped", "forms dropped">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::ModuleOp"> {
+  let summary = "add learnable rows of keys and values that every query sees";
+  let description = [{
+    Gives each attention without a sink the parameters `sink_key` and `sink_value`
+    [kv heads, count, head dim], named after its result. Every query sees these rows, which
+    have no position and no column of the mask.
+
+    ```
+    %r = sink.attention %q, %k, %v mask %m
+    ```
+    becomes
+    ```
+    %a = sink.parameter "r.sink_key" : tensor<2x1x8xf32> = dense<0.000000e+00>
+    %b = sink.parameter "r.sink_value" : tensor<2x1x8xf32> = dense<0.000000e+00>
+    %r = sink.attention %q, %k, %v mask %m sink_kv %a, %b
+    ```
+
+    The exporter's mask has no columns for the rows, so the form is dropped, and the op is
+    lowered to its decomposition: a Concat before keys and values, and a mask on the other
+    scores. It is equal except for rounding.
+
+    With `init=zeros` each row's score is 0 at the start, and its value adds nothing but its
+    share: `count` rows are a sink logit of log(count). With `init=normal` keys and values are
+    normal numbers of variance 1/(head dim), drawn from `seed`.
+
+    `attentions` is as in `sink-insert-sink-logits`. Does nothing to an attention that has a
+    sink. Refuses one whose numbers and sizes of heads are not static, one whose scores are
+    multiplied by a tensor with a column for each key, one whose form cannot be dropped (packed operands, a mask of lengths, quantization inside, inner values that are used
+    elsewhere), one in a function, rows of more than 2^24 elements, and opsets before 13.
+
+    Promise: measured. The outputs differ by the share of the rows.
+  }];
+  let promiseKind = "measured";
+  let promise = "at the start: the outputs differ by the share that goes to the rows";
+  let goodFor = "training: rows can take over what attention sinks do";
+  let notFor = "a model as it is, whose outputs change";
+  let example = "count=2 init=normal";
+  let smallExample = "";
+  let options = [
+    PatternOption<"attentions", "attentions", "\"all\"",
+                  "attentions that get rows: all, or a pattern of names of their results">,
+    Option<"count", "count", "int64_t", "1", "number of rows">,
+    Option<"init", "init", "std::string", "\"zeros\"", "zeros, or normal: numbers of variance 1/(head dim)">,
+    Option<"seed", "seed", "int64_t", "0", "start of the random numbers of init=normal">
+  ];
+  let statistics = [Statistic<"numInserted", "inserted", "attentions that got rows">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def InsertSinkTokensPass
     : Step<"insert-sink-tokens", "sink-insert-sink-tokens", "::mlir::ModuleOp"> {
   let summary = "put learnable tokens in front of each sequence, as rows of the embedding";

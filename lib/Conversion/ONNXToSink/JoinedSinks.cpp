@@ -1,0 +1,135 @@
+//===- JoinedSinks.cpp ------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+//   key = Concat(rows, k, 0);  value = Concat(rows', v, 0);  mask = Concat(0, m, logit)
+//
+// in any order, which is that of all three. One part is the keys, at most one is learned rows, and
+// at most one is zeros. The columns of learned rows must be visible, and so must that of zeros
+// unless it holds the logits.
+//
+//===----------------------------------------------------------------------===//
+
+#include "JoinedSinks.h"
+#include "Matchers.h"
+
+#include "basin/Dialect/ONNX/IR/Dims.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace basin::onnx;
+using basin::sink::MaskKind;
+
+/// Returns the Concat of `value` along `axis` of four, or null if there is none or if others read
+/// its result.
+static ConcatOp matchJoin(Value value, int64_t axis) {
+  auto concat = value.getDefiningOp<ConcatOp>();
+  if (!concat || !value.hasOneUse() || getRank(value) != 4)
+    return {};
+  int64_t joined = concat.getAxis().value_or(0);
+  return (joined < 0 ? joined + 4 : joined) == axis ? concat : ConcatOp();
+}
+
+namespace {
+class JoinedSinksMatcher {
+public:
+  JoinedSinksMatcher(MaskKind kind, int64_t heads) : kind(kind), heads(heads) {}
+  std::optional<JoinedSinks> match(Value key, Value value, Value mask);
+
+private:
+  bool takeParts(ConcatOp key, ConcatOp value);
+  bool takeColumns(Value mask);
+  double visible() const { return kind == MaskKind::keep ? 1 : 0; }
+
+  MaskKind kind;
+  int64_t heads;
+  JoinedSinks found;
+  /// The places of the parts among the joined ones, and the number of rows of sinks.
+  std::optional<unsigned> keys, learned, zeros;
+  int64_t numLearned = 0, numZeros = 0;
+  unsigned numParts = 0;
+};
+} // namespace
+
+bool JoinedSinksMatcher::takeParts(ConcatOp key, ConcatOp value) {
+  numParts = key->getNumOperands();
+  if (numParts < 2 || value->getNumOperands() != numParts)
+    return false;
+  for (unsigned i = 0; i < numParts; ++i) {
+    std::optional<SinkRows> k = matchRows(key->getOperand(i)), v = matchRows(value->getOperand(i));
+    if (!k && !v) {
+      if (keys)
+        return false;
+      keys = i;
+      found.key = key->getOperand(i);
+      found.value = value->getOperand(i);
+      continue;
+    }
+    if (!k || !v || k->count != v->count || !k->rows != !v->rows || (k->rows ? learned : zeros))
+      return false;
+    (k->rows ? learned : zeros) = i;
+    (k->rows ? numLearned : numZeros) = k->count;
+    if (k->rows) {
+      found.sinkKey = k->rows;
+      found.sinkValue = v->rows;
+    }
+  }
+  return keys.has_value();
+}
+
+bool JoinedSinksMatcher::takeColumns(Value mask) {
+  auto concat = mask.getDefiningOp<ConcatOp>();
+  if (!concat || concat->getNumOperands() != numParts ||
+      !isLastAxis(mask, concat.getAxis().value_or(0)))
+    return false;
+  auto isVisible = [&](unsigned i, int64_t count) {
+    return getDim(concat->getOperand(i), -1) == count &&
+           isFilledWith(concat->getOperand(i), visible());
+  };
+  if (learned && !isVisible(*learned, numLearned)) {
+    // Weights of zeros are the row of the logits if their column holds these.
+    if (zeros || !isFilledWith(found.sinkKey, 0) || !isFilledWith(found.sinkValue, 0))
+      return false;
+    zeros = std::exchange(learned, std::nullopt);
+    numZeros = numLearned;
+    found.sinkKey = found.sinkValue = Value();
+  }
+  if (zeros && !isVisible(*zeros, numZeros)) {
+    // Ops that only shape the logits stay outside.
+    Ops ops;
+    Value column = concat->getOperand(*zeros);
+    bool isColumn = kind == MaskKind::additive && numZeros == 1 && getDim(column, -1) == 1;
+    found.sinkLogit = isColumn ? findLogits(column, heads, ops) : Value();
+    if (!found.sinkLogit)
+      return false;
+  }
+  found.mask = concat->getOperand(*keys);
+  if (isFilledWith(found.mask, visible()))
+    found.mask = Value();
+  if (mask.hasOneUse())
+    found.ops.insert(concat);
+  return true;
+}
+
+std::optional<JoinedSinks> JoinedSinksMatcher::match(Value key, Value value, Value mask) {
+  ConcatOp keyJoin = matchJoin(key, 2), valueJoin = matchJoin(value, 2);
+  if (!keyJoin || !valueJoin || !takeParts(keyJoin, valueJoin))
+    return std::nullopt;
+  if (mask && !takeColumns(mask))
+    return std::nullopt;
+  if (zeros && !found.sinkLogit)
+    found.sinkNumber = std::log(static_cast<double>(numZeros));
+  found.ops.insert(keyJoin);
+  found.ops.insert(valueJoin);
+  return std::move(found);
+}
+
+std::optional<JoinedSinks> basin::onnx::matchJoinedSinks(Value key, Value value, Value mask,
+                                                         MaskKind kind, int64_t heads) {
+  return JoinedSinksMatcher(kind, heads).match(key, value, mask);
+}

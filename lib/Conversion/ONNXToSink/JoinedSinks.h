@@ -1,0 +1,41 @@
+//===- JoinedSinks.h --------------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Matches sinks that are joined to the keys, values and mask of an operator that has no operands
+// for them: learned rows, and a row of zeros whose column of the mask is a logit for each head.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_CONVERSION_ONNXTOSINK_JOINEDSINKS_H
+#define BASIN_LIB_CONVERSION_ONNXTOSINK_JOINEDSINKS_H
+
+#include "AttentionSinks.h"
+
+namespace basin::onnx {
+
+/// Keys, values and a mask without the sinks, and the sinks.
+struct JoinedSinks {
+  mlir::Value key, value;
+  /// Null if it hides nothing.
+  mlir::Value mask;
+  mlir::Value sinkKey, sinkValue, sinkLogit;
+  /// The logit of rows of zeros that are visible to all heads alike.
+  std::optional<double> sinkNumber;
+  /// The ops that join them, of which nothing else reads the results.
+  Ops ops;
+};
+
+/// Splits the keys and values [batch, heads, sequence, dim] of `heads` query heads and their mask,
+/// which may be null. Returns nothing if they have no sinks, or none that the mask provably leaves
+/// visible.
+std::optional<JoinedSinks> matchJoinedSinks(mlir::Value key, mlir::Value value, mlir::Value mask,
+                                            sink::MaskKind kind, int64_t heads);
+
+} // namespace basin::onnx
+
+#endif // BASIN_LIB_CONVERSION_ONNXTOSINK_JOINEDSINKS_H
