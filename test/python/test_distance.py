@@ -160,7 +160,9 @@ def test_a_rewrite_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "remark: the distance to the original was not measured: the model has" in said
     assert basin.rewrite(TINY, target, ["insert-pre-affine"], verify=False) == []
     target.write_bytes(b"old")
-    monkeypatch.setattr(rewriting, "measure", lambda *_: Distance(broken="output 'y' is absent"))
+    monkeypatch.setattr(
+        rewriting, "measure", lambda *_, **__: Distance(broken="output 'y' is absent")
+    )
     with pytest.raises(basin.BasinError, match="breaks the model: output 'y' is absent; nothing"):
         basin.rewrite(TINY, target, ["insert-pre-affine"])
     assert target.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["out.onnx"]

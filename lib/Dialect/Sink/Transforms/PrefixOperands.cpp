@@ -17,7 +17,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "PrefixOperands.h"
+
 #include "PrefixAttentions.h"
+#include "SinkParameters.h"
+
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
@@ -278,11 +281,13 @@ LogicalResult PrefixInserter::insert(sink::AttentionOp op) {
   replaceOperand(op.getValueMutable(), *values);
   if (op.getForm().empty() || (keepsForm && adaptForm(op)))
     return success();
-  std::string name = getStreamValueName(op.getResult()).str();
-  op.getForm().dropAllReferences();
-  op.getForm().getBlocks().clear();
-  if (!name.empty())
-    setValueName(cast<OpResult>(op.getResult()), name);
+  if (WhyNot why = checkDropsForm(op))
+    return op.emitError("attention '")
+           << getStreamValueName(op.getResult())
+           << "' cannot take the prefix: its nodes hide later "
+           << "keys or may compute something else with more keys, and " << *why;
+  // Values of the whole sequence may serve other attentions, too.
+  dropForm(op, /*keepsUnused=*/true);
   ++numDropped;
   return success();
 }

@@ -193,8 +193,9 @@ WhyNot basin::sink::checkDropsForm(sink::AttentionOp op) {
     return "only its operator says what its operands or its mask mean";
   if (form.rounds())
     return "its nodes round to quantized types, which only they do";
-  for (Value value : getInnerValues(op))
-    if (!findBeforeScores(op, value))
+  ValueRange inner = getInnerValues(op);
+  for (auto [value, result] : llvm::zip_equal(inner, op->getResults().take_back(inner.size())))
+    if (!result.use_empty() && !findBeforeScores(op, value))
       return ("'" + getValueName(value) + "', a value inside of it, is used elsewhere").str();
   for (auto [what, value, layout] : {std::tuple("query", parts.query, parts.queryLayout),
                                      std::tuple("key", parts.key, parts.keyLayout),
@@ -237,7 +238,10 @@ static sink::AttentionOp takeOutInnerValues(sink::AttentionOp op) {
   map.map(op.getFormRegion().getArguments(),
           op->getOperands().take_front(op.getFormRegion().getNumArguments()));
   for (auto [value, result] : llvm::zip_equal(inner, op->getResults().drop_front(numKept))) {
-    for (Operation *def : llvm::reverse(*findBeforeScores(op, value)))
+    if (result.use_empty())
+      continue;
+    SmallVector<Operation *> defs = *findBeforeScores(op, value);
+    for (Operation *def : llvm::reverse(defs))
       if (!map.contains(def))
         b.clone(*def, map);
     result.replaceAllUsesWith(map.lookupOrDefault(value));
@@ -255,7 +259,7 @@ static sink::AttentionOp takeOutInnerValues(sink::AttentionOp op) {
   return narrower;
 }
 
-sink::AttentionOp basin::sink::dropForm(sink::AttentionOp op) {
+sink::AttentionOp basin::sink::dropForm(sink::AttentionOp op, bool keepsUnused) {
   if (op.getFormRegion().empty())
     return op;
   op = takeOutInnerValues(op);
@@ -271,7 +275,8 @@ sink::AttentionOp basin::sink::dropForm(sink::AttentionOp op) {
   });
   form.dropAllReferences();
   form.getBlocks().clear();
-  eraseUnused(outer.takeVector());
+  if (!keepsUnused)
+    eraseUnused(outer.takeVector());
   return op;
 }
 

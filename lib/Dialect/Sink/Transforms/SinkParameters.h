@@ -48,8 +48,8 @@ mlir::Value makeSinkParameter(const SinkPlace &place, llvm::StringRef part,
 WhyNot checkDropsForm(AttentionOp op);
 /// Drops the form, so that the attention means its decomposition. checkDropsForm was called. Values
 /// inside of the form that are used elsewhere are computed before the attention, which is replaced
-/// then. Returns the attention.
-AttentionOp dropForm(AttentionOp op);
+/// then. Returns the attention. What only the form used is erased, unless it `keepsUnused`.
+AttentionOp dropForm(AttentionOp op, bool keepsUnused = false);
 
 /// Writes a logit for each head into the form: as head_sink of a GroupQueryAttention, or as one
 /// more column beside the scores of the form's only Softmax. Returns false, and changes nothing, if
