@@ -250,6 +250,14 @@ def test_starts_that_are_no_rows(tmp_path: Path) -> None:
     assert abs(found["one"].std() / table.std() - 1) < 0.05 and abs(found["one"].mean()) < 0.15
 
 
+def test_external_data(tmp_path: Path) -> None:
+    """Rows of a table in another file, into which the result points."""
+    path = tmp_path / "external.onnx"
+    onnx.save(onnx.load(TINY), path, save_as_external_data=True, location="w", size_threshold=0)
+    target, run = insert(path, tmp_path, ids=[10, 3])
+    assert run is not None and compare(TINY, target, run) == 0
+
+
 def test_what_a_rewrite_says(tmp_path: Path) -> None:
     """Equal bits where that is promised, and otherwise the distance."""
     step = {"ids": [10, 3]}

@@ -272,8 +272,10 @@ static void cutOutputs(GraphOp graph, ArrayRef<RowOutput> outputs, int64_t size,
   NodeBuilder n(b, graph.getLoc());
   for (const RowOutput &output : outputs) {
     // The embedding's own name may be an output's, and another value stands in its place.
-    std::string name = getStreamValueName(output.value).str();
-    rename(output.value, names.make(name + ".longer"));
+    auto declared = cast<ValueInfoAttr>(graph.getInfo().getOutputs()[output.number]);
+    std::string name = declared.getName().str();
+    if (getStreamValueName(output.value) == name)
+      rename(output.value, names.make(name + ".longer"));
     Value whole = terminator->getOperand(output.number);
     Value rest = n.slice(whole, output.axis, size, std::numeric_limits<int64_t>::max());
     rest.setType(output.type);
