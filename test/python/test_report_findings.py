@@ -58,10 +58,18 @@ def test_attention_sink_threshold(stats, alpha, rate, expected):
 
 
 @pytest.mark.parametrize(
-    ("token", "offered"),
-    [({"position": 0, "id": 9}, True), ({"position": 0}, False), ({"position": 3, "id": 9}, False)],
+    ("token", "starts", "offered"),
+    [
+        ({"position": 0, "id": 9}, 4, True),
+        ({"position": 0}, 4, False),
+        ({"position": 3, "id": 9}, 4, False),
+        # The first token of one sequence, and another one than BOS.
+        ({"position": 0, "id": 9}, 3, False),
+        ({"position": 0, "id": 8}, 4, False),
+    ],
 )
-def test_the_first_token_can_be_absorbed(stats, token, offered):
+def test_the_first_token_can_be_absorbed(stats, token, starts, offered):
+    stats["data"] |= {"bos": {"id": 9, "starts": starts}, "sequences": 4}
     command = ["basin rewrite IN.onnx OUT.onnx absorb-prefix ids=9"] if offered else []
     stats["metrics"]["attention"][2]["heaviest"][1] = {"alpha": 0.9, "token": token}
     stats["metrics"]["massive"] |= {"is_massive": True, "token": token}

@@ -83,7 +83,7 @@ def attention_sinks(metrics: dict[str, Any], data: dict[str, Any]) -> Finding:
     finding.figures = sink_figures(taps, sinks, data, heads)
     if verdict is not Verdict.NONE:
         finding.treatments = [NO_SINK_REWRITE]
-        first = treat_first_token(heaviest_token(taps))
+        first = treat_first_token(heaviest_token(taps), data)
         if first is not None:
             finding.treatments.insert(0, first)
     return finding

@@ -70,7 +70,7 @@ def find(stats: dict[str, Any]) -> list[Finding]:
     found = [
         attention_findings.attention_sinks(metrics, data),
         attention_findings.value_drain(metrics),
-        stream_findings.massive_activation(metrics),
+        stream_findings.massive_activation(metrics, data),
         stream_findings.residual_sinks(metrics),
         f16_findings.f16_headroom(metrics),
         projection_findings.outlier_features(metrics),

@@ -10,12 +10,14 @@ from basin.report.findings import Treatment
 __all__ = ["treat_first_token"]
 
 
-def treat_first_token(token: Any) -> Treatment | None:
-    """The rewrite that leaves the token out, if it is the first one and its id is known."""
+def treat_first_token(token: Any, data: dict[str, Any]) -> Treatment | None:
+    """The rewrite that leaves the token out, if it is BOS and all sequences begin with it."""
     if not isinstance(token, dict) or v.whole(token.get("position")) != 0:
         return None
-    ident = v.whole(token.get("id"))
-    if ident is None or ident < 0:
+    bos, ident = v.mapping(data, "bos"), v.whole(token.get("id"))
+    count = v.whole(data.get("sequences"))
+    begins = count is not None and count > 0 and v.whole(bos.get("starts")) == count
+    if ident is None or ident < 0 or v.whole(bos.get("id")) != ident or not begins:
         return None
     return Treatment(
         f"basin rewrite IN.onnx OUT.onnx absorb-prefix ids={ident}",

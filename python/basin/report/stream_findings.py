@@ -37,7 +37,7 @@ PRE_AFFINE = Treatment(
 )
 
 
-def massive_activation(metrics: dict[str, Any]) -> Finding:
+def massive_activation(metrics: dict[str, Any], data: dict[str, Any]) -> Finding:
     """Found by Sun et al.'s criterion; weak where only its first half holds."""
     title, ident = "Massive activation", "massive-activation"
     massive = v.mapping(metrics, "massive")
@@ -78,7 +78,7 @@ def massive_activation(metrics: dict[str, Any]) -> Finding:
         finding.treatments = [NO_MASSIVE_REWRITE]
         if any((v.number(one.get("rescale")) or 0) > 0 for one in v.table(metrics, "streams")):
             finding.treatments.insert(0, RESCALE)
-        first = treat_first_token(massive.get("token"))
+        first = treat_first_token(massive.get("token"), data)
         if first is not None:
             finding.treatments.insert(0, first)
     return finding
