@@ -63,7 +63,7 @@ bool basin::keepsTokenOrder(Value value, const TokenRows &rows) {
       continue;
     Operation *op = next.getDefiningOp();
     // Looked up in a constant table, what counts tokens gives them no order.
-    if (op && isa<GatherOp>(op) && rows.get(op->getOperand(0)).kind == TokenRow::Same)
+    if (isa_and_nonnull<GatherOp>(op) && rows.get(op->getOperand(0)).kind == TokenRow::Same)
       continue;
     std::optional<SmallVector<Value>> operands =
         op ? getOrderingOperands(op) : std::optional<SmallVector<Value>>();

@@ -183,7 +183,7 @@ static void eraseUnused(Value value) {
   SmallVector<Value> open{value};
   while (!open.empty()) {
     Operation *op = open.pop_back_val().getDefiningOp();
-    if (op && isa<NodeInterface>(op) && isMemoryEffectFree(op) && ops.insert(op))
+    if (isa_and_nonnull<NodeInterface>(op) && isMemoryEffectFree(op) && ops.insert(op))
       llvm::append_range(open, op->getOperands());
   }
   SmallVector<Operation *> sorted = ops.takeVector();
