@@ -53,7 +53,8 @@ def option_entry(step: str, option: Record) -> str:
     texts = ", ".join(map(literal, (default(option), option["description"])))
     name = literal(option["argument"])
     computed = "ComputedFileOption" in option["!superclasses"]
-    flags = ", ".join(str(flag).lower() for flag in (rounds, computed))
+    promises = "PromiseOption" in option["!superclasses"]
+    flags = ", ".join(str(flag).lower() for flag in (rounds, computed, promises))
     return f"{{{name}, StepValue::{found[0]}, {texts}, {flags}}}"
 
 
@@ -72,7 +73,10 @@ def step_entry(records: Record, step: Record) -> tuple[str, str]:
     table = f"k{step['!name']}Options"
     listed = ",\n    ".join(options)
     declared = f"constexpr StepOption {table}[] = {{\n    {listed}}};\n" if options else ""
-    texts = [name, *(step[field] for field in fields), step["example"], step["smallExample"]]
+    over = step["takeOverOption"]
+    if over and over not in [records[one["def"]]["argument"] for one in step["options"]]:
+        sys.exit(f"step '{name}': expected one of its options as takeOverOption, but got '{over}'")
+    texts = [name, *(step[field] for field in fields), step["example"], step["smallExample"], over]
     return declared, f"{{{', '.join(map(literal, texts))}, {table if options else '{}'}}}"
 
 

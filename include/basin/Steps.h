@@ -39,6 +39,8 @@ struct StepOption {
   bool rounds;
   /// Whether the value is a file that is made by a run of the model if it is not given.
   bool isComputed;
+  /// Whether values other than the default end the step's promise.
+  bool promisesAtDefault;
 };
 
 struct StepInfo {
@@ -50,6 +52,9 @@ struct StepInfo {
   llvm::StringRef goodFor, notFor;
   /// Options for suites, as words: for streams of at least 20 dimensions, and of at least 4.
   llvm::StringRef example, smallExample;
+  /// The option that says whether the new model takes sequences without the tokens of the option
+  /// `ids`, or empty.
+  llvm::StringRef takeOverOption;
   llvm::ArrayRef<StepOption> options;
 };
 

@@ -62,7 +62,8 @@ static json::Object describe(const StepOption &option) {
                       {"help", option.help},
                       {"is_file", option.kind == StepValue::File},
                       {"rounds", option.rounds},
-                      {"is_computed", option.isComputed}};
+                      {"is_computed", option.isComputed},
+                      {"promises_at_default", option.promisesAtDefault}};
 }
 
 json::Array basin::describeSteps() {
@@ -80,6 +81,7 @@ json::Array basin::describeSteps() {
                                {"not_for", step.notFor},
                                {"example", step.example},
                                {"small_example", step.smallExample},
+                               {"take_over_option", step.takeOverOption},
                                {"options", std::move(options)}});
   }
   return out;

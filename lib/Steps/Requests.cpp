@@ -191,8 +191,10 @@ bool basin::promiseEqualBits(ArrayRef<StepRequest> steps) {
     const StepInfo *step = findStep(request.name);
     return step->promiseKind == "bit-exact" && llvm::none_of(request.options, [&](auto &given) {
              double number = 0;
-             return findOption(*step, given.first)->rounds &&
-                    !StringRef(given.second).getAsDouble(number) && number != 0;
+             const StepOption *option = findOption(*step, given.first);
+             if (option->promisesAtDefault && given.second != option->defaultValue)
+               return true;
+             return option->rounds && !StringRef(given.second).getAsDouble(number) && number != 0;
            });
   });
 }

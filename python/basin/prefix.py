@@ -1,5 +1,6 @@
-"""Keys and values of fixed first tokens, by a run of the model on these tokens alone.
+"""Fixed first tokens that a step leaves out of the sequences that a model takes.
 
+Some steps need the keys and values of these tokens, by a run of the model on them alone:
 `sink-instrument-prefix` makes outputs of them, and `sink-absorb-prefix` takes them as a file.
 """
 
@@ -11,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from onnx import numpy_helper
 
 from basin._basin import BasinError
 from basin.errors import VerifyError
-from basin.registry import Requests, find_computed_option
+from basin.registry import Requests, find_computed_option, takes_over
 
 if TYPE_CHECKING:
     from basin.model import Model
@@ -40,14 +41,16 @@ __all__ = [
 ]
 
 _RUN_KEY = "basin.prefix-run"
+# Options that name the tokens and their inputs.
+_TOKEN_OPTIONS = ("ids", "tokens", "mask", "positions", "types")
 
 
 @dataclass(frozen=True)
 class PrefixRun:
     """Inputs with one element for each token, and outputs that are the prefix's keys and values.
 
-    `mask` and `positions` are None where the model has no such input. `token_axes` has, for each
-    of the model's own outputs with a row for each token, the axis of the rows.
+    `mask`, `positions` and `types` are None where the model has no such input. `token_axes` has,
+    for each of the model's own outputs with a row for each token, the axis of the rows.
     """
 
     ids: str
@@ -56,6 +59,7 @@ class PrefixRun:
     prefix: tuple[int, ...]
     outputs: tuple[str, ...]
     token_axes: dict[str, int]
+    types: str | None = None
 
 
 def read_ids(text: str) -> list[int]:
@@ -90,6 +94,7 @@ def read_run(path: str | os.PathLike[str]) -> PrefixRun:
                 tuple(found["prefix"]),
                 tuple(found["outputs"]),
                 found["token_axes"],
+                found["types"],
             )
     raise VerifyError(f"{path}: the model was not instrumented for a prefix")
 
@@ -97,7 +102,8 @@ def read_run(path: str | os.PathLike[str]) -> PrefixRun:
 def extend(values: Mapping[str, np.ndarray], run: PrefixRun) -> dict[str, np.ndarray]:
     """Inputs with the prefix in front of each sequence: ids, ones in the mask, positions from 0.
 
-    Arrays have a token along their last axis; others stay as they are.
+    The types of its tokens are 0. Arrays have a token along their last axis; others stay as they
+    are.
     """
     size = len(run.prefix)
     front = {run.ids: np.array(run.prefix)}
@@ -105,6 +111,8 @@ def extend(values: Mapping[str, np.ndarray], run: PrefixRun) -> dict[str, np.nda
         front[run.mask] = np.ones(size)
     if run.positions:
         front[run.positions] = np.arange(size)
+    if run.types:
+        front[run.types] = np.zeros(size)
     out = dict(values)
     for name, row in front.items():
         if name in values:
@@ -140,7 +148,7 @@ class PrefixedRunner:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Steps with all their files, and what the step that absorbs a prefix does, if there is one."""
+    """Steps with all their files, and the tokens that they leave out, if there are such."""
 
     requests: Requests
     run: PrefixRun | None = None
@@ -160,13 +168,24 @@ def prepare_steps(model: Model, requests: Requests, folder: Path) -> Prepared:
             given = dict(options)
             states = given.pop(computed, None)
             instrumented = instrument(model, done, given, folder)
-            run = read_run(instrumented)
+            run = _follow(run, read_run(instrumented))
             if states is None:
                 states = str(folder / f"states-{number}.onnx")
-                _write_states(_run_prefix(instrumented, run), Path(states))
+                _write_states(_run_prefix(instrumented, read_run(instrumented)), Path(states))
             options = [*given.items(), (computed, states)]
+        elif takes_over(name, dict(options)):
+            asked = {key: value for key, value in options if key in _TOKEN_OPTIONS}
+            found = read_run(instrument(model, done, asked, folder, keys=False))
+            run = _follow(run, found)
         done.append((name, options))
     return Prepared(done, run)
+
+
+def _follow(first: PrefixRun | None, second: PrefixRun) -> PrefixRun:
+    """The tokens of two steps, which the model before both takes in this order."""
+    if first is None:
+        return second
+    return replace(first, prefix=first.prefix + second.prefix, outputs=second.outputs)
 
 
 @contextmanager
@@ -183,10 +202,13 @@ def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
         yield prepare_steps(model, requests, Path(folder)).requests
 
 
-def instrument(model: Model, before: Requests, options: dict[str, str], folder: Path) -> Path:
+def instrument(
+    model: Model, before: Requests, options: dict[str, str], folder: Path, *, keys: bool = True
+) -> Path:
     """Write the model after the steps `before`, with the keys and values as outputs.
 
-    Returns its path, which is in `folder`. Raises BasinError where it cannot absorb the prefix.
+    Returns its path, which is in `folder`. Raises BasinError where it cannot absorb the prefix. If
+    `keys` are not asked for, it is only refused where the prefix's rows are not known.
     """
     from basin.model import load
 
@@ -196,6 +218,7 @@ def instrument(model: Model, before: Requests, options: dict[str, str], folder: 
     if before:
         scratch.rewrite(*((name, dict(given)) for name, given in before))
     given = " ".join(f"{name}={_quoted(value)}" for name, value in options.items())
+    given += "" if keys else " keys=false"
     try:
         scratch.run(
             "basin-raise{inline-functions=true},"

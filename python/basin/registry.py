@@ -25,6 +25,7 @@ class Option:
     """An option of a step. `rounds` tells that a value other than 0 may change bits.
 
     `is_computed` tells that the value is a file that a run of the model makes if none is given.
+    `promises_at_default` tells that another value than the default ends the step's promise.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Option:
     is_file: bool
     rounds: bool
     is_computed: bool
+    promises_at_default: bool
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Step:
     """A rewrite with a name, options and a promise.
 
     `promise_kind` is bit-exact, exact (in real arithmetic), measured or changed. The examples are
-    options, as words, for residual streams of at least 20 dimensions, and of at least 4.
+    options, as words, for residual streams of at least 20 dimensions, and of at least 4. The
+    `take_over_option`, if it is not empty, says whether the new model takes sequences without the
+    tokens of the option `ids`.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Step:
     not_for: str
     example: str
     small_example: str
+    take_over_option: str
     options: tuple[Option, ...]
 
     @property
@@ -72,8 +77,22 @@ def steps() -> tuple[Step, ...]:
 
 def keeps_function(requests: Requests) -> bool:
     """Whether the steps promise equal outputs, up to rounding if one of them is exact."""
-    exact = {step.name for step in steps() if step.promise_kind == "exact"}
+    exact = {step.name: step for step in steps() if step.promise_kind == "exact"}
+    for name, given in requests:
+        values = dict(given)
+        for option in exact[name].options if name in exact else ():
+            value = values.get(option.name, option.default)
+            if option.promises_at_default and value != option.default:
+                return False
     return _basin.promise_equal_bits([one for one in requests if one[0] not in exact])
+
+
+def takes_over(name: str, options: Mapping[str, str]) -> bool:
+    """Whether the step's model takes sequences without the tokens of the option `ids`."""
+    (step,) = (one for one in steps() if one.name == name)
+    defaults = {option.name: option.default for option in step.options}
+    switch = step.take_over_option
+    return bool(switch) and options.get(switch, defaults[switch]) == "true"
 
 
 def find_computed_option(step: str) -> str | None:

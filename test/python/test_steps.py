@@ -16,7 +16,7 @@ import pytest
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin import _basin  # noqa: E402
-from basin.registry import as_requests, as_text  # noqa: E402
+from basin.registry import as_requests, as_text, takes_over  # noqa: E402
 from basin.verify import verify  # noqa: E402
 from model_files import basin as command  # noqa: E402
 
@@ -72,6 +72,20 @@ def test_the_registry_has_defaults_and_kinds():
         "inexact": ("NUMBER", "0", True),
     }
     assert rescale.full_promise == "bit-exact while values stay in their type's normal range"
+
+
+def test_options_that_end_a_promise():
+    """Their default alone keeps it. One of them says that sequences lack their first tokens."""
+    ending = {s.name: {o.name for o in s.options if o.promises_at_default} for s in basin.steps()}
+    assert {name: found for name, found in ending.items() if found} == {
+        "insert-sink-tokens": {"take-over", "init"}
+    }
+    assert {s.name: s.take_over_option for s in basin.steps() if s.take_over_option} == {
+        "insert-sink-tokens": "take-over"
+    }
+    assert takes_over("insert-sink-tokens", {"ids": "1"})
+    assert not takes_over("insert-sink-tokens", {"ids": "1", "take-over": "false"})
+    assert not takes_over("insert-pre-affine", {})
 
 
 def test_examples_are_each_step_alone_and_all():

@@ -1,4 +1,4 @@
-"""Compares a model with one that absorbed a prefix, on the same tokens.
+"""Compares a model with one that takes sequences without their first tokens, on the same tokens.
 
 Inputs are those of the first model. Where sequences start with the prefix, the second model gets
 what follows it. Where they do not, the prefix is put in front of what the second model gets, all
@@ -38,11 +38,11 @@ def verify_prefix(
     optimize: bool = False,
     sizes: Mapping[str, int] | None = None,
 ) -> VerifyReport:
-    """Compare `b`, which absorbed the prefix, with `a` at the tokens after it.
+    """Compare `b`, whose sequences lack the prefix, with `a` at the tokens after it.
 
     Random inputs get the prefix in front. Sequences of `inputs` should start with it, all or none;
     if none does, the notes tell the mean KL to `a` at the same tokens. Raises VerifyError if a
-    model does not run, or BasinError if `a` cannot absorb a prefix.
+    model does not run, or BasinError if the rows of the prefix are not known in `a`.
     """
     run = _find_run(Path(a), prefix)
     first, second = open_session(a, optimize=optimize), open_session(b, optimize=optimize)
@@ -86,12 +86,12 @@ def _are_alike(a: object, b: object) -> bool:
 
 
 def _find_run(path: Path, prefix: Sequence[int]) -> PrefixRun:
-    """What absorbing the prefix would do to the model."""
+    """Which inputs and outputs of the model have tokens."""
     if not prefix:
         raise BasinError("option 'ids': expected the ids of the prefix's tokens, but got none")
     with tempfile.TemporaryDirectory(prefix="basin-") as folder:
         ids = {"ids": ",".join(map(str, prefix))}
-        return read_run(instrument(load(path), [], ids, Path(folder)))
+        return read_run(instrument(load(path), [], ids, Path(folder), keys=False))
 
 
 def _starts_with(inputs: Mapping[str, np.ndarray], run: PrefixRun) -> bool:
@@ -115,7 +115,7 @@ def _starts_with(inputs: Mapping[str, np.ndarray], run: PrefixRun) -> bool:
 
 def _drop(inputs: Mapping[str, np.ndarray], run: PrefixRun) -> dict[str, np.ndarray]:
     """The inputs without the prefix."""
-    names = (run.ids, run.mask, run.positions)
+    names = (run.ids, run.mask, run.positions, run.types)
     return {
         name: value[..., len(run.prefix) :] if name in names else value
         for name, value in inputs.items()

@@ -18,18 +18,13 @@
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/IR/TensorData.h"
-#include "basin/Dialect/ONNX/Utils/Metadata.h"
-#include "basin/Dialect/ONNX/Utils/ParseJSON.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 #include "basin/Target/ONNX/Import.h"
 
-#include "llvm/Support/FormatVariadic.h"
-
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
-namespace json = llvm::json;
 
 namespace basin::sink {
 #define GEN_PASS_DEF_ABSORBPREFIXPASS
@@ -46,13 +41,12 @@ public:
 private:
   LogicalResult absorb(GraphOp graph);
   FailureOr<sink::PrefixStates> readStates();
-  LogicalResult recordPrefix(ArrayRef<int64_t> ids);
 };
 
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// Files and metadata
+// Files
 //===----------------------------------------------------------------------===//
 
 FailureOr<sink::PrefixStates> AbsorbPrefixPass::readStates() {
@@ -78,25 +72,6 @@ FailureOr<sink::PrefixStates> AbsorbPrefixPass::readStates() {
   if (walked.wasInterrupted())
     return failure();
   return out;
-}
-
-/// Appends the ids to those that the model's metadata has.
-LogicalResult AbsorbPrefixPass::recordPrefix(ArrayRef<int64_t> ids) {
-  constexpr StringLiteral kKey = "basin.prefix";
-  json::Array list;
-  if (std::optional<StringRef> text = getMetadata(getOperation(), kKey)) {
-    llvm::Expected<json::Value> old = parseJSON(*text);
-    json::Array *given = old ? old->getAsArray() : nullptr;
-    if (!given || !llvm::all_of(*given, [](auto &id) { return id.getAsInteger().has_value(); })) {
-      llvm::consumeError(old.takeError());
-      return getOperation().emitError("metadata '") << kKey << "': expected a list of ids";
-    }
-    list = std::move(*given);
-  }
-  for (int64_t id : ids)
-    list.push_back(id);
-  setMetadata(getOperation(), kKey, llvm::formatv("{0}", json::Value(std::move(list))).str());
-  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -216,7 +191,7 @@ LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
   dropValueInfo(graph, inserter.getChangedNames());
   eraseUnused(graph.getBody().front(), unused);
   numDropped += inserter.getNumDropped();
-  return recordPrefix(*prefix);
+  return sink::recordPrefix(getOperation(), *prefix);
 }
 
 void AbsorbPrefixPass::runOnOperation() {

@@ -18,16 +18,20 @@
 #include "Statistics.h"
 
 #include "basin/Dialect/ONNX/IR/QuoteName.h"
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
+#include "basin/Dialect/ONNX/Utils/ParseJSON.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::onnx;
 using namespace basin::sink;
+namespace json = llvm::json;
 
 std::string basin::sink::getPrefixKeyName(sink::AttentionOp op) {
   return (getStreamValueName(op.getResult()) + ".prefix_key").str();
@@ -75,6 +79,23 @@ FailureOr<SmallVector<int64_t>> basin::sink::readPrefix(ModuleOp module,
   if (out.empty())
     return module.emitError("option 'ids': expected the ids of the prefix's tokens, but got none");
   return out;
+}
+
+LogicalResult basin::sink::recordPrefix(ModuleOp module, ArrayRef<int64_t> ids) {
+  json::Array list;
+  if (std::optional<StringRef> text = getMetadata(module, kPrefixKey)) {
+    llvm::Expected<json::Value> old = parseJSON(*text);
+    json::Array *given = old ? old->getAsArray() : nullptr;
+    if (!given || !llvm::all_of(*given, [](auto &id) { return id.getAsInteger().has_value(); })) {
+      llvm::consumeError(old.takeError());
+      return module.emitError("metadata '") << kPrefixKey << "': expected a list of ids";
+    }
+    list = std::move(*given);
+  }
+  for (int64_t id : ids)
+    list.push_back(id);
+  setMetadata(module, kPrefixKey, llvm::formatv("{0}", json::Value(std::move(list))).str());
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -29,6 +29,10 @@ findPrefixAttentions(onnx::GraphOp graph, const TokenRows &rows, const PrefixInp
 std::string getPrefixKeyName(AttentionOp op);
 std::string getPrefixValueName(AttentionOp op);
 
+/// Appends the ids to those that the metadata has of tokens with which sequences are taken no more.
+/// Fails with a diagnostic if the metadata are not such a list.
+llvm::LogicalResult recordPrefix(mlir::ModuleOp module, llvm::ArrayRef<int64_t> ids);
+
 /// Reads the option `ids`: numbers, or one file of numbers, "@FILE". Fails with a diagnostic at
 /// `module`.
 llvm::FailureOr<llvm::SmallVector<int64_t>> readPrefix(mlir::ModuleOp module,

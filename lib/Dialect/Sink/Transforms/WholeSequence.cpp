@@ -17,6 +17,7 @@
 
 #include "TapStatistics.h"
 
+#include "basin/Dialect/ONNX/Utils/Metadata.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 
@@ -29,7 +30,7 @@ using namespace basin::sink;
 
 SmallVector<Value> PrefixInputs::list() const {
   SmallVector<Value> out{ids};
-  for (Value input : {mask, positions})
+  for (Value input : {mask, positions, types})
     if (input)
       out.push_back(input);
   return out;
@@ -103,7 +104,18 @@ FailureOr<PrefixInputs> basin::sink::findPrefixInputs(GraphOp graph, StringRef i
     return failure();
   out.mask = *foundMask;
   out.positions = *foundPositions;
+  if (out.positions && getMetadata(graph->getParentOfType<ModuleOp>(), kPrefixKey))
+    return graph.emitError("the model takes sequences without a prefix already, so its input '")
+           << getValueName(out.positions) << "' may not count from zero";
   return out;
+}
+
+LogicalResult basin::sink::findTokenTypes(GraphOp graph, StringRef name, PrefixInputs &inputs) {
+  FailureOr<Value> found = findTokenInput(graph, "types", name, "token_type_ids", inputs.ids);
+  if (failed(found))
+    return failure();
+  inputs.types = *found;
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -182,7 +194,7 @@ static void inferAfter(Operation *op, DenseSet<Value> &changed) {
 void basin::sink::refineTypes(GraphOp graph, const PrefixInputs &inputs) {
   DenseSet<Value> changed;
   TensorInfo ids = getTensorInfo(inputs.ids);
-  for (Value input : {inputs.mask, inputs.positions}) {
+  for (Value input : {inputs.mask, inputs.positions, inputs.types}) {
     if (!input)
       continue;
     int64_t shift = ids.rank() - getTensorInfo(input).rank();
@@ -200,14 +212,63 @@ void basin::sink::refineTypes(GraphOp graph, const PrefixInputs &inputs) {
   }
 }
 
-/// Returns what the input is with the prefix in front.
-Value WholeSequence::extendInput(Value input) {
+/// Returns the type without names of sizes that are not in `fixed`.
+static Type forgetSizes(Type type, const DenseSet<StringAttr> &fixed) {
+  TensorInfo info = getTensorInfo(type);
+  if (!info.hasRank())
+    return type;
+  for (Dim &dim : *info.dims)
+    if (dim.isSymbol() && !fixed.contains(dim.name))
+      dim = Dim();
+  Type made = makeTensorType(info);
+  return made ? made : type;
+}
+
+static void inferLonger(Operation *op, const DenseSet<StringAttr> &fixed) {
+  auto inferable = dyn_cast<InferTypesInterface>(op);
+  auto raised = dyn_cast<RaisedInterface>(op);
+  if (raised && !raised.getFormRegion().empty()) {
+    for (BlockArgument argument : raised.getFormRegion().getArguments())
+      argument.setType(op->getOperand(argument.getArgNumber()).getType());
+    for (Operation &inner : raised.getFormRegion().front())
+      inferLonger(&inner, fixed);
+  }
+  for (Value result : op->getResults())
+    result.setType(forgetSizes(result.getType(), fixed));
+  SmallVector<Type> types(op->getNumResults());
+  ScopedDiagnosticHandler silence(op->getContext(), [](Diagnostic &) { return success(); });
+  if (!inferable || failed(inferable.inferResultTypes(types)))
+    return;
+  for (auto [result, type] : llvm::zip(op->getResults(), types))
+    if (Type merged = type ? mergeTypes(type, result.getType()) : Type())
+      result.setType(merged);
+}
+
+DenseSet<StringAttr> basin::sink::findFixedSizes(GraphOp graph, const PrefixInputs &inputs) {
+  DenseSet<StringAttr> fixed;
+  for (BlockArgument argument : graph.getBody().front().getArguments())
+    if (TensorInfo info = getTensorInfo(argument); info.hasRank())
+      for (const Dim &dim : *info.dims)
+        if (dim.isSymbol())
+          fixed.insert(dim.name);
+  for (Value input : inputs.list())
+    fixed.erase(getTensorInfo(input).dims->back().name);
+  return fixed;
+}
+
+void basin::sink::inferLongerTypes(GraphOp graph, const PrefixInputs &inputs) {
+  DenseSet<StringAttr> fixed = findFixedSizes(graph, inputs);
+  for (Operation &op : graph.getBody().front())
+    inferLonger(&op, fixed);
+}
+
+Value basin::sink::extendInput(const PrefixInputs &inputs, Value input, bool shift) {
   OpBuilder b = OpBuilder::atBlockBegin(input.getParentBlock());
   NodeBuilder n(b, input.getLoc());
   TensorInfo info = getTensorInfo(input);
   SmallVector<int64_t> values(inputs.prefix);
-  if (input == inputs.mask)
-    values.assign(inputs.size(), 1);
+  if (input == inputs.mask || input == inputs.types)
+    values.assign(inputs.size(), input == inputs.mask ? 1 : 0);
   else if (input == inputs.positions)
     values = llvm::to_vector(llvm::seq<int64_t>(0, inputs.size()));
   Value front = n.cast(n.constant(values), info.element);
@@ -215,7 +276,10 @@ Value WholeSequence::extendInput(Value input) {
     Value batch = n.concat({n.dims(input, 0, 1), n.constant({inputs.size()})}, 0);
     front = n.expand(front, batch);
   }
-  return n.concat({front, input}, info.rank() - 1);
+  Value rest = input;
+  if (shift && input == inputs.positions)
+    rest = n.node<AddOp>({input, n.scalar(double(inputs.size()), info.element)});
+  return n.concat({front, rest}, info.rank() - 1);
 }
 
 /// Returns the result of a Shape of rows: the axis of the tokens is longer.
@@ -244,7 +308,7 @@ FailureOr<Value> WholeSequence::make(Value value, const Twine &what) {
   if (rows.get(value).kind == TokenRow::Same)
     return value;
   if (llvm::is_contained(inputs.list(), value))
-    return extendInput(value);
+    return extendInput(inputs, value);
   Operation *op = value.getDefiningOp();
   TokenRow operand = op && op->getNumOperands() ? rows.get(op->getOperand(0)) : TokenRow();
   if (isa_and_nonnull<ShapeOp>(op) && operand.kind == TokenRow::Rows && !operand.isJoined &&

@@ -17,10 +17,13 @@
 
 namespace basin::sink {
 
+/// The metadata with the ids of tokens with which sequences are taken no more.
+inline constexpr llvm::StringLiteral kPrefixKey = "basin.prefix";
+
 /// The inputs of a graph that have a token along their last axis, and what they are for the tokens
-/// that are left out. Absent inputs are null.
+/// that are left out. Absent inputs are null. The types of tokens are zero.
 struct PrefixInputs {
-  mlir::Value ids, mask, positions;
+  mlir::Value ids, mask, positions, types;
   llvm::SmallVector<int64_t> prefix;
 
   llvm::SmallVector<mlir::Value> list() const;
@@ -33,6 +36,15 @@ struct PrefixInputs {
 llvm::FailureOr<PrefixInputs> findPrefixInputs(onnx::GraphOp graph, llvm::StringRef ids,
                                                llvm::StringRef mask, llvm::StringRef positions,
                                                llvm::ArrayRef<int64_t> prefix);
+
+/// Finds the input with a type of each token, such as BERT's `token_type_ids`. Fails with a
+/// diagnostic if there is none of the given name.
+llvm::LogicalResult findTokenTypes(onnx::GraphOp graph, llvm::StringRef name, PrefixInputs &inputs);
+
+/// Returns what `input` is with the prefix in front: the ids, ones in the mask, positions from
+/// zero. With `shift`, the positions that are given count from zero, too, and become those after
+/// it.
+mlir::Value extendInput(const PrefixInputs &inputs, mlir::Value input, bool shift = false);
 
 class WholeSequence {
 public:
@@ -47,7 +59,6 @@ public:
 
 private:
   llvm::FailureOr<mlir::Value> make(mlir::Value value, const llvm::Twine &what);
-  mlir::Value extendInput(mlir::Value input);
   mlir::Value extendShape(mlir::Operation *shape);
 
   const TokenRows &rows;
@@ -60,6 +71,13 @@ private:
 /// Makes types say what the rewrite takes for granted: the mask and positions have the sizes of the
 /// ids, and an attention's result has those of its query. Infers the types that follow from that.
 void refineTypes(onnx::GraphOp graph, const PrefixInputs &inputs);
+
+/// Returns the names of sizes of the graph's inputs that do not count tokens.
+llvm::DenseSet<mlir::StringAttr> findFixedSizes(onnx::GraphOp graph, const PrefixInputs &inputs);
+
+/// Infers all types of the graph once more, because the number of tokens is another one now. Static
+/// sizes and those of findFixedSizes stay.
+void inferLongerTypes(onnx::GraphOp graph, const PrefixInputs &inputs);
 
 /// Infers the result types of the ops of a form once more, in order, because its operands changed.
 void inferTypesAgain(mlir::Block &block);

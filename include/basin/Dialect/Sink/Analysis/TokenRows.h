@@ -87,6 +87,10 @@ private:
   llvm::DenseSet<mlir::StringAttr> fixedSizes;
 };
 
+/// Returns whether an axis of `value` that counts tokens has them in their order, even if its rows
+/// see other tokens. Nothing is claimed where an op might turn or choose tokens.
+bool keepsTokenOrder(mlir::Value value, const TokenRows &rows);
+
 } // namespace basin
 
 #endif // BASIN_DIALECT_SINK_ANALYSIS_TOKENROWS_H

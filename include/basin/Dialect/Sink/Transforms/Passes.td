@@ -430,6 +430,72 @@ def InsertSinkKVPass : Step<"insert-sink-kv", "sink-insert-sink-kv", "::mlir::Mo
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def InsertSinkTokensPass
+    : Step<"insert-sink-tokens", "sink-insert-sink-tokens", "::mlir::ModuleOp"> {
+  let summary = "put learnable tokens in front of each sequence, as rows of the embedding";
+  let description = [{
+    Tokens that carry no meaning can take what attention sinks and massive activations do.
+    One parameter, `sink_tokens` [1, n, d] ([n, d] if the ids have one axis), stands in
+    front of the rows of the embedding.
+
+    ```
+    %x = onnx.Gather(%table, %ids)
+    ```
+    becomes
+    ```
+    %t = sink.parameter "sink_tokens" : tensor<1x2x64xf32>
+    %x = onnx.Gather(%table, %ids)
+    %x1 = onnx.Concat(onnx.Expand(%t, %sizes), %x) {axis = 1}
+    ```
+    What else reads the ids gets `ids` in front of them, and likewise ones in front of the
+    mask, positions from zero, and zeros in front of the types of tokens (`types`). Outputs
+    with a row for each token lose the first rows. Those without stay.
+
+    With `take-over` the model takes sequences without their first tokens `ids`, which were
+    BOS or a fixed prefix. The new tokens stand in their place, and positions that the model
+    is given continue after them. With `init=embedding` the tokens start as the rows of
+    `ids` of the table. Then the graph computes what it did. Without `take-over` they are put
+    in front of whole sequences, whose positions move by their number.
+
+    `init=zeros` starts with zeros, and `init=normal` with numbers drawn from `seed`, of the
+    deviation of the table's first 1024 rows.
+
+    Refuses caches, a fixed number of tokens, ids outside of the vocabulary, several
+    embeddings by the ids or one whose table is no constant, other inputs with an element
+    for each token, subgraphs that see tokens, and outputs that are not proven to have
+    a row for each token, or a size that does not depend on their number. Refuses positions
+    if the model takes sequences without a prefix already.
+
+    Promise: exact for sequences that start with `ids`, with `take-over` and
+    `init=embedding`. In ONNX Runtime without optimizations no bit differs.
+  }];
+  let promiseKind = "exact";
+  let promise = "for sequences that start with the ids, before training";
+  let takeOverOption = "take-over";
+  let goodFor = "training: tokens of their own take over what attention sinks do";
+  let notFor = "quantizers, before the tokens are trained";
+  let example = "ids=1";
+  let smallExample = "ids=1";
+  let options = [
+    IdsOption<"ids", "ids", "ids from whose rows of the embedding the tokens start, or @FILE">,
+    PromiseOption<"takeOver", "take-over", "bool", "true",
+                  "true: in place of these first ids; false: in front of whole sequences">,
+    PromiseOption<"init", "init", "std::string", "\"embedding\"",
+                  "embedding: rows of the ids; zeros; normal: drawn like the table">,
+    Option<"seed", "seed", "int64_t", "0", "start of the random numbers of init=normal">,
+    Option<"tokens", "tokens", "std::string", "",
+           "graph input with the ids; input_ids, or what indexes the largest table">,
+    Option<"mask", "mask", "std::string", "",
+           "graph input that is zero at padding; attention_mask">,
+    Option<"positions", "positions", "std::string", "",
+           "graph input with the tokens' positions; position_ids">,
+    Option<"types", "types", "std::string", "",
+           "graph input with the tokens' types; token_type_ids">
+  ];
+  let statistics = [Statistic<"numInserted", "inserted", "tokens inserted">];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def ClipResidualPass : Step<"clip-residual", "sink-clip-residual", "::mlir::ModuleOp"> {
   let summary = "clip residual streams to [-bound, bound] after each addition";
   let description = [{
@@ -627,13 +693,18 @@ def InstrumentPrefixPass : Pass<"sink-instrument-prefix", "::mlir::ModuleOp"> {
 
     Refuses what `sink-absorb-prefix` refuses, with the same options.
 
+    With `keys=false` no outputs are added, and what is refused is what
+    `sink-insert-sink-tokens` refuses, with the same options.
+
     Promise: the model's own outputs are bit-identical if the runtime executes the graph as it is.
   }];
   let options = [
     ListOption<"ids", "ids", "std::string", "ids of the prefix's tokens, or @FILE">,
     Option<"tokens", "tokens", "std::string", "", "graph input with the ids">,
     Option<"mask", "mask", "std::string", "", "graph input that is zero at padding">,
-    Option<"positions", "positions", "std::string", "", "graph input with the positions">
+    Option<"positions", "positions", "std::string", "", "graph input with the positions">,
+    Option<"types", "types", "std::string", "", "graph input with the types; for keys=false">,
+    Option<"keys", "keys", "bool", "true", "whether to make outputs of keys and values">
   ];
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
 }

@@ -40,6 +40,10 @@ class PatternOption<string varName, string arg, string default, string desc>
 class RoundingOption<string varName, string arg, string desc>
   : Option<varName, arg, "double", "0", desc>;
 
+// An option whose values other than the default end the step's promise.
+class PromiseOption<string varName, string arg, string type, string default, string desc>
+  : Option<varName, arg, type, default, desc>;
+
 // Ids of tokens, or the file that has them, as @FILE.
 class IdsOption<string varName, string arg, string desc>
   : ListOption<varName, arg, "std::string", desc>;
@@ -59,6 +63,10 @@ class Step<string step, string passArg, string operation> : Pass<passArg, operat
 
   // When the promise holds, as one phrase.
   string promise = ?;
+
+  // The option that says whether the new model takes sequences without the tokens of the
+  // option ids, if there is one. Proofs then give the old model these tokens as well.
+  string takeOverOption = "";
 
   // What the step helps, and what somebody might expect of it in vain, as phrases.
   string goodFor = ?;
