@@ -77,8 +77,7 @@ bool basin::hasCache(sink::AttentionOp op) {
 static Value skipCopies(Value value) {
   for (unsigned i = 0; i < kMaxSteps; ++i) {
     Operation *op = value.getDefiningOp();
-    bool isCopy =
-        op && (isa<IdentityOp>(op) || (isa<ConcatOp>(op) && op->getNumOperands() == 1));
+    bool isCopy = op && (isa<IdentityOp>(op) || (isa<ConcatOp>(op) && op->getNumOperands() == 1));
     if (!isCopy)
       break;
     value = op->getOperand(0);
