@@ -12,6 +12,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import numpy_helper
+from trained_models import MODELS, ROOT, TINY, TRAINED
 
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
@@ -23,18 +24,6 @@ from basin.verification.proof import beyond_rounding, is_narrow  # noqa: E402
 from basin.verification.runners import ReferenceRunner, RuntimeRunner  # noqa: E402
 from basin.verify import verify  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "models" / "tiny-shakespeare.onnx"
-STORIES = ROOT.parent / "shared" / "models" / "stories260K.onnx"
-# Models with the id that begins their sequences.
-TRAINED = {
-    TINY: 10,
-    ROOT / "models" / "bigram-backcopy.onnx": 64,
-    ROOT / "models" / "text-small.onnx": 256,
-    ROOT / "models" / "text-sink.onnx": 256,
-    STORIES: 1,
-}
-MODELS = [path for path in TRAINED if path.exists()]
 EXPORTED = {path.stem: path for path in (ROOT / "test" / "models" / "exported").glob("*.onnx")}
 LLAMA = EXPORTED["llama-eager-script17"]
 

@@ -63,33 +63,20 @@ def verify(
         fail("expected two models, or one model and --recognition")
     if inputs is not None and size is not None:
         fail("--size sets the sizes of random inputs: it cannot be given with --inputs")
-    if prefix is not None:
+    given: dict[str, Any] = {
+        "inputs": values,
+        "random": random,
+        "tolerance": tolerance,
+        "optimize": optimize,
+        "sizes": read_sizes(size),
+    }
+    if prefix is None:
+        report = compare(a, b, **given)
+    else:
         from basin.prefix import read_ids
         from basin.verification.prefixed import verify_prefix
 
-        report = verify_prefix(
-            a,
-            b,
-            read_ids(prefix),
-            inputs=values,
-            random=random,
-            tolerance=tolerance,
-            optimize=optimize,
-            sizes=read_sizes(size),
-        )
-        print(printable(format_report(report)))
-        if not report.passed:
-            raise typer.Exit(1)
-        return
-    report = compare(
-        a,
-        b,
-        inputs=values,
-        random=random,
-        tolerance=tolerance,
-        optimize=optimize,
-        sizes=read_sizes(size),
-    )
+        report = verify_prefix(a, b, read_ids(prefix), **given)
     print(printable(format_report(report)))
     if not report.passed:
         raise typer.Exit(1)

@@ -198,14 +198,6 @@ void AbsorbPrefixPass::runOnOperation() {
   auto graphs = getOperation().getOps<GraphOp>();
   if (!llvm::hasSingleElement(graphs))
     return;
-  GraphOp graph = *graphs.begin();
-  // Expand and Shape of all sizes need it.
-  constexpr int64_t kMinOpset = 10;
-  if (int64_t opset = getOpsetVersion(&graph.getBody().front().front()); opset < kMinOpset) {
-    graph.emitError("expected opset ")
-        << kMinOpset << " or later to absorb a prefix, but got " << opset;
-    return signalPassFailure();
-  }
-  if (failed(absorb(graph)))
+  if (failed(absorb(*graphs.begin())))
     return signalPassFailure();
 }

@@ -339,14 +339,6 @@ void InsertSinkTokensPass::runOnOperation() {
   auto graphs = getOperation().getOps<GraphOp>();
   if (!llvm::hasSingleElement(graphs))
     return;
-  GraphOp graph = *graphs.begin();
-  // Expand and Shape of all sizes need it.
-  constexpr int64_t kMinOpset = 10;
-  if (int64_t opset = getOpsetVersion(&graph.getBody().front().front()); opset < kMinOpset) {
-    graph.emitError("expected opset ")
-        << kMinOpset << " or later to insert tokens, but got " << opset;
-    return signalPassFailure();
-  }
-  if (failed(insert(graph)))
+  if (failed(insert(*graphs.begin())))
     return signalPassFailure();
 }

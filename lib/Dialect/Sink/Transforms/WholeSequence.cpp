@@ -80,6 +80,11 @@ static FailureOr<Value> findTokenInput(GraphOp graph, StringRef option, StringRe
 FailureOr<PrefixInputs> basin::sink::findPrefixInputs(GraphOp graph, StringRef ids, StringRef mask,
                                                       StringRef positions,
                                                       ArrayRef<int64_t> prefix) {
+  // Expand and Shape of all sizes need it.
+  constexpr int64_t kMinOpset = 10;
+  if (int64_t opset = getOpsetVersion(graph.getBody().front().getTerminator()); opset < kMinOpset)
+    return graph.emitError("expected opset ")
+           << kMinOpset << " or later for tokens in front of sequences, but got " << opset;
   PrefixInputs out;
   out.prefix.assign(prefix.begin(), prefix.end());
   out.ids = findIds(graph, ids);

@@ -32,7 +32,7 @@ struct PrefixInputs {
 
 /// Returns the graph's inputs with tokens: those of the given names, or the integers that index the
 /// largest table, `attention_mask` and `position_ids`. Fails with a diagnostic if there are none,
-/// if their number is fixed, or if an id of the prefix is outside of the table.
+/// if their number is fixed, if an id of the prefix is outside of the table, or before opset 10.
 llvm::FailureOr<PrefixInputs> findPrefixInputs(onnx::GraphOp graph, llvm::StringRef ids,
                                                llvm::StringRef mask, llvm::StringRef positions,
                                                llvm::ArrayRef<int64_t> prefix);

@@ -657,3 +657,22 @@ onnx.graph @f #onnx.graph_info<inputs = [#onnx.value<"input_ids", !ids, {}>, #on
   onnx.return %ids : !ids
 }
 }
+
+// -----
+
+!ids = tensor<?x?xi64, #onnx.dims<"b", "s">>
+!x = tensor<?x?x8xf32, #onnx.dims<"b", "s", "">>
+!h = tensor<?x2x?x4xf32, #onnx.dims<"b", "", "s", "">>
+!m = tensor<?x?xi1, #onnx.dims<"s", "s">>
+!b = tensor<?x?xf32, #onnx.dims<"s", "s">>
+!w = tensor<8x8xf32>
+!u = !onnx.unknown
+#i = #onnx.graph_info<inputs = [#onnx.value<"input_ids", !ids, {}>], outputs = [#onnx.value<"y", !x, {}>], valueInfo = [], info = {}>
+// An old opset.
+module attributes {onnx.model = {opset_import = [{domain = "", version = 9}]}} {
+// expected-error @+1 {{expected opset 10 or later for tokens in front of sequences, but got 9}}
+onnx.graph @f #i {
+^bb0(%ids: !ids):
+  onnx.return %ids : !ids
+}
+}

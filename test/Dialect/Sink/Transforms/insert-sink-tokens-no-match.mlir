@@ -139,7 +139,7 @@ onnx.graph @f <inputs = [#onnx.value<"input_ids", tensor<?x7xi64, #onnx.dims<"b"
 !t = tensor<8x4xf32>
 // An old opset.
 module attributes {onnx.model = {opset_import = [{domain = "", version = 9}]}} {
-// expected-error @+1 {{expected opset 10 or later to insert tokens, but got 9}}
+// expected-error @+1 {{expected opset 10 or later for tokens in front of sequences, but got 9}}
 onnx.graph @f <inputs = [#onnx.value<"input_ids", !ids, {}>], outputs = [#onnx.value<"y", !x, {}>], valueInfo = [], info = {}> {
 ^bb0(%input_ids: !ids):
   %table = onnx.initializer "table" : !t = dense<1.0> : !t
