@@ -67,16 +67,18 @@ def read_ids(text: str) -> list[int]:
     where = "option 'ids'"
     if text.startswith("@"):
         try:
-            text = Path(text[1:]).read_text("utf-8", errors="replace")
+            text = Path(text[1:]).read_text("utf-8")
         except OSError as error:
             raise BasinError(f"{where}: {error.filename}: {error.strerror}") from None
+        except ValueError:
+            raise BasinError(f"{where}: {text[1:]}: expected ids as text, but got bytes") from None
     words = re.split(r"[\s,\[\]]+", text.strip(" \t\r\n,[]"))
     if words == [""]:
         raise BasinError(f"{where}: expected the ids of the prefix's tokens, but got none")
     for word in words:
         if not re.fullmatch(r"[0-9]{1,18}", word):
             raise BasinError(
-                f"{where}: expected ids of tokens, integers of at least 0, but got '{word}'"
+                f"{where}: expected ids of tokens, integers of at least 0, but got '{word[:64]}'"
             )
     return [int(word) for word in words]
 

@@ -309,6 +309,37 @@ def test_initial_past_refused(stem: str, steps: list, text: str, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"\x00\xff\xfe\x80", "ids.bin: expected ids as text, but got bytes"),
+        (b"1 2 x" + b"y" * 1000, f"integers of at least 0, but got 'x{'y' * 63}'"),
+        (b" \n", "expected the ids of the prefix's tokens, but got none"),
+        (None, "ids.bin': No such file or directory"),
+    ],
+)
+def test_initial_past_of_files_that_have_no_ids(
+    data: bytes | None, text: str, tmp_path: Path
+) -> None:
+    """One short line, and nothing is written."""
+    file, target = tmp_path / "ids.bin", tmp_path / "past.npz"
+    if data is not None:
+        file.write_bytes(data)
+    cached = EXPORTED["llama-eager-past-script17"]
+    done = run_basin("rewrite", cached, target, "absorb-prefix", f"ids=@{file}")
+    assert done.returncode == 1 and text in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not target.exists()
+
+
+def test_initial_past_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """The error names the file that was asked for, not a temporary one."""
+    target = tmp_path / "none" / "past.npz"
+    cached = EXPORTED["llama-eager-past-script17"]
+    done = run_basin("rewrite", cached, target, "absorb-prefix", "ids=1")
+    assert done.returncode == 1
+    assert done.stderr == f"basin: error: {target}: No such file or directory\n"
+
+
 def test_the_instrumented_model_says_what_to_feed(tmp_path: Path) -> None:
     model = basin.load(LLAMA)
     model.run("basin-raise,sink-instrument-prefix{ids=1,2},convert-sink-to-onnx")

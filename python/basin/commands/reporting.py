@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -21,6 +22,13 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def describe_os_error(error: OSError) -> str:
+    """The file and the reason, without Python's number of the error."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{os.fspath(error.filename)}: {error.strerror}"
+
+
 def reports_errors(command: Callable[Options, None]) -> Callable[Options, None]:
     """Turn the errors that a user can cause into `fail`."""
 
@@ -30,8 +38,10 @@ def reports_errors(command: Callable[Options, None]) -> Callable[Options, None]:
 
         try:
             command(*args, **kwargs)
-        except (AnalysisError, BasinError, RecipeError, VerifyError, OSError) as error:
+        except (AnalysisError, BasinError, RecipeError, VerifyError) as error:
             fail(str(error))
+        except OSError as error:
+            fail(describe_os_error(error))
 
     return wrapped
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from basin.commands.reporting import fail
+from basin.commands.reporting import describe_os_error, fail
 from basin.output.printable import printable
 
 
@@ -102,8 +102,10 @@ def read_inputs(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as data:
             return dict(data)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         fail(f"--inputs: {error}")
+    except OSError as error:
+        fail(f"--inputs: {describe_os_error(error)}")
 
 
 def verify_recognition(model: Path, values: dict[str, Any] | None) -> None:

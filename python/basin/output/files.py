@@ -9,7 +9,19 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` by a temporary file beside it, with the usual permissions."""
+    """Write `data` to `path` by a temporary file beside it, with the usual permissions.
+
+    Raises an OSError that names `path`, not the temporary file.
+    """
+    try:
+        _write_whole(path, data)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
     # The temporary name is short, because one made from the file's name could be too long.
     handle, name = tempfile.mkstemp(prefix=".basin-", suffix=".tmp", dir=path.parent)
     try:
