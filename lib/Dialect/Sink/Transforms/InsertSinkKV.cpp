@@ -16,7 +16,6 @@
 #include "SinkParameters.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
-#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 using namespace mlir;
@@ -61,31 +60,27 @@ static bool hasHeads(Value value, sink::Layout layout, int64_t heads) {
   return !axis || (info.hasRank() && info.rank() > *axis && info[*axis].is(heads));
 }
 
-/// Returns what is known of the attention. Fails with a diagnostic if it cannot have rows.
-static FailureOr<sink::SinkPlace> examine(sink::AttentionOp op, int64_t count) {
-  FailureOr<sink::SinkPlace> place = sink::findSinkPlace(op);
-  if (failed(place))
-    return failure();
-  auto refuse = [&](const Twine &why) {
-    return op.emitError("attention '") << getStreamValueName(op.getResult()) << "': " << why;
-  };
+/// Returns why the attention cannot have rows.
+static WhyNot checkRows(const sink::SinkPlace &place, int64_t count) {
+  sink::AttentionOp op = place.op;
   if (WhyNot why = sink::checkDropsForm(op))
-    return refuse(*why);
-  if (!place->keyDim || !place->valueDim ||
-      !hasHeads(op.getKey(), op.getKeyLayout(), place->kvHeads) ||
-      !hasHeads(op.getValue(), op.getValueLayout(), place->kvHeads))
-    return refuse("expected static numbers and sizes of heads to insert rows of keys and values");
+    return why;
+  if (!place.keyDim || !place.valueDim ||
+      !hasHeads(op.getKey(), op.getKeyLayout(), place.kvHeads) ||
+      !hasHeads(op.getValue(), op.getValueLayout(), place.kvHeads))
+    return "expected static numbers and sizes of heads to insert rows of keys and values";
   if (op.getScoreFactor()) {
     onnx::TensorInfo factor = onnx::getTensorInfo(op.getScoreFactor());
     if (!factor.hasRank() || (factor.rank() > 0 && !factor[factor.rank() - 1].is(1)))
-      return refuse("the tensor that multiplies its scores has no columns for rows");
+      return "the tensor that multiplies its scores has no columns for rows";
   }
   constexpr int64_t kMostElements = 1 << 24;
-  int64_t rowSize = place->kvHeads * std::max(*place->keyDim, *place->valueDim);
+  int64_t rowSize = place.kvHeads * std::max(*place.keyDim, *place.valueDim);
   if (count > kMostElements / rowSize)
-    return refuse(Twine(count) + " rows of " + Twine(rowSize) + " elements would have more than " +
-                  Twine(kMostElements));
-  return place;
+    return (Twine(count) + " rows of " + Twine(rowSize) + " elements would have more than " +
+            Twine(kMostElements))
+        .str();
+  return std::nullopt;
 }
 
 /// Returns zeros, or normal numbers of variance 1/dim.
@@ -110,19 +105,13 @@ void InsertSinkKVPass::insert(sink::SinkPlace &place, sink::ParameterNames &name
 void InsertSinkKVPass::runOnOperation() {
   if (failed(checkOptions()))
     return signalPassFailure();
-  FailureOr<SmallVector<sink::AttentionOp>> chosen =
-      sink::chooseAttentionsWithoutSink(getOperation(), attentions);
-  if (failed(chosen))
+  auto places = sink::findSinkPlaces(getOperation(), attentions, [&](const sink::SinkPlace &place) {
+    return checkRows(place, count);
+  });
+  if (failed(places))
     return signalPassFailure();
-  SmallVector<sink::SinkPlace> places;
-  for (sink::AttentionOp op : *chosen) {
-    FailureOr<sink::SinkPlace> place = examine(op, count);
-    if (failed(place))
-      return signalPassFailure();
-    places.push_back(*place);
-  }
   generator.seed(static_cast<uint64_t>(seed));
   sink::ParameterNames names(getOperation());
-  for (sink::SinkPlace &place : places)
+  for (sink::SinkPlace &place : *places)
     insert(place, names);
 }

@@ -15,8 +15,9 @@
 #include "SinkParameters.h"
 
 #include "basin/Dialect/ONNX/IR/ONNX.h"
-#include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
+
+#include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
 
@@ -37,22 +38,16 @@ public:
 };
 } // namespace
 
-/// Returns what is known of the attention. Fails with a diagnostic if it cannot have logits of
-/// that value.
-static FailureOr<sink::SinkPlace> examine(sink::AttentionOp op, double init) {
-  FailureOr<sink::SinkPlace> place = sink::findSinkPlace(op);
-  if (failed(place))
-    return failure();
-  std::string what = ("attention '" + getStreamValueName(op.getResult()) + "'").str();
-  double largest = APFloat::getLargest(place->element.getFloatSemantics()).convertToDouble();
+/// Returns why the attention cannot have logits of that value.
+static WhyNot checkLogits(const sink::SinkPlace &place, double init) {
+  double largest = APFloat::getLargest(place.element.getFloatSemantics()).convertToDouble();
   if (std::abs(init) > largest)
-    return op.emitError(what) << ": a logit of " << init << " is beyond the numbers of its type "
-                              << place->element;
-  if (sink::canWriteLogitIntoForm(*place))
-    return place;
-  if (WhyNot why = sink::checkDropsForm(op))
-    return op.emitError(what) << ": " << *why;
-  return place;
+    return llvm::formatv("a logit of {0:e6} is beyond the numbers of its type '{1}'", init,
+                         Type(place.element))
+        .str();
+  if (sink::canWriteLogitIntoForm(place))
+    return std::nullopt;
+  return sink::checkDropsForm(place.op);
 }
 
 void InsertSinkLogitsPass::runOnOperation() {
@@ -60,19 +55,13 @@ void InsertSinkLogitsPass::runOnOperation() {
     getOperation().emitError("option 'init': expected a finite number, but got ") << double(init);
     return signalPassFailure();
   }
-  FailureOr<SmallVector<sink::AttentionOp>> chosen =
-      sink::chooseAttentionsWithoutSink(getOperation(), attentions);
-  if (failed(chosen))
+  auto places = sink::findSinkPlaces(getOperation(), attentions, [&](const sink::SinkPlace &place) {
+    return checkLogits(place, init);
+  });
+  if (failed(places))
     return signalPassFailure();
-  SmallVector<sink::SinkPlace> places;
-  for (sink::AttentionOp op : *chosen) {
-    FailureOr<sink::SinkPlace> place = examine(op, init);
-    if (failed(place))
-      return signalPassFailure();
-    places.push_back(*place);
-  }
   sink::ParameterNames names(getOperation());
-  for (sink::SinkPlace &place : places) {
+  for (sink::SinkPlace &place : *places) {
     Value logit = sink::makeSinkParameter(place, "sink_logit", {place.heads}, {init}, names);
     if (!sink::writeLogitIntoForm(place, logit)) {
       place.op = sink::dropForm(place.op);

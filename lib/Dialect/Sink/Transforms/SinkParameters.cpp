@@ -42,8 +42,8 @@ using sink::Layout;
 // Attentions
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<sink::AttentionOp>>
-basin::sink::chooseAttentionsWithoutSink(ModuleOp module, StringRef attentions) {
+static FailureOr<SmallVector<sink::AttentionOp>> chooseAttentionsWithoutSink(ModuleOp module,
+                                                                             StringRef attentions) {
   FailureOr<llvm::GlobPattern> pattern = parsePattern(module, "attentions", attentions, "all");
   if (failed(pattern))
     return failure();
@@ -100,7 +100,8 @@ static std::optional<int64_t> findHeadSize(Value value, Layout layout, int64_t h
   llvm_unreachable("a layout of no kind");
 }
 
-FailureOr<SinkPlace> basin::sink::findSinkPlace(sink::AttentionOp op) {
+/// Returns what is known of the attention. Fails with a diagnostic if no sink can be inserted.
+static FailureOr<SinkPlace> findSinkPlace(sink::AttentionOp op) {
   std::string what = ("attention '" + getStreamValueName(op.getResult()) + "'").str();
   auto refuse = [&](const Twine &why) -> FailureOr<SinkPlace> {
     return op.emitError(what) << ": " << why;
@@ -131,6 +132,25 @@ FailureOr<SinkPlace> basin::sink::findSinkPlace(sink::AttentionOp op) {
   place.keyDim = findHeadSize(parts.key, parts.keyLayout, place.kvHeads);
   place.valueDim = findHeadSize(parts.value, parts.valueLayout, place.kvHeads);
   return place;
+}
+
+FailureOr<SmallVector<SinkPlace>>
+basin::sink::findSinkPlaces(ModuleOp module, StringRef attentions,
+                            llvm::function_ref<WhyNot(const SinkPlace &)> check) {
+  FailureOr<SmallVector<sink::AttentionOp>> chosen =
+      chooseAttentionsWithoutSink(module, attentions);
+  if (failed(chosen))
+    return failure();
+  SmallVector<SinkPlace> places;
+  for (sink::AttentionOp op : *chosen) {
+    FailureOr<SinkPlace> place = findSinkPlace(op);
+    if (failed(place))
+      return failure();
+    if (WhyNot why = check(*place))
+      return op.emitError("attention '") << getStreamValueName(op.getResult()) << "': " << *why;
+    places.push_back(*place);
+  }
+  return places;
 }
 
 Value basin::sink::makeSinkParameter(const SinkPlace &place, StringRef part,

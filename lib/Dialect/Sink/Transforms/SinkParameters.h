@@ -31,12 +31,11 @@ struct SinkPlace {
 };
 
 /// Returns the attentions without a sink that the option `attentions` names, in program order.
-/// Fails with a diagnostic.
-llvm::FailureOr<llvm::SmallVector<AttentionOp>>
-chooseAttentionsWithoutSink(mlir::ModuleOp module, llvm::StringRef attentions);
-
-/// Returns what is known of the attention. Fails with a diagnostic if no sink can be inserted.
-llvm::FailureOr<SinkPlace> findSinkPlace(AttentionOp op);
+/// Fails with a diagnostic if none has such a name, if one cannot have a sink, or if `check` fails,
+/// which says why one cannot have the caller's sink.
+llvm::FailureOr<llvm::SmallVector<SinkPlace>>
+findSinkPlaces(mlir::ModuleOp module, llvm::StringRef attentions,
+               llvm::function_ref<WhyNot(const SinkPlace &)> check);
 
 /// Makes the parameter `part` of the attention at the start of the graph. `values` are rounded to
 /// the attention's type, and are as many as the elements, or one.
