@@ -37,6 +37,7 @@ __all__ = [
     "extend",
     "instrument",
     "prepare_steps",
+    "prepared_steps",
     "read_run",
 ]
 
@@ -191,6 +192,23 @@ def _follow(first: PrefixRun | None, second: PrefixRun) -> PrefixRun:
 
 
 @contextmanager
+def prepared_steps(model: Model, requests: Requests) -> Iterator[Prepared]:
+    """The steps as `prepare_steps` makes them, with files that exist only inside the context.
+
+    Other steps need no folder for files, and get by where none can be made.
+    """
+    if not any(_needs_run(name, dict(options)) for name, options in requests):
+        yield Prepared(requests)
+        return
+    with tempfile.TemporaryDirectory(prefix="basin-") as folder:
+        yield prepare_steps(model, requests, Path(folder))
+
+
+def _needs_run(name: str, options: Mapping[str, str]) -> bool:
+    return find_computed_option(name) is not None or takes_over(name, options)
+
+
+@contextmanager
 def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
     """The steps with all their files, some of which exist only inside the context."""
     missing = any(
@@ -200,8 +218,8 @@ def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
     if not missing:
         yield requests
         return
-    with tempfile.TemporaryDirectory(prefix="basin-") as folder:
-        yield prepare_steps(model, requests, Path(folder)).requests
+    with prepared_steps(model, requests) as prepared:
+        yield prepared.requests
 
 
 def instrument(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from basin.model import BasinError, ExternalData, Model, load
-from basin.prefix import PrefixRun, prepare_steps
+from basin.prefix import PrefixRun, prepared_steps
 from basin.registry import GivenStep, Requests, as_requests, keeps_function
 from basin.verification.distance import Distance, measure
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
@@ -46,8 +46,7 @@ def rewrite(
         return _write_past(requests, source, target, form)
     model = load(source)
     said = list(model.remarks)
-    with tempfile.TemporaryDirectory(prefix="basin-") as folder:
-        prepared = prepare_steps(model, requests, Path(folder))
+    with prepared_steps(model, requests) as prepared:
         given = [(name, dict(options)) for name, options in prepared.requests]
         said += model.rewrite(*given, form=form, cache=cache, strict=strict)
     prefix = prepared.run
