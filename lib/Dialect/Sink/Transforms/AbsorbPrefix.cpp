@@ -14,13 +14,10 @@
 
 #include "PrefixAttentions.h"
 #include "PrefixOperands.h"
-#include "Statistics.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
-#include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
-#include "basin/Target/ONNX/Import.h"
 
 using namespace mlir;
 using namespace basin;
@@ -40,7 +37,7 @@ public:
 
 private:
   LogicalResult absorb(GraphOp graph);
-  FailureOr<sink::PrefixStates> readStates();
+  FailureOr<sink::StoredTensors> readStates();
 };
 
 } // namespace
@@ -49,29 +46,11 @@ private:
 // Files
 //===----------------------------------------------------------------------===//
 
-FailureOr<sink::PrefixStates> AbsorbPrefixPass::readStates() {
+FailureOr<sink::StoredTensors> AbsorbPrefixPass::readStates() {
   ModuleOp module = getOperation();
   if (states.empty())
     return module.emitError("option 'states': expected a file with the prefix's keys and values");
-  OwningOpRef<ModuleOp> file = importModel(sink::decodePath(states), &getContext());
-  if (!file)
-    return failure();
-  sink::PrefixStates out;
-  WalkResult walked = file->walk([&](InitializerOp op) {
-    auto type = dyn_cast<RankedTensorType>(op.getType());
-    FailureOr<TensorBytes> data = getTensorBytes(op.getValue(), op);
-    if (!type || !type.hasStaticShape() || failed(data)) {
-      op.emitError("expected a tensor of numbers as the keys or values '") << op.getName() << "'";
-      return WalkResult::interrupt();
-    }
-    // The file may be gone when the model is written.
-    out[op.getName()] = {
-        type, std::make_shared<std::vector<char>>(data->bytes.begin(), data->bytes.end())};
-    return WalkResult::advance();
-  });
-  if (walked.wasInterrupted())
-    return failure();
-  return out;
+  return sink::readTensorFile(module, states);
 }
 
 //===----------------------------------------------------------------------===//
@@ -150,7 +129,7 @@ LogicalResult AbsorbPrefixPass::absorb(GraphOp graph) {
   auto attentions = sink::findPrefixAttentions(graph, rows, *inputs);
   if (failed(attentions))
     return failure();
-  FailureOr<sink::PrefixStates> elements = readStates();
+  FailureOr<sink::StoredTensors> elements = readStates();
   if (failed(elements))
     return failure();
   SmallVector<Operation *> ops = findTokenOps(graph, rows);

@@ -62,12 +62,7 @@ void InsertSinkLogitsPass::runOnOperation() {
     return signalPassFailure();
   sink::ParameterNames names(getOperation());
   for (sink::SinkPlace &place : *places) {
-    Value logit = sink::makeSinkParameter(place, "sink_logit", {place.heads}, {init}, names);
-    if (!sink::writeLogitIntoForm(place, logit)) {
-      place.op = sink::dropForm(place.op);
-      ++numDropped;
-    }
-    place.op.getSinkLogitMutable().assign(logit);
+    numDropped += sink::setSinkLogit(place, {init}, names);
     ++numInserted;
   }
 }

@@ -63,7 +63,7 @@ FailureOr<Value> PrefixInserter::makeRows(sink::AttentionOp op, Value present, L
   auto found = states.find(name);
   if (found == states.end())
     return op.emitError("option 'states': the file has no tensor '") << name << "'";
-  const PrefixState &state = found->second;
+  const StoredTensor &state = found->second;
   RankedTensorType type = state.type;
   TensorInfo info = getTensorInfo(present);
   unsigned axis = getSequenceAxis(layout), batch = getBatchAxis(layout);

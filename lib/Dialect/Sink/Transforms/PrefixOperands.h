@@ -14,24 +14,16 @@
 #define BASIN_LIB_DIALECT_SINK_TRANSFORMS_PREFIXOPERANDS_H
 
 #include "NormRewrites.h"
+#include "TensorFile.h"
 #include "WholeSequence.h"
 
-#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace basin::sink {
 
-/// The elements of keys or values.
-struct PrefixState {
-  mlir::RankedTensorType type;
-  std::shared_ptr<std::vector<char>> bytes;
-};
-/// Keys and values by their names.
-using PrefixStates = llvm::StringMap<PrefixState>;
-
 class PrefixInserter {
 public:
-  PrefixInserter(const TokenRows &rows, WholeSequence &whole, const PrefixStates &states,
+  PrefixInserter(const TokenRows &rows, WholeSequence &whole, const StoredTensors &states,
                  ParameterNames &names, int64_t size)
       : rows(rows), whole(whole), states(states), names(names), size(size) {}
 
@@ -54,7 +46,7 @@ private:
 
   const TokenRows &rows;
   WholeSequence &whole;
-  const PrefixStates &states;
+  const StoredTensors &states;
   ParameterNames &names;
   int64_t size;
   unsigned numDropped = 0;

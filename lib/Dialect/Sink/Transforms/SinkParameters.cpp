@@ -136,13 +136,16 @@ static FailureOr<SinkPlace> findSinkPlace(sink::AttentionOp op) {
 
 FailureOr<SmallVector<SinkPlace>>
 basin::sink::findSinkPlaces(ModuleOp module, StringRef attentions,
-                            llvm::function_ref<WhyNot(const SinkPlace &)> check) {
+                            llvm::function_ref<WhyNot(const SinkPlace &)> check,
+                            llvm::function_ref<bool(sink::AttentionOp)> isMeant) {
   FailureOr<SmallVector<sink::AttentionOp>> chosen =
       chooseAttentionsWithoutSink(module, attentions);
   if (failed(chosen))
     return failure();
   SmallVector<SinkPlace> places;
   for (sink::AttentionOp op : *chosen) {
+    if (isMeant && !isMeant(op))
+      continue;
     FailureOr<SinkPlace> place = findSinkPlace(op);
     if (failed(place))
       return failure();
@@ -420,4 +423,13 @@ bool basin::sink::writeLogitIntoForm(const SinkPlace &place, Value logit) {
     return false;
   writeColumn(softmax, logit, place.heads);
   return true;
+}
+
+bool basin::sink::setSinkLogit(SinkPlace &place, ArrayRef<double> logits, ParameterNames &names) {
+  Value logit = makeSinkParameter(place, "sink_logit", {place.heads}, logits, names);
+  bool drops = !writeLogitIntoForm(place, logit);
+  if (drops)
+    place.op = dropForm(place.op);
+  place.op.getSinkLogitMutable().assign(logit);
+  return drops;
 }

@@ -32,10 +32,11 @@ struct SinkPlace {
 
 /// Returns the attentions without a sink that the option `attentions` names, in program order.
 /// Fails with a diagnostic if none has such a name, if one cannot have a sink, or if `check` fails,
-/// which says why one cannot have the caller's sink.
+/// which says why one cannot have the caller's sink. Those that `isMeant` denies are left out.
 llvm::FailureOr<llvm::SmallVector<SinkPlace>>
 findSinkPlaces(mlir::ModuleOp module, llvm::StringRef attentions,
-               llvm::function_ref<WhyNot(const SinkPlace &)> check);
+               llvm::function_ref<WhyNot(const SinkPlace &)> check,
+               llvm::function_ref<bool(AttentionOp)> isMeant = {});
 
 /// Makes the parameter `part` of the attention at the start of the graph. `values` are rounded to
 /// the attention's type, and are as many as the elements, or one.
@@ -56,6 +57,10 @@ AttentionOp dropForm(AttentionOp op, bool keepsUnused = false);
 bool writeLogitIntoForm(const SinkPlace &place, mlir::Value logit);
 /// Returns whether writeLogitIntoForm finds a place.
 bool canWriteLogitIntoForm(const SinkPlace &place);
+
+/// Gives the attention the parameter `sink_logit`, one for each head. Returns whether its form was
+/// dropped for that.
+bool setSinkLogit(SinkPlace &place, llvm::ArrayRef<double> logits, ParameterNames &names);
 
 } // namespace basin::sink
 

@@ -709,4 +709,70 @@ def InstrumentPrefixPass : Pass<"sink-instrument-prefix", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
 }
 
+def CompressSinksPass : Pass<"sink-compress-sinks", "::mlir::ModuleOp"> {
+  let summary = "turn the keys and values of a prefix into one logit for each head";
+  let description = [{
+    `sink-absorb-prefix` leaves constant rows in front of keys and values. Where a head's scores of
+    them hardly depend on the query, and its values there are small, a constant logit does what the
+    rows do. `fit` is an ONNX file with one f32 tensor [heads] for each attention, named after its
+    result: the logit of each head, or -inf for one that keeps its rows. Heads that share keys are
+    converted together.
+
+    ```
+    %k1 = onnx.Concat(%pk, %k) {axis = 2}
+    %r = sink.attention %q, %k1, %v1 mask %m1
+    ```
+    becomes, if all heads are converted,
+    ```
+    %s = sink.parameter "r.sink_logit" : tensor<8xf32>
+    %m = onnx.Slice(%m1, [n], [end], [-1])
+    %r = sink.attention %q, %k, %v mask %m sink_logit %s
+    ```
+    The rows are gone then, and the form is dropped. If only some heads are converted, or if
+    the mask is not proven to have a column for each key, the rows of these heads become zeros. A
+    query scores them with 0, so that they add n to the sum of exponentials, and the sink logit
+    adds exp(logit) - n. Heads that keep their rows get the lowest number as the logit.
+
+    Does nothing to an attention without such rows, with a sink or a cache, or whose form can
+    neither take a logit nor be dropped.
+
+    A logit for each head on its own says little of the model's outputs: converting all heads can
+    cost more than leaving out the prefix. So a fit should be made by runs of the whole model, for
+    which `sink-instrument-sinks` makes all that is needed parameters.
+
+    Promise: measured. The outputs differ by what the fit leaves.
+  }];
+  let options = [
+    Option<"attentions", "attentions", "std::string", "\"all\"",
+                  "attentions that may be converted: all, or a pattern of names of their results">,
+    Option<"fit", "fit", "std::string", "", "ONNX file with the logits">
+  ];
+  let statistics = [
+    Statistic<"numConverted", "converted", "heads converted">,
+    Statistic<"numRemoved", "removed", "attentions whose rows were removed">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def InstrumentSinksPass : Pass<"sink-instrument-sinks", "::mlir::ModuleOp"> {
+  let summary = "measure what sink-compress-sinks fits, and make it parameters to try";
+  let description = [{
+    For each attention that `sink-compress-sinks` could convert, adds outputs f32 [batch, heads,
+    queries], named after the attention's result: `sink_score` and `rest_score`, the logarithms of
+    the sums of exponentials of the scores of the constant rows and of all other keys; and products
+    over the head dim of the head's output o and of u, the part of it that is not of the rows:
+    `rest_rest` (u . u), `rest_all` (u . o) and `all_all` (o . o).
+
+    Each such attention gets its rows as parameters of its own, and a sink logit of no effect. A
+    run that is given others tries a conversion. The metadata `basin.sinks-run` name all as JSON.
+
+    Promise: the model's own outputs are equal except for rounding.
+  }];
+  let options = [
+    Option<"attentions", "attentions", "std::string", "\"all\"",
+           "attentions that are measured: all, or a pattern of names of their results">
+  ];
+  let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
+}
+
 #endif // BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD

@@ -1,0 +1,63 @@
+//===- SinkCompression.h ----------------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attentions whose first keys and values are constants, as sink-absorb-prefix makes them, and what
+// can be done so that a logit takes the place of these rows.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_SINKCOMPRESSION_H
+#define BASIN_LIB_DIALECT_SINK_TRANSFORMS_SINKCOMPRESSION_H
+
+#include "SinkParameters.h"
+
+#include "basin/Dialect/ONNX/IR/ONNX.h"
+
+namespace basin::sink {
+
+/// Constant rows in front of an attention's keys or values.
+struct ConstantRows {
+  onnx::ConcatOp concat;
+  /// The constant, and what repeats it for each element of the batch, from the constant on.
+  mlir::Value constant;
+  llvm::SmallVector<mlir::Operation *> repeats;
+  mlir::RankedTensorType type;
+  /// The constant's axis of heads, which may be `heads` blocks of elements of it.
+  unsigned headAxis = 0;
+};
+
+/// An attention with `count` constant rows of keys and values.
+struct SinkRowsPlace {
+  SinkPlace place;
+  ConstantRows key, value;
+  int64_t count = 0;
+};
+
+/// Returns the attentions without a sink that the option `attentions` names and whose first keys
+/// and values are constants, in program order. What cannot take a logit is left out. Fails with a
+/// diagnostic if no attention has such a name.
+llvm::FailureOr<std::vector<SinkRowsPlace>> findSinkRows(mlir::ModuleOp module,
+                                                         llvm::StringRef attentions);
+
+/// Gives the attention's rows constants of their own, with zeros at the key heads of which `isZero`
+/// says so. Returns the parameters of keys and values.
+llvm::FailureOr<std::pair<mlir::Value, mlir::Value>>
+ownRows(SinkRowsPlace &at, llvm::function_ref<bool(int64_t)> isZero, ParameterNames &names);
+
+/// Returns whether the rows can be removed: masks and biases are known to have a column for each
+/// key, or one for all.
+bool canRemoveRows(const SinkRowsPlace &at);
+/// Removes the rows of keys and values, and the columns of masks for them. Drops the form.
+void removeRows(SinkRowsPlace &at);
+
+/// Returns a logit of no effect: the lowest number of the type.
+double getLowestLogit(const SinkPlace &place);
+
+} // namespace basin::sink
+
+#endif // BASIN_LIB_DIALECT_SINK_TRANSFORMS_SINKCOMPRESSION_H
