@@ -210,7 +210,7 @@ def _needs_run(name: str, options: Mapping[str, str]) -> bool:
 
 @contextmanager
 def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
-    """The steps with all their files, some of which exist only inside the context."""
+    """The steps with all their files. Files that are made here are removed after the context."""
     missing = any(
         computed is not None and computed not in dict(options)
         for computed, options in ((find_computed_option(name), given) for name, given in requests)

@@ -60,7 +60,7 @@ static std::optional<Projection> matchProjection(Value value, Ops &ops) {
   return Projection{gemm.getA(), gemm.getB(), bias ? bias : gemm.getC(), op->getResult(0), isPlain};
 }
 
-/// Returns whether the projection has no bias, or one element for each column, or for all of them.
+/// Returns whether the projection has no bias, or a bias of one element or of one for each column.
 static bool hasPlainBias(const Projection &projection) {
   if (!projection.bias)
     return true;

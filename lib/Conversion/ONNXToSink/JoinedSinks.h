@@ -26,7 +26,7 @@ struct JoinedSinks {
   mlir::Value sinkKey, sinkValue, sinkLogit;
   /// The logit of rows of zeros that are visible to all heads alike.
   std::optional<double> sinkNumber;
-  /// The ops that join them, of which nothing else reads the results.
+  /// The ops that join them. Nothing else reads their results.
   Ops ops;
 };
 

@@ -29,7 +29,7 @@ struct SinkGate {
 };
 
 /// Returns whether `mul` multiplies `value` by such a sigmoid of the scores [batch, heads, queries,
-/// keys], whatever is subtracted in it.
+/// keys]. The sigmoid may subtract any value.
 bool isSinkGate(MulOp mul, mlir::Value value, mlir::Value scores);
 /// Returns the sink of such a product, or nothing if it is neither a logit of each head nor one
 /// number.

@@ -120,7 +120,7 @@ static Operands makeOperands(const AttentionPlan &plan, NodeBuilder &n) {
 }
 
 /// Joins past, new keys and sinks, which the operator takes as keys and values alone. Returns the
-/// mask of all of them.
+/// mask of the joined keys.
 static Value takeSinks(const AttentionPlan &plan, Operands &made, Value mask, NodeBuilder &n) {
   const sink::AttentionParts &p = plan.parts;
   auto withPast = [&](Value past, Value x) { return past ? n.concat({past, x}, 2) : x; };

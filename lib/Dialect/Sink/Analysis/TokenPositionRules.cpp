@@ -81,8 +81,8 @@ std::optional<TokenRow> PositionRule::applyRange() {
   return row;
 }
 
-/// Returns the tensor that a Slice is of. If it cuts off the leading parts of a Concat, the last
-/// part is what it is of, and `begin` becomes 0.
+/// Returns the Slice's data. If the Slice cuts off the leading parts of a Concat, returns the
+/// Concat's last part and sets `begin` to 0.
 static Value skipLeadingParts(SliceOp slice, ArrayRef<int64_t> axes,
                               MutableArrayRef<int64_t> begins) {
   Value data = slice.getData();
@@ -237,7 +237,7 @@ std::optional<TokenRow> PositionRule::applyReduce() {
   return isApart ? std::optional(kPositions) : std::nullopt;
 }
 
-/// Returns whether a MatMul or Einsum, of which one operand is the same, sums over no tokens.
+/// Returns whether a MatMul or Einsum sums over no tokens. One of its operands is the same.
 bool PositionRule::isProductApart() {
   Value a = op->getOperand(0), b = op->getOperand(1);
   TensorInfo left = getTensorInfo(a), right = getTensorInfo(b);

@@ -67,7 +67,7 @@ private:
   llvm::function_ref<TokenRow(mlir::Value)> get;
 };
 
-/// Applies the rule of one op, of which at least one operand is not the same, to find positions.
+/// Applies the rule of one op to find positions. At least one of its operands is not the same.
 class PositionRule {
 public:
   PositionRule(mlir::Operation *op, llvm::function_ref<TokenRow(mlir::Value)> get,

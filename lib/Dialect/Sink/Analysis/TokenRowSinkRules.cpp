@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Sink ops mean what their operands say, whatever their forms do.
+// The operands of sink ops say what these mean. Their forms do not matter.
 //
 //===----------------------------------------------------------------------===//
 

@@ -246,7 +246,7 @@ static bool stepUp(Value &value, Axes &axes) {
   } else if (auto split = dyn_cast<SplitOp>(op)) {
     before = changeAxis(source, split.getAxis().value_or(0), axes);
   } else if (auto concat = dyn_cast<ConcatOp>(op)) {
-    // The operands may be two parts of each head, of which only one is rotated.
+    // Each head may have two parts, and only one of them is rotated.
     before = changeAxis(source, concat.getAxis().value_or(0), axes);
   }
   if (!before)

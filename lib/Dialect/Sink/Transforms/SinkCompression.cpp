@@ -89,7 +89,9 @@ static std::optional<ConstantRows> findRows(Value operand, Layout layout, int64_
 /// Returns the rows of an attention, if a logit can take their place.
 static std::optional<SinkRowsPlace> examine(const SinkPlace &place) {
   sink::AttentionOp op = place.op;
-  if (!place.keyDim || !place.valueDim || op.getPastKey() || op.getHasPresent() ||
+  // Rows of zeros must have the score 0.
+  bool movesZero = op.getBias() || (op.getFloor() && op.getFloor()->convertToDouble() > 0);
+  if (movesZero || !place.keyDim || !place.valueDim || op.getPastKey() || op.getHasPresent() ||
       (!canWriteLogitIntoForm(place) && checkDropsForm(op)))
     return std::nullopt;
   SinkRowsPlace at{place, {}, {}, 0};
@@ -125,7 +127,7 @@ FailureOr<std::vector<SinkRowsPlace>> basin::sink::findSinkRows(ModuleOp module,
 // Constants of their own
 //===----------------------------------------------------------------------===//
 
-/// Sets elements to zero at the heads of which `isZero` says so.
+/// Sets the elements of the heads to zero for which `isZero` is true.
 static void zeroHeads(std::vector<char> &bytes, const ConstantRows &rows, int64_t heads,
                       llvm::function_ref<bool(int64_t)> isZero) {
   int64_t width = getElementBits(rows.type.getElementType()) / 8, inner = 1;

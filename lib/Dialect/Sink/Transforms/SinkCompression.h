@@ -44,8 +44,8 @@ struct SinkRowsPlace {
 llvm::FailureOr<std::vector<SinkRowsPlace>> findSinkRows(mlir::ModuleOp module,
                                                          llvm::StringRef attentions);
 
-/// Gives the attention's rows constants of their own, with zeros at the key heads of which `isZero`
-/// says so. Returns the parameters of keys and values.
+/// Copies the attention's rows into new parameters. The rows of the key heads for which `isZero` is
+/// true become zeros. Returns the parameters of keys and values.
 llvm::FailureOr<std::pair<mlir::Value, mlir::Value>>
 ownRows(SinkRowsPlace &at, llvm::function_ref<bool(int64_t)> isZero, ParameterNames &names);
 

@@ -41,6 +41,22 @@ onnx.graph @near_misses #i {
   // It has a sink.
   // CHECK: sink.attention %{{.*}} {{.*}}onnx.outs = ["e"]
   %e = sink.attention %d, %k, %k sink_logit %logit {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, onnx.outs = ["e"]} : (!h, !long, !long, tensor<2xf32>) -> !h
-  onnx.return %e : !h
+  // A bias moves the scores of the rows.
+  // CHECK: sink.attention %{{.*}} {{.*}}onnx.outs = ["f"]
+  %bias = onnx.initializer "bias" : tensor<1x2x3x4xf32> = dense<0.5> : tensor<1x2x3x4xf32>
+  %f = sink.attention %e, %k, %k bias %bias {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, onnx.outs = ["f"]} : (!h, !long, !long, tensor<1x2x3x4xf32>) -> !h
+  // So does a floor above 0.
+  // CHECK: sink.attention %{{.*}} {{.*}}onnx.outs = ["g"]
+  %g = sink.attention %f, %k, %k {floor = 1.0 : f64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, onnx.outs = ["g"]} : (!h, !long, !long) -> !h
+  // A past stands in front of the rows.
+  // CHECK: sink.attention %{{.*}} {{.*}}onnx.outs = ["h"]
+  %h = sink.attention %g, %k, %k past %r, %r {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, onnx.outs = ["h"]} : (!h, !long, !long, !row, !row) -> !h
+  // The Expand repeats one row.
+  // CHECK: sink.attention %{{.*}} {{.*}}onnx.outs = ["i"]
+  %sizes = onnx.Constant() {value_ints = array<i64: 1, 2, 3, 4>} : () -> tensor<4xi64>
+  %three = onnx.Expand(%p, %sizes) : (!row, tensor<4xi64>) -> !h
+  %k6 = onnx.Concat(%three, %q) {axis = 2 : i64} : (!h, !h) -> tensor<1x2x6x4xf32>
+  %i = sink.attention %h, %k6, %k6 {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, onnx.outs = ["i"]} : (!h, tensor<1x2x6x4xf32>, tensor<1x2x6x4xf32>) -> !h
+  onnx.return %i : !h
 }
 }

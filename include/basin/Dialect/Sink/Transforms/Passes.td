@@ -731,10 +731,11 @@ def CompressSinksPass : Pass<"sink-compress-sinks", "::mlir::ModuleOp"> {
     The rows are gone then, and the form is dropped. If only some heads are converted, or if
     the mask is not proven to have a column for each key, the rows of these heads become zeros. A
     query scores them with 0, so that they add n to the sum of exponentials, and the sink logit
-    adds exp(logit) - n. Heads that keep their rows get the lowest number as the logit.
+    adds exp(logit) - n. That is so if the mask, as after `sink-absorb-prefix`, adds 0 to them.
+    Heads that keep their rows get the lowest number as the logit.
 
-    Does nothing to an attention without such rows, with a sink or a cache, or whose form can
-    neither take a logit nor be dropped.
+    Does nothing to an attention without such rows, with a bias, a sink or a cache, or whose form
+    can neither take a logit nor be dropped.
 
     A logit for each head on its own says little of the model's outputs: converting all heads can
     cost more than leaving out the prefix. So a fit should be made by runs of the whole model, for
