@@ -64,8 +64,15 @@ static FailureOr<Fit> readFit(ModuleOp module, StringRef path) {
   return fit;
 }
 
+/// Returns whether the attention loses its rows.
+static bool isWhole(const sink::SinkRowsPlace &at, ArrayRef<float> logits) {
+  return llvm::none_of(logits, [](float logit) { return std::isinf(logit); }) &&
+         sink::canRemoveRows(at);
+}
+
 /// Returns why these are no logits of the attention.
-static WhyNot checkLogits(const sink::SinkPlace &place, ArrayRef<float> logits) {
+static WhyNot checkLogits(const sink::SinkRowsPlace &at, ArrayRef<float> logits) {
+  const sink::SinkPlace &place = at.place;
   if (static_cast<int64_t>(logits.size()) != place.heads)
     return llvm::formatv("expected {0} logits, but got {1}", place.heads, logits.size()).str();
   double largest = APFloat::getLargest(place.element.getFloatSemantics()).convertToDouble();
@@ -80,6 +87,15 @@ static WhyNot checkLogits(const sink::SinkPlace &place, ArrayRef<float> logits) 
                            head / perGroup * perGroup, head)
           .str();
   }
+  if (isWhole(at, logits))
+    return std::nullopt;
+  double least = std::log(static_cast<double>(at.count));
+  for (auto [head, logit] : llvm::enumerate(logits))
+    if (!std::isinf(logit) && logit < least)
+      return llvm::formatv("the logit of head {0} is {1}, but zeros in place of its rows add up to "
+                           "a logit of {2}, and the rows are not removed",
+                           head, logit, least)
+          .str();
   return std::nullopt;
 }
 
@@ -94,7 +110,7 @@ LogicalResult CompressSinksPass::compress(sink::SinkRowsPlace &at, ArrayRef<floa
     return success();
   numConverted += converted * perGroup;
   SmallVector<double> values(logits);
-  if (converted == at.place.kvHeads && sink::canRemoveRows(at)) {
+  if (isWhole(at, logits)) {
     sink::removeRows(at);
     ++numRemoved;
   } else {
@@ -102,10 +118,11 @@ LogicalResult CompressSinksPass::compress(sink::SinkRowsPlace &at, ArrayRef<floa
       return failure();
     double lowest = sink::getLowestLogit(at.place);
     // exp(logit) is the rows' count and what the logit adds.
-    for (double &value : values) {
-      double left = std::isinf(value) ? 0 : 1 - at.count * std::exp(-value);
-      value = left > 0 ? std::max(value + std::log(left), lowest) : lowest;
-    }
+    for (double &value : values)
+      value =
+          std::isinf(value)
+              ? lowest
+              : std::max(value + std::log1p(-std::min(1.0, at.count * std::exp(-value))), lowest);
   }
   sink::setSinkLogit(at.place, values, names);
   return success();
@@ -134,7 +151,7 @@ void CompressSinksPass::runOnOperation() {
     auto logits = given->find(name);
     if (logits == given->end())
       continue;
-    if (WhyNot why = checkLogits(at.place, logits->second)) {
+    if (WhyNot why = checkLogits(at, logits->second)) {
       at.place.op.emitError("option 'fit': attention '") << name << "': " << *why;
       return signalPassFailure();
     }

@@ -732,7 +732,8 @@ def CompressSinksPass : Pass<"sink-compress-sinks", "::mlir::ModuleOp"> {
     the mask is not proven to have a column for each key, the rows of these heads become zeros. A
     query scores them with 0, so that they add n to the sum of exponentials, and the sink logit
     adds exp(logit) - n. That is so if the mask, as after `sink-absorb-prefix`, adds 0 to them.
-    Heads that keep their rows get the lowest number as the logit.
+    Heads that keep their rows get the lowest number as the logit. A logit below log(n) is an error
+    there.
 
     Does nothing to an attention without such rows, with a bias, a sink or a cache, or whose form
     can neither take a logit nor be dropped.
