@@ -44,16 +44,18 @@ class Model:
 
         A step is its name, or a pair of the name and a dictionary of options; `basin.steps` lists
         them. `absorb-prefix` runs the model on the prefix, in ONNX Runtime, unless `states` are
-        given. The model's metadata tell later which steps made it. Raises BasinError and leaves the
-        model as it was if a step is wrong or refused, or VerifyError if the model does not run.
+        given, and `compress-sinks` on its data, unless a `fit` is given. The model's metadata tell
+        later which steps made it. Raises BasinError and leaves the model as it was if a step is
+        wrong or refused, VerifyError if the model does not run, or AnalysisError if it does not
+        take the data.
         """
-        from basin.prefix import complete_steps
+        from basin.preparation import complete_steps
 
         requests = as_requests(steps)
         self._handle.take_diagnostics()
         with complete_steps(self, requests) as complete:
-            self._handle.rewrite(complete, form, cache, strict)
-        return self._handle.take_diagnostics()
+            self._handle.rewrite(complete.requests, form, cache, strict)
+        return [*complete.remarks, *self._handle.take_diagnostics()]
 
     def inspect(self) -> dict[str, Any]:
         """Return what recognition finds in the model, which is not changed.

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,28 +20,27 @@ from onnx import numpy_helper
 
 from basin._basin import BasinError
 from basin.errors import VerifyError
-from basin.registry import Requests, find_computed_option, takes_over
+from basin.registry import Requests
 
 if TYPE_CHECKING:
     from basin.model import Model
     from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
 __all__ = [
-    "Prepared",
     "PrefixRun",
     "PrefixedRunner",
-    "complete_steps",
     "cut",
     "extend",
+    "follow",
     "instrument",
-    "prepare_steps",
-    "prepared_steps",
+    "make_states",
     "read_run",
+    "write_after",
+    "write_passed",
+    "write_tensors",
 ]
 
 _RUN_KEY = "basin.prefix-run"
-# Options that name the tokens and their inputs.
-_TOKEN_OPTIONS = ("ids", "tokens", "mask", "positions", "types")
 
 
 @dataclass(frozen=True)
@@ -149,77 +146,39 @@ class PrefixedRunner:
         return cut(self._runner.run(extend(values, self._prefix)), self._prefix)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Steps with all their files, and the tokens that they leave out, if there are such."""
-
-    requests: Requests
-    run: PrefixRun | None = None
-
-
-def prepare_steps(model: Model, requests: Requests, folder: Path) -> Prepared:
-    """Make the files that steps need and do not name, by runs of `model`, in `folder`.
-
-    A step gets its file from the model that the steps before it make. Raises VerifyError where the
-    model does not run, and BasinError where a step is refused.
-    """
-    done: Requests = []
-    run = None
-    for number, (name, options) in enumerate(requests):
-        computed = find_computed_option(name)
-        if computed is not None:
-            given = dict(options)
-            states = given.pop(computed, None)
-            instrumented = instrument(model, done, given, folder)
-            run = _follow(run, read_run(instrumented))
-            if states is None:
-                states = str(folder / f"states-{number}.onnx")
-                _write_states(_run_prefix(instrumented, read_run(instrumented)), Path(states))
-            options = [*given.items(), (computed, states)]
-        elif takes_over(name, dict(options)):
-            asked = {key: value for key, value in options if key in _TOKEN_OPTIONS}
-            found = read_run(instrument(model, done, asked, folder, keys=False))
-            run = _follow(run, found)
-        done.append((name, options))
-    return Prepared(done, run)
-
-
-def _follow(first: PrefixRun | None, second: PrefixRun) -> PrefixRun:
+def follow(first: PrefixRun | None, second: PrefixRun) -> PrefixRun:
     """The tokens of two steps, which the model before both takes in this order."""
     if first is None:
         return second
     return replace(first, prefix=first.prefix + second.prefix, outputs=second.outputs)
 
 
-@contextmanager
-def prepared_steps(model: Model, requests: Requests) -> Iterator[Prepared]:
-    """The steps as `prepare_steps` makes them, with files that exist only inside the context.
+def write_after(model: Model, before: Requests, target: Path) -> None:
+    """Write the model after the steps `before`, with its external data beside it.
 
-    Other steps need no folder for files, and get by where none can be made.
+    Raises BasinError. A copy of the model is made in the target's folder if there are steps.
     """
-    if not any(_needs_run(name, dict(options)) for name, options in requests):
-        yield Prepared(requests)
-        return
-    with tempfile.TemporaryDirectory(prefix="basin-") as folder:
-        yield prepare_steps(model, requests, Path(folder))
+    from basin.model import load
+
+    path = target.parent / f"before-{target.name}" if before else target
+    model.save(path, "copy")
+    if before:
+        scratch = load(path)
+        scratch.rewrite(*((name, dict(given)) for name, given in before))
+        scratch.save(target)
 
 
-def _needs_run(name: str, options: Mapping[str, str]) -> bool:
-    return find_computed_option(name) is not None or takes_over(name, options)
+def write_passed(source: Path, pipeline: str, target: Path) -> None:
+    """Write the model at `source` after passes on its raised ops. Raises BasinError."""
+    from basin.model import load
 
-
-@contextmanager
-def complete_steps(model: Model, requests: Requests) -> Iterator[Requests]:
-    """The steps with all their files. Files that are made here are removed after the context."""
-    missing = any(
-        computed is not None and computed not in dict(options)
-        for computed, options in ((find_computed_option(name), given) for name, given in requests)
-    )
-    if not missing:
-        yield requests
-        return
-    with prepared_steps(model, requests) as prepared:
-        yield prepared.requests
+    model = load(source)
+    try:
+        model.run(f"basin-raise{{inline-functions=true}},{pipeline},convert-sink-to-onnx")
+    except BasinError as error:
+        # A user knows the model by another name.
+        raise BasinError(str(error).removeprefix(f"{source}: ")) from None
+    model.save(target)
 
 
 def instrument(
@@ -230,25 +189,11 @@ def instrument(
     Returns its path, which is in `folder`. Raises BasinError where it cannot absorb the prefix. If
     `keys` are not asked for, it is only refused where the prefix's rows are not known.
     """
-    from basin.model import load
-
-    path = folder / "prefix.onnx"
-    model.save(path, "copy")
-    scratch = load(path)
-    if before:
-        scratch.rewrite(*((name, dict(given)) for name, given in before))
     given = " ".join(f"{name}={_quoted(value)}" for name, value in options.items())
     given += "" if keys else " keys=false"
-    try:
-        scratch.run(
-            "basin-raise{inline-functions=true},"
-            f"sink-instrument-prefix{{{given}}},convert-sink-to-onnx"
-        )
-    except BasinError as error:
-        # The model's own file is not the copy that was read.
-        raise BasinError(str(error).removeprefix(f"{path}: ")) from None
-    instrumented = folder / "instrumented.onnx"
-    scratch.save(instrumented, "copy")
+    path, instrumented = folder / "prefix.onnx", folder / "instrumented.onnx"
+    write_after(model, before, path)
+    write_passed(path, f"sink-instrument-prefix{{{given}}}", instrumented)
     return instrumented
 
 
@@ -259,8 +204,8 @@ def _quoted(value: str) -> str:
     return f"@file://{quote(value[1:])}" if value.startswith("@") else value
 
 
-def _run_prefix(path: Path, run: PrefixRun) -> dict[str, np.ndarray]:
-    """The prefix's keys and values, of one batch element.
+def make_states(path: Path, run: PrefixRun) -> dict[str, np.ndarray]:
+    """The prefix's keys and values, of one batch element, from a model that `instrument` wrote.
 
     ONNX Runtime computes them without optimizations. If it lacks a kernel, onnx's reference
     evaluator does, which is slow.
@@ -298,12 +243,12 @@ def _collect(runner: RuntimeRunner | ReferenceRunner, run: PrefixRun) -> dict[st
     return out
 
 
-def _write_states(tensors: Mapping[str, np.ndarray], target: Path) -> None:
-    """An ONNX file whose initializers are the tensors."""
+def write_tensors(tensors: Mapping[str, np.ndarray], target: Path) -> None:
+    """Write an ONNX file whose initializers are the tensors."""
     initializers = [numpy_helper.from_array(value, name) for name, value in tensors.items()]
     outputs = [
         onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in initializers
     ]
-    graph = onnx.helper.make_graph([], "prefix", [], outputs, initializer=initializers)
+    graph = onnx.helper.make_graph([], "tensors", [], outputs, initializer=initializers)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
     onnx.save(model, os.fspath(target))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from basin.model import BasinError, ExternalData, Model, load
-from basin.prefix import PrefixRun, prepared_steps
+from basin.prefix import PrefixRun
+from basin.preparation import prepared_steps
 from basin.registry import GivenStep, Requests, as_requests, keeps_function
 from basin.verification.distance import Distance, measure
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
@@ -28,6 +29,7 @@ def rewrite(
     external_data: ExternalData = "auto",
     verify: bool = True,
     limit: int = DEFAULT_LIMIT,
+    progress: bool = False,
 ) -> list[str]:
     """Apply steps to the model at `source`, as `Model.rewrite` does, and write it to `target`.
 
@@ -36,7 +38,8 @@ def rewrite(
     run or is too large, the rewrite is kept if `Model.find_scale_mismatch` proves it. If a step
     does not promise equal bits, or rounds weights, remarks state how far the outputs are from the
     original's. Forms of operators, which sum in another order, are compared except for rounding.
-    Returns warnings and remarks; one of them says what was not checked.
+    `progress` shows on stderr how far the runs are that steps need. Returns warnings and remarks;
+    one of them says what was not checked.
 
     If `target` ends in .npz, the only step is `absorb-prefix`, and the file gets the caches with
     which the model at `source` begins after the prefix.
@@ -46,7 +49,8 @@ def rewrite(
         return _write_past(requests, source, target, form)
     model = load(source)
     said = list(model.remarks)
-    with prepared_steps(model, requests) as prepared:
+    with prepared_steps(model, requests, progress=progress) as prepared:
+        said += prepared.remarks
         given = [(name, dict(options)) for name, options in prepared.requests]
         said += model.rewrite(*given, form=form, cache=cache, strict=strict)
     prefix = prepared.run

@@ -19,7 +19,8 @@ basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin.errors import VerifyError  # noqa: E402
 from basin.inputs.drawn_inputs import RECIPES, Case, draw_cases  # noqa: E402
-from basin.prefix import Prepared, cut, extend, prepare_steps, read_run  # noqa: E402
+from basin.prefix import cut, extend, read_run  # noqa: E402
+from basin.preparation import Prepared, prepare_steps  # noqa: E402
 from basin.registry import as_requests  # noqa: E402
 from basin.verification.proof import beyond_rounding, is_narrow  # noqa: E402
 from basin.verification.runners import ReferenceRunner, RuntimeRunner  # noqa: E402

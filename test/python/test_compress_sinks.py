@@ -1,8 +1,9 @@
-"""Logits in place of a prefix's keys and values: what is measured, tried and written."""
+"""Logits, and values, in place of a prefix's keys and values: measured, tried, chosen, written."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +14,38 @@ from onnx import numpy_helper
 from trained_models import BIGRAM, ROOT
 
 basin = pytest.importorskip("basin", reason="the extension is not built")
+pytest.importorskip("basin._basin", reason="the extension is not built")
+from basin.prefix import write_tensors  # noqa: E402
+from basin.rewriting import rewrite  # noqa: E402
+from basin.sink_trials import Conversion, InstrumentedModel, Trials  # noqa: E402
 from basin.testbed.bigram import BigramTask  # noqa: E402
 from basin.verification.distance import OutputDistance  # noqa: E402
+from model_files import basin as command  # noqa: E402
 
 EXPORTED = ROOT / "test" / "models" / "exported"
-# A model and its prefix. The Llamas' heads share keys in pairs.
+# A model and its prefix. The Llamas' heads share keys in pairs, and T5's do not.
 MODELS = {
     "bigram": (BIGRAM, [64]),
     "llama-eager": (EXPORTED / "llama-eager-script17.onnx", [1, 2]),
     "llama-sdpa": (EXPORTED / "llama-sdpa-dynamo18.onnx", [1]),
+    "llama-attention": (EXPORTED / "llama-sdpa-dynamo23.onnx", [1, 2]),
+    "gpt2": (EXPORTED / "gpt2-eager-script17.onnx", [3]),
 }
 IDS = np.random.default_rng(0).integers(0, 40, (4, 31))
+# Its RotaryEmbedding takes one sequence alone.
+ONE_SEQUENCE = "llama-attention"
+HEADS = ("logit", "logit and value")
 
 
 @pytest.fixture(scope="module", params=sorted(MODELS))
 def absorbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, prefix = MODELS[request.param]
-    target = tmp_path_factory.mktemp("absorbed") / f"{request.param}.onnx"
+    if not path.is_file():
+        pytest.fail(f"{path} is not there")
+    return absorb(path, prefix, tmp_path_factory.mktemp("absorbed") / f"{request.param}.onnx")
+
+
+def absorb(path: Path, prefix: list[int], target: Path) -> Path:
     model = basin.load(path)
     model.rewrite(("absorb-prefix", {"ids": prefix}))
     model.save(target)
@@ -37,8 +53,16 @@ def absorbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def feed(session: ort.InferenceSession, ids: np.ndarray = IDS) -> dict[str, np.ndarray]:
-    made = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    made = {
+        "input_ids": ids,
+        "attention_mask": np.ones_like(ids),
+        "position_ids": np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
+    }
     return {one.name: made[one.name] for one in session.get_inputs()}
+
+
+def feed_all(path: Path) -> dict[str, np.ndarray]:
+    return feed(open_plain(path), IDS[:1] if path.stem == ONE_SEQUENCE else IDS)
 
 
 def open_plain(path: Path) -> ort.InferenceSession:
@@ -47,63 +71,21 @@ def open_plain(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(path, options)
 
 
-def instrument(path: Path, target: Path) -> tuple[ort.InferenceSession, list, dict]:
-    """The instrumented model, whose parameters a run can be given, and these."""
+def instrument(path: Path, target: Path, options: str = "") -> InstrumentedModel:
     model = basin.load(path)
-    model.run("basin-raise,sink-instrument-sinks,convert-sink-to-onnx")
+    model.run(f"basin-raise,sink-instrument-sinks{{{options}}},convert-sink-to-onnx")
     model.save(target)
-    proto = onnx.load(target)
-    described = json.loads({e.key: e.value for e in proto.metadata_props}["basin.sinks-run"])
-    wanted = {one[part] for one in described for part in ("key", "value", "logit")}
-    given = {}
-    for tensor in proto.graph.initializer:
-        if tensor.name in wanted:
-            given[tensor.name] = numpy_helper.to_array(tensor)
-            proto.graph.input.append(
-                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-            )
-    onnx.save(proto, target)
-    assert set(given) == wanted
-    return open_plain(target), described, given
+    return InstrumentedModel(target)
 
 
-def fit(measured: list[np.ndarray]) -> np.ndarray:
-    """The logit of each head with the least squared error of the head's output, [H]."""
-    _, rest, uu, uo, oo = (x.astype(np.float64) for x in measured)
-    share = 1 / (1 + np.exp(measured[0].astype(np.float64) - rest))
-    best, least = None, None
-    for logit in np.linspace(-12, 25, 741):
-        factor = 1 / (1 + np.exp(logit - rest)) / share
-        error = (factor**2 * uu - 2 * factor * uo + oo).sum(axis=(0, 2))
-        if least is None:
-            best, least = np.full(error.shape, logit), error
-        best, least = np.where(error < least, logit, best), np.minimum(error, least)
-    return best
-
-
-def convert(one: dict, given: dict, logits: np.ndarray) -> dict[str, np.ndarray]:
-    """What the instrumented model is given to try a conversion. Heads with -inf stay."""
-    heads, groups = one["heads"], one["groups"]
-    out = {}
-    for part in ("key", "value"):
-        rows, axis = given[one[part]].copy(), one[f"{part}_axis"]
-        blocks = np.split(rows, groups, axis=axis)
-        for group, block in enumerate(blocks):
-            if np.isfinite(logits[group * heads // groups]):
-                block[...] = 0
-        out[one[part]] = np.concatenate(blocks, axis=axis)
-    lowest = np.finfo(np.float32).min
-    with np.errstate(all="ignore"):
-        left = np.where(np.isfinite(logits), 1 - one["count"] * np.exp(-logits), 0)
-        out[one["logit"]] = np.where(left > 0, logits + np.log(left), lowest).astype(np.float32)
-    return out
-
-
-def compress(path: Path, target: Path, fits: dict[str, np.ndarray]) -> None:
-    tensors = [numpy_helper.from_array(x.astype(np.float32), name) for name, x in fits.items()]
-    graph = onnx.helper.make_graph([], "fit", [], [], initializer=tensors)
+def compress(path: Path, target: Path, conversions: dict[str, Conversion]) -> None:
+    tensors = {}
+    for name, given in conversions.items():
+        tensors[name] = given.logits.astype(np.float32)
+        if given.values is not None:
+            tensors[f"{name}.sink_value"] = given.values.astype(np.float32)
     file = target.with_suffix(".fit.onnx")
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), file)
+    write_tensors(tensors, file)
     model = basin.load(path)
     model.run(f"basin-raise,sink-compress-sinks{{fit={file}}},convert-sink-to-onnx")
     model.save(target)
@@ -121,86 +103,388 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def test_instrumented_model_computes_the_same(absorbed: Path, tmp_path: Path) -> None:
-    session, described, _ = instrument(absorbed, tmp_path / "m.onnx")
+    """Also with values, if these are taken off the rows."""
+    instrumented = instrument(absorbed, tmp_path / "m.onnx")
     plain = open_plain(absorbed)
-    assert described
     outputs = [o.name for o in plain.get_outputs()]
-    before, after = plain.run(outputs, feed(plain)), session.run(outputs, feed(plain))
-    assert all(close(x, y) for x, y in zip(before, after, strict=True))
+    before = plain.run(outputs, feed_all(absorbed))
+    assert instrumented.attentions
+    rng = np.random.default_rng(1)
+    moved: dict[str, np.ndarray] = {}
+    for one in instrumented.attentions:
+        assert one.sink_value is not None
+        size = instrumented.parameters[one.sink_value].size // one.groups
+        moved |= instrumented.shift_values(one, rng.normal(size=(one.groups, size)))
+    for given in ({}, moved):
+        after = instrumented.run(feed_all(absorbed), given)
+        assert all(close(x, after[name]) for name, x in zip(outputs, before, strict=True))
 
 
 def test_measured_products_are_those_of_the_head(absorbed: Path, tmp_path: Path) -> None:
     """u is a part of o, so Cauchy's inequality holds, and each query has its shares of both."""
-    session, described, _ = instrument(absorbed, tmp_path / "m.onnx")
-    for one in described:
-        sink, rest, uu, uo, oo = session.run(one["outputs"], feed(open_plain(absorbed)))
-        assert sink.shape == (len(IDS), one["heads"], IDS.shape[1]) == oo.shape
+    instrumented = instrument(absorbed, tmp_path / "m.onnx")
+    found = instrumented.run(feed_all(absorbed), {})
+    for one in instrumented.attentions:
+        sink, rest, uu, uo, oo = (found[name] for name in one.outputs)
+        assert (
+            sink.shape
+            == (len(feed_all(absorbed)["input_ids"]), one.heads, IDS.shape[1])
+            == oo.shape
+        )
         assert np.isfinite(sink).all() and np.isfinite(rest).all()
         assert (uu >= 0).all() and (uo**2 <= uu * oo * (1 + 1e-4) + 1e-9).all()
+        # Without a value its products are zeros.
+        assert not any(found[name].any() for name in one.value_outputs[1:])
 
 
+def test_products_with_the_value(absorbed: Path, tmp_path: Path) -> None:
+    """For one row c is its value v: (o - u) . v = P v . v, and P c sums to a multiple of v."""
+    instrumented = instrument(absorbed, tmp_path / "m.onnx")
+    for one in instrumented.attentions:
+        if one.count != 1:
+            continue
+        rows = instrumented.parameters[one.value]
+        blocks = np.split(rows, one.groups, axis=one.value_axis)
+        values = np.stack([block.reshape(-1) for block in blocks])
+        given = instrumented.shift_values(one, values)
+        assert not given[one.value].any()
+        found = instrumented.run(feed_all(absorbed), given)
+        sink, rest = (found[name].astype(np.float64) for name in one.outputs[:2])
+        sums, uv, ov = (found[name] for name in one.value_outputs)
+        share = 1 / (1 + np.exp(rest - sink))
+        wide = np.repeat(values, one.group_size, axis=0)
+        squares = (wide**2).sum(axis=-1)
+        tolerance = 1e-4 * np.abs(ov).max() + 1e-9
+        assert np.allclose(ov - uv, share * squares[:, None], atol=tolerance)
+        expected = share.sum(axis=2)[..., None] * wide
+        assert np.allclose(sums, expected, atol=1e-4 * np.abs(expected).max() + 1e-9)
+
+
+@pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("kept", ["none", "first", "all but first"])
-def test_what_is_tried_is_what_is_written(absorbed: Path, kept: str, tmp_path: Path) -> None:
+def test_what_is_tried_is_what_is_written(
+    absorbed: Path, kept: str, kind: str, tmp_path: Path
+) -> None:
     """A conversion has the outputs of the instrumented model that was given the same."""
-    session, described, given = instrument(absorbed, tmp_path / "m.onnx")
+    instrumented = instrument(absorbed, tmp_path / "m.onnx", "measure=false")
     plain = open_plain(absorbed)
     output = plain.get_outputs()[0].name
-    fits, values = {}, dict(feed(plain))
-    for one in described:
+    assert {o.name for o in instrumented.session.get_outputs()} == {
+        o.name for o in plain.get_outputs()
+    }
+    conversions = {}
+    rng = np.random.default_rng(2)
+    for one in instrumented.attentions:
         # High enough that the rows' own exp(0) does not matter.
-        logits = np.linspace(2, 6, one["heads"])
-        first = np.arange(one["heads"]) < one["heads"] // one["groups"]
+        logits = np.linspace(2, 6, one.heads)
+        first = np.arange(one.heads) < one.group_size
         if kept == "first":
             logits[first] = -np.inf
         elif kept == "all but first":
             logits[~first] = -np.inf
-        fits[one["attention"]] = logits
-        values |= convert(one, given, logits)
+        values = None
+        if kind != "logit":
+            size = instrumented.parameters[one.sink_value].size // one.groups
+            values = rng.normal(size=(one.groups, size)) * 0.1
+            values[~np.isfinite(logits[:: one.group_size])] = 0
+        conversions[one.attention] = Conversion(logits, values)
     target = tmp_path / "out.onnx"
-    compress(absorbed, target, fits)
+    compress(absorbed, target, conversions)
     written = open_plain(target)
-    after = written.run([output], feed(plain))[0]
-    assert close(session.run([output], values)[0], after)
-    if any(np.isfinite(logits).any() for logits in fits.values()):
-        assert not close(plain.run([output], feed(plain))[0], after)
+    after = written.run([output], feed_all(absorbed))[0]
+    assert close(
+        instrumented.run(feed_all(absorbed), instrumented.convert(conversions))[output], after
+    )
+    if any(np.isfinite(given.logits).any() for given in conversions.values()):
+        assert not close(plain.run([output], feed_all(absorbed))[0], after)
+    # Heads that keep their rows still have them.
+    names = {tensor.name for tensor in onnx.load(target).graph.initializer}
+    for one in instrumented.attentions:
+        if not np.isfinite(conversions[one.attention].logits).all():
+            assert any(name.startswith(f"{one.attention}.prefix_key") for name in names)
 
 
-def test_bigram_sinks_are_logits(tmp_path: Path) -> None:
+def test_values_reach_results_of_heads_that_share_keys(tmp_path: Path) -> None:
+    """A value is added where a head's sink takes all: the output is the value."""
+    path = absorb(*MODELS["llama-eager"], tmp_path / "a.onnx")
+    instrumented = instrument(path, tmp_path / "m.onnx")
+    one = instrumented.attentions[-1]
+    assert one.group_size == 2
+    size = instrumented.parameters[one.sink_value].size // one.groups
+    values = np.random.default_rng(0).normal(size=(one.groups, size)).astype(np.float32)
+    conversions = {one.attention: Conversion(np.full(one.heads, 60.0), values)}
+    compress(path, tmp_path / "out.onnx", conversions)
+    model = onnx.load(tmp_path / "out.onnx")
+    name = f"{one.attention}.sum"
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+    )
+    onnx.save(model, tmp_path / "shown.onnx")
+    session = open_plain(tmp_path / "shown.onnx")
+    result = session.run([name], feed(session))[0]
+    wide = np.repeat(values, one.group_size, axis=0)
+    # [batch, heads, queries, d] or [batch, queries, heads, d]
+    shape = (1, one.heads, 1, size) if result.shape[1] == one.heads else (1, 1, one.heads, size)
+    assert np.allclose(result, np.broadcast_to(wide.reshape(shape), result.shape), atol=1e-6)
+
+
+# The step
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """Data of the bigram model without BOS, and others to measure on."""
+    ids, _ = BigramTask(batch=1, seq=64, seed=0).held_out()
+    file = tmp_path_factory.mktemp("data") / "ids.npz"
+    np.savez(file, input_ids=ids[:32, 1:])
+    return file, ids[32:, 1:]
+
+
+def run_bigram(path: Path, ids: np.ndarray) -> np.ndarray:
+    session = open_plain(path)
+    return session.run([session.get_outputs()[0].name], feed(session, ids))[0]
+
+
+@pytest.fixture(scope="module")
+def bigram(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return absorb(BIGRAM, [64], tmp_path_factory.mktemp("bigram") / "absorbed.onnx")
+
+
+def numbers_of(model: Path, end: str) -> dict[str, np.ndarray]:
+    tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(model).graph.initializer}
+    return {name: value for name, value in tensors.items() if name.endswith(end)}
+
+
+def test_bigram_sinks_become_logits(
+    bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
     """Two heads of the bigram model use BOS as a sink alone: as logits they cost next to nothing.
 
     The other one, of the first layer, reads BOS's value, so it costs thousands of times as much.
     """
-    target = tmp_path / "absorbed.onnx"
-    model = basin.load(BIGRAM)
-    model.rewrite(("absorb-prefix", {"ids": [64]}))
-    model.save(target)
-    ids, _ = BigramTask(batch=1, seq=64, seed=0).held_out()
-    session, described, given = instrument(target, tmp_path / "m.onnx")
-    plain = open_plain(target)
-    output = plain.get_outputs()[0].name
-    to_fit, to_measure = (feed(plain, part[:, 1:]) for part in (ids[:32], ids[32:]))
-    before = plain.run([output], to_measure)[0]
-    fits = {one["attention"]: fit(session.run(one["outputs"], to_fit)) for one in described}
-    costs = {}
-    for one in described:
-        assert (one["heads"], one["groups"], one["count"]) == (1, 1, 1)
-        values = to_measure | convert(one, given, fits[one["attention"]])
-        costs[one["attention"]] = divergence(before, session.run([output], values)[0])
-    first, *sinks = sorted(costs, key=lambda name: -costs[name])
-    assert first.startswith("/blocks.0/") and len(sinks) == 2
-
-    compress(target, tmp_path / "two.onnx", {name: fits[name] for name in sinks})
-    after = open_plain(tmp_path / "two.onnx").run([output], to_measure)[0]
-    assert divergence(before, after) <= 1e-4
-    # Their rows are gone, and what was written is recognized again.
-    names = {tensor.name for tensor in onnx.load(tmp_path / "two.onnx").graph.initializer}
-    assert {name for name in names if name.endswith(".sink_logit")} == {
-        f"{name}.sink_logit" for name in sinks
-    }
-    assert {name for name in names if name.endswith(".prefix_key")} == {f"{first}.prefix_key"}
+    file, ids = data
+    said = rewrite(bigram, tmp_path / "two.onnx", [("compress-sinks", {"data": file})])
+    before = run_bigram(bigram, ids)
+    assert divergence(before, run_bigram(tmp_path / "two.onnx", ids)) <= 1e-4
+    logits, keys = (numbers_of(tmp_path / "two.onnx", end) for end in (".sink_logit", "prefix_key"))
+    # The rows of the two are gone, and what was written is recognized again.
+    assert len(logits) == 2 and list(keys) == ["/blocks.0/attention/MatMul_1_output_0.prefix_key"]
     found = basin.load(tmp_path / "two.onnx").inspect()["attention"]
     assert [one["sink_logit"] for one in found] == [False, True, True]
 
-    compress(target, tmp_path / "all.onnx", fits)
-    after = open_plain(tmp_path / "all.onnx").run([output], to_measure)[0]
-    assert divergence(before, after) > 0.1
+    assert re.search(
+        r"2 of 3 heads become logits at a mean KL of (\S+) nats over 2016 tok", said[0]
+    )
+    reached = float(re.search(r"mean KL of (\S+) nats", said[0]).group(1))
+    fitted = np.load(file)["input_ids"]
+    measured = divergence(run_bigram(bigram, fitted), run_bigram(tmp_path / "two.onnx", fitted))
+    assert measured == pytest.approx(reached, rel=0.05)
+    assert float(said[0].split()[-1]) > 0.1
+    assert [re.search(r"head 0: (\w+)", line).group(1) for line in said[1:4]] == [
+        "kept",
+        "converted",
+        "converted",
+    ]
+
+
+def test_bigram_sinks_with_values(
+    bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    """The value is what the first layer's head reads, so all three can be converted."""
+    file, ids = data
+    target = tmp_path / "all.onnx"
+    rewrite(bigram, target, [("compress-sinks", {"data": file, "value": True})])
+    before = run_bigram(bigram, ids)
+    assert divergence(before, run_bigram(target, ids)) <= 1e-4
+    assert len(numbers_of(target, ".sink_logit")) == len(numbers_of(target, ".sink_value")) == 3
+    assert not numbers_of(target, ".prefix_key") and not numbers_of(target, ".prefix_value")
+    # Logits alone, of all heads, cost far more.
+    rewrite(bigram, target, [("compress-sinks", {"data": file, "max-kl": 10})])
+    assert len(numbers_of(target, ".sink_logit")) == 3 and not numbers_of(target, ".sink_value")
+    assert divergence(before, run_bigram(target, ids)) > 0.1
+
+
+def test_the_bound_is_kept(bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    """The heads come in the order of their harm, while the sum stays below the bound."""
+    file, _ = data
+    counts = []
+    for bound in (0, 1e-6, 8e-6, 1e-4, 1):
+        said = rewrite(
+            bigram, tmp_path / "out.onnx", [("compress-sinks", {"data": file, "max-kl": bound})]
+        )
+        count = int(re.search(r"(\d) of 3 heads", said[0]).group(1))
+        reached = float(re.search(r"mean KL of (\S+) nats", said[0]).group(1))
+        assert count == len(numbers_of(tmp_path / "out.onnx", ".sink_logit"))
+        assert reached < bound or count == 0 == reached
+        harms = [float(re.search(r"KL alone (\S+),", line).group(1)) for line in said[1:4]]
+        converted = ["converted" in line for line in said[1:4]]
+        if 0 < count < 3:
+            worst = max(harm for harm, done in zip(harms, converted) if done)
+            assert worst < min(harm for harm, done in zip(harms, converted) if not done)
+        counts.append(count)
+    assert counts == [0, 0, 1, 2, 3]
+
+
+def test_both_steps_at_once_and_the_command(data: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    """The logits are fitted to the model that the step before makes."""
+    file, ids = data
+    made = command(
+        tmp_path,
+        *("rewrite", BIGRAM, "out.onnx", "absorb-prefix", "ids=64"),
+        *("compress-sinks", f"data={file}", "--save-recipe", "r.yaml"),
+    )
+    assert made.returncode == 0, made.stderr
+    assert "compress-sinks: 2 of 3 heads become logits" in made.stderr
+    steps = json.loads(
+        {e.key: e.value for e in onnx.load(tmp_path / "out.onnx").metadata_props}["basin.steps"]
+    )
+    assert "fit-1" not in json.dumps(steps) and "compress-sinks" in json.dumps(steps)
+    again = command(tmp_path, "rewrite", BIGRAM, "again.onnx", "--recipe", "r.yaml")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "out.onnx").read_bytes()
+    model = basin.load(BIGRAM)
+    said = model.rewrite(("absorb-prefix", {"ids": [64]}), ("compress-sinks", {"data": file}))
+    model.save(tmp_path / "python.onnx")
+    assert any("2 of 3 heads" in line for line in said)
+    assert (
+        run_bigram(tmp_path / "python.onnx", ids) == run_bigram(tmp_path / "out.onnx", ids)
+    ).all()
+
+
+def test_data_that_starts_with_the_prefix_is_pointed_out(tmp_path: Path) -> None:
+    ids, _ = BigramTask(batch=1, seq=64, seed=0).held_out()
+    np.save(tmp_path / "ids.npy", ids[:8])
+    steps = [("absorb-prefix", {"ids": 64}), ("compress-sinks", {"data": tmp_path / "ids.npy"})]
+    said = rewrite(BIGRAM, tmp_path / "out.onnx", steps)
+    assert said[0] == (
+        "warning: compress-sinks: ids.npy: all sequences start with 64, the prefix that the model "
+        "already has: leave it out"
+    )
+
+
+def test_kinds_of_data(bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    """Token files of any kind and arrays by name give the same fit."""
+    ids = np.load(data[0])["input_ids"]
+    np.save(tmp_path / "ids.npy", ids)
+    (tmp_path / "ids.jsonl").write_text("".join(json.dumps(row.tolist()) + "\n" for row in ids))
+    made = []
+    for file in (data[0], tmp_path / "ids.npy", tmp_path / "ids.jsonl"):
+        rewrite(bigram, tmp_path / "out.onnx", [("compress-sinks", {"data": file})])
+        made.append(numbers_of(tmp_path / "out.onnx", ".sink_logit"))
+    for one in made[1:]:
+        assert one.keys() == made[0].keys()
+        assert all((one[name] == made[0][name]).all() for name in one)
+
+
+def test_padding_does_not_count(tmp_path: Path) -> None:
+    """Arrays by name whose mask hides tokens give the fit of the sequences without these."""
+    path = absorb(*MODELS["llama-eager"], tmp_path / "a.onnx")
+    session = open_plain(path)
+    assert {i.name for i in session.get_inputs()} >= {"input_ids", "attention_mask"}
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 40, (6, 20))
+    padded = np.concatenate([real, rng.integers(0, 40, (6, 7))], axis=1)
+    mask = np.concatenate([np.ones((6, 20)), np.zeros((6, 7))], axis=1).astype(np.int64)
+    np.savez(tmp_path / "real.npz", **feed(session, real))
+    np.savez(tmp_path / "padded.npz", **(feed(session, padded) | {"attention_mask": mask}))
+    made = []
+    for name in ("real", "padded"):
+        options = {"data": tmp_path / f"{name}.npz", "max-kl": 1}
+        said = rewrite(path, tmp_path / "out.onnx", [("compress-sinks", options)])
+        assert "over 120 tokens" in said[0]
+        made.append((numbers_of(tmp_path / "out.onnx", ".sink_logit"), said))
+    (a, said_a), (b, said_b) = made
+    assert a and a.keys() == b.keys() and all(np.allclose(a[n], b[n], atol=1e-4) for n in a)
+    kl = [float(re.search(r"KL of (\S+) nats", said[0]).group(1)) for said in (said_a, said_b)]
+    assert kl[0] == pytest.approx(kl[1], rel=1e-2)
+
+
+def test_chosen_attentions_alone(
+    bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    options = {"data": data[0], "attentions": "/blocks.2/*"}
+    said = rewrite(bigram, tmp_path / "out.onnx", [("compress-sinks", options)])
+    assert "1 of 1 heads" in said[0] and len(numbers_of(tmp_path / "out.onnx", ".sink_logit")) == 1
+
+
+def test_a_given_fit_needs_no_data(bigram: Path, tmp_path: Path) -> None:
+    name = "/blocks.2/attention/MatMul_1_output_0"
+    write_tensors({name: np.array([3.0], np.float32)}, tmp_path / "fit.onnx")
+    rewrite(bigram, tmp_path / "out.onnx", [("compress-sinks", {"fit": tmp_path / "fit.onnx"})])
+    assert list(numbers_of(tmp_path / "out.onnx", ".sink_logit").values()) == [3.0]
+
+
+def test_a_model_without_rows_needs_no_data(tmp_path: Path) -> None:
+    said = rewrite(BIGRAM, tmp_path / "out.onnx", ["compress-sinks"])
+    assert any("nothing was compressed" in line for line in said)
+    # Not even one bit of it differs.
+    assert any("at most 0 away" in line for line in said)
+
+
+REFUSED = {
+    "": "option 'data': expected a file of tokens, or of inputs by name, to which logits are fit",
+    "data=none.npz": "none.npz",
+    "data=ids.npz max-kl=-1": "option 'max-kl': expected a number of at least 0, but got -1",
+    "data=ids.npz max-kl=nan": "option 'max-kl': expected",
+    "data=text.txt": "text.txt: expected ids of tokens, but got text",
+    "data=text.jsonl": "text.jsonl, line 1: expected ids of tokens, but got text",
+    "data=broken.npz": "option 'data': broken.npz",
+    "data=large.npy": "large.npy: id 70, but the model's table has 65 rows",
+    "data=floats.npy": "floats.npy: expected whole numbers as ids",
+    "data=empty.npy": "empty.npy: expected tokens",
+    "data=ids.npz attentions=none*": "no attention without a sink has a name like 'none*'",
+    "data=ids.npz fit=none.onnx": "none.onnx",
+}
+
+
+@pytest.mark.parametrize("words", sorted(REFUSED))
+def test_wrong_options_are_one_line(
+    words: str, bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    (tmp_path / "ids.npz").write_bytes(data[0].read_bytes())
+    (tmp_path / "text.txt").write_text("some text")
+    (tmp_path / "text.jsonl").write_text('{"text": "some"}\n')
+    (tmp_path / "broken.npz").write_bytes(b"PK\3\4 and no more")
+    np.save(tmp_path / "large.npy", np.full((2, 9), 70))
+    np.save(tmp_path / "floats.npy", np.zeros((2, 9)))
+    np.save(tmp_path / "empty.npy", np.zeros((0, 9), np.int64))
+    before = sorted(tmp_path.iterdir())
+    made = command(tmp_path, "rewrite", bigram, "out.onnx", "compress-sinks", *words.split())
+    assert made.returncode == 1 and made.stdout == ""
+    assert REFUSED[words] in made.stderr and made.stderr.count("\n") == 1
+    assert made.stderr.startswith("basin: error: ") and "instrumented" not in made.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_outputs_that_are_no_logits_are_refused(
+    bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    model = onnx.load(bigram)
+    (output,) = model.graph.output
+    old, output.name = output.name, "hidden"
+    name = old
+    one = onnx.helper.make_tensor("one", onnx.TensorProto.FLOAT, [1, 1, 70], np.ones(70))
+    model.graph.initializer.append(one)
+    model.graph.node.append(onnx.helper.make_node("ReduceSum", [name], ["sum"], keepdims=1))
+    model.graph.node.append(onnx.helper.make_node("Mul", ["sum", "one"], ["hidden"]))
+    output.type.tensor_type.shape.dim[-1].dim_value = 70
+    onnx.save(model, tmp_path / "hidden.onnx")
+    with pytest.raises(basin.errors.VerifyError, match="no output is known to be logits"):
+        rewrite(
+            tmp_path / "hidden.onnx", tmp_path / "out.onnx", [("compress-sinks", {"data": data[0]})]
+        )
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_trials_measure_the_mean_over_tokens(
+    bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    instrumented = instrument(bigram, tmp_path / "m.onnx", "measure=false")
+    ids = data[1][:6]
+    trials = Trials(instrumented, [({"input_ids": ids[:2]}, None), ({"input_ids": ids[2:]}, None)])
+    one = instrumented.attentions[0]
+    conversions = {one.attention: Conversion(np.array([3.0]))}
+    compress(bigram, tmp_path / "out.onnx", conversions)
+    expected = divergence(run_bigram(bigram, ids), run_bigram(tmp_path / "out.onnx", ids))
+    assert trials.measure(conversions) == pytest.approx(expected, rel=1e-3)
+    assert trials.measure({}) == 0

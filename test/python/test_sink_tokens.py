@@ -18,7 +18,8 @@ basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin.errors import VerifyError  # noqa: E402
 from basin.inputs.drawn_inputs import RECIPES, Case, draw_cases  # noqa: E402
-from basin.prefix import PrefixRun, cut, extend, prepare_steps  # noqa: E402
+from basin.prefix import PrefixRun, cut, extend  # noqa: E402
+from basin.preparation import prepare_steps  # noqa: E402
 from basin.registry import as_requests, keeps_function  # noqa: E402
 from basin.verification.proof import beyond_rounding, is_narrow  # noqa: E402
 from basin.verification.runners import ReferenceRunner, RuntimeRunner  # noqa: E402

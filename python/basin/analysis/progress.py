@@ -10,18 +10,18 @@ from collections.abc import Iterator
 SECONDS = 10.0
 
 
-def steps(total: int, shown: bool) -> Iterator[int]:
-    """Indices of batches; each is done when the next one is asked for."""
+def steps(total: int, shown: bool, what: str = "batches") -> Iterator[int]:
+    """Indices of batches, or of `what`; each is done when the next one is asked for."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
     if shown and console.is_terminal:
         return iter(track(range(total), "measuring", console=console, transient=True))
-    return _lines(total) if shown else iter(range(total))
+    return _lines(total, what) if shown else iter(range(total))
 
 
-def _lines(total: int) -> Iterator[int]:
+def _lines(total: int, what: str) -> Iterator[int]:
     start = last = time.monotonic()
     for index in range(total):
         yield index
@@ -30,7 +30,7 @@ def _lines(total: int) -> Iterator[int]:
             last = now
             left = (now - start) / (index + 1) * (total - index - 1)
             print(
-                f"basin: measured {index + 1} of {total} batches, about {left:.0f} s left",
+                f"basin: measured {index + 1} of {total} {what}, about {left:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )

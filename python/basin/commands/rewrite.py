@@ -183,6 +183,7 @@ def rewrite(
         external_data=external_data.value,
         verify=not no_verify,
         limit=int(verify_limit * 2**30),
+        progress=True,
     )
     if save_recipe is not None:
         write_whole(save_recipe, format_recipe(requests).encode())

@@ -29,7 +29,7 @@ from basin.verification.proof import (
     runners_for,
 )
 
-__all__ = ["Distance", "OutputDistance", "measure"]
+__all__ = ["Distance", "OutputDistance", "are_logits", "measure", "sum_divergences"]
 
 # A model with a cache has two outputs for each layer.
 _SHOWN = 8
@@ -89,17 +89,9 @@ class OutputDistance:
             self.first_lost = self.first_lost or case
             self.lost += int(lost.sum())
         if is_logits and x.ndim:
-            self._add_divergence(x, y)
-
-    def _add_divergence(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Add KL(x || y) of each row whose elements are finite, or are minus infinity in both."""
-        known = np.isfinite(x) & np.isfinite(y) | ((x == y) & (x < 0))
-        usable = known.all(axis=-1) & np.isfinite(x).any(axis=-1)
-        p, q = (_log_softmax(z[usable]) for z in (x, y))
-        with np.errstate(all="ignore"):
-            terms = np.where(np.isfinite(p), np.exp(p) * (p - q), 0.0)
-        self.divergence += float(terms.sum())
-        self.rows += int(usable.sum())
+            divergence, rows = sum_divergences(x, y)
+            self.divergence += divergence
+            self.rows += rows
 
     def describe(self) -> list[str]:
         """Lines for a user."""
@@ -221,6 +213,19 @@ def are_logits(name: str, value: np.ndarray, facts: Facts) -> bool:
         return True
     words = facts.bounds.get("input_ids", max(facts.bounds.values(), default=0))
     return value.ndim > 1 and words > 1 and value.shape[-1] == words
+
+
+def sum_divergences(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    """The sum of KL(softmax(x) || softmax(y)) over the last axis, in nats, and the number of rows.
+
+    Counts rows of f64 whose elements are finite, or are minus infinity in both.
+    """
+    known = np.isfinite(x) & np.isfinite(y) | ((x == y) & (x < 0))
+    usable = known.all(axis=-1) & np.isfinite(x).any(axis=-1)
+    p, q = (_log_softmax(z[usable]) for z in (x, y))
+    with np.errstate(all="ignore"):
+        terms = np.where(np.isfinite(p), np.exp(p) * (p - q), 0.0)
+    return float(terms.sum()), int(usable.sum())
 
 
 def _log_softmax(rows: np.ndarray) -> np.ndarray:

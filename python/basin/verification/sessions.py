@@ -1,4 +1,4 @@
-"""Models open in ONNX Runtime: one thread, the model's own order of summation, narrow floats."""
+"""Models open in ONNX Runtime: the model's own order of summation, narrow floats."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ def open_session(
     path: str | os.PathLike[str],
     providers: Sequence[str] = ("CPUExecutionProvider",),
     optimize: bool = False,
+    threads: int = 1,
 ) -> ort.InferenceSession:
-    """Open a model with one thread and, unless `optimize`, no graph optimizations.
+    """Open a model without graph optimizations unless `optimize`; 0 `threads` are one per core.
 
     Raises VerifyError with ONNX Runtime's reason.
     """
     if not Path(path).is_file():
         raise VerifyError(f"{path}: no such file")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     level = ort.GraphOptimizationLevel
@@ -54,12 +55,13 @@ def run_session(
     for name in wanted:
         if name not in values:
             raise VerifyError(f"{path}: no value for input '{name}'")
-    optional = {i.name for i in session.get_overridable_initializers()}
+    overridable = session.get_overridable_initializers()
+    optional = {i.name for i in overridable}
     for name in values:
         if name not in wanted and name not in optional:
             raise VerifyError(f"{path}: the model has no input '{name}'")
     names = [o.name for o in session.get_outputs()]
-    types = [v.type for v in (*session.get_inputs(), *session.get_outputs())]
+    types = [v.type for v in (*session.get_inputs(), *session.get_outputs(), *overridable)]
     try:
         if not any(_narrow_dtype(kind) for kind in types):
             return dict(zip(names, session.run(names, dict(values)), strict=True))

@@ -22,7 +22,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from basin.inputs.drawn_inputs import Case, draw_cases
-from basin.prefix import PrefixRun, cut, extend, prepare_steps
+from basin.prefix import PrefixRun, cut, extend
+from basin.preparation import prepare_steps
 from basin.registry import as_requests
 from basin.verification.distance import measure
 from basin.verification.proof import beyond_rounding, is_narrow, prove

@@ -33,33 +33,43 @@ namespace basin::sink {
 
 namespace {
 
+/// The logit of each head, and the value of each key head, [kv_heads, d], or none.
+struct Conversion {
+  SmallVector<float> logits, values;
+};
+using Fit = llvm::StringMap<Conversion>;
+
 class CompressSinksPass : public basin::sink::impl::CompressSinksPassBase<CompressSinksPass> {
 public:
   using CompressSinksPassBase::CompressSinksPassBase;
   void runOnOperation() override;
 
 private:
-  LogicalResult compress(sink::SinkRowsPlace &at, ArrayRef<float> logits,
+  LogicalResult compress(sink::SinkRowsPlace &at, const Conversion &given,
                          sink::ParameterNames &names);
 };
 
-/// The logits of each attention, by the names of the file's tensors.
-using Fit = llvm::StringMap<SmallVector<float>>;
-
 } // namespace
 
+/// The end of the names of tensors with values.
+static constexpr StringLiteral kValueSuffix = ".sink_value";
+
+/// Reads the conversions of attentions, by their names.
 static FailureOr<Fit> readFit(ModuleOp module, StringRef path) {
   FailureOr<sink::StoredTensors> tensors = sink::readTensorFile(module, path);
   if (failed(tensors))
     return failure();
   Fit fit;
   for (auto &[name, tensor] : *tensors) {
-    if (!tensor.type.getElementType().isF32() || tensor.type.getRank() != 1)
+    int64_t rank = tensor.type.getRank();
+    bool isValue = rank == 2 && name.ends_with(kValueSuffix);
+    if (!tensor.type.getElementType().isF32() || (rank != 1 && !isValue))
       return module.emitError("option 'fit': expected one f32 logit for each head, but tensor '")
              << name << "' is " << tensor.type;
-    SmallVector<float> &logits = fit[name];
-    logits.resize(tensor.type.getNumElements());
-    std::memcpy(logits.data(), tensor.bytes->data(), logits.size() * sizeof(float));
+    Conversion &given = fit[isValue ? name.drop_back(kValueSuffix.size()) : StringRef(name)];
+    SmallVector<float> &numbers = isValue ? given.values : given.logits;
+    numbers.resize(tensor.type.getNumElements());
+    std::memcpy(numbers.data(), tensor.bytes->data(), numbers.size() * sizeof(float));
   }
   return fit;
 }
@@ -99,8 +109,25 @@ static WhyNot checkLogits(const sink::SinkRowsPlace &at, ArrayRef<float> logits)
   return std::nullopt;
 }
 
-LogicalResult CompressSinksPass::compress(sink::SinkRowsPlace &at, ArrayRef<float> logits,
+/// Returns why these are no values of the attention.
+static WhyNot checkValues(const sink::SinkRowsPlace &at, ArrayRef<float> values) {
+  const sink::SinkPlace &place = at.place;
+  int64_t count = place.kvHeads * *place.valueDim;
+  if (static_cast<int64_t>(values.size()) != count)
+    return llvm::formatv("expected {0} elements of values, but got {1}", count, values.size())
+        .str();
+  double largest = APFloat::getLargest(place.element.getFloatSemantics()).convertToDouble();
+  for (auto [element, value] : llvm::enumerate(values))
+    if (!(std::abs(value) <= largest))
+      return llvm::formatv("element {0} of the values is {1}", element, value).str();
+  if (!sink::canTakeValue(at))
+    return "a value can only be added to a result without a gate, whose sizes of heads are known";
+  return std::nullopt;
+}
+
+LogicalResult CompressSinksPass::compress(sink::SinkRowsPlace &at, const Conversion &given,
                                           sink::ParameterNames &names) {
+  ArrayRef<float> logits = given.logits;
   int64_t perGroup = at.place.heads / at.place.kvHeads;
   auto isConverted = [&](int64_t group) { return !std::isinf(logits[group * perGroup]); };
   int64_t converted = 0;
@@ -125,6 +152,8 @@ LogicalResult CompressSinksPass::compress(sink::SinkRowsPlace &at, ArrayRef<floa
               : std::max(value + std::log1p(-std::min(1.0, at.count * std::exp(-value))), lowest);
   }
   sink::setSinkLogit(at.place, values, names);
+  if (!given.values.empty())
+    sink::setSinkValue(at, SmallVector<double>(given.values.begin(), given.values.end()), names);
   return success();
 }
 
@@ -138,24 +167,29 @@ void CompressSinksPass::runOnOperation() {
     return;
   }
   if (fit.empty()) {
-    getOperation().emitError("option 'fit': expected a file with a logit for each head");
+    getOperation().emitError("option 'fit': expected a file with a logit for each head, which "
+                             "basin rewrite makes from 'data'");
     return signalPassFailure();
   }
   FailureOr<Fit> given = readFit(getOperation(), fit);
   if (failed(given))
     return signalPassFailure();
   // All attentions are examined before the first one is changed.
-  SmallVector<std::pair<sink::SinkRowsPlace *, SmallVector<float>>> chosen;
+  SmallVector<std::pair<sink::SinkRowsPlace *, Conversion>> chosen;
   for (sink::SinkRowsPlace &at : *found) {
     std::string name = getStreamValueName(at.place.op.getResult()).str();
-    auto logits = given->find(name);
-    if (logits == given->end())
+    auto conversion = given->find(name);
+    if (conversion == given->end())
       continue;
-    if (WhyNot why = checkLogits(at, logits->second)) {
+    const Conversion &asked = conversion->second;
+    WhyNot why = checkLogits(at, asked.logits);
+    if (!why && !asked.values.empty())
+      why = checkValues(at, asked.values);
+    if (why) {
       at.place.op.emitError("option 'fit': attention '") << name << "': " << *why;
       return signalPassFailure();
     }
-    chosen.emplace_back(&at, logits->second);
+    chosen.emplace_back(&at, asked);
     given->erase(name);
   }
   if (!given->empty()) {
@@ -164,7 +198,7 @@ void CompressSinksPass::runOnOperation() {
     return signalPassFailure();
   }
   sink::ParameterNames names(getOperation());
-  for (auto &[at, logits] : chosen)
-    if (failed(compress(*at, logits, names)))
+  for (auto &[at, conversion] : chosen)
+    if (failed(compress(*at, conversion, names)))
       return signalPassFailure();
 }

@@ -44,10 +44,14 @@ public:
   void runOnOperation() override;
 };
 
-/// The values that the fit of one attention's logits needs, each f32 [B, H, T].
+/// Scores f32 [B, H, T], and head outputs f32 [B, G, H / G * T, d]: the whole, and what is not of
+/// the rows. `shape` is [B, H, T].
 struct Measured {
-  Value sink, rest, restSquared, product, squared;
+  Value sinkScore, restScore, all, rest, shape;
 };
+
+/// A value to return, and the end of its name.
+using NamedPart = std::pair<StringRef, Value>;
 
 } // namespace
 
@@ -93,30 +97,94 @@ static FailureOr<Measured> measure(const sink::SinkRowsPlace &at) {
   Value all = multiply(n, p, value, groups);
   Value rest =
       multiply(n, n.slice(p, 3, at.count, kEnd), n.slice(value, 2, at.count, kEnd), groups);
-  Value shape = n.dims(p, 0, 3);
   return Measured{logSumExp(n, n.slice(scores->masked, 3, 0, at.count)),
-                  logSumExp(n, n.slice(scores->masked, 3, at.count, kEnd)),
-                  dot(n, rest, rest, shape), dot(n, rest, all, shape), dot(n, all, all, shape)};
+                  logSumExp(n, n.slice(scores->masked, 3, at.count, kEnd)), all, rest,
+                  n.dims(p, 0, 3)};
+}
+
+/// What the fit of logits needs, each f32 [B, H, T].
+static SmallVector<NamedPart> makeLogitParts(const Measured &measured, NodeBuilder &n) {
+  const auto &[sinkScore, restScore, all, rest, shape] = measured;
+  return {{"sink_score", sinkScore},
+          {"rest_score", restScore},
+          {"rest_rest", dot(n, rest, rest, shape)},
+          {"rest_all", dot(n, rest, all, shape)},
+          {"all_all", dot(n, all, all, shape)}};
+}
+
+/// What the fit of values needs besides: the sum [B, H, d] over the queries of what is of the rows,
+/// and products with the value, f32 [B, H, T].
+static SmallVector<NamedPart> makeValueParts(const Measured &measured, Value value,
+                                             const sink::SinkPlace &place, NodeBuilder &n) {
+  const auto &[sinkScore, restScore, all, rest, shape] = measured;
+  Value wide = n.reshape(sink::widen(n, value), {place.kvHeads, 1, *place.valueDim});
+  Value sizes = n.concat({shape, n.constant({*place.valueDim})}, 0);
+  Value ofRows = n.reshape(n.node<SubOp>({all, rest}), sizes);
+  return {{"rows_sum", n.squeeze(n.reduceSum(ofRows, {2}), {2})},
+          {"rest_value", dot(n, rest, wide, shape)},
+          {"all_value", dot(n, all, wide, shape)}};
 }
 
 /// Returns the values as outputs, and their names.
-static json::Array addOutputs(const Measured &measured, const std::string &stem, Block &body,
+static json::Array addOutputs(ArrayRef<NamedPart> parts, const std::string &stem, NodeBuilder &n,
                               SmallVector<sink::GraphOutput> &outputs) {
   json::Array names;
-  OpBuilder b(body.getTerminator());
+  OpBuilder &b = n.getBuilder();
   auto type = RankedTensorType::get(
       {ShapedType::kDynamic, ShapedType::kDynamic, ShapedType::kDynamic}, b.getF32Type());
-  for (auto [part, value] :
-       {std::pair("sink_score", measured.sink), std::pair("rest_score", measured.rest),
-        std::pair("rest_rest", measured.restSquared), std::pair("rest_all", measured.product),
-        std::pair("all_all", measured.squared)}) {
-    std::string name = stem + "." + part;
-    Value copy = NodeBuilder(b, value.getLoc()).node<IdentityOp>({value});
+  for (auto [part, value] : parts) {
+    std::string name = stem + "." + part.str();
+    Value copy = n.node<IdentityOp>({value});
     setValueName(cast<OpResult>(copy), name);
     outputs.push_back({name, copy, type});
     names.push_back(json::fixUTF8(name));
   }
   return names;
+}
+
+static std::string getParameterName(Value value) {
+  return json::fixUTF8(value.getDefiningOp<sink::ParameterOp>().getName());
+}
+
+/// Instruments one attention. Returns its entry of the metadata.
+static FailureOr<json::Object> instrument(sink::SinkRowsPlace &at, bool measures,
+                                          sink::ParameterNames &names,
+                                          SmallVector<sink::GraphOutput> &outputs) {
+  std::string stem = getStreamValueName(at.place.op.getResult()).str();
+  // The values are measured with the operands as they are.
+  std::optional<Measured> measured;
+  if (measures) {
+    FailureOr<Measured> found = measure(at);
+    if (failed(found))
+      return failure();
+    measured = *found;
+  }
+  auto rows = sink::ownRows(at, [](int64_t) { return false; }, names);
+  if (failed(rows))
+    return failure();
+  sink::setSinkLogit(at.place, {sink::getLowestLogit(at.place)}, names);
+  json::Object entry{{"attention", json::fixUTF8(stem)},
+                     {"heads", at.place.heads},
+                     {"groups", at.place.kvHeads},
+                     {"count", at.count},
+                     {"key", getParameterName(rows->first)},
+                     {"key_axis", at.key.headAxis},
+                     {"value", getParameterName(rows->second)},
+                     {"value_axis", at.value.headAxis},
+                     {"value_dim_axis", at.value.dimAxis},
+                     {"logit", getParameterName(at.place.op.getSinkLogit())}};
+  OpBuilder b(at.place.op->getBlock()->getTerminator());
+  NodeBuilder n(b, at.place.op.getLoc());
+  if (measured)
+    entry["outputs"] = addOutputs(makeLogitParts(*measured, n), stem, n, outputs);
+  if (sink::canTakeValue(at)) {
+    Value value = sink::setSinkValue(at, {0.0}, names);
+    entry["sink_value"] = getParameterName(value);
+    if (measured)
+      entry["value_outputs"] =
+          addOutputs(makeValueParts(*measured, value, at.place, n), stem, n, outputs);
+  }
+  return entry;
 }
 
 void InstrumentSinksPass::runOnOperation() {
@@ -128,29 +196,10 @@ void InstrumentSinksPass::runOnOperation() {
   SmallVector<sink::GraphOutput> outputs;
   json::Array described;
   for (sink::SinkRowsPlace &at : *found) {
-    std::string stem = getStreamValueName(at.place.op.getResult()).str();
-    FailureOr<Measured> measured = measure(at);
-    if (failed(measured))
+    FailureOr<json::Object> entry = instrument(at, measures, names, outputs);
+    if (failed(entry))
       return signalPassFailure();
-    json::Array parts = addOutputs(*measured, stem, *at.place.op->getBlock(), outputs);
-    auto rows = sink::ownRows(at, [](int64_t) { return false; }, names);
-    if (failed(rows))
-      return signalPassFailure();
-    sink::setSinkLogit(at.place, {sink::getLowestLogit(at.place)}, names);
-    auto logit = at.place.op.getSinkLogit().getDefiningOp<sink::ParameterOp>();
-    auto nameOf = [](Value value) {
-      return json::fixUTF8(value.getDefiningOp<sink::ParameterOp>().getName());
-    };
-    described.push_back(json::Object{{"attention", json::fixUTF8(stem)},
-                                     {"heads", at.place.heads},
-                                     {"groups", at.place.kvHeads},
-                                     {"count", at.count},
-                                     {"key", nameOf(rows->first)},
-                                     {"key_axis", at.key.headAxis},
-                                     {"value", nameOf(rows->second)},
-                                     {"value_axis", at.value.headAxis},
-                                     {"logit", json::fixUTF8(logit.getName())},
-                                     {"outputs", std::move(parts)}});
+    described.push_back(std::move(*entry));
   }
   if (llvm::hasSingleElement(graphs))
     sink::addOutputs(*graphs.begin(), outputs);

@@ -73,6 +73,7 @@ static std::optional<ConstantRows> findRows(Value operand, Layout layout, int64_
   unsigned rowAxis = getSequenceAxis(parted), dimAxis = getHeadDimAxis(parted);
   std::optional<unsigned> headAxis = getHeadAxis(parted);
   rows.headAxis = headAxis.value_or(dimAxis);
+  rows.dimAxis = dimAxis;
   bool fits = headAxis ? type.getDimSize(*headAxis) == heads && type.getDimSize(dimAxis) == dim
                        : type.getDimSize(dimAxis) == heads * dim;
   if (!fits || type.getDimSize(getBatchAxis(parted)) != 1)
@@ -246,11 +247,86 @@ void basin::sink::removeRows(SinkRowsPlace &at) {
   eraseUnused(at.key);
   if (!isOne)
     eraseUnused(at.value);
+  at.key.concat = at.value.concat = {};
 }
 
 //===----------------------------------------------------------------------===//
-// Logits
+// Logits and values
 //===----------------------------------------------------------------------===//
+
+/// Returns the shape with which [heads, dim] is broadcast to a tensor of the layout, or nothing if
+/// heads and batch share an axis.
+static std::optional<SmallVector<int64_t>> getHeadShape(Layout layout, int64_t heads, int64_t dim) {
+  if (layout == Layout::bsd)
+    return SmallVector<int64_t>{heads * dim};
+  std::optional<unsigned> headAxis = getHeadAxis(layout);
+  if (!headAxis)
+    return std::nullopt;
+  SmallVector<int64_t> shape(*getRankOf(layout), 1);
+  shape[*headAxis] = heads;
+  shape[getHeadDimAxis(layout)] = dim;
+  return shape;
+}
+
+/// Returns whether `value` is known to have the type `element` and the axes of the layout.
+static bool hasHeadsOf(Value value, Layout layout, int64_t heads, int64_t dim, Type element) {
+  TensorInfo info = getTensorInfo(value);
+  std::optional<SmallVector<int64_t>> shape = getHeadShape(layout, heads, dim);
+  if (!shape || !info.hasRank() || info.rank() != *getRankOf(layout) || info.element != element)
+    return false;
+  // A flat shape has the last axis alone.
+  int64_t offset = info.rank() - static_cast<int64_t>(shape->size());
+  for (auto [axis, size] : llvm::enumerate(*shape))
+    if (size != 1 && !info[axis + offset].is(size))
+      return false;
+  return true;
+}
+
+bool basin::sink::canTakeValue(const SinkRowsPlace &at) {
+  const SinkPlace &place = at.place;
+  sink::AttentionOp op = place.op;
+  // A gate would multiply the value, too.
+  return !op.getGate() &&
+         hasHeadsOf(at.value.concat->getOperand(1), op.getValueLayout(), place.kvHeads,
+                    *place.valueDim, place.element) &&
+         hasHeadsOf(op.getResult(), op.getResultLayout(), place.heads, *place.valueDim,
+                    place.element);
+}
+
+/// Returns the sink's value as it is added to the result: each key head's one for its queries.
+static Value repeatForQueries(NodeBuilder &n, Value value, const SinkPlace &place) {
+  SmallVector<int64_t> shape =
+      *getHeadShape(sink::AttentionOp(place.op).getResultLayout(), place.heads, *place.valueDim);
+  int64_t groups = place.kvHeads, dim = *place.valueDim;
+  if (groups != place.heads)
+    value = n.expand(n.reshape(value, {groups, 1, dim}),
+                     n.constant({groups, place.heads / groups, dim}));
+  return cast<RankedTensorType>(value.getType()).getShape() == ArrayRef(shape)
+             ? value
+             : n.reshape(value, shape);
+}
+
+Value basin::sink::setSinkValue(SinkRowsPlace &at, ArrayRef<double> values, ParameterNames &names) {
+  sink::AttentionOp op = at.place.op;
+  Value sink = makeSinkParameter(
+      at.place, "sink_value",
+      *getHeadShape(op.getValueLayout(), at.place.kvHeads, *at.place.valueDim), values, names);
+  OpBuilder b(op);
+  NodeBuilder n(b, op.getLoc());
+  if (ConcatOp concat = at.value.concat) {
+    b.setInsertionPoint(concat);
+    concat->setOperand(1, n.node<SubOp>({concat->getOperand(1), sink}));
+  } else {
+    op.getValueMutable().set(n.node<SubOp>({op.getValue(), sink}));
+  }
+  b.setInsertionPointAfter(op);
+  Value added = repeatForQueries(n, sink, at.place);
+  Value sum = n.node<AddOp>({op.getResult(), added});
+  sum.setType(op.getResult().getType());
+  setValueName(cast<OpResult>(sum), names.make((getStreamValueName(op.getResult()) + ".sum").str()));
+  op.getResult().replaceAllUsesExcept(sum, sum.getDefiningOp());
+  return sink;
+}
 
 double basin::sink::getLowestLogit(const SinkPlace &place) {
   return APFloat::getLargest(place.element.getFloatSemantics(), /*Negative=*/true)

@@ -27,8 +27,9 @@ struct ConstantRows {
   mlir::Value constant;
   llvm::SmallVector<mlir::Operation *> repeats;
   mlir::RankedTensorType type;
-  /// The constant's axis of heads, which may be `heads` blocks of elements of it.
-  unsigned headAxis = 0;
+  /// The constant's axis of heads, and that of a head's elements. If they are one, each head has a
+  /// block of it.
+  unsigned headAxis = 0, dimAxis = 0;
 };
 
 /// An attention with `count` constant rows of keys and values.
@@ -52,8 +53,17 @@ ownRows(SinkRowsPlace &at, llvm::function_ref<bool(int64_t)> isZero, ParameterNa
 /// Returns whether the rows can be removed: masks and biases are known to have a column for each
 /// key, or one for all.
 bool canRemoveRows(const SinkRowsPlace &at);
-/// Removes the rows of keys and values, and the columns of masks for them. Drops the form.
+/// Removes the rows of keys and values, and the columns of masks for them. Drops the form. The
+/// place has no Concats after that.
 void removeRows(SinkRowsPlace &at);
+
+/// Returns whether the attention, whose rows are there, can have a value beside the logit.
+bool canTakeValue(const SinkRowsPlace &at);
+/// Lets the sink add a value v to what its head reads, with one v for each key head: `values` are
+/// [kv_heads, d], or one number. With probabilities p_j that leave the share of the sink out,
+/// (1 - sum_j p_j) v + sum_j p_j v_j = v + sum_j p_j (v_j - v), so v is subtracted from the values
+/// behind the rows, and added to the result. Returns the parameter of v.
+mlir::Value setSinkValue(SinkRowsPlace &at, llvm::ArrayRef<double> values, ParameterNames &names);
 
 /// Returns a logit of no effect: the lowest number of the type.
 double getLowestLogit(const SinkPlace &place);

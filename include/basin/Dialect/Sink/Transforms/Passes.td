@@ -709,7 +709,8 @@ def InstrumentPrefixPass : Pass<"sink-instrument-prefix", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
 }
 
-def CompressSinksPass : Pass<"sink-compress-sinks", "::mlir::ModuleOp"> {
+def CompressSinksPass
+    : Step<"compress-sinks", "sink-compress-sinks", "::mlir::ModuleOp"> {
   let summary = "turn the keys and values of a prefix into one logit for each head";
   let description = [{
     `sink-absorb-prefix` leaves constant rows in front of keys and values. Where a head's scores of
@@ -735,19 +736,45 @@ def CompressSinksPass : Pass<"sink-compress-sinks", "::mlir::ModuleOp"> {
     Heads that keep their rows get the lowest number as the logit. A logit below log(n) is an error
     there.
 
+    With an f32 tensor [kv_heads, head_dim] named `<result>.sink_value` in the file, the sinks of
+    an attention also add a value v to what their heads read. As the probabilities p_j of the other
+    keys leave the share of the sink out, (1 - sum_j p_j) v + sum_j p_j v_j is v + sum_j p_j (v_j - v).
+    So v is subtracted from the values, and added to the result:
+    ```
+    %v2 = onnx.Sub(%v, %sv)
+    %r = sink.attention %q, %k, %v2 mask %m sink_logit %s
+    %o = onnx.Add(%r, %sv)
+    ```
+
     Does nothing to an attention without such rows, with a bias, a sink or a cache, or whose form
     can neither take a logit nor be dropped.
 
-    A logit for each head on its own says little of the model's outputs: converting all heads can
-    cost more than leaving out the prefix. So a fit should be made by runs of the whole model, for
-    which `sink-instrument-sinks` makes all that is needed parameters.
+    `basin rewrite` makes the file from `data`: it fits a logit (and, with `value`, a value) for
+    each head by least squares of the head's output, measures what the conversion of each group of
+    heads that share keys does to the outputs of the whole model, and converts groups, the least
+    harmful first, while the mean Kullback-Leibler divergence KL(before || after) of the logits
+    over the data stays below `max-kl`. The error of each head and its bound are printed. They
+    decide nothing, because they say little of the model's outputs: converting all heads can cost
+    more than leaving out the prefix. The pass itself reads `attentions` and `fit` alone.
 
     Promise: measured. The outputs differ by what the fit leaves.
   }];
+  let promiseKind = "measured";
+  let promise = "on the data, where the mean KL stays below max-kl";
+  let goodFor = "runtimes with sink logits: attentions whose heads are all converted need no rows of a prefix";
+  let notFor = "all heads at once, which can cost more than leaving out the prefix";
+  let example = "max-kl=1e-3";
+  let smallExample = "max-kl=1e-3";
   let options = [
-    Option<"attentions", "attentions", "std::string", "\"all\"",
+    PatternOption<"attentions", "attentions", "\"all\"",
                   "attentions that may be converted: all, or a pattern of names of their results">,
-    Option<"fit", "fit", "std::string", "", "ONNX file with the logits">
+    FileOption<"data", "data",
+               "tokens without the prefix (.npz, .npy, .jsonl), or all inputs by name (.npz), to fit to">,
+    Option<"maxKL", "max-kl", "double", "1e-4",
+           "bound of the mean KL of the logits, in nats, over the data">,
+    Option<"value", "value", "bool", "false",
+           "also keep what the rows add to the output, as a value for each key head">,
+    ComputedFileOption<"fit", "fit", "ONNX file with the logits; basin rewrite makes it from data">
   ];
   let statistics = [
     Statistic<"numConverted", "converted", "heads converted">,
@@ -765,14 +792,19 @@ def InstrumentSinksPass : Pass<"sink-instrument-sinks", "::mlir::ModuleOp"> {
     over the head dim of the head's output o and of u, the part of it that is not of the rows:
     `rest_rest` (u . u), `rest_all` (u . o) and `all_all` (o . o).
 
-    Each such attention gets its rows as parameters of its own, and a sink logit of no effect. A
-    run that is given others tries a conversion. The metadata `basin.sinks-run` name all as JSON.
+    Each such attention gets its rows as parameters of its own, a sink logit of no effect and, if a
+    value can be added to its result, one of zeros. A run that is given others tries a conversion.
+    For the fit of such values v there are outputs, too: `rows_sum` [batch, heads, head_dim], the
+    sum over the queries of o - u, and `rest_value` (u . v) and `all_value` (o . v), for the v that
+    the run is given. The metadata `basin.sinks-run` name all as JSON.
 
     Promise: the model's own outputs are equal except for rounding.
   }];
   let options = [
     Option<"attentions", "attentions", "std::string", "\"all\"",
-           "attentions that are measured: all, or a pattern of names of their results">
+           "attentions that are measured: all, or a pattern of names of their results">,
+    Option<"measures", "measure", "bool", "true",
+           "add the outputs; false only makes the parameters to try">
   ];
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
 }

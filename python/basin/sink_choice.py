@@ -1,0 +1,330 @@
+"""Which heads the step `compress-sinks` converts, measured by runs of the whole model on data."""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from basin import _basin
+from basin._basin import BasinError
+from basin.analysis.data import load as load_tokens
+from basin.analysis.feed import vocabulary
+from basin.analysis.progress import steps
+from basin.analysis.runs import Arrays, Source
+from basin.errors import AnalysisError, VerifyError
+from basin.inputs.signature import read_facts
+from basin.prefix import PrefixRun, write_after, write_passed, write_tensors
+from basin.registry import Requests
+from basin.sink_fit import HeadFit, Measured, fit_heads, mean_values
+from basin.sink_trials import Conversion, Feeds, InstrumentedModel, SinkAttention, Trials
+
+if TYPE_CHECKING:
+    from basin.model import Model
+
+__all__ = ["make_fit"]
+
+_STEP, _PASS = "compress-sinks", "sink-compress-sinks"
+# Sequences in one run.
+_BATCH = 8
+
+
+@dataclass
+class _Group:
+    """Heads that share keys and are converted together. `harm` is the mean KL of that alone."""
+
+    attention: SinkAttention
+    index: int
+    fit: HeadFit
+    values: np.ndarray | None
+    harm: float = math.inf
+
+    @property
+    def heads(self) -> slice:
+        size = self.attention.group_size
+        return slice(self.index * size, (self.index + 1) * size)
+
+    @property
+    def can_be_converted(self) -> bool:
+        return bool(np.isfinite(self.fit.logits[self.heads]).all())
+
+
+def make_fit(
+    model: Model,
+    before: Requests,
+    options: dict[str, str],
+    target: Path,
+    prefix: PrefixRun | None,
+    *,
+    progress: bool = False,
+) -> list[str]:
+    """Write to `target` what `sink-compress-sinks` converts after the steps `before`.
+
+    Groups of heads that share keys are converted, the least harmful first, while the mean KL of the
+    whole model on the option `data` stays below `max-kl`. Returns remarks. Other files are made in
+    the target's folder. Raises BasinError, AnalysisError or VerifyError.
+    """
+    bound = _read_bound(options)
+    path = target.parent / "rows.onnx"
+    write_after(model, before, path)
+    instrumented = _instrument(path, options, measure=True)
+    if not instrumented.attentions:
+        write_tensors({}, target)
+        return []
+    if not options.get("data"):
+        raise BasinError(
+            f"step '{_STEP}': option 'data': expected a file of tokens, or of inputs by name, to "
+            "which logits are fitted"
+        )
+    data = Path(options["data"])
+    feeds, remarks = _read_feeds(data, instrumented, prefix)
+    groups = _fit(instrumented, feeds, options.get("value") == "true")
+    trials = Trials(_instrument(path, options, measure=False), feeds)
+    possible = [group for group in groups if group.can_be_converted]
+    for at in steps(len(possible), progress, "conversions"):
+        possible[at].harm = trials.measure(_join([possible[at]]))
+    chosen, reached = _choose(trials, possible, bound, progress)
+    write_tensors(_as_tensors(_join(chosen)), target)
+    heads = sum(one.heads for one in instrumented.attentions)
+    size = sum(group.attention.group_size for group in chosen)
+    said = (
+        f"{size} of {heads} heads become logits at a mean KL of {reached:.3g} nats over "
+        f"{_count_tokens(feeds)} tokens of {data.name}; the bound is {bound:.3g}"
+    )
+    if len(chosen) < len(possible) > 1:
+        said += f", and all heads at once would have {trials.measure(_join(possible)):.3g}"
+    lines = [said, *(_describe(group, group in chosen) for group in groups)]
+    return remarks + [f"remark: {_STEP}: {line}" for line in lines]
+
+
+def _read_bound(options: Mapping[str, str]) -> float:
+    bound = float(options.get("max-kl", "1e-4"))
+    if not bound >= 0:
+        raise BasinError(
+            f"step '{_STEP}': option 'max-kl': expected a number of at least 0, but got "
+            f"{options['max-kl']}"
+        )
+    return bound
+
+
+def _instrument(path: Path, options: Mapping[str, str], *, measure: bool) -> InstrumentedModel:
+    """The model at `path` with parameters to try conversions, and with what fits need."""
+    asked = [("attentions", options["attentions"])] if "attentions" in options else []
+    given = _basin.get_passes([(_STEP, asked)]).removeprefix(_PASS).removeprefix("{")
+    settings = f"measure={str(measure).lower()} {given.removesuffix('}')}"
+    target = path.with_name("instrumented-sinks.onnx")
+    write_passed(path, f"sink-instrument-sinks{{{settings.strip()}}}", target)
+    return InstrumentedModel(target)
+
+
+# Data
+
+
+def _read_feeds(
+    data: Path, model: InstrumentedModel, prefix: PrefixRun | None
+) -> tuple[Feeds, list[str]]:
+    """The runs of the user's data, and remarks. Raises AnalysisError."""
+    signature, facts = model.session.get_inputs(), read_facts(model.path)
+    names = [item.name for item in signature]
+    settings: dict[str, Any] = {"token_ids": None, "token_mask": None, "taps": []}
+    for key, name in (("token_ids", "input_ids"), ("token_mask", "attention_mask")):
+        settings[key] = name if name in names else None
+    try:
+        if _has_arrays(data, names):
+            source: Source = Arrays.load([data])
+        else:
+            tokens = load_tokens(data, vocabulary=vocabulary(facts))
+            # They say what was taken for BOS, which does not matter here.
+            tokens.notes.clear()
+            source = tokens
+            # Sequences of one length run together, so that nothing is padded.
+            settings["token_mask"] = None
+        runs = source.runs(signature, facts, settings, _BATCH)
+        made = [runs.make(index) for index in range(runs.total)]
+    except AnalysisError as error:
+        # What options of `basin analyze` would help with is not offered here.
+        reason = re.sub(r"^--(data|inputs): |: give --.*$", "", str(error))
+        reason = reason.replace("text needs --tokenizer", "expected ids of tokens, but got text")
+        raise AnalysisError(f"step '{_STEP}': option 'data': {reason}") from None
+    feeds = [
+        (feed, None if batch is None or batch.mask.all() else batch.mask) for feed, batch in made
+    ]
+    notes = [f"remark: {_STEP}: {data.name}: {note}" for note in runs.notes]
+    if prefix is not None and _all_start_with(feeds, prefix):
+        first = ",".join(map(str, prefix.prefix))
+        notes.append(
+            f"warning: {_STEP}: {data.name}: all sequences start with {first}, the prefix that the "
+            "model already has: leave it out"
+        )
+    return feeds, notes
+
+
+def _has_arrays(data: Path, names: Sequence[str]) -> bool:
+    """Whether the file has an array for each input of the model."""
+    if data.suffix.lower() != ".npz":
+        return False
+    try:
+        with np.load(data, allow_pickle=False) as archive:
+            return not isinstance(archive, np.ndarray) and set(names) <= set(archive.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False  # Reading it as tokens says what is wrong.
+
+
+def _all_start_with(feeds: Feeds, prefix: PrefixRun) -> bool:
+    size = len(prefix.prefix)
+    starts = [feed[prefix.ids][..., :size] for feed, _ in feeds if prefix.ids in feed]
+    return bool(starts) and all(
+        one.shape[-1] == size and (one == np.array(prefix.prefix)).all() for one in starts
+    )
+
+
+def _count_tokens(feeds: Feeds) -> int:
+    """The real tokens, or the elements of the largest input of integers where none are known."""
+    total = 0
+    for feed, mask in feeds:
+        sizes = [value.size for value in feed.values() if value.dtype.kind in "iu"]
+        total += int(mask.sum()) if mask is not None else max(sizes, default=0)
+    return total
+
+
+# Fits
+
+
+def _fit(model: InstrumentedModel, feeds: Feeds, with_value: bool) -> list[_Group]:
+    """The fits of all heads. Raises VerifyError for a measured value that is not finite."""
+    runs = [model.run(feed, {}) for feed, _ in feeds]
+    values: dict[str, np.ndarray] = {}
+    if with_value:
+        values = {
+            one.attention: _mean_values(one, runs) for one in model.attentions if one.value_outputs
+        }
+        given: dict[str, np.ndarray] = {}
+        for one in model.attentions:
+            if one.attention in values:
+                given |= model.shift_values(one, values[one.attention])
+        for found, (feed, _) in zip(runs, feeds):
+            again = model.run(feed, given)
+            found |= {
+                name: again[name] for one in model.attentions for name in one.value_outputs[1:]
+            }
+    masks = [mask for _, mask in feeds]
+    groups: list[_Group] = []
+    for one in model.attentions:
+        value = values.get(one.attention)
+        fit = fit_heads(_read_measured(one, runs, masks, value), one.count)
+        groups += [_Group(one, index, fit, value) for index in range(one.groups)]
+    return groups
+
+
+def _mean_values(one: SinkAttention, runs: Sequence[dict[str, Any]]) -> np.ndarray:
+    """The values [G, d] of one attention."""
+    nothing = [None] * len(runs)
+    sink, rest = (_queries(name, runs, nothing) for name in one.outputs[:2])
+    sums = np.sum([run[one.value_outputs[0]].sum(axis=0) for run in runs], axis=0)
+    return _finite(mean_values(sink, rest, sums, one.groups), one.value_outputs[0])
+
+
+def _read_measured(
+    one: SinkAttention,
+    runs: Sequence[dict[str, Any]],
+    masks: Sequence[np.ndarray | None],
+    value: np.ndarray | None,
+) -> Measured:
+    sink, rest = (_queries(name, runs, masks) for name in one.outputs[:2])
+    if np.isnan(sink).any() or np.isnan(rest).any() or (sink == np.inf).any():
+        raise VerifyError(f"the scores of attention '{one.attention}' are not finite on the data")
+    uu, uo, oo = (_finite(_queries(name, runs, masks), name) for name in one.outputs[2:])
+    uv = ov = np.zeros_like(sink)
+    squares = np.zeros(one.heads)
+    if value is not None:
+        uv, ov = (_finite(_queries(x, runs, masks), x) for x in one.value_outputs[1:])
+        squares = np.repeat((value.astype(np.float64) ** 2).sum(axis=1), one.group_size)
+    return Measured(sink, rest, uu, uo, oo, uv, ov, squares)
+
+
+def _queries(
+    name: str, runs: Sequence[dict[str, Any]], masks: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """An output [B, H, T] of all runs as [H, N], without the queries of padding."""
+    parts = []
+    for run, mask in zip(runs, masks):
+        value = run[name].astype(np.float64).transpose(0, 2, 1)
+        real = value[mask] if mask is not None and mask.shape == value.shape[:2] else value
+        parts.append(real.reshape(-1, value.shape[-1]))
+    joined: np.ndarray = np.concatenate(parts).T
+    return joined
+
+
+def _finite(value: np.ndarray, name: str) -> np.ndarray:
+    if not np.isfinite(value).all():
+        raise VerifyError(f"'{name}' has elements that are not finite on the data")
+    return value
+
+
+# Choice
+
+
+def _choose(
+    trials: Trials, possible: Sequence[_Group], bound: float, progress: bool
+) -> tuple[list[_Group], float]:
+    """The groups that are converted, and the mean KL of that."""
+    chosen: list[_Group] = []
+    reached = 0.0
+    order = sorted(possible, key=lambda group: group.harm)
+    below = [group for group in order if group.harm < bound]
+    for at in steps(len(below), progress, "choices"):
+        # The first one alone was measured.
+        more = trials.measure(_join([*chosen, below[at]])) if chosen else below[at].harm
+        if not more < bound:
+            break
+        chosen.append(below[at])
+        reached = more
+    return chosen, reached
+
+
+def _join(groups: Sequence[_Group]) -> dict[str, Conversion]:
+    """The conversions of these groups, by attention."""
+    out: dict[str, Conversion] = {}
+    for group in groups:
+        one = group.attention
+        if one.attention not in out:
+            values = None if group.values is None else np.zeros_like(group.values)
+            out[one.attention] = Conversion(np.full(one.heads, -np.inf), values)
+        given = out[one.attention]
+        given.logits[group.heads] = group.fit.logits[group.heads]
+        if given.values is not None and group.values is not None:
+            given.values[group.index] = group.values[group.index]
+    return out
+
+
+def _as_tensors(conversions: Mapping[str, Conversion]) -> dict[str, np.ndarray]:
+    """What `sink-compress-sinks` reads."""
+    out: dict[str, np.ndarray] = {}
+    for name, given in conversions.items():
+        out[name] = given.logits.astype(np.float32)
+        if given.values is not None:
+            out[f"{name}.sink_value"] = given.values.astype(np.float32)
+    return out
+
+
+def _describe(group: _Group, is_chosen: bool) -> str:
+    """One group of heads, for a user."""
+    heads = group.heads
+    named = f"head {heads.start}"
+    if group.attention.group_size > 1:
+        named = f"heads {heads.start}-{heads.stop - 1}"
+    where = f"attention '{group.attention.attention}', {named}"
+    if not group.can_be_converted:
+        return f"{where}: kept, because no query of the data sees its rows"
+    done = "converted" if is_chosen else "kept"
+    errors, bounds = (
+        " ".join(f"{x:.2g}" for x in numbers[heads])
+        for numbers in (group.fit.errors, group.fit.bounds)
+    )
+    return f"{where}: {done}; KL alone {group.harm:.3g}, error {errors}, bound {bounds}"
