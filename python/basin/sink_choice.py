@@ -28,7 +28,7 @@ from basin.sink_trials import Conversion, Feeds, InstrumentedModel, SinkAttentio
 if TYPE_CHECKING:
     from basin.model import Model
 
-__all__ = ["make_fit"]
+__all__ = ["Group", "fit_groups", "join_groups", "make_fit"]
 
 _STEP, _PASS = "compress-sinks", "sink-compress-sinks"
 # Sequences in one run.
@@ -36,22 +36,28 @@ _BATCH = 8
 
 
 @dataclass
-class _Group:
-    """Heads that share keys and are converted together. `harm` is the mean KL of that alone."""
+class Group:
+    """Heads that share keys and are converted together. `harm` is the mean KL of that alone.
+
+    `fit` is for rows of zeros, and `whole` for an attention whose rows are removed, or None.
+    """
 
     attention: SinkAttention
     index: int
     fit: HeadFit
+    whole: HeadFit | None
     values: np.ndarray | None
     harm: float = math.inf
 
     @property
     def heads(self) -> slice:
+        """Its heads among those of the attention."""
         size = self.attention.group_size
         return slice(self.index * size, (self.index + 1) * size)
 
     @property
     def can_be_converted(self) -> bool:
+        """Whether all its heads have a logit."""
         return bool(np.isfinite(self.fit.logits[self.heads]).all())
 
 
@@ -84,13 +90,13 @@ def make_fit(
         )
     data = Path(options["data"])
     feeds, remarks = _read_feeds(data, instrumented, prefix)
-    groups = _fit(instrumented, feeds, options.get("value") == "true")
+    groups = fit_groups(instrumented, feeds, options.get("value") == "true")
     trials = Trials(_instrument(path, options, measure=False), feeds)
     possible = [group for group in groups if group.can_be_converted]
     for at in steps(len(possible), progress, "conversions"):
-        possible[at].harm = trials.measure(_join([possible[at]]))
+        possible[at].harm = trials.measure(join_groups([possible[at]]))
     chosen, reached = _choose(trials, possible, bound, progress)
-    write_tensors(_as_tensors(_join(chosen)), target)
+    write_tensors(_as_tensors(join_groups(chosen)), target)
     heads = sum(one.heads for one in instrumented.attentions)
     size = sum(group.attention.group_size for group in chosen)
     said = (
@@ -98,7 +104,7 @@ def make_fit(
         f"{_count_tokens(feeds)} tokens of {data.name}; the bound is {bound:.3g}"
     )
     if len(chosen) < len(possible) > 1:
-        said += f", and all heads at once would have {trials.measure(_join(possible)):.3g}"
+        said += f", and all heads at once would have {trials.measure(join_groups(possible)):.3g}"
     lines = [said, *(_describe(group, group in chosen) for group in groups)]
     return remarks + [f"remark: {_STEP}: {line}" for line in lines]
 
@@ -196,7 +202,7 @@ def _count_tokens(feeds: Feeds) -> int:
 # Fits
 
 
-def _fit(model: InstrumentedModel, feeds: Feeds, with_value: bool) -> list[_Group]:
+def fit_groups(model: InstrumentedModel, feeds: Feeds, with_value: bool) -> list[Group]:
     """The fits of all heads. Raises VerifyError for a measured value that is not finite."""
     runs = [model.run(feed, {}) for feed, _ in feeds]
     values: dict[str, np.ndarray] = {}
@@ -214,11 +220,16 @@ def _fit(model: InstrumentedModel, feeds: Feeds, with_value: bool) -> list[_Grou
                 name: again[name] for one in model.attentions for name in one.value_outputs[1:]
             }
     masks = [mask for _, mask in feeds]
-    groups: list[_Group] = []
+    groups: list[Group] = []
     for one in model.attentions:
         value = values.get(one.attention)
-        fit = fit_heads(_read_measured(one, runs, masks, value), one.count)
-        groups += [_Group(one, index, fit, value) for index in range(one.groups)]
+        measured = _read_measured(one, runs, masks, value)
+        # Zeros in place of rows already add exp(0) each.
+        fit = fit_heads(measured, math.log(one.count))
+        whole = None if one.first_row is None else fit_heads(measured)
+        if whole is not None and one.groups == 1:
+            fit = whole
+        groups += [Group(one, index, fit, whole, value) for index in range(one.groups)]
     return groups
 
 
@@ -271,16 +282,16 @@ def _finite(value: np.ndarray, name: str) -> np.ndarray:
 
 
 def _choose(
-    trials: Trials, possible: Sequence[_Group], bound: float, progress: bool
-) -> tuple[list[_Group], float]:
+    trials: Trials, possible: Sequence[Group], bound: float, progress: bool
+) -> tuple[list[Group], float]:
     """The groups that are converted, and the mean KL of that."""
-    chosen: list[_Group] = []
+    chosen: list[Group] = []
     reached = 0.0
     order = sorted(possible, key=lambda group: group.harm)
     below = [group for group in order if group.harm < bound]
     for at in steps(len(below), progress, "choices"):
         # The first one alone was measured.
-        more = trials.measure(_join([*chosen, below[at]])) if chosen else below[at].harm
+        more = trials.measure(join_groups([*chosen, below[at]])) if chosen else below[at].harm
         if not more < bound:
             break
         chosen.append(below[at])
@@ -288,7 +299,7 @@ def _choose(
     return chosen, reached
 
 
-def _join(groups: Sequence[_Group]) -> dict[str, Conversion]:
+def join_groups(groups: Sequence[Group]) -> dict[str, Conversion]:
     """The conversions of these groups, by attention."""
     out: dict[str, Conversion] = {}
     for group in groups:
@@ -300,6 +311,8 @@ def _join(groups: Sequence[_Group]) -> dict[str, Conversion]:
         given.logits[group.heads] = group.fit.logits[group.heads]
         if given.values is not None and group.values is not None:
             given.values[group.index] = group.values[group.index]
+        if group.whole is not None and np.isfinite(given.logits).all():
+            given.logits[:] = group.whole.logits
     return out
 
 
@@ -313,7 +326,7 @@ def _as_tensors(conversions: Mapping[str, Conversion]) -> dict[str, np.ndarray]:
     return out
 
 
-def _describe(group: _Group, is_chosen: bool) -> str:
+def _describe(group: Group, is_chosen: bool) -> str:
     """One group of heads, for a user."""
     heads = group.heads
     named = f"head {heads.start}"

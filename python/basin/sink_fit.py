@@ -66,12 +66,13 @@ def mean_values(
     return np.where(share[:, None] > 1e-6, sums / np.maximum(share, 1e-6)[:, None], 0.0)
 
 
-def fit_heads(measured: Measured, count: int) -> HeadFit:
-    """The logits with the least squares of o' - o, above log(`count`), the number of rows.
+def fit_heads(measured: Measured, least: float = -np.inf) -> HeadFit:
+    """The logits of at least `least` with the least squares of o' - o.
 
-    Zeros in place of the rows already have that logit. A head whose queries see no rows has none.
+    They are f32 numbers. A head whose queries see no rows has none.
     """
-    lowest = np.nextafter(np.float32(np.log(count)), np.float32(np.inf))
+    # The bound itself need not be such a number.
+    lowest = np.nextafter(np.float32(least), np.float32(np.inf))
     scores = measured.sink_score
     seen = np.isfinite(scores)
     has = seen.any(axis=1)

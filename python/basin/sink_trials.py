@@ -47,7 +47,8 @@ class SinkAttention:
     """An attention of the instrumented model, with the names of its parameters and outputs.
 
     The axes are those of the key heads in the rows, [..., G or G * d, ...], and of d. `sink_value`
-    is None, and has no outputs, where the attention can have no value.
+    is None, and has no outputs, where the attention can have no value. `first_row` is None where
+    the rows cannot be removed.
     """
 
     attention: str
@@ -61,6 +62,7 @@ class SinkAttention:
     value_dim_axis: int
     logit: str
     outputs: tuple[str, ...] = ()
+    first_row: str | None = None
     sink_value: str | None = None
     value_outputs: tuple[str, ...] = ()
 
@@ -99,31 +101,39 @@ class InstrumentedModel:
     def convert(self, conversions: Mapping[str, Conversion]) -> dict[str, np.ndarray]:
         """The parameters that try conversions of attentions, by their names.
 
-        Rows of zeros, which have the score 0, take the place of rows. A logit adds the rest.
+        As in the pass, the rows go if all heads are converted and they can be removed. Otherwise
+        zeros, which have the score 0, take the place of rows, and a logit adds the rest.
         """
         out: dict[str, np.ndarray] = {}
         for one in self.attentions:
             if one.attention not in conversions:
                 continue
             given = conversions[one.attention]
-            converted = np.isfinite(given.logits.reshape(one.groups, -1)).all(axis=1)
-            for name, axis in ((one.key, one.key_axis), (one.value, one.value_axis)):
-                blocks = np.split(self.parameters[name], one.groups, axis=axis)
-                kept = [np.zeros_like(x) if at else x for x, at in zip(blocks, converted)]
-                out[name] = np.concatenate(kept, axis=axis)
-            out[one.logit] = self._logits(one, given.logits)
+            if one.first_row is not None and np.isfinite(given.logits).all():
+                out[one.first_row] = np.array([one.count])
+                out[one.logit] = given.logits.astype(self.parameters[one.logit].dtype)
+            else:
+                out |= self._zero_rows(one, given.logits)
             if one.sink_value is not None and given.values is not None:
                 out[one.sink_value] = _like(self.parameters[one.sink_value], given.values)
         return out
 
-    def _logits(self, one: SinkAttention, logits: np.ndarray) -> np.ndarray:
-        """What the parameter adds to the sum of exponentials beside the zeros of the rows."""
+    def _zero_rows(self, one: SinkAttention, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Zeros in place of the rows of converted heads, and logits that add the rest."""
+        converted = np.isfinite(logits.reshape(one.groups, -1)).all(axis=1)
+        out: dict[str, np.ndarray] = {}
+        for name, axis in ((one.key, one.key_axis), (one.value, one.value_axis)):
+            blocks = np.split(self.parameters[name], one.groups, axis=axis)
+            kept = [np.zeros_like(x) if at else x for x, at in zip(blocks, converted)]
+            out[name] = np.concatenate(kept, axis=axis)
         old = self.parameters[one.logit]
         # Its own value is the lowest number, which has no effect.
         lowest = float(old.reshape(-1)[0])
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             rest = logits + np.log1p(-np.minimum(1.0, one.count * np.exp(-logits)))
-        return np.where(np.isfinite(rest), np.maximum(rest, lowest), lowest).astype(old.dtype)
+        bounded = np.where(np.isfinite(rest), np.maximum(rest, lowest), lowest)
+        out[one.logit] = bounded.astype(old.dtype)
+        return out
 
     def shift_values(self, one: SinkAttention, values: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters with which the attention has values but computes as before: the values [G, d]
@@ -160,7 +170,7 @@ def _open_parameters(
     wanted = {
         name
         for one in attentions
-        for name in (one.key, one.value, one.logit, one.sink_value)
+        for name in (one.key, one.value, one.logit, one.first_row, one.sink_value)
         if name is not None
     }
     known = {item.name for item in model.graph.input}

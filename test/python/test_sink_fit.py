@@ -77,7 +77,7 @@ def relative(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
 def test_no_other_logit_is_better(count: int, spread: float) -> None:
     heads = draw(count, spread)
-    fit = fit_heads(heads.measured(), count)
+    fit = fit_heads(heads.measured(), np.log(count))
     errors = relative(heads.with_logit(fit.logits), heads.outputs())
     assert np.allclose(fit.errors, errors, rtol=1e-6)
     for logit in np.linspace(np.log(count) + 1e-3, 12, 400):
@@ -90,19 +90,19 @@ def test_no_other_logit_is_better_beside_the_value(count: int) -> None:
     heads = draw(count, 1.0, seed=1)
     m = heads.measured()
     values = mean_values(m.sink_score, m.rest_score, heads.rows_sum(), 4)
-    fit = fit_heads(heads.measured(values), count)
+    fit = fit_heads(heads.measured(values), np.log(count))
     errors = relative(heads.with_logit(fit.logits, values), heads.outputs())
     assert np.allclose(fit.errors, errors, rtol=1e-6)
     for logit in np.linspace(np.log(count) + 1e-3, 12, 400):
         other = relative(heads.with_logit(np.full(4, logit), values), heads.outputs())
         assert (errors <= other + 1e-7).all()
     # Without the value more is lost.
-    assert (fit_heads(m, count).errors > 1.4 * errors).all()
+    assert (fit_heads(m, np.log(count)).errors > 1.4 * errors).all()
 
 
 def test_constant_scores_are_fitted_exactly() -> None:
     heads = draw(1, 0.0, size=0.0)
-    fit = fit_heads(heads.measured(), 1)
+    fit = fit_heads(heads.measured())
     assert np.allclose(fit.logits, heads.scores[:, 0, 0], atol=1e-5)
     assert (fit.errors < 1e-6).all() and (fit.bounds < 1e-5).all()
     # With values they are exact if the values are kept, too.
@@ -110,9 +110,9 @@ def test_constant_scores_are_fitted_exactly() -> None:
     m = heads.measured()
     values = mean_values(m.sink_score, m.rest_score, heads.rows_sum(), 4)
     assert np.allclose(values, heads.values[:, 0])
-    fit = fit_heads(heads.measured(values), 1)
+    fit = fit_heads(heads.measured(values))
     assert np.allclose(fit.logits, heads.scores[:, 0, 0], atol=1e-5)
-    assert (fit.errors < 1e-6).all() and (fit_heads(m, 1).errors > 0.1).all()
+    assert (fit.errors < 1e-6).all() and (fit_heads(m).errors > 0.1).all()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -121,7 +121,7 @@ def test_errors_stay_within_their_bounds(seed: int) -> None:
     count = int(rng.integers(1, 4))
     heads = draw(count, rng.uniform(0, 4), seed, mean=rng.uniform(-4, 12), size=rng.uniform(0, 4))
     values = rng.normal(size=(4, 8)) if seed % 2 else None
-    fit = fit_heads(heads.measured(values), count)
+    fit = fit_heads(heads.measured(values), np.log(count))
     assert (fit.errors <= fit.bounds * (1 + 1e-9)).all()
     # The bound is no constant.
     assert (fit.bounds < 1e3).all()
@@ -147,15 +147,18 @@ def test_hidden_rows_and_lonely_rows() -> None:
     heads.scores[0, :, :2] = -np.inf
     heads.scores[1, ::2, :2] = -np.inf
     heads.scores[2, ::2, 2:] = -np.inf
-    fit = fit_heads(heads.measured(), 2)
+    fit = fit_heads(heads.measured())
     assert fit.logits[0] == -np.inf and np.isfinite(fit.logits[1:]).all()
     errors = relative(heads.with_logit(fit.logits)[1:], heads.outputs()[1:])
     assert np.allclose(fit.errors[1:], errors, rtol=1e-6)
     assert (fit.errors[1:] <= fit.bounds[1:] * (1 + 1e-9)).all()
 
 
-def test_logits_stay_above_that_of_zeros() -> None:
+def test_a_least_logit_is_kept() -> None:
     """Zeros in place of the rows already add their number to the sum of exponentials."""
     heads = draw(3, 0.1, mean=-9.0)
-    fit = fit_heads(heads.measured(), 3)
-    assert (fit.logits > np.log(3)).all() and (fit.logits < np.log(3) + 1e-6).all()
+    fit = fit_heads(heads.measured(), np.log(3))
+    assert (fit.logits >= np.log(3)).all() and (fit.logits < np.log(3) + 1e-6).all()
+    assert np.allclose(fit.errors, relative(heads.with_logit(fit.logits), heads.outputs()))
+    free = fit_heads(heads.measured())
+    assert (free.logits < -5).all() and (free.errors < 0.1 * fit.errors).all()

@@ -162,6 +162,10 @@ static FailureOr<json::Object> instrument(sink::SinkRowsPlace &at, bool measures
   auto rows = sink::ownRows(at, [](int64_t) { return false; }, names);
   if (failed(rows))
     return failure();
+  bool takesValue = sink::canTakeValue(at);
+  Value first;
+  if (sink::canRemoveRows(at))
+    first = sink::setFirstRow(at, names);
   sink::setSinkLogit(at.place, {sink::getLowestLogit(at.place)}, names);
   json::Object entry{{"attention", json::fixUTF8(stem)},
                      {"heads", at.place.heads},
@@ -177,7 +181,9 @@ static FailureOr<json::Object> instrument(sink::SinkRowsPlace &at, bool measures
   NodeBuilder n(b, at.place.op.getLoc());
   if (measured)
     entry["outputs"] = addOutputs(makeLogitParts(*measured, n), stem, n, outputs);
-  if (sink::canTakeValue(at)) {
+  if (first)
+    entry["first_row"] = getParameterName(first);
+  if (takesValue) {
     Value value = sink::setSinkValue(at, {0.0}, names);
     entry["sink_value"] = getParameterName(value);
     if (measured)

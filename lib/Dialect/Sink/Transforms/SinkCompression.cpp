@@ -215,9 +215,18 @@ static SmallVector<OpOperand *> getSummands(sink::AttentionOp op) {
   return out;
 }
 
+/// Returns whether a summand of known rank has a column for each key, and not one for all.
+static bool hasColumns(Value summand) {
+  TensorInfo info = getTensorInfo(summand);
+  return info.rank() > 0 && !info[info.rank() - 1].is(1);
+}
+
 bool basin::sink::canRemoveRows(const SinkRowsPlace &at) {
   sink::AttentionOp op = at.place.op;
-  if (op.getLastKey() || checkDropsForm(op))
+  OpBuilder b(op);
+  // The first version of Slice whose bounds are operands.
+  constexpr int64_t kLeastOpset = 10;
+  if (op.getLastKey() || checkDropsForm(op) || NodeBuilder(b, op.getLoc()).getOpset() < kLeastOpset)
     return false;
   TensorInfo key = getTensorInfo(op.getKey());
   Dim keys = key[getSequenceAxis(op.getKeyLayout())];
@@ -225,8 +234,7 @@ bool basin::sink::canRemoveRows(const SinkRowsPlace &at) {
     TensorInfo info = getTensorInfo(use->get());
     if (!info.hasRank())
       return false;
-    return info.rank() == 0 || info[info.rank() - 1].is(1) ||
-           info[info.rank() - 1].provablyEquals(keys);
+    return !hasColumns(use->get()) || info[info.rank() - 1].provablyEquals(keys);
   });
 }
 
@@ -235,11 +243,10 @@ void basin::sink::removeRows(SinkRowsPlace &at) {
   sink::AttentionOp op = at.place.op;
   OpBuilder b(op);
   NodeBuilder n(b, op.getLoc());
-  for (OpOperand *use : getSummands(op)) {
-    TensorInfo info = getTensorInfo(use->get());
-    if (info.rank() > 0 && !info[info.rank() - 1].is(1))
-      use->set(n.slice(use->get(), info.rank() - 1, at.count, std::numeric_limits<int64_t>::max()));
-  }
+  for (OpOperand *use : getSummands(op))
+    if (hasColumns(use->get()))
+      use->set(n.slice(use->get(), getTensorInfo(use->get()).rank() - 1, at.count,
+                       std::numeric_limits<int64_t>::max()));
   op.getKeyMutable().set(at.key.concat->getOperand(1));
   op.getValueMutable().set(at.value.concat->getOperand(1));
   // Key and value may be one Concat.
@@ -248,6 +255,28 @@ void basin::sink::removeRows(SinkRowsPlace &at) {
   if (!isOne)
     eraseUnused(at.value);
   at.key.concat = at.value.concat = {};
+}
+
+Value basin::sink::setFirstRow(SinkRowsPlace &at, ParameterNames &names) {
+  at.place.op = dropForm(at.place.op);
+  sink::AttentionOp op = at.place.op;
+  OpBuilder b(op->getContext());
+  b.setInsertionPointToStart(&op->getParentOfType<GraphOp>().getBody().front());
+  auto type = RankedTensorType::get({1}, b.getI64Type());
+  Value first = ParameterOp::create(
+      b, op.getLoc(), type, names.make((getStreamValueName(op.getResult()) + ".first_row").str()),
+      DenseElementsAttr::get(type, static_cast<int64_t>(0)));
+  b.setInsertionPoint(op);
+  NodeBuilder n(b, op.getLoc());
+  auto cut = [&](OpOperand &use, int64_t axis) {
+    use.set(n.slice(use.get(), axis, first, n.constant({std::numeric_limits<int64_t>::max()})));
+  };
+  for (OpOperand *use : getSummands(op))
+    if (hasColumns(use->get()))
+      cut(*use, getTensorInfo(use->get()).rank() - 1);
+  cut(op.getKeyMutable(), getSequenceAxis(op.getKeyLayout()));
+  cut(op.getValueMutable(), getSequenceAxis(op.getValueLayout()));
+  return first;
 }
 
 //===----------------------------------------------------------------------===//
@@ -323,7 +352,8 @@ Value basin::sink::setSinkValue(SinkRowsPlace &at, ArrayRef<double> values, Para
   Value added = repeatForQueries(n, sink, at.place);
   Value sum = n.node<AddOp>({op.getResult(), added});
   sum.setType(op.getResult().getType());
-  setValueName(cast<OpResult>(sum), names.make((getStreamValueName(op.getResult()) + ".sum").str()));
+  setValueName(cast<OpResult>(sum),
+               names.make((getStreamValueName(op.getResult()) + ".sum").str()));
   op.getResult().replaceAllUsesExcept(sum, sum.getDefiningOp());
   return sink;
 }

@@ -57,6 +57,11 @@ bool canRemoveRows(const SinkRowsPlace &at);
 /// place has no Concats after that.
 void removeRows(SinkRowsPlace &at);
 
+/// Lets a parameter i64 [1] say how many rows are left out: none at first, or all, with which the
+/// attention computes what it would without them. canRemoveRows was asked. Drops the form. Returns
+/// the parameter.
+mlir::Value setFirstRow(SinkRowsPlace &at, ParameterNames &names);
+
 /// Returns whether the attention, whose rows are there, can have a value beside the logit.
 bool canTakeValue(const SinkRowsPlace &at);
 /// Lets the sink add a value v to what its head reads, with one v for each key head: `values` are

@@ -732,7 +732,8 @@ def CompressSinksPass
     The rows are gone then, and the form is dropped. If only some heads are converted, or if
     the mask is not proven to have a column for each key, the rows of these heads become zeros. A
     query scores them with 0, so that they add n to the sum of exponentials, and the sink logit
-    adds exp(logit) - n. That is so if the mask, as after `sink-absorb-prefix`, adds 0 to them.
+    adds exp(logit) - n. That is so if the mask adds 0 to them. Where it adds something else
+    (ALiBi, a window that the rows leave), the zeros count for more or less than the logit says.
     Heads that keep their rows get the lowest number as the logit. A logit below log(n) is an error
     there.
 
@@ -793,7 +794,8 @@ def InstrumentSinksPass : Pass<"sink-instrument-sinks", "::mlir::ModuleOp"> {
     `rest_rest` (u . u), `rest_all` (u . o) and `all_all` (o . o).
 
     Each such attention gets its rows as parameters of its own, a sink logit of no effect and, if a
-    value can be added to its result, one of zeros. A run that is given others tries a conversion.
+    value can be added to its result, one of zeros. If its rows can be removed, `first_row`, i64 [1],
+    says how many are: 0, or all. A run that is given others tries a conversion.
     For the fit of such values v there are outputs, too: `rows_sum` [batch, heads, head_dim], the
     sum over the queries of o - u, and `rest_value` (u . v) and `all_value` (o . v), for the v that
     the run is given. The metadata `basin.sinks-run` name all as JSON.
