@@ -13,7 +13,8 @@ import basin
 import numpy as np
 import onnx
 
-FORMS = ("operators:opset23", "operators:ort")
+STANDARD_FORMS = ("operators:opset23", "operators:opset25")
+FORMS = (*STANDARD_FORMS, "operators:ort")
 
 # Relative to the largest finite element of the output.
 TOLERANCE = {

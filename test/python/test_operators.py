@@ -14,7 +14,7 @@ import pytest
 
 basin = pytest.importorskip("basin")
 import smollm2  # noqa: E402
-from operator_forms import FORMS, TOLERANCE, check, difference, write  # noqa: E402
+from operator_forms import FORMS, STANDARD_FORMS, TOLERANCE, check, difference, write  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "models" / "stories260K.onnx"
@@ -105,7 +105,7 @@ def test_projections_are_taken_flat(form: str, tmp_path: Path) -> None:
     before, after = count_nodes(source), count_nodes(target)
     assert before["Transpose"] > 8 and after["Transpose"] <= 1
     assert after["Expand"] <= before["Expand"]
-    attention = "Attention" if form == "operators:opset23" else "GroupQueryAttention"
+    attention = "GroupQueryAttention" if form == "operators:ort" else "Attention"
     assert after[attention] == 2
     masks = {
         node.input[3 if attention == "Attention" else 10]
@@ -115,11 +115,12 @@ def test_projections_are_taken_flat(form: str, tmp_path: Path) -> None:
     assert len(masks) == 1
 
 
-def test_the_import_is_raised(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", STANDARD_FORMS)
+def test_the_import_is_raised(form: str, tmp_path: Path) -> None:
     source, target = ROOT / "test" / "models" / "exported" / f"{LLAMA}.onnx", tmp_path / "out.onnx"
-    write(source, target, "operators:opset23")
+    write(source, target, form)
     versions = {one.domain: one.version for one in onnx.load(target).opset_import}
-    assert versions[""] == 23
+    assert f"operators:opset{versions['']}" == form
 
 
 def test_the_runtimes_domain_is_imported(tmp_path: Path) -> None:

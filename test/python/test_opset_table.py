@@ -1,4 +1,4 @@
-"""The table of operators whose meaning is the same in opset 23, against the schemas of onnx.
+"""The table of operators whose meaning is the same in opset 25, against the schemas of onnx.
 
 A schema may have grown by types, and by attributes and inputs that may be absent. An attribute's
 default must not have changed. Reductions and Split are rewritten, so theirs may differ there.
@@ -14,12 +14,12 @@ from onnx import defs
 
 SOURCE = Path(__file__).resolve().parents[2] / "lib/Conversion/SinkToONNX/RaiseOpset.cpp"
 TABLE = dict(re.findall(r'\{"(\w+)", (\d+)\}', SOURCE.read_text("utf-8")))
-OPSET = 23
+OPSET = 25
 Optional = defs.OpSchema.FormalParameterOption.Optional
 
 
 def versions(name: str, since: int) -> list[defs.OpSchema]:
-    """The schemas of an operator from `since` to opset 23, the first as it was in `since`."""
+    """The schemas of an operator from `since` to opset 25, the first as it was in `since`."""
     numbers = sorted(
         schema.since_version
         for schema in defs.get_all_schemas_with_history()

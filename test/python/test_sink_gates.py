@@ -9,6 +9,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from operator_forms import FORMS
 
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
@@ -58,7 +59,7 @@ def run(path: Path, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return session.run(None, inputs)[0]
 
 
-@pytest.mark.parametrize("form", ["original", "operators:opset23", "operators:ort"])
+@pytest.mark.parametrize("form", ["original", *FORMS])
 @pytest.mark.parametrize("where", ["probabilities", "values"])
 def test_a_gate_is_a_logit(where: str, form: str, tmp_path: Path) -> None:
     """Its nodes, and the operators for the logit, compute exp(sink) in the denominator. A row whose

@@ -189,6 +189,18 @@ static void takeRepeats(OperatorParts &p) {
   p.before = std::move(ops);
 }
 
+/// Takes the sinks that were found, and the mask without them.
+static void takeFound(OperatorParts &p, JoinedSinks &found) {
+  p.mask = found.mask;
+  if (!p.mask)
+    p.maskKind.reset();
+  p.sinkKey = found.sinkKey;
+  p.sinkValue = found.sinkValue;
+  p.sinkLogit = found.sinkLogit;
+  p.sinkNumber = found.sinkNumber;
+  p.before = std::move(found.ops);
+}
+
 /// Takes sinks that are joined to keys, values and mask. The operator has no past or present keys
 /// and hides nothing by positions, which would count the rows of sinks.
 static bool takeJoinedSinks(OperatorParts &p) {
@@ -200,15 +212,23 @@ static bool takeJoinedSinks(OperatorParts &p) {
     return false;
   p.key = found->key;
   p.value = found->value;
-  p.mask = found->mask;
-  if (!p.mask)
-    p.maskKind.reset();
-  p.sinkKey = found->sinkKey;
-  p.sinkValue = found->sinkValue;
-  p.sinkLogit = found->sinkLogit;
-  p.sinkNumber = found->sinkNumber;
   p.kvHeads = getDim(p.key, 1);
-  p.before = std::move(found->ops);
+  takeFound(p, *found);
+  return true;
+}
+
+/// Takes sinks that are a past, or the beginning of one. The operator has no present keys and hides
+/// nothing of the past by positions.
+static bool takeSinkPast(OperatorParts &p) {
+  if (!p.heads)
+    return false;
+  std::optional<JoinedSinks> found = matchSinkPast(
+      p.pastKey, p.pastValue, p.mask, p.maskKind.value_or(MaskKind::additive), *p.heads);
+  if (!found)
+    return false;
+  p.pastKey = found->key;
+  p.pastValue = found->value;
+  takeFound(p, *found);
   return true;
 }
 
@@ -260,6 +280,8 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
   bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
   bool hasSinks = !flat && !p.pastKey && !p.hasPresent && !p.keyCounts && !isCausal && left < 0 &&
                   takeJoinedSinks(p);
+  // Causality leaves the whole past visible. A window would not.
+  hasSinks |= p.pastKey && !p.hasPresent && left < 0 && takeSinkPast(p);
   // The operator counts query positions from the end of the past, sink.attention from the last
   // key. Both agree if there are as many new keys as queries.
   bool isSquare = hasEqualLengths(p.query, p.key);

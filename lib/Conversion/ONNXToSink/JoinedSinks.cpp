@@ -40,9 +40,10 @@ class JoinedSinksMatcher {
 public:
   JoinedSinksMatcher(MaskKind kind, int64_t heads) : kind(kind), heads(heads) {}
   std::optional<JoinedSinks> match(Value key, Value value, Value mask);
+  std::optional<JoinedSinks> matchPast(Value key, Value value, Value mask);
 
 private:
-  bool takeParts(ConcatOp key, ConcatOp value);
+  bool takeParts(ValueRange key, ValueRange value);
   bool takeColumns(Value mask);
   double visible() const { return kind == MaskKind::keep ? 1 : 0; }
 
@@ -56,18 +57,18 @@ private:
 };
 } // namespace
 
-bool JoinedSinksMatcher::takeParts(ConcatOp key, ConcatOp value) {
-  numParts = key->getNumOperands();
-  if (numParts < 2 || value->getNumOperands() != numParts)
+bool JoinedSinksMatcher::takeParts(ValueRange key, ValueRange value) {
+  numParts = key.size();
+  if (value.size() != numParts)
     return false;
   for (unsigned i = 0; i < numParts; ++i) {
-    std::optional<SinkRows> k = matchRows(key->getOperand(i)), v = matchRows(value->getOperand(i));
+    std::optional<SinkRows> k = matchRows(key[i]), v = matchRows(value[i]);
     if (!k && !v) {
       if (keys)
         return false;
       keys = i;
-      found.key = key->getOperand(i);
-      found.value = value->getOperand(i);
+      found.key = key[i];
+      found.value = value[i];
       continue;
     }
     if (!k || !v || k->count != v->count || !k->rows != !v->rows || (k->rows ? learned : zeros))
@@ -79,7 +80,7 @@ bool JoinedSinksMatcher::takeParts(ConcatOp key, ConcatOp value) {
       found.sinkValue = v->rows;
     }
   }
-  return keys.has_value();
+  return learned || zeros;
 }
 
 bool JoinedSinksMatcher::takeColumns(Value mask) {
@@ -118,7 +119,8 @@ bool JoinedSinksMatcher::takeColumns(Value mask) {
 
 std::optional<JoinedSinks> JoinedSinksMatcher::match(Value key, Value value, Value mask) {
   ConcatOp keyJoin = matchJoin(key, 2), valueJoin = matchJoin(value, 2);
-  if (!keyJoin || !valueJoin || !takeParts(keyJoin, valueJoin))
+  if (!keyJoin || !valueJoin || !takeParts(keyJoin->getOperands(), valueJoin->getOperands()) ||
+      !keys)
     return std::nullopt;
   if (mask && !takeColumns(mask))
     return std::nullopt;
@@ -127,6 +129,35 @@ std::optional<JoinedSinks> JoinedSinksMatcher::match(Value key, Value value, Val
   found.ops.insert(keyJoin);
   found.ops.insert(valueJoin);
   return std::move(found);
+}
+
+/// Returns the parts of a past, which is one part itself if nothing joins it.
+static ValueRange getParts(Value &past, ConcatOp join) {
+  return join ? ValueRange(join->getOperands()) : ValueRange(past);
+}
+
+std::optional<JoinedSinks> JoinedSinksMatcher::matchPast(Value key, Value value, Value mask) {
+  ConcatOp keyJoin = matchJoin(key, 2), valueJoin = matchJoin(value, 2);
+  if (!takeParts(getParts(key, keyJoin), getParts(value, valueJoin)))
+    return std::nullopt;
+  // What is no sink stands last, and the new keys behind it. Both share columns of the mask.
+  if (keys && *keys + 1 != numParts)
+    return std::nullopt;
+  if (!keys)
+    keys = numParts++;
+  if (mask && !takeColumns(mask))
+    return std::nullopt;
+  if (zeros && !found.sinkLogit)
+    found.sinkNumber = std::log(static_cast<double>(numZeros));
+  for (ConcatOp join : {keyJoin, valueJoin})
+    if (join)
+      found.ops.insert(join);
+  return std::move(found);
+}
+
+std::optional<JoinedSinks> basin::onnx::matchSinkPast(Value pastKey, Value pastValue, Value mask,
+                                                      MaskKind kind, int64_t heads) {
+  return JoinedSinksMatcher(kind, heads).matchPast(pastKey, pastValue, mask);
 }
 
 std::optional<JoinedSinks> basin::onnx::matchJoinedSinks(Value key, Value value, Value mask,

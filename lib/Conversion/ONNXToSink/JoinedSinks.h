@@ -20,6 +20,7 @@ namespace basin::onnx {
 
 /// Keys, values and a mask without the sinks, and the sinks.
 struct JoinedSinks {
+  /// Null if the sinks were a past and nothing else was.
   mlir::Value key, value;
   /// Null if it hides nothing.
   mlir::Value mask;
@@ -35,6 +36,12 @@ struct JoinedSinks {
 /// visible.
 std::optional<JoinedSinks> matchJoinedSinks(mlir::Value key, mlir::Value value, mlir::Value mask,
                                             sink::MaskKind kind, int64_t heads);
+
+/// Splits the past keys and values of an operator, [batch, heads, past, dim], in the same way. The
+/// mask has columns for the parts of the past, where the last one is of what is no sink, and of the
+/// keys. The result's keys and values are the rest of the past.
+std::optional<JoinedSinks> matchSinkPast(mlir::Value pastKey, mlir::Value pastValue,
+                                         mlir::Value mask, sink::MaskKind kind, int64_t heads);
 
 } // namespace basin::onnx
 

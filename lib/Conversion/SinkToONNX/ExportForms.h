@@ -37,9 +37,10 @@ llvm::LogicalResult convertToRuntimeOperators(mlir::ModuleOp module,
 llvm::LogicalResult convertToInPlaceOperators(mlir::ModuleOp module,
                                               llvm::ArrayRef<mlir::Operation *> ops);
 
-/// Does the same with operators of ai.onnx version 23, to which the model's import is raised.
-llvm::LogicalResult convertToStandardOperators(mlir::ModuleOp module,
-                                               llvm::ArrayRef<mlir::Operation *> ops);
+/// These do the same with operators of ai.onnx version 23 or 25, to which the model's import is
+/// raised.
+llvm::LogicalResult convertToOpset23(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
+llvm::LogicalResult convertToOpset25(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
 
 /// `convert`, or `convertInPlace` for caches that are updated in place, takes all ops of the module
 /// that can be decomposed and leaves only onnx ops. An op inside another one's form precedes that
@@ -55,7 +56,8 @@ struct ExportForm {
 inline constexpr ExportForm kExportForms[] = {
     {"original", "inline, in the exporter's own operators", convertInline},
     {"functions", "calls of ai.basin functions", convertToFunctions},
-    {"operators:opset23", "operators of ai.onnx 23", convertToStandardOperators},
+    {"operators:opset23", "operators of ai.onnx 23", convertToOpset23},
+    {"operators:opset25", "operators of ai.onnx 25", convertToOpset25},
     {"operators:ort", "operators of ONNX Runtime", convertToRuntimeOperators,
      convertToInPlaceOperators},
 };

@@ -235,11 +235,19 @@ LogicalResult basin::convertToInPlaceOperators(ModuleOp module, ArrayRef<Operati
   return success();
 }
 
-LogicalResult basin::convertToStandardOperators(ModuleOp module, ArrayRef<Operation *> ops) {
-  if (WhyNot why = raiseOpset(module)) {
+static LogicalResult convertToOpset(ModuleOp module, ArrayRef<Operation *> ops, int64_t opset) {
+  if (WhyNot why = raiseOpset(module, opset)) {
     mlir::emitRemark(UnknownLoc::get(module.getContext()))
-        << "kept all ops: the model cannot import opset " << kOperatorOpset << ": " << *why;
+        << "kept all ops: the model cannot import opset " << opset << ": " << *why;
     return convertInline(module, ops);
   }
   return convertBy(populateStandardPatterns, module, ops);
+}
+
+LogicalResult basin::convertToOpset23(ModuleOp module, ArrayRef<Operation *> ops) {
+  return convertToOpset(module, ops, kOperatorOpset);
+}
+
+LogicalResult basin::convertToOpset25(ModuleOp module, ArrayRef<Operation *> ops) {
+  return convertToOpset(module, ops, kPastOpset);
 }

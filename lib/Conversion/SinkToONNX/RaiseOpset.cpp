@@ -7,10 +7,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Raises the version of ai.onnx that a model imports. A table has, for each operator, the oldest
-// version that means what version 23 means. Later versions only took more types, or have attributes
-// and operands whose absence is the older meaning (test_opset_table.py compares the schemas).
-// Reductions took their axes as an attribute before version 18, and Split needs the number of its
-// outputs since then; both are rewritten. Other operators are not raised.
+// version that means what versions 23 to 25 mean. Later versions only took more types, or have
+// attributes and operands whose absence is the older meaning (test_opset_table.py compares the
+// schemas). Reductions took their axes as an attribute before version 18, and Split needs the
+// number of its outputs since then; both are rewritten. Other operators are not raised.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +26,7 @@ using namespace basin::onnx;
 namespace {
 struct OpsetEntry {
   llvm::StringLiteral op;
-  /// The oldest version with the meaning of version 23.
+  /// The oldest version with the meaning of version 25.
   int64_t since;
 };
 } // namespace
@@ -38,6 +38,7 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"And", 7},
     {"ArgMax", 12},
     {"ArgMin", 12},
+    {"Attention", 23},
     {"BitwiseAnd", 18},
     {"BitwiseNot", 18},
     {"BitwiseOr", 18},
@@ -90,6 +91,7 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Or", 7},
     {"Pad", 13},
     {"Pow", 7},
+    {"RMSNormalization", 23},
     {"Range", 11},
     {"Reciprocal", 7},
     {"ReduceL2", 13},
@@ -102,6 +104,7 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"ReduceSumSquare", 13},
     {"Relu", 7},
     {"Reshape", 13},
+    {"RotaryEmbedding", 23},
     {"Round", 11},
     {"ScatterElements", 13},
     {"ScatterND", 13},
@@ -137,8 +140,8 @@ static bool isStandardDomain(StringRef domain) { return domain.empty() || domain
 
 static bool isReduction(StringRef type) { return llvm::is_contained(kReductions, type); }
 
-/// Returns why the node may mean something else in version 23.
-static WhyNot checkNode(NodeInterface node, int64_t version) {
+/// Returns why the node of `version` may mean something else in `opset`.
+static WhyNot checkNode(NodeInterface node, int64_t version, int64_t opset) {
   StringRef type = node.getOpType();
   std::string name = ("node '" + getNodeName(node) + "'").str();
   // ONNX Runtime registers these operators in ai.onnx of any version, with one meaning.
@@ -148,14 +151,14 @@ static WhyNot checkNode(NodeInterface node, int64_t version) {
       llvm::find_if(kSameMeaning, [&](const OpsetEntry &e) { return e.op == type; });
   if (entry == std::end(kSameMeaning) || version < entry->since)
     return (name + ": " + type + " of opset " + Twine(version) +
-            " is not known to mean the same in opset " + Twine(kOperatorOpset))
+            " is not known to mean the same in opset " + Twine(opset))
         .str();
   if ((isReduction(type) || type == "Split") && isa<NodeOp>(node))
     return (name + ": its attributes are not those of " + type).str();
   return std::nullopt;
 }
 
-/// Writes the node as version 23 does.
+/// Writes the node as versions 23 and later do.
 static void adapt(NodeInterface node, int64_t version) {
   if (version >= 18)
     return;
@@ -183,21 +186,20 @@ static int64_t findVersion(ArrayAttr opsets) {
   return 0;
 }
 
-static ArrayAttr withVersion(Builder &b, ArrayAttr opsets) {
+static ArrayAttr withVersion(Builder &b, ArrayAttr opsets, int64_t opset) {
   SmallVector<Attribute> entries;
   for (auto entry : opsets.getAsRange<DictionaryAttr>()) {
     auto domain = entry.getAs<StringAttr>("domain");
     auto version = entry.getAs<IntegerAttr>("version");
     NamedAttrList attrs(entry);
-    if (version && version.getInt() < kOperatorOpset &&
-        (!domain || isStandardDomain(domain.getValue())))
-      attrs.set("version", b.getI64IntegerAttr(kOperatorOpset));
+    if (version && version.getInt() < opset && (!domain || isStandardDomain(domain.getValue())))
+      attrs.set("version", b.getI64IntegerAttr(opset));
     entries.push_back(attrs.getDictionary(b.getContext()));
   }
   return b.getArrayAttr(entries);
 }
 
-WhyNot basin::raiseOpset(ModuleOp module) {
+WhyNot basin::raiseOpset(ModuleOp module, int64_t opset) {
   auto model = module->getAttrOfType<DictionaryAttr>(kModelAttr);
   auto opsets = model ? model.getAs<ArrayAttr>("opset_import") : ArrayAttr();
   if (!opsets || findVersion(opsets) == 0)
@@ -207,10 +209,9 @@ WhyNot basin::raiseOpset(ModuleOp module) {
   WhyNot why;
   module.walk([&](NodeInterface node) {
     int64_t version = getOpsetVersion(node);
-    if (why || !isStandardDomain(node.getOpDomain()) || version >= kOperatorOpset ||
-        functions.lookup(node))
+    if (why || !isStandardDomain(node.getOpDomain()) || version >= opset || functions.lookup(node))
       return;
-    why = checkNode(node, version);
+    why = checkNode(node, version, opset);
     older.push_back({node, version});
   });
   if (why)
@@ -220,9 +221,9 @@ WhyNot basin::raiseOpset(ModuleOp module) {
   Builder b(module.getContext());
   for (auto function : module.getOps<FunctionOp>())
     if (ArrayAttr own = function.getOpsets())
-      function.setOpsetsAttr(withVersion(b, own));
+      function.setOpsetsAttr(withVersion(b, own, opset));
   NamedAttrList attrs(model);
-  attrs.set("opset_import", withVersion(b, opsets));
+  attrs.set("opset_import", withVersion(b, opsets, opset));
   module->setAttr(kModelAttr, attrs.getDictionary(module.getContext()));
   return std::nullopt;
 }

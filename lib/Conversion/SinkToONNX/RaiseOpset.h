@@ -15,13 +15,15 @@
 
 namespace basin {
 
-/// The version of ai.onnx that has Attention, RMSNormalization and RotaryEmbedding.
-inline constexpr int64_t kOperatorOpset = 23;
+/// Versions of ai.onnx with Attention, RMSNormalization and RotaryEmbedding. Attention takes a past
+/// without a present, windows, and masks of one row since the later one.
+inline constexpr int64_t kOperatorOpset = 23, kPastOpset = 25;
 
-/// Raises the import of ai.onnx of the model and of its functions to that version, unless it is
-/// later already. Nodes that are written otherwise in it are rewritten. Changes nothing if the
-/// meaning of a node is not known to be the same in both versions; the reason names that node.
-WhyNot raiseOpset(mlir::ModuleOp module);
+/// Raises the import of ai.onnx of the model and of its functions to `opset`, one of the above,
+/// unless it is later already. Nodes that are written otherwise in it are rewritten. Changes
+/// nothing if the meaning of a node is not known to be the same in both versions; the reason names
+/// that node.
+WhyNot raiseOpset(mlir::ModuleOp module, int64_t opset);
 
 } // namespace basin
 

@@ -13,6 +13,12 @@
 // heads. The row of zeros stands last, as the column of gpt-oss does. Rows and columns of the past
 // and of positions would be counted wrongly beside is_causal, so positions are in the mask.
 //
+// An operator that takes a past without a present takes rows, zeros and past as that:
+//
+//   s = [q rows^T | 0 | q past^T | q k^T] + [0 | logit | mask]
+//
+// It counts positions from the end of the keys, so that is_causal leaves all of these visible.
+//
 //===----------------------------------------------------------------------===//
 
 #include "StandardSinks.h"
@@ -34,31 +40,48 @@ WhyNot basin::checkSinks(const AttentionPlan &plan) {
   return std::nullopt;
 }
 
+/// Returns learned rows for each element of the batch of `x`.
+static Value repeatRows(Value rows, Value x, NodeBuilder &n) {
+  Value batch = n.concat({n.dims(x, 0, 1), n.constant({1, 1, 1})}, 0);
+  return n.expand(n.unsqueeze(rows, {0}), batch);
+}
+
+static Value makeZeroRow(const AttentionPlan &plan, Value x, int64_t dim, NodeBuilder &n) {
+  Value sizes = n.concat({n.dims(x, 0, 1), n.constant({plan.key.heads, 1, dim})}, 0);
+  return n.expand(n.scalar(0, plan.element), sizes);
+}
+
 Value basin::joinSinkRows(const AttentionPlan &plan, Value x, Value rows, int64_t dim,
                           NodeBuilder &n) {
   SmallVector<Value> parts;
-  if (rows) {
-    Value batch = n.concat({n.dims(x, 0, 1), n.constant({1, 1, 1})}, 0);
-    parts.push_back(n.expand(n.unsqueeze(rows, {0}), batch));
-  }
+  if (rows)
+    parts.push_back(repeatRows(rows, x, n));
   parts.push_back(x);
-  if (plan.parts.sinkLogit) {
-    Value sizes = n.concat({n.dims(x, 0, 1), n.constant({plan.key.heads, 1, dim})}, 0);
-    parts.push_back(n.expand(n.scalar(0, plan.element), sizes));
-  }
+  if (plan.parts.sinkLogit)
+    parts.push_back(makeZeroRow(plan, x, dim, n));
   return n.concat(parts, 2);
 }
 
-Value basin::joinSinkColumns(const AttentionPlan &plan, Value mask, Value query, Value key,
-                             NodeBuilder &n) {
+Value basin::makeSinkPast(const AttentionPlan &plan, Value x, Value rows, Value past, int64_t dim,
+                          NodeBuilder &n) {
+  SmallVector<Value> parts;
+  if (rows)
+    parts.push_back(repeatRows(rows, x, n));
+  if (plan.parts.sinkLogit)
+    parts.push_back(makeZeroRow(plan, x, dim, n));
+  if (past)
+    parts.push_back(past);
+  return n.concat(parts, 2);
+}
+
+Value basin::joinSinkColumns(const AttentionPlan &plan, Value mask, Value queries, Value keys,
+                             ZeroRow zeroRow, NodeBuilder &n) {
   const sink::AttentionParts &p = plan.parts;
   if (!mask && !p.sinkLogit)
     return {};
   Value zero = n.scalar(0, plan.element);
-  if (!mask) {
-    Value sizes = n.concat({n.constant({1, 1}), n.dims(query, 2, 3), n.dims(key, 2, 3)}, 0);
-    mask = n.expand(zero, sizes);
-  }
+  if (!mask)
+    mask = n.expand(zero, n.concat({n.constant({1, 1}), queries, keys}, 0));
   if (p.sinkLogit)
     mask = n.expand(mask, n.constant({1, plan.query.heads, 1, 1}));
   auto makeColumns = [&](Value column, int64_t count) {
@@ -68,7 +91,9 @@ Value basin::joinSinkColumns(const AttentionPlan &plan, Value mask, Value query,
   if (p.sinkKey)
     parts.push_back(makeColumns(zero, *findSize(p.sinkKey, 1)));
   parts.push_back(mask);
-  if (p.sinkLogit)
-    parts.push_back(makeColumns(n.reshape(p.sinkLogit, {1, plan.query.heads, 1, 1}), 1));
+  if (p.sinkLogit) {
+    Value logits = makeColumns(n.reshape(p.sinkLogit, {1, plan.query.heads, 1, 1}), 1);
+    parts.insert(zeroRow == ZeroRow::last ? parts.end() : std::prev(parts.end()), logits);
+  }
   return n.concat(parts, 3);
 }

@@ -30,11 +30,19 @@ WhyNot checkSinks(const AttentionPlan &plan);
 mlir::Value joinSinkRows(const AttentionPlan &plan, mlir::Value x, mlir::Value rows, int64_t dim,
                          onnx::NodeBuilder &n);
 
+/// Returns a past for an operator: the learned rows, a row of zeros if there are logits, and the
+/// past [batch, heads, rows, dim]. Rows and past may be null. `x` has the batch.
+mlir::Value makeSinkPast(const AttentionPlan &plan, mlir::Value x, mlir::Value rows,
+                         mlir::Value past, int64_t dim, onnx::NodeBuilder &n);
+
+/// Where the row of zeros stands: after all keys, or before the past and the keys.
+enum class ZeroRow { last, first };
+
 /// Returns `mask` [1 or batch, 1 or heads, queries, keys] with columns for the sinks: zeros for
-/// learned rows, and the logits for the row of zeros. Without a mask there are zeros for the keys
-/// of `key`, and no mask is made if there are no logits.
-mlir::Value joinSinkColumns(const AttentionPlan &plan, mlir::Value mask, mlir::Value query,
-                            mlir::Value key, onnx::NodeBuilder &n);
+/// learned rows, and the logits for the row of zeros. Without a mask there are zeros for `queries`
+/// and `keys`, both [1], and no mask is made if there are no logits.
+mlir::Value joinSinkColumns(const AttentionPlan &plan, mlir::Value mask, mlir::Value queries,
+                            mlir::Value keys, ZeroRow zeroRow, onnx::NodeBuilder &n);
 
 } // namespace basin
 

@@ -77,6 +77,7 @@ def contenders(kind: str) -> dict[str, Callable[[Path, Path], None]]:
     """What writes a contender, by name; `kind` is the model type of ONNX Runtime's optimizer."""
     return {
         "basin, operators:opset23": _form("operators:opset23"),
+        "basin, operators:opset25": _form("operators:opset25"),
         "basin, operators:ort": _form("operators:ort"),
         "basin, operators:ort in place": _form("operators:ort cache=in-place"),
         "onnxscript, optimize_for_ort": _onnxscript,

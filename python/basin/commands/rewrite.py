@@ -22,6 +22,7 @@ class Form(str, Enum):
     original = "original"
     functions = "functions"
     operators_opset23 = "operators:opset23"
+    operators_opset25 = "operators:opset25"
     operators_ort = "operators:ort"
 
 

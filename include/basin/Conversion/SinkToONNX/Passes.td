@@ -24,14 +24,14 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     for each op, and any runtime that inlines functions runs the model.
 
     With `form=operators:opset23` ops become RMSNormalization, LayerNormalization,
-    RotaryEmbedding and Attention of ai.onnx 23, and with `form=operators:ort` the
-    operators of com.microsoft and SimplifiedLayerNormalization, which ONNX Runtime
-    registers. An op is rewritten only if the operator means exactly the same. The
-    others come back as in the form `original`, and a remark counts them by their
-    reason. The import of ai.onnx is raised to 23 only if each node is known to mean
-    the same there. Operators take tensors flat, [batch, sequence, heads * dim], so
-    Reshapes and Transposes that only part the heads vanish. Nodes that lose their
-    last use are erased.
+    RotaryEmbedding and Attention of ai.onnx 23, with `form=operators:opset25` those
+    of ai.onnx 25, and with `form=operators:ort` the operators of com.microsoft and
+    SimplifiedLayerNormalization, which ONNX Runtime registers. An op is rewritten
+    only if the operator means exactly the same. The others come back as in the form
+    `original`, and a remark counts them by their reason. The import of ai.onnx is
+    raised only if each node is known to mean the same there. Operators take tensors
+    flat, [batch, sequence, heads * dim], so Reshapes and Transposes that only part
+    the heads vanish. Nodes that lose their last use are erased.
 
     With `cache=in-place` (form `operators:ort`), each past of an attention, which must
     be an input of the model, and its present, which must be an output, are one buffer

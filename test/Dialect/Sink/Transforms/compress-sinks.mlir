@@ -11,7 +11,7 @@
 !param = tensor<1x2x1x4xf32>
 #i = #onnx.graph_info<inputs = [#onnx.value<"q", !h, {}>, #onnx.value<"m", !m, {}>, #onnx.value<"u", !u, {}>, #onnx.value<"e", tensor<4xi64>, {}>], outputs = [#onnx.value<"low", !h, {}>], valueInfo = [], info = {}>
 
-// INSTRUMENT: basin.sinks-run{{.*}}attention\22:\22all\22,\22count\22:1,\22groups\22:2,\22heads\22:2,\22key\22:\22all.prefix_key\22,\22key_axis\22:1,\22logit\22:\22all.sink_logit\22
+// INSTRUMENT: basin.sinks-run{{.*}}attention\22:\22all\22,\22count\22:1,\22first_row\22:\22all.first_row\22,\22groups\22:2,\22heads\22:2,\22key\22:\22all.prefix_key\22,\22key_axis\22:1,\22logit\22:\22all.sink_logit\22
 // INSTRUMENT-SAME: outputs\22:[\22all.sink_score\22,\22all.rest_score\22,\22all.rest_rest\22,\22all.rest_all\22,\22all.all_all\22]
 // INSTRUMENT-SAME: attention\22:\22some\22
 // INSTRUMENT-DAG: sink.parameter "some.prefix_key" : tensor<1x2x1x4xf32> = dense<5.000000e-01>
