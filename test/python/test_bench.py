@@ -100,6 +100,6 @@ def test_forms_of_operators_are_compared_and_timed(tmp_path, monkeypatch):
     for row in rows:
         assert (row.milliseconds is None) == (row.contender == "wrong"), row.why_not
         assert ("other outputs" in row.why_not) == (row.contender == "wrong")
-    in_place = tmp_path / f"{source.stem}.2.onnx"
+    in_place = tmp_path / f"{source.stem}.3.onnx"
     assert {n.op_type for n in onnx.load(in_place).graph.node} >= {"GroupQueryAttention"}
     assert "operators:ort in place" in operators.table(rows)
