@@ -21,6 +21,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "AttentionWalk.h"
+#include "JoinedSinks.h"
 #include "OperandCopies.h"
 #include "SinkGate.h"
 
@@ -172,15 +173,39 @@ static bool holdsLogits(const SinkRows &key, const SinkRows &value,
   return columns && columns->logit;
 }
 
-/// Makes learned rows before or after keys and values operands of their own, if the mask leaves
-/// them visible. The order of keys does not matter. Rows of zeros have the score 0 and add nothing
-/// but their share: they are a sink of each head. Changes nothing if there are no such rows.
-std::optional<Miss> AttentionWalk::takeSinkRows() {
-  if (!rowScores && (m.parts.bias || !m.moreMasks.empty()))
-    return {};
-  // Its columns would be for the rows, too.
-  if (m.parts.scoreFactor && getDim(m.parts.scoreFactor, -1) != 1)
-    return {};
+/// Takes learned rows and rows of zeros that three or more parts of a Concat put beside the keys.
+bool AttentionWalk::takeJoinedRows(bool &allArguments) {
+  auto concat = m.parts.key.getDefiningOp<ConcatOp>();
+  bool isPlain = m.parts.keyLayout == Layout::bhsd && m.parts.valueLayout == Layout::bhsd;
+  if (!isPlain || !concat || concat->getNumOperands() < 3 || hasSink || !m.parts.heads ||
+      m.parts.maskScale)
+    return false;
+  std::optional<JoinedSinks> found =
+      matchJoinedSinks(m.parts.key, m.parts.value, m.parts.mask,
+                       m.parts.maskKind.value_or(MaskKind::additive), *m.parts.heads);
+  if (!found)
+    return false;
+  allArguments = !m.parts.mask || m.parts.mask.hasOneUse();
+  m.parts.key = found->key;
+  m.parts.value = found->value;
+  m.parts.sinkKey = found->sinkKey;
+  m.parts.sinkValue = found->sinkValue;
+  m.parts.sinkLogit = found->sinkLogit;
+  m.sinkNumber = found->sinkNumber;
+  m.parts.kvHeads = getDim(m.parts.key, 1);
+  m.parts.mask = found->mask;
+  if (!m.parts.mask) {
+    m.parts.maskKind.reset();
+    m.parts.maskFill.reset();
+  }
+  m.idiom.inside.insert(found->ops.begin(), found->ops.end());
+  return true;
+}
+
+/// Takes rows before or after keys and values as operands of their own, if the mask leaves them
+/// visible. The order of keys does not matter. Rows of zeros have the score 0 and add nothing but
+/// their share: they are a sink of each head. Changes nothing if there are no such rows.
+std::optional<Miss> AttentionWalk::takeRows(bool &allArguments, bool &took) {
   std::optional<SinkRows> key = matchSinkRows(m.parts.key, m.parts.keyLayout),
                           value = matchSinkRows(m.parts.value, m.parts.valueLayout);
   if (!key || !value)
@@ -191,17 +216,23 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
   auto heads = [](const SinkRows &rows) { return rows.heads.value_or(0); };
   if (key->count != value->count || key->heads != value->heads || key->layout != value->layout)
     return Miss(MissReason::RowsDiffer, key->count, heads(*key), value->count, heads(*value));
+  // Batch and heads of the query may be one axis. Each of its pairs has a key head of its own then.
+  std::optional<int64_t> queryHeads = m.parts.heads;
+  if (!queryHeads && getRank(m.parts.query) == 3)
+    queryHeads = key->heads ? key->heads : findTurnedHeads(key->rest);
   if (key->isLast != value->isLast || !key->rows != !value->rows ||
-      (isZero && (hasSink || !m.parts.heads || m.parts.maskScale)))
+      (isZero && (hasSink || m.sinkNumber || m.parts.sinkLogit || m.parts.maskScale)) ||
+      (!isZero && (m.parts.sinkKey || key->turned != value->turned)) || !queryHeads)
     return {};
-  bool owned = true;
-  if (isZero)
-    m.sinkNumber = std::log(static_cast<double>(key->count));
   if (rowScores && (!isCut || key->count != rowScores->count || key->isLast))
     return {};
+  bool owned = true;
+  std::optional<double> number;
+  if (isZero)
+    number = std::log(static_cast<double>(key->count));
   if (m.parts.mask && !rowScores) {
     std::optional<MaskColumns> columns =
-        matchMaskColumns(m.parts.mask, *m.parts.maskKind, *key, m.parts.heads);
+        matchMaskColumns(m.parts.mask, *m.parts.maskKind, *key, queryHeads);
     if (!columns || (columns->logit && !isZero))
       return Miss(MissReason::RowsMasked);
     // A mask that other layers read too stays outside, together with the ops that make it.
@@ -211,7 +242,7 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
     m.parts.mask = columns->rest;
     if (columns->logit) {
       m.parts.sinkLogit = columns->logit;
-      m.sinkNumber.reset();
+      number.reset();
     }
     if (!m.parts.mask) {
       m.parts.maskKind.reset();
@@ -220,16 +251,54 @@ std::optional<Miss> AttentionWalk::takeSinkRows() {
   }
   for (const SinkRows &rows : {*key, *value})
     m.idiom.inside.insert(rows.ops.begin(), rows.ops.end());
+  m.parts.heads = queryHeads;
   m.parts.key = key->rest;
   m.parts.value = value->rest;
   m.parts.keyLayout = m.parts.valueLayout = key->layout;
-  m.parts.sinkKey = key->rows;
-  m.parts.sinkValue = value->rows;
-  m.parts.kvHeads = isZero ? m.parts.kvHeads : key->heads;
+  m.partedKeyDim = key->partedDim;
+  m.partedValueDim = value->partedDim;
+  if (key->heads)
+    m.parts.kvHeads = key->heads;
   if (!m.parts.kvHeads)
     m.parts.kvHeads = m.parts.heads;
-  hasRows = true;
-  return finish(/*allArguments=*/owned && key->layout == Layout::bhsd);
+  if (isZero) {
+    m.sinkNumber = number;
+  } else {
+    m.parts.sinkKey = key->rows;
+    m.parts.sinkValue = value->rows;
+    if (key->turned)
+      m.turnedRows = key->count;
+  }
+  allArguments &= owned && key->layout == Layout::bhsd;
+  took = true;
+  return {};
+}
+
+/// Makes rows beside keys and values operands of their own: learned ones, zeros, or both, in two
+/// steps or in one. Changes nothing if there are no such rows.
+std::optional<Miss> AttentionWalk::takeSinkRows() {
+  if (!rowScores && (m.parts.bias || !m.moreMasks.empty()))
+    return {};
+  // Its columns would be for the rows, too.
+  if (m.parts.scoreFactor && getDim(m.parts.scoreFactor, -1) != 1)
+    return {};
+  bool allArguments = true;
+  hasRows = !rowScores && takeJoinedRows(allArguments);
+  for (bool isFirst : {true, false}) {
+    if (hasRows && (isFirst || rowScores))
+      break;
+    AttentionMatch plain = m;
+    bool took = false;
+    std::optional<Miss> why = takeRows(allArguments, took);
+    if (!took) {
+      if (isFirst)
+        return why;
+      m = std::move(plain);
+      break;
+    }
+    hasRows = true;
+  }
+  return finish(allArguments);
 }
 
 /// Sets layouts and the head size, and checks that ranks agree. A mask or bias has the axes of the

@@ -49,7 +49,9 @@ std::optional<Miss> AttentionWalk::finish(bool allArguments) {
   if (bounds.right && *bounds.right > 0)
     m.parts.rightWindow = bounds.right;
   m.parts.windowInMask = m.parts.window || m.parts.rightWindow;
-  m.idiom.arguments = {m.parts.query, m.parts.key, m.parts.value};
+  m.idiom.arguments = {m.parts.query};
+  for (Value operand : {m.parts.key, m.parts.value})
+    (m.partsHeads() ? m.idiom.captured : m.idiom.arguments).push_back(operand);
   for (Value operand :
        {m.parts.mask, m.parts.bias, m.parts.sinkLogit, m.parts.sinkKey, m.parts.sinkValue})
     if (operand)
@@ -118,6 +120,15 @@ void basin::onnx::makeOperands(AttentionMatch &m, OpBuilder &b) {
     m.parts.bias = scaled(m.parts.bias, std::exchange(m.parts.biasScale, std::nullopt).value_or(1));
   for (auto [bias, factor] : m.moreBiases)
     m.parts.bias = n.node<AddOp>({m.parts.bias, scaled(copies.copy(bias, b), factor)});
+  auto partHeads = [&](Value &x, std::optional<int64_t> dim) {
+    if (dim)
+      x = n.reshape(x, {0, 0, *m.parts.kvHeads, *dim});
+  };
+  partHeads(m.parts.key, m.partedKeyDim);
+  partHeads(m.parts.value, m.partedValueDim);
+  if (m.turnedRows)
+    for (Value *rows : {&m.parts.sinkKey, &m.parts.sinkValue})
+      *rows = n.transpose(n.reshape(*rows, {*m.turnedRows, *m.parts.kvHeads, -1}), {1, 0, 2});
   if (m.sinkNumber)
     m.parts.sinkLogit = makeLogits(*m.sinkNumber, *m.parts.heads, m.parts.query, n);
   markMade(before, &*place);

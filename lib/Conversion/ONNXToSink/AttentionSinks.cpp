@@ -264,9 +264,147 @@ static ReshapeOp matchPartedHeads(Value value) {
   return isParted ? reshape : ReshapeOp();
 }
 
-std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout layout) {
+/// Returns whether the Concat joins along `axis`, one of `rank`.
+static bool joinsAlong(ConcatOp concat, int64_t axis, int64_t rank) {
+  int64_t joined = concat.getAxis().value_or(0);
+  return (joined < 0 ? joined + rank : joined) == axis;
+}
+
+/// Returns the constant that `part` repeats along `batchAxis` alone, or null. An axis of one
+/// element may be missing there.
+static Value findRepeated(Value part, int64_t batchAxis, Ops &ops) {
+  Value constant = part;
+  while (Operation *op = constant.getDefiningOp()) {
+    if (!isa<ExpandOp, TileOp>(op))
+      break;
+    ops.insert(op);
+    constant = op->getOperand(0);
+  }
+  std::optional<RankedTensorType> type = getStaticType(constant);
+  int64_t rank = getRank(part).value_or(0);
+  if (!type || type->getRank() > rank || !isConstant(skipCasts(constant)))
+    return {};
+  int64_t missing = rank - type->getRank();
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    int64_t size = axis < missing ? 1 : type->getDimSize(axis - missing);
+    if (axis == batchAxis ? size != 1 : getDim(part, axis) != size)
+      return {};
+  }
+  return constant;
+}
+
+/// Finds rows of `heads` heads that a Concat joins to `found.layout`, or to the same layout with
+/// heads and their elements in one axis.
+static bool takeJoinedRows(Value joined, int64_t heads, SinkRows &found) {
+  auto concat = joined.getDefiningOp<ConcatOp>();
+  int64_t axis = sink::getSequenceAxis(found.layout), rank = getRank(joined).value_or(0);
+  if (!concat || concat->getNumOperands() != 2 || rank < 3 || !joinsAlong(concat, axis, rank))
+    return false;
+  for (unsigned index : {0u, 1u}) {
+    Value part = concat->getOperand(index);
+    std::optional<int64_t> count = getDim(part, axis);
+    if (!count || *count < 1)
+      continue;
+    Ops ops;
+    Value rows = findRepeated(part, /*batchAxis=*/1 - axis, ops);
+    bool isZero = isFilledWith(rows ? rows : part, 0);
+    if (!rows && !isZero)
+      continue;
+    found.rows = isZero ? Value() : rows;
+    found.turned = !isZero;
+    found.heads = heads;
+    found.rest = concat->getOperand(1 - index);
+    found.count = *count;
+    found.isLast = index == 1;
+    found.ops.insert(concat);
+    found.ops.insert(ops.begin(), ops.end());
+    return true;
+  }
+  return false;
+}
+
+namespace {
+/// A tensor [sequence, batch, heads * dim] that is viewed as [batch * heads, sequence, dim], or as
+/// [batch * heads, dim, sequence].
+struct TurnedHeads {
+  Value flat;
+  int64_t heads = 0, dim = 0;
+  Ops ops;
+};
+} // namespace
+
+static std::optional<TurnedHeads> matchTurnedHeads(Value value, bool dimFirst = false) {
+  auto turn = value.getDefiningOp<TransposeOp>();
+  auto part = turn ? turn.getData().getDefiningOp<ReshapeOp>() : ReshapeOp();
+  SmallVector<int64_t> perm =
+      dimFirst ? SmallVector<int64_t>{1, 2, 0} : SmallVector<int64_t>{1, 0, 2};
+  if (!part || turn.getPerm() != ArrayRef(perm))
+    return std::nullopt;
+  TensorInfo from = getTensorInfo(part.getData()), to = getTensorInfo(part->getResult(0));
+  std::optional<int64_t> width = getDim(part.getData(), -1), dim = getDim(part->getResult(0), -1);
+  bool hasRanks = from.hasRank() && from.rank() == 3 && to.hasRank() && to.rank() == 3;
+  if (!hasRanks || !width || !dim || *dim <= 0 || *width % *dim != 0)
+    return std::nullopt;
+  // As many elements as before leave the sequence as it is if batch and heads are joined.
+  int64_t heads = *width / *dim;
+  if (!from[0].provablyEquals(to[0]) && !multiplyDims({from[1], heads}).provablyEquals(to[1]))
+    return std::nullopt;
+  TurnedHeads found{part.getData(), heads, *dim, {}};
+  found.ops.insert(turn);
+  found.ops.insert(part);
+  return found;
+}
+
+std::optional<int64_t> basin::onnx::findTurnedHeads(Value value) {
+  std::optional<TurnedHeads> turned = matchTurnedHeads(value);
+  return turned ? std::optional(turned->heads) : std::nullopt;
+}
+
+/// Finds rows in layouts whose heads do not come before the sequence.
+static std::optional<SinkRows> matchLaterHeads(Value value, sink::Layout layout) {
   SinkRows found;
-  if (getRank(value) != 4)
+  Value joined = value;
+  if (ReshapeOp reshape = layout == sink::Layout::bhsd ? matchPartedHeads(value) : ReshapeOp()) {
+    found.ops.insert(reshape);
+    joined = reshape.getData();
+  }
+  bool dimFirst = layout == sink::Layout::hds;
+  if (std::optional<TurnedHeads> turned = matchTurnedHeads(joined, dimFirst)) {
+    found.ops.insert(turned->ops.begin(), turned->ops.end());
+    found.layout = sink::Layout::sbhd;
+    found.partedDim = turned->dim;
+    return takeJoinedRows(turned->flat, turned->heads, found) ? std::optional(std::move(found))
+                                                              : std::nullopt;
+  }
+  std::optional<int64_t> heads = getRank(value) == 4 ? getDim(value, 2) : std::nullopt;
+  if ((layout != sink::Layout::bshd && layout != sink::Layout::sbhd) || !heads)
+    return std::nullopt;
+  found.layout = layout;
+  if (takeJoinedRows(value, *heads, found))
+    return found;
+  // Heads may be parted after rows are joined to [batch, sequence, heads * d].
+  auto part = value.getDefiningOp<ReshapeOp>();
+  if (!part || getRank(part.getData()) != 3)
+    return std::nullopt;
+  TensorInfo from = getTensorInfo(part.getData()), to = getTensorInfo(value);
+  if (!from[0].provablyEquals(to[0]) || !from[1].provablyEquals(to[1]) ||
+      !takeJoinedRows(part.getData(), *heads, found))
+    return std::nullopt;
+  found.ops.insert(part);
+  if (layout == sink::Layout::bshd)
+    found.layout = sink::Layout::bsd;
+  else
+    found.partedDim = getDim(value, 3);
+  return found.layout == sink::Layout::bsd || found.partedDim ? std::optional(std::move(found))
+                                                              : std::nullopt;
+}
+
+/// Finds rows in layouts whose heads come before the sequence.
+static std::optional<SinkRows> matchEarlierHeads(Value value, sink::Layout layout) {
+  SinkRows found;
+  if (layout == sink::Layout::hsd && getRank(value) == 3)
+    found.layout = layout;
+  else if (getRank(value) != 4)
     return std::nullopt;
   // Keys [batch * heads, d, sequence] may be turned before their heads are parted.
   if (layout == sink::Layout::bhds) {
@@ -278,7 +416,7 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout lay
     found.ops.insert(turn);
     found.layout = sink::Layout::hsd;
     value = turn.getData();
-  } else if (layout != sink::Layout::bhsd) {
+  } else if (layout != sink::Layout::bhsd && layout != sink::Layout::hsd) {
     return std::nullopt;
   }
   if (ReshapeOp reshape = getRank(value) == 4 ? matchPartedHeads(value) : ReshapeOp()) {
@@ -287,11 +425,8 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout lay
     value = reshape.getData();
   }
   auto concat = value.getDefiningOp<ConcatOp>();
-  int64_t axis = sink::getSequenceAxis(found.layout), rank = *getRank(value);
-  if (!concat || concat->getNumOperands() != 2)
-    return std::nullopt;
-  int64_t joined = concat.getAxis().value_or(0);
-  if ((joined < 0 ? joined + rank : joined) != axis)
+  int64_t axis = sink::getSequenceAxis(found.layout);
+  if (!concat || concat->getNumOperands() != 2 || !joinsAlong(concat, axis, *getRank(value)))
     return std::nullopt;
   found.ops.insert(concat);
   for (unsigned index : {0u, 1u}) {
@@ -305,6 +440,11 @@ std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout lay
     return found;
   }
   return std::nullopt;
+}
+
+std::optional<SinkRows> basin::onnx::matchSinkRows(Value value, sink::Layout layout) {
+  std::optional<SinkRows> found = matchEarlierHeads(value, layout);
+  return found ? std::move(found) : matchLaterHeads(value, layout);
 }
 
 /// Returns the pads of a Pad by constants, as far as they are known, and whether it pads by
@@ -330,6 +470,22 @@ static bool padsOneSide(const ShapeValue &pads, bool isAfter) {
   return true;
 }
 
+/// Returns a mask that is broadcast to the same as the result of `op`: without new first axes, or
+/// before a product with one.
+static Value findSameMask(Operation *op) {
+  if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op)) {
+    std::optional<int64_t> rank = getRank(unsqueeze->getResult(0));
+    std::optional<SmallVector<int64_t>> axes = rank ? getAxes(unsqueeze, *rank) : std::nullopt;
+    return axes && llvm::equal(*axes, llvm::seq<int64_t>(0, axes->size())) ? unsqueeze.getData()
+                                                                           : Value();
+  }
+  if (isa<MulOp>(op))
+    for (unsigned i : {0u, 1u})
+      if (evaluateFactor(op->getOperand(i), op->getOperand(1 - i)) == 1.0)
+        return op->getOperand(1 - i);
+  return {};
+}
+
 std::optional<MaskColumns> basin::onnx::matchMaskColumns(Value mask, MaskKind kind,
                                                          const SinkRows &rows,
                                                          std::optional<int64_t> heads) {
@@ -339,6 +495,12 @@ std::optional<MaskColumns> basin::onnx::matchMaskColumns(Value mask, MaskKind ki
   if (!def || kind == MaskKind::lengths)
     return std::nullopt;
   found.ops.insert(def);
+  if (Value same = findSameMask(def)) {
+    std::optional<MaskColumns> inner = matchMaskColumns(same, kind, rows, heads);
+    if (inner)
+      inner->ops.insert(def);
+    return inner;
+  }
   if (auto concat = dyn_cast<ConcatOp>(def)) {
     unsigned index = rows.isLast ? 1 : 0;
     if (concat->getNumOperands() != 2 || !isLastAxis(mask, concat.getAxis().value_or(0)) ||

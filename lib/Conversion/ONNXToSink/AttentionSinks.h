@@ -41,14 +41,18 @@ MatchResult<SinkColumn> matchSinkColumn(PadOp pad);
 /// Returns null if that is not proven.
 mlir::Value matchDroppedColumn(mlir::Operation *op, mlir::Value probs, const SinkColumn &column);
 
-/// Rows that stand before or after those of `rest` in each element of the batch: learned ones
-/// [kv heads, count, d], or zeros.
+/// Rows that stand before or after those of `rest` in each element of the batch: learned ones, or
+/// zeros.
 struct SinkRows {
-  /// Null if all elements are zero.
+  /// Null if all elements are zero. If they are `turned`, their elements are [count, kv heads, d]
+  /// in this order, and otherwise they are [kv heads, count, d].
   mlir::Value rows;
+  bool turned = false;
   mlir::Value rest;
-  /// The layout of `rest`.
+  /// The layout of `rest`. If that is [sequence, batch, kv heads * d], it is sbhd, and `rest` must
+  /// be parted into heads of `partedDim`.
   sink::Layout layout = sink::Layout::bhsd;
+  std::optional<int64_t> partedDim;
   int64_t count = 0;
   std::optional<int64_t> heads;
   bool isLast = false;
@@ -61,8 +65,12 @@ std::optional<SinkRows> matchRows(mlir::Value part);
 /// Returns whether all elements are certainly `number`.
 bool isFilledWith(mlir::Value value, double number);
 
-/// Returns the rows of keys or values in the layout bhsd or bhds, or nothing if there are none.
+/// Returns the rows of keys or values, or nothing if there are none.
 std::optional<SinkRows> matchSinkRows(mlir::Value value, sink::Layout layout);
+
+/// Returns the number of heads of `value` [batch * heads, sequence, d], if that is a view of
+/// [sequence, batch, heads * d], or nothing.
+std::optional<int64_t> findTurnedHeads(mlir::Value value);
 
 /// Scores of rows before the keys, which are cut apart from those of the keys, so that only these
 /// are masked: Concat(all[.., :count], masked all[.., count:]).

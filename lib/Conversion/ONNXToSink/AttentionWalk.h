@@ -67,6 +67,8 @@ private:
   std::optional<Miss> takeWeightedValues(mlir::Operation *op, const HeadProduct &product);
   std::optional<Miss> takeProbabilities(WhereOp where, mlir::Value probs);
   std::optional<Miss> takeSinkRows();
+  std::optional<Miss> takeRows(bool &allArguments, bool &took);
+  bool takeJoinedRows(bool &allArguments);
   std::optional<Miss> checkShapes();
   std::optional<Miss> checkHeads();
   bool isSquare() const;

@@ -97,9 +97,18 @@ struct AttentionMatch {
   llvm::SmallVector<std::pair<mlir::Value, sink::MaskKind>> moreMasks;
   /// The logit of a sink that is one number for all heads.
   std::optional<double> sinkNumber;
+  /// The sizes of a head of keys and values that are [sequence, batch, heads * d] and must be
+  /// parted to their layout.
+  std::optional<int64_t> partedKeyDim, partedValueDim;
+  /// The number of learned rows whose elements are [rows, heads, d] and must be turned.
+  std::optional<int64_t> turnedRows;
 
-  /// Returns whether an operand must be made from several values, or from a number.
-  bool hasMade() const { return !moreBiases.empty() || !moreMasks.empty() || sinkNumber; }
+  /// Returns whether keys and values must be made.
+  bool partsHeads() const { return partedKeyDim || partedValueDim; }
+  /// Returns whether an operand must be made from several values, from a number, or as a view.
+  bool hasMade() const {
+    return !moreBiases.empty() || !moreMasks.empty() || sinkNumber || partsHeads() || turnedRows;
+  }
 };
 
 /// Matches softmax(scale q k^T + mask) v, anchored at the last op of the softmax. The result is
@@ -108,8 +117,8 @@ struct AttentionMatch {
 MatchResult<AttentionMatch> matchAttention(mlir::Operation *anchor);
 
 /// Makes the operands that no value before the idiom holds: a mask that is computed from the shape
-/// of its own scores, the sum of several biases, the conjunction of several conditions, and the
-/// logits of a sink that has one number.
+/// of its own scores, the sum of several biases, the conjunction of several conditions, the logits
+/// of a sink that has one number, and views of keys, values and learned rows.
 void makeOperands(AttentionMatch &match, mlir::OpBuilder &b);
 
 /// Returns whether a softmax belongs to a router or a classifier: its scores are given or come

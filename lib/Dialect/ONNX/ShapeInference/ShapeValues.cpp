@@ -50,6 +50,12 @@ SliceBounds basin::onnx::clampSlice(int64_t start, int64_t end, int64_t step, in
   return {start, step, size == 0 ? 0 : length};
 }
 
+/// Returns the remainder of numbers whose signs do not matter.
+static ShapeEntry takeRemainder(const ShapeEntry &a, const ShapeEntry &b) {
+  bool isPlain = a.constant && b.constant && *a.constant >= 0 && *b.constant > 0;
+  return isPlain ? ShapeEntry(*a.constant % *b.constant) : ShapeEntry();
+}
+
 //===----------------------------------------------------------------------===//
 // Evaluator
 //===----------------------------------------------------------------------===//
@@ -60,6 +66,15 @@ public:
   MaybeValue evaluate(Value value, unsigned depth = 0);
 
 private:
+  /// The entries of a matrix, row by row.
+  struct Matrix {
+    ShapeValue entries;
+    int64_t rows = 0, columns = 0;
+  };
+  /// Evaluates a list that was made a matrix, as torch.onnx reverses the pairs of pads.
+  std::optional<Matrix> evaluateMatrix(Value value, unsigned depth);
+  std::optional<Matrix> sliceMatrix(SliceOp op, Matrix data, unsigned depth);
+  MaybeValue evaluateReshape(ReshapeOp op, unsigned depth);
   MaybeValue evaluateOp(Operation *op, unsigned depth);
   MaybeValue input(Operation *op, unsigned i, unsigned depth) {
     return evaluate(getInputOrNull(op, i), depth + 1);
@@ -134,8 +149,9 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
         return data.hasRank() ? Result(ShapeValue{multiplyDims(*data.dims)}) : std::nullopt;
       })
       // `evaluate` has checked that operand and result are scalar or 1-D.
-      .Case<IdentityOp, SqueezeOp, UnsqueezeOp, ReshapeOp, FlattenOp>(
+      .Case<IdentityOp, SqueezeOp, UnsqueezeOp, FlattenOp>(
           [&](Operation *) { return input(op, 0, depth); })
+      .Case<ReshapeOp>([&](ReshapeOp reshape) { return evaluateReshape(reshape, depth); })
       .Case<CastOp>([&](CastOp cast) { return evaluateCast(cast, depth); })
       .Case<GatherOp>([&](GatherOp gather) { return evaluateGather(gather, depth); })
       .Case<SliceOp>([&](SliceOp slice) { return evaluateSlice(slice, depth); })
@@ -147,6 +163,9 @@ MaybeValue Evaluator::evaluateOp(Operation *op, unsigned depth) {
       .Case<SubOp>([&](SubOp) { return combine(op, depth, subtractEntries); })
       .Case<MulOp>([&](MulOp) { return combine(op, depth, multiplyEntries); })
       .Case<DivOp>([&](DivOp) { return combine(op, depth, divideEntries); })
+      .Case<ModOp>([&](ModOp mod) -> Result {
+        return getInt(mod.getFmod(), 0) == 0 ? combine(op, depth, takeRemainder) : std::nullopt;
+      })
       .Case<MaxOp>([&](MaxOp) { return combine(op, depth, maxEntries); })
       .Case<MinOp>([&](MinOp) { return combine(op, depth, minEntries); })
       .Case<EqualOp>([&](EqualOp) { return combine(op, depth, compareEqual); })
@@ -251,6 +270,65 @@ MaybeValue Evaluator::evaluateSlice(SliceOp op, unsigned depth) {
   for (int64_t i = 0; i < bounds.length; ++i)
     result.push_back((*data)[bounds.start + i * bounds.step]);
   return result;
+}
+
+std::optional<Evaluator::Matrix> Evaluator::sliceMatrix(SliceOp op, Matrix data, unsigned depth) {
+  auto number = [&](unsigned i, int64_t otherwise) -> std::optional<int64_t> {
+    if (!getInputOrNull(op, i))
+      return otherwise;
+    auto values = ints(op, i, depth);
+    return values && values->size() == 1 ? std::optional((*values)[0]) : std::nullopt;
+  };
+  if (op.getStarts() || op.getEnds())
+    return std::nullopt;
+  auto start = number(1, 0), end = number(2, 0), axis = number(3, 0), step = number(4, 1);
+  if (!start || !end || !axis || !step || *step == 0 || (*axis != 0 && *axis != -2))
+    return std::nullopt;
+  SliceBounds bounds = clampSlice(*start, *end, *step, data.rows);
+  Matrix result{{}, bounds.length, data.columns};
+  for (int64_t i = 0; i < bounds.length; ++i)
+    llvm::append_range(result.entries,
+                       ArrayRef(data.entries)
+                           .slice((bounds.start + i * bounds.step) * data.columns, data.columns));
+  return result;
+}
+
+std::optional<Evaluator::Matrix> Evaluator::evaluateMatrix(Value value, unsigned depth) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth > kMaxDepth || opsLeft == 0)
+    return std::nullopt;
+  --opsLeft;
+  if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+    MaybeValue list = evaluate(reshape.getData(), depth + 1);
+    TensorInfo info = getTensorInfo(value);
+    if (!list || !info.hasRank() || info.rank() != 2 || !info[0].isStatic() ||
+        !info[1].isStatic() || info[0].size * info[1].size != static_cast<int64_t>(list->size()))
+      return std::nullopt;
+    return Matrix{*list, info[0].size, info[1].size};
+  }
+  if (!isa<SliceOp, TransposeOp>(op))
+    return std::nullopt;
+  std::optional<Matrix> data = evaluateMatrix(op->getOperand(0), depth + 1);
+  if (!data)
+    return std::nullopt;
+  if (auto slice = dyn_cast<SliceOp>(op))
+    return sliceMatrix(slice, *data, depth);
+  auto perm = cast<TransposeOp>(op).getPerm();
+  if (perm && *perm != ArrayRef<int64_t>{1, 0})
+    return std::nullopt;
+  Matrix turned{{}, data->columns, data->rows};
+  for (int64_t column = 0; column < data->columns; ++column)
+    for (int64_t row = 0; row < data->rows; ++row)
+      turned.entries.push_back(data->entries[row * data->columns + column]);
+  return turned;
+}
+
+MaybeValue Evaluator::evaluateReshape(ReshapeOp op, unsigned depth) {
+  TensorInfo data = getTensorInfo(op.getData());
+  if (!data.hasRank() || data.rank() != 2)
+    return input(op, 0, depth);
+  std::optional<Matrix> matrix = evaluateMatrix(op.getData(), depth + 1);
+  return matrix ? MaybeValue(matrix->entries) : std::nullopt;
 }
 
 MaybeValue Evaluator::evaluateConcat(ConcatOp op, unsigned depth) {
