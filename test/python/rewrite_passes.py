@@ -47,6 +47,9 @@ REFUSED_GATES = {
     "hand-mask-add_table": "are not proven to be those of the result",
     "baddbmm-reshape-bloom": "but got the layout hsd",
     "seq-first-keys-nn-mha": "but got the layout hsd",
+    "mha-bias-weights-seq_first-dynamo18": "but got the layout hsd",
+    "mha-both-weights-script17": "but got the layout hsd",
+    "mha-zero-weights-dynamo18": "but got the layout hsd",
 }
 
 

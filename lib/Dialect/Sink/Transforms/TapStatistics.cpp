@@ -66,18 +66,26 @@ bool Tokens::are(const Dim &batch, const Dim &sequence) const {
   return batch.provablyEquals(dims[0]) && sequence.provablyEquals(dims[1]);
 }
 
+bool Tokens::areTurned(const Dim &sequence, const Dim &batch) const {
+  return dims.size() == 2 && batch.provablyEquals(dims[0]) && sequence.provablyEquals(dims[1]) &&
+         !dims[0].provablyEquals(dims[1]);
+}
+
 WhyNot StatisticsBuilder::view(Value value) {
   TensorInfo info = getTensorInfo(value);
   if (!info.hasRank() || info.rank() < 2 || !isa_and_nonnull<FloatType>(info.element))
     return kUnknownType;
-  batched = info.rank() == 3 && tokens.canBe(info[0], info[1]);
+  bool isTurned = info.rank() == 3 && tokens.areTurned(info[0], info[1]);
+  batched = isTurned || (info.rank() == 3 && tokens.canBe(info[0], info[1]));
   x = widen(n, value);
-  if (info.rank() == 2)
+  if (isTurned)
+    x = n.transpose(x, {1, 0, 2});
+  else if (info.rank() == 2)
     x = n.unsqueeze(x, {0});
   else if (!batched)
     x = n.reshape(x, n.concat({n.constant({1, -1}), n.dims(x, info.rank() - 1, info.rank())}, 0));
   // Rows that have no axes of batch and sequence are tokens if they can be nothing else.
-  ofTokens = batched ? tokens.are(info[0], info[1]) : tokens.alone;
+  ofTokens = isTurned || (batched ? tokens.are(info[0], info[1]) : tokens.alone);
   keep = batched && ofTokens && tokens.mask ? n.unsqueeze(tokens.mask, {2}) : Value();
   return std::nullopt;
 }

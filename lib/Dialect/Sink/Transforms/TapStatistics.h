@@ -53,6 +53,8 @@ struct Tokens {
   /// Returns whether they are those of the tokens: the sizes are proven to be the same, or there
   /// is nothing else that they could be.
   bool are(const onnx::Dim &batch, const onnx::Dim &sequence) const;
+  /// Returns whether axes of these sizes are proven to be the sequence and then the batch.
+  bool areTurned(const onnx::Dim &sequence, const onnx::Dim &batch) const;
 };
 
 /// Returns the number of rows of the largest table that `ids` indexes, or 0 if it indexes none.
