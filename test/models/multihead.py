@@ -25,7 +25,7 @@ BATCH, SEQ = 2, 5
 
 @dataclass(frozen=True)
 class Variant:
-    """One point of the matrix: rows, whether weights are asked for, mask, order of axes, exporter."""
+    """One point of the matrix. `weights` are asked for or not."""
 
     bias: bool
     zero: bool

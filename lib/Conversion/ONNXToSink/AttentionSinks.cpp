@@ -360,6 +360,23 @@ std::optional<int64_t> basin::onnx::findTurnedHeads(Value value) {
   return turned ? std::optional(turned->heads) : std::nullopt;
 }
 
+/// Takes the Transpose that brings heads before the sequence, and sets the layout before it.
+static Value takeTurn(Value value, sink::Layout &layout, Ops &ops) {
+  auto turn = value.getDefiningOp<TransposeOp>();
+  bool dimFirst = layout == sink::Layout::bhds;
+  if (!turn || !turn.getPerm() || (layout != sink::Layout::bhsd && !dimFirst))
+    return value;
+  using Perm = ArrayRef<int64_t>;
+  if (*turn.getPerm() == (dimFirst ? Perm({0, 2, 3, 1}) : Perm({0, 2, 1, 3})))
+    layout = sink::Layout::bshd;
+  else if (*turn.getPerm() == (dimFirst ? Perm({1, 2, 3, 0}) : Perm({1, 2, 0, 3})))
+    layout = sink::Layout::sbhd;
+  else
+    return value;
+  ops.insert(turn);
+  return turn.getData();
+}
+
 /// Finds rows in layouts whose heads do not come before the sequence.
 static std::optional<SinkRows> matchLaterHeads(Value value, sink::Layout layout) {
   SinkRows found;
@@ -376,6 +393,7 @@ static std::optional<SinkRows> matchLaterHeads(Value value, sink::Layout layout)
     return takeJoinedRows(turned->flat, turned->heads, found) ? std::optional(std::move(found))
                                                               : std::nullopt;
   }
+  value = takeTurn(value, layout, found.ops);
   std::optional<int64_t> heads = getRank(value) == 4 ? getDim(value, 2) : std::nullopt;
   if ((layout != sink::Layout::bshd && layout != sink::Layout::sbhd) || !heads)
     return std::nullopt;
