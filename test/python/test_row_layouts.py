@@ -56,7 +56,7 @@ class Model:
     def turn(self, x: str, *perm: int) -> str:
         return self.node("Transpose", x, perm=list(perm))
 
-    def save(self, path: Path, result: str) -> None:
+    def save(self, path: Path, result: str, opset: int = 18) -> None:
         graph = helper.make_graph(
             [*self.nodes, helper.make_node("Identity", [result], ["y"])],
             "rows",
@@ -64,7 +64,8 @@ class Model:
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
             self.weights,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets)
         model.ir_version = 10
         onnx.save(model, path)
 
@@ -158,3 +159,46 @@ def test_first_and_last_rows_stay_apart(tmp_path: Path) -> None:
     assert check_recognition(tmp_path / "m.onnx").passed
     (found,) = basin.load(tmp_path / "m.onnx").inspect()["attention"]
     assert not found["sink_kv"]
+
+
+def flat_keys(m: Model, with_zeros: bool) -> str:
+    """Flat keys or values with rows before and zeros behind."""
+    rows = m.node("Expand", m.rows([1, COUNT, WIDTH]), m.sizes(m.size(0), 1, 1))
+    parts = [rows, m.project()]
+    if with_zeros:
+        parts.append(m.node("ConstantOfShape", m.sizes(m.size(0), 1, WIDTH)))
+    return m.node("Concat", *parts, axis=1)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["open", "masked"])
+@pytest.mark.parametrize("with_zeros", [False, True], ids=["rows", "rows and zeros"])
+@pytest.mark.parametrize("operator", ["Attention", "MultiHeadAttention"])
+def test_flat_keys_of_operators(
+    operator: str, with_zeros: bool, masked: bool, tmp_path: Path
+) -> None:
+    """A mask has columns for the rows, and hides the future among the other keys."""
+    m = Model()
+    query = m.project()
+    k, v = flat_keys(m, with_zeros), flat_keys(m, with_zeros)
+    bias = []
+    if masked:
+        sizes = m.sizes(m.size(1), m.size(1))
+        low = m.node("Expand", m.weight(np.array([-np.inf], np.float32)), sizes)
+        future = m.node("Trilu", low, m.weight(np.array(1)), upper=1)
+        columns = [m.node("ConstantOfShape", m.sizes(m.size(1), COUNT)), future]
+        if with_zeros:
+            columns.append(m.node("ConstantOfShape", m.sizes(m.size(1), 1)))
+        mask = m.node("Concat", *columns, axis=1)
+        bias = [m.node("Unsqueeze", mask, m.weight([0, 1]))]
+    if operator == "Attention":
+        result = m.node(operator, query, k, v, *bias, q_num_heads=HEADS, kv_num_heads=HEADS)
+    else:
+        absent = ["", ""] if masked else []
+        result = m.node(operator, query, k, v, *absent, *bias, num_heads=HEADS)
+        m.nodes[-1].domain = "com.microsoft"
+    m.save(tmp_path / "m.onnx", result, 23)
+    report = check_recognition(tmp_path / "m.onnx")
+    assert report.passed and all(op.compared for op in report.ops), str(report)
+    (found,) = basin.load(tmp_path / "m.onnx").inspect()["attention"]
+    assert (found["sink_kv"], found["sink_logit"]) == (True, with_zeros)
+    assert found["causal"] == masked

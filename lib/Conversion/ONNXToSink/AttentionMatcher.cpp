@@ -185,7 +185,7 @@ bool AttentionWalk::takeJoinedRows(bool &allArguments) {
                        m.parts.maskKind.value_or(MaskKind::additive), *m.parts.heads);
   if (!found)
     return false;
-  allArguments = !m.parts.mask || m.parts.mask.hasOneUse();
+  allArguments = found->ownsMask;
   m.parts.key = found->key;
   m.parts.value = found->value;
   m.parts.sinkKey = found->sinkKey;

@@ -243,16 +243,6 @@ static bool takeLearnedRows(Value part, SinkRows &found) {
   return true;
 }
 
-std::optional<SinkRows> basin::onnx::matchRows(Value part) {
-  SinkRows found;
-  std::optional<int64_t> count = getDim(part, -2);
-  if (getRank(part) != 4 || !count || *count < 1 ||
-      !(takeLearnedRows(part, found) || isFilledWith(part, 0)))
-    return std::nullopt;
-  found.count = *count;
-  return found;
-}
-
 /// Returns the tensor [batch * heads, sequence, d] that a Reshape parts into batch and heads.
 static ReshapeOp matchPartedHeads(Value value) {
   auto reshape = value.getDefiningOp<ReshapeOp>();
@@ -291,6 +281,24 @@ static Value findRepeated(Value part, int64_t batchAxis, Ops &ops) {
       return {};
   }
   return constant;
+}
+
+std::optional<SinkRows> basin::onnx::matchRows(Value part) {
+  SinkRows found;
+  std::optional<int64_t> rank = getRank(part), count = getDim(part, -2);
+  if ((rank != 4 && rank != 3) || !count || *count < 1)
+    return std::nullopt;
+  found.count = *count;
+  if (rank == 4)
+    return takeLearnedRows(part, found) || isFilledWith(part, 0) ? std::optional(found)
+                                                                 : std::nullopt;
+  Ops ops;
+  Value rows = findRepeated(part, /*batchAxis=*/0, ops);
+  if (isFilledWith(rows ? rows : part, 0))
+    return found;
+  found.rows = rows;
+  found.turned = true;
+  return rows ? std::optional(found) : std::nullopt;
 }
 
 /// Finds rows of `heads` heads that a Concat joins to `found.layout`, or to the same layout with
@@ -488,9 +496,7 @@ static bool padsOneSide(const ShapeValue &pads, bool isAfter) {
   return true;
 }
 
-/// Returns a mask that is broadcast to the same as the result of `op`: without new first axes, or
-/// before a product with one.
-static Value findSameMask(Operation *op) {
+Value basin::onnx::findSameMask(Operation *op) {
   if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op)) {
     std::optional<int64_t> rank = getRank(unsqueeze->getResult(0));
     std::optional<SmallVector<int64_t>> axes = rank ? getAxes(unsqueeze, *rank) : std::nullopt;

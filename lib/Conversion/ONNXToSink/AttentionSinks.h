@@ -59,8 +59,8 @@ struct SinkRows {
   Ops ops;
 };
 
-/// Returns `part` [batch, heads, count, d] as rows without others beside them, or nothing if they
-/// are neither learned nor zeros.
+/// Returns `part` [batch, heads, count, d], or flat [batch, count, heads * d], as rows without
+/// others beside them, or nothing if they are neither learned nor zeros.
 std::optional<SinkRows> matchRows(mlir::Value part);
 /// Returns whether all elements are certainly `number`.
 bool isFilledWith(mlir::Value value, double number);
@@ -99,6 +99,10 @@ struct MaskColumns {
   mlir::Value logit;
   Ops ops;
 };
+
+/// Returns a mask that is broadcast to the same as the result of `op`: without new first axes, or
+/// before a product with one. Returns null if `op` does neither.
+mlir::Value findSameMask(mlir::Operation *op);
 
 /// Returns the mask's columns for `count` rows, or nothing if it is not proven that they hide
 /// nothing, or that they add a logit for each of `heads` to one row and nothing to the other keys.

@@ -44,6 +44,8 @@ struct OperatorParts : AttentionParts {
   Value keyCounts;
   /// The logit of a sink that is one number for all heads.
   std::optional<double> sinkNumber;
+  /// The number of learned rows that must be turned.
+  std::optional<int64_t> turnedRows;
   /// Results besides the first that only the form's operator explains.
   SmallVector<unsigned, 2> innerResults;
 
@@ -113,6 +115,9 @@ static void makeOperands(OperatorParts &p, Operation *op, OpBuilder &b) {
     p.causalInMask = p.causal;
     p.windowInMask = p.window.has_value();
   }
+  if (p.turnedRows)
+    for (Value *rows : {&p.sinkKey, &p.sinkValue})
+      *rows = n.transpose(n.reshape(*rows, {*p.turnedRows, *p.kvHeads, -1}), {1, 0, 2});
   if (p.sinkNumber)
     p.sinkLogit = makeLogits(*p.sinkNumber, *p.heads, p.query, n);
   markMade(before, op);
@@ -198,13 +203,16 @@ static void takeFound(OperatorParts &p, JoinedSinks &found) {
   p.sinkValue = found.sinkValue;
   p.sinkLogit = found.sinkLogit;
   p.sinkNumber = found.sinkNumber;
+  p.turnedRows = found.turnedRows;
   p.before = std::move(found.ops);
 }
 
 /// Takes sinks that are joined to keys, values and mask. The operator has no past or present keys
 /// and hides nothing by positions, which would count the rows of sinks.
 static bool takeJoinedSinks(OperatorParts &p) {
-  if (!p.heads)
+  bool isFlat = p.keyLayout == Layout::bsd;
+  if (!p.heads || (isFlat && !p.kvHeads) || getRank(p.key) != (isFlat ? 3 : 4) ||
+      getRank(p.value) != getRank(p.key))
     return false;
   std::optional<JoinedSinks> found =
       matchJoinedSinks(p.key, p.value, p.mask, p.maskKind.value_or(MaskKind::additive), *p.heads);
@@ -212,7 +220,8 @@ static bool takeJoinedSinks(OperatorParts &p) {
     return false;
   p.key = found->key;
   p.value = found->value;
-  p.kvHeads = getDim(p.key, 1);
+  if (!isFlat)
+    p.kvHeads = getDim(p.key, 1);
   takeFound(p, *found);
   return true;
 }
@@ -278,8 +287,8 @@ RaiseResult FusedAttentionRaiser::raise(AttentionOp a) {
                      ? MaskKind::keep
                      : MaskKind::additive;
   bool isCausal = a.getIsCausal().value_or(0) != 0 || right == 0;
-  bool hasSinks = !flat && !p.pastKey && !p.hasPresent && !p.keyCounts && !isCausal && left < 0 &&
-                  takeJoinedSinks(p);
+  bool hasSinks =
+      !p.pastKey && !p.hasPresent && !p.keyCounts && !isCausal && left < 0 && takeJoinedSinks(p);
   // Causality leaves the whole past visible. A window would not.
   hasSinks |= p.pastKey && !p.hasPresent && left < 0 && takeSinkPast(p);
   // The operator counts query positions from the end of the past, sink.attention from the last
@@ -376,32 +385,35 @@ RaiseResult FusedAttentionRaiser::raise(MSMultiHeadAttentionOp a) {
   p.mask = a.getAttentionBias();
   p.pastKey = a.getPastKey();
   p.pastValue = a.getPastValue();
-  // The operator counts queries from the end of the past, and hides later keys from each.
-  bool isSquare = !p.key || hasEqualLengths(p.query, p.key);
   p.causal = a.getUnidirectional().value_or(0) != 0;
-  if (p.causal && !isSquare)
-    return Miss(MissReason::OperatorNewKeys);
+  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
   // One packed tensor, or biases that the operator adds, are left to the form.
   if (!p.key || !p.value || a.getBias())
     p.pack();
+  else if (getRank(a.getKey()) == 4)
+    p.keyLayout = Layout::bhsd;
+  p.heads = p.kvHeads = a.getNumHeads();
   if (p.mask)
     p.maskKind = MaskKind::additive;
   if (a.getKeyPaddingMask()) {
     p.mask = a.getKeyPaddingMask();
     p.maskKind = MaskKind::lengths;
   }
+  if (p.keyLayout != Layout::packed && !p.causal && !p.pastKey && !p.hasPresent &&
+      p.maskKind != MaskKind::lengths)
+    takeJoinedSinks(p);
+  // The operator counts queries from the end of the past, and hides later keys from each.
+  bool isSquare = !a.getKey() || hasEqualLengths(p.query, p.key);
+  if (p.causal && !isSquare)
+    return Miss(MissReason::OperatorNewKeys);
   // The operator adds this number to the scores of later keys. If a mask of -inf hides all other
   // keys, the later keys remain visible.
   if (p.causal && p.mask)
     p.maskFill = std::numeric_limits<float>::lowest();
-  if (getRank(p.key) == 4 && p.keyLayout != Layout::packed)
-    p.keyLayout = Layout::bhsd;
-  p.heads = p.kvHeads = a.getNumHeads();
   p.headDim = divide(getDim(p.query, -1), p.heads);
   p.scale = nonZero(a.getScale());
   findCausalMask(p,
                  isSquare ? (p.pastKey ? KeyCount::atLeast : KeyCount::asQueries) : KeyCount::any);
-  p.hasPresent = isGiven(op, 1) || isGiven(op, 2);
   if (p.hasPresent && op->getNumResults() < 3)
     return Miss(MissReason::OperatorHalfPresent);
   return raise(p);

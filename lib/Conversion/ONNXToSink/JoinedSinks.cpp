@@ -25,14 +25,15 @@ using namespace mlir;
 using namespace basin::onnx;
 using basin::sink::MaskKind;
 
-/// Returns the Concat of `value` along `axis` of four, or null if there is none or if others read
-/// its result.
-static ConcatOp matchJoin(Value value, int64_t axis) {
+/// Returns the Concat of `value` along the sequence, or null if there is none or if others read its
+/// result.
+static ConcatOp matchJoin(Value value) {
   auto concat = value.getDefiningOp<ConcatOp>();
-  if (!concat || !value.hasOneUse() || getRank(value) != 4)
+  std::optional<int64_t> rank = getRank(value);
+  if (!concat || !value.hasOneUse() || (rank != 4 && rank != 3))
     return {};
   int64_t joined = concat.getAxis().value_or(0);
-  return (joined < 0 ? joined + 4 : joined) == axis ? concat : ConcatOp();
+  return (joined < 0 ? joined + *rank : joined) == *rank - 2 ? concat : ConcatOp();
 }
 
 namespace {
@@ -63,6 +64,8 @@ bool JoinedSinksMatcher::takeParts(ValueRange key, ValueRange value) {
     return false;
   for (unsigned i = 0; i < numParts; ++i) {
     std::optional<SinkRows> k = matchRows(key[i]), v = matchRows(value[i]);
+    if (k && v && k->turned != v->turned)
+      return false;
     if (!k && !v) {
       if (keys)
         return false;
@@ -78,12 +81,24 @@ bool JoinedSinksMatcher::takeParts(ValueRange key, ValueRange value) {
     if (k->rows) {
       found.sinkKey = k->rows;
       found.sinkValue = v->rows;
+      if (k->turned)
+        found.turnedRows = k->count;
     }
   }
   return learned || zeros;
 }
 
 bool JoinedSinksMatcher::takeColumns(Value mask) {
+  bool owned = mask.hasOneUse();
+  Ops ops;
+  while (Operation *def = mask.getDefiningOp()) {
+    Value same = findSameMask(def);
+    if (!same)
+      break;
+    ops.insert(def);
+    mask = same;
+    owned &= mask.hasOneUse();
+  }
   auto concat = mask.getDefiningOp<ConcatOp>();
   if (!concat || concat->getNumOperands() != numParts ||
       !isLastAxis(mask, concat.getAxis().value_or(0)))
@@ -99,26 +114,29 @@ bool JoinedSinksMatcher::takeColumns(Value mask) {
     zeros = std::exchange(learned, std::nullopt);
     numZeros = numLearned;
     found.sinkKey = found.sinkValue = Value();
+    found.turnedRows.reset();
   }
   if (zeros && !isVisible(*zeros, numZeros)) {
     // Ops that only shape the logits stay outside.
-    Ops ops;
+    Ops shaping;
     Value column = concat->getOperand(*zeros);
     bool isColumn = kind == MaskKind::additive && numZeros == 1 && getDim(column, -1) == 1;
-    found.sinkLogit = isColumn ? findLogits(column, heads, ops) : Value();
+    found.sinkLogit = isColumn ? findLogits(column, heads, shaping) : Value();
     if (!found.sinkLogit)
       return false;
   }
   found.mask = concat->getOperand(*keys);
   if (isFilledWith(found.mask, visible()))
     found.mask = Value();
-  if (mask.hasOneUse())
-    found.ops.insert(concat);
+  ops.insert(concat);
+  found.ownsMask = owned;
+  if (owned)
+    found.ops.insert(ops.begin(), ops.end());
   return true;
 }
 
 std::optional<JoinedSinks> JoinedSinksMatcher::match(Value key, Value value, Value mask) {
-  ConcatOp keyJoin = matchJoin(key, 2), valueJoin = matchJoin(value, 2);
+  ConcatOp keyJoin = matchJoin(key), valueJoin = matchJoin(value);
   if (!keyJoin || !valueJoin || !takeParts(keyJoin->getOperands(), valueJoin->getOperands()) ||
       !keys)
     return std::nullopt;
@@ -137,7 +155,7 @@ static ValueRange getParts(Value &past, ConcatOp join) {
 }
 
 std::optional<JoinedSinks> JoinedSinksMatcher::matchPast(Value key, Value value, Value mask) {
-  ConcatOp keyJoin = matchJoin(key, 2), valueJoin = matchJoin(value, 2);
+  ConcatOp keyJoin = matchJoin(key), valueJoin = matchJoin(value);
   if (!takeParts(getParts(key, keyJoin), getParts(value, valueJoin)))
     return std::nullopt;
   // What is no sink stands last, and the new keys behind it. Both share columns of the mask.

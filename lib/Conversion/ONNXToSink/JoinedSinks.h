@@ -25,15 +25,20 @@ struct JoinedSinks {
   /// Null if it hides nothing.
   mlir::Value mask;
   mlir::Value sinkKey, sinkValue, sinkLogit;
+  /// The number of learned rows if their elements are [rows, heads, dim] and must be turned, as
+  /// they are beside flat keys.
+  std::optional<int64_t> turnedRows;
   /// The logit of rows of zeros that are visible to all heads alike.
   std::optional<double> sinkNumber;
-  /// The ops that join them. Nothing else reads their results.
+  /// The ops that join them. Nothing else reads their results. Those of a mask that others read, too,
+  /// are not among them.
   Ops ops;
+  bool ownsMask = true;
 };
 
-/// Splits the keys and values [batch, heads, sequence, dim] of `heads` query heads and their mask,
-/// which may be null. Returns nothing if they have no sinks, or none that the mask provably leaves
-/// visible.
+/// Splits the keys and values [batch, heads, sequence, dim], or flat [batch, sequence, heads *
+/// dim], of `heads` query heads and their mask, which may be null. Returns nothing if they have no
+/// sinks, or none that the mask provably leaves visible.
 std::optional<JoinedSinks> matchJoinedSinks(mlir::Value key, mlir::Value value, mlir::Value mask,
                                             sink::MaskKind kind, int64_t heads);
 
