@@ -137,23 +137,18 @@ def test_rows_are_operands(layout: str, with_zeros: bool, first: bool, tmp_path:
     assert sorted(kinds[0]) == sorted(kinds[1])
 
 
-def test_keys_and_values_of_other_layouts(tmp_path: Path) -> None:
-    """Their rows stay keys."""
+@pytest.mark.parametrize(
+    ("of_keys", "of_values"),
+    [(("bshd", True), ("bhsd", True)), (("bsd", True), ("bsd", False))],
+    ids=["other layouts", "first and last"],
+)
+def test_rows_that_do_not_match_stay_keys(
+    of_keys: tuple[str, bool], of_values: tuple[str, bool], tmp_path: Path
+) -> None:
+    """Where keys have their rows first and values last, each key has another value."""
     m = Model()
     query = m.turn(m.heads(m.project()), 0, 2, 1, 3)
-    k, v = keys(m, "bshd", True), keys(m, "bhsd", True)
-    scores = m.node("MatMul", query, m.turn(k, 0, 1, 3, 2))
-    m.save(tmp_path / "m.onnx", m.node("MatMul", m.node("Softmax", scores, axis=-1), v))
-    assert check_recognition(tmp_path / "m.onnx").passed
-    (found,) = basin.load(tmp_path / "m.onnx").inspect()["attention"]
-    assert not found["sink_kv"]
-
-
-def test_first_and_last_rows_stay_apart(tmp_path: Path) -> None:
-    """Keys have their rows first and values last, so that each key has another value."""
-    m = Model()
-    query = m.turn(m.heads(m.project()), 0, 2, 1, 3)
-    k, v = keys(m, "bsd", True), keys(m, "bsd", False)
+    k, v = keys(m, *of_keys), keys(m, *of_values)
     scores = m.node("MatMul", query, m.turn(k, 0, 1, 3, 2))
     m.save(tmp_path / "m.onnx", m.node("MatMul", m.node("Softmax", scores, axis=-1), v))
     assert check_recognition(tmp_path / "m.onnx").passed
