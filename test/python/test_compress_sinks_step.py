@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from trained_models import BIGRAM
+from trained_models import BIGRAM, ROOT, TRAINED
 
 basin = pytest.importorskip("basin", reason="the extension is not built")
 pytest.importorskip("basin._basin", reason="the extension is not built")
+from basin.inputs.signature import read_facts  # noqa: E402
 from basin.prefix import write_tensors  # noqa: E402
 from basin.rewriting import rewrite  # noqa: E402
 from basin.sink_trials import Conversion, Trials  # noqa: E402
@@ -32,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     return file, ids[32:, 1:]
 
 
-def run_bigram(path: Path, ids: np.ndarray) -> np.ndarray:
+def run_model(path: Path, ids: np.ndarray) -> np.ndarray:
     session = open_plain(path)
     return session.run([session.get_outputs()[0].name], feed(session, ids))[0]
 
@@ -56,8 +57,8 @@ def test_bigram_sinks_become_logits(
     """
     file, ids = data
     said = rewrite(bigram, tmp_path / "two.onnx", [("compress-sinks", {"data": file})])
-    before = run_bigram(bigram, ids)
-    assert divergence(before, run_bigram(tmp_path / "two.onnx", ids)) <= 1e-4
+    before = run_model(bigram, ids)
+    assert divergence(before, run_model(tmp_path / "two.onnx", ids)) <= 1e-4
     logits, keys = (numbers_of(tmp_path / "two.onnx", end) for end in (".sink_logit", "prefix_key"))
     # The rows of the two are gone, and what was written is recognized again.
     assert len(logits) == 2 and list(keys) == ["/blocks.0/attention/MatMul_1_output_0.prefix_key"]
@@ -69,7 +70,7 @@ def test_bigram_sinks_become_logits(
     )
     reached = float(re.search(r"mean KL of (\S+) nats", said[0]).group(1))
     fitted = np.load(file)["input_ids"]
-    measured = divergence(run_bigram(bigram, fitted), run_bigram(tmp_path / "two.onnx", fitted))
+    measured = divergence(run_model(bigram, fitted), run_model(tmp_path / "two.onnx", fitted))
     assert measured == pytest.approx(reached, rel=0.05)
     assert float(said[0].split()[-1]) > 0.1
     assert [re.search(r"head 0: (\w+)", line).group(1) for line in said[1:4]] == [
@@ -86,14 +87,14 @@ def test_bigram_sinks_with_values(
     file, ids = data
     target = tmp_path / "all.onnx"
     rewrite(bigram, target, [("compress-sinks", {"data": file, "value": True})])
-    before = run_bigram(bigram, ids)
-    assert divergence(before, run_bigram(target, ids)) <= 1e-4
+    before = run_model(bigram, ids)
+    assert divergence(before, run_model(target, ids)) <= 1e-4
     assert len(numbers_of(target, ".sink_logit")) == len(numbers_of(target, ".sink_value")) == 3
     assert not numbers_of(target, ".prefix_key") and not numbers_of(target, ".prefix_value")
     # Logits alone, of all heads, cost far more.
     rewrite(bigram, target, [("compress-sinks", {"data": file, "max-kl": 10})])
     assert len(numbers_of(target, ".sink_logit")) == 3 and not numbers_of(target, ".sink_value")
-    assert divergence(before, run_bigram(target, ids)) > 0.1
+    assert divergence(before, run_model(target, ids)) > 0.1
 
 
 def test_the_bound_is_kept(bigram: Path, data: tuple[Path, np.ndarray], tmp_path: Path) -> None:
@@ -117,6 +118,37 @@ def test_the_bound_is_kept(bigram: Path, data: tuple[Path, np.ndarray], tmp_path
     assert counts == [0, 0, 1, 2, 3]
 
 
+TEXT = (ROOT / "docs" / "overview.md").read_bytes()[:2000]
+
+
+@pytest.mark.parametrize("value", [False, True], ids=["logits", "values"])
+@pytest.mark.parametrize(
+    "path", [path for path in TRAINED if path.exists()], ids=lambda path: path.stem
+)
+def test_trained_models_keep_their_bound(path: Path, value: bool, tmp_path: Path) -> None:
+    """What is written has the divergence that was measured, which is below the bound."""
+    rows = basin.load(path).inspect()
+    words = next(iter(read_facts(path).bounds.values()))
+    # A text of bytes, as far as they are words of the model.
+    ids = np.frombuffer(TEXT, np.uint8).astype(np.int64)[: 8 * 31].reshape(8, 31) % words
+    absorbed = absorb(path, [TRAINED[path]], tmp_path / "a.onnx")
+    np.save(tmp_path / "ids.npy", ids)
+    options = {"data": tmp_path / "ids.npy", "max-kl": 3e-3, "value": value}
+    said = rewrite(absorbed, tmp_path / "out.onnx", [("compress-sinks", options)])
+    count, total = map(int, re.search(r"(\d+) of (\d+) heads", said[0]).groups())
+    reached = float(re.search(r"mean KL of (\S+) nats", said[0]).group(1))
+    assert total == sum(one["heads"] for one in rows["attention"])
+    measured = divergence(run_model(absorbed, ids), run_model(tmp_path / "out.onnx", ids))
+    assert reached < 3e-3 and measured == pytest.approx(reached, rel=0.02, abs=1e-7)
+    assert (count == 0) == (reached == 0)
+    converted = re.findall(
+        r"attention '(.+?)', heads? (\d+)(?:-(\d+))?: converted", "\n".join(said)
+    )
+    assert count == sum(int(last or first) - int(first) + 1 for _, first, last in converted)
+    names = numbers_of(tmp_path / "out.onnx", ".sink_logit")
+    assert set(names) == {f"{attention}.sink_logit" for attention, _, _ in converted}
+
+
 def test_both_steps_at_once_and_the_command(data: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     """The logits are fitted to the model that the step before makes."""
     file, ids = data
@@ -138,9 +170,7 @@ def test_both_steps_at_once_and_the_command(data: tuple[Path, np.ndarray], tmp_p
     said = model.rewrite(("absorb-prefix", {"ids": [64]}), ("compress-sinks", {"data": file}))
     model.save(tmp_path / "python.onnx")
     assert any("2 of 3 heads" in line for line in said)
-    assert (
-        run_bigram(tmp_path / "python.onnx", ids) == run_bigram(tmp_path / "out.onnx", ids)
-    ).all()
+    assert (run_model(tmp_path / "python.onnx", ids) == run_model(tmp_path / "out.onnx", ids)).all()
 
 
 def test_data_that_starts_with_the_prefix_is_pointed_out(tmp_path: Path) -> None:
@@ -277,6 +307,6 @@ def test_trials_measure_the_mean_over_tokens(
     one = instrumented.attentions[0]
     conversions = {one.attention: Conversion(np.array([3.0]))}
     compress(bigram, tmp_path / "out.onnx", conversions)
-    expected = divergence(run_bigram(bigram, ids), run_bigram(tmp_path / "out.onnx", ids))
+    expected = divergence(run_model(bigram, ids), run_model(tmp_path / "out.onnx", ids))
     assert trials.measure(conversions) == pytest.approx(expected, rel=1e-3)
     assert trials.measure({}) == 0
