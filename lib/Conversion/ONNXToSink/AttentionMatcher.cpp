@@ -220,9 +220,10 @@ std::optional<Miss> AttentionWalk::takeRows(bool &allArguments, bool &took) {
   std::optional<int64_t> queryHeads = m.parts.heads;
   if (!queryHeads && getRank(m.parts.query) == 3)
     queryHeads = key->heads ? key->heads : findTurnedHeads(key->rest);
+  bool hasLogit = hasSink || m.sinkNumber || m.parts.sinkLogit;
   if (key->isLast != value->isLast || !key->rows != !value->rows ||
-      (isZero && (hasSink || m.sinkNumber || m.parts.sinkLogit || m.parts.maskScale)) ||
-      (!isZero && (m.parts.sinkKey || key->turned != value->turned)) || !queryHeads)
+      (isZero && (hasLogit || !queryHeads || m.parts.maskScale)) ||
+      (!isZero && (m.parts.sinkKey || key->turned != value->turned)))
     return {};
   if (rowScores && (!isCut || key->count != rowScores->count || key->isLast))
     return {};
