@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from basin.commands.analyze import analyze
+from basin.commands.evaluate import evaluate
 from basin.commands.inspect import inspect
 from basin.commands.merge_stats import merge_stats
 from basin.commands.reporting import reports_errors
@@ -15,7 +16,7 @@ from basin.commands.rewrite import rewrite
 from basin.commands.verify import verify
 
 # In the order in which --help shows them. Their modules import what they need when they run.
-COMMANDS = (inspect, rewrite, verify, analyze, merge_stats)
+COMMANDS = (inspect, rewrite, verify, analyze, evaluate, merge_stats)
 
 app = typer.Typer(
     no_args_is_help=True,

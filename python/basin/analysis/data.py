@@ -53,6 +53,12 @@ class Dataset:
     bos: int | None = None
     tokenizer: Tokenizer | None = None
     notes: list[str] = field(default_factory=list)
+    # How many first tokens of each sequence the one before it has, too. Empty: none.
+    context: list[int] = field(default_factory=list)
+
+    def context_of(self, index: int) -> int:
+        """How many first tokens of a sequence only serve the others."""
+        return self.context[index] if self.context else 0
 
     def runs(
         self, signature: list[ort.NodeArg], facts: Facts, instrumentation: dict[str, Any], size: int
@@ -81,11 +87,13 @@ def load(
     model_bos: int | None = None,
     length: int | None = None,
     limit: int | None = None,
+    stride: int | None = None,
 ) -> Dataset:
     """Read the sequences of `path`; options as in the file's header.
 
     `vocabulary` is the number of ids that the model has, `model_bos` what the model's metadata
-    says, `limit` the number of sequences to keep. Raises AnalysisError.
+    says, `limit` the number of sequences to keep. With a `stride` windows of a stream overlap: each
+    begins that many tokens after the one before it. Raises AnalysisError.
     """
     if not path.is_file():
         raise AnalysisError(f"--data: no such file: {path}")
@@ -98,14 +106,18 @@ def load(
     known = bos if bos is not None else (tokenizer.bos if tokenizer else None)
     put = bos if bos is not None else (known if raw.is_text else None)
     sequences = raw.sequences
+    context: list[int] = []
     if raw.stream:
-        sequences = _windows(sequences[0], length or WINDOW, put)
+        sequences, context = _windows(sequences[0], length or WINDOW, put, stride)
+    elif stride is not None:
+        raise AnalysisError(f"{path}: --stride needs one long stream, but got sequences")
     sequences = [_begin(one, put)[:length] for one in sequences[:limit]]
     if not sequences or any(one.size == 0 for one in sequences):
         raise AnalysisError(f"{path}: expected tokens, but got no sequence or an empty one")
     _check_ids(path, sequences, vocabulary)
     out = Dataset(sequences, path.name, "text" if raw.is_text else "tokens")
     out.length, out.tokenizer = max(map(len, sequences)), tokenizer
+    out.context = context[: len(sequences)]
     out.bos = known if known is not None else model_bos
     out.notes += tokenizer.notes if tokenizer and bos is None else []
     if out.bos is None and tokenizer is not None:
@@ -131,13 +143,25 @@ def random_tokens(
     return Dataset(list(drawn), f"{count} random sequences", "random", size, bos)
 
 
-def _windows(stream: np.ndarray, length: int, bos: int | None) -> list[np.ndarray]:
-    """Windows of a stream [T] that are `length` long once BOS is put before them."""
-    step = length - (bos is not None)
-    if step < 1:
+def _windows(
+    stream: np.ndarray, length: int, bos: int | None, stride: int | None
+) -> tuple[list[np.ndarray], list[int]]:
+    """Windows of a stream [T] that are `length` long once BOS is put before them.
+
+    Also, for each, how many of its first tokens, BOS among them, are there for the others alone.
+    """
+    own = bos is not None
+    size = length - own
+    if size < 1:
         raise AnalysisError(f"--length: expected more than {length} tokens in a window with BOS")
-    whole = len(stream) // step
-    return [stream[i * step : (i + 1) * step] for i in range(whole)] or [stream]
+    step = size if stride is None else stride
+    if not 1 <= step <= size:
+        raise AnalysisError(
+            f"--stride: expected from 1 to {size}, the tokens of a window, but got {step}"
+        )
+    starts = range(0, len(stream) - size + 1, step)
+    windows = [stream[start : start + size] for start in starts] or [stream]
+    return windows, [0 if i == 0 else size - step + own for i in range(len(windows))]
 
 
 def _begin(sequence: np.ndarray, bos: int | None) -> np.ndarray:

@@ -51,7 +51,7 @@ def analyze(
     with folder:
         try:
             settings = f"sink-length={sink_length} taps={','.join(taps or KINDS)}"
-            session, remarks = _instrumented(source, Path(folder.name), settings, device)
+            session, remarks = open_instrumented(source, Path(folder.name), settings, device)
         except (basin.BasinError, AnalysisError) as error:
             # The error names the link that was loaded, and users know their file by its own name.
             raise AnalysisError(str(error).replace(str(source), str(path))) from None
@@ -80,10 +80,13 @@ def analyze(
     return stats
 
 
-def _instrumented(
+def open_instrumented(
     path: Path, folder: Path, settings: str, device: str
 ) -> tuple[ort.InferenceSession, list[str]]:
-    """A session of the model with its statistics as outputs, and the compiler's remarks."""
+    """A session of the model with its statistics as outputs, and the compiler's remarks.
+
+    The instrumented model is written to `folder`. Raises AnalysisError or BasinError.
+    """
     if PROVIDERS[device] not in ort.get_available_providers():
         raise AnalysisError(f"--device {device}: this build of ONNX Runtime has no such provider")
     model = basin.load(path)

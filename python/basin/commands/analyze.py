@@ -99,7 +99,7 @@ def analyze(
         read += tokenizer_files(Path(tokenizer))
     check_inputs({"--stats": stats, "--report": report}, figures, read)
     size = vocabulary(facts)
-    model_bos = _bos_of(facts.metadata)
+    model_bos = bos_of(facts.metadata)
     dataset: Source
     if data is not None:
         dataset = load(
@@ -132,7 +132,7 @@ def analyze(
     finish(result.document(), stats, report, figures)
 
 
-def _bos_of(metadata: dict[str, str]) -> int | None:
+def bos_of(metadata: dict[str, str]) -> int | None:
     """The id of BOS that a model's metadata tells."""
     found = next((metadata[key] for key in ("bos_token_id", "bos") if key in metadata), "")
     return int(found) if found.isdecimal() else None

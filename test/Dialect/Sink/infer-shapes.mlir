@@ -86,6 +86,12 @@ onnx.graph @g #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info =
   %r8 = sink.attention %v17, %v18, %v16 {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<hsd>} : (tensor<2x4x?x8xf32, #onnx.dims<"", "", "S", "">>, tensor<2x4x?x8xf32, #onnx.dims<"", "", "T", "">>, tensor<2x4x?x6xf32, #onnx.dims<"", "", "T", "">>) -> !onnx.unknown
   %v19 = onnx.node "Source" () {} : () -> tensor<1x4x1x8xf32>
   %v20 = onnx.node "Source" () {} : () -> tensor<?x4x?x8xf32, #onnx.dims<"N", "", "T", "">>
+  // Keys alone may have the batch.
+  %w0 = onnx.node "Source" () {} : () -> tensor<1x4x?x8xf32, #onnx.dims<"", "", "S", "">>
+  %w1 = onnx.node "Source" () {} : () -> tensor<?x4x?x8xf32, #onnx.dims<"N", "", "T", "">>
+  %w2 = onnx.node "Source" () {} : () -> tensor<1x4x?x6xf32, #onnx.dims<"", "", "T", "">>
+  // CHECK: sink.attention {{.*}} -> tensor<?x4x?x6xf32, #onnx.dims<"N", "", "S", "">>{{$}}
+  %rw = sink.attention %w0, %w1, %w2 {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x?x8xf32, #onnx.dims<"", "", "S", "">>, tensor<?x4x?x8xf32, #onnx.dims<"N", "", "T", "">>, tensor<1x4x?x6xf32, #onnx.dims<"", "", "T", "">>) -> !onnx.unknown
   // One query for the whole batch.
   // CHECK: sink.attention {{.*}} -> tensor<?x4x1x8xf32, #onnx.dims<"N", "", "", "">>{{$}}
   %r9 = sink.attention %v19, %v20, %v20 {query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>} : (tensor<1x4x1x8xf32>, tensor<?x4x?x8xf32, #onnx.dims<"N", "", "T", "">>, tensor<?x4x?x8xf32, #onnx.dims<"N", "", "T", "">>) -> !onnx.unknown

@@ -213,9 +213,12 @@ LogicalResult sink::AttentionOp::inferResultTypes(Types &types) {
   if (query) {
     HeadDims dims = *query;
     dims.size = value ? value->size : Dim();
-    // A query with a batch of one is broadcast to all elements of the batch.
+    // A query with a batch of one is broadcast to all elements of the batch, which keys may have
+    // alone.
     if (dims.batch.is(1) && getQueryLayout() != Layout::hsd) {
       dims.batch = value ? value->batch : Dim();
+      if (dims.batch.is(1) && key)
+        dims.batch = key->batch;
       dims.rows = multiplyDims(dims.batch, dims.heads);
     }
     result = arrange(dims, getResultLayout());
