@@ -172,8 +172,8 @@ def _read_feeds(
 
 
 def _has_arrays(data: Path, names: Sequence[str]) -> bool:
-    """Whether the file has an array for each input of the model."""
-    if data.suffix.lower() != ".npz":
+    """Whether the file has an array for each input of the model, and not tokens alone."""
+    if data.suffix.lower() != ".npz" or set(names) <= {"input_ids", "attention_mask"}:
         return False
     try:
         with np.load(data, allow_pickle=False) as archive:

@@ -253,6 +253,7 @@ REFUSED = {
     "data=broken.npz": "option 'data': broken.npz",
     "data=large.npy": "large.npy: id 70, but the model's table has 65 rows",
     "data=floats.npy": "floats.npy: expected whole numbers as ids",
+    "data=negative.npz": "negative.npz: expected ids of at least 0, but got -1",
     "data=empty.npy": "empty.npy: expected tokens",
     "data=ids.npz attentions=none*": "no attention without a sink has a name like 'none*'",
     "data=ids.npz fit=none.onnx": "none.onnx",
@@ -269,6 +270,7 @@ def test_wrong_options_are_one_line(
     (tmp_path / "broken.npz").write_bytes(b"PK\3\4 and no more")
     np.save(tmp_path / "large.npy", np.full((2, 9), 70))
     np.save(tmp_path / "floats.npy", np.zeros((2, 9)))
+    np.savez(tmp_path / "negative.npz", input_ids=np.full((2, 9), -1))
     np.save(tmp_path / "empty.npy", np.zeros((0, 9), np.int64))
     before = sorted(tmp_path.iterdir())
     made = command(tmp_path, "rewrite", bigram, "out.onnx", "compress-sinks", *words.split())
