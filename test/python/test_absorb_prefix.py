@@ -43,11 +43,6 @@ REFUSED = {
     "hand-ms-attention": "splits or rotates the tokens' projections itself",
     "hand-ms-attention-encoder": "splits or rotates the tokens' projections itself",
     "mha-both-open-dynamo18": "is not proven to be causal",
-    # torch's MultiheadAttention multiplies by its last matrix with sequence and batch as one axis.
-    "mha-bias-script17": "the axis of the tokens is not proven",
-    "mha-bias-weights-seq_first-dynamo18": "the axis of the tokens is not proven",
-    "mha-both-weights-script17": "the axis of the tokens is not proven",
-    "mha-zero-weights-dynamo18": "the axis of the tokens is not proven",
 } | {stem: "has a cache" for stem in CACHED}
 MIXED = "may depend on the prefix in other ways|depends on the number of tokens"
 # Their masks have sizes whose equality the exporter did not state.

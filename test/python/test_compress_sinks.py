@@ -184,6 +184,10 @@ NO_PLACE = {
     "hand-sink-logit_first",
     "hand-sink-logit_first-opset18",
     "hand-sink-logit_last",
+    "mha-bias-script17",
+    "mha-bias-weights-seq_first-dynamo18",
+    "mha-both-weights-script17",
+    "mha-zero-weights-dynamo18",
 }
 # ONNX Runtime has no kernels for bf16.
 FITTED = sorted(

@@ -215,6 +215,15 @@ bool basin::onnx::isFilledWith(Value value, double number) {
   return elements && llvm::all_of(*elements, [&](double element) { return element == number; });
 }
 
+/// Returns whether a value is a constant, or a view of one, as turned rows are.
+static bool isWeight(Value value) {
+  for (value = skipCasts(value); Operation *op = value.getDefiningOp();
+       value = skipCasts(op->getOperand(0)))
+    if (!isa<ReshapeOp, TransposeOp, SqueezeOp, UnsqueezeOp>(op))
+      break;
+  return isConstant(value);
+}
+
 /// Finds learned rows [heads, count, d] that an Expand repeats for each element of the batch.
 static bool takeLearnedRows(Value part, SinkRows &found) {
   auto expand = part.getDefiningOp<ExpandOp>();
@@ -231,7 +240,7 @@ static bool takeLearnedRows(Value part, SinkRows &found) {
     rows = unsqueeze.getData();
   }
   std::optional<RankedTensorType> type = getStaticType(rows);
-  if (!type || type->getRank() != 3 || !isConstant(skipCasts(rows)))
+  if (!type || type->getRank() != 3 || !isWeight(rows))
     return false;
   // The Expand must repeat nothing but the batch.
   for (int64_t axis = 0; axis < 3; ++axis)
@@ -272,7 +281,7 @@ static Value findRepeated(Value part, int64_t batchAxis, Ops &ops) {
   }
   std::optional<RankedTensorType> type = getStaticType(constant);
   int64_t rank = getRank(part).value_or(0);
-  if (!type || type->getRank() > rank || !isConstant(skipCasts(constant)))
+  if (!type || type->getRank() > rank || !isWeight(constant))
     return {};
   int64_t missing = rank - type->getRank();
   for (int64_t axis = 0; axis < rank; ++axis) {

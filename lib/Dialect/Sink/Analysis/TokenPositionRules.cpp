@@ -212,7 +212,7 @@ std::optional<TokenRow> PositionRule::applyLookup() {
                   isStable(pairs->getOperand(0)) && get(pairs->getOperand(1)).isIndex;
     return isPair ? std::optional(kPositions) : std::nullopt;
   }
-  if (rows.kind == TokenRow::Rows && rows.isJoined && rows.axis == 0)
+  if (rows.kind == TokenRow::Rows && rows.isJoined && !rows.isFirst && rows.axis == 0)
     return getAxisAttr(op, 0) == 0 && isFlatIndex(indices, rows.tokens) ? std::optional(kPositions)
                                                                         : std::nullopt;
   if (!isStable(data) || !isStable(indices))

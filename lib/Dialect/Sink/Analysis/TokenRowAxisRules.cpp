@@ -61,7 +61,7 @@ RowOutcome RowRule::applyConcat() {
   for (OpOperand &operand : op->getOpOperands()) {
     TokenRow other = get(operand.get());
     TensorInfo size = getTensorInfo(operand.get());
-    if (other.kind == TokenRow::Rows && other.axis == row.axis && other.isJoined == row.isJoined)
+    if (other.kind == TokenRow::Rows && other.axis == row.axis && other.isJoinedLike(row))
       continue;
     bool fits = size.hasRank() && size.rank() == info.rank() &&
                 (size[row.axis].provablyEquals(info[row.axis]) ||

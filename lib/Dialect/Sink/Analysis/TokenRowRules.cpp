@@ -141,7 +141,7 @@ RowOutcome RowRule::applyElementwise(MutableArrayRef<OpOperand> operands) {
       if (std::optional<std::string> why = addBroadcast(operand, dims, row, outcome))
         return fail(*why);
     } else if (getTensorInfo(operand.get()).rank() - int64_t(other.axis) != fromRight ||
-               other.isJoined != row.isJoined) {
+               !other.isJoinedLike(row)) {
       return fail("tokens lie along different axes of " + quote(lead->get()) + " and " +
                   quote(operand.get()));
     }
@@ -199,13 +199,41 @@ RowOutcome RowRule::applyPackedMatMul() {
 // Views
 //===----------------------------------------------------------------------===//
 
+/// Finds the axis of the tokens in a view where they come before what they share an axis with, or
+/// shared one. In row-major order, an axis of tokens and what follows it is the same list of
+/// elements as that axis joined with some of these.
+std::optional<TokenRow> RowRule::viewTokensFirst(ArrayRef<Dim> from, ArrayRef<Dim> to,
+                                                 const TokenRow &row) {
+  Dim tokens(row.tokens), before = multiplyDims(from.take_front(row.axis));
+  Dim after = productFrom(from, row.axis + 1), all = multiplyDims(from[row.axis], after);
+  for (size_t i = 0; i < to.size(); ++i) {
+    Dim rest = productFrom(to, i + 1);
+    if (!multiplyDims(to.take_front(i)).provablyEquals(before) ||
+        !multiplyDims(to[i], rest).provablyEquals(all))
+      continue;
+    TokenRow moved = row.along(i);
+    if (row.isFirst && (to[i].provablyEquals(from[row.axis]) || to[i].provablyEquals(tokens))) {
+      moved.isJoined = moved.isFirst = !to[i].provablyEquals(tokens);
+      return moved;
+    }
+    // Each token has the same number of rows.
+    Dim share = rest.isStatic() && rest.size > 0 ? divideDim(after, rest.size) : Dim();
+    if (!row.isJoined && from[row.axis].provablyEquals(tokens) &&
+        to[i].provablyEquals(multiplyDims(tokens, share))) {
+      moved.isJoined = moved.isFirst = true;
+      return moved;
+    }
+  }
+  return std::nullopt;
+}
+
 RowOutcome RowRule::applyView(Value x) {
   TensorInfo from = getTensorInfo(x), to = getTensorInfo(op->getResult(0));
   TokenRow row = get(x);
   if (row.kind != TokenRow::Rows || !from.hasRank() || !to.hasRank())
     return fail("its sizes are not known");
   Dim after = productFrom(*from.dims, row.axis + 1), tokens(row.tokens);
-  for (size_t i = 0; i < to.dims->size(); ++i) {
+  for (size_t i = 0; i < to.dims->size() && !row.isFirst; ++i) {
     // The number of elements after the tokens tells where they are in the row-major order.
     if (!productFrom(*to.dims, i + 1).provablyEquals(after))
       continue;
@@ -217,6 +245,8 @@ RowOutcome RowRule::applyView(Value x) {
     if (!moved.isJoined || to[i].provablyEquals(joined))
       return give(moved);
   }
+  if (std::optional<TokenRow> moved = viewTokensFirst(*from.dims, *to.dims, row))
+    return give(*moved);
   return fail("the axis of the tokens is not proven among " + toString(*from.dims) + " and " +
               toString(*to.dims));
 }

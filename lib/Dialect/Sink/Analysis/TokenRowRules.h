@@ -45,6 +45,8 @@ private:
   RowOutcome applyGemm();
   RowOutcome applyPackedMatMul();
   RowOutcome applyView(mlir::Value x);
+  std::optional<TokenRow> viewTokensFirst(llvm::ArrayRef<onnx::Dim> from,
+                                          llvm::ArrayRef<onnx::Dim> to, const TokenRow &row);
   RowOutcome applyTranspose();
   RowOutcome applyAlongAxis();
   RowOutcome applyReduce();

@@ -46,12 +46,16 @@ struct TokenRow {
   unsigned axis = 0;
   /// The name of the number of tokens.
   mlir::StringAttr tokens = {};
-  /// Whether the axis counts batch elements and tokens together, tokens last.
-  bool isJoined = false;
+  /// Whether the axis counts tokens together with something else, such as batch elements: tokens
+  /// last, or first with isFirst.
+  bool isJoined = false, isFirst = false;
   /// Whether each position is its own index along the only axis of unknown size.
   bool isIndex = false;
 
-  TokenRow along(unsigned other) const { return {kind, other, tokens, isJoined}; }
+  TokenRow along(unsigned other) const { return {kind, other, tokens, isJoined, isFirst}; }
+  bool isJoinedLike(const TokenRow &other) const {
+    return isJoined == other.isJoined && isFirst == other.isFirst;
+  }
   bool isRowsAlong(unsigned wanted) const { return kind == Rows && axis == wanted && !isJoined; }
 };
 
