@@ -129,7 +129,14 @@ class Decoder:
     def project(self, x: str, name: str, width: int) -> str:
         g = self.g
         weight = g.weight(name, self.dim, width)
-        kind = self.pick("matmul", "gemm", "bias")
+        kind = self.pick("matmul", "gemm", "bias", "sequence first")
+        if kind == "sequence first":
+            # As torch's MultiheadAttention multiplies by its last matrix.
+            turned = g.op("Transpose", x, perm=[1, 0, 2])
+            flat = g.op("Gemm", g.reshape(turned, [-1, self.dim]), weight)
+            sizes = g.op("Slice", g.op("Shape", turned), g.const([0]), g.const([2]))
+            back = g.op("Reshape", flat, g.op("Concat", sizes, g.const([width]), axis=0))
+            return g.op("Transpose", back, perm=[1, 0, 2])
         if kind == "gemm":
             flat = g.op("Gemm", g.reshape(x, [-1, self.dim]), weight)
             sizes = g.op("Slice", g.op("Shape", x), g.const([0]), g.const([2]))
@@ -286,6 +293,12 @@ def _regrouped(g: Builder, x: str) -> str:
 
 
 # Ops by which a token sees others, or their number.
+def _parted_elsewhere(g: Builder, x: str) -> str:
+    """Sequence and batch are joined with the sequence first, and parted with the batch first."""
+    flat = g.reshape(g.op("Transpose", x, perm=[1, 0, 2]), [-1, _width(g, x)])
+    return g.op("Add", x, g.op("Reshape", flat, g.op("Shape", x)))
+
+
 MIXING: dict[str, Callable[[Builder, str], str]] = {
     "mean": _sum_of_all,
     "cumsum": _running_sum,
@@ -297,6 +310,7 @@ MIXING: dict[str, Callable[[Builder, str], str]] = {
     "gram": _gram,
     "max": _largest_of_all,
     "regrouped": _regrouped,
+    "parted elsewhere": _parted_elsewhere,
 }
 
 # The scores of attention depend on the number of tokens.
