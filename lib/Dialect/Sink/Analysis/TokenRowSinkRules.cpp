@@ -32,7 +32,8 @@ RowOutcome RowRule::applySinkOp() {
     TokenRow other = get(operand);
     bool isResidual = norm && operand == norm.getResidual();
     bool isSum = isResidual && other.kind == TokenRow::Rows && other.axis == row.axis &&
-                 getTensorInfo(operand).hasRank() && getTensorInfo(operand).rank() == info.rank();
+                 other.isJoinedLike(row) && getTensorInfo(operand).hasRank() &&
+                 getTensorInfo(operand).rank() == info.rank();
     if (!isSum && other.kind != TokenRow::Same)
       return fail(quote(operand) + " depends on the tokens in another way");
   }
