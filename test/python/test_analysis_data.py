@@ -114,7 +114,7 @@ def test_bytes_are_the_testbeds_ids(tmp_path):
     assert texts == ["<bos>", "h", "\\xc3", None]
 
 
-def test_bos_of_the_model_is_known_but_not_put_in(tmp_path):
+def testbos_of_the_model_is_known_but_not_put_in(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[5, 6], [7, 8]]))
     data = load(tmp_path / "a.npy", model_bos=5)
     assert lists(data.sequences) == [[5, 6], [7, 8]]
@@ -386,11 +386,11 @@ def test_every_exported_model_can_be_fed(path):
 
 
 def test_model_metadata_tells_bos(tmp_path):
-    from basin.commands.analyze import _bos_of
+    from basin.commands.analyze import bos_of
 
     model = onnx.load(MODELS / "text-small.onnx")
     entry = model.metadata_props.add()
     entry.key, entry.value = "bos_token_id", "256"
     onnx.save(model, tmp_path / "m.onnx")
-    assert _bos_of(read_facts(tmp_path / "m.onnx").metadata) == 256
-    assert _bos_of({"bos": "none"}) is None
+    assert bos_of(read_facts(tmp_path / "m.onnx").metadata) == 256
+    assert bos_of({"bos": "none"}) is None

@@ -30,8 +30,8 @@ struct JoinedSinks {
   std::optional<int64_t> turnedRows;
   /// The logit of rows of zeros that are visible to all heads alike.
   std::optional<double> sinkNumber;
-  /// The ops that join them. Nothing else reads their results. Those of a mask that others read, too,
-  /// are not among them.
+  /// The ops that join them. Nothing else reads their results. Those of a mask that others read,
+  /// too, are not among them.
   Ops ops;
   bool ownsMask = true;
 };
