@@ -90,6 +90,20 @@ void TokenRows::visit(Operation *op) {
     outcome.why = "its body reads tokens from outside";
   else if (hasRows && !isSize)
     outcome = RowRule(op, lookup).apply();
+  // A file may declare a type that contradicts the operands. Nothing is claimed about such a value,
+  // since the rules read the axes of types.
+  for (Value result : op->getResults()) {
+    if (!outcome.row || outcome.row->kind != TokenRow::Rows)
+      break;
+    TensorInfo info = getTensorInfo(result);
+    if (!info.hasRank() || outcome.row->axis < info.rank())
+      continue;
+    reasons[op] = "its tokens lie along axis " + std::to_string(outcome.row->axis) +
+                  ", but its type has only " + std::to_string(info.rank());
+    for (Value other : op->getResults())
+      rows[other] = {TokenRow::Other};
+    return;
+  }
   if (!outcome.row) {
     std::optional<TokenRow> positions;
     if (op->getNumRegions() == 0)

@@ -827,3 +827,50 @@ onnx.graph @f #i {
   onnx.return %ids : !ids
 }
 }
+
+// -----
+
+!ids = tensor<?x?xi64, #onnx.dims<"b", "s">>
+!x = tensor<?x?x8xf32, #onnx.dims<"b", "s", "">>
+!h = tensor<?x2x?x4xf32, #onnx.dims<"b", "", "s", "">>
+!m = tensor<?x?xi1, #onnx.dims<"s", "s">>
+!b = tensor<?x?xf32, #onnx.dims<"s", "s">>
+!w = tensor<8x8xf32>
+!u = !onnx.unknown
+#i = #onnx.graph_info<inputs = [#onnx.value<"input_ids", !ids, {}>], outputs = [#onnx.value<"y", !x, {}>], valueInfo = [], info = {}>
+// A type that a file declares and that contradicts the operands: it lacks the axis of the tokens.
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+onnx.graph @f #i {
+^bb0(%ids: !ids):
+  %table = onnx.initializer "table" : tensor<16x8xf32> = dense<1.0> : tensor<16x8xf32>
+  %w = onnx.initializer "w" : !w = dense<0.5> : !w
+  %heads = onnx.Constant() {value_ints = array<i64: 0, 0, 2, 4>} : () -> tensor<4xi64>
+  %join = onnx.Constant() {value_ints = array<i64: 0, 0, 8>} : () -> tensor<3xi64>
+  %zero = onnx.Constant() {value_int = 0} : () -> tensor<i64>
+  %one = onnx.Constant() {value_int = 1} : () -> tensor<i64>
+  %axis = onnx.Constant() {value_ints = array<i64: 1>} : () -> tensor<1xi64>
+  %shape = onnx.Shape(%ids) : (!ids) -> tensor<2xi64>
+  %n = onnx.Gather(%shape, %one) : (tensor<2xi64>, tensor<i64>) -> tensor<i64>
+  %range = onnx.Range(%zero, %n, %one) : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64, #onnx.dims<"s">>
+  %row = onnx.Unsqueeze(%range, %axis) : (tensor<?xi64, #onnx.dims<"s">>, tensor<1xi64>) -> tensor<?x1xi64, #onnx.dims<"s", "">>
+  %mask = onnx.LessOrEqual(%range, %row) : (tensor<?xi64, #onnx.dims<"s">>, tensor<?x1xi64, #onnx.dims<"s", "">>) -> !m
+  %x = onnx.Gather(%table, %ids) {axis = 0 : i64, onnx.outs = ["x"]} : (tensor<16x8xf32>, !ids) -> !x
+  %bias = onnx.initializer "bias" : tensor<1x1x8xf32> = dense<2.0> : tensor<1x1x8xf32>
+  // expected-error @+1 {{its tokens lie along axis 1, but its type has only 1; so attention 'r' may depend on the prefix}}
+  %flat = onnx.Add(%x, %x) {onnx.outs = ["flat"]} : (!x, !x) -> tensor<8xf32>
+  %x1 = onnx.Add(%flat, %bias) : (tensor<8xf32>, tensor<1x1x8xf32>) -> !x
+  %q0 = onnx.MatMul(%x1, %w) : (!x, !w) -> !x
+  %q1 = onnx.Reshape(%q0, %heads) : (!x, tensor<4xi64>) -> tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>
+  %q = onnx.Transpose(%q1) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>) -> !h
+  %k0 = onnx.MatMul(%x1, %w) : (!x, !w) -> !x
+  %k1 = onnx.Reshape(%k0, %heads) : (!x, tensor<4xi64>) -> tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>
+  %k = onnx.Transpose(%k1) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>) -> !h
+  %v0 = onnx.MatMul(%x1, %w) : (!x, !w) -> !x
+  %v1 = onnx.Reshape(%v0, %heads) : (!x, tensor<4xi64>) -> tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>
+  %v = onnx.Transpose(%v1) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>) -> !h
+  %r = sink.attention %q, %k, %v mask %mask {causal, causal_in_mask, mask_kind = #sink.mask_kind<keep>, num_heads = 2 : i64, query_layout = #sink.layout<bhsd>, key_layout = #sink.layout<bhsd>, value_layout = #sink.layout<bhsd>, result_layout = #sink.layout<bhsd>, onnx.outs = ["r"]} : (!h, !h, !h, !m) -> !h
+  %t = onnx.Transpose(%r) {perm = array<i64: 0, 2, 1, 3>} : (!h) -> tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>
+  %o = onnx.Reshape(%t, %join) : (tensor<?x?x2x4xf32, #onnx.dims<"b", "s", "", "">>, tensor<3xi64>) -> !x
+  onnx.return %o : !x
+}
+}
