@@ -16,6 +16,7 @@
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 using namespace basin::onnx;
@@ -141,10 +142,16 @@ LogicalResult Exporter::nodes(Block &block, GraphInfoAttr info, uint32_t tag, Ro
     out.message(tag, std::move(n));
   }
   auto ret = cast<ReturnOp>(block.getTerminator());
+  llvm::StringMap<Value> written;
   for (auto [value, output] :
-       llvm::zip_equal(ret.getOperands(), info.getOutputs().getAsRange<ValueInfoAttr>()))
-    if (nameOf(value) != output.getName())
+       llvm::zip_equal(ret.getOperands(), info.getOutputs().getAsRange<ValueInfoAttr>())) {
+    auto [entry, isNew] = written.try_emplace(output.getName(), value);
+    if (!isNew && entry->second != value)
+      return ret.emitError("two different values are outputs of one name: '")
+             << output.getName().getValue() << "'";
+    if (isNew && nameOf(value) != output.getName())
       identity(value, output.getName(), tag, out);
+  }
   return success();
 }
 
