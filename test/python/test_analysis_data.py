@@ -114,7 +114,7 @@ def test_bytes_are_the_testbeds_ids(tmp_path):
     assert texts == ["<bos>", "h", "\\xc3", None]
 
 
-def testbos_of_the_model_is_known_but_not_put_in(tmp_path):
+def test_bos_of_the_model_is_known_but_not_put_in(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[5, 6], [7, 8]]))
     data = load(tmp_path / "a.npy", model_bos=5)
     assert lists(data.sequences) == [[5, 6], [7, 8]]
@@ -386,7 +386,7 @@ def test_every_exported_model_can_be_fed(path):
 
 
 def test_model_metadata_tells_bos(tmp_path):
-    from basin.commands.analyze import bos_of
+    from basin.commands.data_options import bos_of
 
     model = onnx.load(MODELS / "text-small.onnx")
     entry = model.metadata_props.add()

@@ -138,6 +138,7 @@ def test_rows_that_are_no_numbers_are_infinitely_far() -> None:
     assert score_rows(rows, rows, targets).divergence == 0
     found = score_rows(broken, rows, targets)
     assert found.loss == np.inf and found.divergence == np.inf
+    assert score_rows(rows, broken, targets).divergence == np.inf
 
 
 def test_the_error_of_a_ratio_of_means() -> None:
@@ -171,6 +172,10 @@ REFUSED = {
     f"{GPT2} --data long.npz": "ONNX Runtime does not run it",
     f"{SMALL} --data text.txt": "text needs --tokenizer",
     f"{SMALL} --data ids.npz --json ids.npz": "is the same file as an input",
+    "apart.onnx --data ids.npz --json apart.data": "is the same file as an input",
+    f"{SMALL} apart.onnx --data ids.npz --json apart.data": "is the same file as an input",
+    f"{SMALL} --data text.txt --tokenizer words.json --json words.json": "the same file as",
+    f"{SMALL} --data ids.npz --json .": "expected a file to write, but got a folder",
     f"{SMALL} --data ids.npz --json none/out.json": "no such folder: none",
     "hidden.onnx --data ids.npz": "expected one output of logits",
 }
@@ -190,6 +195,10 @@ def test_wrong_uses_are_one_line(words: str, tmp_path: Path) -> None:
     model.graph.output[0].name = "hidden"
     model.graph.output[0].type.tensor_type.shape.dim[-1].dim_value = 1
     onnx.save(model, tmp_path / "hidden.onnx")
+    onnx.save(
+        onnx.load(SMALL), tmp_path / "apart.onnx", save_as_external_data=True, location="apart.data"
+    )
+    (tmp_path / "words.json").write_text("{}")
     before = sorted(tmp_path.iterdir())
     made = command(tmp_path, "evaluate", *words.split())
     assert made.returncode == 1 and made.stdout == ""

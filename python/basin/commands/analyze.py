@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from basin.commands.data_options import (
+    BATCH,
+    BOS,
+    DEVICE,
+    SEQUENCES,
+    TOKENIZER,
+    Device,
+    bos_of,
+    list_read,
+)
 from basin.commands.statistics_files import (
     FIGURES,
     REPORT,
@@ -20,13 +29,6 @@ from basin.errors import AnalysisError
 from basin.output.files import refers_to
 
 
-class Device(str, Enum):
-    """Where the model runs."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 def analyze(
     model: Annotated[Path, typer.Argument(help="The ONNX model.", show_default=False)],
     data: Annotated[
@@ -37,20 +39,13 @@ def analyze(
         list[Path] | None,
         typer.Option(help="Arrays by input name (.npz), for any model.", show_default=False),
     ] = None,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|bytes", help="A tokenizer.json, or 'bytes': ids are bytes."),
-    ] = None,
-    bos: Annotated[
-        int | None, typer.Option(min=0, help="Id to put before sequences that lack it.")
-    ] = None,
+    tokenizer: Annotated[str | None, TOKENIZER] = None,
+    bos: Annotated[int | None, BOS] = None,
     length: Annotated[
         int | None, typer.Option(min=1, help="How many tokens a sequence has at most.")
     ] = None,
-    sequences: Annotated[
-        int | None, typer.Option(min=1, help="How many sequences to read.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="How many sequences to run at a time.")] = 8,
+    sequences: Annotated[int | None, SEQUENCES] = None,
+    batch: Annotated[int, BATCH] = 8,
     random: Annotated[
         int | None, typer.Option(min=1, help="Run N random sequences instead of data.")
     ] = None,
@@ -68,7 +63,7 @@ def analyze(
     stats: Annotated[Path | None, STATS] = None,
     report: Annotated[Path | None, REPORT] = None,
     figures: Annotated[Path | None, FIGURES] = None,
-    device: Annotated[Device, typer.Option(help="Where to run.")] = Device.cpu,
+    device: Annotated[Device, DEVICE] = Device.cpu,
 ) -> None:
     """Measure the sinks and outliers of MODEL on your data."""
     from basin.analysis import run
@@ -76,7 +71,7 @@ def analyze(
     from basin.analysis.feed import vocabulary
     from basin.analysis.kinds import check_kinds
     from basin.analysis.runs import Arrays, Source
-    from basin.analysis.tokenizer import make_tokenizer, tokenizer_files
+    from basin.analysis.tokenizer import make_tokenizer
     from basin.inputs.signature import read_facts
 
     if sum(bool(one) for one in (data, random, inputs)) != 1:
@@ -92,11 +87,7 @@ def analyze(
     if not model.is_file():
         raise AnalysisError(f"no such file: {model}")
     facts = read_facts(model)
-    read = refers_to(model, facts.files) + (inputs or [])
-    if data is not None:
-        read.append(data)
-    if tokenizer is not None and tokenizer != "bytes":
-        read += tokenizer_files(Path(tokenizer))
+    read = refers_to(model, facts.files) + (inputs or []) + list_read(data, tokenizer)
     check_inputs({"--stats": stats, "--report": report}, figures, read)
     size = vocabulary(facts)
     model_bos = bos_of(facts.metadata)
@@ -130,9 +121,3 @@ def analyze(
         progress=True,
     )
     finish(result.document(), stats, report, figures)
-
-
-def bos_of(metadata: dict[str, str]) -> int | None:
-    """The id of BOS that a model's metadata tells."""
-    found = next((metadata[key] for key in ("bos_token_id", "bos") if key in metadata), "")
-    return int(found) if found.isdecimal() else None

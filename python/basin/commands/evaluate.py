@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from basin.commands.analyze import Device, bos_of
+from basin.commands.data_options import (
+    BATCH,
+    BOS,
+    DEVICE,
+    SEQUENCES,
+    TOKENIZER,
+    Device,
+    bos_of,
+    list_read,
+)
 from basin.commands.reporting import fail, print_remarks
-from basin.output.files import find_clash, write_whole
+from basin.commands.statistics_files import check_inputs, check_targets
+from basin.output.files import refers_to, write_whole
 
 if TYPE_CHECKING:
     from basin.evaluation import Estimate, Evaluation
@@ -51,13 +61,8 @@ def evaluate(
     data: Annotated[
         Path, typer.Option(help="Token ids (.npz, .npy, .jsonl) or text.", show_default=False)
     ],
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|bytes", help="A tokenizer.json, or 'bytes': ids are bytes."),
-    ] = None,
-    bos: Annotated[
-        int | None, typer.Option(min=0, help="Id to put before sequences that lack it.")
-    ] = None,
+    tokenizer: Annotated[str | None, TOKENIZER] = None,
+    bos: Annotated[int | None, BOS] = None,
     length: Annotated[
         int | None, typer.Option(min=2, help="How many tokens a sequence has at most.")
     ] = None,
@@ -65,12 +70,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="How far a window of a stream is from the one before it."),
     ] = None,
-    sequences: Annotated[
-        int | None, typer.Option(min=1, help="How many sequences to read.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="How many sequences to run at a time.")] = 1,
+    sequences: Annotated[int | None, SEQUENCES] = None,
+    batch: Annotated[int, BATCH] = 1,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON.")] = None,
-    device: Annotated[Device, typer.Option(help="Where to run.")] = Device.cpu,
+    device: Annotated[Device, DEVICE] = Device.cpu,
 ) -> None:
     """Perplexity of models on your text, and how far each is from the first one."""
     from json import dumps
@@ -85,19 +88,17 @@ def evaluate(
     for model in models:
         if not model.is_file():
             fail(f"no such file: {model}")
-    clash = find_clash({"--json": json}, [*models, data])
-    if clash is not None:
-        fail(clash)
-    if json is not None and not json.absolute().parent.is_dir():
-        fail(f"--json: no such folder: {json.parent}")
-    facts = read_facts(models[0])
-    size = vocabulary(facts)
+    check_targets(json)
+    facts = [read_facts(model) for model in models]
+    weights = [file for model, one in zip(models, facts) for file in refers_to(model, one.files)]
+    check_inputs({"--json": json}, None, weights + list_read(data, tokenizer))
+    size = vocabulary(facts[0])
     dataset = load(
         data,
         vocabulary=size,
         tokenizer=make_tokenizer(tokenizer, size),
         bos=bos,
-        model_bos=bos_of(facts.metadata),
+        model_bos=bos_of(facts[0].metadata),
         length=length,
         limit=sequences,
         stride=stride,

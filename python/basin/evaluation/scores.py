@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from basin.verification.distance import log_softmax
+
 __all__ = ["Estimate", "RowSums", "ratio", "score_rows"]
 
 # Elements of logits that are taken to f64 at a time.
@@ -63,14 +65,14 @@ def score_rows(logits: np.ndarray, reference: np.ndarray | None, targets: np.nda
     step = max(1, _BLOCK // max(1, logits.shape[-1]))
     for start in range(0, len(logits), step):
         part = slice(start, start + step)
-        q = _log_softmax(logits[part])
+        q = log_softmax(logits[part].astype(np.float64))
         loss -= float(q[np.arange(len(q)), targets[part]].sum())
         if reference is None:
             agreements += len(q)
             continue
-        p = _log_softmax(reference[part])
+        p = log_softmax(reference[part].astype(np.float64))
         with np.errstate(all="ignore"):
-            terms = np.where(np.isfinite(p), np.exp(p) * (p - q), 0.0)
+            terms = np.where(p == -np.inf, 0.0, np.exp(p) * (p - q))
         divergence += float(terms.sum())
         agreements += int((p.argmax(axis=-1) == q.argmax(axis=-1)).sum())
     return RowSums(len(logits), _or_infinite(loss), _or_infinite(divergence), agreements)
@@ -78,10 +80,3 @@ def score_rows(logits: np.ndarray, reference: np.ndarray | None, targets: np.nda
 
 def _or_infinite(value: float) -> float:
     return value if math.isfinite(value) else math.inf
-
-
-def _log_softmax(rows: np.ndarray) -> np.ndarray:
-    x = rows.astype(np.float64)
-    with np.errstate(all="ignore"):
-        shifted = x - x.max(axis=-1, keepdims=True)
-        return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

@@ -29,7 +29,7 @@ from basin.verification.proof import (
     runners_for,
 )
 
-__all__ = ["Distance", "OutputDistance", "are_logits", "measure", "sum_divergences"]
+__all__ = ["Distance", "OutputDistance", "are_logits", "log_softmax", "measure", "sum_divergences"]
 
 # A model with a cache has two outputs for each layer.
 _SHOWN = 8
@@ -222,13 +222,14 @@ def sum_divergences(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
     """
     known = np.isfinite(x) & np.isfinite(y) | ((x == y) & (x < 0))
     usable = known.all(axis=-1) & np.isfinite(x).any(axis=-1)
-    p, q = (_log_softmax(z[usable]) for z in (x, y))
+    p, q = (log_softmax(z[usable]) for z in (x, y))
     with np.errstate(all="ignore"):
         terms = np.where(np.isfinite(p), np.exp(p) * (p - q), 0.0)
     return float(terms.sum()), int(usable.sum())
 
 
-def _log_softmax(rows: np.ndarray) -> np.ndarray:
+def log_softmax(rows: np.ndarray) -> np.ndarray:
+    """Logarithms of the softmax over the last axis of f64."""
     with np.errstate(all="ignore"):
         shifted = rows - rows.max(axis=-1, keepdims=True, initial=-np.inf)
         return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
