@@ -188,16 +188,9 @@ bool AttentionWalk::takeJoinedRows(bool &allArguments) {
   allArguments = found->ownsMask;
   m.parts.key = found->key;
   m.parts.value = found->value;
-  m.parts.sinkKey = found->sinkKey;
-  m.parts.sinkValue = found->sinkValue;
-  m.parts.sinkLogit = found->sinkLogit;
-  m.sinkNumber = found->sinkNumber;
   m.parts.kvHeads = getDim(m.parts.key, 1);
-  m.parts.mask = found->mask;
-  if (!m.parts.mask) {
-    m.parts.maskKind.reset();
-    m.parts.maskFill.reset();
-  }
+  found->giveTo(m.parts);
+  m.sinkNumber = found->sinkNumber;
   m.idiom.inside.insert(found->ops.begin(), found->ops.end());
   return true;
 }

@@ -126,10 +126,6 @@ void basin::onnx::makeOperands(AttentionMatch &m, OpBuilder &b) {
   };
   partHeads(m.parts.key, m.partedKeyDim);
   partHeads(m.parts.value, m.partedValueDim);
-  if (m.turnedRows)
-    for (Value *rows : {&m.parts.sinkKey, &m.parts.sinkValue})
-      *rows = n.transpose(n.reshape(*rows, {*m.turnedRows, *m.parts.kvHeads, -1}), {1, 0, 2});
-  if (m.sinkNumber)
-    m.parts.sinkLogit = makeLogits(*m.sinkNumber, *m.parts.heads, m.parts.query, n);
+  makeSinks(m.parts, m.turnedRows, m.sinkNumber, n);
   markMade(before, &*place);
 }

@@ -115,11 +115,7 @@ static void makeOperands(OperatorParts &p, Operation *op, OpBuilder &b) {
     p.causalInMask = p.causal;
     p.windowInMask = p.window.has_value();
   }
-  if (p.turnedRows)
-    for (Value *rows : {&p.sinkKey, &p.sinkValue})
-      *rows = n.transpose(n.reshape(*rows, {*p.turnedRows, *p.kvHeads, -1}), {1, 0, 2});
-  if (p.sinkNumber)
-    p.sinkLogit = makeLogits(*p.sinkNumber, *p.heads, p.query, n);
+  makeSinks(p, p.turnedRows, p.sinkNumber, n);
   markMade(before, op);
 }
 
@@ -196,12 +192,7 @@ static void takeRepeats(OperatorParts &p) {
 
 /// Takes the sinks that were found, and the mask without them.
 static void takeFound(OperatorParts &p, JoinedSinks &found) {
-  p.mask = found.mask;
-  if (!p.mask)
-    p.maskKind.reset();
-  p.sinkKey = found.sinkKey;
-  p.sinkValue = found.sinkValue;
-  p.sinkLogit = found.sinkLogit;
+  found.giveTo(p);
   p.sinkNumber = found.sinkNumber;
   p.turnedRows = found.turnedRows;
   p.before = std::move(found.ops);
@@ -229,7 +220,7 @@ static bool takeJoinedSinks(OperatorParts &p) {
 /// Takes sinks that are a past, or the beginning of one. The operator has no present keys and hides
 /// nothing of the past by positions.
 static bool takeSinkPast(OperatorParts &p) {
-  if (!p.heads)
+  if (!p.heads || getRank(p.pastKey) != 4 || getRank(p.pastValue) != 4)
     return false;
   std::optional<JoinedSinks> found = matchSinkPast(
       p.pastKey, p.pastValue, p.mask, p.maskKind.value_or(MaskKind::additive), *p.heads);

@@ -173,6 +173,17 @@ std::optional<JoinedSinks> JoinedSinksMatcher::matchPast(Value key, Value value,
   return std::move(found);
 }
 
+void JoinedSinks::giveTo(basin::sink::AttentionParts &parts) const {
+  parts.sinkKey = sinkKey;
+  parts.sinkValue = sinkValue;
+  parts.sinkLogit = sinkLogit;
+  parts.mask = mask;
+  if (!mask) {
+    parts.maskKind.reset();
+    parts.maskFill.reset();
+  }
+}
+
 std::optional<JoinedSinks> basin::onnx::matchSinkPast(Value pastKey, Value pastValue, Value mask,
                                                       MaskKind kind, int64_t heads) {
   return JoinedSinksMatcher(kind, heads).matchPast(pastKey, pastValue, mask);

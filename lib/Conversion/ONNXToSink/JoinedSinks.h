@@ -16,6 +16,8 @@
 
 #include "AttentionSinks.h"
 
+#include "basin/Dialect/Sink/IR/Parts.h"
+
 namespace basin::onnx {
 
 /// Keys, values and a mask without the sinks, and the sinks.
@@ -34,6 +36,9 @@ struct JoinedSinks {
   /// too, are not among them.
   Ops ops;
   bool ownsMask = true;
+
+  /// Sets the sinks and the mask of `parts`.
+  void giveTo(sink::AttentionParts &parts) const;
 };
 
 /// Splits the keys and values [batch, heads, sequence, dim], or flat [batch, sequence, heads *

@@ -105,8 +105,15 @@ Value OperandCopies::copy(Value value, OpBuilder &b) {
   return copied;
 }
 
-Value basin::onnx::makeLogits(double number, int64_t heads, Value like, NodeBuilder &n) {
-  return n.expand(n.reshape(n.scalar(number, getElementTypeOf(like)), {1}), n.constant({heads}));
+void basin::onnx::makeSinks(sink::AttentionParts &parts, std::optional<int64_t> turnedRows,
+                            std::optional<double> sinkNumber, NodeBuilder &n) {
+  if (turnedRows)
+    for (Value *rows : {&parts.sinkKey, &parts.sinkValue})
+      *rows = n.transpose(n.reshape(*rows, {*turnedRows, *parts.kvHeads, -1}), {1, 0, 2});
+  if (sinkNumber) {
+    Value number = n.scalar(*sinkNumber, getElementTypeOf(parts.query));
+    parts.sinkLogit = n.expand(n.reshape(number, {1}), n.constant({*parts.heads}));
+  }
 }
 
 void basin::onnx::markMade(Operation *before, Operation *end) {

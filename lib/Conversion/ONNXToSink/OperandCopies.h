@@ -17,6 +17,7 @@
 #include "Raise.h"
 
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
 
 namespace basin::onnx {
 
@@ -46,8 +47,10 @@ private:
   llvm::DenseSet<mlir::Value> checked;
 };
 
-/// Returns one logit for each of `heads`, all of them `number`, in the type of `like`.
-mlir::Value makeLogits(double number, int64_t heads, mlir::Value like, NodeBuilder &n);
+/// Makes sinks of `parts` what the op takes: turns `turnedRows` learned rows, whose elements are
+/// [rows, kv heads, d], and makes logits [heads] of one number. Does neither without a number.
+void makeSinks(sink::AttentionParts &parts, std::optional<int64_t> turnedRows,
+               std::optional<double> sinkNumber, NodeBuilder &n);
 
 /// Marks the ops between `before` (or the start of the block, if it is null) and `end` as made for
 /// an operand.

@@ -9,7 +9,8 @@
 !l = tensor<4xf32>
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
 module attributes {onnx.model = {opset_import = [{domain = "", version = 25}]}} {
-// Learned rows, a row of zeros with the logits, and the past. Causality counts from the end and hides none of them.
+// The past begins with learned rows and a row of zeros, whose column of the mask has the logits. is_causal hides none of
+// them.
 // CHECK-LABEL: onnx.graph @rows_logits_and_past
 // CHECK: sink.attention %[[S:.*]]#0, %[[S]]#1, %[[S]]#2 mask %[[S]]#4 past %[[S]]#3, %[[S]]#3 sink_logit %[[S]]#5 sink_kv %{{.*}}, %{{.*}} {causal,
 // CHECK-COUNT-3: onnx.Concat

@@ -16,6 +16,9 @@
 
 #include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
+#include "basin/Support/WhyNot.h"
+
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace basin;
@@ -58,6 +61,18 @@ static bool isFixedSize(Value value, const DenseSet<StringAttr> &fixed) {
 /// The reason of an op that only sees what counts tokens. Why that is no row is found above it.
 static constexpr StringLiteral kNotFollowed = "what counts tokens is not followed through it";
 
+/// Returns why rows cannot lie along their axis. A file may declare a type that contradicts the
+/// operands. Nothing is claimed about such a value, since all rules read the axes of types.
+static WhyNot checkAxis(Operation *op, const TokenRow &row) {
+  for (Value result : op->getResults())
+    if (TensorInfo info = getTensorInfo(result);
+        row.kind == TokenRow::Rows && info.hasRank() && row.axis >= info.rank())
+      return llvm::formatv("its tokens lie along axis {0}, but its type has only {1}", row.axis,
+                           info.rank())
+          .str();
+  return std::nullopt;
+}
+
 void TokenRows::visit(Operation *op) {
   bool hasRows = false, hasPositions = false, hasOther = false;
   auto note = [&](Value value) {
@@ -90,18 +105,10 @@ void TokenRows::visit(Operation *op) {
     outcome.why = "its body reads tokens from outside";
   else if (hasRows && !isSize)
     outcome = RowRule(op, lookup).apply();
-  // A file may declare a type that contradicts the operands. Nothing is claimed about such a value,
-  // since the rules read the axes of types.
-  for (Value result : op->getResults()) {
-    if (!outcome.row || outcome.row->kind != TokenRow::Rows)
-      break;
-    TensorInfo info = getTensorInfo(result);
-    if (!info.hasRank() || outcome.row->axis < info.rank())
-      continue;
-    reasons[op] = "its tokens lie along axis " + std::to_string(outcome.row->axis) +
-                  ", but its type has only " + std::to_string(info.rank());
-    for (Value other : op->getResults())
-      rows[other] = {TokenRow::Other};
+  if (WhyNot why = outcome.row ? checkAxis(op, *outcome.row) : std::nullopt) {
+    reasons[op] = *why;
+    for (Value result : op->getResults())
+      rows[result] = {TokenRow::Other};
     return;
   }
   if (!outcome.row) {
