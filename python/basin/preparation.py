@@ -1,7 +1,7 @@
 """Files that steps need and that runs of the model make.
 
-`absorb-prefix` needs the prefix's keys and values, and `compress-sinks` fitted logits. A step gets
-its file from the model that the steps before it make.
+`absorb-prefix` needs the prefix's keys and values, `compress-sinks` fitted logits, and `quantize`
+calibrated magnitudes. A step gets its file from the model that the steps before it make.
 """
 
 from __future__ import annotations
@@ -64,6 +64,13 @@ def prepare_steps(
             fit = folder / f"fit-{number}.onnx"
             remarks += make_fit(model, done, dict(options), fit, run, progress=progress)
             options = [*options, ("fit", str(fit))]
+        elif find_computed_option(name) == "calibration" and "calibration" not in dict(options):
+            from basin.quantization import make_calibration
+
+            file = folder / f"calibration-{number}.onnx"
+            made, said = make_calibration(model, done, dict(options), file, run, progress=progress)
+            options = [*options, *made.items()]
+            remarks += said
         elif takes_over(name, dict(options)):
             asked = {key: value for key, value in options if key in _TOKEN_OPTIONS}
             found = read_run(instrument(model, done, asked, folder, keys=False))

@@ -7,7 +7,7 @@ which. As optional inputs of the graph they let one session try all conversions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +16,14 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import external_data_helper, numpy_helper
 
-from basin.errors import VerifyError
-from basin.inputs.signature import read_facts
-from basin.verification.distance import are_logits, sum_divergences
+from basin.logit_trials import LogitTrials, open_parameters
+from basin.step_data import Feeds
 from basin.verification.sessions import open_session, run_session
 
-__all__ = ["Conversion", "Feeds", "InstrumentedModel", "SinkAttention", "Trials"]
+__all__ = ["Conversion", "InstrumentedModel", "SinkAttention", "Trials"]
 
 _RUN_KEY = "basin.sinks-run"
-
-# The inputs of each run, and for each which tokens are real, [B, T], or None if all are.
-Feeds = Sequence[tuple[dict[str, np.ndarray], "np.ndarray | None"]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,13 @@ class InstrumentedModel:
             SinkAttention(**{key: _frozen(value) for key, value in one.items()})
             for one in json.loads(entries[_RUN_KEY])
         ]
-        self.parameters = _open_parameters(model, self.attentions, path.parent)
+        wanted = {
+            name
+            for one in self.attentions
+            for name in (one.key, one.value, one.logit, one.first_row, one.sink_value)
+            if name is not None
+        }
+        self.parameters = open_parameters(model, wanted, path.parent)
         onnx.save(model, path)
         self.path = path
 
@@ -163,85 +164,14 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _open_parameters(
-    model: onnx.ModelProto, attentions: Sequence[SinkAttention], folder: Path
-) -> dict[str, np.ndarray]:
-    """The attentions' parameters, which become inputs of the graph, too."""
-    wanted = {
-        name
-        for one in attentions
-        for name in (one.key, one.value, one.logit, one.first_row, one.sink_value)
-        if name is not None
-    }
-    known = {item.name for item in model.graph.input}
-    found: dict[str, np.ndarray] = {}
-    for tensor in model.graph.initializer:
-        if tensor.name not in wanted:
-            continue
-        if external_data_helper.uses_external_data(tensor):
-            external_data_helper.load_external_data_for_tensor(tensor, str(folder))
-        found[tensor.name] = numpy_helper.to_array(tensor)
-        if tensor.name not in known:
-            model.graph.input.append(
-                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-            )
-    return found
-
-
 class Trials:
     """Divergences of conversions from the model as it is, over all real tokens of the feeds."""
 
     def __init__(self, model: InstrumentedModel, feeds: Feeds) -> None:
         """Runs the model as it is, and holds its logits. Raises VerifyError if it has none."""
-        self._model, self._feeds = model, feeds
-        facts = read_facts(model.path)
-        self._before: list[dict[str, np.ndarray]] = []
-        for feed, mask in feeds:
-            found = model.run(feed, {})
-            logits = {
-                name: _real(value, mask)
-                for name, value in found.items()
-                if isinstance(value, np.ndarray) and are_logits(name, value, facts)
-            }
-            if not logits:
-                raise VerifyError(
-                    "no output is known to be logits, by its name or its size, so no divergence "
-                    "can be measured"
-                )
-            self._before.append(logits)
+        self._model = model
+        self._trials = LogitTrials(model.run, model.path, feeds)
 
     def measure(self, conversions: Mapping[str, Conversion]) -> float:
         """The mean KL(before || after) in nats. It is infinite if a logit is no number."""
-        given = self._model.convert(conversions)
-        total, rows = 0.0, 0
-        for (feed, mask), before in zip(self._feeds, self._before):
-            after = self._model.run(feed, given)
-            for name, x in before.items():
-                y = _real(np.asarray(after[name]), mask)
-                for a, b in zip(_blocks(x), _blocks(y)):
-                    divergence, count = sum_divergences(a, b)
-                    if count < _count_usable(a):
-                        return float("inf")
-                    total += divergence
-                    rows += count
-        return total / rows if rows else float("inf")
-
-
-def _count_usable(rows: np.ndarray) -> int:
-    """How many rows are logits: finite, or minus infinity in part."""
-    fine = (np.isfinite(rows) | (rows == -np.inf)).all(axis=-1) & np.isfinite(rows).any(axis=-1)
-    return int(fine.sum())
-
-
-def _real(value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """Rows [N, V] of the real tokens; all rows where the mask is not of this output's tokens."""
-    if mask is not None and value.shape[:2] == mask.shape and value.ndim == 3:
-        return np.asarray(value[mask])
-    return value.reshape(-1, value.shape[-1])
-
-
-def _blocks(rows: np.ndarray, size: int = 1 << 22) -> list[np.ndarray]:
-    """Rows in parts of f64 of limited size."""
-    step = max(1, size // max(1, rows.shape[-1]))
-    with np.errstate(invalid="ignore"):
-        return [rows[i : i + step].astype(np.float64) for i in range(0, len(rows), step)]
+        return self._trials.measure(self._model.convert(conversions))

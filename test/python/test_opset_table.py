@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from onnx import defs
 
-SOURCE = Path(__file__).resolve().parents[2] / "lib/Conversion/SinkToONNX/RaiseOpset.cpp"
+SOURCE = Path(__file__).resolve().parents[2] / "lib/Dialect/ONNX/Utils/RaiseOpset.cpp"
 TABLE = dict(re.findall(r'\{"(\w+)", (\d+)\}', SOURCE.read_text("utf-8")))
 OPSET = 25
 Optional = defs.OpSchema.FormalParameterOption.Optional

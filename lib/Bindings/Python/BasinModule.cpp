@@ -12,16 +12,20 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/API/Model.h"
+#include "basin/Quantization/QuantizeMatrix.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <optional>
 
 namespace nb = nanobind;
@@ -112,6 +116,74 @@ static std::string describeSteps() {
   return text;
 }
 
+//===----------------------------------------------------------------------===//
+// Quantization
+//===----------------------------------------------------------------------===//
+
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using MadeMatrix = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
+
+/// Returns the scheme of that name, or the one that the YAML text describes.
+static basin::quantization::Scheme getScheme(const std::string &text) {
+  if (std::optional<basin::quantization::Scheme> named = basin::quantization::findScheme(text))
+    return *named;
+  if (text.find(':') == std::string::npos)
+    throw BasinError("unknown scheme '" + text + "': expected " +
+                     llvm::join(basin::quantization::listSchemes(), ", "));
+  llvm::Expected<basin::quantization::Scheme> parsed = basin::quantization::parseScheme(text);
+  check(parsed.takeError());
+  return *parsed;
+}
+
+static MadeMatrix makeMatrix(std::vector<float> values, size_t rows, size_t columns) {
+  auto *owned = new std::vector<float>(std::move(values));
+  nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<std::vector<float> *>(p); });
+  return MadeMatrix(owned->data(), {rows, columns}, owner);
+}
+
+static MadeMatrix fakeQuantize(const Matrix &x, const std::string &text, const std::string &part,
+                               std::optional<float> largest) {
+  basin::quantization::Scheme scheme = getScheme(text);
+  if (part != "weights" && part != "activations")
+    throw BasinError("expected the part weights or activations, but got '" + part + "'");
+  const auto &quantizer = part == "weights" ? scheme.weights : scheme.activations;
+  llvm::ArrayRef<float> data(x.data(), x.size());
+  for (float value : data)
+    if (!std::isfinite(value))
+      throw BasinError("expected finite elements to quantize them");
+  auto rows = static_cast<int64_t>(x.shape(0)), depth = static_cast<int64_t>(x.shape(1));
+  if (!quantizer)
+    return makeMatrix(data.vec(), x.shape(0), x.shape(1));
+  if (!quantizer->isDynamic && !largest) {
+    largest = 0.0f;
+    for (float value : data)
+      largest = std::max(*largest, std::fabs(value));
+  }
+  return makeMatrix(
+      basin::quantization::fakeQuantize(data, {rows, depth, depth, 1}, *quantizer, largest),
+      x.shape(0), x.shape(1));
+}
+
+static std::vector<std::string> listSchemes() {
+  std::vector<std::string> out;
+  for (llvm::StringRef name : basin::quantization::listSchemes())
+    out.push_back(name.str());
+  return out;
+}
+
+static std::string printScheme(const std::string &text) {
+  return basin::quantization::printScheme(getScheme(text));
+}
+
+/// Returns the scheme whose activations are a residual stream or a cache in that format.
+static std::string printTensorScheme(const std::string &format, bool perToken) {
+  std::optional<basin::quantization::Quantizer> found =
+      basin::quantization::findTensorQuantizer(format, perToken);
+  if (!found)
+    throw BasinError("expected the format int4, int8, int16 or fp8, but got '" + format + "'");
+  return basin::quantization::printScheme({format, std::nullopt, *found});
+}
+
 NB_MODULE(_basin, m) {
   [[maybe_unused]] nb::exception<BasinError> error(m, "BasinError");
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
@@ -143,4 +215,9 @@ NB_MODULE(_basin, m) {
   m.def("promise_equal_bits",
         [](const Steps &steps) { return basin::promiseEqualBits(checked(steps)); });
   m.def("list_examples", listExamples);
+  m.def("list_schemes", listSchemes);
+  m.def("print_scheme", printScheme, nb::arg("scheme"));
+  m.def("print_tensor_scheme", printTensorScheme, nb::arg("format"), nb::arg("per_token"));
+  m.def("fake_quantize", fakeQuantize, nb::arg("x"), nb::arg("scheme"), nb::arg("part"),
+        nb::arg("largest") = nb::none());
 }

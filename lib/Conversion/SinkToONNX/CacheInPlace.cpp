@@ -14,11 +14,11 @@
 
 #include "CacheInPlace.h"
 
-#include "Imports.h"
 #include "RuntimeAttention.h"
 #include "WrittenSoftmax.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Imports.h"
 #include "basin/Dialect/ONNX/Utils/Metadata.h"
 
 #include "llvm/ADT/StringSet.h"

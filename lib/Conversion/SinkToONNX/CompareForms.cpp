@@ -17,12 +17,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Imports.h"
 #include "LowerOp.h"
 #include "WrittenSoftmax.h"
 
 #include "basin/Conversion/SinkToONNX/Passes.h"
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/Imports.h"
 #include "basin/Dialect/ONNX/Utils/Metadata.h"
 #include "basin/Dialect/ONNX/Utils/NodeBuilder.h"
 #include "basin/Dialect/Sink/IR/AttentionScores.h"

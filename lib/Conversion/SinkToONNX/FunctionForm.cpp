@@ -18,8 +18,9 @@
 
 #include "ExportForms.h"
 
-#include "Imports.h"
 #include "LowerOp.h"
+
+#include "basin/Dialect/ONNX/Utils/Imports.h"
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"

@@ -13,12 +13,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "ExportForms.h"
-#include "Imports.h"
 #include "LowerOp.h"
 #include "OperatorSupport.h"
-#include "RaiseOpset.h"
 #include "RuntimeAttention.h"
 
+#include "basin/Dialect/ONNX/Utils/Imports.h"
+#include "basin/Dialect/ONNX/Utils/RaiseOpset.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 
 #include "basin/Dialect/Sink/IR/Form.h"

@@ -15,10 +15,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "AttentionMasks.h"
-#include "RaiseOpset.h"
 #include "StandardSinks.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
+#include "basin/Dialect/ONNX/Utils/RaiseOpset.h"
 
 #include <limits>
 

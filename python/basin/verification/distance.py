@@ -22,12 +22,15 @@ from basin.prefix import PrefixRun
 from basin.verification.caches import Caches
 from basin.verification.proof import (
     DEFAULT_LIMIT,
+    REFERENCE_LIMIT,
+    Runner,
     count_bytes,
     is_narrow,
     run_after,
     run_before,
     runners_for,
 )
+from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
 __all__ = ["Distance", "OutputDistance", "are_logits", "log_softmax", "measure", "sum_divergences"]
 
@@ -170,7 +173,11 @@ def measure(
             continue
         outputs: dict[str, OutputDistance] = {}
         try:
-            second = runner(after)
+            second = _open(after, runner, facts.parameters)
+            if second is None:
+                return Distance(
+                    skipped="ONNX Runtime has no kernel for one of the nodes of the result"
+                )
             for case, left in kept:
                 right = run_after(second, case, left, caches)
                 why = None if right is None else _add(outputs, case.name, left, right, facts)
@@ -182,6 +189,21 @@ def measure(
             return Distance(skipped="no drawn input has an output to compare")
         return Distance(list(outputs.values()))
     return Distance(skipped=refused)
+
+
+def _open(
+    after: str | os.PathLike[str], runner: Runner, parameters: int
+) -> RuntimeRunner | ReferenceRunner | None:
+    """The result, in the reference evaluator if ONNX Runtime lacks a kernel for one of its types.
+
+    Returns None for one that is too large for that.
+    """
+    try:
+        return runner(after)
+    except VerifyError as error:
+        if "NOT_IMPLEMENTED" not in str(error):
+            raise
+    return ReferenceRunner(after) if parameters <= REFERENCE_LIMIT else None
 
 
 def _add(

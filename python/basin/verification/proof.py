@@ -40,7 +40,7 @@ __all__ = [
 # Models with at most this many bytes of weights are run: two loads and a few runs take seconds.
 DEFAULT_LIMIT = 2 << 30
 # Up to this many elements of weights, numpy's products in f16 take seconds.
-_REFERENCE_LIMIT = 1 << 22
+REFERENCE_LIMIT = 1 << 22
 # Relative to an output's largest value: the difference that f16 roundings at other places can make
 # in a few layers.
 _ROUNDING = 0.05
@@ -91,11 +91,11 @@ def prove(
     if rounds:
         tally = _Tally()
         proof = _compare(before, after, RuntimeRunner, recipes, tally, narrow, prefix)
-        if proof.skipped and narrow and facts.parameters <= _REFERENCE_LIMIT:
+        if proof.skipped and narrow and facts.parameters <= REFERENCE_LIMIT:
             tally = _Tally()
             proof = _compare(before, after, ReferenceRunner, recipes, tally, narrow, prefix)
         return replace(proof, differing=tally.differing, total=tally.total, largest=tally.largest)
-    if narrow and facts.parameters <= _REFERENCE_LIMIT:
+    if narrow and facts.parameters <= REFERENCE_LIMIT:
         proof = _compare(before, after, ReferenceRunner, recipes, _different_bits, narrow)
         if proof.skipped is None:
             return proof
@@ -184,7 +184,7 @@ def _compare(
 
 def runners_for(narrow: bool, parameters: int) -> list[Runner]:
     """The runners of a model, the one that tells most first."""
-    if narrow and parameters <= _REFERENCE_LIMIT:
+    if narrow and parameters <= REFERENCE_LIMIT:
         return [ReferenceRunner, RuntimeRunner]
     return [RuntimeRunner]
 

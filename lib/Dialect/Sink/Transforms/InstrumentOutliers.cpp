@@ -164,8 +164,8 @@ json::Object InstrumentOutliersPass::describe(const Tap &tap, unsigned id, Strin
     out["dim"] = dimOf("max_abs", 1);
     out["roles"] = json::Array(tap.roles);
     json::Array weights;
-    for (Value weight : tap.weights)
-      weights.push_back(nameOf(weight));
+    for (const sink::TapProduct &product : tap.products)
+      weights.push_back(nameOf(product.weight));
     out["weights"] = std::move(weights);
     break;
   }

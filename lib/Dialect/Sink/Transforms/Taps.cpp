@@ -359,8 +359,9 @@ void TapFinder::addProjection(Operation *op) {
     projections.back().zeroPoint = product->zeroPoint;
   }
   Tap &tap = projections[it->second];
-  tap.roles.insert(roleOf(op, value));
-  tap.weights.push_back(product->weight);
+  StringRef role = roleOf(op, value);
+  tap.roles.insert(role);
+  tap.products.push_back({op, product->weight, role});
 }
 
 StringRef TapFinder::placeOf(Operation *norm) const {

@@ -18,6 +18,13 @@
 
 namespace basin::sink {
 
+/// A product with a constant matrix, and what it is for.
+struct TapProduct {
+  mlir::Operation *op;
+  mlir::Value weight;
+  llvm::StringRef role;
+};
+
 struct Tap {
   enum Kind { Residual, Projection, Norm, Attention };
   Kind kind;
@@ -31,9 +38,9 @@ struct Tap {
   llvm::StringRef place;
   /// The number of the residual stream that is measured, or that the norm reads.
   std::optional<unsigned> stream;
-  /// A projection's roles, and the matrices that multiply its value.
+  /// A projection's roles, and the products that multiply its value.
   llvm::SetVector<llvm::StringRef> roles;
-  llvm::SmallVector<mlir::Value> weights;
+  llvm::SmallVector<TapProduct> products;
   /// The scale and zero point that make floats of a projection's input of integers.
   mlir::Value scale = {}, zeroPoint = {};
 };

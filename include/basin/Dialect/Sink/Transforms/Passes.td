@@ -811,4 +811,107 @@ def InstrumentSinksPass : Pass<"sink-instrument-sinks", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
 }
 
+defvar QuantizationOptions = [
+  Option<"scheme", "scheme", "std::string", "\"none\"",
+         "how projections are quantized: a name, or none">,
+  FileOption<"schemeFile", "scheme-file", "a scheme in YAML">,
+  Option<"residual", "residual", "std::string", "\"none\"",
+         "none, int4, int8, int16 or fp8: how residual streams are stored">,
+  Option<"residualScale", "residual-scale", "std::string", "\"tensor\"",
+         "tensor: one calibrated scale; token: one for each token">,
+  Option<"kvCache", "kv-cache", "std::string", "\"none\"",
+         "none, int4, int8, int16 or fp8: how keys and values are stored">,
+  PatternOption<"exclude", "exclude", "\"none\"",
+                "projections that stay: auto:N, or a pattern of names of results, weights or nodes">,
+  Option<"head", "head", "bool", "false", "also quantize projections that write outputs">
+];
+
+def QuantizePass : Step<"quantize", "sink-quantize", "::mlir::ModuleOp"> {
+  let summary = "quantize projections, residual streams, keys and values";
+  let description = [{
+    Rounds weights and the inputs of projections to the numbers of a scheme, as a runtime does that
+    stores and multiplies these. A projection is a product of an activation with a constant matrix
+    that the residual stream, an attention or an output reads.
+
+    ```
+    %y = onnx.MatMul(%x, %w)
+    ```
+    becomes, with `scheme=int8-static` and `nodes=qdq`,
+    ```
+    %wq = onnx.DequantizeLinear(%w.codes, %w.scale) {axis = 1}
+    %xq = onnx.DequantizeLinear(onnx.QuantizeLinear(%x, %s, %zero), %s, %zero)
+    %y = onnx.MatMul(%xq, %wq)
+    ```
+    The schemes are int8-static, int8-dynamic, int8-token, fp8-static, fp8-block, nvfp4,
+    nvfp4-static, mxfp4, and int4-weights (blocks of 32), int4-weights-64 and int4-weights-128.
+    `scheme-file` has another one, in YAML with the same fields (docs/quantization.md).
+
+    `nodes` says how it is written. `qdq` uses QuantizeLinear and DequantizeLinear, and raises the
+    opset to the first that has the types. `simulate` writes arithmetic that computes the same bits
+    in f32 and that runtimes execute which lack these types; weights stay floats, rounded to what
+    their codes stand for. `nbits` writes schemes of weights alone as MatMulNBits of com.microsoft.
+
+    `residual` quantizes residual streams after each addition, where something reads them.
+    `kv-cache` quantizes new keys and values, with a scale for each head and token.
+
+    Static scales need the largest magnitudes of their values: `calibration` is an ONNX file with an
+    f32 scalar `largest/NAME` for each. `basin rewrite` makes it from `stats` (the largest
+    magnitudes that basin analyze measured) or by running the model on `data`, with `range` min-max,
+    percentile (of magnitudes) or mse (the least square error of the rounded values). The pass
+    itself does not read these options.
+
+    `exclude` keeps projections as they are, and so does a scalar `exclude/NAME` in the file. With
+    `auto:N`, `basin rewrite` measures for each projection the mean KL divergence of the model in
+    which it alone is quantized, and keeps the N with the largest, on `data` or else on drawn
+    inputs. Projections that write outputs stay unless `head` is given.
+
+    Does nothing to products that are quantized already, whose matrix is not a constant of two axes,
+    or that multiply what is computed from positions alone, such as the angles of rotary embeddings.
+    Refuses matrices with elements that are not finite, and streams that stand in functions.
+
+    Promise: measured. The outputs differ by what the scheme rounds.
+  }];
+  let promiseKind = "measured";
+  let promise = "as basin evaluate and the remarks state it";
+  let goodFor = "seeing what a target's number formats do to a model, and standard QDQ models for it";
+  let notFor = "speed on a runtime that has no kernels for the types";
+  let example = "scheme=int8-token";
+  let smallExample = "scheme=int8-token";
+  let options = !listconcat(QuantizationOptions, [
+    Option<"nodes", "nodes", "std::string", "\"qdq\"",
+           "qdq: standard operators; simulate: arithmetic in floats; nbits: MatMulNBits">,
+    FileOption<"stats", "stats", "statistics of basin analyze, which choose static scales">,
+    FileOption<"data", "data",
+               "tokens (.npz, .npy, .jsonl), or all inputs by name (.npz), to calibrate with">,
+    Option<"range", "range", "std::string", "\"min-max\"",
+           "min-max, percentile or mse: how data choose static scales">,
+    Option<"percentile", "percentile", "double", "99.99", "percent of magnitudes that are kept">,
+    ComputedFileOption<"calibration", "calibration",
+                       "ONNX file with largest magnitudes; basin rewrite makes it">
+  ]);
+  let statistics = [
+    Statistic<"numProjections", "projections", "projections quantized">,
+    Statistic<"numPlaces", "places", "places of residual streams quantized">,
+    Statistic<"numCaches", "caches", "attentions whose keys and values are quantized">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def InstrumentQuantizationPass
+    : Pass<"sink-instrument-quantization", "::mlir::ModuleOp"> {
+  let summary = "prepare a model for the calibration and the trials of sink-quantize";
+  let description = [{
+    Without `trials`, each value that needs a calibrated magnitude becomes a further output, flat
+    and in f32. With `trials`, the model is quantized as `sink-quantize` does with
+    `nodes=simulate`, but under flags: boolean parameters, false at first, one for each projection,
+    one for the residual stream and one for keys and values. The metadata `basin.quantization-run`
+    lists outputs and flags as JSON.
+  }];
+  let options = !listconcat(QuantizationOptions, [
+    Option<"trials", "trials", "bool", "false", "quantize under flags">,
+    FileOption<"calibration", "calibration", "ONNX file with largest magnitudes">
+  ]);
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 #endif // BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD

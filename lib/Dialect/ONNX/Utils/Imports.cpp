@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Imports.h"
+#include "basin/Dialect/ONNX/Utils/Imports.h"
 
 #include "mlir/IR/Builders.h"
 

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef BASIN_LIB_CONVERSION_SINKTOONNX_IMPORTS_H
-#define BASIN_LIB_CONVERSION_SINKTOONNX_IMPORTS_H
+#ifndef BASIN_DIALECT_ONNX_UTILS_IMPORTS_H
+#define BASIN_DIALECT_ONNX_UTILS_IMPORTS_H
 
 #include "basin/Dialect/ONNX/IR/ONNX.h"
 
@@ -29,4 +29,4 @@ void importDomain(mlir::ModuleOp module, llvm::StringRef domain, int64_t version
 
 } // namespace basin
 
-#endif // BASIN_LIB_CONVERSION_SINKTOONNX_IMPORTS_H
+#endif // BASIN_DIALECT_ONNX_UTILS_IMPORTS_H

@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "RaiseOpset.h"
+#include "basin/Dialect/ONNX/Utils/RaiseOpset.h"
 
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/Functions.h"
@@ -53,8 +53,10 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Conv", 7},
     {"Cos", 7},
     {"CumSum", 11},
+    {"DequantizeLinear", 13},
     {"Div", 7},
     {"Dropout", 12},
+    {"DynamicQuantizeLinear", 11},
     {"Einsum", 12},
     {"Elu", 7},
     {"Equal", 7},
@@ -81,6 +83,7 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Log", 7},
     {"LogSoftmax", 13},
     {"MatMul", 7},
+    {"MatMulInteger", 10},
     {"Max", 7},
     {"Mean", 7},
     {"Min", 7},
@@ -92,6 +95,8 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Or", 7},
     {"Pad", 13},
     {"Pow", 7},
+    {"QLinearMatMul", 10},
+    {"QuantizeLinear", 13},
     {"RMSNormalization", 23},
     {"Range", 11},
     {"Reciprocal", 7},
@@ -132,6 +137,9 @@ static constexpr OpsetEntry kSameMeaning[] = {
     {"Where", 9},
     {"Xor", 7},
 };
+
+/// The first version of the file format that comes with an opset (onnx.helper.VERSION_TABLE).
+static constexpr int64_t kFormats[][2] = {{19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}};
 
 /// Operators whose axes are an operand since version 18.
 static constexpr llvm::StringLiteral kReductions[] = {"ReduceMean", "ReduceMax", "ReduceMin",
@@ -240,6 +248,10 @@ WhyNot basin::raiseOpset(ModuleOp module, int64_t opset) {
       function.setOpsetsAttr(withVersion(b, own, opset));
   NamedAttrList attrs(model);
   attrs.set("opset_import", withVersion(b, opsets, opset));
+  auto format = model.getAs<IntegerAttr>("ir_version");
+  for (auto [since, needed] : kFormats)
+    if (format && opset >= since && format.getInt() < needed)
+      attrs.set("ir_version", b.getI64IntegerAttr(needed));
   module->setAttr(kModelAttr, attrs.getDictionary(module.getContext()));
   return std::nullopt;
 }
