@@ -77,7 +77,9 @@ def step_entry(records: Record, step: Record) -> tuple[str, str]:
     if over and over not in [records[one["def"]]["argument"] for one in step["options"]]:
         sys.exit(f"step '{name}': expected one of its options as takeOverOption, but got '{over}'")
     texts = [name, *(step[field] for field in fields), step["example"], step["smallExample"], over]
-    return declared, f"{{{', '.join(map(literal, texts))}, {table if options else '{}'}}}"
+    needs_run = str(bool(step["examplesNeedRun"])).lower()
+    listed = f"{', '.join(map(literal, texts))}, {needs_run}, {table if options else '{}'}"
+    return declared, f"{{{listed}}}"
 
 
 def main() -> None:

@@ -55,6 +55,8 @@ struct StepInfo {
   /// The option that says whether the new model takes sequences without the tokens of the option
   /// `ids`, or empty.
   llvm::StringRef takeOverOption;
+  /// Whether the examples need a file that a run of the model makes.
+  bool examplesNeedRun;
   llvm::ArrayRef<StepOption> options;
 };
 
@@ -87,8 +89,8 @@ bool promiseEqualBits(llvm::ArrayRef<StepRequest> steps);
 /// "sink-rescale-residual{k=3},sink-insert-pre-affine".
 std::string getPasses(llvm::ArrayRef<StepRequest> steps);
 
-/// Each step with its examples, alone, and all steps in sequence. Steps that need a file made by a
-/// run are left out.
+/// Each step with its examples, alone, and all steps in sequence. Steps whose examples need a file
+/// made by a run are left out.
 std::vector<std::vector<StepRequest>> listExamples();
 
 } // namespace basin

@@ -82,6 +82,7 @@ json::Array basin::describeSteps() {
                                {"example", step.example},
                                {"small_example", step.smallExample},
                                {"take_over_option", step.takeOverOption},
+                               {"examples_need_run", step.examplesNeedRun},
                                {"options", std::move(options)}});
   }
   return out;
@@ -99,8 +100,7 @@ std::vector<std::vector<StepRequest>> basin::listExamples() {
   for (StringRef StepInfo::*example : {&StepInfo::example, &StepInfo::smallExample}) {
     std::vector<StepRequest> all;
     for (const StepInfo &step : kSteps) {
-      bool needsRun = llvm::any_of(step.options, [](auto &option) { return option.isComputed; });
-      if (needsRun)
+      if (step.examplesNeedRun)
         continue;
       all.push_back(request(step, step.*example));
       out.push_back({all.back()});

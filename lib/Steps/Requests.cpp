@@ -66,9 +66,12 @@ static llvm::Error failUnknownOption(const StepInfo &step, StringRef name) {
   for (const StepInfo &other : getSteps())
     if (findOption(other, name))
       others.push_back(("'" + other.name + "'").str());
-  if (!others.empty())
-    return llvm::createStringError(text + ": " + llvm::join(others, " and ") +
-                                   (others.size() == 1 ? " has it" : " have it"));
+  if (!others.empty()) {
+    std::string last = others.pop_back_val();
+    std::string before = llvm::join(others, ", ");
+    return llvm::createStringError(
+        text + ": " + (others.empty() ? last + " has it" : before + " and " + last + " have it"));
+  }
   auto names =
       llvm::map_to_vector(step.options, [](const StepOption &option) { return option.name; });
   if (names.empty())

@@ -11,12 +11,13 @@ from basin.commands.analyze import analyze
 from basin.commands.evaluate import evaluate
 from basin.commands.inspect import inspect
 from basin.commands.merge_stats import merge_stats
+from basin.commands.recommend import recommend
 from basin.commands.reporting import reports_errors
 from basin.commands.rewrite import rewrite
 from basin.commands.verify import verify
 
 # In the order in which --help shows them. Their modules import what they need when they run.
-COMMANDS = (inspect, rewrite, verify, analyze, evaluate, merge_stats)
+COMMANDS = (inspect, rewrite, verify, analyze, evaluate, recommend, merge_stats)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -43,7 +43,8 @@ class Step:
     """A rewrite with a name, options and a promise.
 
     `promise_kind` is bit-exact, exact (in real arithmetic), measured or changed. The examples are
-    options, as words, for residual streams of at least 20 dimensions, and of at least 4. The
+    options, as words, for residual streams of at least 20 dimensions, and of at least 4;
+    `examples_need_run` says that they need a file which a run of the model makes. The
     `take_over_option`, if it is not empty, says whether the new model takes sequences without the
     tokens of the option `ids`.
     """
@@ -58,6 +59,7 @@ class Step:
     example: str
     small_example: str
     take_over_option: str
+    examples_need_run: bool
     options: tuple[Option, ...]
 
     @property

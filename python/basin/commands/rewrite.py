@@ -97,6 +97,19 @@ def choose_steps(words: list[str], recipe: Path | None) -> Requests:
     return read_recipe(recipe)
 
 
+def simulated(requests: Requests) -> Requests:
+    """The steps with the option `nodes=simulate` of `quantize`."""
+    if all(name != "quantize" for name, _ in requests):
+        fail("--simulate needs the step quantize")
+    out: Requests = []
+    for name, options in requests:
+        if name == "quantize":
+            others = [(key, value) for key, value in options if key != "nodes"]
+            options = [*others, ("nodes", "simulate")]
+        out.append((name, options))
+    return out
+
+
 def files_of(requests: Requests) -> list[Path]:
     """The files that options name."""
     from basin.registry import steps
@@ -147,6 +160,12 @@ def rewrite(
     external_data: Annotated[
         ExternalDataMode, typer.Option(help="Where weights outside the model file go.")
     ] = ExternalDataMode.auto,
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate", help="Write what 'quantize' rounds as arithmetic that any runtime runs."
+        ),
+    ] = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Keep the result without running both models.")
     ] = False,
@@ -162,6 +181,8 @@ def rewrite(
     from basin.rewriting import rewrite as run_rewrite
 
     requests = choose_steps(steps or [], recipe)
+    if simulate:
+        requests = simulated(requests)
     if cache is Cache.in_place and form is not Form.operators_ort:
         fail("--cache in-place needs --form operators:ort")
     if save_recipe is not None and not requests:

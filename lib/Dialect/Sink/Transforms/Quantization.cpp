@@ -158,8 +158,9 @@ LogicalResult Quantization::chooseProjections() {
     return success();
   found = findProjections(module, request.head);
   bool isAuto = StringRef(request.exclude).starts_with("auto:");
-  FailureOr<llvm::GlobPattern> pattern =
-      parsePattern(module, "exclude", isAuto ? "none" : request.exclude, "none, auto:N");
+  // The pattern refers to the text.
+  StringRef text = isAuto ? StringRef("none") : StringRef(request.exclude);
+  FailureOr<llvm::GlobPattern> pattern = parsePattern(module, "exclude", text, "none, auto:N");
   if (failed(pattern))
     return failure();
   unsigned numExcluded = 0;

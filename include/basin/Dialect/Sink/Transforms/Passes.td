@@ -58,6 +58,7 @@ def AbsorbPrefixPass
   let notFor = "data that start with other tokens, and models without massive activations there";
   let example = "ids=1";
   let smallExample = "ids=1";
+  let examplesNeedRun = 1;
   let options = [
     IdsOption<"ids", "ids", "ids of the tokens with which all sequences start, or @FILE">,
     ComputedFileOption<"states", "states",
@@ -766,6 +767,7 @@ def CompressSinksPass
   let notFor = "all heads at once, which can cost more than leaving out the prefix";
   let example = "max-kl=1e-3";
   let smallExample = "max-kl=1e-3";
+  let examplesNeedRun = 1;
   let options = [
     PatternOption<"attentions", "attentions", "\"all\"",
                   "attentions that may be converted: all, or a pattern of names of their results">,
@@ -912,6 +914,31 @@ def InstrumentQuantizationPass
     FileOption<"calibration", "calibration", "ONNX file with largest magnitudes">
   ]);
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def InstrumentRangesPass : Pass<"sink-instrument-ranges", "::mlir::ModuleOp"> {
+  let summary = "return the largest magnitude of each value of the main graph";
+  let description = [{
+    Each input and each result of a node in f32 or f64 gets a further output, an f32 vector of one
+    element: the largest magnitude of its elements, or 0 if it has none. Squares inside of norms
+    and masks are among them, where the exporter wrote them as nodes. The metadata
+    `basin.ranges-run` lists `name`, `output` and `op` of each as JSON. Values in subgraphs are not
+    measured. The model's own outputs stay as they are.
+  }];
+  let statistics = [Statistic<"numMeasured", "measured", "values measured">];
+  let dependentDialects = ["::basin::onnx::ONNXDialect"];
+}
+
+def RoundToF16Pass : Pass<"sink-round-to-f16", "::mlir::ModuleOp"> {
+  let summary = "round every value to f16, as a conversion of the model would";
+  let description = [{
+    Inputs, constants and results of nodes in f32 or f64 are rounded to f16 and brought back, so
+    that a runtime without kernels for f16 shows what overflows there: a value above 65504 becomes
+    infinite. Constants are clamped to 65504 before, as converters do. What an operator computes
+    inside stays in its own type. An operator of a norm squares in f32, and nodes of a norm in f16.
+  }];
+  let statistics = [Statistic<"numRounded", "rounded", "values rounded">];
+  let dependentDialects = ["::basin::onnx::ONNXDialect"];
 }
 
 #endif // BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD

@@ -76,6 +76,10 @@ class Step<string step, string passArg, string operation> : Pass<passArg, operat
   // at least 20 dimensions, and on one of at least 4.
   string example = ?;
   string smallExample = ?;
+
+  // Whether the examples need the file of a ComputedFileOption. Suites that run passes
+  // without basin rewrite leave them out.
+  bit examplesNeedRun = 0;
 }
 
 #endif // BASIN_DIALECT_SINK_TRANSFORMS_STEPBASE_TD

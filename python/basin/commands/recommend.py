@@ -1,0 +1,181 @@
+"""`basin recommend`: which rewrites help a model for a target, tried and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from basin.commands.data_options import BOS, SEQUENCES, TOKENIZER, bos_of, list_read
+from basin.commands.reporting import fail, print_remarks
+from basin.commands.statistics_files import check_inputs, check_targets
+from basin.output.files import refers_to, write_whole
+
+if TYPE_CHECKING:
+    from basin.recommendation import Recommendation, Trial
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def make_rows(found: Recommendation) -> list[list[str]]:
+    """The table of trials, with its head. The recommended one has a mark."""
+    rows = [["", "treatment", "KL", "perplexity", "same top-1", "largest |x|", "adds"]]
+    for one in found.trials:
+        mark = "*" if one is found.best else ""
+        if one.refused:
+            rows.append([mark, one.name, f"refused: {one.refused}", "", "", "", ""])
+            continue
+        error = "" if one.error is None else f" ± {one.error:.2g}"
+        adds = f"{one.parameters:+d} parameters, {one.nodes:+d} nodes" if one.treatments else ""
+        rows.append(
+            [
+                mark,
+                one.name,
+                _number(one.divergence, ".3g") + error,
+                _number(one.perplexity, ".5g"),
+                _number(one.agreement, ".4f"),
+                _number(one.largest, ".5g"),
+                adds,
+            ]
+        )
+    return rows
+
+
+def print_table(found: Recommendation) -> None:
+    """All trials, what is recommended and why, what did not help, and what was not tried."""
+    rows = make_rows(found)
+    figures = [row for row in rows if not row[2].startswith("refused")]
+    widths = [max(len(row[i]) for row in (rows if i < 2 else figures)) for i in range(7)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    print(f"recommended: {found.best.name}: {found.reason}")
+    for one in found.trials:
+        for note in one.notes:
+            print(f"{one.name}: {note}")
+    for line in _without_help(found):
+        print(line)
+    for line in found.left_out:
+        print(f"not tried: {line}")
+    for line in found.promise:
+        print(line)
+
+
+def _without_help(found: Recommendation) -> list[str]:
+    """The treatments that are not in the recommendation, with their figures."""
+    alone = {one.treatments: one for one in found.trials if not one.exclude}
+    plain = alone.get(())
+    lines = []
+    for one in found.trials:
+        if len(one.treatments) != 1 or one.exclude or one.treatments[0] in found.best.treatments:
+            continue
+        if one.refused or plain is None or plain.divergence is None or one.divergence is None:
+            continue
+        lines.append(
+            f"did not help: {one.name}: KL {one.divergence:.3g} against {plain.divergence:.3g}"
+        )
+    return lines
+
+
+def as_json(found: Recommendation) -> str:
+    """The result as JSON."""
+    from dataclasses import asdict
+    from json import dumps
+
+    def describe(one: Trial) -> dict[str, object]:
+        return asdict(one) | {"name": one.name, "recommended": one is found.best}
+
+    return dumps(
+        {
+            "target": found.target.text,
+            "recommended": found.best.name,
+            "reason": found.reason,
+            "trials": [describe(one) for one in found.trials],
+            "steps": [[name, dict(options)] for name, options in found.steps],
+            "promise": found.promise,
+            "left_out": found.left_out,
+            "notes": found.notes,
+        },
+        indent=1,
+    )
+
+
+def recommend(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(help="Token ids (.npz, .npy, .jsonl) or text.", show_default=False)
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="SCHEME",
+            help="A scheme of quantize, its options (residual=int8), or fp16.",
+            show_default=False,
+        ),
+    ],
+    tokenizer: Annotated[str | None, TOKENIZER] = None,
+    bos: Annotated[int | None, BOS] = None,
+    length: Annotated[
+        int | None, typer.Option(min=2, help="How many tokens a sequence has at most.")
+    ] = None,
+    sequences: Annotated[int | None, SEQUENCES] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Begin no trial after that time.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the recipe, for basin rewrite.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all trials as JSON.")] = None,
+    trials: Annotated[
+        Path | None, typer.Option(help="Keep finished trials here, and go on from them.")
+    ] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not prove the promises of the best steps.")
+    ] = False,
+) -> None:
+    """Try the rewrites that a model's outliers suggest for a target, and recommend a recipe."""
+    from basin.analysis.data import load
+    from basin.analysis.feed import vocabulary
+    from basin.analysis.tokenizer import make_tokenizer
+    from basin.inputs.signature import read_facts
+    from basin.recommendation import parse_target
+    from basin.recommendation import recommend as run
+    from basin.recommendation.recipe import recipe_files
+
+    if not model.is_file():
+        fail(f"no such file: {model}")
+    asked = parse_target(target)
+    tokens = None if out is None else out.with_suffix(".tokens.jsonl")
+    check_targets(out, json, trials)
+    facts = read_facts(model)
+    read = [*refers_to(model, facts.files), *list_read(data, tokenizer)]
+    written = {"--out": out, "--out (tokens)": tokens, "--json": json, "--trials": trials}
+    check_inputs(written, None, read)
+    size = vocabulary(facts)
+    dataset = load(
+        data,
+        vocabulary=size,
+        tokenizer=make_tokenizer(tokenizer, size),
+        bos=bos,
+        model_bos=bos_of(facts.metadata),
+        length=length,
+        limit=sequences,
+    )
+    found = run(
+        model,
+        asked,
+        dataset,
+        minutes=budget,
+        file=trials,
+        check=not no_verify,
+        progress=True,
+    )
+    print_remarks([f"remark: {note}" for note in found.notes])
+    print_table(found)
+    if out is not None and tokens is not None:
+        recipe, lines = recipe_files(found, dataset, tokens)
+        write_whole(tokens, lines.encode())
+        write_whole(out, recipe.encode())
+        print(f"written: {out} and {tokens}, for basin rewrite IN OUT --recipe {out}")
+    if json is not None:
+        write_whole(json, (as_json(found) + "\n").encode())

@@ -1,0 +1,207 @@
+"""Tries the treatments that a model's outliers suggest, alone and together, and recommends one."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+
+from basin.analysis.data import Dataset
+from basin.analysis.run import analyze
+from basin.errors import AnalysisError
+from basin.inputs.signature import read_facts
+from basin.output.files import refers_to
+from basin.recommendation.target import Target
+from basin.recommendation.treatments import Treatment, find_treatments
+from basin.recommendation.trials import Trial, TrialFile, Trials
+from basin.registry import Requests
+
+__all__ = ["Recommendation", "recommend"]
+
+# Two figures differ if they are that many standard errors apart.
+_ERRORS = 2.0
+# Projections that exclude=auto:N keeps, as a share of all and at least.
+_EXCLUDED = 4
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """All trials, the best one, why, and what was left out.
+
+    `steps` is the recipe: the treatments' steps, and `quantize` unless the target is f16. `promise`
+    says what the check of the treatments' promises found.
+    """
+
+    target: Target
+    trials: list[Trial]
+    best: Trial
+    reason: str
+    steps: Requests
+    promise: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def recommend(
+    source: Path,
+    target: Target,
+    data: Dataset,
+    *,
+    minutes: float | None = None,
+    file: Path | None = None,
+    check: bool = True,
+    progress: bool = False,
+) -> Recommendation:
+    """Try treatments of the model at `source` for the target on token sequences.
+
+    The first half of the sequences calibrates scales and chooses options, and the figures are of
+    the other half. After `minutes` no further trial begins. `file` keeps finished trials, and those
+    that it has are not run again. With `check` the promises of the best treatments are proven on
+    the original by runs. Raises AnalysisError, BasinError or VerifyError.
+    """
+    start = time.monotonic()
+    calibration, held_out = split(data)
+    known = TrialFile(file, _key(source, target, data))
+    known.load()
+    with tempfile.TemporaryDirectory(prefix="basin-") as name:
+        trials = Trials(source, target, calibration, held_out, Path(name))
+        document = analyze(source, calibration, taps=["residual"], batch=1).document()
+        treatments, left_out = find_treatments(target, document, calibration)
+        done: list[Trial] = []
+        plan = list(order(treatments))
+        for number, chosen in enumerate(plan):
+            if minutes is not None and time.monotonic() - start > 60 * minutes and done:
+                left_out.append(
+                    f"{len(plan) - number} combinations: the budget of {minutes:g} minutes is spent"
+                )
+                break
+            done.append(_run(trials, known, chosen, 0, progress))
+        best = choose(done)
+        spent = minutes is not None and time.monotonic() - start > 60 * minutes
+        if not spent and best.divergence and (target.options and _has_scheme(target)):
+            by_name = {one.name: one for one in treatments}
+            chosen = [by_name[name] for name in best.treatments]
+            done.append(_run(trials, known, chosen, _EXCLUDED, progress))
+        promise = []
+        if check and best.steps:
+            promise = trials.check([(name, dict(given)) for name, given in best.steps])
+    return Recommendation(
+        target,
+        done,
+        best,
+        explain(best, done),
+        _recipe(best, target),
+        promise,
+        left_out,
+        list(dict.fromkeys(data.notes)),
+    )
+
+
+def split(data: Dataset) -> tuple[Dataset, Dataset]:
+    """The sequences for calibration, and those for the figures. Raises AnalysisError."""
+    count = len(data.sequences)
+    if count < 2:
+        raise AnalysisError(
+            f"{data.source}: expected at least two sequences, as scales are calibrated on other "
+            f"ones than those that are measured, but got {count}"
+        )
+    half = count // 2
+    first, second = slice(0, half), slice(half, count)
+    return (
+        replace(data, sequences=data.sequences[first], context=data.context[first]),
+        replace(data, sequences=data.sequences[second], context=data.context[second]),
+    )
+
+
+def order(treatments: Sequence[Treatment]) -> Iterator[list[Treatment]]:
+    """All sets of treatments: none, each alone, all together, and then the others by size."""
+    count = len(treatments)
+    sizes = [0, 1, *([count] if count > 1 else []), *range(2, count)]
+    for size in sizes:
+        for chosen in combinations(treatments, size):
+            yield list(chosen)
+
+
+def _run(
+    trials: Trials, known: TrialFile, chosen: list[Treatment], exclude: int, progress: bool
+) -> Trial:
+    name = Trial(tuple(one.name for one in chosen), exclude).name
+    if name in known.trials:
+        return known.trials[name]
+    trial = trials.run(chosen, exclude)
+    known.add(trial)
+    if progress:
+        said = trial.refused or f"KL {trial.divergence:.3g}"
+        print(f"basin: tried {name}: {said} ({trial.seconds:.0f} s)", file=sys.stderr, flush=True)
+    return trial
+
+
+def choose(trials: Sequence[Trial]) -> Trial:
+    """The trial with the least divergence. Of those within its errors, the one with the fewest
+    treatments. Raises AnalysisError if none could be measured.
+    """
+    measured = [one for one in trials if one.divergence is not None]
+    if not measured:
+        raise AnalysisError(f"no trial could be measured: {trials[0].refused}")
+    least = min(measured, key=_divergence)
+    close = [one for one in measured if not _differs(one, least)]
+    return min(close, key=lambda one: (len(one.treatments), _divergence(one)))
+
+
+def _divergence(trial: Trial) -> float:
+    return math.inf if trial.divergence is None else trial.divergence
+
+
+def _differs(worse: Trial, better: Trial) -> bool:
+    """Whether the divergences differ by more than their errors."""
+    gap = _divergence(worse) - _divergence(better)
+    if not math.isfinite(gap):
+        return _divergence(worse) != _divergence(better)
+    return gap > _ERRORS * math.hypot(worse.error or 0.0, better.error or 0.0)
+
+
+def explain(best: Trial, trials: Sequence[Trial]) -> str:
+    """Why this trial is recommended, in figures."""
+    by_name = {one.treatments: one for one in trials if not one.exclude}
+    plain = by_name.get(())
+    if not best.treatments:
+        return "no treatment brings the model closer to the original than the errors of the figures"
+    parts = [f"KL {_divergence(best):.3g}"]
+    if plain is not None:
+        parts.append(f"{_divergence(plain):.3g} without treatment")
+    if len(best.treatments) > 1:
+        alone = [
+            f"{_divergence(one):.3g} with {name} alone"
+            for name in best.treatments
+            if (one := by_name.get((name,))) is not None and one.divergence is not None
+        ]
+        parts += alone
+    return f"{parts[0]} against {', '.join(parts[1:])}" if parts[1:] else parts[0]
+
+
+def _has_scheme(target: Target) -> bool:
+    given = dict(target.options)
+    return given.get("scheme", "none") != "none" or "scheme-file" in given
+
+
+def _recipe(best: Trial, target: Target) -> Requests:
+    """The steps of the best trial and `quantize`. Files of a trial are the user's to name."""
+    steps: Requests = [(name, list(given)) for name, given in best.steps]
+    return steps if target.is_f16 else [*steps, ("quantize", list(target.options))]
+
+
+def _key(source: Path, target: Target, data: Dataset) -> dict[str, str]:
+    """What trials depend on: checksums of the model and of the data, and the target."""
+    digest = hashlib.sha256()
+    for path in refers_to(source, read_facts(source).files):
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    tokens = hashlib.sha256(repr([one.tolist() for one in data.sequences]).encode())
+    return {"model": digest.hexdigest(), "data": tokens.hexdigest(), "target": target.text}
