@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +12,13 @@ import numpy as np
 
 from basin import _basin
 from basin._basin import BasinError
-from basin.analysis.data import load as load_tokens
-from basin.analysis.feed import vocabulary
 from basin.analysis.progress import steps
-from basin.analysis.runs import Arrays, Source
-from basin.errors import AnalysisError, VerifyError
-from basin.inputs.signature import read_facts
+from basin.calibration import Feeds, read_feeds
+from basin.errors import VerifyError
 from basin.prefix import PrefixRun, write_after, write_passed, write_tensors
 from basin.registry import Requests
 from basin.sink_fit import HeadFit, Measured, fit_heads, mean_values
-from basin.sink_trials import Conversion, Feeds, InstrumentedModel, SinkAttention, Trials
+from basin.sink_trials import Conversion, InstrumentedModel, SinkAttention, Trials
 
 if TYPE_CHECKING:
     from basin.model import Model
@@ -31,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Group", "fit_groups", "join_groups", "make_fit"]
 
 _STEP, _PASS = "compress-sinks", "sink-compress-sinks"
-# Sequences in one run.
-_BATCH = 8
 
 
 @dataclass
@@ -89,7 +82,8 @@ def make_fit(
             "which logits are fitted"
         )
     data = Path(options["data"])
-    feeds, remarks = _read_feeds(data, instrumented, prefix)
+    session = instrumented.session
+    feeds, remarks = read_feeds(_STEP, data, session.get_inputs(), instrumented.path, prefix)
     groups = fit_groups(instrumented, feeds, options.get("value") == "true")
     trials = Trials(_instrument(path, options, measure=False), feeds)
     possible = [group for group in groups if group.can_be_converted]
@@ -130,64 +124,6 @@ def _instrument(path: Path, options: Mapping[str, str], *, measure: bool) -> Ins
 
 
 # Data
-
-
-def _read_feeds(
-    data: Path, model: InstrumentedModel, prefix: PrefixRun | None
-) -> tuple[Feeds, list[str]]:
-    """The runs of the user's data, and remarks. Raises AnalysisError."""
-    signature, facts = model.session.get_inputs(), read_facts(model.path)
-    names = [item.name for item in signature]
-    settings: dict[str, Any] = {"token_ids": None, "token_mask": None, "taps": []}
-    for key, name in (("token_ids", "input_ids"), ("token_mask", "attention_mask")):
-        settings[key] = name if name in names else None
-    try:
-        if _has_arrays(data, names):
-            source: Source = Arrays.load([data])
-        else:
-            tokens = load_tokens(data, vocabulary=vocabulary(facts))
-            # They say what was taken for BOS, which does not matter here.
-            tokens.notes.clear()
-            source = tokens
-            # Sequences of one length run together, so that nothing is padded.
-            settings["token_mask"] = None
-        runs = source.runs(signature, facts, settings, _BATCH)
-        made = [runs.make(index) for index in range(runs.total)]
-    except AnalysisError as error:
-        # What options of `basin analyze` would help with is not offered here.
-        reason = re.sub(r"^--(data|inputs): |: give --.*$", "", str(error))
-        reason = reason.replace("text needs --tokenizer", "expected ids of tokens, but got text")
-        raise AnalysisError(f"step '{_STEP}': option 'data': {reason}") from None
-    feeds = [
-        (feed, None if batch is None or batch.mask.all() else batch.mask) for feed, batch in made
-    ]
-    notes = [f"remark: {_STEP}: {data.name}: {note}" for note in runs.notes]
-    if prefix is not None and _all_start_with(feeds, prefix):
-        first = ",".join(map(str, prefix.prefix))
-        notes.append(
-            f"warning: {_STEP}: {data.name}: all sequences start with {first}, the prefix that the "
-            "model already has: leave it out"
-        )
-    return feeds, notes
-
-
-def _has_arrays(data: Path, names: Sequence[str]) -> bool:
-    """Whether the file has an array for each input of the model, and not tokens alone."""
-    if data.suffix.lower() != ".npz" or set(names) <= {"input_ids", "attention_mask"}:
-        return False
-    try:
-        with np.load(data, allow_pickle=False) as archive:
-            return not isinstance(archive, np.ndarray) and set(names) <= set(archive.files)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return False  # Reading it as tokens says what is wrong.
-
-
-def _all_start_with(feeds: Feeds, prefix: PrefixRun) -> bool:
-    size = len(prefix.prefix)
-    starts = [feed[prefix.ids][..., :size] for feed, _ in feeds if prefix.ids in feed]
-    return bool(starts) and all(
-        one.shape[-1] == size and (one == np.array(prefix.prefix)).all() for one in starts
-    )
 
 
 def _count_tokens(feeds: Feeds) -> int:

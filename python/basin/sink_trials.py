@@ -18,17 +18,15 @@ import onnx
 import onnxruntime as ort
 from onnx import external_data_helper, numpy_helper
 
+from basin.calibration import Feeds
 from basin.errors import VerifyError
 from basin.inputs.signature import read_facts
 from basin.verification.distance import are_logits, sum_divergences
 from basin.verification.sessions import open_session, run_session
 
-__all__ = ["Conversion", "Feeds", "InstrumentedModel", "SinkAttention", "Trials"]
+__all__ = ["Conversion", "InstrumentedModel", "SinkAttention", "Trials"]
 
 _RUN_KEY = "basin.sinks-run"
-
-# The inputs of each run, and for each which tokens are real, [B, T], or None if all are.
-Feeds = Sequence[tuple[dict[str, np.ndarray], "np.ndarray | None"]]
 
 
 @dataclass(frozen=True)
