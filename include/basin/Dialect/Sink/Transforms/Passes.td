@@ -884,6 +884,61 @@ def SmoothPass : Step<"smooth", "sink-smooth", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def RotateResidualPass : Step<"rotate", "sink-rotate-residual", "::mlir::ModuleOp"> {
+  let summary = "rotate residual streams by an orthogonal matrix, which spreads outliers";
+  let description = [{
+    QuaRot's and SpinQuant's first rotation (arXiv 2404.00456, 2405.16406): a residual stream x
+    becomes x Q. The root mean square of x Q is that of x, so
+
+    ```
+    %x = onnx.Gather(%table, %ids)
+    %y = sink.rms_norm %x weight %w
+    %q = onnx.MatMul(%y, %wq)
+    ```
+    becomes, with %table1 = table Q, %one = 1 and %wq1 = Q^T diag(w) wq,
+    ```
+    %x = onnx.Gather(%table1, %ids)
+    %y = sink.rms_norm %x weight %one
+    %q = onnx.MatMul(%y, %wq1)
+    ```
+    Rows of embeddings, columns of matrices that write the stream, their biases and other stored
+    summands are multiplied by Q, and the rows of matrices that read it by Q^T. A norm's weight
+    moves into the matrices that read the norm first. All this is computed in f64 and rounded
+    once. A table that is also the head's matrix gets a copy, unless both changes are equal. So
+    does a weight with other readers.
+
+    With `kind=hadamard`, Q is D H / sqrt(d): D has random signs, drawn from `seed`, and H is a
+    Hadamard matrix by Sylvester's and Paley's constructions (d = 2^k, 12 2^k, 20 2^k, 28 2^k,
+    36 2^k and so on). With `kind=orthogonal`, Q is the orthogonal factor of a matrix of random
+    normal numbers, for any d.
+
+    Refuses a stream that a LayerNorm or a norm with a pre-affine vector of different elements
+    reads, that a norm or an op other than a product with a stored matrix, an embedding or a stored
+    summand writes, that an op other than these norms and such products reads, that is limited (a
+    Clip) or an output, or that stands in a subgraph. It also refuses a norm whose result something
+    else reads.
+
+    Promise: exact. Outputs differ by rounding.
+  }];
+  let promiseKind = "exact";
+  let promise = "in real arithmetic: all bits may differ by rounding";
+  let goodFor = "a stream stored narrow (INT8): massive activations spread over all dimensions";
+  let notFor = "block formats of matrix inputs (NVFP4, INT4 groups), which it can harm";
+  let example = "";
+  let smallExample = "kind=orthogonal";
+  let options = [
+    Option<"kind", "kind", "std::string", "\"hadamard\"",
+           "hadamard, or orthogonal: a random matrix of any order">,
+    Option<"seed", "seed", "int64_t", "0", "start of the random numbers">
+  ];
+  let statistics = [
+    Statistic<"numStreams", "streams", "residual streams rotated">,
+    Statistic<"numWeights", "weights", "weights that were multiplied">,
+    Statistic<"numCopies", "copies", "weights that were copied for that">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def InstrumentSmoothingPass : Pass<"sink-instrument-smoothing", "::mlir::ModuleOp"> {
   let summary = "make outputs of the values that sink-smooth can scale";
   let description = [{
