@@ -1,13 +1,14 @@
 """Files that steps need and that runs of the model make.
 
-`absorb-prefix` needs the prefix's keys and values, `compress-sinks` fitted logits, and `quantize`
-calibrated magnitudes. A step gets its file from the model that the steps before it make.
+`absorb-prefix` needs the prefix's keys and values, `compress-sinks` fitted logits, `smooth` factors,
+and `quantize` calibrated magnitudes. A step gets its file from the model that the steps before it
+make.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,7 @@ def prepare_steps(
                 write_tensors(make_states(instrumented, read_run(instrumented)), Path(states))
             options = [*given.items(), ("states", states)]
         elif find_computed_option(name) == "fit" and "fit" not in dict(options):
-            from basin.sink_choice import make_fit
-
+            make_fit = _find_maker(name)
             fit = folder / f"fit-{number}.onnx"
             remarks += make_fit(model, done, dict(options), fit, run, progress=progress)
             options = [*options, ("fit", str(fit))]
@@ -77,6 +77,17 @@ def prepare_steps(
             run = follow(run, found)
         done.append((name, options))
     return Prepared(done, run, tuple(remarks))
+
+
+def _find_maker(step: str) -> Callable[..., list[str]]:
+    """What makes the file of the option `fit` of a step."""
+    if step == "smooth":
+        from basin import smoothing
+
+        return smoothing.make_fit
+    from basin import sink_choice
+
+    return sink_choice.make_fit
 
 
 @contextmanager

@@ -89,6 +89,11 @@ def keeps_function(requests: Requests) -> bool:
     return _basin.promise_equal_bits([one for one in requests if one[0] not in exact])
 
 
+def keeps_bits(requests: Requests) -> bool:
+    """Whether the steps promise outputs of equal bits."""
+    return _basin.promise_equal_bits(requests)
+
+
 def takes_over(name: str, options: Mapping[str, str]) -> bool:
     """Whether the step's model takes sequences without the tokens of the option `ids`."""
     (step,) = (one for one in steps() if one.name == name)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from basin.model import BasinError, ExternalData, Model, load
 from basin.prefix import PrefixRun
 from basin.preparation import prepared_steps
-from basin.registry import GivenStep, Requests, as_requests, keeps_function
+from basin.registry import GivenStep, Requests, as_requests, keeps_bits, keeps_function
 from basin.verification.distance import Distance, measure
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
@@ -57,8 +57,9 @@ def rewrite(
     if verify and not keeps_function(requests):
         said += _measure(model, Path(source), Path(target), limit, prefix)
     elif verify:
-        rounds = form.startswith("operators:") or prefix is not None
-        said += _check(model, Path(source), Path(target), limit, rounds, prefix)
+        exact = not keeps_bits(requests)
+        rounds = form.startswith("operators:") or prefix is not None or exact
+        said += _check(model, Path(source), Path(target), limit, rounds, prefix, exact)
     model.save(target, external_data)
     return said
 
@@ -77,9 +78,18 @@ def _write_past(
 
 
 def _check(
-    model: Model, source: Path, target: Path, limit: int, rounds: bool, prefix: PrefixRun | None
+    model: Model,
+    source: Path,
+    target: Path,
+    limit: int,
+    rounds: bool,
+    prefix: PrefixRun | None,
+    exact: bool,
 ) -> list[str]:
-    """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError."""
+    """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError.
+
+    With `exact`, a remark says how far the outputs are by rounding.
+    """
     proof = _run_before_saving(
         model,
         source,
@@ -91,7 +101,7 @@ def _check(
     if proof.broken:
         raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
     if not proof.skipped:
-        return [] if prefix is None else [_describe(proof, prefix)]
+        return [] if prefix is None and not exact else [_describe(proof, prefix)]
     if rounds:
         raise BasinError(
             f"the promise could not be checked by runs ({proof.skipped}); nothing was written; "
@@ -108,9 +118,10 @@ def _check(
     )
 
 
-def _describe(proof: Proof, prefix: PrefixRun) -> str:
-    """How equal the outputs are after a prefix."""
-    after = f"remark: after the prefix of {len(prefix.prefix)}, in {proof.cases} drawn inputs, "
+def _describe(proof: Proof, prefix: PrefixRun | None) -> str:
+    """How equal the outputs are, after a prefix if there is one."""
+    after = "" if prefix is None else f"after the prefix of {len(prefix.prefix)}, "
+    after = f"remark: {after}in {proof.cases} drawn inputs, "
     if proof.differing == 0:
         return f"{after}no bit of {proof.total} elements differs"
     return (

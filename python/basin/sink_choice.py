@@ -81,8 +81,8 @@ def make_fit(
             f"step '{_STEP}': option 'data': expected a file of tokens, or of inputs by name, to "
             "which logits are fitted"
         )
-    data = Path(options["data"])
-    feeds, remarks = read_feeds(_STEP, data, instrumented.session, instrumented.path, prefix)
+    data, signature = Path(options["data"]), instrumented.session.get_inputs()
+    feeds, remarks = read_feeds(_STEP, data, signature, instrumented.path, prefix)
     groups = fit_groups(instrumented, feeds, options.get("value") == "true")
     trials = Trials(_instrument(path, options, measure=False), feeds)
     possible = [group for group in groups if group.can_be_converted]

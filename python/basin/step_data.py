@@ -29,13 +29,14 @@ _BATCH = 8
 
 
 def read_feeds(
-    step: str, data: Path, session: ort.InferenceSession, path: Path, prefix: PrefixRun | None
+    step: str, data: Path, signature: Sequence[Any], path: Path, prefix: PrefixRun | None
 ) -> tuple[Feeds, list[str]]:
-    """The runs of the data of a `step` for the model at `path`, open as `session`, and remarks.
+    """The runs of the data of a `step` for the model at `path`, and remarks.
 
-    `prefix` is what the model's sequences lack. Raises AnalysisError, which names the step.
+    `signature` are the inputs of its session, and `prefix` is what the model's sequences lack.
+    Raises AnalysisError, which names the step.
     """
-    signature, facts = session.get_inputs(), read_facts(path)
+    facts = read_facts(path)
     names = [item.name for item in signature]
     settings: dict[str, Any] = {"token_ids": None, "token_mask": None, "taps": []}
     for key, name in (("token_ids", "input_ids"), ("token_mask", "attention_mask")):
@@ -50,7 +51,7 @@ def read_feeds(
             source = tokens
             # Sequences of one length run together, so that nothing is padded.
             settings["token_mask"] = None
-        runs = source.runs(signature, facts, settings, _BATCH)
+        runs = source.runs(list(signature), facts, settings, _BATCH)
         made = [runs.make(index) for index in range(runs.total)]
     except AnalysisError as error:
         # What options of `basin analyze` would help with is not offered here.

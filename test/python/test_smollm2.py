@@ -22,6 +22,7 @@ pytest.importorskip("basin")
 pytest.importorskip("gguf")
 import smollm2  # noqa: E402
 from basin.verification.runners import RuntimeRunner  # noqa: E402
+from smooth_models import draw_powers, smooth_by  # noqa: E402
 
 FILE = smollm2.find_file()
 if FILE is None:
@@ -167,6 +168,29 @@ def test_absorbing_the_first_token(text: Path, models, tmp_path: Path) -> None:
     assert 24000 < largest < 26000
     if text == WIKITEXT:
         assert rest < 1100
+
+
+def test_a_rotation_spreads_the_massive_activation(models, tmp_path: Path) -> None:
+    """576 = 16 * 36 has a Hadamard matrix, and 24926 / sqrt(576) is 1039."""
+    source, target = models(np.float32), tmp_path / "out.onnx"
+    done = basin("rewrite", source, target, "rotate", "--no-verify")
+    assert done.returncode == 0, done.stderr
+    before, largest = measure(source, PROMPT["input_ids"], tmp_path)
+    after, spread = measure(target, PROMPT["input_ids"], tmp_path)
+    assert np.abs(after - before).max() < 2e-5 * np.abs(before).max()
+    assert divergence(before, after) < 1e-9
+    assert 24000 < largest < 26000 and spread < 1500
+
+
+def test_smoothing_keeps_every_bit(models, tmp_path: Path) -> None:
+    """All norms, feed-forwards and attentions take factors, but for the tied head."""
+    source, target = models(np.float32), tmp_path / "out.onnx"
+    found, said = smooth_by(source, target, draw_powers(np.random.default_rng(0), 6))
+    origins = [one.origin for one in found.groups]
+    assert [origins.count(kind) for kind in ("norm", "product", "attention")] == [61, 30, 30]
+    (left,) = said
+    assert "weight 'token_embd.weight' has other readers, and a copy would be large" in left
+    assert run(target).tobytes() == run(source).tobytes()
 
 
 def test_logits_in_place_of_the_first_token(models, tmp_path: Path) -> None:

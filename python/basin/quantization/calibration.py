@@ -119,7 +119,8 @@ def _feeds(
                 "analyze) or 'data' (tokens to calibrate with)"
             )
         return None, []
-    feeds, said = read_feeds(STEP, Path(options["data"]), open_session(path), path, prefix)
+    signature = open_session(path).get_inputs()
+    feeds, said = read_feeds(STEP, Path(options["data"]), signature, path, prefix)
     return feeds, [line.removeprefix(f"remark: {STEP}: ") for line in said]
 
 

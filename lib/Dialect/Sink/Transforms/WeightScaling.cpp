@@ -111,24 +111,43 @@ static void setConstant(Operation *op, TypedAttr value) {
   op->setAttr("value", value);
 }
 
-LogicalResult WeightScaler::change(const WeightScale &scale) {
-  Operation *op = scale.weight.getDefiningOp();
-  bool isExternal = isa<ExternalAttr>(getConstantAttr(scale.weight));
-  FailureOr<TypedAttr> scaled = makeScaled(scale);
-  if (failed(scaled))
-    return failure();
+void basin::sink::setWeightData(Value weight, TypedAttr data) {
+  Operation *op = weight.getDefiningOp();
   auto initializer = dyn_cast<InitializerOp>(op);
   if (!initializer) {
-    setConstant(op, *scaled);
-    return success();
+    setConstant(op, data);
+    return;
   }
-  if (isExternal) {
+  if (isa<ExternalAttr>(getConstantAttr(weight))) {
     // The old data was in a file of its own, so the new data goes into one.
     NamedAttrList info(initializer.getInfoAttr());
     info.set("spill", UnitAttr::get(op->getContext()));
     initializer.setInfoAttr(info.getDictionary(op->getContext()));
   }
-  initializer.setValueAttr(*scaled);
+  initializer.setValueAttr(data);
+}
+
+Value basin::sink::copyWeight(Value weight, TypedAttr data, StringRef name) {
+  OpBuilder b(weight.getContext());
+  b.setInsertionPointAfterValue(weight);
+  Operation *op = b.clone(*weight.getDefiningOp());
+  if (auto initializer = dyn_cast<InitializerOp>(op)) {
+    initializer.setName(name);
+    initializer.setValueAttr(data);
+    initializer.removeInfoAttr();
+  } else {
+    op->removeAttr(kNameAttr);
+    setConstant(op, data);
+    setValueName(op->getResult(0), name);
+  }
+  return op->getResult(0);
+}
+
+LogicalResult WeightScaler::change(const WeightScale &scale) {
+  FailureOr<TypedAttr> scaled = makeScaled(scale);
+  if (failed(scaled))
+    return failure();
+  setWeightData(scale.weight, *scaled);
   return success();
 }
 
@@ -140,19 +159,7 @@ FailureOr<Value> WeightScaler::copy(const WeightScale &scale) {
   FailureOr<TypedAttr> scaled = makeScaled(scale);
   if (failed(scaled))
     return failure();
-  OpBuilder b(scale.weight.getContext());
-  b.setInsertionPointAfterValue(scale.weight);
-  Operation *op = b.clone(*scale.weight.getDefiningOp());
   std::string name = names.make((getValueName(scale.weight) + ".scaled").str());
-  if (auto initializer = dyn_cast<InitializerOp>(op)) {
-    initializer.setName(name);
-    initializer.setValueAttr(*scaled);
-    initializer.removeInfoAttr();
-  } else {
-    op->removeAttr(kNameAttr);
-    setConstant(op, *scaled);
-    setValueName(op->getResult(0), name);
-  }
-  entry->copy = op->getResult(0);
+  entry->copy = copyWeight(scale.weight, *scaled, name);
   return entry->copy;
 }

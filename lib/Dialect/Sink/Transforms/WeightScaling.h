@@ -25,6 +25,11 @@ struct WeightScale {
   llvm::SmallVector<int> exponents;
 };
 
+/// Gives a weight other data of its type. Data that was in a file of its own goes into one again.
+void setWeightData(mlir::Value weight, mlir::TypedAttr data);
+/// Returns a copy of the weight beside it, with that name and other data of its type.
+mlir::Value copyWeight(mlir::Value weight, mlir::TypedAttr data, llvm::StringRef name);
+
 class WeightScaler {
 public:
   /// If `bound` is 0, only exact products are made. Otherwise products may be rounded, with an

@@ -941,4 +941,152 @@ def RoundToF16Pass : Pass<"sink-round-to-f16", "::mlir::ModuleOp"> {
   let dependentDialects = ["::basin::onnx::ONNXDialect"];
 }
 
+def SmoothPass : Step<"smooth", "sink-smooth", "::mlir::ModuleOp"> {
+  let summary = "move factors of channels from activations into the matrices that read them";
+  let description = [{
+    SmoothQuant (arXiv 2211.10438): `X W = (X / s) (s W)`, with a factor s_j for each channel of X.
+    A group is a value X and the products with stored matrices that read it. Their rows are
+    multiplied by s, and what X is proportional to is divided by s:
+    - a norm's weight and bias,
+    - the columns of a product's matrix and its bias, if X is linear in that product: the second
+      factor of a gated feed-forward. Neither GELU nor SiLU of the product is linear.
+    - the columns of the value projection of an attention, whose result is linear in its values.
+      Heads that share a value have the same factors.
+
+    ```
+    %y = sink.rms_norm %x weight %w
+    %q = onnx.MatMul(%y, %wq)
+    %k = onnx.MatMul(%y, %wk)
+    ```
+    becomes, with %w1 = w / s, %wq1 = diag(s) wq and %wk1 = diag(s) wk,
+    ```
+    %y = sink.rms_norm %x weight %w1
+    %q = onnx.MatMul(%y, %wq1)
+    %k = onnx.MatMul(%y, %wk1)
+    ```
+
+    `fit` is an ONNX file with one f32 tensor [channels] of factors for each group, named after its
+    value. Casts, views, transposes, broadcasts, parts of a packed product, sums with stored
+    vectors and products with other values may stand on the way. With `explicit`, a group that
+    cannot be folded gets a product by 1 / s before its matrices.
+
+    Refuses a group that the file names if something else reads X or a value on the way, or if X is
+    an output, has no such origin, or comes from a value that a cache keeps or that other rows join.
+    A vector with other readers is copied. A group whose weights cannot take the factors exactly,
+    or one of whose matrices has other readers, is left as it is, which a remark says.
+
+    With `factors=real`, weights are rounded to their type, which ends the promise.
+
+    `basin rewrite` makes the file: with `alpha` = a, s_j = max |X_j|^a / max |W_j|^(1 - a) over the
+    matrices of the group, from `stats` or by runs on `data`. With `alpha=search` it tries none and
+    eleven alphas for each group, keeps the one whose products have the smallest error under the
+    quantization `scheme`, and keeps no factors that do not lower the whole model's KL on the data.
+    The pass itself reads `fit`, `groups`, `factors` and `explicit` alone.
+
+    Promise: bit-exact while values stay in their type's normal range.
+  }];
+  let promiseKind = "bit-exact";
+  let promise = "while values stay in their type's normal range";
+  let goodFor = "INT8, FP8 and FP4 quantizers of matrix inputs: outliers of channels move into weights";
+  let notFor = "models without outliers of channels, which it can harm, and weights alone";
+  let example = "alpha=0.5";
+  let smallExample = "alpha=0.5";
+  let options = [
+    Option<"alpha", "alpha", "std::string", "\"0.5\"",
+           "share of activations in the factors, from 0 to 1, or search">,
+    FileOption<"stats", "stats", "statistics of basin analyze, with the largest |x| of each channel">,
+    FileOption<"data", "data",
+               "tokens (.npz, .npy, .jsonl), or all inputs by name (.npz), to measure or search on">,
+    Option<"scheme", "scheme", "std::string", "", "quantization for which alpha=search looks">,
+    PatternOption<"groups", "groups", "\"all\"",
+                  "values that are smoothed: all, or a pattern of their names">,
+    PromiseOption<"factors", "factors", "std::string", "\"power-of-two\"",
+                  "power-of-two, or real: numbers that round weights">,
+    Option<"isExplicit", "explicit", "bool", "false",
+           "insert a product where no weight can take the factors">,
+    ComputedFileOption<"fit", "fit",
+                       "ONNX file with the factors; basin rewrite makes it from stats or data">
+  ];
+  let statistics = [
+    Statistic<"numFolded", "folded", "groups whose factors went into weights">,
+    Statistic<"numProducts", "products", "products inserted">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
+def InstrumentSmoothingPass : Pass<"sink-instrument-smoothing", "::mlir::ModuleOp"> {
+  let summary = "make outputs of the values that sink-smooth can scale";
+  let description = [{
+    For each group that `sink-smooth` could scale, adds its value to the graph's outputs, in f32.
+    The metadata `basin.smooth-run` name the groups, their matrices and the channels that must have
+    equal factors, and what is no such group with the reason, as JSON.
+
+    Promise: the model's own outputs are bit-identical if the runtime executes the graph as it is.
+  }];
+  let options = [
+    Option<"groups", "groups", "std::string", "\"all\"",
+           "values that are measured: all, or a pattern of their names">,
+    Option<"isExplicit", "explicit", "bool", "false",
+           "also those that only a product can scale">,
+    Option<"measures", "measure", "bool", "true", "add the outputs, besides the metadata">,
+    Option<"explains", "explain", "bool", "false", "say in remarks why the others are no groups">
+  ];
+  let dependentDialects = ["::basin::onnx::ONNXDialect", "::basin::sink::SinkDialect"];
+}
+
+def RotateResidualPass : Step<"rotate", "sink-rotate-residual", "::mlir::ModuleOp"> {
+  let summary = "rotate residual streams by an orthogonal matrix, which spreads outliers";
+  let description = [{
+    QuaRot's and SpinQuant's first rotation (arXiv 2404.00456, 2405.16406): a residual stream x
+    becomes x Q. The root mean square of x Q is that of x, so
+
+    ```
+    %x = onnx.Gather(%table, %ids)
+    %y = sink.rms_norm %x weight %w
+    %q = onnx.MatMul(%y, %wq)
+    ```
+    becomes, with %table1 = table Q, %one = 1 and %wq1 = Q^T diag(w) wq,
+    ```
+    %x = onnx.Gather(%table1, %ids)
+    %y = sink.rms_norm %x weight %one
+    %q = onnx.MatMul(%y, %wq1)
+    ```
+    Rows of embeddings, columns of matrices that write the stream, their biases and other stored
+    summands are multiplied by Q, and the rows of matrices that read it by Q^T. A norm's weight
+    moves into the matrices that read the norm first. All this is computed in f64 and rounded
+    once. A table that is also the head's matrix gets a copy, unless both changes are equal. So
+    does a weight with other readers.
+
+    With `kind=hadamard`, Q is D H / sqrt(d): D has random signs, drawn from `seed`, and H is a
+    Hadamard matrix by Sylvester's and Paley's constructions (d = 2^k, 12 2^k, 20 2^k, 28 2^k,
+    36 2^k and so on). With `kind=orthogonal`, Q is the orthogonal factor of a matrix of random
+    normal numbers, for any d.
+
+    Refuses a stream that a LayerNorm or a norm with a pre-affine vector of different elements
+    reads, that a norm or an op other than a product with a stored matrix, an embedding or a stored
+    summand writes, that an op other than these norms and such products reads, that is limited (a
+    Clip) or an output, or that stands in a subgraph. It also refuses a norm whose result something
+    else reads.
+
+    Promise: exact. Outputs differ by rounding.
+  }];
+  let promiseKind = "exact";
+  let promise = "in real arithmetic: all bits may differ by rounding";
+  let goodFor = "a stream stored narrow (INT8): massive activations spread over all dimensions";
+  let notFor = "block formats of matrix inputs (NVFP4, INT4 groups), which it can harm";
+  let example = "";
+  let smallExample = "kind=orthogonal";
+  let options = [
+    Option<"kind", "kind", "std::string", "\"hadamard\"",
+           "hadamard, or orthogonal: a random matrix of any order">,
+    Option<"seed", "seed", "int64_t", "0", "start of the random numbers">
+  ];
+  let statistics = [
+    Statistic<"numStreams", "streams", "residual streams rotated">,
+    Statistic<"numWeights", "weights", "weights that were multiplied">,
+    Statistic<"numCopies", "copies", "weights that were copied for that">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 #endif // BASIN_DIALECT_SINK_TRANSFORMS_PASSES_TD
