@@ -1,8 +1,8 @@
 """Files that steps need and that runs of the model make.
 
-`absorb-prefix` needs the prefix's keys and values, `compress-sinks` fitted logits, `smooth` factors,
-and `quantize` calibrated magnitudes. A step gets its file from the model that the steps before it
-make.
+`absorb-prefix` needs the prefix's keys and values, `compress-sinks` fitted logits, `smooth`
+factors, and `quantize` calibrated magnitudes. A step gets its file from the model that the steps
+before it make.
 """
 
 from __future__ import annotations

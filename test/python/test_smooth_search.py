@@ -1,4 +1,4 @@
-"""The search for alphas of `smooth`, with the testbed's quantizers in place of the compiler's."""
+"""The search for alphas of `smooth`, against the testbed's own quantizers."""
 
 from __future__ import annotations
 
@@ -10,41 +10,26 @@ import pytest
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin import smooth_search  # noqa: E402
+from basin.errors import VerifyError  # noqa: E402
 from basin.smooth_model import Group, Observed  # noqa: E402
 from basin.testbed import quantize  # noqa: E402
 from basin.testbed.plant import plant_file  # noqa: E402
 from smooth_models import EXPORTED, SMALL, quantized_kl, save_tokens, text_ids  # noqa: E402
 
-SCHEMES = {
-    "int8-token": (lambda w: quantize.integer(w, 8), lambda x: quantize.integer(x, 8)),
-    "nvfp4": (lambda w: quantize.nvfp4(w, False), lambda x: quantize.nvfp4(x, True)),
-    # Nothing is rounded, so that no factors can help.
-    "none": (lambda w: w, lambda x: x),
-}
 WORDS = {"int8-token": "INT8 W8A8", "nvfp4": "NVFP4 W4A4"}
 
 
-def fake_quantize(x: np.ndarray, scheme: str, part: str) -> np.ndarray:
-    weights, activations = SCHEMES[scheme]
-    return (weights if part == "weights" else activations)(x).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _quantizers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smooth_search, "fake_quantize", fake_quantize)
-
-
-def error_of(x: np.ndarray, matrix: np.ndarray, s: np.ndarray, scheme: str) -> float:
-    """||Q(X / s) Q(s W) - X W||^2, written once more."""
+def error_of(x: np.ndarray, matrix: np.ndarray, s: np.ndarray) -> float:
+    """||Q(X / s) Q(s W) - X W||^2 in INT8, written once more."""
     s = s.astype(np.float32)
-    got = (
-        fake_quantize(x / s, scheme, "activations") @ fake_quantize(matrix * s, scheme, "weights").T
-    )
+    got = quantize.integer(x / s, 8) @ quantize.integer(matrix * s, 8).T
     return float(np.square((got - x @ matrix.T).astype(np.float64)).sum())
 
 
 @pytest.mark.parametrize("is_real", [False, True])
-def test_the_best_of_all_candidates_is_chosen(is_real: bool) -> None:
+def test_the_best_of_all_candidates_is_chosen(
+    is_real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from basin.smoothing import choose_factors
 
     rng = np.random.default_rng(1)
@@ -60,15 +45,15 @@ def test_the_best_of_all_candidates_is_chosen(is_real: bool) -> None:
             x,
             matrix,
             choose_factors(group, observed.max_abs, weights, alpha, is_real),
-            "int8-token",
         )
         for alpha in smooth_search._ALPHAS
     }
-    plain = error_of(x, matrix, np.ones(32), "int8-token")
-    assert best.error == min(errors.values()) == errors[best.alpha] < plain / 40
-    assert best.plain == plain
-    # An outlier-free value whose scheme rounds nothing keeps no factors.
-    none = smooth_search.find_best(group, observed, [matrix], "none", is_real=False)
+    plain = error_of(x, matrix, np.ones(32))
+    assert best.error == pytest.approx(min(errors.values())) and best.error < plain / 40
+    assert errors[best.alpha] == min(errors.values()) and best.plain == pytest.approx(plain)
+    # A scheme that rounds nothing keeps no factors.
+    monkeypatch.setattr(smooth_search, "fake_quantize", lambda x, *_: x)
+    none = smooth_search.find_best(group, observed, [matrix], "int8-token", is_real=False)
     assert none.alpha is None and (none.factors == 1).all()
 
 
@@ -98,36 +83,32 @@ def test_factors_that_lower_no_divergence_are_left_out(
 ) -> None:
     data, target = save_tokens(tmp_path / "tokens.npz", text_ids(2)), tmp_path / "out.onnx"
     options = {"alpha": "search", "scheme": "nvfp4", "data": data}
-    measured = []
-
-    def measure(self: object, factors: dict) -> float:
-        measured.append(len(factors))
-        # Many groups at once do harm.
-        return 0.5 if len(factors) > 5 else 0.25 if factors else 0.375
-
-    monkeypatch.setattr(smooth_search._QuantizedModel, "measure", measure)
+    # Without factors, with all of them, with the half and the quarter that gain most.
+    found = iter([0.375, 0.5, 0.5, 0.25])
+    monkeypatch.setattr(smooth_search, "measure_divergence", lambda *_: next(found))
     said = basin.rewrite(SMALL, target, [("smooth", options)])
-    assert measured[0] == 0 and measured[1] > 5 and measured[-1] <= 5
-    assert measured[2:] == [measured[1] >> i for i in range(1, len(measured) - 1)]
-    dropped = measured[1] - measured[-1]
-    assert any(f"{dropped} groups with small gains were left out" in line for line in said)
+    assert next(found, None) is None
+    used = sum(": alpha " in line for line in said)
+    left = sum(": no factors, though alpha " in line for line in said)
+    assert used == (used + left) // 4 > 0
+    assert any(f"{left} groups with small gains were left out" in line for line in said)
 
-    monkeypatch.setattr(smooth_search._QuantizedModel, "measure", lambda *_: 0.5)
+    monkeypatch.setattr(smooth_search, "measure_divergence", lambda *_: 0.5)
     said = basin.rewrite(SMALL, target, [("smooth", options)])
     assert any("no factors: with nvfp4 the mean KL of the logits is 0.5 nats" in x for x in said)
 
 
-def test_a_model_that_the_evaluator_lacks_is_not_measured(
+def test_a_model_without_logits_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> float:
-        raise NotImplementedError("no operator")
+        raise VerifyError("no output is known to be logits")
 
-    monkeypatch.setattr(smooth_search._QuantizedModel, "__init__", fail)
+    monkeypatch.setattr(smooth_search, "measure_divergence", fail)
     data = save_tokens(tmp_path / "tokens.npz", text_ids(2))
     options = {"alpha": "search", "scheme": "nvfp4", "data": data}
     said = basin.rewrite(SMALL, tmp_path / "out.onnx", [("smooth", options)])
-    assert any("the whole model was not measured with nvfp4: no operator" in x for x in said)
+    assert any("not measured with nvfp4: no output is known to be logits" in x for x in said)
 
 
 def test_gated_and_grouped_exports(tmp_path: Path) -> None:

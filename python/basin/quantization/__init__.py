@@ -3,6 +3,6 @@ are sensitive.
 """
 
 from basin.quantization.calibration import make_calibration
-from basin.quantization.sensitivity import Sensitivity, measure_sensitivities
+from basin.quantization.sensitivity import Sensitivity, measure_divergence, measure_sensitivities
 
-__all__ = ["Sensitivity", "make_calibration", "measure_sensitivities"]
+__all__ = ["Sensitivity", "make_calibration", "measure_divergence", "measure_sensitivities"]

@@ -27,7 +27,7 @@ from basin.verification.sessions import open_session, run_session
 if TYPE_CHECKING:
     from basin.model import Model
 
-__all__ = ["make_calibration"]
+__all__ = ["calibrate", "make_calibration"]
 
 STEP = "quantize"
 _RANGES = ("min-max", "percentile", "mse")
@@ -74,6 +74,19 @@ def make_calibration(
         tensors |= {f"exclude/{name}": np.float32(0) for name in excluded}
         write_tensors({name: np.asarray(value) for name, value in tensors.items()}, target)
     return {"calibration": str(target)}, [f"remark: {STEP}: {line}" for line in remarks]
+
+
+def calibrate(path: Path, options: Mapping[str, str], feeds: Feeds, target: Path) -> bool:
+    """Write the largest magnitudes of static values over the feeds to `target`.
+
+    Returns whether there are such values. Raises BasinError, AnalysisError or VerifyError.
+    """
+    if not read_entries(write_instrumented(path, options, trials=False), "outputs"):
+        return False
+    largest, _ = _calibrate(path, options, feeds, ("min-max", 100.0), progress=False)
+    tensors = {f"largest/{name}": np.asarray(value, np.float32) for name, value in largest.items()}
+    write_tensors(tensors, target)
+    return True
 
 
 def _read_range(options: Mapping[str, str]) -> tuple[str, float]:

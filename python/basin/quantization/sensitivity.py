@@ -15,7 +15,13 @@ from basin.quantization.instrument import read_entries, write_instrumented
 from basin.step_data import Feeds, count_tokens
 from basin.verification.sessions import open_session, run_session
 
-__all__ = ["QuantizationTrials", "Sensitivity", "choose_excluded", "measure_sensitivities"]
+__all__ = [
+    "QuantizationTrials",
+    "Sensitivity",
+    "choose_excluded",
+    "measure_divergence",
+    "measure_sensitivities",
+]
 
 _TRUE = np.array(True)
 # Lines of remarks about single projections.
@@ -69,6 +75,22 @@ def measure_sensitivities(
         divergence = trials.measure([one["flag"]])
         out.append(Sensitivity(one["name"], one["weight"], one["role"], one["layer"], divergence))
     return out
+
+
+def measure_divergence(path: Path, options: Mapping[str, str], feeds: Feeds) -> float:
+    """The mean KL in nats of the quantized model at `path` to the model as it is.
+
+    Static scales are calibrated on the feeds. Writes beside the model. Raises BasinError,
+    AnalysisError or VerifyError.
+    """
+    from basin.quantization.calibration import calibrate
+
+    given = dict(options)
+    file = path.with_name(f"calibration-{path.name}")
+    if calibrate(path, given, feeds, file):
+        given["calibration"] = str(file)
+    trials = QuantizationTrials(path, given, feeds)
+    return trials.measure([one["flag"] for one in [*trials.projections, *trials.groups]])
 
 
 def choose_excluded(
