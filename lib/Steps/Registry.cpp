@@ -82,6 +82,7 @@ json::Array basin::describeSteps() {
                                {"example", step.example},
                                {"small_example", step.smallExample},
                                {"take_over_option", step.takeOverOption},
+                               {"hidden_rows_option", step.hiddenRowsOption},
                                {"options", std::move(options)}});
   }
   return out;

@@ -45,7 +45,8 @@ class Step:
     `promise_kind` is bit-exact, exact (in real arithmetic), measured or changed. The examples are
     options, as words, for residual streams of at least 20 dimensions, and of at least 4. The
     `take_over_option`, if it is not empty, says whether the new model takes sequences without the
-    tokens of the option `ids`.
+    tokens of the option `ids`. The `hidden_rows_option`, if it is not empty, says whether rows of
+    attention that see no key may change.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Step:
     example: str
     small_example: str
     take_over_option: str
+    hidden_rows_option: str
     options: tuple[Option, ...]
 
     @property
@@ -89,9 +91,24 @@ def keeps_function(requests: Requests) -> bool:
 
 def takes_over(name: str, options: Mapping[str, str]) -> bool:
     """Whether the step's model takes sequences without the tokens of the option `ids`."""
+    return _is_on(_find(name), _find(name).take_over_option, options)
+
+
+def changes_hidden_rows(requests: Requests) -> bool:
+    """Whether rows of attention that see no key may change."""
+    return any(
+        _is_on(_find(name), _find(name).hidden_rows_option, dict(given)) for name, given in requests
+    )
+
+
+def _find(name: str) -> Step:
     (step,) = (one for one in steps() if one.name == name)
+    return step
+
+
+def _is_on(step: Step, switch: str, options: Mapping[str, str]) -> bool:
+    """Whether the step's option `switch` is true, as given or by default."""
     defaults = {option.name: option.default for option in step.options}
-    switch = step.take_over_option
     return bool(switch) and options.get(switch, defaults[switch]) == "true"
 
 

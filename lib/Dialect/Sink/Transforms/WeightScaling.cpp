@@ -111,25 +111,39 @@ static void setConstant(Operation *op, TypedAttr value) {
   op->setAttr("value", value);
 }
 
-LogicalResult WeightScaler::change(const WeightScale &scale) {
-  Operation *op = scale.weight.getDefiningOp();
-  bool isExternal = isa<ExternalAttr>(getConstantAttr(scale.weight));
-  FailureOr<TypedAttr> scaled = makeScaled(scale);
-  if (failed(scaled))
-    return failure();
+void basin::sink::replaceConstant(Operation *op, TypedAttr value) {
   auto initializer = dyn_cast<InitializerOp>(op);
-  if (!initializer) {
-    setConstant(op, *scaled);
-    return success();
-  }
-  if (isExternal) {
-    // The old data was in a file of its own, so the new data goes into one.
+  if (!initializer)
+    return setConstant(op, value);
+  if (isa<ExternalAttr>(initializer.getValueAttr())) {
     NamedAttrList info(initializer.getInfoAttr());
     info.set("spill", UnitAttr::get(op->getContext()));
     initializer.setInfoAttr(info.getDictionary(op->getContext()));
   }
-  initializer.setValueAttr(*scaled);
-  return success();
+  initializer.setValueAttr(value);
+}
+
+Value basin::sink::copyConstant(Value constant, TypedAttr value, StringRef name) {
+  OpBuilder b(constant.getContext());
+  b.setInsertionPointAfterValue(constant);
+  Operation *op = b.clone(*constant.getDefiningOp());
+  if (auto initializer = dyn_cast<InitializerOp>(op)) {
+    initializer.setName(name);
+    initializer.setValueAttr(value);
+    initializer.removeInfoAttr();
+  } else {
+    op->removeAttr(kNameAttr);
+    setConstant(op, value);
+    setValueName(op->getResult(0), name);
+  }
+  return op->getResult(0);
+}
+
+LogicalResult WeightScaler::change(const WeightScale &scale) {
+  FailureOr<TypedAttr> scaled = makeScaled(scale);
+  if (succeeded(scaled))
+    replaceConstant(scale.weight.getDefiningOp(), *scaled);
+  return scaled;
 }
 
 FailureOr<Value> WeightScaler::copy(const WeightScale &scale) {
@@ -140,19 +154,7 @@ FailureOr<Value> WeightScaler::copy(const WeightScale &scale) {
   FailureOr<TypedAttr> scaled = makeScaled(scale);
   if (failed(scaled))
     return failure();
-  OpBuilder b(scale.weight.getContext());
-  b.setInsertionPointAfterValue(scale.weight);
-  Operation *op = b.clone(*scale.weight.getDefiningOp());
-  std::string name = names.make((getValueName(scale.weight) + ".scaled").str());
-  if (auto initializer = dyn_cast<InitializerOp>(op)) {
-    initializer.setName(name);
-    initializer.setValueAttr(*scaled);
-    initializer.removeInfoAttr();
-  } else {
-    op->removeAttr(kNameAttr);
-    setConstant(op, *scaled);
-    setValueName(op->getResult(0), name);
-  }
-  entry->copy = op->getResult(0);
+  entry->copy = copyConstant(scale.weight, *scaled,
+                             names.make((getValueName(scale.weight) + ".scaled").str()));
   return entry->copy;
 }

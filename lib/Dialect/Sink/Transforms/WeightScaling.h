@@ -25,6 +25,12 @@ struct WeightScale {
   llvm::SmallVector<int> exponents;
 };
 
+/// Gives a constant another value. The old data of an initializer may be in a file of its own, and
+/// then the new data goes into one.
+void replaceConstant(mlir::Operation *op, mlir::TypedAttr value);
+/// Returns a constant like `constant` beside it, with another value and name.
+mlir::Value copyConstant(mlir::Value constant, mlir::TypedAttr value, llvm::StringRef name);
+
 class WeightScaler {
 public:
   /// If `bound` is 0, only exact products are made. Otherwise products may be rounded, with an
