@@ -66,9 +66,13 @@ static llvm::Error failUnknownOption(const StepInfo &step, StringRef name) {
   for (const StepInfo &other : getSteps())
     if (findOption(other, name))
       others.push_back(("'" + other.name + "'").str());
+  bool isOne = others.size() == 1;
+  // All but the last two names are separated by commas.
+  for (; others.size() > 2; others.erase(others.begin() + 1))
+    others[0] += ", " + others[1];
   if (!others.empty())
     return llvm::createStringError(text + ": " + llvm::join(others, " and ") +
-                                   (others.size() == 1 ? " has it" : " have it"));
+                                   (isOne ? " has it" : " have it"));
   auto names =
       llvm::map_to_vector(step.options, [](const StepOption &option) { return option.name; });
   if (names.empty())

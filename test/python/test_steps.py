@@ -135,7 +135,7 @@ REFUSED = [
     ("insert-pre-affine k=3", "has no option 'k': 'rescale-residual' has it"),
     (
         "insert-pre-affine stats=x",
-        "has no option 'stats': 'absorb-residual' and 'rescale-residual' have it",
+        "has no option 'stats': 'absorb-residual', 'narrow-mask' and 'rescale-residual' have it",
     ),
     ("insert-pre-affine x=3", "has no option 'x': it takes no options"),
     ("rescale-residual bond=3", "has no option 'bond': did you mean 'bound'? its options are k"),

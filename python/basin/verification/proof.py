@@ -177,9 +177,9 @@ def _compare(
             if right is None:
                 continue
             checked += caches is None or caches.has_past(case.values)
-            kept = find_kept(case.values) if only_kept else None
+            tokens = find_kept(case.values) if only_kept else None
             for name, value in left.items():
-                why = _differing(value, right.get(name), _differ_where(case, kept, differ))
+                why = _differing(value, right.get(name), _differ_where(case, tokens, differ))
                 if why:
                     return Proof(len(kept), f"output '{name}' {why} in case '{case.name}'")
     except VerifyError as error:

@@ -32,6 +32,7 @@
 #include "basin/Dialect/Sink/Transforms/Passes.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/Format.h"
 
 #include <cmath>
 
@@ -90,10 +91,17 @@ static std::string nameOf(sink::AttentionOp op) {
   return ("attention '" + getStreamValueName(op.getResult()) + "'").str();
 }
 
+/// Returns the number in as many digits as tell what it is.
+static std::string write(double number) {
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.10g", number);
+  return text;
+}
+
 LogicalResult NarrowMaskPass::checkOptions() {
   ModuleOp module = getOperation();
   if (!(value < 0) || std::isinf(value))
-    return module.emitError("option 'value': expected a negative number, but got ") << value;
+    return module.emitError("option 'value': expected a negative number, but got ") << write(value);
   if (!(bound >= 0) || std::isinf(bound))
     return module.emitError("option 'bound': expected a positive number, but got ") << bound;
   if (bound > 0 && !stats.empty())
@@ -278,9 +286,10 @@ LogicalResult NarrowMaskPass::checkBound(const Plan &plan) {
   if (hidden <= needed)
     return success();
   return op.emitError(nameOf(op)) << ": option 'value': expected at most "
-                                  << std::floor(value - (hidden - needed))
-                                  << ", so that scores from -" << *scores << " to " << *scores
-                                  << " stay hidden, but got " << double(value);
+                                  << write(std::floor(value - (hidden - needed)))
+                                  << ", so that scores from -" << write(*scores) << " to "
+                                  << write(*scores) << " leave hidden keys hidden, but got "
+                                  << write(value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -366,7 +375,7 @@ void NarrowMaskPass::report(ArrayRef<Plan> plans) {
   // Recognition reads a number above this one as a bias, which hides nothing.
   if (value > sink::kHiddenScore)
     getOperation().emitWarning("the new masks hide keys with ")
-        << double(value) << ": read again, the model has biases there and no causal masks";
+        << write(value) << ": read again, the model has biases there and no causal masks";
 }
 
 void NarrowMaskPass::runOnOperation() {

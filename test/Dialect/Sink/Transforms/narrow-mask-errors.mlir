@@ -11,7 +11,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} 
 onnx.graph @too_high #g {
   %q = onnx.node "Source" () {} : () -> !h
   %m = onnx.initializer "m" : !m = dense<[[0.0, -3.40282347E+38, -3.40282347E+38], [0.0, 0.0, -3.40282347E+38], [0.0, 0.0, 0.0]]> : !m
-  // expected-error @below {{attention 'a': option 'value': expected at most -2.330000e+02, so that scores from -6.400000e+01 to 6.400000e+01 stay hidden, but got -2.000000e+02}}
+  // expected-error @below {{attention 'a': option 'value': expected at most -233, so that scores from -64 to 64 leave hidden keys hidden, but got -200}}
   %a = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!h, !h, !h, !m) -> !h {
   ^bb0(%0: !h, %1: !h, %2: !h, %3: !m):
     %kt = onnx.Transpose(%1) {perm = array<i64: 0, 1, 3, 2>} : (!h) -> !t
@@ -40,7 +40,7 @@ onnx.graph @bias #g {
   %q = onnx.node "Source" () {} : () -> !h
   %m = onnx.initializer "m" : !m = dense<[[0.0, -3.40282347E+38, -3.40282347E+38], [0.0, 0.0, -3.40282347E+38], [0.0, 0.0, 0.0]]> : !m
   %bias = onnx.initializer "bias" : !m = dense<[[-16.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]> : !m
-  // expected-error @below {{attention 'a': option 'value': expected at most -2.490000e+02{{.*}}}}
+  // expected-error @below {{attention 'a': option 'value': expected at most -249, so that scores from -64 to 64 leave hidden keys hidden, but got -200}}
   %a = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!h, !h, !h, !m) -> !h {
   ^bb0(%0: !h, %1: !h, %2: !h, %3: !m):
     %kt = onnx.Transpose(%1) {perm = array<i64: 0, 1, 3, 2>} : (!h) -> !t
@@ -69,7 +69,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} 
 onnx.graph @f64 #g {
   %q = onnx.node "Source" () {} : () -> !h
   %m = onnx.initializer "m" : !m = dense<[[0.0, -1.0e300, -1.0e300], [0.0, 0.0, -1.0e300], [0.0, 0.0, 0.0]]> : !m
-  // expected-error @below {{attention 'a': option 'value': expected at most -8.750000e+02{{.*}}}}
+  // expected-error @below {{attention 'a': option 'value': expected at most -875, so that scores from -64 to 64 leave hidden keys hidden, but got -200}}
   %a = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!h, !h, !h, !m) -> !h {
   ^bb0(%0: !h, %1: !h, %2: !h, %3: !m):
     %kt = onnx.Transpose(%1) {perm = array<i64: 0, 1, 3, 2>} : (!h) -> !t
@@ -97,7 +97,7 @@ module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} 
 onnx.graph @f16 #g {
   %q = onnx.node "Source" () {} : () -> !h
   %m = onnx.initializer "m" : !m = dense<[[0.0, -6.5504e4, -6.5504e4], [0.0, 0.0, -6.5504e4], [0.0, 0.0, 0.0]]> : !m
-  // expected-error @below {{attention 'a': option 'value': expected at most {{.*}}}}
+  // expected-error @below {{attention 'a': option 'value': expected at most -233, so that scores from -64 to 64 leave hidden keys hidden, but got -200}}
   %a = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!h, !h, !h, !m) -> !h {
   ^bb0(%0: !h, %1: !h, %2: !h, %3: !m):
     %kt = onnx.Transpose(%1) {perm = array<i64: 0, 1, 3, 2>} : (!h) -> !t

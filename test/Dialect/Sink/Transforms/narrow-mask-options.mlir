@@ -27,7 +27,7 @@
 // NONE: error: option 'attentions': no attention has a name like 'z*'
 // ONE: onnx.initializer "m" {{.*}}3.40282347E+38
 // ONE: onnx.initializer "n" {{.*}}-1.000000e+04
-// HIGH: warning: the new masks hide keys with -3.000000e+02: read again, the model has biases there and no causal masks
+// HIGH: warning: the new masks hide keys with -300: read again, the model has biases there and no causal masks
 // STATS-COUNT-2: onnx.initializer {{.*}}-1.000000e+04
 // NULL: error: attention 'b': expected the option 'bound' or 'stats', because nothing else bounds its scores
 // NEGATIVE: error: statistics {{.*}}: expected finite numbers of at least 0 as 'score_bound'

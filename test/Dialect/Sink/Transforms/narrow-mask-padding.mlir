@@ -39,12 +39,13 @@ onnx.graph @where #g {
 !s = tensor<2x2x3x3xf32>
 !m = tensor<3x3xf32>
 #b = #sink.layout<bhsd>
-#g = #onnx.graph_info<inputs = ["mask"], outputs = [], valueInfo = [], info = {}>
+#g = #onnx.graph_info<inputs = [#onnx.value<"mask", tensor<2x1x1x3xi64>, {}>], outputs = [], valueInfo = [], info = {}>
 // expected-remark @below {{input 'mask' is taken to have zeros and ones alone}}
 module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
 // CHECK-LABEL: onnx.graph @product
 // CHECK: onnx.initializer "low" {{.*}}-1.000000e+04
-onnx.graph @product(%mask: tensor<2x1x1x3xi64>) #g {
+onnx.graph @product #g {
+^bb0(%mask: tensor<2x1x1x3xi64>):
   %q = onnx.node "Source" () {} : () -> !h
   %one = onnx.initializer "one" : tensor<f32> = dense<1.0> : tensor<f32>
   %low = onnx.initializer "low" : tensor<f32> = dense<-3.40282347E+38> : tensor<f32>
