@@ -73,10 +73,12 @@ def step_entry(records: Record, step: Record) -> tuple[str, str]:
     table = f"k{step['!name']}Options"
     listed = ",\n    ".join(options)
     declared = f"constexpr StepOption {table}[] = {{\n    {listed}}};\n" if options else ""
-    over = step["takeOverOption"]
-    if over and over not in [records[one["def"]]["argument"] for one in step["options"]]:
-        sys.exit(f"step '{name}': expected one of its options as takeOverOption, but got '{over}'")
-    texts = [name, *(step[field] for field in fields), step["example"], step["smallExample"], over]
+    switches = [step[field] for field in ("takeOverOption", "hiddenRowsOption")]
+    for switch in filter(None, switches):
+        if switch not in [records[one["def"]]["argument"] for one in step["options"]]:
+            sys.exit(f"step '{name}': expected one of its options, but got '{switch}'")
+    examples = [step["example"], step["smallExample"]]
+    texts = [name, *(step[field] for field in fields), *examples, *switches]
     needs_run = str(bool(step["examplesNeedRun"])).lower()
     listed = f"{', '.join(map(literal, texts))}, {needs_run}, {table if options else '{}'}"
     return declared, f"{{{listed}}}"

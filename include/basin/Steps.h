@@ -55,6 +55,8 @@ struct StepInfo {
   /// The option that says whether the new model takes sequences without the tokens of the option
   /// `ids`, or empty.
   llvm::StringRef takeOverOption;
+  /// The option that says whether rows of attention that see no key may change, or empty.
+  llvm::StringRef hiddenRowsOption;
   /// Whether the examples need a file that a run of the model makes.
   bool examplesNeedRun;
   llvm::ArrayRef<StepOption> options;

@@ -82,6 +82,7 @@ json::Array basin::describeSteps() {
                                {"example", step.example},
                                {"small_example", step.smallExample},
                                {"take_over_option", step.takeOverOption},
+                               {"hidden_rows_option", step.hiddenRowsOption},
                                {"examples_need_run", step.examplesNeedRun},
                                {"options", std::move(options)}});
   }

@@ -46,7 +46,8 @@ class Step:
     options, as words, for residual streams of at least 20 dimensions, and of at least 4;
     `examples_need_run` says that they need a file which a run of the model makes. The
     `take_over_option`, if it is not empty, says whether the new model takes sequences without the
-    tokens of the option `ids`.
+    tokens of the option `ids`. The `hidden_rows_option`, if it is not empty, says whether rows of
+    attention that see no key may change.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Step:
     example: str
     small_example: str
     take_over_option: str
+    hidden_rows_option: str
     examples_need_run: bool
     options: tuple[Option, ...]
 
@@ -96,9 +98,24 @@ def keeps_bits(requests: Requests) -> bool:
 
 def takes_over(name: str, options: Mapping[str, str]) -> bool:
     """Whether the step's model takes sequences without the tokens of the option `ids`."""
+    return _is_on(_find(name), _find(name).take_over_option, options)
+
+
+def changes_hidden_rows(requests: Requests) -> bool:
+    """Whether rows of attention that see no key may change."""
+    return any(
+        _is_on(_find(name), _find(name).hidden_rows_option, dict(given)) for name, given in requests
+    )
+
+
+def _find(name: str) -> Step:
     (step,) = (one for one in steps() if one.name == name)
+    return step
+
+
+def _is_on(step: Step, switch: str, options: Mapping[str, str]) -> bool:
+    """Whether the step's option `switch` is true, as given or by default."""
     defaults = {option.name: option.default for option in step.options}
-    switch = step.take_over_option
     return bool(switch) and options.get(switch, defaults[switch]) == "true"
 
 

@@ -138,7 +138,8 @@ REFUSED = [
     ("insert-pre-affine k=3", "has no option 'k': 'rescale-residual' has it"),
     (
         "insert-pre-affine stats=x",
-        "has no option 'stats': 'absorb-residual', 'quantize' and 'rescale-residual' have it",
+        "has no option 'stats': 'absorb-residual', 'narrow-mask', 'quantize', 'rescale-residual' "
+        "and 'smooth' have it",
     ),
     ("insert-pre-affine x=3", "has no option 'x': it takes no options"),
     ("rescale-residual bond=3", "has no option 'bond': did you mean 'bound'? its options are k"),

@@ -42,7 +42,7 @@ MaskBounds MaskBounds::either(const MaskBounds &a, const MaskBounds &b) {
 
 /// Skips casts, and Expands, which repeat elements but leave alone which key and query an element
 /// belongs to. (A new last axis changes that: see `keepsLastAxes` and `matchUnsqueezed`.)
-static Value skipViews(Value value, MaskKind kind) {
+Value basin::onnx::skipMaskViews(Value value, MaskKind kind) {
   while (Operation *op = value.getDefiningOp()) {
     bool keeps = kind == MaskKind::additive ? isFloatCast(op) : isFlagCast(op);
     if (!keeps && !isa<ExpandOp>(op))
@@ -53,7 +53,7 @@ static Value skipViews(Value value, MaskKind kind) {
 }
 
 std::optional<double> basin::onnx::evaluateFill(Value value) {
-  value = skipViews(value, MaskKind::additive);
+  value = skipMaskViews(value, MaskKind::additive);
   std::optional<double> constant = evaluateScalar(value);
   if (!constant)
     if (auto fill = value.getDefiningOp<ConstantOfShapeOp>())
@@ -78,7 +78,7 @@ bool MaskProof::hides(Value value) const {
 // Comparisons
 //===----------------------------------------------------------------------===//
 
-static MaskKind negate(MaskKind kind) {
+MaskKind basin::onnx::negateMask(MaskKind kind) {
   return kind == MaskKind::keep ? MaskKind::drop : MaskKind::keep;
 }
 
@@ -114,9 +114,9 @@ MaskBounds MaskProof::boundBoolean(Operation *op, MaskKind kind, unsigned depth)
   bool keep = kind == MaskKind::keep;
   Value a = op->getOperand(0), b = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
   if (isa<NotOp>(op))
-    return bound(a, negate(kind), depth);
+    return bound(a, negateMask(kind), depth);
   if (isa<EqualOp>(op) && evaluateScalar(b) == 0.0)
-    return bound(a, negate(kind), depth);
+    return bound(a, negateMask(kind), depth);
   if (isa<AndOp, OrOp>(op)) {
     MaskBounds x = bound(a, kind, depth), y = bound(b, kind, depth);
     return isa<AndOp>(op) == keep ? MaskBounds::both(x, y) : MaskBounds::either(x, y);
@@ -126,7 +126,7 @@ MaskBounds MaskProof::boundBoolean(Operation *op, MaskKind kind, unsigned depth)
     std::optional<double> x = evaluateFill(where.getX()), y = evaluateFill(where.getY());
     if (!x || !y || (*x != 0) == (*y != 0))
       return {};
-    return bound(where.getCondition(), *x != 0 ? kind : negate(kind), depth);
+    return bound(where.getCondition(), *x != 0 ? kind : negateMask(kind), depth);
   }
   // A key is visible if the comparison holds, or if it does not: then the opposite one holds.
   if (isa<LessOrEqualOp>(op))
@@ -147,7 +147,7 @@ MaskBounds MaskProof::boundBoolean(Operation *op, MaskKind kind, unsigned depth)
 /// Matches Slices of a triangle that take rows a..b and columns 0..b, which end together, and a
 /// prefix of other axes. Returns the triangle, `value` if there are no Slices, or null if they
 /// are others.
-static Value matchTriangleSlices(Value value) {
+Value basin::onnx::matchTriangleSlices(Value value) {
   Value rowStart, rowEnd, columnEnd;
   bool rows = false, columns = false;
   while (auto slice = value.getDefiningOp<SliceOp>()) {
@@ -277,7 +277,7 @@ MaskBounds MaskProof::boundAdditive(Operation *op, unsigned depth) {
 }
 
 /// Returns whether an op moves no element along the last two axes.
-static bool keepsLastAxes(Operation *op) {
+bool basin::onnx::keepsLastAxes(Operation *op) {
   TensorInfo from = getTensorInfo(op->getOperand(0)), to = getTensorInfo(op->getResult(0));
   if (!from.hasRank() || !to.hasRank() || from.rank() < 2 || to.rank() < 2)
     return false;
@@ -321,7 +321,7 @@ MaskBounds MaskProof::bound(Value value, MaskKind kind, unsigned depth) {
   if (depth == 0 || budget == 0 || !value)
     return {};
   --budget;
-  value = skipViews(value, kind);
+  value = skipMaskViews(value, kind);
   MaskBounds table = boundTable(value, kind);
   if (table.left || table.right)
     return table;

@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Proves between which distances a mask lets a query see a key. MaskIndex.cpp has the positions
-// that masks compare, MaskAnalysis.cpp what they make of the comparisons.
+// that masks compare, MaskAnalysis.cpp what they make of the comparisons, and MaskOwnKey.cpp
+// whether a query certainly sees the key of its own position.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,6 +41,9 @@ public:
       : keys(keys), scale(scale), queries(queries) {}
 
   MaskBounds bound(mlir::Value value, sink::MaskKind kind, unsigned depth = kMaskDepth);
+  /// Returns whether each query provably sees the key of its own position. There must be at least
+  /// as many keys as queries.
+  bool showsOwn(mlir::Value value, sink::MaskKind kind, unsigned depth = kMaskDepth);
 
 private:
   /// `sign` times a key's index less a query's, plus `constant`.
@@ -54,6 +58,10 @@ private:
   MaskBounds boundTable(mlir::Value value, sink::MaskKind kind) const;
   MaskBounds compare(mlir::Value a, mlir::Value b, bool isStrict);
   bool hides(mlir::Value value) const;
+  bool showsOwnFlag(mlir::Operation *op, sink::MaskKind kind, unsigned depth);
+  bool showsOwnSummand(mlir::Operation *op, unsigned depth);
+  bool showsDiagonal(mlir::Value table, sink::MaskKind kind) const;
+  bool showsOwnInTriangle(TriluOp trilu, sink::MaskKind kind, unsigned depth);
   mlir::Value matchLastRows(mlir::Value value) const;
 
   std::optional<Distance> matchDistance(mlir::Value value, unsigned depth);
@@ -73,6 +81,16 @@ private:
   unsigned numSlices = 0;
   unsigned budget = kMaskBudget;
 };
+
+/// Skips casts and Expands, which leave alone which key and query an element belongs to.
+mlir::Value skipMaskViews(mlir::Value value, sink::MaskKind kind);
+/// Returns the opposite kind of flags.
+sink::MaskKind negateMask(sink::MaskKind kind);
+/// Returns whether an op moves no element along the last two axes.
+bool keepsLastAxes(mlir::Operation *op);
+/// Returns the square of which `value` is a Slice of rows a..b and columns 0..b, `value` if it is
+/// no Slice, or null if it is another one.
+mlir::Value matchTriangleSlices(mlir::Value value);
 
 /// Skips ops around a scalar that keep its value.
 mlir::Value skipScalarViews(mlir::Value value);

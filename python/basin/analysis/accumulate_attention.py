@@ -55,6 +55,8 @@ class Attention(Accumulator):
         }
         if "learned" in tap["outputs"]:
             self.cells["learned"] = Mean((heads,))
+        if "score_bound" in tap["outputs"]:
+            self.cells["score_bound"] = Maximum((heads,))
 
     def _take(self, own: dict[str, np.ndarray], rows: Batch, tokens: Batch) -> None:
         size = own["mass"].shape
@@ -66,6 +68,8 @@ class Attention(Accumulator):
         self.entropy.add(own["entropy"], ones)
         if "learned" in own:
             self.learned.add(own["learned"], ones)
+        if "score_bound" in own:
+            self.score_bound.add(own["score_bound"])
         self._take_all(own, rows, self._take_window(own, rows))
         self._take_norms(own, rows)
         self._take_map(own, rows)

@@ -66,6 +66,7 @@ def attention_metrics(one: Attention, texts: Texts) -> dict[str, Any]:
     keys = int((lengths > 0).sum())
     alpha = alpha[:, :keys]
     learned = numbers(one.learned.value()) if "learned" in one.cells else None
+    bound = numbers(one.score_bound.value()) if "score_bound" in one.cells else None
     side = int((one.map.count.value[:, 0] > 0).sum())
     trials = int(one.sequences.value) * one.tap["heads"]
     return {
@@ -78,6 +79,7 @@ def attention_metrics(one: Attention, texts: Texts) -> dict[str, Any]:
         "alpha_first": numbers(alpha[:, 0]),
         "first_token_mass": numbers(one.first_token_mass.value()),
         "max_logit": numbers(one.max_logit.value()),
+        "score_bound": bound,
         "entropy": numbers(one.entropy.value()),
         "learned": learned,
         "heaviest": heaviest_keys(one, alpha, texts),
@@ -87,6 +89,16 @@ def attention_metrics(one: Attention, texts: Texts) -> dict[str, Any]:
         "sink_rate": percent(one.sinks.value, trials),
         "map": numbers(one.map.value()[:side, :side]),
     }
+
+
+def score_bound(one: Attention) -> float | None:
+    """What the option stats of narrow-mask reads: no |score| of any head exceeds it.
+
+    None if nothing bounds the scores, or if a sequence was left out.
+    """
+    if "score_bound" not in one.cells or one.nonfinite.value or not one.sequences.value:
+        return None
+    return number(one.score_bound.value().max())
 
 
 def heaviest_keys(one: Attention, alpha: np.ndarray, texts: Texts) -> list[dict[str, Any]]:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from basin.analysis.accumulate import Accumulator, by_tap
+from basin.analysis.accumulate_attention import Attention
 from basin.analysis.accumulate_tokens import Residual
 from basin.analysis.kinds import kinds_of
-from basin.analysis.metrics import derive, known_ids
+from basin.analysis.metrics import derive, known_ids, score_bound
 from basin.analysis.packing import fill_marks, has_mark, mark_long_lists, pack, unpack
 from basin.analysis.streams import stream_maxima
 from basin.errors import AnalysisError
@@ -49,6 +50,7 @@ class Stats:
         ids = known_ids(self.accumulators)
         kept = {str(id): texts[id] for id in sorted(ids & set(texts))}
         residual = [one for one in self.accumulators if isinstance(one, Residual)]
+        attention = [one for one in self.accumulators if isinstance(one, Attention)]
         return {
             "version": VERSION,
             "model": self.model,
@@ -56,6 +58,9 @@ class Stats:
             "instrumentation": self.instrumentation,
             "accumulators": [one.to_json() for one in self.accumulators],
             "residual_streams": [{"max_abs": maxima} for maxima in stream_maxima(residual)],
+            "attentions": [
+                {"name": one.tap["name"], "score_bound": score_bound(one)} for one in attention
+            ],
             "metrics": derive(self.accumulators, self.instrumentation["sink_length"], texts),
             "notes": self.notes + _implied(self),
         }

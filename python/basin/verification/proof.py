@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from basin.inputs.signature import read_facts
 from basin.inputs.types import is_float
 from basin.prefix import PrefixedRunner, PrefixRun
 from basin.verification.caches import Caches, is_unpromised
+from basin.verification.kept_tokens import find_kept, keep
 from basin.verification.runners import ReferenceRunner, RuntimeRunner
 
 __all__ = [
@@ -73,13 +75,16 @@ def prove(
     recipes: tuple[Recipe, ...] = FEW,
     rounds: bool = False,
     prefix: PrefixRun | None = None,
+    only_kept: bool = False,
 ) -> Proof:
     """Run both models on drawn inputs and compare their outputs' bits, or, if the rewrite `rounds`,
     compare them except for rounding.
 
     If a `prefix` was absorbed, the model before it gets the prefix in front of each sequence, and
-    its outputs lose the prefix's rows.
+    its outputs lose the prefix's rows. With `only_kept`, where a mask may leave a query without a
+    key, only the tokens that it keeps are compared.
     """
+    compare = partial(_compare, only_kept=only_kept)
     size = count_bytes(before)
     if size > limit:
         return Proof(skipped=f"the model has {size} bytes, the limit is {limit}")
@@ -90,18 +95,18 @@ def prove(
         return Proof(skipped=str(error))
     if rounds:
         tally = _Tally()
-        proof = _compare(before, after, RuntimeRunner, recipes, tally, narrow, prefix)
+        proof = compare(before, after, RuntimeRunner, recipes, tally, narrow, prefix)
         if proof.skipped and narrow and facts.parameters <= REFERENCE_LIMIT:
             tally = _Tally()
-            proof = _compare(before, after, ReferenceRunner, recipes, tally, narrow, prefix)
+            proof = compare(before, after, ReferenceRunner, recipes, tally, narrow, prefix)
         return replace(proof, differing=tally.differing, total=tally.total, largest=tally.largest)
     if narrow and facts.parameters <= REFERENCE_LIMIT:
-        proof = _compare(before, after, ReferenceRunner, recipes, _different_bits, narrow)
+        proof = compare(before, after, ReferenceRunner, recipes, _different_bits, narrow)
         if proof.skipped is None:
             return proof
     if not narrow:
-        return _compare(before, after, RuntimeRunner, recipes, _different_bits)
-    proof = _compare(before, after, RuntimeRunner, recipes, _more_than_rounding, narrow)
+        return compare(before, after, RuntimeRunner, recipes, _different_bits)
+    proof = compare(before, after, RuntimeRunner, recipes, _more_than_rounding, narrow)
     if proof.broken or proof.skipped:
         return proof
     return Proof(skipped="ONNX Runtime does not round to f16 between nodes; as far as it tells, "
@@ -157,6 +162,7 @@ def _compare(
     differ: Differ,
     narrow: bool = False,
     prefix: PrefixRun | None = None,
+    only_kept: bool = False,
 ) -> Proof:
     """Compare one model after the other, so that only one at a time is in memory."""
     kept, refused = run_before(before, runner, recipes, narrow, prefix)
@@ -171,8 +177,9 @@ def _compare(
             if right is None:
                 continue
             checked += caches is None or caches.has_past(case.values)
+            tokens = find_kept(case.values) if only_kept else None
             for name, value in left.items():
-                why = _differing(value, right.get(name), differ)
+                why = _differing(value, right.get(name), _differ_where(case, tokens, differ))
                 if why:
                     return Proof(len(kept), f"output '{name}' {why} in case '{case.name}'")
     except VerifyError as error:
@@ -237,6 +244,18 @@ def _differing(a: object, b: object, differ: Differ) -> str | None:
     if a.dtype != b.dtype or a.shape != b.shape:
         return f"is {b.dtype} {list(b.shape)}, but was {a.dtype} {list(a.shape)}"
     return differ(a, b)
+
+
+def _differ_where(case: Case, kept: np.ndarray | None, differ: Differ) -> Differ:
+    """`differ` for the tokens that are kept, or for all if `kept` is None."""
+    if kept is None:
+        return differ
+
+    def differ_there(a: np.ndarray, b: np.ndarray) -> str | None:
+        x, y = keep(a, case.values, kept), keep(b, case.values, kept)
+        return None if x is None or y is None else differ(x, y)
+
+    return differ_there
 
 
 def _different_bits(a: np.ndarray, b: np.ndarray) -> str | None:

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Says in words what an attention's mask is made of.
+// Says in words what an attention's mask is made of, and whether it shows each query a key.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,6 +25,11 @@ namespace basin {
 /// - unknown: there is another part, or what the mask hides is not known
 /// - none: nothing is hidden or added
 llvm::SmallVector<llvm::StringRef> describeMask(sink::AttentionOp op);
+
+/// Returns whether `mask`, which is a mask of `op` and multiplied by `scale` if it is additive,
+/// provably shows each query the key of its own position. There are queries without a key of their
+/// own if there may be fewer keys than queries, so nothing is proven then.
+bool showsOwnKey(sink::AttentionOp op, mlir::Value mask, sink::MaskKind kind, double scale = 1);
 
 } // namespace basin
 

@@ -40,6 +40,7 @@ class AttentionMeter {
 public:
   AttentionMeter(NodeBuilder &n, const AttentionScores &scores, Value queryMask, ScoreFacts facts);
   Statistics measure(const StatisticsOptions &options, int64_t learned);
+  Value boundScores(const AttentionParts &parts);
 
 private:
   Value perQuery(Value x, Value otherwise);
@@ -170,6 +171,23 @@ Value AttentionMeter::corner(Value x, int64_t size) {
   return n.slice(n.slice(x, 2, 0, size), 3, 0, size);
 }
 
+/// Returns a bound of each head's |scores|, hidden ones among them, [B, H]: no product of vectors
+/// exceeds that of their norms.
+Value AttentionMeter::boundScores(const AttentionParts &parts) {
+  Value query = norm(scores.query), dim = n.cast(n.dim(scores.query, 3), f32);
+  if (mask)
+    query = n.node<WhereOp>({n.squeeze(mask, {3}), query, n.scalar(0, f32)});
+  query = n.reduceMax(query, {2}, false);
+  Value key = n.reduceMax(norm(scores.key), {2}, false);
+  Value groups = n.concat({n.dims(key, 0, 2), n.constant({-1})}, 0);
+  Value product = n.node<MulOp>({n.reshape(query, groups), n.unsqueeze(key, {2})});
+  product = n.reshape(product, {0, -1});
+  Value bound = parts.scale
+                    ? n.node<MulOp>({product, n.scalar(std::abs(*parts.scale), f32)})
+                    : n.node<DivOp>({product, n.node<SqrtOp>({dim})});
+  return parts.softcap ? n.node<MinOp>({bound, n.scalar(*parts.softcap, f32)}) : bound;
+}
+
 Statistics AttentionMeter::measure(const StatisticsOptions &options, int64_t learned) {
   Statistics out;
   auto add = [&](StringRef name, Value value, int64_t rank) {
@@ -226,6 +244,10 @@ WhyNot StatisticsBuilder::attention(const Tap &tap, const GivenScores &given, St
   TensorInfo key = getTensorInfo(scores->key);
   ofTokens = tokens.alone || (key.hasRank() && key.rank() == 4 && tokens.are(key[0], key[2]));
   Value queries = areTokens ? tokens.mask : Value();
-  out = AttentionMeter(n, *scores, queries, facts).measure(options, learned);
+  AttentionMeter meter(n, *scores, queries, facts);
+  out = meter.measure(options, learned);
+  // A tensor of factors has no bound here.
+  if (!operands.scoreFactor)
+    out.push_back({"score_bound", meter.boundScores(operands), f32, 2});
   return std::nullopt;
 }

@@ -6,15 +6,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Reads the part of a statistics file that the residual rewrites need:
+// Reads the parts of a statistics file that rewrites need:
 //
-// {"version": 1, "residual_streams": [{"dim": 64, "max_abs": [64 numbers]}]}
+// {"version": 1, "residual_streams": [{"dim": 64, "max_abs": [64 numbers]}],
+//  "attentions": [{"name": "/layers.0/attn/MatMul_1_output_0", "score_bound": 31.5}]}
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef BASIN_LIB_DIALECT_SINK_TRANSFORMS_STATISTICS_H
 #define BASIN_LIB_DIALECT_SINK_TRANSFORMS_STATISTICS_H
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -34,6 +36,10 @@ std::string decodePath(llvm::StringRef path);
 
 /// Reads a statistics file. `path` may be a URI, file:///..., with percent-encoded characters.
 llvm::Expected<ResidualStatistics> readResidualStatistics(llvm::StringRef path);
+
+/// Reads the largest |score| of each attention by its name. Attentions without a bound are left
+/// out. `path` is as above.
+llvm::Expected<llvm::StringMap<double>> readScoreBounds(llvm::StringRef path);
 
 } // namespace basin::sink
 

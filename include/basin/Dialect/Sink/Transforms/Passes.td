@@ -620,6 +620,74 @@ def ReplaceSwigluWithGluPass
   let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
 }
 
+def NarrowMaskPass : Step<"narrow-mask", "sink-narrow-mask", "::mlir::ModuleOp"> {
+  let summary = "raise the numbers with which masks hide keys, such as -3.4e38, to a nearer one";
+  let description = [{
+    A mask that adds -3.4e38, -inf or -65504 to the scores of hidden keys stretches the range of a
+    quantizer that sees the masked scores, until no step is left for the scores themselves. The
+    pass writes `value` instead.
+
+    ```
+    %m = onnx.Where(%seen, %zero, %low)    %low = -3.4e38
+    %r = sink.attention %q, %k, %v mask %m
+    ```
+    becomes
+    ```
+    %m = onnx.Where(%seen, %zero, %low)    %low = -1e4
+    %r = sink.attention %q, %k, %v mask %m
+    ```
+    Each number of a constant that hides a key (-9984 or lower) and is below `value` changes,
+    where it is added to scores or replaces them. A constant that something else reads stays, and
+    the mask gets a copy.
+
+    A hidden key's probability is exactly 0 if its score is 104 below the largest of the row (746
+    in f64), because the exponential is then less than half of the least number above 0. So with
+    all |scores| up to B before the mask, `value` must be at most -104 - 2 B, less the rounding of
+    the scores' type and what other summands add. B is the softcap, or stated as `bound`, or from
+    `stats`, where it is the product of the scale and the largest norms of query and key. An
+    attention without a bound, and a `value` above this limit, are refused.
+
+    A row that sees no key has no such largest score: with -3.4e38 it is uniform, and with another
+    number it is not. So an attention changes only if each query is proven to see the key of its own
+    position. Padding is never proven. With `padding` such attentions change, too: rows that see a
+    key keep their bits, and tokens that the mask hides get other numbers. A mask that is a product
+    with an input of integers, such as `(1 - attention_mask) * -3.4e38`, is then taken to be of
+    zeros and ones.
+
+    An attention keeps its mask, and a warning says why, if what is added to its scores is not
+    known (a mask of numbers that the model takes, ALiBi), if a scale, a cap, a floor or a quantizer
+    follows the mask, if something else reads a value that would change, or if `value` is no finite
+    number of its type. Does nothing to masks of flags of an operator.
+
+    A number above -9984 is read as a bias when the model is imported again, so that causal masks
+    are not recognized; a warning says so.
+
+    Promise: bit-exact for rows of attention that see a key, while no |score| exceeds the bound.
+  }];
+  let promiseKind = "bit-exact";
+  let promise = "for rows that see a key, while no score exceeds the bound";
+  let hiddenRowsOption = "padding";
+  let goodFor = "quantizers that see masked scores: the hidden keys no longer stretch the range";
+  let notFor = "masks of flags, and models without a bound of the scores";
+  let example = "value=-1e9 bound=1e8";
+  let smallExample = "value=-1e9 bound=1e8";
+  let options = [
+    Option<"value", "value", "double", "-1e4", "the number that hides a key">,
+    Option<"bound", "bound", "double", "0", "largest |score| before masks; 0 states none">,
+    FileOption<"stats", "stats", "statistics of basin analyze, which bound the scores">,
+    Option<"padding", "padding", "bool", "false",
+           "true: rows that see no key, such as those of padding, may change">,
+    PatternOption<"attentions", "attentions", "\"all\"",
+                  "attentions whose masks change: all, or a pattern of names of their results">
+  ];
+  let statistics = [
+    Statistic<"numNarrowed", "narrowed", "attentions whose masks changed">,
+    Statistic<"numLeft", "left", "attentions that keep their masks">,
+    Statistic<"numConstants", "constants", "constants changed, in place or as copies">
+  ];
+  let dependentDialects = ["::basin::sink::SinkDialect", "::basin::onnx::ONNXDialect"];
+}
+
 def ProveScalesPass : Pass<"sink-prove-scales", "::mlir::ModuleOp"> {
   let summary = "prove that a rewrite by powers of two changes no output";
   let description = [{

@@ -68,6 +68,10 @@ class Step<string step, string passArg, string operation> : Pass<passArg, operat
   // option ids, if there is one. Proofs then give the old model these tokens as well.
   string takeOverOption = "";
 
+  // The option that says whether rows of attention that see no key may change, if there is
+  // one. Proofs then compare only the tokens that a mask keeps.
+  string hiddenRowsOption = "";
+
   // What the step helps, and what somebody might expect of it in vain, as phrases.
   string goodFor = ?;
   string notFor = ?;
