@@ -21,8 +21,7 @@ def instrument(path: Path, folder: Path, settings: str, device: str) -> tuple[Pa
 
     Raises AnalysisError or BasinError.
     """
-    if PROVIDERS[device] not in ort.get_available_providers():
-        raise AnalysisError(f"--device {device}: this build of ONNX Runtime has no such provider")
+    _check_device(device)
     model = basin.load(path)
     passes = [
         "basin-raise",
@@ -39,6 +38,7 @@ def open_instrumented(
     target: Path, path: Path, device: str, threads: int | None = None
 ) -> ort.InferenceSession:
     """A session of what `instrument` wrote for the model at `path`. Raises AnalysisError."""
+    _check_device(device)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     # Higher levels fuse ops, and a value that is measured, like a norm's input, may vanish.
@@ -56,6 +56,12 @@ def _free_name(folder: Path, stem: str, end: str) -> Path:
     while os.path.lexists(folder / (stem + end)):
         stem += "_"
     return folder / (stem + end)
+
+
+def _check_device(device: str) -> None:
+    """Raise AnalysisError where ONNX Runtime would run on the CPU instead, as it does unasked."""
+    if PROVIDERS[device] not in ort.get_available_providers():
+        raise AnalysisError(f"--device {device}: this build of ONNX Runtime has no such provider")
 
 
 def instrumentation_of(session: ort.InferenceSession) -> dict[str, Any]:

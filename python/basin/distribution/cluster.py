@@ -78,15 +78,17 @@ class Cluster:
         ClusterError.
         """
         self._start()
-        hashed = self._address != LOCAL
+        hashed = self._address != LOCAL or len(_nodes()) > 1
         return RayPool([share(uuid.uuid4().hex, *model, hashed) for model in models], gpu)
 
     def _start(self) -> None:
         if self._started:
             return
         _quieten()
-        import ray
-
+        try:
+            import ray
+        except ImportError as error:
+            raise ClusterError(f"--ray: Ray cannot be imported: {error}") from None
         if ray.is_initialized():
             # It is the caller's own, and stays.
             self._started = True
@@ -102,8 +104,11 @@ class Cluster:
         try:
             _probe(self._address)
             ray.init(address=self._address, **options)
-        except (RuntimeError, ValueError, OSError, OverflowError) as error:
+        except (ray.exceptions.RayError, RuntimeError, ValueError, OSError, OverflowError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if reason.startswith("Failed to connect"):
+                # Ray does not say so, and by default a cluster's head may ask for one.
+                reason += "; if it asks for a token, set RAY_AUTH_MODE=token"
             raise ClusterError(f"--ray {self._address}: {reason}") from None
         self._started = True
 
@@ -180,7 +185,7 @@ class RayPool:
             except RayTaskError as error:
                 raise _cause(error) from error
             except RayError as error:
-                reason = str(error).splitlines()[0].rstrip(".")
+                reason = str(error).splitlines()[0].split(". ")[0].rstrip(".")
                 if attempt == _ATTEMPTS:
                     raise ClusterError(
                         f"--ray: a worker was lost {_ATTEMPTS} times at the same piece of work: "

@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime as ort
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from basin import errors
 from basin.distribution import files
 from basin.distribution.pieces import Site
-
-# Results have the bits of a run in one process only if all run the same code.
-_PACKAGES = ("basin", "numpy", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -93,14 +92,12 @@ def _site(job: Job) -> Site:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that results depend on."""
-    out = {}
-    for name in _PACKAGES:
-        try:
-            out[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            out[name] = "from a checkout"
-    return out
+    """The versions of what results depend on: runs have the same bits only if all run one code."""
+    try:
+        own = importlib.metadata.version("basin")
+    except importlib.metadata.PackageNotFoundError:
+        own = "from a checkout"
+    return {"basin": own, "numpy": np.__version__, "onnxruntime": ort.__version__}
 
 
 def _read(path: str, start: int) -> bytes:
