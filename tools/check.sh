@@ -136,6 +136,7 @@ if [ $sanitize = 1 ]; then
 else
   configure=(-DBASIN_ENABLE_FUZZERS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON)
   setup_torch
+  setup_ray
   setup_models
   setup_assemblers
 fi

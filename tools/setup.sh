@@ -4,6 +4,7 @@
 #   setup_packages NAME...     Debian packages (asks for root only where one is missing)
 #   setup_python FILE...       .venv with the requirements in FILE...
 #   setup_torch                torch, where it can be had; says so where it cannot
+#   setup_ray                  Ray, likewise
 #   setup_models               real models for the tests, likewise
 #   setup_assemblers           NVIDIA's, likewise; where programs and libraries are looked for
 #   setup_configure DIR [ARG...]   the build folder, with arguments of CMake
@@ -102,6 +103,8 @@ sys.exit(not found)' "$module" && return
 }
 
 setup_torch() { setup_optional torch requirements-torch.txt; }
+
+setup_ray() { setup_optional ray requirements-ray.txt; }
 
 setup_models() {
   local module

@@ -11,6 +11,7 @@ from basin.commands.analyze import analyze
 from basin.commands.evaluate import evaluate
 from basin.commands.inspect import inspect
 from basin.commands.merge_stats import merge_stats
+from basin.commands.ray_option import Command
 from basin.commands.recommend import recommend
 from basin.commands.reporting import reports_errors
 from basin.commands.rewrite import rewrite
@@ -25,7 +26,7 @@ app = typer.Typer(
     help="Move the outliers of transformers into parameters: ONNX in, ONNX out.",
 )
 for command in COMMANDS:
-    app.command()(reports_errors(command))
+    app.command(cls=Command)(reports_errors(command))
 
 
 def main() -> None:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
-__all__ = ["AnalysisError", "RecipeError", "VerifyError"]
+__all__ = ["AnalysisError", "ClusterError", "RecipeError", "VerifyError"]
 
 
 class AnalysisError(Exception):
     """Data, a model or a statistics file cannot be used; the message is one line and says why."""
+
+
+class ClusterError(Exception):
+    """Machines that work was given to cannot do it; the message is one line and says why."""
 
 
 class RecipeError(Exception):

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "models" / "tiny-shakespeare.onnx"
-HEAVY = {"matplotlib", "onnx", "onnxruntime", "tokenizers", "torch", "transformers"}
+HEAVY = {"matplotlib", "onnx", "onnxruntime", "ray", "tokenizers", "torch", "transformers"}
 DEVELOPERS = {"basin.bench", "basin.testbed"}
 
 IMPORT = "import json, sys\n{}\nprint('\\n' + json.dumps(sorted(sys.modules)))"
@@ -62,6 +62,13 @@ def test_a_command(arguments: list[str], needed: set[str]) -> None:
     loaded = modules_after(COMMAND.format(arguments))
     assert needed <= loaded
     assert not loaded & (HEAVY - needed | DEVELOPERS)
+
+
+def test_a_run_in_this_process_needs_no_ray(tmp_path: Path) -> None:
+    pytest.importorskip("basin._basin", reason="the extension is not built")
+    (tmp_path / "ids.jsonl").write_text("[1, 2, 3]\n")
+    arguments = ["evaluate", str(TINY), "--data", str(tmp_path / "ids.jsonl")]
+    assert "ray" not in modules_after(COMMAND.format(arguments))
 
 
 def test_public_names() -> None:

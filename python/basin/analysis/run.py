@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnxruntime as ort
 
 import basin
-from basin.analysis.accumulate import by_tap
+from basin.analysis.accumulate import Accumulator, by_tap
+from basin.analysis.batch import Batch
+from basin.analysis.instrumented import instrument, instrumentation_of, open_instrumented
 from basin.analysis.kinds import KINDS, check_kinds
 from basin.analysis.metrics import known_ids
 from basin.analysis.progress import steps
-from basin.analysis.runs import Source
+from basin.analysis.runs import Feed, Runs, Source
 from basin.analysis.stats import Stats
+from basin.distribution import Site, map_pieces, split
 from basin.errors import AnalysisError
-from basin.inputs.signature import Facts, read_facts
+from basin.inputs.signature import Facts, list_inputs, read_facts
 from basin.verification.sessions import run_session
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_METADATA = "basin.statistics"
+if TYPE_CHECKING:
+    from basin.distribution.cluster import Cluster
 
 
 def analyze(
@@ -37,12 +41,14 @@ def analyze(
     device: str = "cpu",
     facts: Facts | None = None,
     progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> Stats:
     """Measure the model at `path` on `data` (a Dataset, or Arrays), at most `batch` at a time.
 
     Sinks are measured over the first `sink_length` tokens. `taps` names the kinds of places that
-    are measured, all by default. `progress` shows on stderr how far the run is. Raises
-    AnalysisError, BasinError or VerifyError.
+    are measured, all by default. `progress` shows on stderr how far the run is. With a `cluster`
+    the batches run there, with the same result. Raises AnalysisError, BasinError, ClusterError or
+    VerifyError.
     """
     if taps is not None:
         check_kinds(taps)
@@ -51,22 +57,25 @@ def analyze(
     with folder:
         try:
             settings = f"sink-length={sink_length} taps={','.join(taps or KINDS)}"
-            session, remarks = open_instrumented(source, Path(folder.name), settings, device)
+            target, remarks = instrument(source, Path(folder.name), settings, device)
+            session = open_instrumented(target, source, device)
         except (basin.BasinError, AnalysisError) as error:
             # The error names the link that was loaded, and users know their file by its own name.
             raise AnalysisError(str(error).replace(str(source), str(path))) from None
-        instrumentation = json.loads(session.get_modelmeta().custom_metadata_map[_METADATA])
+        instrumentation = instrumentation_of(session)
         if not instrumentation["taps"]:
             nothing = f"no tap of {', '.join(taps or KINDS)} was found"
             reasons = "; ".join(dict.fromkeys(remarks)) or nothing
             raise AnalysisError(f"{path}: the model has nothing that can be measured: {reasons}")
-        runs = data.runs(session.get_inputs(), facts, instrumentation, batch)
+        runs = data.runs(list_inputs(session), facts, instrumentation, batch)
         accumulators = by_tap(instrumentation)
-        for index in steps(runs.total, progress):
-            feed, tokens = runs.make(index)
-            outputs = run_session(session, feed, path)
-            for accumulator in accumulators:
-                accumulator.update(outputs, tokens)
+        if cluster is None:
+            for index in steps(runs.total, progress):
+                take_run(session, path, runs.make(index), accumulators)
+        else:
+            # The workers open it anew, and the memory of this machine may be theirs.
+            del session
+            measure_on(cluster, target, path, device, runs, accumulators, progress)
     stats = Stats(
         model=_describe(path, facts),
         data=runs.describe(sink_length),
@@ -80,40 +89,52 @@ def analyze(
     return stats
 
 
-def open_instrumented(
-    path: Path, folder: Path, settings: str, device: str
-) -> tuple[ort.InferenceSession, list[str]]:
-    """A session of the model with its statistics as outputs, and the compiler's remarks.
-
-    The instrumented model is written to `folder`. Raises AnalysisError or BasinError.
-    """
-    if PROVIDERS[device] not in ort.get_available_providers():
-        raise AnalysisError(f"--device {device}: this build of ONNX Runtime has no such provider")
-    model = basin.load(path)
-    passes = [
-        "basin-raise",
-        f"sink-instrument-outliers{{{settings}}}",
-        "convert-sink-to-onnx",
-    ]
-    remarks = model.remarks + model.run(f"builtin.module({','.join(passes)})")
-    target = _free_name(folder, "instrumented", ".onnx")
-    model.save(target)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    # Higher levels fuse ops, and a value that is measured, like a norm's input, may vanish.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    try:
-        session = ort.InferenceSession(str(target), options, providers=[PROVIDERS[device]])
-    except Exception as error:  # ONNX Runtime's own exceptions share no other base.
-        raise AnalysisError(f"{path}: ONNX Runtime does not load it: {error}") from None
-    return session, ["; ".join(line.split("\n")) for line in remarks]
+def take_run(
+    session: ort.InferenceSession,
+    path: Path,
+    run: tuple[Feed, Batch | None],
+    accumulators: list[Accumulator],
+) -> None:
+    """Run the instrumented model of `path` once, and take its statistics in."""
+    feed, tokens = run
+    outputs = run_session(session, feed, path)
+    for accumulator in accumulators:
+        accumulator.update(outputs, tokens)
 
 
-def _free_name(folder: Path, stem: str, end: str) -> Path:
-    """An unused path in `folder`. The model's own name could be too long to append to."""
-    while os.path.lexists(folder / (stem + end)):
-        stem += "_"
-    return folder / (stem + end)
+def measure_on(
+    cluster: Cluster,
+    target: Path,
+    path: Path,
+    device: str,
+    runs: Runs,
+    accumulators: list[Accumulator],
+    progress: bool,
+) -> None:
+    """Take in what the workers of a cluster measure with the instrumented model at `target`."""
+    pool = cluster.pool([(target, read_facts(target).files)], gpu=device == "cuda")
+    parts = split(range(runs.total), pool.workers)
+    pieces = ([runs.make(index) for index in part] for part in parts)
+    opens = partial(_open_at, path, device)
+    with closing(map_pieces(opens, partial(_measure, path), pieces, pool)) as results:
+        for _ in steps(len(parts), progress, "pieces"):
+            # Merging is exact, so that the division into pieces leaves no trace.
+            for mine, theirs in zip(accumulators, next(results)):
+                mine.merge(theirs)
+
+
+def _open_at(path: Path, device: str, site: Site) -> ort.InferenceSession:
+    return open_instrumented(site.models[0], path, device, site.threads)
+
+
+def _measure(
+    path: Path, session: ort.InferenceSession, piece: list[tuple[Feed, Batch | None]]
+) -> list[Accumulator]:
+    """What some runs add to the statistics."""
+    found = by_tap(instrumentation_of(session))
+    for run in piece:
+        take_run(session, path, run, found)
+    return found
 
 
 def _links(path: Path, names: list[str]) -> tuple[Path, tempfile.TemporaryDirectory[str]]:

@@ -17,6 +17,7 @@ from basin.commands.data_options import (
     bos_of,
     list_read,
 )
+from basin.commands.ray_option import RAY
 from basin.commands.statistics_files import (
     FIGURES,
     REPORT,
@@ -64,6 +65,7 @@ def analyze(
     report: Annotated[Path | None, REPORT] = None,
     figures: Annotated[Path | None, FIGURES] = None,
     device: Annotated[Device, DEVICE] = Device.cpu,
+    ray: Annotated[str | None, RAY] = None,
 ) -> None:
     """Measure the sinks and outliers of MODEL on your data."""
     from basin.analysis import run
@@ -72,6 +74,7 @@ def analyze(
     from basin.analysis.kinds import check_kinds
     from basin.analysis.runs import Arrays, Source
     from basin.analysis.tokenizer import make_tokenizer
+    from basin.distribution.cluster import connect
     from basin.inputs.signature import read_facts
 
     if sum(bool(one) for one in (data, random, inputs)) != 1:
@@ -110,14 +113,16 @@ def analyze(
         dataset = random_tokens(random, size, length, bos if bos is not None else model_bos)
     else:
         dataset = Arrays.load(inputs or [])
-    result = run.analyze(
-        model,
-        dataset,
-        batch=batch,
-        sink_length=sink_length,
-        taps=kinds,
-        device=device.value,
-        facts=facts,
-        progress=True,
-    )
+    with connect(ray) as cluster:
+        result = run.analyze(
+            model,
+            dataset,
+            batch=batch,
+            sink_length=sink_length,
+            taps=kinds,
+            device=device.value,
+            facts=facts,
+            progress=True,
+            cluster=cluster,
+        )
     finish(result.document(), stats, report, figures)

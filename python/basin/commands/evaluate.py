@@ -17,6 +17,7 @@ from basin.commands.data_options import (
     bos_of,
     list_read,
 )
+from basin.commands.ray_option import RAY
 from basin.commands.reporting import fail, print_remarks
 from basin.commands.statistics_files import check_inputs, check_targets
 from basin.output.files import refers_to, write_whole
@@ -74,6 +75,7 @@ def evaluate(
     batch: Annotated[int, BATCH] = 1,
     json: Annotated[Path | None, typer.Option(help="Write the result as JSON.")] = None,
     device: Annotated[Device, DEVICE] = Device.cpu,
+    ray: Annotated[str | None, RAY] = None,
 ) -> None:
     """Perplexity of models on your text, and how far each is from the first one."""
     from json import dumps
@@ -81,6 +83,7 @@ def evaluate(
     from basin.analysis.data import load
     from basin.analysis.feed import vocabulary
     from basin.analysis.tokenizer import make_tokenizer
+    from basin.distribution.cluster import connect
     from basin.evaluation import evaluate as run
     from basin.evaluation.evaluate import as_json
     from basin.inputs.signature import read_facts
@@ -103,7 +106,10 @@ def evaluate(
         limit=sequences,
         stride=stride,
     )
-    result = run(models, dataset, batch=batch, device=device.value, progress=True)
+    with connect(ray) as cluster:
+        result = run(
+            models, dataset, batch=batch, device=device.value, progress=True, cluster=cluster
+        )
     print_remarks([f"remark: {note}" for note in result.notes])
     print_table(result)
     if json is not None:

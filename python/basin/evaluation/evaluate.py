@@ -8,32 +8,40 @@ all of them predict.
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basin.analysis.batch import Batch
 from basin.analysis.data import Dataset
 from basin.analysis.feed import Feeder
+from basin.analysis.instrumented import instrument, open_instrumented
 from basin.analysis.progress import steps
-from basin.analysis.run import open_instrumented
+from basin.distribution import Pool, map_pieces, split
 from basin.errors import AnalysisError
-from basin.evaluation.scores import Estimate, RowSums, ratio, score_rows
-from basin.inputs.signature import read_facts
+from basin.evaluation.scores import Estimate, RowSums, ratio
+from basin.evaluation.subjects import (
+    Group,
+    Scores,
+    Subject,
+    larger,
+    open_subjects,
+    score_groups,
+)
+from basin.inputs.signature import list_inputs, read_facts
 from basin.model import load
-from basin.verification.distance import are_logits
-from basin.verification.sessions import run_session
+
+if TYPE_CHECKING:
+    from basin.distribution.cluster import Cluster
 
 __all__ = ["Evaluation", "ModelScore", "evaluate"]
-
-_STATISTICS = "basin.statistics"
 
 
 @dataclass(frozen=True)
@@ -64,17 +72,17 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
 
 
-class _Subject:
-    """A model that is open, with the tokens that its sequences lack."""
+class _Entrant:
+    """A model with the tokens that its sequences lack, and its scores so far."""
 
     def __init__(self, path: Path, folder: Path, device: str) -> None:
         self.path, self.name = path, path.name
         self.facts = read_facts(path)
         self.prefix = np.array(load(path).inspect()["prefix"], np.int64)
-        self.session, _ = open_instrumented(path, folder, "taps=residual sink-length=1", device)
-        found = json.loads(self.session.get_modelmeta().custom_metadata_map[_STATISTICS])
-        self._largest = [tap["outputs"]["max_abs"] for tap in found["taps"]]
-        self.feeder = Feeder(self.session.get_inputs(), self.facts)
+        self.target, _ = instrument(path, folder, "taps=residual sink-length=1", device)
+        session = open_instrumented(self.target, path, device)
+        self.subject: Subject | None = Subject(path, self.facts, session)
+        self.feeder = Feeder(list_inputs(session), self.facts)
         self.largest: float | None = None
         self.sums: list[RowSums] = []
 
@@ -83,26 +91,10 @@ class _Subject:
         size = len(self.prefix)
         return size if size and len(ids) > size and (ids[:size] == self.prefix).all() else 0
 
-    def run(self, ids: np.ndarray) -> np.ndarray:
-        """Logits [B, T, V] for ids [B, T]. Raises VerifyError, or AnalysisError without logits."""
-        outputs = run_session(self.session, self.feeder.feed(Batch.of(ids)), self.path)
-        for name in self._largest:
-            size = float(np.max(np.asarray(outputs[name]), initial=0.0))
-            self.largest = max(self.largest or 0.0, size)
-        names = [
-            name
-            for name, value in outputs.items()
-            if isinstance(value, np.ndarray)
-            and value.ndim == 3
-            and value.shape[:2] == ids.shape
-            and are_logits(name, value, self.facts)
-        ]
-        if len(names) != 1:
-            found = f"found {', '.join(names)}" if names else "found none"
-            raise AnalysisError(
-                f"{self.path}: expected one output of logits [batch, tokens, words], but {found}"
-            )
-        return np.asarray(outputs[names[0]])
+    def add(self, scores: Scores) -> None:
+        """Take in the scores of a group."""
+        self.sums += scores.rows
+        self.largest = larger(self.largest, scores.largest)
 
     def score(self) -> ModelScore:
         """The estimates over all sequences."""
@@ -127,90 +119,105 @@ def evaluate(
     batch: int = 1,
     device: str = "cpu",
     progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> Evaluation:
     """Score the models at `paths` on token sequences, each against the first model.
 
     At most `batch` sequences of one length run at a time. The first `data.context` tokens of a
-    sequence are read and not scored. `progress` shows on stderr how far the run is. Raises
-    AnalysisError, BasinError or VerifyError.
+    sequence are read and not scored. `progress` shows on stderr how far the run is. With a
+    `cluster` the sequences run there, with the same result. Raises AnalysisError, BasinError,
+    ClusterError or VerifyError.
     """
     with tempfile.TemporaryDirectory(prefix="basin-") as name:
-        subjects = []
+        entrants = []
         for index, path in enumerate(paths):
             folder = Path(name) / str(index)
             folder.mkdir()
-            subjects.append(_Subject(path, folder, device))
-        return _run(subjects, data, batch, progress)
-
-
-def _run(subjects: list[_Subject], data: Dataset, batch: int, progress: bool) -> Evaluation:
-    groups = list(_group(subjects, data, batch))
-    if not groups:
-        raise AnalysisError(
-            f"{data.source}: no sequence has a token to score: each needs two, and those that a "
-            "model does not take do not count"
-        )
-    for index in steps(len(groups), progress):
-        members, skipped, cuts = groups[index]
-        ids = np.stack([data.sequences[one] for one in members])
-        first: np.ndarray | None = None
-        for subject, cut in zip(subjects, cuts):
-            logits = _align(subject.run(ids[:, cut:]), skipped - cut)
-            if first is not None and first.shape != logits.shape:
-                raise AnalysisError(
-                    f"{subject.path}: expected logits of {first.shape[-1]} words, as the first "
-                    f"model has, but got {logits.shape[-1]}"
-                )
-            for row, member in enumerate(members):
-                start = max(skipped + 1, data.context_of(member))
-                chosen = slice(start - skipped - 1, None)
-                reference = None if first is None else first[row][chosen]
-                subject.sums.append(score_rows(logits[row][chosen], reference, ids[row, start:]))
-            first = logits if first is None else first
-    scores = [subject.score() for subject in subjects]
-    scores[0] = ModelScore(
-        scores[0].name, scores[0].perplexity, scores[0].loss, None, None, scores[0].largest
-    )
-    sums = subjects[0].sums
+            entrants.append(_Entrant(path, folder, device))
+        groups = list(_group(entrants, data, batch))
+        if not groups:
+            raise AnalysisError(
+                f"{data.source}: no sequence has a token to score: each needs two, and those that "
+                "a model does not take do not count"
+            )
+        _score_all(entrants, groups, data, device, progress, cluster)
+    scores = [one.score() for one in entrants]
+    scores[0] = replace(scores[0], divergence=None, agreement=None)
+    sums = entrants[0].sums
     return Evaluation(
-        scores, len(sums), sum(one.tokens for one in sums), [*data.notes, *_notes(subjects, data)]
+        scores, len(sums), sum(one.tokens for one in sums), [*data.notes, *_notes(entrants, data)]
     )
 
 
-def _align(logits: np.ndarray, skipped: int) -> np.ndarray:
-    """The rows that predict a token after the skipped ones: without the first and the last."""
-    return logits[:, skipped:-1]
+def _score_all(
+    entrants: list[_Entrant],
+    groups: list[_Members],
+    data: Dataset,
+    device: str,
+    progress: bool,
+    cluster: Cluster | None,
+) -> None:
+    """Give every model its scores for all groups, in their order."""
+    pool: Pool | None = None
+    if cluster is None:
+        subjects = [one.subject for one in entrants if one.subject is not None]
+        parts: Sequence[Sequence[_Members]] = [[group] for group in groups]
+        opens, what = (lambda site: subjects), "batches"
+    else:
+        # The workers open them anew, and the memory of this machine may be theirs.
+        for one in entrants:
+            one.subject = None
+        files = [(one.target, read_facts(one.target).files) for one in entrants]
+        pool = cluster.pool(files, gpu=device == "cuda")
+        parts, what = split(groups, pool.workers), "pieces"
+        opens = partial(open_subjects, [(one.path, one.facts) for one in entrants], device)
+    pieces = ([group.make(data) for group in part] for part in parts)
+    with closing(map_pieces(opens, score_groups, pieces, pool)) as results:
+        for _ in steps(len(parts), progress, what):
+            for scores in next(results):
+                for entrant, score in zip(entrants, scores):
+                    entrant.add(score)
 
 
-def _group(
-    subjects: list[_Subject], data: Dataset, batch: int
-) -> Iterator[tuple[list[int], int, tuple[int, ...]]]:
-    """Sequences of one length that the models cut alike: their indices, the number of first tokens
-    that some model does not take, and that of each model.
-    """
+@dataclass(frozen=True)
+class _Members:
+    """A group that is not made yet: indices of its sequences, and the members of Group."""
+
+    members: list[int]
+    skipped: int
+    cuts: tuple[int, ...]
+
+    def make(self, data: Dataset) -> Group:
+        ids = np.stack([data.sequences[one] for one in self.members])
+        starts = [max(self.skipped + 1, data.context_of(one)) for one in self.members]
+        return Group(ids, self.skipped, self.cuts, starts)
+
+
+def _group(entrants: list[_Entrant], data: Dataset, batch: int) -> Iterator[_Members]:
+    """Sequences of one length that the models cut alike, at most `batch` of them at a time."""
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = defaultdict(list)
     for index, ids in enumerate(data.sequences):
-        cuts = tuple(subject.takes(ids) for subject in subjects)
+        cuts = tuple(one.takes(ids) for one in entrants)
         if len(ids) > max(max(cuts) + 1, data.context_of(index)):
             groups[len(ids), cuts].append(index)
-    sizes = {s.feeder.batch_size for s in subjects if s.feeder.batch_size is not None}
+    sizes = {s.feeder.batch_size for s in entrants if s.feeder.batch_size is not None}
     size = min([batch, *sizes])
-    for subject in subjects:
-        subject.feeder.check_length(max((length for length, _ in groups), default=0))
+    for one in entrants:
+        one.feeder.check_length(max((length for length, _ in groups), default=0))
     for (_, cuts), members in sorted(groups.items()):
         for start in range(0, len(members), size):
-            yield members[start : start + size], max(cuts), cuts
+            yield _Members(members[start : start + size], max(cuts), cuts)
 
 
-def _notes(subjects: list[_Subject], data: Dataset) -> list[str]:
+def _notes(entrants: list[_Entrant], data: Dataset) -> list[str]:
     notes = []
-    for subject in subjects:
-        size = len(subject.prefix)
-        other = sum(not subject.takes(ids) for ids in data.sequences) if size else 0
+    for one in entrants:
+        size = len(one.prefix)
+        other = sum(not one.takes(ids) for ids in data.sequences) if size else 0
         if other:
             notes.append(
-                f"{subject.name}: {other} of {len(data.sequences)} sequences do not start with its "
-                f"prefix {','.join(map(str, subject.prefix))}: it computes as if they stood "
+                f"{one.name}: {other} of {len(data.sequences)} sequences do not start with its "
+                f"prefix {','.join(map(str, one.prefix))}: it computes as if they stood "
                 "behind it"
             )
     return notes

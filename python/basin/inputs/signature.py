@@ -9,12 +9,30 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo
 
 from basin.errors import VerifyError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input, with the members of ONNX Runtime's NodeArg, which would keep its session alive."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+def list_inputs(session: ort.InferenceSession) -> list[Input]:
+    """The inputs of a session."""
+    return [Input(one.name, one.type, list(one.shape)) for one in session.get_inputs()]
 
 
 @dataclass(frozen=True)

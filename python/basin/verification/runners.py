@@ -6,12 +6,12 @@ Both have `session`, whose `get_inputs` is the signature, and `run`, which retur
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
 
 from basin.errors import VerifyError
+from basin.inputs.signature import Input
 from basin.verification.sessions import open_session, run_session
 
 Path = str | os.PathLike[str]
@@ -58,15 +58,6 @@ class ReferenceRunner:
         return dict(zip(self._names, results, strict=True))
 
 
-@dataclass(frozen=True)
-class _Input:
-    """An input, with the members of ONNX Runtime's NodeArg."""
-
-    name: str
-    type: str
-    shape: list[int | str | None]
-
-
 class _Signature:
     """The inputs of a model that ONNX Runtime may not load."""
 
@@ -74,15 +65,15 @@ class _Signature:
         known = {t.name for t in model.graph.initializer}
         self._inputs = [_describe(i) for i in model.graph.input if i.name not in known]
 
-    def get_inputs(self) -> list[_Input]:
+    def get_inputs(self) -> list[Input]:
         return self._inputs
 
 
-def _describe(info: onnx.ValueInfoProto) -> _Input:
+def _describe(info: onnx.ValueInfoProto) -> Input:
     """An input, its type as ONNX Runtime names it: f32 and f64 as C does, others in lower case."""
     tensor = info.type.tensor_type
     name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     shape = [
         d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim
     ]
-    return _Input(info.name, f"tensor({name})", shape)
+    return Input(info.name, f"tensor({name})", shape)
