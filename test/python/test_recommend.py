@@ -127,6 +127,7 @@ def test_the_recipe_does_what_the_trial_measured(tmp_path: Path) -> None:
         tmp_path,
         *("recommend", SMALL, "--data", "data.npz", "--target", "residual=int8"),
         *("--out", "recipe.yaml", "--json", "found.json", "--trials", "trials.json"),
+        *("--report", "report.html"),
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
@@ -140,7 +141,8 @@ def test_the_recipe_does_what_the_trial_measured(tmp_path: Path) -> None:
     for name in names:
         assert name in done.stdout
     assert f"recommended: {found['recommended']}" in done.stdout
-    # The proof of the steps found no difference.
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "Rewrites for the target" in page and f"{found['recommended']} (recommended)" in page
     rewritten = inside(tmp_path, "rewrite", SMALL, "out.onnx", "--recipe", "recipe.yaml")
     assert rewritten.returncode == 0, rewritten.stderr
     held_out = np.stack(text(8)[4:])

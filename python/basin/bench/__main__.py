@@ -1,4 +1,5 @@
-"""python -m basin.bench rewrite | instrument | operators | scale | synthetic | gpu | recognize.
+"""python -m basin.bench rewrite | instrument | operators | scale | synthetic | gpu | recognize |
+quantize.
 
 Each has --help.
 """
@@ -15,6 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
         from basin.bench.recognize import command as recognize
 
         return recognize.main(arguments[1:])
+    if arguments[:1] == ["quantize"]:
+        from basin.bench import quantize
+
+        return quantize.main(arguments[1:])
     # Machines with GPUs may lack what the benchmarks of models need.
     if arguments[:1] == ["gpu"]:
         from basin.bench.gpu import command

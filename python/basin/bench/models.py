@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "recognize", help="count what is recognized in many exports, see recognize --help"
     )
+    commands.add_parser(
+        "quantize", help="measure quantization before and after rewrites, see quantize --help"
+    )
     run = commands.add_parser(
         "rewrite", help="measure the time and memory of rewriting large models"
     )

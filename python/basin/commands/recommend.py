@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -79,27 +80,27 @@ def _without_help(found: Recommendation) -> list[str]:
     return lines
 
 
-def as_json(found: Recommendation) -> str:
-    """The result as JSON."""
+def describe(found: Recommendation) -> dict[str, Any]:
+    """The result as JSON has it. A divergence that is not finite is the text "inf"."""
     from dataclasses import asdict
-    from json import dumps
 
-    def describe(one: Trial) -> dict[str, object]:
-        return asdict(one) | {"name": one.name, "recommended": one is found.best}
+    def number(value: Any) -> Any:
+        return "inf" if isinstance(value, float) and not isfinite(value) else value
 
-    return dumps(
-        {
-            "target": found.target.text,
-            "recommended": found.best.name,
-            "reason": found.reason,
-            "trials": [describe(one) for one in found.trials],
-            "steps": [[name, dict(options)] for name, options in found.steps],
-            "promise": found.promise,
-            "left_out": found.left_out,
-            "notes": found.notes,
-        },
-        indent=1,
-    )
+    def trial(one: Trial) -> dict[str, Any]:
+        plain = {key: number(value) for key, value in asdict(one).items()}
+        return plain | {"name": one.name, "recommended": one is found.best}
+
+    return {
+        "target": found.target.text,
+        "recommended": found.best.name,
+        "reason": found.reason,
+        "trials": [trial(one) for one in found.trials],
+        "steps": [[name, dict(options)] for name, options in found.steps],
+        "promise": found.promise,
+        "left_out": found.left_out,
+        "notes": found.notes,
+    }
 
 
 def recommend(
@@ -129,27 +130,40 @@ def recommend(
     trials: Annotated[
         Path | None, typer.Option(help="Keep finished trials here, and go on from them.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report on the model, with the table of trials.")
+    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not prove the promises of the best steps.")
     ] = False,
 ) -> None:
     """Try the rewrites that a model's outliers suggest for a target, and recommend a recipe."""
+    from json import dumps
+
     from basin.analysis.data import load
     from basin.analysis.feed import vocabulary
+    from basin.analysis.run import analyze
     from basin.analysis.tokenizer import make_tokenizer
     from basin.inputs.signature import read_facts
     from basin.recommendation import parse_target
     from basin.recommendation import recommend as run
     from basin.recommendation.recipe import recipe_files
+    from basin.report import write_html
 
     if not model.is_file():
         fail(f"no such file: {model}")
     asked = parse_target(target)
     tokens = None if out is None else out.with_suffix(".tokens.jsonl")
-    check_targets(out, json, trials)
+    check_targets(out, json, trials, report)
     facts = read_facts(model)
     read = [*refers_to(model, facts.files), *list_read(data, tokenizer)]
-    written = {"--out": out, "--out (tokens)": tokens, "--json": json, "--trials": trials}
+    written: dict[str, Path | None] = {
+        "--out": out,
+        "--out (tokens)": tokens,
+        "--json": json,
+        "--trials": trials,
+    }
+    written["--report"] = report
     check_inputs(written, None, read)
     size = vocabulary(facts)
     dataset = load(
@@ -178,4 +192,7 @@ def recommend(
         write_whole(out, recipe.encode())
         print(f"written: {out} and {tokens}, for basin rewrite IN OUT --recipe {out}")
     if json is not None:
-        write_whole(json, (as_json(found) + "\n").encode())
+        write_whole(json, (dumps(describe(found), indent=1) + "\n").encode())
+    if report is not None:
+        document = analyze(model, dataset, batch=1, progress=True).document()
+        write_html(document | {"recommendation": describe(found)}, report)

@@ -22,7 +22,16 @@ from basin.recommendation.ranges import LARGEST, find_overflows, measure_ranges
 from basin.recommendation.target import Target
 from basin.registry import steps as list_steps
 
-__all__ = ["Context", "Step", "Treatment", "cut_prefix", "find_treatments"]
+__all__ = [
+    "Context",
+    "Step",
+    "Treatment",
+    "absorb_residual",
+    "cut_prefix",
+    "find_treatments",
+    "smooth_for",
+    "write_tokens",
+]
 
 Step = tuple[str, dict[str, str]]
 
@@ -38,11 +47,20 @@ class Context:
 
 @dataclass(frozen=True)
 class Treatment:
-    """`make` gives the steps for a model, or a reason why there is nothing to do."""
+    """`make` gives the steps for a model, or a reason why there is nothing to do.
+
+    `scope` is a target for which alone the steps are made, or empty.
+    """
 
     name: str
     why: str
     make: Callable[[Context], list[Step] | str]
+    scope: str = ""
+
+    @property
+    def key(self) -> str:
+        """What treated models are told apart by."""
+        return f"{self.name} {self.scope}"
 
 
 def cut_prefix(data: Dataset, prefix: list[int]) -> Dataset:
@@ -90,7 +108,7 @@ def find_treatments(
             Treatment(
                 "absorb-residual",
                 "the residual stream itself is stored narrow",
-                _absorb_residual,
+                absorb_residual,
             )
         )
     else:
@@ -100,7 +118,9 @@ def find_treatments(
         )
     if any(step.name == "smooth" for step in list_steps()) and target.quantizes_inputs:
         found.append(
-            Treatment("smooth", "inputs of projections are quantized", _smooth_for(target))
+            Treatment(
+                "smooth", "inputs of projections are quantized", smooth_for(target), target.text
+            )
         )
     return found, left_out
 
@@ -153,7 +173,7 @@ def _rescale(context: Context) -> list[Step] | str:
     return f"with k = {k}, '{worst.name}' ({worst.op}) still reaches {worst.largest:.5g}"
 
 
-def _absorb_residual(context: Context) -> list[Step] | str:
+def absorb_residual(context: Context) -> list[Step] | str:
     """Powers of two by the largest magnitudes over all taps, as the step chooses them."""
     streams = measure_streams(context)["residual_streams"]
     if len(streams) != 1:
@@ -169,7 +189,9 @@ def _absorb_residual(context: Context) -> list[Step] | str:
     return [("absorb-residual", {"scale-dims": scales})]
 
 
-def _smooth_for(target: Target) -> Callable[[Context], list[Step] | str]:
+def smooth_for(target: Target) -> Callable[[Context], list[Step] | str]:
+    """Factors that are searched on the data for the target's scheme."""
+
     def make(context: Context) -> list[Step] | str:
         path = context.folder / "smooth-data.jsonl"
         write_tokens(path, context.data)

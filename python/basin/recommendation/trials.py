@@ -115,6 +115,13 @@ class Trials:
         self._source, self._target = source, target
         self._calibration, self._data, self._folder = calibration, data, folder
         self._sizes = _count(source)
+        self._treated: dict[tuple[str, ...], tuple[Path, list[Step]]] = {}
+
+    def with_target(self, target: Target) -> Trials:
+        """Trials for another target, which share the treated models."""
+        made = Trials(self._source, target, self._calibration, self._data, self._folder)
+        made._treated = self._treated
+        return made
 
     def run(self, treatments: list[Treatment], exclude: int = 0) -> Trial:
         """One trial. A step that is refused makes a trial that says so."""
@@ -135,17 +142,20 @@ class Trials:
         """The treated model, and all steps."""
         path = self._source
         steps: list[Step] = []
-        for treatment in treatments:
-            data = cut_prefix(self._calibration, _prefix_of(path))
-            made = treatment.make(Context(path, data, self._folder))
-            if isinstance(made, str):
-                raise AnalysisError(f"{treatment.name}: {made}")
-            model = load(path)
-            model.rewrite(*made)
-            path = self._folder / f"treated-{len(steps)}.onnx"
-            model.save(path, "copy")
-            steps += made
-        return path, steps
+        for count, treatment in enumerate(treatments, start=1):
+            key = tuple(one.key for one in treatments[:count])
+            if key not in self._treated:
+                data = cut_prefix(self._calibration, _prefix_of(path))
+                made = treatment.make(Context(path, data, self._folder))
+                if isinstance(made, str):
+                    raise AnalysisError(f"{treatment.name}: {made}")
+                model = load(path)
+                model.rewrite(*made)
+                path = self._folder / f"treated-{len(self._treated)}.onnx"
+                model.save(path, "copy")
+                self._treated[key] = path, steps + made
+            path, steps = self._treated[key]
+        return path, list(steps)
 
     def _measure(
         self, path: Path, names: tuple[str, ...], steps: list[Step], exclude: int

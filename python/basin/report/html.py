@@ -26,6 +26,7 @@ from basin.report.findings import Finding, find, warnings
 from basin.report.grids import Grid, main_stream
 from basin.report.heat_maps import all_grids
 from basin.report.tables import all_tables
+from basin.report.trials import trial_section
 
 TEMPLATES = Path(__file__).parent / "templates"
 GRID_SECTIONS = {
@@ -146,7 +147,8 @@ def sections(stats: dict[str, Any], grids: list[Grid]) -> list[dict[str, Any]]:
     """Figures and tables by section, empty sections left out."""
     metrics, data = v.mapping(stats, "metrics"), v.mapping(stats, "data")
     charts, tables = all_charts(metrics, v.whole(data.get("length"))), all_tables(metrics)
-    result = []
+    tried = trial_section(stats)
+    result = [] if tried is None else [tried]
     for ident, title in SECTIONS.items():
         own = [grid for grid in grids if GRID_SECTIONS[grid.id] == ident]
         shown = [tables[ident]] if ident in tables else []
