@@ -50,6 +50,7 @@ def test_every_pass_that_says_so_is_a_step():
         "sink-instrument-outliers",
         "sink-instrument-prefix",
         "sink-instrument-sinks",
+        "sink-instrument-smoothing",
     }
 
 
@@ -57,7 +58,7 @@ def test_every_pass_that_says_so_is_a_step():
 def test_every_field_is_filled(step):
     for text in (step.summary, step.promise_kind, step.promise, step.good_for, step.not_for):
         assert text and text == text.strip() and "TODO" not in text
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)+", step.name)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", step.name)
     for option in step.options:
         assert option.help and option.values in KINDS
         assert option.is_file == (option.values == "FILE")
@@ -83,7 +84,8 @@ def test_options_that_end_a_promise():
     """Their default alone keeps it. One of them says that sequences lack their first tokens."""
     ending = {s.name: {o.name for o in s.options if o.promises_at_default} for s in basin.steps()}
     assert {name: found for name, found in ending.items() if found} == {
-        "insert-sink-tokens": {"take-over", "init"}
+        "insert-sink-tokens": {"take-over", "init"},
+        "smooth": {"factors"},
     }
     assert {s.name: s.take_over_option for s in basin.steps() if s.take_over_option} == {
         "insert-sink-tokens": "take-over"
@@ -98,7 +100,7 @@ def test_examples_are_each_step_alone_and_all():
     # Those that need a file which a run makes are left out.
     computed = {s.name for s in basin.steps() if any(o.is_computed for o in s.options)}
     one = [step.name for step in basin.steps() if step.name not in computed]
-    assert computed == {"absorb-prefix", "compress-sinks"}
+    assert computed == {"absorb-prefix", "compress-sinks", "smooth"}
     assert names == 2 * [*([name] for name in one), one]
 
 
@@ -135,7 +137,7 @@ REFUSED = [
     ("insert-pre-affine k=3", "has no option 'k': 'rescale-residual' has it"),
     (
         "insert-pre-affine stats=x",
-        "has no option 'stats': 'absorb-residual' and 'rescale-residual' have it",
+        "has no option 'stats': 'absorb-residual' and 'rescale-residual' and 'smooth' have it",
     ),
     ("insert-pre-affine x=3", "has no option 'x': it takes no options"),
     ("rescale-residual bond=3", "has no option 'bond': did you mean 'bound'? its options are k"),

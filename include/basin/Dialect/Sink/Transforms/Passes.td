@@ -857,8 +857,8 @@ def SmoothPass : Step<"smooth", "sink-smooth", "::mlir::ModuleOp"> {
   }];
   let promiseKind = "bit-exact";
   let promise = "while values stay in their type's normal range";
-  let goodFor = "INT8, FP8 and FP4 quantizers of matrix inputs: outliers of channels move into weights";
-  let notFor = "models without outliers of channels, which it can harm, and weights alone";
+  let goodFor = "INT8 and FP4 quantizers of matrix inputs: outliers of channels move into weights";
+  let notFor = "FP8, and models without outliers of channels, which it can harm";
   let example = "alpha=0.5";
   let smallExample = "alpha=0.5";
   let options = [
