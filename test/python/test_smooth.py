@@ -43,6 +43,7 @@ ORIGINS = {
     "qwen3-eager-dynamo18": (5, 2, 2),
     "gpt2-sdpa-script17": (5, 0, 2),  # GELU, and packed projections
     "bert-sdpa-dynamo23": (0, 0, 2),  # the results of norms are added
+    "hand-ms-attention": (2, 1, 0),  # the values are packed
     "text-sink": (13, 6, 6),
 }
 

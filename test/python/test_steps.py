@@ -53,6 +53,7 @@ def test_every_pass_that_says_so_is_a_step():
         "sink-instrument-ranges",
         "sink-round-to-f16",
         "sink-instrument-sinks",
+        "sink-instrument-smoothing",
     }
 
 
@@ -86,7 +87,8 @@ def test_options_that_end_a_promise():
     """Their default alone keeps it. One of them says that sequences lack their first tokens."""
     ending = {s.name: {o.name for o in s.options if o.promises_at_default} for s in basin.steps()}
     assert {name: found for name, found in ending.items() if found} == {
-        "insert-sink-tokens": {"take-over", "init"}
+        "insert-sink-tokens": {"take-over", "init"},
+        "smooth": {"factors"},
     }
     assert {s.name: s.take_over_option for s in basin.steps() if s.take_over_option} == {
         "insert-sink-tokens": "take-over"
@@ -101,7 +103,7 @@ def test_examples_are_each_step_alone_and_all():
     # Those that need a file which a run makes are left out.
     left_out = {step.name for step in basin.steps() if step.examples_need_run}
     one = [step.name for step in basin.steps() if step.name not in left_out]
-    assert left_out == {"absorb-prefix", "compress-sinks"}
+    assert left_out == {"absorb-prefix", "compress-sinks", "smooth"}
     assert names == 2 * [*([name] for name in one), one]
 
 

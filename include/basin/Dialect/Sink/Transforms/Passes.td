@@ -1055,10 +1055,11 @@ def SmoothPass : Step<"smooth", "sink-smooth", "::mlir::ModuleOp"> {
   }];
   let promiseKind = "bit-exact";
   let promise = "while values stay in their type's normal range";
-  let goodFor = "INT8, FP8 and FP4 quantizers of matrix inputs: outliers of channels move into weights";
-  let notFor = "models without outliers of channels, which it can harm, and weights alone";
+  let goodFor = "INT8 and FP4 quantizers of matrix inputs: outliers of channels move into weights";
+  let notFor = "FP8, and models without outliers of channels, which it can harm";
   let example = "alpha=0.5";
   let smallExample = "alpha=0.5";
+  let examplesNeedRun = 1;
   let options = [
     Option<"alpha", "alpha", "std::string", "\"0.5\"",
            "share of activations in the factors, from 0 to 1, or search">,
