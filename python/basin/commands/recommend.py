@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from basin.commands.data_options import BOS, SEQUENCES, TOKENIZER, bos_of, list_read
+from basin.commands.ray_option import RAY
 from basin.commands.reporting import fail, print_remarks
 from basin.commands.statistics_files import check_inputs, check_targets
 from basin.output.files import refers_to, write_whole
@@ -133,6 +134,7 @@ def recommend(
     report: Annotated[
         Path | None, typer.Option(help="Write the report on the model, with the table of trials.")
     ] = None,
+    ray: Annotated[str | None, RAY] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not prove the promises of the best steps.")
     ] = False,
@@ -144,6 +146,7 @@ def recommend(
     from basin.analysis.feed import vocabulary
     from basin.analysis.run import analyze
     from basin.analysis.tokenizer import make_tokenizer
+    from basin.distribution.cluster import connect
     from basin.inputs.signature import read_facts
     from basin.recommendation import parse_target
     from basin.recommendation import recommend as run
@@ -175,15 +178,17 @@ def recommend(
         length=length,
         limit=sequences,
     )
-    found = run(
-        model,
-        asked,
-        dataset,
-        minutes=budget,
-        file=trials,
-        check=not no_verify,
-        progress=True,
-    )
+    with connect(ray) as cluster:
+        found = run(
+            model,
+            asked,
+            dataset,
+            minutes=budget,
+            file=trials,
+            check=not no_verify,
+            progress=True,
+            cluster=cluster,
+        )
     print_remarks([f"remark: {note}" for note in found.notes])
     print_table(found)
     if out is not None and tokens is not None:

@@ -8,19 +8,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from basin.analysis.data import Dataset
 from basin.analysis.run import analyze
+from basin.distribution.pieces import Pool, Site, map_pieces
 from basin.errors import AnalysisError
 from basin.inputs.signature import read_facts
 from basin.output.files import refers_to
+from basin.recommendation.pieces import Job, Piece, Worker, open_worker, run_piece
 from basin.recommendation.target import Target
 from basin.recommendation.treatments import Treatment, find_treatments
-from basin.recommendation.trials import Trial, TrialFile, Trials
+from basin.recommendation.trials import Trial, TrialFile
 from basin.registry import Requests
+from basin.rewriting import rewrite
+
+if TYPE_CHECKING:
+    from basin.distribution.cluster import Cluster
 
 __all__ = ["Recommendation", "recommend"]
 
@@ -57,40 +66,43 @@ def recommend(
     file: Path | None = None,
     check: bool = True,
     progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> Recommendation:
     """Try treatments of the model at `source` for the target on token sequences.
 
     The first half of the sequences calibrates scales and chooses options, and the figures are of
     the other half. After `minutes` no further trial begins. `file` keeps finished trials, and those
     that it has are not run again. With `check` the promises of the best treatments are proven on
-    the original by runs. Raises AnalysisError, BasinError or VerifyError.
+    the original by runs. On a `cluster` several trials run at a time. Raises AnalysisError,
+    BasinError, ClusterError or VerifyError.
     """
     start = time.monotonic()
-    calibration, held_out = split(data)
+    # A tokenizer is of no use here, and need not be one that can be sent to workers.
+    calibration, held_out = (replace(one, tokenizer=None) for one in split(data))
     known = TrialFile(file, _key(source, target, data))
     known.load()
-    with tempfile.TemporaryDirectory(prefix="basin-") as name:
-        trials = Trials(source, target, calibration, held_out, Path(name))
-        document = analyze(source, calibration, taps=["residual"], batch=1).document()
-        treatments, left_out = find_treatments(target, document, calibration)
-        done: list[Trial] = []
-        plan = list(order(treatments))
-        for number, chosen in enumerate(plan):
-            if minutes is not None and time.monotonic() - start > 60 * minutes and done:
-                left_out.append(
-                    f"{len(plan) - number} combinations: the budget of {minutes:g} minutes is spent"
-                )
-                break
-            done.append(_run(trials, known, chosen, 0, progress))
+    document = analyze(source, calibration, taps=["residual"], batch=1).document()
+    treatments, left_out = find_treatments(target, document, calibration)
+    job = Job(source, target, calibration, held_out)
+    pool = None
+    if cluster is not None:
+        pool = cluster.pool([(source, read_facts(source).files)])
+    budget = None if minutes is None else start + 60 * minutes
+    plan: list[Piece] = [(tuple(t.name for t in chosen), 0) for chosen in order(treatments)]
+    with _Runner(job, treatments, pool, known, progress) as runner:
+        done = list(runner.run(plan, budget))
+        if len(done) < len(plan):
+            left_out.append(
+                f"{len(plan) - len(done)} combinations: the budget of {minutes:g} minutes is spent"
+            )
         best = choose(done)
-        spent = minutes is not None and time.monotonic() - start > 60 * minutes
-        if not spent and best.divergence and (target.options and _has_scheme(target)):
-            by_name = {one.name: one for one in treatments}
-            chosen = [by_name[name] for name in best.treatments]
-            done.append(_run(trials, known, chosen, _EXCLUDED, progress))
-        promise = []
-        if check and best.steps:
-            promise = trials.check([(name, dict(given)) for name, given in best.steps])
+        if best.divergence and _has_scheme(target):
+            done += runner.run([(best.treatments, _EXCLUDED)], budget)
+    promise = []
+    if check and best.steps:
+        with tempfile.TemporaryDirectory(prefix="basin-") as name:
+            steps = [(step, dict(given)) for step, given in best.steps]
+            promise = rewrite(source, Path(name) / "checked.onnx", steps)
     return Recommendation(
         target,
         done,
@@ -101,6 +113,55 @@ def recommend(
         left_out,
         list(dict.fromkeys(data.notes)),
     )
+
+
+class _Runner:
+    """Runs pieces that are not known yet, and keeps their trials."""
+
+    def __init__(
+        self,
+        job: Job,
+        treatments: Sequence[Treatment],
+        pool: Pool | None,
+        known: TrialFile,
+        progress: bool,
+    ) -> None:
+        self._known, self._progress, self._pool = known, progress, pool
+        self._opens = partial(open_worker, job, list(treatments))
+        self._here: Worker | None = None
+
+    def __enter__(self) -> _Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._here is not None:
+            self._here.close()
+
+    def _open(self, site: Site) -> Worker:
+        """One state for all runs in this process, so that treated models are made once."""
+        self._here = self._here or self._opens(site)
+        return self._here
+
+    def run(self, plan: Sequence[Piece], budget: float | None) -> Iterator[Trial]:
+        """The trials of a plan, in its order. After `budget` none begins but the first one."""
+        new = [piece for piece in plan if Trial(*piece).name not in self._known.trials]
+        opens = self._open if self._pool is None else self._opens
+        with closing(map_pieces(opens, run_piece, iter(new), self._pool)) as results:
+            for number, piece in enumerate(plan):
+                name = Trial(*piece).name
+                if name not in self._known.trials:
+                    is_spent = budget is not None and time.monotonic() > budget
+                    if is_spent and (number or piece[1]):
+                        return
+                    self._known.add(next(results))
+                    self._say(self._known.trials[name])
+                yield self._known.trials[name]
+
+    def _say(self, trial: Trial) -> None:
+        if self._progress:
+            said = trial.refused or f"KL {trial.divergence:.3g}"
+            text = f"basin: tried {trial.name}: {said} ({trial.seconds:.0f} s)"
+            print(text, file=sys.stderr, flush=True)
 
 
 def split(data: Dataset) -> tuple[Dataset, Dataset]:
@@ -126,20 +187,6 @@ def order(treatments: Sequence[Treatment]) -> Iterator[list[Treatment]]:
     for size in sizes:
         for chosen in combinations(treatments, size):
             yield list(chosen)
-
-
-def _run(
-    trials: Trials, known: TrialFile, chosen: list[Treatment], exclude: int, progress: bool
-) -> Trial:
-    name = Trial(tuple(one.name for one in chosen), exclude).name
-    if name in known.trials:
-        return known.trials[name]
-    trial = trials.run(chosen, exclude)
-    known.add(trial)
-    if progress:
-        said = trial.refused or f"KL {trial.divergence:.3g}"
-        print(f"basin: tried {name}: {said} ({trial.seconds:.0f} s)", file=sys.stderr, flush=True)
-    return trial
 
 
 def choose(trials: Sequence[Trial]) -> Trial:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -93,7 +94,7 @@ def find_treatments(
             Treatment(
                 "absorb-prefix",
                 _describe_first(document, token),
-                lambda context: [("absorb-prefix", {"ids": str(token)})],
+                partial(_absorb_prefix, token),
             )
         )
     else:
@@ -191,17 +192,19 @@ def absorb_residual(context: Context) -> list[Step] | str:
 
 def smooth_for(target: Target) -> Callable[[Context], list[Step] | str]:
     """Factors that are searched on the data for the target's scheme."""
+    return partial(_smooth, dict(target.options).get("scheme", ""))
 
-    def make(context: Context) -> list[Step] | str:
-        path = context.folder / "smooth-data.jsonl"
-        write_tokens(path, context.data)
-        options = {"alpha": "search", "data": str(path)}
-        scheme = dict(target.options).get("scheme")
-        if scheme:
-            options["scheme"] = scheme
-        return [("smooth", options)]
 
-    return make
+def _smooth(scheme: str, context: Context) -> list[Step] | str:
+    if not scheme:
+        return "the search takes a scheme by its name"
+    path = context.folder / "smooth-data.jsonl"
+    write_tokens(path, context.data)
+    return [("smooth", {"alpha": "search", "data": str(path), "scheme": scheme})]
+
+
+def _absorb_prefix(token: int, context: Context) -> list[Step] | str:
+    return [("absorb-prefix", {"ids": str(token)})]
 
 
 def write_tokens(path: Path, data: Dataset) -> None:

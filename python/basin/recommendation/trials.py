@@ -19,7 +19,6 @@ from basin.output.files import write_whole
 from basin.recommendation.ranges import find_overflows, measure_ranges, write_rounded
 from basin.recommendation.target import Target
 from basin.recommendation.treatments import Context, Step, Treatment, cut_prefix, write_tokens
-from basin.rewriting import rewrite
 
 __all__ = ["Trial", "TrialFile", "Trials"]
 
@@ -133,10 +132,6 @@ class Trials:
         except (BasinError, AnalysisError, VerifyError) as error:
             trial = Trial(names, exclude, refused=" ".join(str(error).split()))
         return _with(trial, seconds=round(time.monotonic() - start, 1))
-
-    def check(self, steps: list[Step]) -> list[str]:
-        """Apply the steps to the original with the proof of their promises. Returns remarks."""
-        return rewrite(self._source, self._folder / "checked.onnx", steps)
 
     def _treat(self, treatments: list[Treatment]) -> tuple[Path, list[Step]]:
         """The treated model, and all steps."""
