@@ -28,6 +28,7 @@ from basin.distribution import Site, cluster, files, map_pieces, split  # noqa: 
 from basin.errors import AnalysisError, ClusterError  # noqa: E402
 from basin.evaluation import evaluate  # noqa: E402
 from basin.model import BasinError  # noqa: E402
+from basin.recommendation import parse_target, recommend  # noqa: E402
 from model_files import basin as command  # noqa: E402
 
 MODELS = ROOT / "models"
@@ -379,6 +380,21 @@ def test_scores_are_those_of_the_single_run(two_workers, batch) -> None:
     here = evaluate(models, dataset(), batch=batch)
     assert evaluate(models, dataset(), batch=batch, cluster=two_workers) == here
     assert here.models[1].divergence.value > 0.1 and here.sequences == 20
+
+
+def test_recommendations_are_those_of_the_single_run(two_workers) -> None:
+    """Trials of several workers have the figures of trials one after the other."""
+    data = Dataset([np.r_[256, one] for one in dataset(256, 4).sequences], "x", "tokens", bos=256)
+    target = parse_target("residual=int8")
+    here, there = (
+        recommend(MODELS / "text-small.onnx", target, data, check=False, cluster=one)
+        for one in (None, two_workers)
+    )
+    assert len(here.trials) == 4
+    assert [replace(one, seconds=0) for one in here.trials] == [
+        replace(one, seconds=0) for one in there.trials
+    ]
+    assert here.best.name == there.best.name and here.steps == there.steps
 
 
 def test_errors_of_models_are_those_of_the_single_run(two_workers) -> None:

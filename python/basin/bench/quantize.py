@@ -1,7 +1,7 @@
 """What quantization does to a model, and what rewrites before it change.
 
 python -m basin.bench quantize MODEL --data FILE [--same-data] [--sequences N] [--json FILE]
-       [--parts schemes residual planted peers]
+       [--parts schemes residual planted peers] [--schemes NAME...] [--no-smooth]
 
 Each row is a target, and each column treatments of the model before it: the mean KL to the original
 in nats, with its standard error over sequences. Scales are calibrated on the first half of the
@@ -17,9 +17,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from basin import _basin
 from basin.analysis.data import Dataset, load
 from basin.analysis.feed import vocabulary
 from basin.analysis.run import analyze
@@ -78,16 +79,20 @@ class Setup:
     calibration: Dataset
     data: Dataset
     folder: Path
+    schemes: tuple[str, ...] = SCHEMES
+    smooths: bool = True
 
 
-def _sets(part: str, target: Target, found: dict[str, Treatment]) -> list[list[Treatment]]:
+def _sets(
+    setup: Setup, part: str, target: Target, found: dict[str, Treatment]
+) -> list[list[Treatment]]:
     """The treatments that are tried for a target."""
     prefix = [found["absorb-prefix"]] if "absorb-prefix" in found else []
     if part == "residual":
         residual = Treatment("absorb-residual", "", absorb_residual)
         return [[], [residual], *([prefix, [*prefix, residual]] if prefix else [])]
     smooth = []
-    if target.quantizes_inputs:
+    if target.quantizes_inputs and setup.smooths:
         smooth = [Treatment("smooth", "", smooth_for(target), target.text)]
     return [[], *([prefix] if prefix else []), *([smooth, [*prefix, *smooth]] if smooth else [])]
 
@@ -102,7 +107,7 @@ def _trials(setup: Setup, part: str, targets: Sequence[str]) -> Iterator[Row]:
     for text in targets:
         target = parse_target(text)
         trials = shared.with_target(target)
-        for chosen in _sets(part, target, found):
+        for chosen in _sets(setup, part, target, found):
             one = trials.run(chosen)
             yield Row(
                 part, text, one.name, one.divergence, one.error, one.agreement, one.largest,
@@ -117,7 +122,7 @@ def _planted(setup: Setup) -> Iterator[Row]:
     planted = setup.folder / "planted.onnx"
     plant_file(setup.model, planted, _CHANNEL, _EXPONENT)
     for name, model in (("clean", setup.model), ("planted 2^6", planted)):
-        other = Setup(model, setup.calibration, setup.data, setup.folder)
+        other = replace(setup, model=model)
         for row in _trials(other, "planted", PLANTED):
             if "prefix" not in row.treatments:
                 yield Row(**(asdict(row) | {"treatments": f"{name}, {row.treatments}"}))
@@ -173,7 +178,7 @@ def load_prefix(path: Path) -> list[int]:
 def run(setup: Setup, parts: Sequence[str]) -> Iterator[Row]:
     """All rows of the parts."""
     if "schemes" in parts:
-        yield from _trials(setup, "schemes", SCHEMES)
+        yield from _trials(setup, "schemes", setup.schemes)
     if "residual" in parts:
         yield from _trials(setup, "residual", RESIDUAL)
     if "planted" in parts:
@@ -205,6 +210,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--sequences", type=int, help="how many sequences to read")
     parser.add_argument("--same-data", action="store_true", help="calibrate on what is measured")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--schemes", nargs="+", choices=_basin.list_schemes(), default=SCHEMES)
+    parser.add_argument("--no-smooth", action="store_true", help="leave out the search of smooth")
     parser.add_argument("--json", type=Path, help="file to write the rows to, too")
     given = parser.parse_args(arguments)
     try:
@@ -221,7 +228,14 @@ def main(arguments: Sequence[str]) -> int:
     print("| target | treatment | KL | same top-1 | largest abs(x) |\n|---|---|---|---|---|")
     rows = []
     with tempfile.TemporaryDirectory(prefix="basin-") as folder:
-        setup = Setup(given.model, calibration, held_out, Path(folder))
+        setup = Setup(
+            given.model,
+            calibration,
+            held_out,
+            Path(folder),
+            tuple(given.schemes),
+            not given.no_smooth,
+        )
         for row in run(setup, given.parts):
             rows.append(row)
             print(show(row), flush=True)
