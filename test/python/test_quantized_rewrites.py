@@ -89,8 +89,8 @@ def test_no_bit_differs(quantized: tuple[Path, str], name: str, tmp_path: Path) 
     assert report.passed, str(report)
 
 
-# Where each node has a pair, norms round inside and do not follow a scale, so the stream is restored
-# for the one norm that reads each of its parts.
+# Where each node has a pair, norms round inside and do not follow a scale. So the stream is
+# restored for the norm that reads each of its parts.
 PRODUCTS = {"pairs-everywhere": 1}
 
 

@@ -47,4 +47,5 @@ def keep(
     fits = output.ndim == 3 and output.shape[0] == batch and output.shape[1] in lengths
     if not fits or output.shape[1] > keys:
         return None
-    return output[kept[:, keys - output.shape[1] :]]
+    rows: np.ndarray = output[kept[:, keys - output.shape[1] :]]
+    return rows
