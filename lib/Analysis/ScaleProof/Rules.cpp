@@ -273,6 +273,8 @@ ScaleResults basin::applyRule(const NodePair &node) {
     return applyMatMulRule(node);
   if (isa<GemmOp>(node.after))
     return applyGemmRule(node);
+  if (std::optional<Results> quantized = applyQuantizedRule(node))
+    return *quantized;
   bool isKnown;
   if (Results out = applyElementwise(node, isKnown); isKnown)
     return out;

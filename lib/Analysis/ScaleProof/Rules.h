@@ -42,6 +42,8 @@ ScaleResults applyMatMulRule(const NodePair &node);
 ScaleResults applyGemmRule(const NodePair &node);
 /// Returns an outer nothing if the op is no norm.
 std::optional<ScaleResults> applyNormRule(const NodePair &node);
+/// Returns an outer nothing if the op has no scale of integers.
+std::optional<ScaleResults> applyQuantizedRule(const NodePair &node);
 
 } // namespace basin
 

@@ -218,7 +218,31 @@ LogicalResult StreamScaler::readNorm(const Reader &r) {
                        : scaleVector(norm, r.exponents);
 }
 
+/// A QuantizeLinear with a scale that is divided like its operand gives the same integers. Returns
+/// whether the reader is one that can take the exponent.
+FailureOr<bool> StreamScaler::restoreQuantized(const Reader &r) {
+  auto quantize = dyn_cast<QuantizeLinearOp>(r.op);
+  if (!quantize || r.use->getOperandNumber() != 0 || r.exponents.size() != 1)
+    return false;
+  OpOperand &use = r.op->getOpOperand(1);
+  WeightScale scale{use.get(), -1, negate(r.exponents)};
+  if (!isWeight(scale.weight) || !WeightScaler::isCopyable(scale))
+    return false;
+  FailureOr<bool> fits = state->weights.canTake(scale);
+  if (failed(fits) || !*fits)
+    return fits;
+  FailureOr<Value> copy = state->weights.copy(scale);
+  if (failed(copy))
+    return failure();
+  use.set(*copy);
+  ++state->numWeights;
+  return true;
+}
+
 LogicalResult StreamScaler::restore(const Reader &r) {
+  FailureOr<bool> isQuantized = restoreQuantized(r);
+  if (failed(isQuantized) || *isQuantized)
+    return success(succeeded(isQuantized));
   OpBuilder b(r.op);
   FailureOr<Value> product = makeProduct(b, r.use->get(), r.exponents, ".restored");
   if (failed(product))

@@ -182,9 +182,8 @@ Value AttentionMeter::boundScores(const AttentionParts &parts) {
   Value groups = n.concat({n.dims(key, 0, 2), n.constant({-1})}, 0);
   Value product = n.node<MulOp>({n.reshape(query, groups), n.unsqueeze(key, {2})});
   product = n.reshape(product, {0, -1});
-  Value bound = parts.scale
-                    ? n.node<MulOp>({product, n.scalar(std::abs(*parts.scale), f32)})
-                    : n.node<DivOp>({product, n.node<SqrtOp>({dim})});
+  Value bound = parts.scale ? n.node<MulOp>({product, n.scalar(std::abs(*parts.scale), f32)})
+                            : n.node<DivOp>({product, n.node<SqrtOp>({dim})});
   return parts.softcap ? n.node<MinOp>({bound, n.scalar(*parts.softcap, f32)}) : bound;
 }
 

@@ -288,8 +288,30 @@ static std::optional<Axes> startAxes(sink::AttentionOp op) {
   return axes;
 }
 
+/// Returns the floats that a MatMulInteger multiplies by a constant matrix of two axes, if `op`
+/// multiplies its result by scales that have no axis but the last: float(x q) * (x_scale * scale).
+static Value getMultipliedAsIntegers(MulOp op) {
+  for (unsigned i : {0u, 1u}) {
+    auto cast = op->getOperand(i).getDefiningOp<CastOp>();
+    auto product = cast ? cast->getOperand(0).getDefiningOp<MatMulIntegerOp>() : MatMulIntegerOp();
+    auto quantize = product ? product->getOperand(0).getDefiningOp<DynamicQuantizeLinearOp>()
+                            : DynamicQuantizeLinearOp();
+    if (!quantize || !matchMatrixProduct(product))
+      continue;
+    Value x = quantize->getOperand(0);
+    TensorInfo scales = getTensorInfo(op->getOperand(1 - i)), from = getTensorInfo(x),
+               to = getTensorInfo(op->getResult(0)), matrix = getTensorInfo(product->getOperand(1));
+    if (scales.hasRank() && scales.rank() <= 1 && from.hasRank() && to.hasRank() &&
+        from.rank() == to.rank() && matrix.hasRank() && matrix.rank() == 2)
+      return x;
+  }
+  return {};
+}
+
 /// Returns the value that `op` multiplies by a constant matrix of two axes, or null.
 static Value getMultiplied(Operation *op) {
+  if (auto mul = dyn_cast<MulOp>(op))
+    return getMultipliedAsIntegers(mul);
   if (!isa<MatMulOp, GemmOp, MSFusedMatMulOp, MSMatMulNBitsOp>(op) || !matchMatrixProduct(op))
     return {};
   TensorInfo from = getTensorInfo(op->getOperand(0)), to = getTensorInfo(op->getResult(0)),

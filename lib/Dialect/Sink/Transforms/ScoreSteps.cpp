@@ -92,9 +92,22 @@ static bool isScaledProduct(Value value, sink::AttentionOp op) {
   return false;
 }
 
-static WhyNot walkForm(sink::AttentionOp op, Value value, SmallVectorImpl<ScoreStep> &steps) {
+/// Returns whether the Softmax alone reads the masked scores `value`, over `reader`. Others may
+/// read their shape, and the maximum that is subtracted from them.
+static bool isReadBy(Value value, Operation *reader) {
+  return llvm::all_of(value.getUsers(), [&](Operation *user) {
+    bool isMaximum = isa<ReduceMaxOp>(user) && subtractsMaximum(reader) && user->hasOneUse();
+    return user == reader || isMaximum || isa<ShapeOp>(user);
+  });
+}
+
+static WhyNot walkForm(sink::AttentionOp op, SoftmaxOp softmax, SmallVectorImpl<ScoreStep> &steps) {
+  Value value = softmax->getOperand(0);
+  Operation *reader = softmax;
+  bool isShared = false;
   for (unsigned i = 0; i < kMostSteps; ++i) {
     Operation *def = value.getDefiningOp();
+    isShared |= !isReadBy(value, std::exchange(reader, def));
     if (def && isProduct(def))
       return std::nullopt;
     if (def && subtractsMaximum(def)) {
@@ -110,6 +123,8 @@ static WhyNot walkForm(sink::AttentionOp op, Value value, SmallVectorImpl<ScoreS
       return "a scale or a cap follows its mask";
     }
     unsigned number = scores->getOperandNumber();
+    if (isShared && isa<AddOp, WhereOp>(def))
+      return "something besides the Softmax reads its masked scores";
     if (isa<AddOp>(def))
       steps.push_back({&def->getOpOperand(1 - number)});
     else if (isa<WhereOp>(def) && number > 0)
@@ -159,10 +174,13 @@ WhyNot basin::sink::findScoreSteps(sink::AttentionOp op, SmallVectorImpl<ScoreSt
     SoftmaxOp softmax = findSoftmax(op);
     if (!softmax)
       return "its nodes are not known to have one Softmax";
-    WhyNot why = walkForm(op, softmax->getOperand(0), steps);
+    WhyNot why = walkForm(op, softmax, steps);
     std::reverse(steps.begin(), steps.end());
     return why;
   }
+  constexpr unsigned kScores = 3;
+  if (inner && isa<onnx::AttentionOp>(inner) && inner->getNumResults() > kScores)
+    return "its operator returns the scores";
   AttentionParts parts(op);
   if (parts.maskKind == MaskKind::additive)
     addOperand(inner, op.getMaskMutable(), parts.maskScale.value_or(1), steps, others);

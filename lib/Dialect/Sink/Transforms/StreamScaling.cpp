@@ -22,6 +22,7 @@
 
 #include "StreamRange.h"
 #include "StreamScalingState.h"
+#include "WeightPacking.h"
 
 using namespace mlir;
 using namespace basin;
@@ -94,13 +95,34 @@ SmallVector<OpOperand *, 2> basin::sink::getScaleUses(NormInterface norm) {
   return uses;
 }
 
+/// Adds the scales of a quantized weight. Returns false if there are none, or if they have no
+/// factor for each dimension.
+bool StreamScaler::addPackedParts(Writer &task, Value value) {
+  for (const PackedScale &packed : findPackedScales(value)) {
+    bool isUniform = task.exponents.size() == 1;
+    if ((!isUniform && !packed.axis) || !addPart(task, *packed.use, isUniform ? -1 : *packed.axis))
+      return false;
+    if (isUniform || packed.repeats == 1)
+      continue;
+    Exponents &exponents = task.parts.back().scale.exponents;
+    exponents.clear();
+    for (int each : task.exponents)
+      exponents.append(packed.repeats, each);
+  }
+  return !task.parts.empty();
+}
+
 /// Adds the uses that the writer would change. Returns false if weights cannot take its scale.
 bool StreamScaler::addParts(Writer &task, const StreamWriter &writer) {
   Operation *op = writer.value.getDefiningOp();
   switch (writer.kind) {
   case StreamWriter::Embedding:
+    if (!isWeight(op->getOperand(0)))
+      return addPackedParts(task, writer.value);
     return addPart(task, op->getOpOperand(0), writer.axis);
   case StreamWriter::Projection: {
+    if (!isWeight(op->getOperand(1)))
+      return addPackedParts(task, writer.value);
     if (!addPart(task, op->getOpOperand(1), writer.axis))
       return false;
     // A Gemm's matrix and bias must both be scaled.
@@ -117,7 +139,8 @@ bool StreamScaler::addParts(Writer &task, const StreamWriter &writer) {
   case StreamWriter::Constant:
     return addPart(task, *writer.use, -1);
   case StreamWriter::Other:
-    return false;
+    // A summand that is broadcast along the dimensions takes no factor for each.
+    return !writer.use && addPackedParts(task, writer.value);
   }
   llvm_unreachable("a writer of no kind");
 }
@@ -136,7 +159,7 @@ LogicalResult StreamScaler::planWriter(const StreamWriter &writer, ArrayRef<int>
   task.folds = addParts(task, writer);
   if (!task.folds)
     task.parts.clear();
-  if (task.folds && writer.kind == StreamWriter::Embedding)
+  if (task.folds && writer.kind == StreamWriter::Embedding && writer.weight)
     planHeads(writer.weight, exponents);
   state->writers.push_back(std::move(task));
   return success();

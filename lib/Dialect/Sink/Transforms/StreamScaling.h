@@ -55,6 +55,7 @@ private:
 
   llvm::LogicalResult planWriter(const StreamWriter &writer, llvm::ArrayRef<int> exponents);
   bool addParts(Writer &task, const StreamWriter &writer);
+  bool addPackedParts(Writer &task, mlir::Value value);
   bool addPart(Writer &task, mlir::OpOperand &use, int64_t axis);
   void planHeads(mlir::Value table, llvm::ArrayRef<int> exponents);
   llvm::LogicalResult chooseFolds();
@@ -66,6 +67,7 @@ private:
   llvm::LogicalResult scaleVector(NormInterface norm, llvm::ArrayRef<int> exponents);
   llvm::LogicalResult readNorm(const Reader &reader);
   llvm::LogicalResult restore(const Reader &reader);
+  llvm::FailureOr<bool> restoreQuantized(const Reader &reader);
   llvm::LogicalResult limit(const Limit &limit);
   llvm::FailureOr<mlir::Value> makeProduct(mlir::OpBuilder &b, mlir::Value value,
                                            llvm::ArrayRef<int> exponents, llvm::StringRef suffix);

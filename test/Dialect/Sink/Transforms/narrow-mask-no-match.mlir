@@ -321,6 +321,36 @@ onnx.graph @quantized_scores #g {
 
 // -----
 
+// The masked scores are read besides the Softmax.
+!h = tensor<2x2x3x4xf32>
+!t = tensor<2x2x4x3xf32>
+!s = tensor<2x2x3x3xf32>
+!m = tensor<3x3xf32>
+#b = #sink.layout<bhsd>
+#g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
+module attributes {onnx.model = {opset_import = [{domain = "", version = 18}]}} {
+// CHECK-LABEL: onnx.graph @masked_scores
+// CHECK-NOT: -1.000000e+04
+onnx.graph @masked_scores #g {
+  %q = onnx.node "Source" () {} : () -> !h
+  %m = onnx.initializer "m" : !m = dense<[[0.0, -3.40282347E+38, -3.40282347E+38], [0.0, 0.0, -3.40282347E+38], [0.0, 0.0, 0.0]]> : !m
+  // expected-warning @below {{attention 'a' keeps its mask: something besides the Softmax reads its masked scores}}
+  %a, %z = sink.attention %q, %q, %q mask %m {mask_kind = #sink.mask_kind<additive>, query_layout = #b, key_layout = #b, value_layout = #b, result_layout = #b} : (!h, !h, !h, !m) -> (!h, !s) {
+  ^bb0(%0: !h, %1: !h, %2: !h, %3: !m):
+    %kt = onnx.Transpose(%1) {perm = array<i64: 0, 1, 3, 2>} : (!h) -> !t
+    %s0 = onnx.MatMul(%0, %kt) : (!h, !t) -> !s
+    %s1 = onnx.Add(%s0, %3) : (!s, !m) -> !s
+    %p = onnx.Softmax(%s1) {axis = -1 : i64} : (!s) -> !s
+    %y = onnx.MatMul(%p, %2) {onnx.outs = ["a"]} : (!s, !h) -> !h
+    sink.yield %y, %s1 : !h, !s
+  }
+  onnx.node "Sink" (%a, %z) {} : (!h, !s) -> ()
+  onnx.return
+}
+}
+
+// -----
+
 // A floor of the scores.
 !h = tensor<2x2x3x4xf32>
 !t = tensor<2x2x4x3xf32>

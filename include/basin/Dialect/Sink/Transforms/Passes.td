@@ -96,6 +96,11 @@ def RescaleResidualPass
     input is divided. Readers other than norms get a multiplication that restores the
     stream. So every stream can be rescaled.
 
+    A quantized weight takes the factor in its scale: that of its DequantizeLinear, of a MatMulNBits,
+    or of an integer product behind a DynamicQuantizeLinear. A factor for each dimension needs a
+    scale for each column. Nothing else may read the dequantized weight. Where the stream itself is
+    quantized by one scale, both ends of the pair take the factor of the whole stream.
+
     With `inexact` = e above zero, a weight that cannot take the factor exactly is
     rounded instead, if no element's error exceeds e times the largest element of its
     column. The pass refuses a weight with a larger error, and warns of the largest
