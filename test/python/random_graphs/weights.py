@@ -38,7 +38,6 @@ def check_smoothing(subject: Subject) -> None:
     }
     write_tensors(factors, fit)
     passes = f"sink-smooth{{fit={fit} explicit={explicit}}}"
-    # Names of values that recognition moved are those of the model that is saved.
     subject.compare("smooth", f"basin-raise,{passes},convert-sink-to-onnx", refusable=False,
                     what=f"explicit={explicit} most={most}")  # fmt: skip
 
