@@ -190,6 +190,24 @@ def test_other_steps_come_first(tmp_path: Path) -> None:
     assert names == ["absorb-prefix", "smooth"]
 
 
+@pytest.mark.parametrize("first", ["insert-gated-attention", "insert-gated-norm", "rotate"])
+def test_parameters_of_other_steps_are_matrices(first: str, tmp_path: Path) -> None:
+    """The proof compares bits, and what a rotation leaves is compared except for rounding."""
+    data = save_tokens(tmp_path / "tokens.npz", text_ids(2))
+    said = basin.rewrite(SMALL, tmp_path / "out.onnx", [first, ("smooth", {"data": data})])
+    assert not any("left as it is" in line for line in said)
+    names = ("norm", "gate_weight") if first == "insert-gated-attention" else ("MatMul",)
+    plain = tmp_path / "plain.onnx"
+    basin.rewrite(SMALL, plain, [first])
+    before, after = (
+        {one.name: one.raw_data for one in onnx.load(path).graph.initializer}
+        for path in (plain, tmp_path / "out.onnx")
+    )
+    assert before.keys() == after.keys()
+    changed = [one for one in before if before[one] != after[one]]
+    assert any(name in one for name in names for one in changed)
+
+
 def test_groups_are_chosen_by_name(tmp_path: Path) -> None:
     path = EXPORTED / "llama-eager-dynamo18.onnx"
     every = {one.name for one in find_groups(path, tmp_path).groups}

@@ -33,6 +33,8 @@ from basin.verify import VerifyError
 from operator_forms import FORMS
 from rewrite_passes import CHANGES, SMALL_REWRITES
 
+from .weights import check_rotation, check_smoothing
+
 ort.set_default_logger_severity(4)
 SHM = Path("/dev/shm")
 FOLDER = SHM if SHM.is_dir() and os.access(SHM, os.W_OK) else None
@@ -464,6 +466,10 @@ def check_model(
             subject.check_sinks()
         if only is None or only.startswith("change"):
             subject.check_change()
+        if only is None or only.startswith("smooth"):
+            check_smoothing(subject)
+        if only is None or only.startswith("rotate"):
+            check_rotation(subject)
         name = None if only is None else only.rpartition(" ")[0]
         if only is None or name in DRAWN:
             subject.check_rewrites(rewrites, name)

@@ -17,6 +17,7 @@
 #include "basin/Dialect/ONNX/IR/Dims.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace basin;
@@ -165,7 +166,10 @@ private:
       const Dim *dim = axis < 0 ? nullptr : isLeft ? &r[axis] : &s[axis];
       if (!dim || !dim->isStatic() || dim->size < 1)
         return false;
-      (isLeft ? left : right) *= dim->size;
+      // Declared sizes may be anything.
+      int64_t &joined = isLeft ? left : right;
+      if (llvm::MulOverflow(joined, dim->size, joined))
+        return false;
       (isLeft ? group.result : group.source).push_back(axis--);
     } while (left != right);
     std::reverse(group.result.begin(), group.result.end());
@@ -352,8 +356,8 @@ std::optional<ChannelMap> basin::sink::undoAttention(AttentionOp op, const Chann
   auto heads = countHeads(op.getResult(), to, op.getNumHeads());
   auto shared = op.getKvNumHeads() ? op.getKvNumHeads() : op.getNumHeads();
   auto groups = countHeads(op.getValue(), from, shared);
-  if (!heads || !groups || *groups < 1 || *heads % *groups != 0 || !toAxes || !fromAxes ||
-      result.rank() != static_cast<int64_t>(map.offsets.size()) ||
+  if (!heads || !groups || *heads < 1 || *groups < 1 || *heads % *groups != 0 || !toAxes ||
+      !fromAxes || result.rank() != static_cast<int64_t>(map.offsets.size()) ||
       !result[toAxes->second].isStatic() || llvm::any_of(map.offsets, [](int64_t o) { return o; }))
     return std::nullopt;
   bool isFlat = toAxes->first == toAxes->second, isFromFlat = fromAxes->first == fromAxes->second;

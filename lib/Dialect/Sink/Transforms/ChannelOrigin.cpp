@@ -102,6 +102,16 @@ static WhyNot checkReaders(Value value, Operation *via, std::optional<Selection>
 // Ends of the walk
 //===----------------------------------------------------------------------===//
 
+bool basin::sink::isStored(Value value) {
+  return isWeight(value) || isa_and_nonnull<ParameterOp>(value.getDefiningOp());
+}
+
+bool basin::sink::isStoredProduct(Operation *op) {
+  bool isParameters =
+      isa<MatMulOp>(op) && isa_and_nonnull<ParameterOp>(op->getOperand(1).getDefiningOp());
+  return isParameters || matchMatrixProduct(op);
+}
+
 WhyNot basin::sink::findStoredMatrix(Operation *product, StoredMatrix &found) {
   bool isTransposed = false;
   if (auto gemm = dyn_cast<GemmOp>(product))
@@ -110,7 +120,6 @@ WhyNot basin::sink::findStoredMatrix(Operation *product, StoredMatrix &found) {
     isTransposed = fused.getTransB().value_or(0) != 0 || fused.getTransBatchB().value_or(0) != 0;
   else if (!isa<MatMulOp>(product))
     return llvm::formatv("the matrix of {0} is not stored as floats", describe(product)).str();
-  std::optional<MatrixProduct> match = matchMatrixProduct(product);
   OpOperand *use = &product->getOpOperand(1);
   if (auto transpose = use->get().getDefiningOp<TransposeOp>()) {
     std::optional<ArrayRef<int64_t>> perm = transpose.getPerm();
@@ -125,8 +134,8 @@ WhyNot basin::sink::findStoredMatrix(Operation *product, StoredMatrix &found) {
     use = &transpose->getOpOperand(0);
   }
   TensorInfo info = getTensorInfo(use->get());
-  if (!match || !isWeight(use->get()) || !isFloat(use->get()) || !info.hasRank() ||
-      info.rank() < 2 || (isTransposed && info.rank() != 2))
+  if (!isStoredProduct(product) || !isStored(use->get()) || !isFloat(use->get()) ||
+      !info.hasRank() || info.rank() < 2 || (isTransposed && info.rank() != 2))
     return llvm::formatv("the matrix of {0} is not stored as it is multiplied", describe(product))
         .str();
   found = {use, info.rank() - (isTransposed ? 1 : 2), info.rank() - (isTransposed ? 2 : 1)};
@@ -141,7 +150,7 @@ WhyNot OriginFinder::addBias(OpOperand &use, const ChannelMap &map, int64_t size
   bool isVector = info.hasRank() && info.rank() > 0 && info[info.rank() - 1].is(size);
   for (int64_t axis = 0; isVector && axis + 1 < info.rank(); ++axis)
     isVector = info[axis].is(1);
-  if (!isWeight(bias) || !isFloat(bias) || !isVector || !positions)
+  if (!isStored(bias) || !isFloat(bias) || !isVector || !positions)
     return llvm::formatv("the bias that {0} adds is no stored vector of {1} elements",
                          describe(use.getOwner()), size)
         .str();
@@ -166,7 +175,7 @@ WhyNot OriginFinder::endAtNorm(NormInterface norm, Value result, const ChannelMa
                       info[info.rank() - 1].isStatic() &&
                       info[info.rank() - 1].provablyEquals(to[to.rank() - 1]) && info.rank() == 1;
       std::optional<RoleUses> uses;
-      if (isVector && isWeight(use.get()) && isFloat(use.get()))
+      if (isVector && isStored(use.get()) && isFloat(use.get()))
         uses = roles.find(use);
       if (!uses)
         return llvm::formatv("the weight or bias of the norm '{0}' is not stored as it is "
@@ -289,7 +298,7 @@ WhyNot OriginFinder::walk(Value value, const ChannelMap &map, unsigned depth) {
     return endAtNorm(norm, value, map);
   if (auto attention = dyn_cast<AttentionOp>(op))
     return walkAttention(attention, value, map, depth);
-  if (matchMatrixProduct(op))
+  if (isStoredProduct(op))
     return endAtProduct(op, map);
   Value source = op->getOperand(0);
   if (isa<IdentityOp, CastOp>(op))

@@ -39,6 +39,12 @@ struct ChannelOrigin {
 
 llvm::StringRef toString(ChannelOrigin::Kind kind);
 
+/// Returns whether `value` is a stored weight: an Initializer, a Constant, or a parameter that an
+/// earlier step inserted.
+bool isStored(mlir::Value value);
+/// Returns whether `op` multiplies a computed value by a stored matrix, which may be quantized.
+bool isStoredProduct(mlir::Operation *op);
+
 /// The stored matrix of a product, and the axes of its rows and columns.
 struct StoredMatrix {
   mlir::OpOperand *use;

@@ -48,8 +48,8 @@ static std::optional<SmallVector<int>> getExponents(ArrayRef<double> factors) {
 
 /// Makes the data of a multiplied weight, or returns why it cannot be made.
 static WhyNot makeProduct(Value weight, const FactorPart &part, bool rounds, TypedAttr &made) {
-  StringRef name = getValueName(weight);
-  Attribute value = getConstantAttr(weight);
+  StringRef name = getWeightName(weight);
+  Attribute value = getWeightData(weight);
   RankedTensorType type = value ? getElementsType(value) : RankedTensorType();
   if (!type || isa<SparseAttr>(value) || !type.hasStaticShape() ||
       type.getElementType() != cast<TensorType>(weight.getType()).getElementType() ||
@@ -104,9 +104,9 @@ WhyNot basin::sink::multiplyWeights(ArrayRef<FactorPart> parts, bool rounds,
     auto type = cast<RankedTensorType>(weight.getType());
     bool isVector = type.hasStaticShape() && type.getNumElements() == type.getShape().back() &&
                     type.getNumElements() <= kMaxCopied;
-    if (!isOwn && !isVector)
+    if (!isOwn && (!isVector || !isWeight(weight)))
       return llvm::formatv("weight '{0}' has other readers, and a copy would be large",
-                           getValueName(weight))
+                           getWeightName(weight))
           .str();
     for (const FactorPart *part : isOwn ? ArrayRef(own).take_front() : ArrayRef(own)) {
       Change change{weight, {}, isOwn ? nullptr : part};

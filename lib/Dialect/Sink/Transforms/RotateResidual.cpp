@@ -105,7 +105,7 @@ static std::string nameOf(Value value) { return getStreamValueName(value).str();
 WhyNot Rotator::add(ArrayRef<OpOperand *> uses, int64_t axis, std::vector<double> factors) {
   Value weight = uses.front()->get();
   TensorInfo info = getTensorInfo(weight);
-  if (!isWeight(weight) || !info.hasRank() || info.rank() == 0 || !isScalable(info.element))
+  if (!sink::isStored(weight) || !info.hasRank() || info.rank() == 0 || !isScalable(info.element))
     return llvm::formatv("'{0}' is not stored as floats", nameOf(weight)).str();
   axis += axis < 0 ? info.rank() : 0;
   if (!info[axis].is(current->getOrder()))
@@ -277,29 +277,33 @@ static void changeNumbers(MutableArrayRef<double> numbers, ArrayRef<int64_t> sha
 
 LogicalResult Rotator::change(Value weight, ArrayRef<Change> changes, ArrayRef<OpOperand *> uses,
                               bool isWhole) {
-  Attribute value = getConstantAttr(weight);
+  Attribute value = sink::getWeightData(weight);
   RankedTensorType type = value ? getElementsType(value) : RankedTensorType();
   FailureOr<TensorBytes> data =
       value ? getTensorBytes(value, weight.getDefiningOp()) : FailureOr<TensorBytes>(failure());
   if (!type || isa<SparseAttr>(value) || failed(data) || !isScalable(type.getElementType()) ||
       type.getElementType() != getTensorInfo(weight).element)
     return emitError(weight.getLoc(), "the data of weight '")
-           << nameOf(weight) << "' are no dense floats that can be read";
+           << sink::getWeightName(weight) << "' are no dense floats that can be read";
   std::vector<double> numbers = readReals(data->bytes, type.getElementType());
   for (const Change &each : changes)
     changeNumbers(numbers, type.getShape(), each);
   auto bytes = std::make_shared<std::vector<char>>(data->bytes.size());
   if (!writeReals(numbers, type.getElementType(), *bytes))
     return emitError(weight.getLoc(), "weight '")
-           << nameOf(weight) << "' would overflow " << type.getElementType();
-  TypedAttr made = makeElements(type, *bytes, bytes, nameOf(weight));
+           << sink::getWeightName(weight) << "' would overflow " << type.getElementType();
+  TypedAttr made = makeElements(type, *bytes, bytes, sink::getWeightName(weight));
+  if (!isWhole && !isWeight(weight))
+    return emitError(weight.getLoc(), "parameter '")
+           << sink::getWeightName(weight) << "' has other readers";
   ++numWeights;
   if (isWhole) {
     sink::setWeightData(weight, made);
     return success();
   }
   ++numCopies;
-  Value copy = sink::copyWeight(weight, made, names.make(nameOf(weight) + ".rotated"));
+  Value copy =
+      sink::copyWeight(weight, made, names.make((sink::getWeightName(weight) + ".rotated").str()));
   for (OpOperand *use : uses)
     use->set(copy);
   return success();

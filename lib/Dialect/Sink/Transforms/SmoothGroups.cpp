@@ -14,8 +14,6 @@
 
 #include "SmoothGroups.h"
 
-#include "MatrixProducts.h"
-
 #include "basin/Dialect/ONNX/IR/Dims.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
@@ -65,7 +63,7 @@ static void addReaders(SmoothGroup &group, Value value, unsigned depth) {
     StoredMatrix matrix;
     if (isa<ReturnOp>(op)) {
       why = llvm::formatv("'{0}' is an output of the graph", getStreamValueName(value)).str();
-    } else if (!matchMatrixProduct(op) || use.getOperandNumber() != 0 ||
+    } else if (!isStoredProduct(op) || use.getOperandNumber() != 0 ||
                op->getParentOp() != group.value.getParentBlock()->getParentOp()) {
       why = llvm::formatv("'{0}' is also read by {1}, which is no product with a stored matrix",
                           getStreamValueName(value), op->getName().stripDialect())
@@ -107,7 +105,7 @@ SmallVector<SmoothGroup, 0> basin::sink::findSmoothGroups(ModuleOp module,
   llvm::MapVector<Value, SmoothGroup> groups;
   for (GraphOp graph : module.getOps<GraphOp>())
     for (Operation &op : graph.getBody().front())
-      if (matchMatrixProduct(&op))
+      if (isStoredProduct(&op))
         groups[findRoot(op.getOperand(0))];
   SmallVector<SmoothGroup, 0> out;
   OriginFinder finder;

@@ -111,8 +111,24 @@ static void setConstant(Operation *op, TypedAttr value) {
   op->setAttr("value", value);
 }
 
+StringRef basin::sink::getWeightName(Value weight) {
+  if (auto parameter = weight.getDefiningOp<ParameterOp>())
+    return parameter.getName();
+  return getValueName(weight);
+}
+
+Attribute basin::sink::getWeightData(Value weight) {
+  if (auto parameter = weight.getDefiningOp<ParameterOp>())
+    return parameter.getValue();
+  return getConstantAttr(weight);
+}
+
 void basin::sink::setWeightData(Value weight, TypedAttr data) {
   Operation *op = weight.getDefiningOp();
+  if (auto parameter = dyn_cast<ParameterOp>(op)) {
+    parameter.setValueAttr(data);
+    return;
+  }
   auto initializer = dyn_cast<InitializerOp>(op);
   if (!initializer) {
     setConstant(op, data);

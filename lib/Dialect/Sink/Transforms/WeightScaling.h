@@ -25,9 +25,14 @@ struct WeightScale {
   llvm::SmallVector<int> exponents;
 };
 
+/// Returns the name of a weight or a parameter.
+llvm::StringRef getWeightName(mlir::Value weight);
+/// Returns the data of a weight or a parameter, or null.
+mlir::Attribute getWeightData(mlir::Value weight);
 /// Gives a weight other data of its type. Data that was in a file of its own goes into one again.
 void setWeightData(mlir::Value weight, mlir::TypedAttr data);
-/// Returns a copy of the weight beside it, with that name and other data of its type.
+/// Returns a copy of a weight, which is no parameter, beside it, with that name and other data of
+/// its type.
 mlir::Value copyWeight(mlir::Value weight, mlir::TypedAttr data, llvm::StringRef name);
 
 class WeightScaler {

@@ -1,4 +1,4 @@
-// RUN: %python %S/Inputs/make_fit.py %t.onnx y=2,0.5,1,4 h=0.25,8 o=2,4,2,4,8,1,8,1 part=2,4 view=2,1,1,0.5 shared=1,2,1,1 same=1,1,1,1
+// RUN: %python %S/Inputs/make_fit.py %t.onnx y=2,0.5,1,4 h=0.25,8 o=2,4,2,4,8,1,8,1 part=2,4 view=2,1,1,0.5 shared=1,2,1,1 same=1,1,1,1 learned=1,2,1,1
 // RUN: basin-opt %s --sink-smooth=fit=%t.onnx | FileCheck %s
 
 !x = tensor<2x5x4xf32>
@@ -140,6 +140,21 @@ onnx.graph @same #g {
   %y = sink.rms_norm %x weight %nw {epsilon = 1.0e-5, onnx.outs = ["same"]} : (!x, !v) -> !x
   %a = onnx.MatMul(%y, %w) : (!x, !m) -> !x
   onnx.node "Sink" (%a) {} : (!x) -> ()
+  onnx.return
+}
+
+// A parameter that a step inserted before is a matrix like others.
+// CHECK-LABEL: onnx.graph @learned
+// CHECK: sink.parameter "p.learned" : {{.*}} = dense<{{\[\[}}1.000000e+00, {{.*}}], [2.000000e+00, {{.*}}], [1.000000e+00, {{.*}}
+onnx.graph @learned #g {
+  %x = onnx.node "Source" () {} : () -> !x
+  %nw = onnx.initializer "nw.learned" : !v = dense<1.0> : !v
+  %w = onnx.initializer "w.learned" : !m = dense<1.0> : !m
+  %p = sink.parameter "p.learned" : !m = dense<1.0> : !m
+  %y = sink.rms_norm %x weight %nw {epsilon = 1.0e-5, onnx.outs = ["learned"]} : (!x, !v) -> !x
+  %a = onnx.MatMul(%y, %w) : (!x, !m) -> !x
+  %b = onnx.MatMul(%y, %p) : (!x, !m) -> !x
+  onnx.node "Sink" (%a, %b) {} : (!x, !x) -> ()
   onnx.return
 }
 }
