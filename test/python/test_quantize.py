@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPORTED = ROOT / "test" / "models" / "exported"
 TINY = ROOT / "models" / "tiny-shakespeare.onnx"
 SMALL = ROOT / "models" / "text-small.onnx"
+BOS = 256
 
 # Both exporters and hand-written forms, pre-norm and post-norm, caches, an If with two branches.
 MODELS = [
@@ -237,7 +238,7 @@ def text_data(path: Path, sequences: int, length: int = 64) -> Path:
     """Ids of text: this repository's README as bytes, with BOS in front."""
     text = np.frombuffer((ROOT / "README.md").read_bytes(), np.uint8)
     rows = [
-        np.r_[256, text[500 * i : 500 * i + length - 1].astype(np.int64)] for i in range(sequences)
+        np.r_[BOS, text[500 * i : 500 * i + length - 1].astype(np.int64)] for i in range(sequences)
     ]
     np.savez(path, input_ids=np.stack(rows))
     return path
@@ -382,3 +383,35 @@ def test_numbers_that_are_not_finite_are_counted_apart() -> None:
     found = Magnitudes()
     found.add(np.array([1.0, np.nan, -np.inf, -3.0], np.float32))
     assert (found.largest, found.nonfinite, int(found.counts.sum())) == (3.0, 2, 2)
+
+
+# Steps after it
+
+
+@pytest.mark.parametrize("scheme", ["int8-token", "fp8-block"])
+def test_a_prefix_is_absorbed_where_each_token_has_its_scale(tmp_path: Path, scheme: str) -> None:
+    rewrite(SMALL, tmp_path / "q.onnx", scheme=scheme)
+    model = basin.load(tmp_path / "q.onnx")
+    model.rewrite(("absorb-prefix", {"ids": BOS}))
+    model.save(tmp_path / "a.onnx")
+    ids = np.load(text_data(tmp_path / "data.npz", 2))["input_ids"]
+    before = run(tmp_path / "q.onnx", {"input_ids": ids})["logits"][:, 1:]
+    after = run(tmp_path / "a.onnx", {"input_ids": ids[:, 1:]})["logits"]
+    # The prefix alone is one token, which ONNX Runtime multiplies by another kernel.
+    assert np.abs(after - before).max() < 1e-5 * np.abs(before).max()
+
+
+@pytest.mark.parametrize("change", ["tensor", "axis of tokens", "no blocks"])
+def test_scales_over_several_tokens_keep_the_prefix(tmp_path: Path, change: str) -> None:
+    scheme = "int8-dynamic" if change == "tensor" else "int8-token"
+    rewrite(SMALL, tmp_path / "q.onnx", scheme=scheme)
+    model = onnx.load(tmp_path / "q.onnx")
+    node = next(one for one in model.graph.node if one.op_type.endswith("QuantizeLinear"))
+    for attribute in list(node.attribute):
+        if change == "axis of tokens" and attribute.name == "axis":
+            attribute.i = 1
+        if change == "no blocks" and attribute.name == "block_size":
+            node.attribute.remove(attribute)
+    onnx.save(model, tmp_path / "q.onnx")
+    with pytest.raises(basin.BasinError, match="not proven to be computed token by token"):
+        basin.load(tmp_path / "q.onnx").rewrite(("absorb-prefix", {"ids": BOS}))

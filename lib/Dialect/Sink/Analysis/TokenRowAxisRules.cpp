@@ -147,11 +147,17 @@ RowOutcome RowRule::applyExpand() {
   return give(row.along(axis));
 }
 
-/// QuantizeLinear and DequantizeLinear with a scale for the tensor or along another axis.
+/// QuantizeLinear and DequantizeLinear with a scale for the tensor or along another axis, or with
+/// scales of blocks along another axis, which each token has of its own.
 RowOutcome RowRule::applyQuantize() {
-  TokenRow row = get(op->getOperand(0));
+  TokenRow row = get(op->getOperand(0)), scales = get(op->getOperand(1));
   TensorInfo scale = getTensorInfo(op->getOperand(1));
   std::optional<int64_t> axis = getAxis(op->getOperand(0), 1);
+  auto block = op->getAttrOfType<IntegerAttr>("block_size");
+  bool isBlocked = block && block.getValue().isStrictlyPositive();
+  if (isBlocked && scales.kind == TokenRow::Rows && axis && *axis != row.axis &&
+      scales.axis == row.axis && scales.isJoinedLike(row) && !findChangedOperand(2))
+    return give(row);
   if (std::optional<std::string> why = findChangedOperand(1))
     return fail(*why);
   bool isOne = scale.hasRank() && llvm::all_of(*scale.dims, [](Dim dim) { return dim.is(1); });
