@@ -77,6 +77,7 @@ def test_what_auto_would_do_is_told_with_its_reason(tmp_path):
     figure = next(f for f in one.figures if "rescale-residual" in f.name)
     assert figure.value == "0" and figure.against.startswith("0, nothing to do")
     assert any("keep norms in f32" in text for text in one.details)
+    assert "The stream itself fits f16" in one.headline and "squares would not" in one.headline
 
 
 def test_an_overflow_is_found_not_unmeasured(tmp_path):

@@ -88,6 +88,11 @@ def verdict(stream: dict[str, Any], lost: list[dict[str, Any]]) -> tuple[Verdict
         return Verdict.WEAK, (
             f"Squares are near the end of f16: the stream reaches {peak}, and {some} it in f16."
         )
+    if (v.number(stream.get("max_abs")) or 0.0) > ROOT:
+        return Verdict.NONE, (
+            f"The stream itself fits f16: it reaches {peak}. Its squares would not, in norms that "
+            "square in f16."
+        )
     return Verdict.NONE, f"No overflow in f16 here: the stream reaches {peak}."
 
 
@@ -138,7 +143,7 @@ def details(stream: dict[str, Any], lost: list[dict[str, Any]]) -> list[str]:
         seen = "Norms were not measured" if unknown_norms else "No norm was seen to square in f16"
         found.append(
             f"{seen}. One that squares in f16, or that a conversion makes do so, overflows above "
-            f"{ROOT:.1f}: keep norms in f32."
+            f"{ROOT:.1f}: keep norms in f32. `basin recommend --target fp16` measures each value."
         )
     return found
 
