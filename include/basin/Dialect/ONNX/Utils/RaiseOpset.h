@@ -20,9 +20,9 @@ namespace basin {
 inline constexpr int64_t kOperatorOpset = 23, kPastOpset = 25;
 
 /// Raises the import of ai.onnx of the model and of its functions to `opset`, of at most the later
-/// one above, unless it is later already. The version of the file format is raised likewise. Nodes that are written otherwise in it are rewritten. Changes
-/// nothing if the meaning of a node is not known to be the same in both versions; the reason names
-/// that node.
+/// one above, unless it is later already. The version of the file format is raised likewise. Nodes
+/// that are written otherwise in it are rewritten. Changes nothing if the meaning of a node is not
+/// known to be the same in both versions; the reason names that node.
 WhyNot raiseOpset(mlir::ModuleOp module, int64_t opset);
 
 } // namespace basin
