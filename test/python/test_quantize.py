@@ -203,6 +203,35 @@ def test_gemm(tmp_path: Path, transposed: int) -> None:
             assert np.allclose(found, expected, rtol=1e-5, atol=1e-5), (scheme, nodes)
 
 
+@pytest.mark.parametrize(
+    "kind", [TensorProto.INT8, TensorProto.FLOAT16, TensorProto.FLOAT8E4M3FN, TensorProto.DOUBLE]
+)
+def test_casts_of_a_matrix(tmp_path: Path, kind: int) -> None:
+    """A matrix that a Cast rounds stays as it is."""
+    rng = np.random.default_rng(0)
+    weight = (3 * rng.standard_normal((12, 5))).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["w"], ["narrow"], to=kind),
+        helper.make_node("Cast", ["narrow"], ["wide"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["x", "wide"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 12])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 5])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    opset = [helper.make_opsetid("", 21)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "i.onnx")
+    said = rewrite(tmp_path / "i.onnx", tmp_path / "o.onnx", scheme="int8-token", head=True)
+    # f64 and back to f32 is a Cast that may round, too.
+    assert kept(said, "its matrix is rounded by a Cast on the way") == 1
+    x = rng.standard_normal((4, 12)).astype(np.float32)
+    before, after = (run(tmp_path / f"{name}.onnx", {"x": x})["y"] for name in "io")
+    assert np.array_equal(before, after)
+
+
 def test_nbits_is_the_same_up_to_the_order_of_sums(tmp_path: Path) -> None:
     rewrite(TINY, tmp_path / "q.onnx", scheme="int4-weights")
     rewrite(TINY, tmp_path / "n.onnx", scheme="int4-weights", nodes="nbits")

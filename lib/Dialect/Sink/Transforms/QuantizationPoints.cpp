@@ -131,7 +131,13 @@ static std::optional<int64_t> findHeadDim(Value rows, sink::Layout layout, int64
     why = "expected a static size of its heads to quantize keys and values";
     return std::nullopt;
   }
-  return layout == sink::Layout::bsd ? info[axis].size / heads : info[axis].size;
+  if (layout != sink::Layout::bsd)
+    return info[axis].size;
+  if (info[axis].size % heads != 0) {
+    why = "its keys and values are not known to have " + std::to_string(heads) + " heads";
+    return std::nullopt;
+  }
+  return info[axis].size / heads;
 }
 
 LogicalResult basin::sink::findCaches(ModuleOp module, const quantization::Quantizer &quantizer,

@@ -35,6 +35,15 @@ using sink::WeightQuantizer;
 // Reading
 //===----------------------------------------------------------------------===//
 
+/// Returns whether the Cast keeps every number: a float becomes the same or a wider float.
+static bool isWidening(CastOp cast) {
+  Type from = getTensorInfo(cast->getOperand(0)).element;
+  Type to = getTensorInfo(cast->getResult(0)).element;
+  if (!from || !to || !isScalable(from) || !isScalable(to))
+    return false;
+  return from == to || from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth();
+}
+
 sink::MatrixOrReason basin::sink::findConstantMatrix(Value operand) {
   constexpr unsigned kMaxSteps = 16;
   auto miss = [](const Twine &why) { return MatrixOrReason{std::nullopt, why.str()}; };
@@ -66,6 +75,8 @@ sink::MatrixOrReason basin::sink::findConstantMatrix(Value operand) {
       if (!swaps && !llvm::equal(*perm, ArrayRef<int64_t>{0, 1}))
         return miss("its matrix is transposed along other axes");
       out.isTransposed ^= swaps;
+    } else if (auto cast = dyn_cast_or_null<CastOp>(def); cast && !isWidening(cast)) {
+      return miss("its matrix is rounded by a Cast on the way");
     } else if (!isa_and_nonnull<IdentityOp, CastOp>(def)) {
       return miss("its matrix is not stored as floats");
     }
