@@ -1,4 +1,4 @@
-"""The groups of the step `smooth` in an instrumented model, and what runs measure of them.
+"""The groups of the step `smooth` in an instrumented model, and the ranges that runs measure.
 
 `sink-instrument-smoothing` makes outputs of the groups' values, and describes the groups in the
 model's metadata.

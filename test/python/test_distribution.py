@@ -1,4 +1,4 @@
-"""Pieces of work here and on Ray: the same results, whatever happens to workers."""
+"""Pieces of work here and on Ray: the results are the same, even if workers die."""
 
 from __future__ import annotations
 

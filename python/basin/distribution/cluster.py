@@ -239,7 +239,7 @@ _RESOURCES = ("CPU", "GPU", "memory")
 
 
 def _divide(nodes: list[dict[str, Any]], need: int, gpu: bool) -> tuple[list[int], int]:
-    """How many workers each node has, and how many threads each of them.
+    """Returns the number of workers for each node, and the number of threads of every worker.
 
     A thread for each worker is the fastest way to many results. As every worker has weights of its
     own, workers get more threads where a node's memory would not hold as many of them.
