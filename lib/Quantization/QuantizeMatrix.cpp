@@ -41,16 +41,18 @@ static void setGroups(QuantizedMatrix &out, const MatrixLayout &layout,
   out.depthGroups = divideCeil(layout.depth, out.groupDepth);
 }
 
-/// Returns the largest magnitude of each group.
-static std::vector<float> findLargest(ArrayRef<float> data, const MatrixLayout &layout,
-                                      const QuantizedMatrix &out) {
-  std::vector<float> largest(out.rowGroups * out.depthGroups, 0.0f);
+/// Returns the first element of the largest magnitude of each group.
+static std::vector<float> findExtremes(ArrayRef<float> data, const MatrixLayout &layout,
+                                       const QuantizedMatrix &out) {
+  std::vector<float> extremes(out.rowGroups * out.depthGroups, 0.0f);
   for (int64_t row = 0; row < layout.rows; ++row)
     for (int64_t k = 0; k < layout.depth; ++k) {
-      float &one = largest[row / out.groupRows * out.depthGroups + k / out.groupDepth];
-      one = std::max(one, std::fabs(data[layout.at(row, k)]));
+      float &one = extremes[row / out.groupRows * out.depthGroups + k / out.groupDepth];
+      float x = data[layout.at(row, k)];
+      if (std::fabs(x) > std::fabs(one))
+        one = x;
     }
-  return largest;
+  return extremes;
 }
 
 static float largestOf(ArrayRef<float> values) {
@@ -59,7 +61,7 @@ static float largestOf(ArrayRef<float> values) {
 
 /// Sets the second scales, and turns the largest magnitudes into E4M3 scales below them.
 static void setTwoScales(QuantizedMatrix &out, std::vector<float> largest,
-                         const Quantizer &quantizer, std::optional<float> calibrated) {
+                         const Quantizer &quantizer, std::optional<CalibratedRange> calibrated) {
   float most = getInfo(quantizer.format).largest;
   float range = most * getInfo(NumberFormat::Float8E4M3).largest;
   auto second = [&](float a) { return std::max(a / range, kLeastSecond); };
@@ -68,7 +70,8 @@ static void setTwoScales(QuantizedMatrix &out, std::vector<float> largest,
       out.seconds.push_back(second(
           largestOf(ArrayRef<float>(largest).slice(row * out.depthGroups, out.depthGroups))));
   } else {
-    out.seconds.push_back(second(quantizer.isDynamic ? largestOf(largest) : *calibrated));
+    out.seconds.push_back(
+        second(quantizer.isDynamic ? largestOf(largest) : calibrated->getLargest()));
   }
   for (auto [index, a] : llvm::enumerate(largest)) {
     float second = out.seconds.size() == 1 ? out.seconds[0] : out.seconds[index / out.depthGroups];
@@ -80,18 +83,29 @@ static void setTwoScales(QuantizedMatrix &out, std::vector<float> largest,
 QuantizedMatrix basin::quantization::quantizeMatrix(ArrayRef<float> data,
                                                     const MatrixLayout &layout,
                                                     const Quantizer &quantizer,
-                                                    std::optional<float> calibrated) {
+                                                    std::optional<CalibratedRange> calibrated) {
   assert(quantizer.isSymmetric && "a zero point");
   assert((quantizer.isDynamic || calibrated) && "no calibrated magnitude");
   const FormatInfo &info = getInfo(quantizer.format);
   QuantizedMatrix out;
   setGroups(out, layout, quantizer);
-  std::vector<float> largest = findLargest(data, layout, out);
+  std::vector<float> extremes = findExtremes(data, layout, out);
+  std::vector<float> largest;
+  for (float one : extremes)
+    largest.push_back(std::fabs(one));
   switch (quantizer.scale) {
   case ScaleFormat::Float32:
+    if (quantizer.usesFullRange) {
+      for (float b : extremes) {
+        float scale = b / -(info.largest + 1.0f);
+        out.scales.push_back(std::fabs(scale) < kLeastScale ? kLeastScale : scale);
+      }
+      break;
+    }
     out.scales = std::move(largest);
     for (float &a : out.scales)
-      a = std::max((quantizer.isDynamic ? a : *calibrated) / info.largest, kLeastScale);
+      a = std::max((quantizer.isDynamic ? a : calibrated->getLargest()) / info.largest,
+                   kLeastScale);
     break;
   case ScaleFormat::PowerOfTwo:
     out.scales = std::move(largest);
@@ -111,19 +125,30 @@ QuantizedMatrix basin::quantization::quantizeMatrix(ArrayRef<float> data,
   return out;
 }
 
-/// Computes what ONNX's DynamicQuantizeLinear and DequantizeLinear do.
-static std::vector<float> quantizeWithZeroPoint(ArrayRef<float> data) {
-  constexpr float kMost = 255.0f;
-  float lowest = 0.0f, highest = 0.0f;
-  for (float x : data) {
-    lowest = std::min(lowest, x);
-    highest = std::max(highest, x);
+ZeroPointScale basin::quantization::getZeroPointScale(CalibratedRange range) {
+  float lowest = std::min(range.lowest, 0.0f), highest = std::max(range.highest, 0.0f);
+  float scale = std::max((highest - lowest) / kMostWithZeroPoint, kLeastScale);
+  return {scale, std::nearbyint(std::min(std::max(-lowest / scale, 0.0f), kMostWithZeroPoint))};
+}
+
+/// Computes what ONNX's QuantizeLinear, or DynamicQuantizeLinear, and DequantizeLinear do.
+static std::vector<float> quantizeWithZeroPoint(ArrayRef<float> data,
+                                                std::optional<CalibratedRange> calibrated) {
+  constexpr float kMost = kMostWithZeroPoint;
+  CalibratedRange range = calibrated.value_or(CalibratedRange{0.0f, 0.0f});
+  if (!calibrated)
+    for (float x : data) {
+      range.lowest = std::min(range.lowest, x);
+      range.highest = std::max(range.highest, x);
+    }
+  auto [scale, zeroPoint] = getZeroPointScale(range);
+  if (!calibrated) {
+    scale = (range.highest - range.lowest) / kMost;
+    // Where all numbers are zero, the runtime's scale is 1.
+    if (scale == 0.0f)
+      scale = 1.0f;
+    zeroPoint = std::nearbyint(std::min(std::max(-range.lowest / scale, 0.0f), kMost));
   }
-  float scale = (highest - lowest) / kMost;
-  // Where all numbers are zero, the runtime's scale is 1.
-  if (scale == 0.0f)
-    scale = 1.0f;
-  float zeroPoint = std::nearbyint(std::min(std::max(-lowest / scale, 0.0f), kMost));
   std::vector<float> out;
   out.reserve(data.size());
   for (float x : data) {
@@ -136,9 +161,9 @@ static std::vector<float> quantizeWithZeroPoint(ArrayRef<float> data) {
 std::vector<float> basin::quantization::fakeQuantize(ArrayRef<float> data,
                                                      const MatrixLayout &layout,
                                                      const Quantizer &quantizer,
-                                                     std::optional<float> calibrated) {
+                                                     std::optional<CalibratedRange> calibrated) {
   if (!quantizer.isSymmetric)
-    return quantizeWithZeroPoint(data);
+    return quantizeWithZeroPoint(data, quantizer.isDynamic ? std::nullopt : calibrated);
   QuantizedMatrix made = quantizeMatrix(data, layout, quantizer, calibrated);
   std::vector<float> out = std::move(made.codes);
   for (int64_t row = 0; row < layout.rows; ++row)

@@ -43,6 +43,9 @@ weights: {format: int4, granularity: block, block: [128]}
     R"(name: int4-weights-64
 weights: {format: int4, granularity: block, block: [64]}
 )",
+    R"(name: int4-weights-full
+weights: {format: int4, granularity: block, block: [32], full-range: true}
+)",
     R"(name: int8-dynamic
 weights: {format: int8, granularity: channel}
 activations: {format: int8, granularity: tensor, dynamic: true, symmetric: false}
@@ -50,6 +53,10 @@ activations: {format: int8, granularity: tensor, dynamic: true, symmetric: false
     R"(name: int8-static
 weights: {format: int8, granularity: channel}
 activations: {format: int8, granularity: tensor, dynamic: false}
+)",
+    R"(name: int8-static-asymmetric
+weights: {format: int8, granularity: channel}
+activations: {format: int8, granularity: tensor, dynamic: false, symmetric: false}
 )",
     R"(name: int8-token
 weights: {format: int8, granularity: channel}
@@ -82,7 +89,7 @@ struct Fields {
   std::vector<int64_t> block;
   ScaleFormat scale = ScaleFormat::Float32;
   Granularity second = Granularity::Tensor;
-  bool isDynamic = true, isSymmetric = true;
+  bool isDynamic = true, isSymmetric = true, usesFullRange = false;
 };
 
 struct SchemeFields {
@@ -127,6 +134,7 @@ template <> struct yaml::MappingTraits<Fields> {
     io.mapOptional("second", fields.second, Granularity::Tensor);
     io.mapOptional("dynamic", fields.isDynamic, true);
     io.mapOptional("symmetric", fields.isSymmetric, true);
+    io.mapOptional("full-range", fields.usesFullRange, false);
   }
   static std::string validate(IO &, Fields &fields) {
     bool isBlock = fields.granularity == Granularity::Block;
@@ -149,8 +157,10 @@ template <> struct yaml::MappingTraits<Fields> {
     if (!fields.isDynamic && (fields.granularity == Granularity::Token || isStaticBlock))
       return "scales of tokens and of blocks need dynamic true";
     if (!fields.isSymmetric && !(isInteger && fields.format == NumberFormat::Int8 &&
-                                 fields.granularity == Granularity::Tensor && fields.isDynamic))
-      return "symmetric false needs format int8, granularity tensor and dynamic true";
+                                 fields.granularity == Granularity::Tensor))
+      return "symmetric false needs format int8 and granularity tensor";
+    if (fields.usesFullRange && (!isInteger || fields.scale != ScaleFormat::Float32))
+      return "full-range needs a format of integers and float32 scales";
     return {};
   }
 };
@@ -171,6 +181,8 @@ template <> struct yaml::MappingTraits<SchemeFields> {
         return "weights have neither 'dynamic' nor 'symmetric'";
     }
     if (const std::optional<Fields> &a = fields.activations) {
+      if (a->usesFullRange)
+        return "full-range is for weights: the sign of their largest element is known";
       if (a->granularity == Granularity::Channel)
         return "activations cannot have a scale for each channel, because the product sums over "
                "channels";
@@ -191,6 +203,7 @@ static Quantizer fromFields(const Fields &fields) {
   out.secondPerToken = fields.second == Granularity::Token;
   out.isDynamic = fields.isDynamic;
   out.isSymmetric = fields.isSymmetric;
+  out.usesFullRange = fields.usesFullRange;
   return out;
 }
 
@@ -206,6 +219,7 @@ static Fields toFields(const Quantizer &quantizer) {
   out.second = quantizer.secondPerToken ? Granularity::Token : Granularity::Tensor;
   out.isDynamic = quantizer.isDynamic;
   out.isSymmetric = quantizer.isSymmetric;
+  out.usesFullRange = quantizer.usesFullRange;
   return out;
 }
 

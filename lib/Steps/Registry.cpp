@@ -48,7 +48,7 @@ StringRef basin::getMetavar(StepValue kind) {
   case StepValue::Pattern:
     return "PATTERN";
   case StepValue::Scales:
-    return "DIMENSION:SCALE,...";
+    return "[STREAM/]DIMENSION:SCALE,...";
   case StepValue::Word:
     return "WORD";
   }

@@ -92,9 +92,13 @@ static bool isInteger(StringRef text) {
 
 static bool isId(StringRef text) { return !text.starts_with("-") && isInteger(text); }
 
+static bool isCount(StringRef text) { return !text.empty() && llvm::all_of(text, llvm::isDigit); }
+
 static bool isScale(StringRef text) {
-  auto [dim, scale] = text.split(':');
-  return !dim.empty() && llvm::all_of(dim, llvm::isDigit) && isNumber(scale);
+  auto [place, scale] = text.split(':');
+  auto [stream, dim] =
+      place.contains('/') ? place.split('/') : std::pair<StringRef, StringRef>("0", place);
+  return isCount(stream) && isCount(dim) && isNumber(scale);
 }
 
 /// Returns whether a pipeline's text can hold `c` in a value as it is.

@@ -24,11 +24,18 @@ def round_to(x: np.ndarray, format: str) -> np.ndarray:
     return np.clip(np.rint(x), -most - 1, most).astype(F32)
 
 
-def fake_quantize(x: np.ndarray, part: dict[str, Any], largest: float | None = None) -> np.ndarray:
-    """The values [rows, K] that codes and scales stand for. All arithmetic is in f32."""
+def fake_quantize(
+    x: np.ndarray, part: dict[str, Any], largest: float | None = None, lowest: float | None = None
+) -> np.ndarray:
+    """The values [rows, K] that codes and scales stand for. All arithmetic is in f32.
+
+    `largest` is the calibrated magnitude, or with `lowest` the upper end of the range.
+    """
     x = x.astype(F32)
     if not part.get("symmetric", True):
-        return _with_zero_point(x)
+        if part.get("dynamic", True):
+            return _with_zero_point(x, x.min(initial=0), x.max(initial=0), 0)
+        return _with_zero_point(x, lowest, largest, 2.0**-126)
     rows, depth = x.shape
     size, tall = depth, 1
     if part["granularity"] == "block":
@@ -42,7 +49,12 @@ def fake_quantize(x: np.ndarray, part: dict[str, Any], largest: float | None = N
     amax = np.abs(cut).max(axis=(1, 3), keepdims=True)
     dynamic = part.get("dynamic", True)
     kind = part.get("scale", "float32")
-    if kind == "float32":
+    if part.get("full-range"):
+        flat = cut.swapaxes(1, 2).reshape(cut.shape[0], cut.shape[2], -1)
+        first = np.abs(flat).argmax(axis=2, keepdims=True)
+        scale = np.take_along_axis(flat, first, axis=2)[:, None, :, :] / -F32(most + 1)
+        scale = np.where(np.abs(scale) < F32(2.0**-126), F32(2.0**-126), scale)
+    elif kind == "float32":
         scale = np.maximum((amax if dynamic else F32(largest)) / most, F32(2.0**-126))
         scale = np.broadcast_to(scale, amax.shape)
     elif kind == "power-of-two":
@@ -60,10 +72,10 @@ def fake_quantize(x: np.ndarray, part: dict[str, Any], largest: float | None = N
     return made.astype(F32).reshape(padded.shape)[:rows, :depth]
 
 
-def _with_zero_point(x: np.ndarray) -> np.ndarray:
-    """DynamicQuantizeLinear of ONNX, and back."""
-    low, high = min(F32(0), x.min(initial=0)), max(F32(0), x.max(initial=0))
-    scale = F32(F32(high - low) / F32(255))
+def _with_zero_point(x: np.ndarray, low: float, high: float, least: float) -> np.ndarray:
+    """QuantizeLinear of ONNX with the scale of DynamicQuantizeLinear, and back."""
+    low, high = min(F32(0), F32(low)), max(F32(0), F32(high))
+    scale = max(F32(F32(high - low) / F32(255)), F32(least))
     if scale == 0:
         return x
     zero = np.rint(np.clip(F32(-low) / scale, 0, 255)).astype(F32)

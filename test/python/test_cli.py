@@ -59,7 +59,10 @@ def test_rewritten_model_verifies(tmp_path, options):
     [
         ("absorb-residual scale-dims=3:1000", "power of two"),
         ("absorb-residual scale-dims=999:2", "999"),
-        ("absorb-residual scale-dims=three", "option 'scale-dims': expected DIMENSION:SCALE"),
+        (
+            "absorb-residual scale-dims=three",
+            "option 'scale-dims': expected [STREAM/]DIMENSION:SCALE",
+        ),
         ("absorb-residual stats=no-such-file", "no-such-file"),
         ("absorb-residual scale-dims=3:2 stats=pyproject.toml", "expected one of them"),
         ("absorb-residual inexact=1", "option 'inexact': expected an error of at least 0 and"),

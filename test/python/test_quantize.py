@@ -19,7 +19,7 @@ basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
 from basin import _basin  # noqa: E402
 from basin.errors import AnalysisError  # noqa: E402
-from basin.quantization.magnitudes import Magnitudes, choose_largest  # noqa: E402
+from basin.quantization.magnitudes import Magnitudes, choose_largest, choose_range  # noqa: E402
 from basin.verification.distance import log_softmax  # noqa: E402
 from basin.verification.sessions import open_session, run_session  # noqa: E402
 
@@ -191,12 +191,12 @@ def test_gemm(tmp_path: Path, transposed: int) -> None:
     opset = [helper.make_opsetid("", 21)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "i.onnx")
     x = rng.standard_normal((4, 12)).astype(np.float32)
-    for scheme in ("int8-token", "int4-weights"):
+    for scheme in ("int8-token", "int4-weights", "int4-weights-full"):
         parts = yaml.safe_load(_basin.print_scheme(scheme))
         made = fake_quantize(weight.T, parts["weights"]).T
         given = fake_quantize(x, parts["activations"]) if "activations" in parts else x
         expected = given.astype(np.float64) @ made + bias
-        ways = ["simulate", "qdq"] + ["nbits"] * (scheme == "int4-weights")
+        ways = ["simulate", "qdq"] + ["nbits"] * scheme.startswith("int4")
         for nodes in ways:
             rewrite(tmp_path / "i.onnx", tmp_path / "o.onnx", scheme=scheme, nodes=nodes, head=True)
             found = run(tmp_path / "o.onnx", {"x": x})["y"]
@@ -232,9 +232,10 @@ def test_casts_of_a_matrix(tmp_path: Path, kind: int) -> None:
     assert np.array_equal(before, after)
 
 
-def test_nbits_is_the_same_up_to_the_order_of_sums(tmp_path: Path) -> None:
-    rewrite(TINY, tmp_path / "q.onnx", scheme="int4-weights")
-    rewrite(TINY, tmp_path / "n.onnx", scheme="int4-weights", nodes="nbits")
+@pytest.mark.parametrize("scheme", ["int4-weights", "int4-weights-full"])
+def test_nbits_is_the_same_up_to_the_order_of_sums(tmp_path: Path, scheme: str) -> None:
+    rewrite(TINY, tmp_path / "q.onnx", scheme=scheme)
+    rewrite(TINY, tmp_path / "n.onnx", scheme=scheme, nodes="nbits")
     kinds = [n.op_type for n in onnx.load(tmp_path / "n.onnx").graph.node]
     assert kinds.count("MatMulNBits") == 21
     feed = {"input_ids": np.random.default_rng(0).integers(0, 65, (2, 12))}
@@ -359,6 +360,7 @@ def test_distance_of_types_without_kernels(tmp_path: Path) -> None:
         ({"scheme": "int8-static", "range": "max"}, "expected min-max, percentile, mse"),
         ({"scheme": "int8-static", "range": "mse", "stats": "S"}, "mse needs 'data'"),
         ({"scheme": "int8-static", "percentile": 0, "data": "D"}, "a number above 0"),
+        ({"scheme": "int8-static-asymmetric", "stats": "S"}, "a static zero point needs 'data'"),
         ({"scheme": "int8-token", "exclude": "auto:x"}, "expected auto:N with a number N"),
         ({"scheme": "int8-token", "exclude": "nothing*"}, "no projection, weight or node"),
         ({}, "to say what is quantized"),
@@ -406,6 +408,57 @@ def test_ranges_of_a_known_distribution() -> None:
         for c in (chosen, chosen / 2, chosen * 2, 500.0)
     }
     assert error[chosen] == min(error.values()) < error[500.0]
+
+
+def test_ranges_with_a_zero_point() -> None:
+    """Both ends of a lopsided distribution, as swish makes them."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(200_000).astype(np.float32)
+    x = x / (1 + np.exp(-x))
+    x[:2] = 300.0, -100.0
+    found = Magnitudes()
+    for part in np.array_split(x, 7):
+        found.add(part)
+    scheme = "int8-static-asymmetric"
+    assert choose_range(found, "min-max", 0, scheme) == (-100.0, 300.0)
+    for percent in (98.0, 99.9):
+        lowest, highest = choose_range(found, "percentile", percent, scheme)
+        exact = np.percentile(x, [(100 - percent) / 2, (100 + percent) / 2])
+        assert exact[0] * 1.01 <= lowest <= exact[0] * 0.9999
+        assert exact[1] * 0.9999 <= highest <= exact[1] * 1.01
+    chosen = choose_range(found, "mse", 0, scheme)
+    part = yaml.safe_load(_basin.print_scheme(scheme))["activations"]
+    error = {
+        f: np.square(
+            fake_quantize(x[None], part, chosen[1] * f, chosen[0] * f) - x, dtype=np.float64
+        ).sum()
+        for f in (0.5, 1.0, 2.0, 300 / chosen[1])
+    }
+    assert error[1.0] == min(error.values()) < error[300 / chosen[1]]
+    nothing = Magnitudes()
+    nothing.add(np.zeros(3, np.float32))
+    for method in ("min-max", "percentile", "mse"):
+        assert choose_range(nothing, method, 99.0, scheme) == (0.0, 0.0)
+    positive = Magnitudes()
+    positive.add(np.linspace(1, 2, 1000, dtype=np.float32))
+    lowest, highest = choose_range(positive, "percentile", 90.0, scheme)
+    assert lowest == 0 and 1.95 <= highest < 1.97
+
+
+def test_static_zero_points_bring_lopsided_inputs_nearer(tmp_path: Path) -> None:
+    """Results of swish in 255 steps from their lowest to their highest number."""
+    data = text_data(tmp_path / "data.npz", 4)
+    ids = np.load(data)["input_ids"]
+    clean = run(SMALL, {"input_ids": ids})["logits"]
+    errors = []
+    for scheme in ("int8-static", "int8-static-asymmetric"):
+        logits = []
+        for nodes in ("qdq", "simulate"):
+            rewrite(SMALL, tmp_path / "o.onnx", scheme=scheme, data=data, nodes=nodes)
+            logits.append(run(tmp_path / "o.onnx", {"input_ids": ids})["logits"])
+        assert np.array_equal(logits[0], logits[1])
+        errors.append(np.square(logits[0] - clean).mean())
+    assert 0 < errors[1] < errors[0]
 
 
 def test_numbers_that_are_not_finite_are_counted_apart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -79,13 +80,24 @@ def product(path: Path, width: int, rows: int | str = "rows", element: int = Ten
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
 
 
-def quantized(folder: Path, scheme: str, nodes: str, width: int, largest: float | None) -> Path:
+def calibrated(x: np.ndarray, part: dict[str, Any]) -> list[float]:
+    """The largest magnitude, or the highest and the lowest number, for a static scale."""
+    if part.get("dynamic", True):
+        return []
+    if part.get("symmetric", True):
+        return [float(np.abs(x).max())]
+    return [float(x.max()), float(x.min())]
+
+
+def quantized(folder: Path, scheme: str, nodes: str, width: int, numbers: list[float]) -> Path:
     """The product with quantized activations, or weights, or both."""
     product(folder / "in.onnx", width)
     (folder / "scheme.yaml").write_text(scheme, "utf-8")
     options = {"scheme-file": folder / "scheme.yaml", "nodes": nodes, "head": True}
-    if largest is not None:
-        write_tensors({"largest/x": np.asarray(largest, F32)}, folder / "c.onnx")
+    if numbers:
+        keys = ["largest/x"] if len(numbers) == 1 else ["highest/x", "lowest/x"]
+        tensors = {key: np.asarray(one, F32) for key, one in zip(keys, numbers)}
+        write_tensors(tensors, folder / "c.onnx")
         options["calibration"] = folder / "c.onnx"
     model = basin.load(folder / "in.onnx")
     model.rewrite(("quantize", options))
@@ -111,9 +123,9 @@ def test_nodes_round_as_ml_dtypes_does(tmp_path: Path, format: str) -> None:
     x = np.resize(x, (x.size // 64 + 1, 64))
     expected = nearest(x, format)
     most = float(LARGEST[format])
-    simulated = quantized(tmp_path, static_scheme(format), "simulate", 64, most)
+    simulated = quantized(tmp_path, static_scheme(format), "simulate", 64, [most])
     assert np.array_equal(run_runtime(simulated, x), expected)
-    written = quantized(tmp_path, static_scheme(format), "qdq", 64, most)
+    written = quantized(tmp_path, static_scheme(format), "qdq", 64, [most])
     assert np.array_equal(run_reference(written, x), expected)
     if format != "float4e2m1":
         assert np.array_equal(run_runtime(written, x), expected)
@@ -144,9 +156,66 @@ def test_schemes_against_numpy(name: str, depth: int) -> None:
         if part not in scheme:
             assert np.array_equal(found, x)
             continue
-        expected = fake_quantize(x, scheme[part], float(np.abs(x).max()))
+        expected = fake_quantize(x, scheme[part], *calibrated(x, scheme[part]))
         assert np.array_equal(found, expected)
         assert not np.array_equal(found, x)
+
+
+ASYMMETRIC = yaml.safe_load(_basin.print_scheme("int8-static-asymmetric"))["activations"]
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest"),
+    [(-0.3, 5.0), (0.0, 4.0), (-4.0, 0.0), (-2.0, 2.0), (0.0, 0.0), (-1e-45, 1e-45), (-3e38, 3e37)],
+)
+def test_static_zero_points(tmp_path: Path, lowest: float, highest: float) -> None:
+    """Numbers inside, at the ends and beyond, in NumPy, the compiler and both ways of nodes."""
+    rng = np.random.default_rng(0)
+    inside, beyond = rng.uniform(lowest, highest, 60), rng.uniform(-1.1, 1.1, 64)
+    x = np.r_[inside, lowest, highest, 0.0, lowest / 2, beyond * max(-lowest, highest)]
+    x = x.astype(F32).reshape(2, 64)
+    expected = fake_quantize(x, ASYMMETRIC, highest, lowest)
+    text = yaml.safe_dump({"name": "one", "activations": ASYMMETRIC})
+    assert np.array_equal(_basin.fake_quantize(x, text, "activations", highest, lowest), expected)
+    written, simulated = (
+        quantized(tmp_path, text, nodes, 64, [highest, lowest]) for nodes in ("qdq", "simulate")
+    )
+    for path in (written, simulated):
+        assert np.array_equal(run_reference(path, x), expected)
+        assert np.array_equal(run_runtime(path, x), expected)
+    if highest - lowest > 1e-6:
+        # Zero stays zero, and the range has 255 steps.
+        step = (highest - lowest) / 255
+        assert expected[0, 62] == 0 and np.abs(expected[0, :64] - x[0, :64]).max() < step * 1.01
+
+
+@pytest.mark.parametrize("format", INTEGERS)
+@pytest.mark.parametrize("granularity", ["tensor", "channel", "block"])
+def test_the_full_range_of_integers(format: str, granularity: str) -> None:
+    """The largest magnitude becomes the lowest number, exactly, whatever its sign."""
+    part = {"format": format, "granularity": granularity, "full-range": True}
+    if granularity == "block":
+        part["block"] = [16, 2]
+    x = draw(9, 40)
+    found = _basin.fake_quantize(x, yaml.safe_dump({"name": "one", "weights": part}), "weights")
+    assert np.array_equal(found, fake_quantize(x, part))
+    assert found[0, 3] == x[0, 3] or granularity == "tensor"
+    text, narrow = (
+        yaml.safe_dump({"name": "one", "weights": part | {"full-range": full}})
+        for full in (True, False)
+    )
+    # The steps are shorter: of 4 bits by an eighth.
+    x = np.random.default_rng(0).standard_normal((64, 48)).astype(F32)
+    errors = [np.square(_basin.fake_quantize(x, t, "weights") - x).sum() for t in (text, narrow)]
+    assert format != "int4" or 0 < errors[0] < errors[1]
+    ties = np.array([[2.0, -2.0, 1.0, 0.0]], F32)
+    second = -2.0 + 4 / 2 ** _bits(format)
+    found = _basin.fake_quantize(ties, text, "weights")
+    assert np.array_equal(found, [[2.0, second, 1.0, 0.0]])
+
+
+def _bits(format: str) -> int:
+    return {"int4": 4, "int8": 8, "int16": 16}[format]
 
 
 @pytest.mark.parametrize("name", _basin.list_schemes())
@@ -160,13 +229,12 @@ def test_nodes_compute_what_the_definition_says(tmp_path: Path, name: str, depth
     x = draw(9, depth)
     # What is huge would be infinite as a product with zeros.
     x[3] *= F32(1e-22)
-    static = not scheme["activations"].get("dynamic", True)
-    largest = float(np.abs(x).max()) if static else None
-    expected = fake_quantize(x, scheme["activations"], largest)
-    simulated = quantized(tmp_path, alone, "simulate", depth, largest)
+    numbers = calibrated(x, scheme["activations"])
+    expected = fake_quantize(x, scheme["activations"], *numbers)
+    simulated = quantized(tmp_path, alone, "simulate", depth, numbers)
     assert np.array_equal(run_runtime(simulated, x), expected)
     assert np.array_equal(run_reference(simulated, x), expected)
-    written = quantized(tmp_path, alone, "qdq", depth, largest)
+    written = quantized(tmp_path, alone, "qdq", depth, numbers)
     assert np.array_equal(run_reference(written, x), expected)
     if scheme["activations"]["format"] != "float4e2m1":
         assert np.array_equal(run_runtime(written, x), expected)
@@ -176,7 +244,7 @@ def test_schemes_are_read_and_printed() -> None:
     for name in _basin.list_schemes():
         text = _basin.print_scheme(name)
         assert _basin.print_scheme(text) == text
-    assert len(_basin.list_schemes()) == 11
+    assert len(_basin.list_schemes()) == 13
 
 
 @pytest.mark.parametrize(
@@ -194,7 +262,10 @@ def test_schemes_are_read_and_printed() -> None:
         ("name: a\nactivations: {format: int8, granularity: block, block: [4, 4]}", "one size"),
         ("name: a\nactivations: {format: int8, granularity: token, dynamic: false}", "need dyn"),
         ("name: a\nactivations: {format: int8, granularity: token, symmetric: false}", "symm"),
+        ("name: a\nactivations: {format: int16, granularity: tensor, symmetric: false}", "int8"),
         ("name: a\nactivations: {format: int8, granularity: token, scale: power-of-two}", "need"),
+        ("name: a\nactivations: {format: int8, granularity: token, full-range: true}", "weights:"),
+        ("name: a\nweights: {format: float8e4m3, granularity: tensor, full-range: true}", "full-"),
         ("name: a\nweights: &x {format: int8, granularity: tensor}", "no anchors"),
         ("name: a", "expected weights, activations or both"),
         ("name: [", "closing"),

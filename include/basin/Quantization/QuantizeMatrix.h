@@ -39,16 +39,25 @@ struct QuantizedMatrix {
   float getScale(int64_t row, int64_t k) const;
 };
 
-/// Quantizes finite numbers. `largest` is the calibrated magnitude, which a quantizer that is not
-/// dynamic needs. A quantizer with a zero point is not taken.
+/// Quantizes finite numbers. A quantizer that is not dynamic needs a `range`. A quantizer with a
+/// zero point is not taken.
 QuantizedMatrix quantizeMatrix(llvm::ArrayRef<float> data, const MatrixLayout &layout,
                                const Quantizer &quantizer,
-                               std::optional<float> largest = std::nullopt);
+                               std::optional<CalibratedRange> range = std::nullopt);
 
 /// Returns what the numbers become: code times scale. Takes every quantizer.
 std::vector<float> fakeQuantize(llvm::ArrayRef<float> data, const MatrixLayout &layout,
                                 const Quantizer &quantizer,
-                                std::optional<float> largest = std::nullopt);
+                                std::optional<CalibratedRange> range = std::nullopt);
+
+/// The scale and the zero point of a calibrated range, as `Quantizer` defines them.
+struct ZeroPointScale {
+  float scale, zeroPoint;
+};
+ZeroPointScale getZeroPointScale(CalibratedRange range);
+
+/// The largest code beside a zero point.
+inline constexpr float kMostWithZeroPoint = 255.0f;
 
 // The least values of scales, so that none is zero.
 inline constexpr float kLeastScale = 0x1p-126f, kLeastSecond = 0x1p-100f, kLeastE4M3 = 0x1p-9f,

@@ -19,6 +19,7 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -38,7 +39,14 @@ enum class ScaleFormat { Float32, PowerOfTwo, Float8E4M3 };
 ///   PowerOfTwo  s = 2^(floor(log2(max(a, 2^-100))) - e), e the exponent of m
 ///   Float8E4M3  s = s1 s2, s2 = max(A / (m 448), 2^-100) for the largest magnitude A of the tensor
 ///               or token, s1 = max(E4M3(a / m / s2), 2^-9)
-/// and x becomes round(x / s) s, in f32, where round saturates.
+/// and x becomes round(x / s) s, in f32, where round saturates. Weights may use the full range of
+/// integers, which has one more number below zero: with b = the first element of magnitude a,
+///   s = b / -(m + 1), or 2^-126 if |s| is less.
+/// With a zero point z, numbers from `lowest` to `highest` (0 among them) become codes from 0 to
+/// 255:
+///   s = (highest - lowest) / 255, z = round(-lowest / s), code = round(x / s) + z
+/// where s is 1 instead of 0 if it is dynamic, as DynamicQuantizeLinear has it, and else at least
+/// 2^-126, and z and the code saturate.
 struct Quantizer {
   NumberFormat format = NumberFormat::Int8;
   Granularity granularity = Granularity::Tensor;
@@ -50,11 +58,21 @@ struct Quantizer {
   /// Whether scales (or second scales) come from the numbers at hand rather than from calibration.
   /// Weights are at hand.
   bool isDynamic = true;
-  /// A dynamic integer may have a zero point: DynamicQuantizeLinear, which has 8 bits.
+  /// An integer of 8 bits for a whole activation may have a zero point.
   bool isSymmetric = true;
+  /// Whether a weight's integers use the lowest number, so that scales may be negative.
+  bool usesFullRange = false;
 
   /// Whether a scale is needed that calibration finds.
   bool needsCalibration() const { return !isDynamic; }
+};
+
+/// The calibrated numbers that a static scale maps to the ends of a format. Without a zero point
+/// the larger one of the two magnitudes counts.
+struct CalibratedRange {
+  float lowest, highest;
+
+  float getLargest() const { return std::max(-lowest, highest); }
 };
 
 struct Scheme {

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/API/Model.h"
+#include "basin/Dialect/Sink/Transforms/ResidualScales.h"
 #include "basin/Quantization/QuantizeMatrix.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -142,7 +143,7 @@ static MadeMatrix makeMatrix(std::vector<float> values, size_t rows, size_t colu
 }
 
 static MadeMatrix fakeQuantize(const Matrix &x, const std::string &text, const std::string &part,
-                               std::optional<float> largest) {
+                               std::optional<float> largest, std::optional<float> lowest) {
   basin::quantization::Scheme scheme = getScheme(text);
   if (part != "weights" && part != "activations")
     throw BasinError("expected the part weights or activations, but got '" + part + "'");
@@ -154,13 +155,18 @@ static MadeMatrix fakeQuantize(const Matrix &x, const std::string &text, const s
   auto rows = static_cast<int64_t>(x.shape(0)), depth = static_cast<int64_t>(x.shape(1));
   if (!quantizer)
     return makeMatrix(data.vec(), x.shape(0), x.shape(1));
-  if (!quantizer->isDynamic && !largest) {
-    largest = 0.0f;
-    for (float value : data)
-      largest = std::max(*largest, std::fabs(value));
+  std::optional<basin::quantization::CalibratedRange> range;
+  if (!quantizer->isDynamic && largest) {
+    range = {lowest.value_or(-*largest), *largest};
+  } else if (!quantizer->isDynamic) {
+    range = {0.0f, 0.0f};
+    for (float value : data) {
+      range->lowest = std::min(range->lowest, value);
+      range->highest = std::max(range->highest, value);
+    }
   }
   return makeMatrix(
-      basin::quantization::fakeQuantize(data, {rows, depth, depth, 1}, *quantizer, largest),
+      basin::quantization::fakeQuantize(data, {rows, depth, depth, 1}, *quantizer, range),
       x.shape(0), x.shape(1));
 }
 
@@ -182,6 +188,14 @@ static std::string printTensorScheme(const std::string &format, bool perToken) {
   if (!found)
     throw BasinError("expected the format int4, int8, int16 or fp8, but got '" + format + "'");
   return basin::quantization::printScheme({format, std::nullopt, *found});
+}
+
+//===----------------------------------------------------------------------===//
+// Residual streams
+//===----------------------------------------------------------------------===//
+
+static std::vector<int> chooseResidualExponents(const std::vector<double> &largest) {
+  return basin::sink::chooseResidualExponents(largest);
 }
 
 NB_MODULE(_basin, m) {
@@ -219,5 +233,6 @@ NB_MODULE(_basin, m) {
   m.def("print_scheme", printScheme, nb::arg("scheme"));
   m.def("print_tensor_scheme", printTensorScheme, nb::arg("format"), nb::arg("per_token"));
   m.def("fake_quantize", fakeQuantize, nb::arg("x"), nb::arg("scheme"), nb::arg("part"),
-        nb::arg("largest") = nb::none());
+        nb::arg("largest") = nb::none(), nb::arg("lowest") = nb::none());
+  m.def("choose_residual_exponents", chooseResidualExponents, nb::arg("largest"));
 }

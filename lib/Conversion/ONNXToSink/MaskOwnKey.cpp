@@ -161,8 +161,8 @@ bool MaskProof::showsOwn(Value value, MaskKind kind, unsigned depth) {
                                     : showsOwnFlag(op, kind, depth - 1);
 }
 
-/// Returns whether the keys are a Concat along the sequence of which a part has as many keys as
-/// there are queries: the new ones, beside those of a past.
+/// Returns whether the keys are a Concat along the sequence, and one of its parts has as many keys
+/// as there are queries: the new ones, beside those of a past.
 static bool hasNewKeys(const sink::AttentionParts &parts, const Dim &queries) {
   auto concat = parts.key.getDefiningOp<ConcatOp>();
   TensorInfo key = getTensorInfo(parts.key);

@@ -88,8 +88,8 @@ mlir::Value skipMaskViews(mlir::Value value, sink::MaskKind kind);
 sink::MaskKind negateMask(sink::MaskKind kind);
 /// Returns whether an op moves no element along the last two axes.
 bool keepsLastAxes(mlir::Operation *op);
-/// Returns the square of which `value` is a Slice of rows a..b and columns 0..b, `value` if it is
-/// no Slice, or null if it is another one.
+/// If `value` is a Slice of a square's rows a..b and columns 0..b, returns the square. Returns
+/// `value` if it is no Slice, and null if it is another Slice.
 mlir::Value matchTriangleSlices(mlir::Value value);
 
 /// Skips ops around a scalar that keep its value.

@@ -19,7 +19,7 @@ from basin.analysis.stats import read
 from basin.errors import AnalysisError
 from basin.prefix import PrefixRun, write_after, write_tensors
 from basin.quantization.instrument import read_entries, write_instrumented
-from basin.quantization.magnitudes import Magnitudes, choose_largest
+from basin.quantization.magnitudes import Magnitudes, choose_largest, choose_range
 from basin.registry import Requests
 from basin.step_data import Feeds, count_tokens, draw_feeds, read_feeds
 from basin.verification.sessions import open_session, run_session
@@ -57,12 +57,11 @@ def make_calibration(
     if not wanted and count is None:
         return {}, []
     feeds, remarks = _feeds(path, options, prefix, draws=count is not None and not wanted)
-    tensors: dict[str, np.ndarray] = {}
+    numbers: dict[str, float] = {}
     if wanted:
-        largest, said = _calibrate(path, options, feeds, (method, percentile), progress)
+        numbers, said = _calibrate(path, options, feeds, (method, percentile), progress)
         remarks += said
-        tensors = {f"largest/{name}": np.float32(value) for name, value in largest.items()}
-        write_tensors({name: np.asarray(value) for name, value in tensors.items()}, target)
+        _write_numbers(numbers, target)
     if count is not None:
         from basin.quantization.sensitivity import choose_excluded
 
@@ -71,8 +70,7 @@ def make_calibration(
         runs = feeds if feeds is not None else draw_feeds(path, open_session(path))
         excluded, said = choose_excluded(path, given, _limit(runs), count, drawn, progress)
         remarks += said
-        tensors |= {f"exclude/{name}": np.float32(0) for name in excluded}
-        write_tensors({name: np.asarray(value) for name, value in tensors.items()}, target)
+        _write_numbers(numbers | {f"exclude/{name}": 0.0 for name in excluded}, target)
     return {"calibration": str(target)}, [f"remark: {STEP}: {line}" for line in remarks]
 
 
@@ -83,10 +81,13 @@ def calibrate(path: Path, options: Mapping[str, str], feeds: Feeds, target: Path
     """
     if not read_entries(write_instrumented(path, options, trials=False), "outputs"):
         return False
-    largest, _ = _calibrate(path, options, feeds, ("min-max", 100.0), progress=False)
-    tensors = {f"largest/{name}": np.asarray(value, np.float32) for name, value in largest.items()}
-    write_tensors(tensors, target)
+    _write_numbers(_calibrate(path, options, feeds, ("min-max", 100.0), progress=False)[0], target)
     return True
+
+
+def _write_numbers(numbers: Mapping[str, float], target: Path) -> None:
+    """Write f32 scalars by their names, as the pass takes them."""
+    write_tensors({name: np.asarray(one, np.float32) for name, one in numbers.items()}, target)
 
 
 def _read_range(options: Mapping[str, str]) -> tuple[str, float]:
@@ -157,11 +158,16 @@ def _calibrate(
     chosen: tuple[str, float],
     progress: bool,
 ) -> tuple[dict[str, float], list[str]]:
-    """The largest magnitudes by the names of values, and remarks."""
+    """The numbers by their names in the file, such as `largest/NAME`, and remarks."""
     instrumented = write_instrumented(path, options, trials=False)
     entries = read_entries(instrumented, "outputs")
     wanted = {one["output"]: one["name"] for one in entries}
     if feeds is None:
+        if any(not one["symmetric"] for one in entries):
+            raise BasinError(
+                f"step '{STEP}': a static zero point needs 'data', because statistics have the "
+                "largest magnitudes alone"
+            )
         return _read_statistics(Path(options["stats"]), list(wanted.values())), []
     session = open_session(instrumented, threads=0)
     found = {name: Magnitudes() for name in wanted.values()}
@@ -176,17 +182,19 @@ def _calibrate(
             "are not finite, so no scale can be chosen for it"
         )
     method, percentile = chosen
-    largest = {
-        one["name"]: choose_largest(
-            found[one["name"]], method, percentile, _scheme_of(one["kind"], options)
-        )
-        for one in entries
-    }
+    numbers: dict[str, float] = {}
+    for one in entries:
+        name, scheme = one["name"], _scheme_of(one["kind"], options)
+        if one["symmetric"]:
+            numbers[f"largest/{name}"] = choose_largest(found[name], method, percentile, scheme)
+            continue
+        lowest, highest = choose_range(found[name], method, percentile, scheme)
+        numbers |= {f"lowest/{name}": lowest, f"highest/{name}": highest}
     padded = sum(mask is not None for _, mask in feeds)
-    said = [f"{len(largest)} static scales by {method} over {count_tokens(feeds)} tokens"]
+    said = [f"{len(entries)} static scales by {method} over {count_tokens(feeds)} tokens"]
     if padded:
         said.append("the magnitudes include those of padding")
-    return largest, said
+    return numbers, said
 
 
 def _scheme_of(kind: str, options: Mapping[str, str]) -> str:
@@ -211,4 +219,4 @@ def _read_statistics(path: Path, names: list[str]) -> dict[str, float]:
             "scale; statistics must be those of the model that the step gets, with taps of "
             "residual streams and projections"
         )
-    return {name: largest[name] for name in names}
+    return {f"largest/{name}": largest[name] for name in names}

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 
+from basin._basin import choose_residual_exponents
 from basin.analysis.data import Dataset
 from basin.analysis.run import analyze
 from basin.model import load
@@ -177,17 +177,16 @@ def _rescale(context: Context) -> list[Step] | str:
 def absorb_residual(context: Context) -> list[Step] | str:
     """Powers of two by the largest magnitudes over all taps, as the step chooses them."""
     streams = measure_streams(context)["residual_streams"]
-    if len(streams) != 1:
-        return f"expected one residual stream, but found {len(streams)}"
-    maxima = [float(x) for x in streams[0]["max_abs"]]
-    typical = median(maxima)
-    exponents = [
-        max(0, round(math.log2(x / typical))) if typical > 0 and x > typical else 0 for x in maxima
-    ]
-    scales = ",".join(f"{i}:{2**k}" for i, k in enumerate(exponents) if k)
+    scales = []
+    for number, stream in enumerate(streams):
+        where = f"{number}/" if len(streams) > 1 else ""
+        exponents = choose_residual_exponents([float(x) for x in stream["max_abs"]])
+        scales += [f"{where}{i}:{2**k}" for i, k in enumerate(exponents) if k]
+    if not streams:
+        return "no residual stream was found"
     if not scales:
         return "no dimension of the residual stream is larger than the others"
-    return [("absorb-residual", {"scale-dims": scales})]
+    return [("absorb-residual", {"scale-dims": ",".join(scales)})]
 
 
 def smooth_for(target: Target) -> Callable[[Context], list[Step] | str]:

@@ -20,6 +20,7 @@
 #include "basin/Dialect/ONNX/IR/TensorData.h"
 #include "basin/Dialect/ONNX/Utils/PowerOfTwo.h"
 #include "basin/Dialect/Sink/Transforms/Passes.h"
+#include "basin/Dialect/Sink/Transforms/ResidualScales.h"
 
 #include <cmath>
 
@@ -63,6 +64,16 @@ static int exponentOf(double value, double typical) {
   return std::max(0, static_cast<int>(std::lround(std::log2(value / typical))));
 }
 
+std::vector<int> basin::sink::chooseResidualExponents(ArrayRef<double> largest) {
+  std::vector<double> known = largest.vec();
+  llvm::erase_if(known, [](double one) { return !std::isfinite(one); });
+  double typical = median(known);
+  std::vector<int> out;
+  for (double one : largest)
+    out.push_back(std::isfinite(one) ? exponentOf(one, typical) : 0);
+  return out;
+}
+
 LogicalResult AbsorbResidualSinksPass::checkOptions() {
   if (!scaleDims.empty() && !stats.empty())
     return getOperation().emitError("options 'scale-dims' and 'stats' both choose the scales: "
@@ -76,16 +87,26 @@ AbsorbResidualSinksPass::parseScales(ArrayRef<ResidualStream> streams) {
   for (const ResidualStream &stream : streams)
     out.emplace_back(stream.dim.value_or(0), 0);
   for (StringRef text : scaleDims) {
-    auto [dimText, scaleText] = text.split(':');
+    auto [place, scaleText] = text.split(':');
+    bool namesStream = place.contains('/');
+    auto [streamText, dimText] =
+        namesStream ? place.split('/') : std::pair<StringRef, StringRef>("", place);
+    std::optional<size_t> only;
     int64_t dim;
     double scale;
     int exponent;
-    if (dimText.trim().getAsInteger(10, dim) || scaleText.trim().getAsDouble(scale) ||
+    if ((namesStream && streamText.trim().getAsInteger(10, only.emplace())) ||
+        dimText.trim().getAsInteger(10, dim) || scaleText.trim().getAsDouble(scale) ||
         !(scale > 0) || std::frexp(scale, &exponent) != 0.5)
       return getOperation().emitError("option 'scale-dims': expected dimension:scale with a power "
                                       "of two as the scale, but got ")
              << onnx::quoteName(text);
-    for (auto [stream, exponents] : llvm::zip_equal(streams, out)) {
+    if (only && *only >= out.size() && !out.empty())
+      return getOperation().emitError("option 'scale-dims': expected a residual stream below ")
+             << out.size() << ", but got " << *only;
+    for (auto [number, exponents] : llvm::enumerate(out)) {
+      if (only && *only != number)
+        continue;
       if (dim < 0 || dim >= static_cast<int64_t>(exponents.size()))
         return getOperation().emitError("option 'scale-dims': expected a dimension below ")
                << exponents.size() << ", but got " << dim;
@@ -109,8 +130,7 @@ AbsorbResidualSinksPass::measure(ArrayRef<ResidualStream> streams) {
     if (stream.dim != static_cast<int64_t>(maxima.size()))
       return getOperation().emitError("the statistics of a residual stream have ")
              << maxima.size() << " dimensions, but the stream has " << stream.dim.value_or(0);
-    double typical = median(maxima);
-    out.push_back(llvm::map_to_vector(maxima, [&](double m) { return exponentOf(m, typical); }));
+    out.emplace_back(llvm::to_vector(sink::chooseResidualExponents(maxima)));
   }
   return out;
 }

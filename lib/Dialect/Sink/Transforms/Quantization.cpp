@@ -8,7 +8,8 @@
 //
 // Everything that can be refused is examined before the first op is changed. A file of calibration
 // has f32 scalars: `largest/NAME` is the magnitude that the scale of NAME maps to the largest
-// number of its format, and `exclude/NAME` tells that the product NAME is not quantized.
+// number of its format, `lowest/NAME` and `highest/NAME` are the ends of its range if it has a zero
+// point, and `exclude/NAME` tells that the product NAME is not quantized.
 //
 //===----------------------------------------------------------------------===//
 
@@ -120,9 +121,9 @@ LogicalResult Quantization::readCalibration() {
   for (auto &[key, tensor] : *tensors) {
     auto [kind, name] = StringRef(key).split('/');
     if (!tensor.type.getElementType().isF32() || tensor.type.getNumElements() != 1 ||
-        (kind != "largest" && kind != "exclude"))
-      return module.emitError("option 'calibration': expected f32 scalars 'largest/NAME' and "
-                              "'exclude/NAME', but got '")
+        !llvm::is_contained({"largest", "lowest", "highest", "exclude"}, kind))
+      return module.emitError("option 'calibration': expected f32 scalars 'largest/NAME', "
+                              "'lowest/NAME', 'highest/NAME' and 'exclude/NAME', but got '")
              << key << "' of type " << tensor.type;
     float number;
     std::memcpy(&number, tensor.bytes->data(), sizeof number);
@@ -130,23 +131,37 @@ LogicalResult Quantization::readCalibration() {
       excluded.insert(name);
       continue;
     }
-    if (!(number >= 0) || std::isinf(number))
-      return module.emitError("option 'calibration': the largest magnitude of '")
-             << name << "' is " << number;
-    largest[name] = number;
+    if (!((kind == "lowest" ? -number : number) >= 0) || std::isinf(number))
+      return module.emitError("option 'calibration': the ")
+             << (kind == "largest" ? StringRef("largest magnitude") : kind) << " of '" << name
+             << "' is " << number;
+    calibrated[key] = number;
   }
   return success();
 }
 
-FailureOr<std::optional<double>> Quantization::findLargest(const Quantizer &quantizer,
-                                                           StringRef name) {
+FailureOr<std::optional<CalibratedRange>> Quantization::findRange(const Quantizer &quantizer,
+                                                                  StringRef name) {
   if (!quantizer.needsCalibration())
-    return std::optional<double>();
-  auto it = largest.find(name);
-  if (it != largest.end())
-    return std::optional<double>(it->second);
-  return module.emitError("option 'calibration': expected a file with the largest magnitude of '")
-         << name << "', which basin rewrite makes from 'stats' or 'data'";
+    return std::optional<CalibratedRange>();
+  auto find = [&](StringRef kind) -> std::optional<float> {
+    auto it = calibrated.find((kind + "/" + name).str());
+    return it == calibrated.end() ? std::nullopt : std::optional(it->second);
+  };
+  std::optional<float> lowest, highest;
+  if (quantizer.isSymmetric) {
+    highest = find("largest");
+    if (highest)
+      lowest = -*highest;
+  } else {
+    lowest = find("lowest");
+    highest = find("highest");
+  }
+  if (lowest && highest)
+    return std::optional(CalibratedRange{*lowest, *highest});
+  StringRef what = quantizer.isSymmetric ? "the largest magnitude" : "the range";
+  return module.emitError("option 'calibration': expected a file with ")
+         << what << " of '" << name << "', which basin rewrite makes from 'stats' or 'data'";
 }
 
 //===----------------------------------------------------------------------===//

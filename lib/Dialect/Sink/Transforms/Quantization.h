@@ -46,8 +46,8 @@ private:
   llvm::LogicalResult chooseProjections();
   llvm::LogicalResult checkNBits();
   llvm::LogicalResult raise();
-  llvm::FailureOr<std::optional<double>> findLargest(const quantization::Quantizer &quantizer,
-                                                     llvm::StringRef name);
+  llvm::FailureOr<std::optional<quantization::CalibratedRange>>
+  findRange(const quantization::Quantizer &quantizer, llvm::StringRef name);
 
   llvm::LogicalResult quantizeResidual();
   llvm::LogicalResult quantizeProjections();
@@ -61,7 +61,8 @@ private:
   mlir::Value choose(mlir::OpBuilder &b, mlir::Value flag, mlir::Value quantized, mlir::Value x);
   mlir::Value makeFlag(llvm::StringRef name);
   /// Makes `x` an output for calibration.
-  void measure(mlir::Value x, llvm::StringRef kind, llvm::StringRef name, mlir::OpBuilder &b);
+  void measure(mlir::Value x, llvm::StringRef kind, llvm::StringRef name,
+               const quantization::Quantizer &quantizer, mlir::OpBuilder &b);
   void describe();
 
   mlir::ModuleOp module;
@@ -75,7 +76,8 @@ private:
   WeightQuantizer weights;
   ProjectionPoints found;
   llvm::SmallVector<ProjectionPoint> chosen;
-  llvm::StringMap<double> largest;
+  /// The numbers of the file of calibration by their keys.
+  llvm::StringMap<float> calibrated;
   llvm::StringSet<> excluded;
   /// The quantized inputs of products, by block.
   llvm::DenseMap<std::pair<mlir::Value, mlir::Block *>, mlir::Value> inputs;

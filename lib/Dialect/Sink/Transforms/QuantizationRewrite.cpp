@@ -50,7 +50,8 @@ Value Quantization::choose(OpBuilder &b, Value flag, Value quantized, Value x) {
   return NodeBuilder(b, x.getLoc()).node<WhereOp>({flag, quantized, x});
 }
 
-void Quantization::measure(Value x, StringRef kind, StringRef name, OpBuilder &b) {
+void Quantization::measure(Value x, StringRef kind, StringRef name, const Quantizer &quantizer,
+                           OpBuilder &b) {
   if (!measured.insert(x).second)
     return;
   NodeBuilder n(b, x.getLoc());
@@ -58,8 +59,10 @@ void Quantization::measure(Value x, StringRef kind, StringRef name, OpBuilder &b
   Value copy = n.reshape(n.cast(x, b.getF32Type()), {-1});
   setValueName(cast<OpResult>(copy), output);
   outputs.push_back({output, copy, RankedTensorType::get({ShapedType::kDynamic}, b.getF32Type())});
-  outputEntries.push_back(
-      llvm::json::Object{{"kind", kind}, {"name", llvm::json::fixUTF8(name)}, {"output", output}});
+  outputEntries.push_back(llvm::json::Object{{"kind", kind},
+                                             {"name", llvm::json::fixUTF8(name)},
+                                             {"output", output},
+                                             {"symmetric", quantizer.isSymmetric}});
 }
 
 /// Fails with a diagnostic if the value cannot be an output of the model.
@@ -95,19 +98,19 @@ LogicalResult Quantization::quantizeResidual() {
     if (mode == Mode::Calibrate) {
       isMissing |= failed(checkMeasurable(value, stem));
       if (!isMissing)
-        measure(value, "residual", stem, b);
+        measure(value, "residual", stem, *residual, b);
       return value;
     }
     // Of several places without a magnitude, the first one is reported.
     if (isMissing)
       return value;
-    FailureOr<std::optional<double>> most = findLargest(*residual, stem);
-    isMissing = failed(most);
+    FailureOr<std::optional<CalibratedRange>> range = findRange(*residual, stem);
+    isMissing = failed(range);
     if (isMissing)
       return value;
     std::string made = names.make(stem + ".quantized");
     NodeBuilder n(b, value.getLoc(), made);
-    Value quantized = addFakeQuantization(n, value, *residual, *most, nodes);
+    Value quantized = addFakeQuantization(n, value, *residual, *range, nodes);
     quantized = choose(b, flag, quantized, value);
     quantized.setType(value.getType());
     setValueName(cast<OpResult>(quantized), made);
@@ -133,12 +136,13 @@ FailureOr<Value> Quantization::quantizeInput(ProjectionPoint &point) {
   Value &known = inputs[{x, point.op->getBlock()}];
   if (known)
     return known;
-  FailureOr<std::optional<double>> most = findLargest(*scheme.activations, point.measuredName);
-  if (failed(most))
+  FailureOr<std::optional<CalibratedRange>> range =
+      findRange(*scheme.activations, point.measuredName);
+  if (failed(range))
     return failure();
   OpBuilder b(point.op);
   NodeBuilder n(b, point.op->getLoc(), names.make(point.measuredName + ".quantized"));
-  Value quantized = addFakeQuantization(n, x, *scheme.activations, *most, nodes);
+  Value quantized = addFakeQuantization(n, x, *scheme.activations, *range, nodes);
   quantized.setType(x.getType());
   known = quantized;
   return quantized;
@@ -152,7 +156,7 @@ LogicalResult Quantization::quantizeProjection(ProjectionPoint &point) {
     if (failed(checkMeasurable(x, point.measuredName)))
       return failure();
     OpBuilder b(point.op);
-    measure(x, "projection", point.measuredName, b);
+    measure(x, "projection", point.measuredName, *scheme.activations, b);
     return success();
   }
   if (isNBits)

@@ -35,8 +35,8 @@ namespace {
 class ActivationQuantizer {
 public:
   ActivationQuantizer(NodeBuilder &n, Value x, const Quantizer &quantizer,
-                      std::optional<double> largest, QuantizedNodes nodes)
-      : n(n), x(x), quantizer(quantizer), info(getInfo(quantizer.format)), largest(largest),
+                      std::optional<CalibratedRange> range, QuantizedNodes nodes)
+      : n(n), x(x), quantizer(quantizer), info(getInfo(quantizer.format)), range(range),
         nodes(nodes), f32(n.getBuilder().getF32Type()) {}
   Value quantize();
 
@@ -56,7 +56,7 @@ private:
   Value round(Value value);
   Value simulate(Value scale);
   Value writeOperators(Value scale);
-  Value makeZero();
+  Value makeZeroPoint(std::optional<uint8_t> value = std::nullopt);
   Value quantizeWithZeroPoint();
 
   bool isTensorwide() const { return quantizer.granularity == Granularity::Tensor; }
@@ -66,7 +66,7 @@ private:
   Value x, viewed;
   const Quantizer &quantizer;
   const FormatInfo &info;
-  std::optional<double> largest;
+  std::optional<CalibratedRange> range;
   QuantizedNodes nodes;
   Type f32;
   /// The number of axes, the sizes of the last one and of a block, and the number of blocks.
@@ -138,20 +138,20 @@ Value ActivationQuantizer::throughE4M3(Value value) {
 
 /// Returns the second scale, given the largest magnitudes [..., blocks, 1].
 Value ActivationQuantizer::makeSecond(Value magnitudes) {
-  double range = static_cast<double>(info.largest) * getInfo(NumberFormat::Float8E4M3).largest;
+  double most = static_cast<double>(info.largest) * getInfo(NumberFormat::Float8E4M3).largest;
   if (!quantizer.isDynamic) {
-    float second = static_cast<float>(*largest) / static_cast<float>(range);
+    float second = range->getLargest() / static_cast<float>(most);
     return number(std::max(second, kLeastSecond));
   }
   Value a = quantizer.secondPerToken ? n.reduceMax(magnitudes, {rank - 1}) : reduceAll(magnitudes);
-  return atLeast(div(a, number(range)), kLeastSecond);
+  return atLeast(div(a, number(most)), kLeastSecond);
 }
 
 /// Returns the scale s: a scalar, or [..., blocks, 1].
 Value ActivationQuantizer::makeScale() {
   bool isPlain = quantizer.scale == ScaleFormat::Float32;
   if (isPlain && !quantizer.isDynamic)
-    return number(std::max(static_cast<float>(*largest) / info.largest, kLeastScale));
+    return number(std::max(range->getLargest() / info.largest, kLeastScale));
   Value magnitudes = n.node<AbsOp>({isTensorwide() ? x : viewed});
   Value a = isTensorwide() ? reduceAll(magnitudes) : n.reduceMax(magnitudes, {rank});
   if (isPlain)
@@ -193,7 +193,7 @@ Value ActivationQuantizer::simulate(Value scale) {
 Value ActivationQuantizer::writeOperators(Value scale) {
   if (isTensorwide()) {
     // Before opset 21 the type of the zero point tells that of the codes.
-    Value zero = makeZero();
+    Value zero = makeZeroPoint();
     Value codes = n.node<QuantizeLinearOp>({x, scale, zero});
     return n.node<DequantizeLinearOp>({codes, scale, zero});
   }
@@ -206,16 +206,30 @@ Value ActivationQuantizer::writeOperators(Value scale) {
   return unview(n.node<DequantizeLinearOp>({codes, scale}, attrs));
 }
 
-/// Returns the zero point 0 in the type of the codes.
-Value ActivationQuantizer::makeZero() {
+/// Returns a zero point: 0 in the type of the codes, or an unsigned byte.
+Value ActivationQuantizer::makeZeroPoint(std::optional<uint8_t> value) {
   OpBuilder &b = n.getBuilder();
-  Type element = getElementType(b.getContext(), info.onnxType);
-  auto bytes = std::make_shared<std::vector<char>>(llvm::divideCeil(info.bits, 8), 0);
+  Type element = value ? b.getIntegerType(8, /*isSigned=*/false)
+                       : getElementType(b.getContext(), info.onnxType);
+  auto bytes = std::make_shared<std::vector<char>>(llvm::divideCeil(info.bits, 8),
+                                                   static_cast<char>(value.value_or(0)));
   TypedAttr zero = makeElements(RankedTensorType::get({}, element), *bytes, bytes, "zero_point");
   return n.node<ConstantOp>({}, b.getNamedAttr("value", zero));
 }
 
 Value ActivationQuantizer::quantizeWithZeroPoint() {
+  if (!quantizer.isDynamic) {
+    ZeroPointScale found = getZeroPointScale(*range);
+    Value scale = number(found.scale);
+    if (nodes == QuantizedNodes::QDQ) {
+      Value zero = makeZeroPoint(static_cast<uint8_t>(found.zeroPoint));
+      return n.node<DequantizeLinearOp>({n.node<QuantizeLinearOp>({x, scale, zero}), scale, zero});
+    }
+    Value zero = number(found.zeroPoint);
+    Value code = n.node<AddOp>({n.node<RoundOp>({div(x, scale)}), zero});
+    code = n.node<ClipOp>({code, number(0.0), number(kMostWithZeroPoint)});
+    return mul(n.node<SubOp>({code, zero}), scale);
+  }
   auto made = n.create<DynamicQuantizeLinearOp>({x}, {}, 3);
   return n.node<DequantizeLinearOp>(made->getResults());
 }
@@ -265,6 +279,6 @@ WhyNot basin::sink::checkQuantizable(Value x, const Quantizer &quantizer) {
 }
 
 Value basin::sink::addFakeQuantization(NodeBuilder &n, Value x, const Quantizer &quantizer,
-                                       std::optional<double> largest, QuantizedNodes nodes) {
-  return ActivationQuantizer(n, x, quantizer, largest, nodes).quantize();
+                                       std::optional<CalibratedRange> range, QuantizedNodes nodes) {
+  return ActivationQuantizer(n, x, quantizer, range, nodes).quantize();
 }

@@ -31,11 +31,11 @@ int64_t getNeededOpset(const quantization::Quantizer &quantizer, QuantizedNodes 
 WhyNot checkQuantizable(mlir::Value x, const quantization::Quantizer &quantizer);
 
 /// Returns `x` after it was quantized and brought back, in its own type. Quantization itself is
-/// computed in f32, as `Quantizer` defines it. `largest` is the calibrated magnitude, which a
-/// quantizer that is not dynamic needs.
+/// computed in f32, as `Quantizer` defines it. A quantizer that is not dynamic needs a `range`.
 mlir::Value addFakeQuantization(onnx::NodeBuilder &n, mlir::Value x,
                                 const quantization::Quantizer &quantizer,
-                                std::optional<double> largest, QuantizedNodes nodes);
+                                std::optional<quantization::CalibratedRange> range,
+                                QuantizedNodes nodes);
 
 } // namespace basin::sink
 

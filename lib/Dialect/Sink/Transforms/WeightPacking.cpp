@@ -57,8 +57,8 @@ static std::optional<PackedScale> findScale(DequantizeLinearOp op, std::optional
   return found;
 }
 
-/// Returns the scale of a dequantized constant, perhaps transposed, of which only `use` is a
-/// reader. `axis` is the axis of the operand, counted from the end.
+/// Returns the scale of a dequantized constant, perhaps transposed, if `use` is its only reader.
+/// `axis` is the axis of the operand, counted from the end.
 static std::optional<PackedScale> findWeightScale(OpOperand &use, int64_t axis) {
   Value value = use.get();
   TensorInfo info = getTensorInfo(value);
