@@ -22,7 +22,7 @@ from basin.registry import (
 from basin.verification.distance import Distance, measure
 from basin.verification.proof import DEFAULT_LIMIT, Proof, count_bytes, prove
 
-__all__ = ["DEFAULT_LIMIT", "Proof", "rewrite"]
+__all__ = ["DEFAULT_LIMIT", "Proof", "prove_steps", "rewrite"]
 
 
 def rewrite(
@@ -64,12 +64,32 @@ def rewrite(
     if verify and not keeps_function(requests):
         said += _measure(model, Path(source), Path(target), limit, prefix)
     elif verify:
-        exact = not keeps_bits(requests)
-        rounds = form.startswith("operators:") or prefix is not None or exact
-        hidden = changes_hidden_rows(requests)
-        said += _check(model, Path(source), Path(target), limit, rounds, prefix, exact, hidden)
+        said += _check(model, Path(source), Path(target), limit, requests, form, prefix)
     model.save(target, external_data)
     return said
+
+
+def prove_steps(
+    source: Path,
+    made: Path,
+    requests: Requests,
+    *,
+    form: str = "original",
+    prefix: PrefixRun | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Proof:
+    """Run a model and what steps made of it, and compare them as the steps promise.
+
+    `prefix` has the tokens that steps leave out. The steps keep the function (`keeps_function`).
+    """
+    rounds = _rounds(requests, form, prefix)
+    hidden = changes_hidden_rows(requests)
+    return prove(source, made, limit, rounds=rounds, prefix=prefix, only_kept=hidden)
+
+
+def _rounds(requests: Requests, form: str, prefix: PrefixRun | None) -> bool:
+    """Whether outputs may differ by rounding."""
+    return form.startswith("operators:") or prefix is not None or not keeps_bits(requests)
 
 
 def _write_past(
@@ -90,15 +110,13 @@ def _check(
     source: Path,
     target: Path,
     limit: int,
-    rounds: bool,
+    requests: Requests,
+    form: str,
     prefix: PrefixRun | None,
-    exact: bool,
-    hidden: bool,
 ) -> list[str]:
     """Check a rewrite by runs, or else by the static proof. Returns remarks; raises BasinError.
 
-    With `exact`, a remark says how far the outputs are by rounding. If it may change `hidden` rows,
-    tokens that a mask hides are not compared.
+    If a step is exact in real arithmetic, a remark says how far the outputs are by rounding.
     """
     proof = _run_before_saving(
         model,
@@ -106,13 +124,14 @@ def _check(
         target,
         limit,
         Proof,
-        lambda made: prove(source, made, limit, rounds=rounds, prefix=prefix, only_kept=hidden),
+        lambda made: prove_steps(source, made, requests, form=form, prefix=prefix, limit=limit),
     )
     if proof.broken:
         raise BasinError(f"the rewrite breaks its promise: {proof.broken}; nothing was written")
     if not proof.skipped:
-        return [] if prefix is None and not exact else [_describe(proof, prefix)]
-    if rounds:
+        says = prefix is not None or not keeps_bits(requests)
+        return [_describe(proof, prefix)] if says else []
+    if _rounds(requests, form, prefix):
         raise BasinError(
             f"the promise could not be checked by runs ({proof.skipped}); nothing was written; "
             "--no-verify writes it unchecked"

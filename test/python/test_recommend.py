@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,13 +15,32 @@ from onnx.reference import ReferenceEvaluator
 
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
+from basin._basin import choose_residual_exponents  # noqa: E402
 from basin.analysis.data import Dataset  # noqa: E402
 from basin.errors import AnalysisError  # noqa: E402
-from basin.recommendation import Trial, parse_target, recommend  # noqa: E402
-from basin.recommendation.ranges import find_overflows, measure_ranges  # noqa: E402
+from basin.recommendation import (  # noqa: E402
+    Trial,
+    parse_target,
+    recommend,
+    treatments,
+    trials,
+)
+from basin.recommendation.ranges import (  # noqa: E402
+    ValueRange,
+    find_nearest,
+    find_overflows,
+    measure_ranges,
+)
 from basin.recommendation.recommend import choose, explain, order  # noqa: E402
-from basin.recommendation.treatments import Treatment, cut_prefix  # noqa: E402
+from basin.recommendation.treatments import (  # noqa: E402
+    Context,
+    Treatment,
+    absorb_residual,
+    cut_prefix,
+    measure_streams,
+)
 from basin.recommendation.trials import Trials  # noqa: E402
+from basin.rewriting import Proof, prove_steps  # noqa: E402
 from basin.verification.distance import sum_divergences  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,6 +220,70 @@ def test_refused_steps_are_told(tmp_path: Path) -> None:
         recommend(SMALL, parse_target("int4-weights"), dataset(1))
 
 
+def test_promises_of_treatments_are_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By runs; where a model is too large for them, by its scales; and broken ones are refused."""
+    target = parse_target("residual=int8")
+
+    def promises() -> dict[str, str]:
+        return {one.name: one.promise for one in recommend(SMALL, target, dataset(4)).trials}
+
+    both = "absorb-prefix + absorb-residual"
+    found = promises()
+    assert found["none"] == "" and found["absorb-residual"] == "all bits kept"
+    # One new token alone is multiplied by another kernel.
+    for name in ("absorb-prefix", both):
+        assert found[name].startswith("kept within ")
+        assert 0 < float(found[name].removeprefix("kept within ")) < 1e-4
+    monkeypatch.setattr(trials, "prove_steps", partial(prove_steps, limit=1))
+    found = promises()
+    assert found["absorb-residual"] == "bits kept by proof of scales"
+    assert found["absorb-prefix"].startswith("not checked: the model has ")
+    assert found[both].startswith("not checked: the model has ")
+
+    def broken(*args: Any, **options: Any) -> Proof:
+        return Proof(broken="output 'logits' differs")
+
+    monkeypatch.setattr(trials, "prove_steps", broken)
+    result = recommend(SMALL, target, dataset(4))
+    assert result.best.name == "none"
+    reason = "breaks its promise: output 'logits' differs"
+    assert all(reason in one.refused for one in result.trials[1:])
+    checked = recommend(SMALL, target, dataset(4), check=False)
+    assert [one.promise for one in checked.trials] == [""] * 4 and checked.best.treatments
+
+
+def test_scales_of_streams_are_those_of_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step with the same statistics makes the same vectors, and each stream has its own."""
+    document = measure_streams(Context(SMALL, dataset(2), tmp_path))
+    (tmp_path / "stats.json").write_text(json.dumps(document), "utf-8")
+    (step,) = absorb_residual(Context(SMALL, dataset(2), tmp_path))
+    made = []
+    for number, given in enumerate([step[1], {"stats": str(tmp_path / "stats.json")}]):
+        basin.rewrite(SMALL, tmp_path / f"{number}.onnx", [("absorb-residual", given)])
+        made.append(onnx.load(tmp_path / f"{number}.onnx").graph.SerializeToString())
+    assert made[0] == made[1] and ":" in step[1]["scale-dims"]
+    streams = [{"max_abs": [1.0, 4.0, 1.0, 1.0, 1.5]}, {"max_abs": [2.0, 2.0, 11.0, 2.0]}]
+    monkeypatch.setattr(
+        treatments, "measure_streams", lambda context: {"residual_streams": streams}
+    )
+    assert absorb_residual(Context(SMALL, dataset(2), tmp_path)) == [
+        ("absorb-residual", {"scale-dims": "0/1:4,0/4:2,1/2:4"})
+    ]
+    streams[:] = [{"max_abs": [1.0, 1.0]}]
+    assert absorb_residual(Context(SMALL, dataset(2), tmp_path)) == (
+        "no dimension of the residual stream is larger than the others"
+    )
+
+
+def test_exponents_of_magnitudes_that_are_no_numbers() -> None:
+    inf, nan = float("inf"), float("nan")
+    assert choose_residual_exponents([1.0, nan, inf, 8.0, 1.0]) == [0, 0, 0, 3, 0]
+    assert choose_residual_exponents([0.0, 0.0, 3.0]) == [0, 0, 0]
+    assert choose_residual_exponents([]) == []
+
+
 # f16
 
 
@@ -271,3 +356,50 @@ def test_ranges_are_those_of_the_values(tmp_path: Path) -> None:
     assert checked == len(found) > 50
     over = find_overflows(list(found.values()))
     assert over and all(one.op in ("Pow", "Mul", "Add", "ReduceMean", "ReduceSum") for one in over)
+
+
+def test_the_nearest_to_the_end_of_f16() -> None:
+    inf, nan = float("inf"), float("nan")
+    sizes = [3.0, 20000.0, 3.4e38, 65505.0, inf, 1e-3, nan]
+    values = [ValueRange(str(i), "Mul", size) for i, size in enumerate(sizes)]
+    near = find_nearest(values)
+    assert {one.name for one in near[:2]} == {"4", "6"}
+    assert [one.name for one in near[2:]] == ["3", "1"]
+    # 3.4e38 hides keys.
+    assert [one.name for one in find_overflows(values)] == ["3", "4", "6"]
+    assert [one.name for one in find_nearest([values[0], values[2], values[5]])] == ["0"]
+    assert find_nearest([values[2]]) == []
+
+
+def test_ranges_stand_beside_those_of_the_recipe(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", input_ids=np.stack(text(4)))
+    done = inside(
+        tmp_path,
+        *("recommend", SMALL, "--data", "data.npz", "--target", "fp16"),
+        *("--json", "found.json", "--report", "report.html", "--trials", "trials.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    plain = {one["name"]: one for one in found["trials"][0]["ranges"]}
+    (best,) = (one for one in found["trials"] if one["recommended"])
+    after = {one["name"]: one["largest"] for one in best["ranges"]}
+    lines = done.stdout.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("value  "))
+    assert f"the largest of {len(plain)} values" in lines[head - 1]
+    rows = [line.split() for line in lines[head + 1 :] if len(line.split()) == 5]
+    assert len(rows) == 20
+    assert [float(row[2]) for row in rows] == sorted((float(row[2]) for row in rows), reverse=True)
+    for name, op, largest, share, treated in rows:
+        assert plain[name]["op"] == op and float(largest) > 65504 / 4
+        assert float(largest) == pytest.approx(plain[name]["largest"], rel=1e-4)
+        assert float(share) == pytest.approx(plain[name]["largest"] / 65504, rel=1e-2)
+        assert float(treated) == pytest.approx(after[name], rel=1e-4) and float(treated) < 65504
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "Largest magnitudes (f16 ends at 65504)" in page and rows[0][0] in page
+    # The ranges of finished trials are kept.
+    again = inside(
+        tmp_path,
+        *("recommend", SMALL, "--data", "data.npz", "--target", "fp16"),
+        *("--json", "again.json", "--trials", "trials.json"),
+    )
+    assert again.returncode == 0 and json.loads((tmp_path / "again.json").read_text()) == found

@@ -102,7 +102,12 @@ def _trials(setup: Setup, part: str, targets: Sequence[str]) -> Iterator[Row]:
     treatments, _ = find_treatments(parse_target(RESIDUAL[0]), document, setup.calibration)
     found = {one.name: one for one in treatments}
     shared = Trials(
-        setup.model, parse_target(targets[0]), setup.calibration, setup.data, setup.folder
+        setup.model,
+        parse_target(targets[0]),
+        setup.calibration,
+        setup.data,
+        setup.folder,
+        check=False,
     )
     for text in targets:
         target = parse_target(text)

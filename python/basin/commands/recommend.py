@@ -18,17 +18,21 @@ if TYPE_CHECKING:
     from basin.recommendation import Recommendation, Trial
 
 
+# How many values' ranges the table has.
+_MOST_RANGES = 20
+
+
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
 def make_rows(found: Recommendation) -> list[list[str]]:
     """The table of trials, with its head. The recommended one has a mark."""
-    rows = [["", "treatment", "KL", "perplexity", "same top-1", "largest |x|", "adds"]]
+    rows = [["", "treatment", "KL", "perplexity", "same top-1", "largest |x|", "promise", "adds"]]
     for one in found.trials:
         mark = "*" if one is found.best else ""
         if one.refused:
-            rows.append([mark, one.name, f"refused: {one.refused}", "", "", "", ""])
+            rows.append([mark, one.name, f"refused: {one.refused}", *[""] * 5])
             continue
         error = "" if one.error is None else f" ± {one.error:.2g}"
         adds = f"{one.parameters:+d} parameters, {one.nodes:+d} nodes" if one.treatments else ""
@@ -40,19 +44,52 @@ def make_rows(found: Recommendation) -> list[list[str]]:
                 _number(one.perplexity, ".5g"),
                 _number(one.agreement, ".4f"),
                 _number(one.largest, ".5g"),
+                one.promise or ("not checked" if one.treatments else ""),
                 adds,
             ]
         )
     return rows
 
 
+def make_range_rows(found: Recommendation) -> list[list[str]]:
+    """The values that are nearest to the end of f16, or beyond it, with the table's head.
+
+    The last column has the same value after the recommended treatments.
+    """
+    from basin.recommendation.ranges import LARGEST, find_nearest
+    from basin.report.values import clean_text
+
+    plain = next((one for one in found.trials if not one.treatments), None)
+    if plain is None or not plain.ranges:
+        return []
+    after = {one.name: one.largest for one in found.best.ranges}
+    rows = [["value", "operator", "largest |x|", "of 65504", "recommended"]]
+    for one in find_nearest(plain.ranges)[:_MOST_RANGES]:
+        rows.append(
+            [
+                clean_text(one.name, 60),
+                one.op or "input",
+                _number(one.largest, ".5g"),
+                _number(one.largest / LARGEST, ".3g"),
+                _number(after.get(one.name), ".5g"),
+            ]
+        )
+    return rows
+
+
+def _print_columns(rows: list[list[str]], measured: list[list[str]], first: int) -> None:
+    """Print rows in columns. Those that are not `measured` make only the first columns wider."""
+    widths = [
+        max(len(row[i]) for row in (rows if i < first else measured)) for i in range(len(rows[0]))
+    ]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
 def print_table(found: Recommendation) -> None:
     """All trials, what is recommended and why, what did not help, and what was not tried."""
     rows = make_rows(found)
-    figures = [row for row in rows if not row[2].startswith("refused")]
-    widths = [max(len(row[i]) for row in (rows if i < 2 else figures)) for i in range(7)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    _print_columns(rows, [row for row in rows if not row[2].startswith("refused")], 2)
     print(f"recommended: {found.best.name}: {found.reason}")
     for one in found.trials:
         for note in one.notes:
@@ -61,8 +98,11 @@ def print_table(found: Recommendation) -> None:
         print(line)
     for line in found.left_out:
         print(f"not tried: {line}")
-    for line in found.promise:
-        print(line)
+    ranges = make_range_rows(found)
+    if ranges:
+        count = len(next(one.ranges for one in found.trials if not one.treatments))
+        print(f"the largest of {count} values, as they are and as recommended (all with --json):")
+        _print_columns(ranges, ranges, 0)
 
 
 def _without_help(found: Recommendation) -> list[str]:
@@ -82,15 +122,18 @@ def _without_help(found: Recommendation) -> list[str]:
 
 
 def describe(found: Recommendation) -> dict[str, Any]:
-    """The result as JSON has it. A divergence that is not finite is the text "inf"."""
+    """The result as JSON has it. A number that is not finite is the text "inf" or "nan"."""
     from dataclasses import asdict
 
-    def number(value: Any) -> Any:
-        return "inf" if isinstance(value, float) and not isfinite(value) else value
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(one) for one in value]
+        return str(value) if isinstance(value, float) and not isfinite(value) else value
 
     def trial(one: Trial) -> dict[str, Any]:
-        plain = {key: number(value) for key, value in asdict(one).items()}
-        return plain | {"name": one.name, "recommended": one is found.best}
+        return {**plain(asdict(one)), "name": one.name, "recommended": one is found.best}
 
     return {
         "target": found.target.text,
@@ -98,7 +141,6 @@ def describe(found: Recommendation) -> dict[str, Any]:
         "reason": found.reason,
         "trials": [trial(one) for one in found.trials],
         "steps": [[name, dict(options)] for name, options in found.steps],
-        "promise": found.promise,
         "left_out": found.left_out,
         "notes": found.notes,
     }
@@ -136,7 +178,7 @@ def recommend(
     ] = None,
     ray: Annotated[str | None, RAY] = None,
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not prove the promises of the best steps.")
+        bool, typer.Option("--no-verify", help="Do not prove the promises of the steps.")
     ] = False,
 ) -> None:
     """Try the rewrites that a model's outliers suggest for a target, and recommend a recipe."""

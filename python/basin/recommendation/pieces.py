@@ -27,6 +27,7 @@ class Job:
     target: Target
     calibration: Dataset
     data: Dataset
+    check: bool
 
 
 class Worker:
@@ -34,7 +35,8 @@ class Worker:
 
     def __init__(self, job: Job, source: Path, treatments: Sequence[Treatment]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="basin-")
-        self.trials = Trials(source, job.target, job.calibration, job.data, Path(self._folder.name))
+        folder = Path(self._folder.name)
+        self.trials = Trials(source, job.target, job.calibration, job.data, folder, job.check)
         self.treatments = {one.name: one for one in treatments}
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,22 @@ import onnx
 from basin.analysis.batch import Batch
 from basin.analysis.data import Dataset
 from basin.analysis.feed import Feeder
+from basin.analysis.streams import F16_LARGEST
 from basin.inputs.signature import read_facts
 from basin.model import load
 from basin.verification.sessions import open_session, run_session
 
-__all__ = ["LARGEST", "ValueRange", "find_overflows", "measure_ranges", "write_rounded"]
+__all__ = [
+    "LARGEST",
+    "ValueRange",
+    "describe_overflows",
+    "find_nearest",
+    "find_overflows",
+    "measure_ranges",
+    "write_rounded",
+]
 
-LARGEST = 65504.0
+LARGEST = F16_LARGEST
 _RUN_KEY = "basin.ranges-run"
 # Masks hide keys by numbers of that size, which f16 clamps without harm.
 _MASK = 1e30
@@ -36,7 +46,12 @@ class ValueRange:
     @property
     def overflows(self) -> bool:
         """Whether f16 cannot hold it. A mask's number is no overflow."""
-        return not self.largest <= LARGEST and not _MASK < self.largest < np.inf
+        return not self.largest <= LARGEST and not self.is_mask
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it is a number with which masks hide keys."""
+        return _MASK < self.largest < np.inf
 
 
 def measure_ranges(path: Path, data: Dataset, folder: Path) -> list[ValueRange]:
@@ -63,9 +78,29 @@ def measure_ranges(path: Path, data: Dataset, folder: Path) -> list[ValueRange]:
     return [ValueRange(one["name"], one["op"], largest[one["output"]]) for one in entries]
 
 
-def find_overflows(ranges: list[ValueRange]) -> list[ValueRange]:
+def find_overflows(ranges: Sequence[ValueRange]) -> list[ValueRange]:
     """The values that f16 cannot hold."""
     return [one for one in ranges if one.overflows]
+
+
+def find_nearest(ranges: Sequence[ValueRange]) -> list[ValueRange]:
+    """The values beyond a quarter of what f16 can hold, the largest first, or the largest one."""
+    values = [one for one in ranges if not one.is_mask]
+    values.sort(key=lambda one: np.inf if np.isnan(one.largest) else one.largest, reverse=True)
+    near = [one for one in values if not one.largest <= LARGEST / 4]
+    return near or values[:1]
+
+
+def describe_overflows(ranges: Sequence[ValueRange]) -> str:
+    """How many values f16 cannot hold, the first of them, and the largest."""
+    found = find_overflows(ranges)
+    if not found:
+        return "no value overflows f16"
+    first, worst = found[0], max(found, key=lambda one: one.largest)
+    return (
+        f"{len(found)} values overflow f16: first '{first.name}' ({first.op}), which reaches "
+        f"{first.largest:.5g}; most '{worst.name}' ({worst.op}) with {worst.largest:.5g}"
+    )
 
 
 def write_rounded(path: Path, target: Path) -> None:

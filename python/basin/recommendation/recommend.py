@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -26,7 +25,6 @@ from basin.recommendation.target import Target
 from basin.recommendation.treatments import Treatment, find_treatments
 from basin.recommendation.trials import Trial, TrialFile
 from basin.registry import Requests
-from basin.rewriting import rewrite
 
 if TYPE_CHECKING:
     from basin.distribution.cluster import Cluster
@@ -43,8 +41,7 @@ _EXCLUDED = 4
 class Recommendation:
     """All trials, the best one, why, and what was left out.
 
-    `steps` is the recipe: the treatments' steps, and `quantize` unless the target is f16. `promise`
-    says what the check of the treatments' promises found.
+    `steps` is the recipe: the treatments' steps, and `quantize` unless the target is f16.
     """
 
     target: Target
@@ -52,7 +49,6 @@ class Recommendation:
     best: Trial
     reason: str
     steps: Requests
-    promise: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -72,9 +68,9 @@ def recommend(
 
     The first half of the sequences calibrates scales and chooses options, and the figures are of
     the other half. After `minutes` no further trial begins. `file` keeps finished trials, and those
-    that it has are not run again. With `check` the promises of the best treatments are proven on
-    the original by runs. On a `cluster` several trials run at a time. Raises AnalysisError,
-    BasinError, ClusterError or VerifyError.
+    that it has are not run again. With `check` the promises of all treatments are proven by runs,
+    and those that break theirs are refused. On a `cluster` several trials run at a time. Raises
+    AnalysisError, BasinError, ClusterError or VerifyError.
     """
     start = time.monotonic()
     # A tokenizer is of no use here, and need not be one that can be sent to workers.
@@ -83,7 +79,7 @@ def recommend(
     known.load()
     document = analyze(source, calibration, taps=["residual"], batch=1).document()
     treatments, left_out = find_treatments(target, document, calibration)
-    job = Job(source, target, calibration, held_out)
+    job = Job(source, target, calibration, held_out, check)
     pool = None
     if cluster is not None:
         pool = cluster.pool([(source, read_facts(source).files)])
@@ -98,18 +94,12 @@ def recommend(
         best = choose(done)
         if best.divergence and _has_scheme(target):
             done += runner.run([(best.treatments, _EXCLUDED)], budget)
-    promise = []
-    if check and best.steps:
-        with tempfile.TemporaryDirectory(prefix="basin-") as name:
-            steps = [(step, dict(given)) for step, given in best.steps]
-            promise = rewrite(source, Path(name) / "checked.onnx", steps)
     return Recommendation(
         target,
         done,
         best,
         explain(best, done),
         _recipe(best, target),
-        promise,
         left_out,
         list(dict.fromkeys(data.notes)),
     )

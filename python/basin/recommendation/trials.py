@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,24 @@ from basin._basin import BasinError
 from basin.analysis.data import Dataset
 from basin.errors import AnalysisError, VerifyError
 from basin.evaluation import evaluate
-from basin.model import load
+from basin.model import Model, load
 from basin.output.files import write_whole
-from basin.recommendation.ranges import find_overflows, measure_ranges, write_rounded
+from basin.prefix import PrefixRun, follow
+from basin.preparation import prepared_steps
+from basin.recommendation.ranges import (
+    ValueRange,
+    describe_overflows,
+    measure_ranges,
+    write_rounded,
+)
 from basin.recommendation.target import Target
 from basin.recommendation.treatments import Context, Step, Treatment, cut_prefix, write_tokens
+from basin.registry import as_requests, keeps_bits, keeps_function
+from basin.rewriting import prove_steps
 
 __all__ = ["Trial", "TrialFile", "Trials"]
+
+_BY_SCALES = "bits kept by proof of scales"
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,8 @@ class Trial:
 
     `steps` are those of the recipe, without `quantize`. `divergence` is the mean KL to the original
     in nats, `error` its standard error over sequences. `parameters` and `nodes` are those that the
-    treatments add.
+    treatments add. `promise` says what a check of the steps' promises found, and is empty where
+    there was none. `ranges` are, for f16, those of all values of the main graph.
     """
 
     treatments: tuple[str, ...]
@@ -45,6 +57,8 @@ class Trial:
     seconds: float = 0.0
     refused: str = ""
     notes: tuple[str, ...] = ()
+    promise: str = ""
+    ranges: tuple[ValueRange, ...] = ()
 
     @property
     def name(self) -> str:
@@ -98,27 +112,48 @@ def _from_json(value: dict[str, Any]) -> Trial:
         "treatments": tuple(value["treatments"]),
         "steps": steps,
         "notes": tuple(value["notes"]),
+        "ranges": tuple(ValueRange(**one) for one in value.get("ranges", ())),
     }
     return Trial(**kept)
+
+
+@dataclass(frozen=True)
+class Treated:
+    """A model after treatments, the steps, the tokens that they leave out, and their promises."""
+
+    path: Path
+    steps: tuple[Step, ...] = ()
+    prefix: PrefixRun | None = None
+    promise: str = ""
 
 
 class Trials:
     """Runs trials of one model for one target, in a folder of its own.
 
-    Scales are calibrated on one part of the data, and figures are of the other.
+    Scales are calibrated on one part of the data, and figures are of the other. With `check`, the
+    promises of treatments are proven by runs of the original and the treated model.
     """
 
     def __init__(
-        self, source: Path, target: Target, calibration: Dataset, data: Dataset, folder: Path
+        self,
+        source: Path,
+        target: Target,
+        calibration: Dataset,
+        data: Dataset,
+        folder: Path,
+        check: bool = True,
     ) -> None:
         self._source, self._target = source, target
         self._calibration, self._data, self._folder = calibration, data, folder
+        self._check = check
         self._sizes = _count(source)
-        self._treated: dict[tuple[str, ...], tuple[Path, list[Step]]] = {}
+        self._treated: dict[tuple[str, ...], Treated] = {}
 
     def with_target(self, target: Target) -> Trials:
         """Trials for another target, which share the treated models."""
-        made = Trials(self._source, target, self._calibration, self._data, self._folder)
+        made = Trials(
+            self._source, target, self._calibration, self._data, self._folder, self._check
+        )
         made._treated = self._treated
         return made
 
@@ -127,46 +162,79 @@ class Trials:
         start = time.monotonic()
         names = tuple(one.name for one in treatments)
         try:
-            path, steps = self._treat(treatments)
-            trial = self._measure(path, names, steps, exclude)
+            trial = self._measure(self._treat(treatments), names, exclude)
         except (BasinError, AnalysisError, VerifyError) as error:
             trial = Trial(names, exclude, refused=" ".join(str(error).split()))
-        return _with(trial, seconds=round(time.monotonic() - start, 1))
+        return replace(trial, seconds=round(time.monotonic() - start, 1))
 
-    def _treat(self, treatments: list[Treatment]) -> tuple[Path, list[Step]]:
-        """The treated model, and all steps."""
-        path = self._source
-        steps: list[Step] = []
+    def _treat(self, treatments: list[Treatment]) -> Treated:
+        """The model after all treatments."""
+        treated = Treated(self._source)
         for count, treatment in enumerate(treatments, start=1):
             key = tuple(one.key for one in treatments[:count])
             if key not in self._treated:
-                data = cut_prefix(self._calibration, _prefix_of(path))
-                made = treatment.make(Context(path, data, self._folder))
-                if isinstance(made, str):
-                    raise AnalysisError(f"{treatment.name}: {made}")
-                model = load(path)
-                model.rewrite(*made)
-                path = self._folder / f"treated-{len(self._treated)}.onnx"
-                model.save(path, "copy")
-                self._treated[key] = path, steps + made
-            path, steps = self._treated[key]
-        return path, list(steps)
+                self._treated[key] = self._apply(treated, treatment)
+            treated = self._treated[key]
+        return treated
 
-    def _measure(
-        self, path: Path, names: tuple[str, ...], steps: list[Step], exclude: int
-    ) -> Trial:
+    def _apply(self, before: Treated, treatment: Treatment) -> Treated:
+        """The model after one more treatment."""
+        data = cut_prefix(self._calibration, _prefix_of(before.path))
+        made = treatment.make(Context(before.path, data, self._folder))
+        if isinstance(made, str):
+            raise AnalysisError(f"{treatment.name}: {made}")
+        model = load(before.path)
+        with prepared_steps(model, as_requests(made)) as prepared:
+            model.rewrite(*((name, dict(given)) for name, given in prepared.requests))
+        prefix = before.prefix
+        if prepared.run is not None:
+            prefix = follow(prefix, prepared.run)
+        path = self._folder / f"treated-{len(self._treated)}.onnx"
+        model.save(path, "copy")
+        promise = self._prove(model, path, before, made, prefix) if self._check else ""
+        return Treated(path, (*before.steps, *made), prefix, promise)
+
+    def _prove(
+        self,
+        model: Model,
+        path: Path,
+        before: Treated,
+        made: list[Step],
+        prefix: PrefixRun | None,
+    ) -> str:
+        """Whether all steps up to these keep their promises. Raises AnalysisError if not.
+
+        Models that cannot be compared by runs are by scales, one treatment after the other.
+        """
+        requests = as_requests([*before.steps, *made])
+        if not keeps_function(requests):
+            return "none"
+        proof = prove_steps(self._source, path, requests, prefix=prefix)
+        if proof.broken:
+            raise AnalysisError(f"the treatment breaks its promise: {proof.broken}")
+        if not proof.skipped:
+            return f"kept within {proof.largest:.2g}" if proof.differing else "all bits kept"
+        by_scales = not before.steps or before.promise == _BY_SCALES
+        if by_scales and keeps_bits(as_requests(made)) and model.find_scale_mismatch() is None:
+            return _BY_SCALES
+        return f"not checked: {proof.skipped}"
+
+    def _measure(self, treated: Treated, names: tuple[str, ...], exclude: int) -> Trial:
         candidate = self._folder / "candidate.onnx"
+        ranges: list[ValueRange] = []
+        said: list[str] = []
         if self._target.is_f16:
-            said = self._round(path, candidate)
+            ranges = self._round(treated.path, candidate)
+            said.append(describe_overflows(ranges))
         else:
-            said = self._quantize(path, candidate, exclude)
+            said += self._quantize(treated.path, candidate, exclude)
         _, score = evaluate([self._source, candidate], self._data).models
-        parameters, nodes = (a - b for a, b in zip(_count(path), self._sizes))
+        parameters, nodes = (a - b for a, b in zip(_count(treated.path), self._sizes))
         assert score.divergence is not None and score.agreement is not None
         return Trial(
             names,
             exclude,
-            tuple((name, tuple(given.items())) for name, given in steps),
+            tuple((name, tuple(given.items())) for name, given in treated.steps),
             score.divergence.value,
             score.divergence.error,
             score.perplexity.value,
@@ -175,21 +243,15 @@ class Trials:
             parameters,
             nodes,
             notes=tuple(said),
+            promise=treated.promise,
+            ranges=tuple(ranges),
         )
 
-    def _round(self, path: Path, candidate: Path) -> list[str]:
-        """Write the model rounded to f16. Returns what overflows there."""
+    def _round(self, path: Path, candidate: Path) -> list[ValueRange]:
+        """Write the model rounded to f16. Returns the ranges of its values."""
         write_rounded(path, candidate)
         data = cut_prefix(self._data, _prefix_of(path))
-        found = find_overflows(measure_ranges(path, data, self._folder))
-        if not found:
-            return ["no value overflows f16"]
-        worst = max(found, key=lambda one: one.largest)
-        first = found[0]
-        return [
-            f"{len(found)} values overflow f16: first '{first.name}' ({first.op}), which reaches "
-            f"{first.largest:.5g}; most '{worst.name}' ({worst.op}) with {worst.largest:.5g}"
-        ]
+        return measure_ranges(path, data, self._folder)
 
     def _quantize(self, path: Path, candidate: Path, exclude: int) -> list[str]:
         """Write the quantized model. Returns which projections were kept."""
@@ -202,12 +264,6 @@ class Trials:
         said = model.rewrite(("quantize", options))
         model.save(candidate, "copy")
         return [line for line in said if ": KL alone" in line]
-
-
-def _with(trial: Trial, **changes: Any) -> Trial:
-    from dataclasses import replace
-
-    return replace(trial, **changes)
 
 
 def _prefix_of(path: Path) -> list[int]:
