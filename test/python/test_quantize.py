@@ -313,7 +313,7 @@ def test_statistics_and_data_give_the_same_scales(tmp_path: Path) -> None:
         # Both ran with other fusions, so the last bits of the values differ.
         assert left == pytest.approx(right, rel=1e-5)
         scales += left.dtype == np.float32 and ".quantized" in name
-    assert scales == 16 + 9
+    assert scales == 16 + 8
 
 
 def test_exclusion_without_data_runs_on_drawn_inputs(tmp_path: Path) -> None:

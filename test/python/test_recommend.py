@@ -198,11 +198,36 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not ran and third.trials == second.trials and third.best.name == second.best.name
     with pytest.raises(AnalysisError, match="its trials are of another target"):
         recommend(SMALL, parse_target("residual=fp8"), dataset(4), file=file, check=False)
+    with pytest.raises(AnalysisError, match="its trials are of another use of the data"):
+        recommend(SMALL, target, dataset(4), file=file, check=False, same_data=True)
     with pytest.raises(AnalysisError, match="its trials are of another data"):
         recommend(SMALL, target, dataset(6), file=file, check=False)
     file.write_text("[]", "utf-8")
     with pytest.raises(AnalysisError, match="expected a file of trials"):
         recommend(SMALL, target, dataset(4), file=file, check=False)
+
+
+def test_the_same_data_for_both(tmp_path: Path) -> None:
+    """One sequence suffices, and the recipe's tokens are all that were measured."""
+    np.savez(tmp_path / "data.npz", input_ids=text(1)[0][None])
+    command = ("recommend", SMALL, "--data", "data.npz", "--target", "residual=int8")
+    refused = inside(tmp_path, *command)
+    assert refused.returncode == 1 and "expected at least two sequences" in refused.stderr
+    done = inside(tmp_path, *command, "--same-data", "--out", "recipe.yaml", "--json", "found.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    (tokens,) = (tmp_path / "recipe.tokens.jsonl").read_text("utf-8").splitlines()
+    (best,) = (one for one in found["trials"] if one["recommended"])
+    prefix = "absorb-prefix" in best["treatments"]
+    assert json.loads(tokens) == text(1)[0][prefix:].tolist()
+    done = inside(tmp_path, "rewrite", SMALL, "out.onnx", "--recipe", "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    done = inside(
+        tmp_path, "evaluate", SMALL, "out.onnx", "--data", "data.npz", "--json", "again.json"
+    )
+    assert done.returncode == 0, done.stderr
+    score = json.loads((tmp_path / "again.json").read_text("utf-8"))["models"][1]
+    assert score["kl"]["value"] == pytest.approx(best["divergence"], rel=0.02)
 
 
 def test_refused_steps_are_told(tmp_path: Path) -> None:

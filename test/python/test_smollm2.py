@@ -6,6 +6,7 @@ model on. That is below f16's largest number, but far above 255.9, whose square 
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -217,3 +218,32 @@ def test_the_tokenizer_reads_the_prompt() -> None:
     assert [1, *smollm2.tokenizer(FILE).encode("The capital of France is").ids] == list(
         PROMPT["input_ids"][0]
     )
+
+
+# KL by hand in nats, of the residual stream in INT8 after every addition: 2 windows of BOS and 159
+# tokens from the start of WikiText-2's test part, which the scales are calibrated on.
+BY_HAND = {
+    "none": 7.58,
+    "absorb-residual": 5.60,
+    "absorb-prefix": 2.21,
+    "absorb-prefix + absorb-residual": 0.125,
+}
+
+
+@pytest.mark.skipif(not WIKITEXT.exists(), reason=f"no {WIKITEXT.name}")
+def test_a_stream_in_int8_needs_both_sinks_absorbed(models, tmp_path: Path) -> None:
+    """What recommend finds is what was found by hand, within a fifth."""
+    words = smollm2.tokenizer(FILE).encode(WIKITEXT.read_text("utf-8")[:4000]).ids
+    ids = np.array(words[: 2 * 159]).reshape(2, 159)
+    np.savez(tmp_path / "data.npz", input_ids=np.insert(ids, 0, 1, axis=1))
+    done = basin(
+        *("recommend", models(np.float32), "--data", tmp_path / "data.npz", "--same-data"),
+        *("--target", "residual=int8", "--json", tmp_path / "found.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    trials = {one["name"]: one for one in found["trials"]}
+    assert found["recommended"] == "absorb-prefix + absorb-residual"
+    for name, by_hand in BY_HAND.items():
+        assert trials[name]["divergence"] == pytest.approx(by_hand, rel=0.2), name
+        assert name == "none" or "kept" in trials[name]["promise"]

@@ -176,6 +176,10 @@ def recommend(
     report: Annotated[
         Path | None, typer.Option(help="Write the report on the model, with the table of trials.")
     ] = None,
+    same_data: Annotated[
+        bool,
+        typer.Option("--same-data", help="Calibrate on what is measured, as many tables do."),
+    ] = False,
     ray: Annotated[str | None, RAY] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not prove the promises of the steps.")
@@ -228,13 +232,14 @@ def recommend(
             minutes=budget,
             file=trials,
             check=not no_verify,
+            same_data=same_data,
             progress=True,
             cluster=cluster,
         )
     print_remarks([f"remark: {note}" for note in found.notes])
     print_table(found)
     if out is not None and tokens is not None:
-        recipe, lines = recipe_files(found, dataset, tokens)
+        recipe, lines = recipe_files(found, dataset, tokens, same_data)
         write_whole(tokens, lines.encode())
         write_whole(out, recipe.encode())
         print(f"written: {out} and {tokens}, for basin rewrite IN OUT --recipe {out}")

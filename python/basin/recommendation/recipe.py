@@ -13,12 +13,14 @@ from basin.registry import Requests
 __all__ = ["recipe_files"]
 
 
-def recipe_files(found: Recommendation, data: Dataset, tokens: Path) -> tuple[str, str]:
+def recipe_files(
+    found: Recommendation, data: Dataset, tokens: Path, same_data: bool = False
+) -> tuple[str, str]:
     """The texts of a recipe and of the file `tokens`, to which its steps refer.
 
     The tokens are those of the calibration, without a prefix that the recipe absorbs.
     """
-    calibration, _ = split(data)
+    calibration, _ = split(data, same_data)
     ids = [dict(options)["ids"] for name, options in found.best.steps if name == "absorb-prefix"]
     prefix = [int(one) for one in ids[0].split(",")] if ids else []
     lines = [str(one.tolist()) for one in cut_prefix(calibration, prefix).sequences]

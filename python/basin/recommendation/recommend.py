@@ -61,21 +61,24 @@ def recommend(
     minutes: float | None = None,
     file: Path | None = None,
     check: bool = True,
+    same_data: bool = False,
     progress: bool = False,
     cluster: Cluster | None = None,
 ) -> Recommendation:
     """Try treatments of the model at `source` for the target on token sequences.
 
     The first half of the sequences calibrates scales and chooses options, and the figures are of
-    the other half. After `minutes` no further trial begins. `file` keeps finished trials, and those
-    that it has are not run again. With `check` the promises of all treatments are proven by runs,
-    and those that break theirs are refused. On a `cluster` several trials run at a time. Raises
-    AnalysisError, BasinError, ClusterError or VerifyError.
+    the other half; with `same_data` all sequences serve for both. After `minutes` no further trial
+    begins. `file` keeps finished trials, and those that it has are not run again. With `check` the
+    promises of all treatments are proven by runs, and those that break theirs are refused. On a
+    `cluster` several trials run at a time. Raises AnalysisError, BasinError, ClusterError or
+    VerifyError.
     """
     start = time.monotonic()
     # A tokenizer is of no use here, and need not be one that can be sent to workers.
-    calibration, held_out = (replace(one, tokenizer=None) for one in split(data))
-    known = TrialFile(file, _key(source, target, data))
+    data = replace(data, tokenizer=None)
+    calibration, held_out = split(data, same_data)
+    known = TrialFile(file, _key(source, target, data, same_data))
     known.load()
     document = analyze(source, calibration, taps=["residual"], batch=1).document()
     treatments, left_out = find_treatments(target, document, calibration)
@@ -154,8 +157,10 @@ class _Runner:
             print(text, file=sys.stderr, flush=True)
 
 
-def split(data: Dataset) -> tuple[Dataset, Dataset]:
+def split(data: Dataset, same_data: bool = False) -> tuple[Dataset, Dataset]:
     """The sequences for calibration, and those for the figures. Raises AnalysisError."""
+    if same_data:
+        return data, data
     count = len(data.sequences)
     if count < 2:
         raise AnalysisError(
@@ -233,7 +238,7 @@ def _recipe(best: Trial, target: Target) -> Requests:
     return steps if target.is_f16 else [*steps, ("quantize", list(target.options))]
 
 
-def _key(source: Path, target: Target, data: Dataset) -> dict[str, str]:
+def _key(source: Path, target: Target, data: Dataset, same_data: bool) -> dict[str, str]:
     """What trials depend on: checksums of the model and of the data, and the target."""
     digest = hashlib.sha256()
     for path in refers_to(source, read_facts(source).files):
@@ -241,4 +246,10 @@ def _key(source: Path, target: Target, data: Dataset) -> dict[str, str]:
             while block := stream.read(1 << 20):
                 digest.update(block)
     tokens = hashlib.sha256(repr([one.tolist() for one in data.sequences]).encode())
-    return {"model": digest.hexdigest(), "data": tokens.hexdigest(), "target": target.text}
+    use = "same" if same_data else "halves"
+    return {
+        "model": digest.hexdigest(),
+        "data": tokens.hexdigest(),
+        "target": target.text,
+        "use of the data": use,
+    }

@@ -80,7 +80,8 @@ static LogicalResult checkMeasurable(Value x, StringRef name) {
 LogicalResult Quantization::quantizeResidual() {
   if (!residual || (mode == Mode::Calibrate && !residual->needsCalibration()))
     return success();
-  StreamPlaces places(module);
+  // What additions return is stored. Rows of an embedding come from its table.
+  StreamPlaces places(module, /*sumsOnly=*/true);
   if (!places.hasStreams())
     return module.emitError("option 'residual': no residual stream was found");
   auto check = [&](Value value) -> LogicalResult {

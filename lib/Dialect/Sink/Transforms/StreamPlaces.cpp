@@ -81,7 +81,7 @@ static Value findPlace(Value value) {
   return isAddition(op) ? value : followWriter(value);
 }
 
-sink::StreamPlaces::StreamPlaces(ModuleOp module) {
+sink::StreamPlaces::StreamPlaces(ModuleOp module, bool sumsOnly) {
   for (const ResidualStream &stream : findResidualStreams(module)) {
     foundStreams = true;
     DenseSet<Value> members(stream.values.begin(), stream.values.end());
@@ -91,7 +91,8 @@ sink::StreamPlaces::StreamPlaces(ModuleOp module) {
           norms.insert(norm);
         if (!isRead(use, members))
           continue;
-        if (Value place = findPlace(value))
+        Value place = findPlace(value);
+        if (place && (!sumsOnly || isAddition(place.getDefiningOp())))
           values.insert(place);
       }
   }

@@ -27,7 +27,8 @@ namespace basin::sink {
 
 class StreamPlaces {
 public:
-  explicit StreamPlaces(mlir::ModuleOp module);
+  /// With `sumsOnly`, values that no addition makes, such as the embedding, are no places.
+  explicit StreamPlaces(mlir::ModuleOp module, bool sumsOnly = false);
 
   /// Returns whether a residual stream was found.
   bool hasStreams() const { return foundStreams; }

@@ -3,14 +3,13 @@
 
 // Values that need a static scale are outputs, flat and in f32. A value that two products multiply is one output.
 // CALIBRATE-LABEL: onnx.graph @g
-// CALIBRATE: outputs = [#onnx.value<"basin.0.value", tensor<?xf32>, {}>, #onnx.value<"basin.1.value", {{.*}}>, #onnx.value<"basin.2.value", {{.*}}>]
+// CALIBRATE: outputs = [#onnx.value<"basin.0.value", tensor<?xf32>, {}>, #onnx.value<"basin.1.value", {{[^#]*}}>]
 // CALIBRATE: %[[E:.*]] = onnx.Gather
-// CALIBRATE: %[[E1:.*]] = onnx.Reshape(%[[E]]
 // CALIBRATE: %[[N:.*]] = sink.rms_norm %[[E]]
 // CALIBRATE: %[[N1:.*]] = onnx.Reshape(%[[N]]
 // CALIBRATE: %[[S:.*]] = onnx.Add
 // CALIBRATE: %[[S1:.*]] = onnx.Reshape(%[[S]]
-// CALIBRATE: onnx.return %[[E1]], %[[S1]], %[[N1]]
+// CALIBRATE: onnx.return %[[S1]], %[[N1]]
 
 // Flags choose between a value and the same value quantized, and between weights.
 // TRIALS-LABEL: onnx.graph @g
@@ -19,7 +18,6 @@
 // TRIALS-DAG: %[[R:.*]] = sink.parameter "basin.quantize.residual" : tensor<i1> = dense<false>
 // TRIALS-DAG: %[[W:.*]] = onnx.initializer "w" :
 // TRIALS-DAG: %[[WQ:.*]] = onnx.initializer "w.quantized" :
-// TRIALS: onnx.Where(%[[R]]
 // TRIALS: %[[N:.*]] = sink.rms_norm
 // TRIALS: %[[NQ:.*]] = onnx.Reshape({{.*}} -> tensor<2x5x4xf32>
 // TRIALS: %[[X:.*]] = onnx.Where(%[[A]], %[[NQ]], %[[N]])

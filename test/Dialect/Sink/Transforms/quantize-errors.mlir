@@ -229,7 +229,7 @@ onnx.graph @g #g {
 }
 //--- stream.mlir
 #g = #onnx.graph_info<inputs = [], outputs = [], valueInfo = [], info = {}>
-// expected-error @below {{option 'calibration': expected a file with the largest magnitude of 'e', which basin rewrite makes from 'stats' or 'data'}}
+// expected-error @below {{option 'calibration': expected a file with the largest magnitude of 's', which basin rewrite makes from 'stats' or 'data'}}
 module attributes {onnx.model = {opset_import = [{domain = "", version = 17}], ir_version = 8}} {
 onnx.graph @g #g {
   %w = onnx.initializer "w" : tensor<4x4xf32> = dense<2.0> : tensor<4x4xf32>
