@@ -1,13 +1,14 @@
 """What quantization does to a model, and what rewrites before it change.
 
 python -m basin.bench quantize MODEL --data FILE [--same-data] [--sequences N] [--json FILE]
-       [--parts schemes residual planted peers] [--schemes NAME...] [--no-smooth]
+       [--parts schemes residual planted rotated peers] [--schemes NAME...] [--no-smooth]
 
 Each row is a target, and each column treatments of the model before it: the mean KL to the original
 in nats, with its standard error over sequences. Scales are calibrated on the first half of the
 sequences and figures are of the other half; with --same-data all sequences serve for both, as in
 many published tables. `planted` multiplies one channel of each norm by 64 and divides the readers
-by it, which computes the same. `peers` are ONNX Runtime's own quantizers.
+by it, which computes the same. `rotated` multiplies the stream by a Hadamard matrix. `peers` are
+ONNX Runtime's own quantizers.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from basin.recommendation.trials import Trials
 
 SCHEMES = (
     "int8-static",
+    "int8-static-asymmetric",
     "int8-dynamic",
     "int8-token",
     "fp8-static",
@@ -49,10 +51,20 @@ SCHEMES = (
     "nvfp4-static",
     "mxfp4",
     "int4-weights",
+    "int4-weights-full",
 )
 RESIDUAL = ("residual=int8", "residual=int8 residual-scale=token", "residual=int16", "residual=fp8")
 PLANTED = ("int8-static", "nvfp4")
-PARTS = ("schemes", "residual", "planted", "peers")
+ROTATED = (
+    "int8-static",
+    "int8-token",
+    "fp8-block",
+    "nvfp4",
+    "mxfp4",
+    "residual=int8",
+    "residual=int8 residual-scale=token",
+)
+PARTS = ("schemes", "residual", "planted", "rotated", "peers")
 # The channel that is planted, and the exponent.
 _CHANNEL, _EXPONENT = 5, 6
 
@@ -88,6 +100,8 @@ def _sets(
 ) -> list[list[Treatment]]:
     """The treatments that are tried for a target."""
     prefix = [found["absorb-prefix"]] if "absorb-prefix" in found else []
+    if part == "rotated":
+        return [[], [Treatment("rotate", "", lambda _: [("rotate", {})])]]
     if part == "residual":
         residual = Treatment("absorb-residual", "", absorb_residual)
         return [[], [residual], *([prefix, [*prefix, residual]] if prefix else [])]
@@ -188,6 +202,8 @@ def run(setup: Setup, parts: Sequence[str]) -> Iterator[Row]:
         yield from _trials(setup, "residual", RESIDUAL)
     if "planted" in parts:
         yield from _planted(setup)
+    if "rotated" in parts:
+        yield from _trials(setup, "rotated", ROTATED)
     if "peers" in parts:
         yield from _peers(setup)
 
