@@ -14,6 +14,7 @@
 #include "basin/Dialect/ONNX/Utils/ParseJSON.h"
 #include "basin/Dialect/Sink/Analysis/AttentionOrigin.h"
 #include "basin/Dialect/Sink/Analysis/Mixers.h"
+#include "basin/Dialect/Sink/Analysis/Parameters.h"
 #include "basin/Dialect/Sink/Analysis/ResidualStreams.h"
 #include "basin/Dialect/Sink/IR/Form.h"
 #include "basin/StepHistory.h"
@@ -240,20 +241,19 @@ json::Object basin::inspectModule(ModuleOp module) {
     caches.push_back(json::Object{{"past", nameOf(cache.past)},
                                   {"present", json::fixUTF8(cache.present)},
                                   {"axis", int64_t(cache.axis)}});
+  json::Array parameters;
+  for (const Parameter &one : findParameters(module))
+    parameters.push_back(json::Object{{"name", nameOf(one.value)}, {"role", one.role}});
   for (const Mixer &mixer : findMixers(module))
     mixers.push_back(describeMixer(mixer));
   for (const ResidualStream &stream : findResidualStreams(module))
     streams.push_back(describeStream(stream));
-  return json::Object{{"attention", std::move(attention)},
-                      {"norms", std::move(norms)},
-                      {"other_norms", std::move(otherNorms)},
-                      {"dyts", std::move(dyts)},
-                      {"rotary", std::move(rotary)},
-                      {"gates", std::move(gates)},
-                      {"mixers", std::move(mixers)},
-                      {"residual_streams", std::move(streams)},
-                      {"caches", std::move(caches)},
-                      {"prefix", describePrefix(module)},
-                      {"unrecognized", std::move(unrecognized)},
-                      {"steps", getRecordedSteps(module)}};
+  return json::Object{
+      {"attention", std::move(attention)},    {"norms", std::move(norms)},
+      {"other_norms", std::move(otherNorms)}, {"dyts", std::move(dyts)},
+      {"rotary", std::move(rotary)},          {"gates", std::move(gates)},
+      {"mixers", std::move(mixers)},          {"residual_streams", std::move(streams)},
+      {"caches", std::move(caches)},          {"parameters", std::move(parameters)},
+      {"prefix", describePrefix(module)},     {"unrecognized", std::move(unrecognized)},
+      {"steps", getRecordedSteps(module)}};
 }

@@ -71,6 +71,40 @@ def test_exported_models(path: Path, form: str, tmp_path: Path) -> None:
         assert not PARTS & set(count_nodes(target))
 
 
+# What the form "nodes" writes out, besides all operators of com.microsoft for attention and norms.
+FUSED = {
+    "Attention",
+    "GroupQueryAttention",
+    "LayerNormalization",
+    "MultiHeadAttention",
+    "RMSNormalization",
+    "RotaryEmbedding",
+    "SimplifiedLayerNormalization",
+    "SkipLayerNormalization",
+    "SkipSimplifiedLayerNormalization",
+}
+WITH_OPERATORS = [path for path in MODELS if FUSED & set(count_nodes(path))]
+
+
+@pytest.mark.parametrize("path", WITH_OPERATORS, ids=lambda p: p.stem)
+def test_nodes_for_operators(path: Path, tmp_path: Path) -> None:
+    """Packed projections stay operators, and a remark names each."""
+    target = tmp_path / "out.onnx"
+    said = write(path, target, "nodes")
+    inputs = dict(np.load(path.with_suffix("").with_suffix(".inputs.npz")))
+    assert_same(path, target, inputs, "f16" if is_half(path) else "f32")
+    check(target)
+    left = Counter(re.findall(r"(\w+) '[^']*' is left as an operator: ", "\n".join(said)))
+    counts = count_nodes(target)
+    assert left == Counter({name: counts[name] for name in FUSED if counts[name]})
+    assert set(left) <= {"Attention", "GroupQueryAttention"}
+    assert not left or "-ms-" in path.stem
+
+
+def test_there_are_operators_to_write_out() -> None:
+    assert len(WITH_OPERATORS) > 30
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_trained_model(form: str, tmp_path: Path) -> None:
     target = tmp_path / "out.onnx"

@@ -136,43 +136,6 @@ static Value makeCentred(sink::LayerNormOp op, OpBuilder &b) {
   return op.getPreAffine() ? n.node<MulOp>({sum, n.cast(op.getPreAffine(), wide)}) : sum;
 }
 
-/// Returns how many of the op's results its decomposition has. Inner values of the form are not
-/// among them.
-static unsigned countResults(Operation *op) {
-  if (auto attention = dyn_cast<sink::AttentionOp>(op))
-    return attention.getHasPresent() ? 3 : 1;
-  return op->getNumResults();
-}
-
-/// Returns whether the op's meaning can only be read from the operator in its form.
-static bool needsForm(Operation *op) {
-  auto attention = dyn_cast<sink::AttentionOp>(op);
-  return attention && sink::AttentionParts(attention).needsForm();
-}
-
-/// Creates the op over `operands`. It has no names, because the form's values keep those, and it
-/// has a form only if it needs one.
-static Operation *createBare(Operation *op, ValueRange operands, TypeRange results, OpBuilder &b) {
-  OperationState state(op->getLoc(), op->getName(), operands, results,
-                       llvm::to_vector(op->getDiscardableAttrs()));
-  state.attributes.erase(kOutsAttr);
-  state.propertiesAttr = op->getPropertiesAsAttribute();
-  for (unsigned i = 0; i < op->getNumRegions(); ++i)
-    state.addRegion();
-  Operation *bare = b.create(state);
-  if (!needsForm(op))
-    return bare;
-  IRMapping mapping;
-  for (auto [from, to] : llvm::zip_equal(op->getRegions(), bare->getRegions()))
-    from.cloneInto(&to, mapping);
-  // The form also yields inner values, which are dropped.
-  for (Region &form : bare->getRegions())
-    for (Block &block : form)
-      block.getTerminator()->eraseOperands(results.size(), block.getTerminator()->getNumOperands() -
-                                                               results.size());
-  return bare;
-}
-
 /// Present keys and values may have rows without a key. Those rows have no meaning, and the
 /// operator decides how many there are. The rows that the meaning has as well become zeros, and the
 /// others are cut off.
@@ -233,7 +196,7 @@ FailureOr<SmallVector<Value>> CompareFormsPass::means(Operation *op, OpBuilder &
   });
   NodeBuilder n(b, op->getLoc());
   SmallVector<Value> operands(op->getOperands());
-  SmallVector<Type> types(op->getResults().take_front(countResults(op)).getTypes());
+  SmallVector<Type> types(op->getResults().take_front(countMeantResults(op)).getTypes());
   if (isExact) {
     for (Value &operand : operands)
       if (isFloatTensor(operand.getType()))
@@ -281,7 +244,7 @@ LogicalResult CompareFormsPass::compare(Operation *op) {
       node && inside.front().getNextNode() == inside.getTerminator() && node.getOpDomain().empty())
     entry["operator"] = json::fixUTF8(node.getOpType());
   Reason reason, ignored;
-  unsigned count = countResults(op);
+  unsigned count = countMeantResults(op);
   FailureOr<SmallVector<Value>> meaning = failure(), precise = failure();
   Value largest;
   if (WhyNot why = checkPlace(op, id))

@@ -22,6 +22,10 @@ namespace basin {
 /// Replaces each of `ops` in place by the nodes of its form or decomposition.
 llvm::LogicalResult convertInline(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
 
+/// Replaces each of `ops` whose form has an operator for several nodes by the nodes of its
+/// decomposition, and the others by the nodes of their forms. Remarks say which operators are left.
+llvm::LogicalResult convertToNodes(mlir::ModuleOp module, llvm::ArrayRef<mlir::Operation *> ops);
+
 /// Replaces each of `ops` by a call of a function of domain `ai.basin`, which is made of its form
 /// or decomposition. Outer values become inputs. Equal bodies share a function.
 llvm::LogicalResult convertToFunctions(mlir::ModuleOp module,
@@ -55,6 +59,8 @@ struct ExportForm {
 
 inline constexpr ExportForm kExportForms[] = {
     {"original", "inline, in the exporter's own operators", convertInline},
+    {"nodes", "operators of attention, norms and rotary embedding as nodes of what they compute",
+     convertToNodes},
     {"functions", "calls of ai.basin functions", convertToFunctions},
     {"operators:opset23", "operators of ai.onnx 23", convertToOpset23},
     {"operators:opset25", "operators of ai.onnx 25", convertToOpset25},

@@ -13,6 +13,9 @@
 #include "LowerOp.h"
 
 #include "basin/Dialect/Sink/IR/Form.h"
+#include "basin/Dialect/Sink/IR/Parts.h"
+
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace basin;
@@ -51,6 +54,39 @@ LogicalResult basin::replaceInline(Operation *op, OpBuilder &b) {
   op->replaceAllUsesWith(*values);
   op->erase();
   return success();
+}
+
+unsigned basin::countMeantResults(Operation *op) {
+  if (auto attention = dyn_cast<sink::AttentionOp>(op))
+    return attention.getHasPresent() ? 3 : 1;
+  return op->getNumResults();
+}
+
+/// Returns whether the op's meaning can only be read from the operator in its form.
+static bool needsForm(Operation *op) {
+  auto attention = dyn_cast<sink::AttentionOp>(op);
+  return attention && sink::AttentionParts(attention).needsForm();
+}
+
+Operation *basin::createBare(Operation *op, ValueRange operands, TypeRange results, OpBuilder &b) {
+  OperationState state(op->getLoc(), op->getName(), operands, results,
+                       llvm::to_vector(op->getDiscardableAttrs()));
+  state.attributes.erase(kOutsAttr);
+  state.propertiesAttr = op->getPropertiesAsAttribute();
+  for (unsigned i = 0; i < op->getNumRegions(); ++i)
+    state.addRegion();
+  Operation *bare = b.create(state);
+  if (!needsForm(op))
+    return bare;
+  IRMapping mapping;
+  for (auto [from, to] : llvm::zip_equal(op->getRegions(), bare->getRegions()))
+    from.cloneInto(&to, mapping);
+  // The form also yields inner values, which are dropped.
+  for (Region &form : bare->getRegions())
+    for (Block &block : form)
+      block.getTerminator()->eraseOperands(results.size(), block.getTerminator()->getNumOperands() -
+                                                               results.size());
+  return bare;
 }
 
 void basin::settleMadeOps(Operation *root) {

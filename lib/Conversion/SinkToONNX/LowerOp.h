@@ -22,6 +22,15 @@ llvm::FailureOr<llvm::SmallVector<mlir::Value>> lowerSinkOp(mlir::Operation *op,
 /// Replaces `op` by those nodes, which are built at `b`'s insertion point.
 llvm::LogicalResult replaceInline(mlir::Operation *op, mlir::OpBuilder &b);
 
+/// Returns how many of the op's results its decomposition has. Inner values of the form are not
+/// among them.
+unsigned countMeantResults(mlir::Operation *op);
+
+/// Creates the op over `operands`. It has no names, because the form's values keep those, and it
+/// has a form only if its meaning can only be read from the operator in it.
+mlir::Operation *createBare(mlir::Operation *op, mlir::ValueRange operands, mlir::TypeRange results,
+                            mlir::OpBuilder &b);
+
 /// Ends the special part of the ops that recognition made for operands: those that no op uses are
 /// erased, and the others are nodes like any other.
 void settleMadeOps(mlir::Operation *root);

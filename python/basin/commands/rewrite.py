@@ -20,6 +20,7 @@ class Form(str, Enum):
     """How raised ops are written."""
 
     original = "original"
+    nodes = "nodes"
     functions = "functions"
     operators_opset23 = "operators:opset23"
     operators_opset25 = "operators:opset25"

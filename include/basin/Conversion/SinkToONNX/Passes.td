@@ -19,6 +19,11 @@ def ConvertSinkToONNXPass : Pass<"convert-sink-to-onnx", "::mlir::ModuleOp"> {
     decomposition. A pre-affine vector becomes a Mul before the norm, and a
     `sink.parameter` an initializer of its name. This is the form `original`.
 
+    With `form=nodes` an op whose form has an operator of attention, a norm or a
+    rotary embedding becomes its canonical decomposition, too. Such an operator stays,
+    with a remark, if its meaning has no decomposition, if a value inside it is read,
+    or if it rounds to quantized types.
+
     With `form=functions` each op becomes a call of a model-local function of
     domain `ai.basin` with the same nodes in its body. A viewer then shows one node
     for each op, and any runtime that inlines functions runs the model.
