@@ -9,6 +9,7 @@ import typer
 
 from basin.commands.analyze import analyze
 from basin.commands.evaluate import evaluate
+from basin.commands.finetune import finetune
 from basin.commands.inspect import inspect
 from basin.commands.merge_stats import merge_stats
 from basin.commands.ray_option import Command
@@ -18,7 +19,7 @@ from basin.commands.rewrite import rewrite
 from basin.commands.verify import verify
 
 # In the order in which --help shows them. Their modules import what they need when they run.
-COMMANDS = (inspect, rewrite, verify, analyze, evaluate, recommend, merge_stats)
+COMMANDS = (inspect, rewrite, verify, analyze, evaluate, recommend, finetune, merge_stats)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from basin._basin import BasinError
-from basin.torch import arithmetic, layout, sums  # noqa: F401  They fill the table of operators.
+from basin.torch import arithmetic, layout, quantized, sums  # noqa: F401  They fill the table.
 from basin.torch.host import MOST, Host, Value, as_host, as_tensor
 from basin.torch.node import OPERATORS, Function, Node
 

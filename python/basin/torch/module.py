@@ -94,6 +94,16 @@ class Module(torch.nn.Module):
             leaf += "_"
         return parent, leaf, ".".join([*path, leaf])
 
+    def remove(self, name: str) -> None:
+        """Forget the tensor that the file calls `name`, which nothing may read any more."""
+        for place in self._places:
+            if place[0] == name:
+                delattr(place[1], place[2])
+        self._places = [place for place in self._places if place[0] != name]
+        for path in [path for path, own in self.names.items() if own == name]:
+            del self.names[path]
+            self.roles.pop(path, None)
+
     def learnable_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """The parameters that Basin's steps insert: gates, sinks, pre-affine vectors."""
         for name, parameter in self.named_parameters():
