@@ -16,6 +16,7 @@ from basin.commands.data_options import (
     Device,
     bos_of,
     list_read,
+    read_dataset,
 )
 from basin.commands.ray_option import RAY
 from basin.commands.statistics_files import (
@@ -69,11 +70,10 @@ def analyze(
 ) -> None:
     """Measure the sinks and outliers of MODEL on your data."""
     from basin.analysis import run
-    from basin.analysis.data import load, random_tokens
+    from basin.analysis.data import random_tokens
     from basin.analysis.feed import vocabulary
     from basin.analysis.kinds import check_kinds
     from basin.analysis.runs import Arrays, Source
-    from basin.analysis.tokenizer import make_tokenizer
     from basin.distribution.cluster import connect
     from basin.inputs.signature import read_facts
 
@@ -96,14 +96,8 @@ def analyze(
     model_bos = bos_of(facts.metadata)
     dataset: Source
     if data is not None:
-        dataset = load(
-            data,
-            vocabulary=size,
-            tokenizer=make_tokenizer(tokenizer, size),
-            bos=bos,
-            model_bos=model_bos,
-            length=length,
-            limit=sequences,
+        dataset = read_dataset(
+            facts, data, tokenizer=tokenizer, bos=bos, length=length, sequences=sequences
         )
     elif random is not None:
         if size is None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from basin.analysis.data import Dataset
+    from basin.inputs.signature import Facts
 
 TOKENIZER = typer.Option(metavar="FILE|bytes", help="A tokenizer.json, or 'bytes': ids are bytes.")
 BOS = typer.Option(min=0, help="Id to put before sequences that lack it.")
@@ -35,3 +40,31 @@ def list_read(data: Path | None, tokenizer: str | None) -> list[Path]:
     if tokenizer is not None and tokenizer != "bytes":
         read += tokenizer_files(Path(tokenizer))
     return read
+
+
+def read_dataset(
+    facts: Facts,
+    data: Path,
+    *,
+    tokenizer: str | None,
+    bos: int | None,
+    length: int | None,
+    sequences: int | None,
+    stride: int | None = None,
+) -> Dataset:
+    """The token sequences of a file for a model, by these options. Raises AnalysisError."""
+    from basin.analysis.data import load
+    from basin.analysis.feed import vocabulary
+    from basin.analysis.tokenizer import make_tokenizer
+
+    size = vocabulary(facts)
+    return load(
+        data,
+        vocabulary=size,
+        tokenizer=make_tokenizer(tokenizer, size),
+        bos=bos,
+        model_bos=bos_of(facts.metadata),
+        length=length,
+        limit=sequences,
+        stride=stride,
+    )

@@ -14,8 +14,8 @@ from basin.commands.data_options import (
     SEQUENCES,
     TOKENIZER,
     Device,
-    bos_of,
     list_read,
+    read_dataset,
 )
 from basin.commands.ray_option import RAY
 from basin.commands.reporting import fail, print_remarks
@@ -80,9 +80,6 @@ def evaluate(
     """Perplexity of models on your text, and how far each is from the first one."""
     from json import dumps
 
-    from basin.analysis.data import load
-    from basin.analysis.feed import vocabulary
-    from basin.analysis.tokenizer import make_tokenizer
     from basin.distribution.cluster import connect
     from basin.evaluation import evaluate as run
     from basin.evaluation.evaluate import as_json
@@ -95,15 +92,13 @@ def evaluate(
     facts = [read_facts(model) for model in models]
     weights = [file for model, one in zip(models, facts) for file in refers_to(model, one.files)]
     check_inputs({"--json": json}, None, weights + list_read(data, tokenizer))
-    size = vocabulary(facts[0])
-    dataset = load(
+    dataset = read_dataset(
+        facts[0],
         data,
-        vocabulary=size,
-        tokenizer=make_tokenizer(tokenizer, size),
+        tokenizer=tokenizer,
         bos=bos,
-        model_bos=bos_of(facts[0].metadata),
         length=length,
-        limit=sequences,
+        sequences=sequences,
         stride=stride,
     )
     with connect(ray) as cluster:

@@ -14,8 +14,8 @@ from basin.commands.data_options import (
     SEQUENCES,
     TOKENIZER,
     Device,
-    bos_of,
     list_read,
+    read_dataset,
 )
 from basin.commands.reporting import fail
 from basin.commands.statistics_files import check_inputs, check_targets
@@ -120,9 +120,6 @@ def finetune(
 
     if find_spec("torch") is None:
         fail("basin finetune needs PyTorch: pip install torch")
-    from basin.analysis.data import load
-    from basin.analysis.feed import vocabulary
-    from basin.analysis.tokenizer import make_tokenizer
     from basin.finetune import Settings
     from basin.finetune import finetune as run
     from basin.inputs.signature import read_facts
@@ -143,15 +140,8 @@ def finetune(
         if asked.is_f16:
             fail("--quantize: fp16 is no scheme; --precision bf16 computes products in bf16")
         options = dict(asked.options)
-    size = vocabulary(facts)
-    dataset = load(
-        data,
-        vocabulary=size,
-        tokenizer=make_tokenizer(tokenizer, size),
-        bos=bos,
-        model_bos=bos_of(facts.metadata),
-        length=length,
-        limit=sequences,
+    dataset = read_dataset(
+        facts, data, tokenizer=tokenizer, bos=bos, length=length, sequences=sequences
     )
     settings = Settings(
         train, options, steps, batch, lr, schedule.value, warmup, weight_decay, clip,

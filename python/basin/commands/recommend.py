@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from basin.commands.data_options import BOS, SEQUENCES, TOKENIZER, bos_of, list_read
+from basin.commands.data_options import BOS, SEQUENCES, TOKENIZER, list_read, read_dataset
 from basin.commands.ray_option import RAY
 from basin.commands.reporting import fail, print_remarks
 from basin.commands.statistics_files import check_inputs, check_targets
@@ -188,10 +188,7 @@ def recommend(
     """Try the rewrites that a model's outliers suggest for a target, and recommend a recipe."""
     from json import dumps
 
-    from basin.analysis.data import load
-    from basin.analysis.feed import vocabulary
     from basin.analysis.run import analyze
-    from basin.analysis.tokenizer import make_tokenizer
     from basin.distribution.cluster import connect
     from basin.inputs.signature import read_facts
     from basin.recommendation import parse_target
@@ -214,15 +211,8 @@ def recommend(
     }
     written["--report"] = report
     check_inputs(written, None, read)
-    size = vocabulary(facts)
-    dataset = load(
-        data,
-        vocabulary=size,
-        tokenizer=make_tokenizer(tokenizer, size),
-        bos=bos,
-        model_bos=bos_of(facts.metadata),
-        length=length,
-        limit=sequences,
+    dataset = read_dataset(
+        facts, data, tokenizer=tokenizer, bos=bos, length=length, sequences=sequences
     )
     with connect(ray) as cluster:
         found = run(
