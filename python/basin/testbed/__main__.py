@@ -5,6 +5,7 @@ python -m basin.testbed measure CHECKPOINT text|bigram [TEXT...]
 python -m basin.testbed export CHECKPOINT OUT.onnx [--exporter script|dynamo] [--opset N]
 python -m basin.testbed plant IN.onnx OUT.onnx --dim J --power K
 python -m basin.testbed plant-table MODEL.onnx --ids FILE.npz
+python -m basin.testbed table1|table2 TEXT... --results FILE.jsonl --folder DIR [--seeds N...]
 """
 
 from __future__ import annotations
@@ -82,6 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.add_argument("--dim", type=int, default=15)
     table.add_argument("--powers", type=int, nargs="+", default=[4, 8])
+    for name, what in (("table1", "outliers and losses"), ("table2", "quantized models")):
+        paper = commands.add_parser(name, help=f"train the paper's variants; print {what}")
+        paper.add_argument("texts", type=Path, nargs="*", help="text files, read as bytes")
+        paper.add_argument(
+            "--results", type=Path, required=True, help="JSON lines of finished runs"
+        )
+        paper.add_argument("--folder", type=Path, help="checkpoints and models; none: only print")
+        paper.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+        paper.add_argument("--variants", nargs="+", metavar="VARIANT", help="all, unless named")
+        paper.add_argument("--threads", type=int, default=1)
+        _add_config(paper, ModelConfig, ("vocab", "norm", "attention", "ffn", "clip"))
+        _add_config(paper, TrainConfig, ("seed",))
     return parser
 
 
@@ -150,6 +163,38 @@ def _plant_table(options: argparse.Namespace) -> None:
     print(plant_table.table(options.model, options.ids, options.dim, options.powers))
 
 
+def _reproduce(options: argparse.Namespace) -> None:
+    from basin.testbed import tables
+
+    if options.folder is not None:
+        require_torch()
+        import torch
+
+        from basin.testbed import reproduce
+
+        unknown = [one for one in options.variants or () if one not in reproduce.VARIANTS]
+        if unknown:
+            known = ", ".join(reproduce.VARIANTS)
+            raise TestbedError(f"unknown variant '{unknown[0]}': expected {known}")
+        torch.set_num_threads(options.threads)
+        reproduce.run_all(
+            options.results,
+            options.texts,
+            _config(ModelConfig, options),
+            _config(TrainConfig, options),
+            options.seeds,
+            options.variants or list(reproduce.VARIANTS),
+            options.folder,
+            lambda line: print(line, file=sys.stderr, flush=True),
+        )
+    try:
+        lines = options.results.read_text("utf-8").splitlines()
+        rows = [json.loads(line) for line in lines if line.strip()]
+    except ValueError as error:
+        raise TestbedError(f"{options.results}: expected JSON lines: {error}") from None
+    print(tables.table1(rows) if options.command == "table1" else tables.table2(rows))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; a user's error is one line on stderr and status 1."""
     options = _parser().parse_args(arguments)
@@ -159,6 +204,8 @@ def main(arguments: list[str] | None = None) -> int:
         "export": _export,
         "plant": _plant,
         "plant-table": _plant_table,
+        "table1": _reproduce,
+        "table2": _reproduce,
     }
     try:
         if options.command in ("train", "measure", "export"):

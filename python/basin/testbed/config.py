@@ -7,7 +7,7 @@ from typing import Any
 
 from basin.testbed import TestbedError
 
-NORMS = ("rms", "pre_affine", "gated", "dyt", "gated_dyt")
+NORMS = ("rms", "pre_affine", "gated", "dyt", "gated_dyt", "derf")
 ATTENTIONS = ("plain", "gated", "sink_logit", "sink_kv", "sink_tokens")
 FFNS = ("swiglu", "glu")
 GRANULARITIES = ("elementwise", "tensorwise")
@@ -53,7 +53,7 @@ class ModelConfig:
     gate_rank: int = _help(16, "rank r of the norm's gate")
     gate_granularity: str = _help("elementwise", "whether the norm's gate has d scores, or one")
     gate_activation: str = _help("sigmoid", "activation of the norm's gate")
-    dyt_alpha: float = _help(0.5, "initial alpha of DyT")
+    dyt_alpha: float = _help(0.5, "initial alpha of DyT and Derf")
     attention: str = _help("plain", "what replaces the sink in attention")
     attention_gate: str = _help(
         "head", "whether the attention's gate has a score for each head, or for each element"
@@ -75,6 +75,11 @@ class ModelConfig:
             )
         if self.clip is not None and self.clip <= 0:
             raise TestbedError(f"clip: expected a positive number, but got {self.clip}")
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether pointwise functions stand where norms do."""
+        return "dyt" in self.norm or self.norm == "derf"
 
     @property
     def head_dim(self) -> int:

@@ -75,7 +75,7 @@ class Decoder(nn.Module):
         self.embed = nn.Embedding(config.vocab, config.hidden)
         if config.prefix:
             self.sink_tokens = nn.Parameter(torch.empty(config.prefix, config.hidden))
-        if "dyt" in config.norm:
+        if config.is_pointwise:
             # Without a norm nothing brings small embeddings to the scale at which tanh bends:
             # DyT's language models scale them by a learnable factor, sqrt(d) at the start.
             self.embed_scale = nn.Parameter(torch.tensor(config.hidden**0.5))
@@ -96,7 +96,7 @@ class Decoder(nn.Module):
         if self.config.prefix:
             shape = (input_ids.shape[0], self.config.prefix, self.config.hidden)
             x = torch.cat((self.sink_tokens.expand(shape), x), dim=1)
-        if "dyt" in self.config.norm:
+        if self.config.is_pointwise:
             x = x * self.embed_scale
         return self.start(clamp(x, self.config.clip))
 

@@ -47,6 +47,21 @@ class DyT(nn.Module):
         return self.weight * torch.tanh(self.alpha * x) + self.bias
 
 
+class Derf(nn.Module):
+    """Derf(x) = weight * erf(alpha * x + shift) + bias, two numbers (arXiv 2512.10938)."""
+
+    def __init__(self, size: int, alpha: float) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.full((1,), alpha))
+        self.shift = nn.Parameter(torch.zeros(1))
+        self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., size] -> the same shape."""
+        return self.weight * torch.erf(self.alpha * x + self.shift) + self.bias
+
+
 _ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
@@ -81,6 +96,8 @@ def make_norm(config: ModelConfig) -> nn.Module:
     """The norm of `config`, or the layer that takes its place."""
     if "dyt" in config.norm:
         norm: nn.Module = DyT(config.hidden, config.dyt_alpha)
+    elif config.norm == "derf":
+        norm = Derf(config.hidden, config.dyt_alpha)
     elif config.norm == "pre_affine":
         norm = PreAffineRMSNorm(config.hidden, config.eps)
     else:
