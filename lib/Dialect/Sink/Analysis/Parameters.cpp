@@ -173,6 +173,15 @@ void RoleFinder::findTables() {
   });
 }
 
+/// Returns whether the tensor may be a table of a mask, [..., sequence, sequence]. Other weights
+/// are not read: they may be large, or not there.
+static bool mayBeMask(RankedTensorType type) {
+  constexpr int64_t kMaxElements = 1 << 22;
+  int64_t rank = type.getRank();
+  return rank >= 2 && type.getDimSize(rank - 1) == type.getDimSize(rank - 2) &&
+         type.getNumElements() <= kMaxElements;
+}
+
 /// Returns the role of a tensor that no op tells more about.
 StringRef RoleFinder::getOther(InitializerOp tensor) {
   constexpr double kHides = -1e4;
@@ -182,6 +191,10 @@ StringRef RoleFinder::getOther(InitializerOp tensor) {
     return "weight";
   if (type.getNumElements() <= 1)
     return "constant";
+  if (!mayBeMask(type))
+    return "weight";
+  // Data that cannot be read are nobody's fault here.
+  ScopedDiagnosticHandler handler(tensor.getContext(), [](Diagnostic &) { return success(); });
   FailureOr<TensorBytes> bytes = getTensorBytes(data, tensor);
   if (failed(bytes))
     return "weight";
