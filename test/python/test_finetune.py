@@ -233,6 +233,31 @@ def test_models_without_a_stream_are_not_watched() -> None:
     assert watch.largest is None or watch.largest == 0.0
 
 
+def test_held_out_losses_are_means_over_tokens(tmp_path: Path) -> None:
+    """Sequences of several lengths count by their tokens, as in evaluate."""
+    from basin.evaluation import evaluate
+
+    sequences = [one[: 6 + 3 * (i % 4)] for i, one in enumerate(draw(24))]
+    data = Dataset(sequences, "drawn", "tokens")
+    found = finetune(TINY, tmp_path / "out.onnx", data, replace(QUICK, steps=1, train="all"))
+    (score,) = evaluate([TINY], Dataset(sequences[-4:], "drawn", "tokens")).models
+    assert found.entries[0].cross_entropy == pytest.approx(np.log(score.perplexity.value), rel=1e-4)
+    assert found.entries[0].held_out == found.entries[0].cross_entropy
+
+
+def test_errors_of_torch_are_one_line(tmp_path: Path) -> None:
+    """A teacher of another vocabulary, and ids beyond the table."""
+    other = EXPORTED / "llama-eager-dynamo18.onnx"
+    ids = Dataset([one % 48 for one in draw(24)], "drawn", "tokens")
+    settings = replace(QUICK, train="all")
+    with pytest.raises(basin.BasinError, match="expected a teacher with 256 logits, but got 48"):
+        finetune(TINY, tmp_path / "x.onnx", ids, settings, teacher=other)
+    beyond = Dataset([one + 300 for one in draw(24)], "drawn", "tokens")
+    with pytest.raises(basin.BasinError, match=r"node '/embed/Gather' \(Gather\): [^\n]*$"):
+        finetune(TINY, tmp_path / "x.onnx", beyond, settings)
+    assert not (tmp_path / "x.onnx").exists()
+
+
 # Refusals
 
 

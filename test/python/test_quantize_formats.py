@@ -192,7 +192,7 @@ def test_static_zero_points(tmp_path: Path, lowest: float, highest: float) -> No
 @pytest.mark.parametrize("format", INTEGERS)
 @pytest.mark.parametrize("granularity", ["tensor", "channel", "block"])
 def test_the_full_range_of_integers(format: str, granularity: str) -> None:
-    """The largest magnitude becomes the lowest number, exactly, whatever its sign."""
+    """The largest magnitude becomes the lowest number exactly, be it above or below zero."""
     part = {"format": format, "granularity": granularity, "full-range": True}
     if granularity == "block":
         part["block"] = [16, 2]

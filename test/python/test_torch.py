@@ -160,6 +160,72 @@ def test_wrong_inputs_and_files(tmp_path: Path) -> None:
         bt.load(tmp_path / "bad.onnx")
 
 
+def single(path: Path, op: str, opset: int, given: list[np.ndarray], kind: int, **attributes: Any):
+    """A model of one node, whose second operand, if there is one, is an initializer."""
+    names = ["x", "w"][: len(given)]
+    node = helper.make_node(op, names, ["y"], **attributes)
+    types = [helper.np_dtype_to_tensor_dtype(one.dtype) for one in given]
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", types[0], given[0].shape)],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [numpy_helper.from_array(one, "w") for one in given[1:]],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]), path)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2])
+def test_casts_to_8_bits_saturate(kind: int, tmp_path: Path) -> None:
+    """As ONNX has it, where torch makes an infinity; other casts are refused."""
+    x = np.array([1e3, -1e3, np.inf, 1e6, 447.0, 0.3, np.nan], np.float32)
+    single(tmp_path / "m", "Cast", 19, [x], kind, to=kind)
+    found = bt.load(tmp_path / "m")(torch.from_numpy(x))["y"].float().numpy()
+    (expected,) = ReferenceEvaluator(onnx.load(tmp_path / "m")).run(None, {"x": x})
+    assert np.array_equal(found, np.asarray(expected).astype(np.float32), equal_nan=True)
+    single(tmp_path / "m", "Cast", 19, [x], kind, to=kind, saturate=0)
+    with pytest.raises(RuntimeError, match="a Cast without saturation"):
+        bt.load(tmp_path / "m")(torch.from_numpy(x))
+
+
+def test_powers_of_integers_have_any_exponent(tmp_path: Path) -> None:
+    x = np.array([3, 5, 9], np.int64)
+    single(tmp_path / "m", "Pow", 17, [x, np.array(1.5, np.float32)], TensorProto.INT64)
+    found = bt.load(tmp_path / "m")(torch.from_numpy(x))["y"]
+    assert found.tolist() == run_onnx(tmp_path / "m", {"x": x})["y"].tolist() == [5, 11, 27]
+
+
+def test_dropout_of_a_training_is_refused(tmp_path: Path) -> None:
+    x = np.ones((2, 3), np.float32)
+    for training in (False, True):
+        node = helper.make_node("Dropout", ["x", "", "t"], ["y"])
+        value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [2, 3]) for n in "xy"]
+        flag = numpy_helper.from_array(np.array(training), "t")
+        graph = helper.make_graph([node], "g", value[:1], value[1:], [flag])
+        opsets = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "m")
+        module = bt.load(tmp_path / "m")
+        if training:
+            with pytest.raises(RuntimeError, match="Dropout of a training"):
+                module(torch.from_numpy(x))
+        else:
+            assert module(torch.from_numpy(x))["y"].tolist() == x.tolist()
+
+
+@pytest.mark.parametrize("path", [TINY, *TAKEN[::9]], ids=lambda p: p.stem)
+def test_all_tensors_are_where_the_module_is(path: Path) -> None:
+    """A device without numbers tells whether one was left on another device."""
+    values = inputs_of(path) if path != TINY else {"input_ids": np.zeros((2, 5), np.int64)}
+    module = bt.load(path).to("meta")
+    try:
+        found = module(**{k: torch.from_numpy(v).to("meta") for k, v in values.items()})
+    except RuntimeError as error:
+        # Sizes that depend on data cannot be read there.
+        assert "meta tensor" in str(error) and "Expected all tensors" not in str(error)
+        return
+    assert all(one.device.type == "meta" for one in found.values())
+
+
 # Writing
 
 

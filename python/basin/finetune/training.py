@@ -11,8 +11,8 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -63,7 +63,6 @@ class Outcome:
     entries: list[Entry]
     trained: int
     parameters: int
-    remarks: list[str] = field(default_factory=list)
 
 
 class _Feed:
@@ -133,8 +132,8 @@ class _Run:
         self.settings = settings
         self.device = torch.device(device)
         self._feed = _Feed(source, self.device)
-        self._sequences, self._held_out = _split(data, settings.held_out)
         size = len(self._feed.prefix)
+        self._sequences, self._held_out = _split(data, settings.held_out, size)
         for number, one in enumerate(data.sequences):
             if one[:size].tolist() != self._feed.prefix:
                 raise BasinError(
@@ -151,7 +150,7 @@ class _Run:
         if teacher is not None:
             self._teacher = load(teacher).to(self.device).requires_grad_(False)
             self._teacher_feed = _Feed(teacher, self.device)
-        self._groups = _group(self._sequences, settings.batch)
+        self._groups = _group(self._sequences)
         self.optimizer = torch.optim.AdamW(
             [self.student.get_parameter(name) for name in self.chosen],
             lr=settings.lr,
@@ -178,6 +177,10 @@ class _Run:
             return entropy, entropy
         with torch.no_grad():
             wanted = _find_logits(self._teacher(**self._teacher_feed.make(ids))).float()
+        if wanted.shape[-1] != logits.shape[-1]:
+            raise BasinError(
+                f"expected a teacher with {logits.shape[-1]} logits, but got {wanted.shape[-1]}"
+            )
         count = min(wanted.shape[1], logits.shape[1])
         p = F.log_softmax(wanted[:, -count:], dim=-1).flatten(0, 1)
         q = F.log_softmax(logits[:, -count:], dim=-1).flatten(0, 1)
@@ -203,28 +206,32 @@ class _Run:
     @torch.no_grad()
     def measure(self) -> tuple[float, float, float | None]:
         """The losses on the held-out sequences, and the largest magnitude of the stream."""
-        total, entropy, tokens = 0.0, 0.0, 0
+        found, weights = [], []
         with self._stream as stream:
             for ids in self._held_out:
                 one, other = self.losses(ids[None])
-                total += one.item() * len(ids)
-                entropy += other.item() * len(ids)
-                tokens += len(ids)
-        return total / tokens, entropy / tokens, stream.largest
+                found.append((one.item(), other.item()))
+                # The last token has no next one.
+                predicted = len(ids) - len(self._feed.prefix) - 1
+                weights.append((predicted + (self._teacher is not None), predicted))
+        loss, entropy = np.average(found, axis=0, weights=np.array(weights, float)).tolist()
+        return loss, entropy, stream.largest
 
 
-def _split(data: Dataset, held_out: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The sequences to train on, and the last ones."""
-    sequences = [one for one in data.sequences if len(one) > 1]
+def _split(data: Dataset, held_out: int, prefix: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The sequences to train on, and the last ones. All have a token to predict after a prefix of
+    that many tokens.
+    """
+    sequences = [one for one in data.sequences if len(one) > prefix + 1]
     if len(sequences) <= held_out:
         raise BasinError(
-            f"{data.source}: expected more than {held_out} sequences of two or more tokens, as "
-            f"{held_out} are held out, but got {len(sequences)}"
+            f"{data.source}: expected more than {held_out} sequences of {prefix + 2} or more "
+            f"tokens, as {held_out} are held out, but got {len(sequences)}"
         )
     return sequences[:-held_out], sequences[-held_out:]
 
 
-def _group(sequences: Sequence[np.ndarray], batch: int) -> list[list[int]]:
+def _group(sequences: Sequence[np.ndarray]) -> list[list[int]]:
     """The numbers of sequences of equal length, which can run together."""
     groups: dict[int, list[int]] = {}
     for number, one in enumerate(sequences):
@@ -316,9 +323,13 @@ def finetune(
     """
     settings.check()
     with tempfile.TemporaryDirectory(prefix="basin-") as name:
-        run = _Run(source, teacher, data, settings, device, Path(name))
-        entries = list(_train(run, _Checkpoint(checkpoint, _key(source, teacher, data, settings)),
-                              progress, say))  # fmt: skip
+        kept = _Checkpoint(checkpoint, _key(source, teacher, data, settings))
+        try:
+            run = _Run(source, teacher, data, settings, device, Path(name))
+            entries = _train(run, kept, progress, say)
+        except RuntimeError as error:
+            # The module names its node, and torch a device or a memory that is not there.
+            raise BasinError(" ".join(str(error).split())) from error
         save(run.student, target)
     trained = sum(run.student.get_parameter(one).numel() for one in run.chosen)
     total = sum(one.numel() for one in run.student.parameters())
@@ -327,7 +338,7 @@ def finetune(
 
 def _train(
     run: _Run, checkpoint: _Checkpoint, progress: bool, say: Callable[[Entry], None]
-) -> Iterator[Entry]:
+) -> list[Entry]:
     """The entries of a run that is trained to its end."""
     settings = run.settings
     done, entries, losses, before = checkpoint.read(run)
@@ -353,4 +364,4 @@ def _train(
             enter(step)
         if step % settings.save_every == 0 or last:
             checkpoint.write(run, step, entries, losses, time.monotonic() - start)
-    yield from entries
+    return entries

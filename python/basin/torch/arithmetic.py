@@ -11,10 +11,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from basin.torch.host import Host, Value, as_tensor, elementwise
+from basin.torch.host import Host, Value, as_host, as_tensor, elementwise
 from basin.torch.node import Node, all_host, dtype_of, operator
 
 __all__: list[str] = []
+
+_OFF = Host((False,), (), torch.bool)
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -108,8 +110,8 @@ def _mod(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
 @operator("Pow")
 def _pow(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
     base, exponent = (as_tensor(one, device) for one in inputs)
-    # The result has the type of the base.
-    return torch.pow(base, exponent.to(base.dtype)).to(base.dtype)
+    # The result has the type of the base, also if the exponent is no integer.
+    return torch.pow(base, exponent).to(base.dtype)
 
 
 @operator("Max", "Min", "Sum", "Mean")
@@ -154,16 +156,34 @@ def _cast(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
         kind = bool if dtype == torch.bool else int
         return Host(tuple(kind(one) if isinstance(one, bool) or kind is bool else one
                           for one in x.data), x.shape, dtype)  # fmt: skip
-    return as_tensor(x, device).to(dtype)
+    return _to(as_tensor(x, device), dtype, node)
+
+
+def _to(x: torch.Tensor, dtype: torch.dtype, node: Node) -> torch.Tensor:
+    """The tensor in another type. Numbers that are too large for 8 bits saturate."""
+    if dtype.is_floating_point and dtype.itemsize == 1:
+        if not node.get("saturate", 1):
+            raise NotImplementedError("a Cast without saturation")
+        most = torch.finfo(dtype).max
+        x = x.clamp(-most, most)
+    return x.to(dtype)
 
 
 @operator("CastLike")
 def _cast_like(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
-    return as_tensor(inputs[0], device).to(inputs[1].dtype)
+    return _to(as_tensor(inputs[0], device), inputs[1].dtype, node)
 
 
-@operator("Identity", "Dropout")
+@operator("Identity")
 def _identity(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
+    return inputs[0]
+
+
+@operator("Dropout")
+def _dropout(node: Node, inputs: Sequence[Value | None], device: torch.device) -> Value:
+    assert inputs[0] is not None
+    if len(node.outputs) > 1 or (len(inputs) > 2 and as_host(inputs[2] or _OFF).one()):
+        raise NotImplementedError("Dropout of a training, or its mask")
     return inputs[0]
 
 

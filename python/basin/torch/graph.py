@@ -160,7 +160,8 @@ def run_graph(
     explain: Callable[[Call, Exception], Exception],
 ) -> list[Value]:
     """Run the calls on `values`, which get the results. Returns the graph's outputs."""
-    values.update(graph.constants)
+    for name, constant in graph.constants.items():
+        values[name] = constant if isinstance(constant, Host) else constant.to(device)
     for call in graph.calls:
         node = call.node
         if call.branches:

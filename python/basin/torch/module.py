@@ -155,6 +155,7 @@ def load(source: str | os.PathLike[str]) -> Module:
     model = _read(path)
     if model.functions or list_missing(model.graph):
         model = _decompose(path)
+        _check_weights(model, roles, path)
     missing = list_missing(model.graph)
     if missing or model.functions:
         names = missing or [f"{one.domain}.{one.name}" for one in model.functions]
@@ -174,6 +175,14 @@ def _read(path: Path) -> onnx.ModelProto:
     if model.graph.sparse_initializer:
         raise BasinError(f"{path}: basin.torch does not take sparse initializers")
     return model
+
+
+def _check_weights(model: onnx.ModelProto, roles: Mapping[str, str], path: Path) -> None:
+    """Refuse a model that reads something else in place of a weight, which would not be trained."""
+    names = {one.name for one in model.graph.initializer}
+    for name, role in roles.items():
+        if role not in FIXED and name not in names:
+            raise BasinError(f"{path}: weight '{name}' is lost when its operators are written out")
 
 
 def _decompose(path: Path) -> onnx.ModelProto:

@@ -164,8 +164,9 @@ def AbsorbResidualSinksPass
 
     The scales come from `scale-dims` (pairs dimension:scale, for all streams, or
     stream/dimension:scale, where streams count from 0 in the order in which
-    inspection lists them) or from a statistics file (`2^round(log2(a_j / median a))` if that exceeds 1, where `a_j` is the
-    largest |x_j|). Without either they come from the weights alone, by a heuristic:
+    inspection lists them) or from a statistics file
+    (`2^round(log2(a_j / median a))` if that exceeds 1, where `a_j` is the largest
+    |x_j|). Without either they come from the weights alone, by a heuristic:
     a dimension is chosen if its norm weights are below a tenth of their median and
     its writers' columns exceed four times theirs (arXiv 2601.22966, section 3:
     residual sinks are suppressed right after the norm).
