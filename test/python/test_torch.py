@@ -188,6 +188,32 @@ def test_casts_to_8_bits_saturate(kind: int, tmp_path: Path) -> None:
         bt.load(tmp_path / "m")(torch.from_numpy(x))
 
 
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        (TensorProto.INT8, 300),
+        (TensorProto.UINT8, -1),
+        (TensorProto.INT32, 2**63 - 1),
+        (TensorProto.INT32, 7),
+        (TensorProto.BOOL, 2),
+        (TensorProto.FLOAT16, 3),
+    ],
+)
+def test_casts_of_constants_are_those_of_onnx(kind: int, number: int, tmp_path: Path) -> None:
+    """Constants of sizes are on the host, where integers have no end."""
+    constant = numpy_helper.from_array(np.array([number, 1]), "c")
+    nodes = [
+        helper.make_node("Cast", ["c"], ["narrow"], to=kind),
+        helper.make_node("Cast", ["narrow"], ["y"], to=TensorProto.INT64),
+    ]
+    graph = helper.make_graph(
+        nodes, "g", [], [helper.make_tensor_value_info("y", TensorProto.INT64, [2])], [constant]
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m")
+    assert bt.load(tmp_path / "m")()["y"].tolist() == run_onnx(tmp_path / "m", {})["y"].tolist()
+
+
 def test_powers_of_integers_have_any_exponent(tmp_path: Path) -> None:
     x = np.array([3, 5, 9], np.int64)
     single(tmp_path / "m", "Pow", 17, [x, np.array(1.5, np.float32)], TensorProto.INT64)

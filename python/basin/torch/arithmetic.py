@@ -152,10 +152,17 @@ def _where(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
 def _cast(node: Node, inputs: Sequence[Value], device: torch.device) -> Value:
     dtype = dtype_of(node.get("to"))
     x = inputs[0]
-    if isinstance(x, Host) and not dtype.is_floating_point and not x.dtype.is_floating_point:
-        kind = bool if dtype == torch.bool else int
-        return Host(tuple(kind(one) if isinstance(one, bool) or kind is bool else one
-                          for one in x.data), x.shape, dtype)  # fmt: skip
+    if isinstance(x, Host) and dtype == torch.bool:
+        return Host(tuple(bool(one) for one in x.data), x.shape, dtype)
+    if isinstance(x, Host) and dtype in (torch.int32, torch.int64):
+        # A symbol is a size, which is small enough.
+        fits = all(not isinstance(one, int) or -(2**31) <= one < 2**31 for one in x.data)
+        if fits or dtype == torch.int64:
+            numbers = tuple(int(one) if isinstance(one, bool) else one for one in x.data)
+            return Host(numbers, x.shape, dtype)
+    if isinstance(x, Host):
+        # What does not fit is cut off, and not refused.
+        x = Host(x.data, x.shape, torch.int64)
     return _to(as_tensor(x, device), dtype, node)
 
 
