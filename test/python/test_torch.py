@@ -425,14 +425,20 @@ def test_a_training_step_lowers_the_loss_and_is_written(tmp_path: Path) -> None:
 
 
 def test_a_compiler_sees_one_graph() -> None:
+    graphs = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return torch._dynamo.lookup_backend("aot_eager")(graph, inputs)
+
     module = bt.load(TINY)
-    compiled = torch.compile(module, backend="aot_eager", fullgraph=True, dynamic=True)
+    compiled = torch.compile(module, backend=backend, fullgraph=True, dynamic=True)
     for shape in ((2, 9), (3, 17)):
         ids = torch.randint(0, 65, shape)
         found, expected = compiled(ids)["logits"], module(ids)["logits"]
         assert distance(expected.detach().numpy(), found.detach().numpy()) < 1e-5
         found.sum().backward()
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+    assert len(graphs) == 1
 
 
 def test_autocast_runs_products_in_bf16() -> None:
