@@ -13,6 +13,7 @@ import synthetic_taps as synthetic
 from basin.analysis import AnalysisError
 from basin.analysis.accumulate import Accumulator, by_tap
 from basin.analysis.accumulate_tokens import histogram_medians
+from basin.analysis.batch import Batch
 from basin.analysis.cells import UNKNOWN, Best, TokenMaximum
 from basin.analysis.metrics import derive
 from basin.analysis.streams import absorb_exponents, rescale_exponent
@@ -70,6 +71,19 @@ def test_padding_does_not_show():
         mine, theirs = one.to_json(), other.to_json()
         for name in mine.keys() - windowed:
             assert mine[name] == theirs[name], name
+
+
+def test_inserted_tokens_are_no_padding():
+    """The streams have a token more than the batch: which tokens are padding is not known."""
+    accumulator = by_tap(synthetic.SETTINGS)[0]
+    whole, part = synthetic.batch_of([0]), synthetic.batch_of([0], length=synthetic.LENGTH)
+    length = int(whole.batch.mask.sum())
+    shorter = Batch.of(whole.batch.ids[:, : length - 1])
+    accumulator.update(synthetic.batch_of([0], length=length).outputs(), shorter)
+    assert accumulator.to_json()["tokens"] == length
+    mask = np.arange(length - 1)[None] < 5
+    with pytest.raises(AnalysisError, match="which of them are padding is not known"):
+        accumulator.update(part.outputs(), Batch.of(shorter.ids, mask))
 
 
 def test_first_token_is_the_first_real_one():

@@ -16,6 +16,8 @@ from trained_models import MODELS, ROOT, TINY, TRAINED
 
 basin = pytest.importorskip("basin")
 pytest.importorskip("basin._basin", reason="the extension is not built")
+from basin.analysis.data import Dataset  # noqa: E402
+from basin.analysis.run import analyze  # noqa: E402
 from basin.errors import VerifyError  # noqa: E402
 from basin.inputs.drawn_inputs import RECIPES, Case, draw_cases  # noqa: E402
 from basin.prefix import PrefixRun, cut, extend  # noqa: E402
@@ -356,3 +358,17 @@ def test_positions_after_a_prefix_are_refused(tmp_path: Path) -> None:
     steps = [("absorb-prefix", {"ids": [1]}), ("insert-sink-tokens", {"ids": [2]})]
     with pytest.raises(basin.BasinError, match="'position_ids' may not count from zero"):
         basin.rewrite(path, tmp_path / "out.onnx", steps)
+
+
+def test_analysis_counts_the_tokens(tmp_path: Path) -> None:
+    """The stream inside has a token more than the run: with positions, and without ids."""
+    target, _ = insert(TINY, tmp_path, ids=[5])
+    ids = np.arange(1, 25).reshape(2, 12)
+    data = Dataset(list(ids), "ids", "ids")
+    document = analyze(target, data, taps=["residual"], batch=2).document()
+    streams = [one for one in document["accumulators"] if one["kind"] == "residual"]
+    assert streams and all(one["tokens"] == 2 * 13 for one in streams)
+    uneven = Dataset([ids[0], ids[1][:7]], "ids", "ids")
+    document = analyze(target, uneven, taps=["residual"], batch=2).document()
+    streams = [one for one in document["accumulators"] if one["kind"] == "residual"]
+    assert streams and all(one["tokens"] == 13 + 8 for one in streams)

@@ -51,6 +51,8 @@ class Accumulator:
             return
         if batch is None or not self.tap.get("tokens", True):
             batch = self._unlabelled(own)
+        elif self.tap["batched"]:
+            batch = self._with_inserted(own, batch)
         rows = tokens = batch
         if not self.tap["batched"]:
             rows, tokens = self._unbatched(own, batch)
@@ -69,6 +71,22 @@ class Accumulator:
         """The batch of a tap that sees tokens other than the run's, or unknown ones."""
         shaped = next(own[key] for key in (*self.by_token, "queries") if key in own)
         return Batch.unlabelled(*shaped.shape[:2])
+
+    def _with_inserted(self, own: dict[str, np.ndarray], batch: Batch) -> Batch:
+        """The batch of a tap that may see more tokens than the run has: the model's sink tokens.
+
+        Their places among the others are not known, so the tokens have positions but no ids.
+        """
+        lengths = {own[key].shape[1] for key in self.by_token if key in own}
+        if not lengths or lengths == {batch.ids.shape[1]}:
+            return batch
+        if not batch.mask.all():
+            raise AnalysisError(
+                f"tap {self.tap['id']} sees {max(lengths)} tokens where the batch has "
+                f"{batch.ids.shape[1]}, so which of them are padding is not known: expected "
+                "sequences of one length, or batches of one"
+            )
+        return Batch.unlabelled(len(batch.ids), max(lengths))
 
     def _unbatched(self, own: dict[str, np.ndarray], batch: Batch) -> tuple[Batch, Batch]:
         """For a tap that sees rows and not sequences: the batch by rows, and the batch by tokens.
