@@ -160,8 +160,10 @@ if [ -x $build/bin/basin-unittests ]; then
     --gtest_brief=1 "--gtest_output=xml:$results/unit-runtime.xml"
 fi
 if [ $sanitize = 0 ]; then
-  suite "pytest" pytest.xml "$python" -m pytest -q -rs --no-header -p no:cacheprovider \
-    --junitxml "$results/pytest.xml"
+  # A process for each core, up to four: a test of SmolLM2 takes several GiB. A file's tests run in
+  # one process, because many share a fixture.
+  suite "pytest" pytest.xml env OMP_NUM_THREADS=1 "$python" -m pytest -q -rs --no-header \
+    -p no:cacheprovider -n auto --maxprocesses 4 --dist loadfile --junitxml "$results/pytest.xml"
   check "recognition of exports" "$python" -m basin.bench recognize --check --out $build/recognize
   check "documentation" ninja -C $build --quiet basin-doc
   check "find_package(Basin)" check_install

@@ -60,6 +60,19 @@ LogicalResult KernelCompiler::addOps(ModuleOp module, bool partial) {
   return success();
 }
 
+LogicalResult KernelCompiler::addModel(ModuleOp module) {
+  FailureOr<plan::Plan> planned = plan::planModel(module, kernels, {chip, overrides});
+  if (failed(planned))
+    return failure();
+  FailureOr<plan::WrittenPlan> written = plan::writePlan(*planned);
+  if (failed(written))
+    return failure();
+  plan = std::move(*written);
+  llvm::raw_string_ostream stream(printedPlan);
+  plan::print(*planned, stream);
+  return success();
+}
+
 llvm::Error KernelCompiler::add(const kernels::AnySpec &spec) {
   return kernels::addKernel(kernels, spec, {chip, overrides}).takeError();
 }
@@ -85,13 +98,24 @@ FailureOr<std::string> KernelCompiler::toPTX() {
   return nvptx::translateToPTX(*lowered->getOps<gpu::GPUModuleOp>().begin(), chip);
 }
 
-FailureOr<std::string> KernelCompiler::toObject(StringRef ptx, StringRef cubin) {
+FailureOr<std::string> KernelCompiler::makeObject(std::vector<nvptx::ObjectSection> sections) {
   FailureOr<llvm::json::Array> described = nvptx::describeKernels(kernels);
   if (failed(described))
     return failure();
   llvm::json::Object more;
   if (!functions.empty())
     more["functions"] = llvm::json::Array(functions);
-  return nvptx::makeObject(*described, {{"cubin", chip, cubin.str()}, {"ptx", chip, ptx.str()}},
-                           more);
+  if (plan) {
+    more["plan"] = llvm::json::Object(plan->json);
+    sections.push_back({"weights", chip, plan->weights});
+  }
+  return nvptx::makeObject(*described, sections, more);
+}
+
+FailureOr<std::string> KernelCompiler::toObject(StringRef ptx, StringRef cubin) {
+  return makeObject({{"cubin", chip, cubin.str()}, {"ptx", chip, ptx.str()}});
+}
+
+FailureOr<std::string> KernelCompiler::toEmulatorObject() {
+  return makeObject({{"mlir", chip, toMLIR()}});
 }

@@ -17,6 +17,7 @@
 
 #include "basin/Compiler/FamilyOptions.h"
 #include "basin/Compiler/KernelCompiler.h"
+#include "basin/Dialect/ONNX/IR/ONNX.h"
 #include "basin/InitAll.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -31,7 +32,7 @@ using namespace basin;
 namespace cl = llvm::cl;
 using kernels::AnySpec;
 
-enum class Emit { Object, Cubin, PTX, MLIR };
+enum class Emit { Object, Cubin, PTX, MLIR, Plan, Emulator };
 
 static cl::OptionCategory category("basin-compile");
 static cl::opt<std::string> input(cl::Positional, cl::desc("[MODEL.onnx|IN.mlir]"),
@@ -40,12 +41,15 @@ static cl::opt<std::string> output("o", cl::desc("output file, - for standard ou
                                    cl::Required, cl::cat(category));
 static cl::opt<std::string> target("target", cl::desc("sm_80, sm_86, sm_89 or sm_90a"),
                                    cl::init("sm_90a"), cl::cat(category));
-static cl::opt<Emit> emit("emit", cl::desc("what to write"), cl::init(Emit::Object),
-                          cl::values(clEnumValN(Emit::Object, "object", "a kernel object"),
-                                     clEnumValN(Emit::Cubin, "cubin", "machine code"),
-                                     clEnumValN(Emit::PTX, "ptx", "PTX"),
-                                     clEnumValN(Emit::MLIR, "mlir", "the kernels as MLIR")),
-                          cl::cat(category));
+static cl::opt<Emit>
+    emit("emit", cl::desc("what to write"), cl::init(Emit::Object),
+         cl::values(clEnumValN(Emit::Object, "object", "a kernel object"),
+                    clEnumValN(Emit::Cubin, "cubin", "machine code"),
+                    clEnumValN(Emit::PTX, "ptx", "PTX"),
+                    clEnumValN(Emit::MLIR, "mlir", "the kernels as MLIR"),
+                    clEnumValN(Emit::Plan, "plan", "the steps that compute a model, for readers"),
+                    clEnumValN(Emit::Emulator, "emulator", "a kernel object for the emulator")),
+         cl::cat(category));
 static cl::opt<bool> partial("partial",
                              cl::desc("leave ops that have no kernel as they are: other code "
                                       "runs them"),
@@ -120,6 +124,12 @@ static LogicalResult write(StringRef bytes) {
 static FailureOr<std::string> make(KernelCompiler &compiler) {
   if (emit == Emit::MLIR)
     return compiler.toMLIR();
+  if (emit == Emit::Plan && compiler.toPlan().empty())
+    return fail(input + ": expected an ONNX model, without --partial, to plan");
+  if (emit == Emit::Plan)
+    return compiler.toPlan().str();
+  if (emit == Emit::Emulator)
+    return compiler.toEmulatorObject();
   FailureOr<std::string> ptx = compiler.toPTX();
   if (failed(ptx) || emit == Emit::PTX)
     return ptx;
@@ -147,7 +157,11 @@ static LogicalResult run(const FamilyOptions &options, MLIRContext &context) {
   KernelCompiler compiler(&context, target, *overrides);
   if (!input.empty()) {
     OwningOpRef<ModuleOp> module = readForKernels(input, &context);
-    if (!module || failed(compiler.addOps(*module, partial)))
+    if (!module)
+      return failure();
+    bool isModel = !module->getOps<onnx::GraphOp>().empty();
+    if (failed(isModel && !partial ? compiler.addModel(*module)
+                                   : compiler.addOps(*module, partial)))
       return failure();
   }
   for (const auto &option : options)

@@ -17,6 +17,9 @@
 #include "basin/Kernels/KernelFamily.h"
 #include "basin/Target/NVPTX/Assembler.h"
 
+#include "basin/Plan/PlanModel.h"
+#include "basin/Target/NVPTX/KernelObject.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
 
@@ -43,6 +46,9 @@ public:
   /// Adds a kernel for each op in the functions and graphs of `module`, and replaces the ops by
   /// launches. With `partial`, ops without a kernel stay. Otherwise each of them is an error.
   llvm::LogicalResult addOps(mlir::ModuleOp module, bool partial = false);
+  /// Plans the graph of `module`, an ONNX model, as a whole. Its ops become kernels, and products
+  /// of matrices for the vendor's library. Fails with a diagnostic at an op that has no lowering.
+  llvm::LogicalResult addModel(mlir::ModuleOp module);
   /// Adds the kernel of a spec, unless it is there already.
   llvm::Error add(const kernels::AnySpec &spec);
   bool isEmpty();
@@ -56,14 +62,22 @@ public:
   /// Returns a kernel object with that PTX, the machine code made of it, and the functions of the
   /// modules that were added. Fails with a diagnostic.
   llvm::FailureOr<std::string> toObject(llvm::StringRef ptx, llvm::StringRef cubin);
+  /// Returns the plan of the model that was added, for readers; empty without one.
+  llvm::StringRef toPlan() const { return printedPlan; }
+  /// Returns an object for the emulator, which has the kernels as MLIR. Fails with a diagnostic.
+  llvm::FailureOr<std::string> toEmulatorObject();
 
 private:
+  llvm::FailureOr<std::string> makeObject(std::vector<nvptx::ObjectSection> sections);
+
   std::string chip;
   kernels::ScheduleOverrides overrides;
   /// Kernels are in a module of their own, because the ops of a model are not lowered.
   mlir::OwningOpRef<mlir::ModuleOp> holder;
   mlir::gpu::GPUModuleOp kernels;
   llvm::json::Array functions;
+  std::optional<plan::WrittenPlan> plan;
+  std::string printedPlan;
 };
 
 } // namespace basin

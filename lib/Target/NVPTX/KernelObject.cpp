@@ -112,7 +112,7 @@ static std::string writeHeader(const json::Array &kernels, ArrayRef<nvptx::Objec
     offset = llvm::alignTo(offset + section.bytes.size(), kAlignment);
   }
   json::Object root(more);
-  root["version"] = 1;
+  root["version"] = more.get("plan") ? 2 : 1;
   root["sections"] = std::move(list);
   root["kernels"] = json::Array(kernels);
   std::string text;

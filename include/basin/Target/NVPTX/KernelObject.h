@@ -24,12 +24,12 @@ namespace basin::nvptx {
 llvm::FailureOr<llvm::json::Array> describeKernels(mlir::gpu::GPUModuleOp module);
 
 struct ObjectSection {
-  /// "cubin" or "ptx".
+  /// "cubin", "ptx", "mlir" for the emulator, or "weights".
   std::string kind, chip, bytes;
 };
 
 /// Returns the bytes of an object. `more` has further members of its JSON, beside `version`,
-/// `sections` and `kernels`.
+/// `sections` and `kernels`. With a `plan`, the version is 2, else 1.
 std::string makeObject(const llvm::json::Array &kernels, llvm::ArrayRef<ObjectSection> sections,
                        const llvm::json::Object &more = {});
 

@@ -166,3 +166,8 @@ Dim SizeSum::toDim() const {
   }
   return StringAttr::get(first.front().getContext(), text + kEnd.str());
 }
+
+void SizeSum::visitProducts(llvm::function_ref<void(ArrayRef<StringAttr>, int64_t)> visit) const {
+  for (const auto &[symbols, factor] : products)
+    visit(symbols, factor);
+}

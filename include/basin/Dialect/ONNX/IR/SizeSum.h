@@ -41,6 +41,10 @@ public:
   /// If the sum is one product, returns its number and its symbols.
   std::optional<std::pair<int64_t, llvm::SmallVector<mlir::StringAttr>>> getProduct() const;
 
+  /// Calls `visit` for each product with its symbols, none for a number, and its factor.
+  void
+  visitProducts(llvm::function_ref<void(llvm::ArrayRef<mlir::StringAttr>, int64_t)> visit) const;
+
 private:
   /// The names of the symbols of a product, in order; empty for a number.
   using Symbols = llvm::SmallVector<mlir::StringAttr>;
