@@ -8,6 +8,8 @@
 
 #include "basin/API/Inspect.h"
 
+#include "DescribeOperators.h"
+
 #include "basin/Conversion/ONNXToSink/MaskParts.h"
 #include "basin/Conversion/ONNXToSink/OtherNorms.h"
 #include "basin/Dialect/ONNX/Utils/Metadata.h"
@@ -72,6 +74,7 @@ static json::Object describeNorm(sink::NormInterface op) {
       {"pre_affine", static_cast<bool>(op.getPreAffine())},
       {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
       {"residual", static_cast<bool>(op.getResidual())},
+      {"operator", describeOperator(op)},
       {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }
@@ -144,6 +147,7 @@ static json::Object describeAttention(sink::AttentionOp op) {
       {"sink_logit", static_cast<bool>(op.getSinkLogit())},
       {"sink_kv", static_cast<bool>(op.getSinkKey())},
       {"gate", describeAttentionGate(op)},
+      {"operator", describeOperator(op)},
       {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }

@@ -24,7 +24,7 @@ static constexpr unsigned kMaxDepth = 24;
 static constexpr unsigned kMaxAxes = 6;
 
 bool Planner::isStep(Operation *op) {
-  return isa<sink::LaunchOp, onnx::MatMulOp, onnx::GemmOp, onnx::SoftmaxOp>(op);
+  return isa<sink::LaunchOp, onnx::MatMulOp, onnx::GemmOp, onnx::ConvOp, onnx::SoftmaxOp>(op);
 }
 
 /// Returns whether an op reads the elements of an operand. Other operands give sizes, which the
@@ -102,21 +102,27 @@ unsigned Planner::getDepth(Operation *op) {
 // Memory
 //===----------------------------------------------------------------------===//
 
-View Planner::define(Value value, ArrayRef<Size> sizes, Buffer::Kind kind) {
+View Planner::addBuffer(Buffer::Kind kind, StringRef name, Type type, ArrayRef<Size> shape) {
   Buffer buffer;
   buffer.kind = kind;
-  // Inputs come first, and their names are unique. Constants may have the name of an input's
-  // default.
-  buffer.name = onnx::getValueName(value).str();
+  // Inputs come first, and their names are unique. Constants may have the name of an input's default.
+  buffer.name = name.str();
   if (buffer.name.empty() || !names.insert(buffer.name).second) {
     buffer.name += "#" + std::to_string(plan.buffers.size());
     names.insert(buffer.name);
   }
-  buffer.type = onnx::getTensorInfo(value).element;
-  buffer.shape = Sizes(sizes);
-  View view{unsigned(plan.buffers.size()), Sizes(sizes), getContiguousStrides(sizes), Size(0)};
+  buffer.type = type;
+  buffer.shape = Sizes(shape);
+  View view{unsigned(plan.buffers.size()), Sizes(shape), getContiguousStrides(shape), Size(0)};
   plan.buffers.push_back(std::move(buffer));
-  owners.push_back(value);
+  owners.push_back(Value());
+  return view;
+}
+
+View Planner::define(Value value, ArrayRef<Size> sizes, Buffer::Kind kind) {
+  View view =
+      addBuffer(kind, onnx::getValueName(value), onnx::getTensorInfo(value).element, sizes);
+  owners.back() = value;
   views[value] = view;
   return view;
 }
@@ -209,64 +215,86 @@ FailureOr<std::string> Planner::addKernel(Operation *op, StringRef family, Strin
   return op->emitOpError("has no kernel: ") << llvm::toString(std::move(error));
 }
 
-/// Axes of size one are no axes of the iteration space, except for a single one if there is no
-/// other.
+/// The iteration space of a pointwise kernel that writes a contiguous tensor, and the tensor's
+/// strides. Axes of size one are no axes of it, except for a single one if there is no other.
+struct Planner::Space {
+  Sizes sizes, strides;
+  Indices at;
+
+  explicit Space(ArrayRef<Size> shape) {
+    for (auto [size, stride] : llvm::zip(shape, getContiguousStrides(shape))) {
+      at.push_back(size.is(1) ? Index::of(0) : Index::ofAxis(sizes.size()));
+      if (size.is(1))
+        continue;
+      sizes.push_back(size);
+      strides.push_back(stride);
+    }
+    if (sizes.empty()) {
+      sizes.push_back(1);
+      strides.push_back(1);
+    }
+  }
+};
+
+/// Returns the text of a list of numbers; `?` stands for one that the run decides, for which the
+/// step gets a scalar of that name and the axis.
+static std::string writeList(ArrayRef<Size> list, StringRef separator, StringRef name,
+                             KernelStep &step) {
+  std::string text;
+  for (auto [axis, size] : llvm::enumerate(list)) {
+    std::optional<int64_t> number = size.getNumber();
+    text += (axis > 0 ? separator.str() : "") + (number ? std::to_string(*number) : "?");
+    if (!number)
+      step.scalars.emplace_back((name + Twine(axis)).str(), size);
+  }
+  return text;
+}
+
+FailureOr<View> Planner::addPointwise(Operation *op, StringRef name, ArrayRef<Size> shape,
+                                      Type type, PointwiseText write) {
+  Space space(shape);
+  if (space.sizes.size() > kMaxAxes)
+    return op->emitOpError("expected at most ")
+           << kMaxAxes << " axes longer than one, but got " << space.sizes.size();
+  PointwiseReader reader(*this, space.sizes.size());
+  FailureOr<std::string> text = write(reader, space.at);
+  if (failed(text))
+    return failure();
+  KernelStep step;
+  std::string sizes = writeList(space.sizes, "x", "size", step);
+  std::string strides = writeList(space.strides, " ", "y_stride", step);
+  step.scalars.emplace_back("count", plan::multiply(space.sizes));
+  std::string program =
+      reader.getDeclarations() + "(out y " + getTypeName(type).str() + " (" + strides + ") align " +
+      std::to_string(getAlignment(0, space.strides, type)) + " " + *text + ")";
+  FailureOr<std::string> kernel =
+      addKernel(op, "pointwise", "sizes=" + sizes + ",program=" + program);
+  if (failed(kernel))
+    return failure();
+  step.kernel = *kernel;
+  reader.addArguments(step);
+  View view = addBuffer(Buffer::Temporary, name, type, shape);
+  step.tensors.emplace_back("y", Operand{view.buffer, Size(0)});
+  plan.steps.push_back(std::move(step));
+  return view;
+}
+
 FailureOr<View> Planner::compute(Value value) {
   std::optional<Sizes> sizes = getSizes(value);
   Operation *op = value.getDefiningOp() ? value.getDefiningOp() : graph.getOperation();
   if (!sizes)
     return op->emitOpError("expected results of known sizes");
-  Sizes space, strides, all = getContiguousStrides(*sizes);
-  Indices at;
-  for (auto [size, stride] : llvm::zip(*sizes, all)) {
-    at.push_back(size.is(1) ? Index::of(0) : Index::ofAxis(space.size()));
-    if (size.is(1))
-      continue;
-    space.push_back(size);
-    strides.push_back(stride);
-  }
-  if (space.empty()) {
-    space.push_back(1);
-    strides.push_back(1);
-  }
-  if (space.size() > kMaxAxes)
-    return op->emitOpError("expected at most ")
-           << kMaxAxes << " axes longer than one, but got " << space.size();
-  PointwiseReader reader(*this, space.size());
-  PointwiseReader::Text text = findView(value) || isHostInteger(value)
-                                   ? reader.read(value, at)
-                                   : reader.compute(cast<OpResult>(value), at);
-  if (failed(text))
+  FailureOr<View> view =
+      addPointwise(op, onnx::getValueName(value), *sizes, onnx::getTensorInfo(value).element,
+                   [&](PointwiseReader &reader, ArrayRef<Index> at) {
+                     return findView(value) || isHostInteger(value)
+                                ? reader.read(value, at)
+                                : reader.compute(cast<OpResult>(value), at);
+                   });
+  if (failed(view))
     return failure();
-  KernelStep step;
-  std::string sizesText, stridesText;
-  for (auto [axis, size] : llvm::enumerate(space)) {
-    std::optional<int64_t> number = size.getNumber(), stride = strides[axis].getNumber();
-    sizesText += (axis > 0 ? "x" : "") + (number ? std::to_string(*number) : "?");
-    stridesText += (axis > 0 ? " " : "") + (stride ? std::to_string(*stride) : "?");
-    if (!number)
-      step.scalars.emplace_back("size" + std::to_string(axis), size);
-    if (!stride)
-      step.scalars.emplace_back("y_stride" + std::to_string(axis), strides[axis]);
-  }
-  step.scalars.emplace_back("count", multiply(space));
-  Type type = onnx::getTensorInfo(value).element;
-  int64_t bytes = std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8), alignment = 16;
-  while (alignment > bytes && !llvm::all_of(strides, [&](const Size &stride) {
-           return stride.getNumber() || stride.isMultipleOf(alignment / bytes);
-         }))
-    alignment /= 2;
-  std::string program = reader.getDeclarations() + "(out y " + getTypeName(type).str() + " (" +
-                        stridesText + ") align " + std::to_string(alignment) + " " + *text + ")";
-  FailureOr<std::string> kernel =
-      addKernel(op, "pointwise", "sizes=" + sizesText + ",program=" + program);
-  if (failed(kernel))
-    return failure();
-  step.kernel = *kernel;
-  reader.addArguments(step);
-  View view = define(value, *sizes, Buffer::Temporary);
-  step.tensors.emplace_back("y", Operand{view.buffer, Size(0)});
-  plan.steps.push_back(std::move(step));
+  views[value] = *view;
+  owners[view->buffer] = value;
   return view;
 }
 
@@ -293,6 +321,8 @@ LogicalResult Planner::planOp(Operation *op) {
     return planMatMul(matmul);
   if (auto gemm = dyn_cast<onnx::GemmOp>(op))
     return planGemm(gemm);
+  if (auto conv = dyn_cast<onnx::ConvOp>(op))
+    return planConv(conv);
   return planSoftmax(cast<onnx::SoftmaxOp>(op));
 }
 

@@ -58,6 +58,9 @@ std::optional<llvm::SmallVector<SlicedAxis>> readSlice(onnx::SliceOp op);
 /// get what must hold when the plan runs. Fails with a diagnostic.
 mlir::LogicalResult assumeSizes(onnx::GraphOp graph, std::vector<SizeCheck> &checks);
 
+class PointwiseReader;
+struct Index;
+
 class Planner {
 public:
   Planner(onnx::GraphOp graph, mlir::gpu::GPUModuleOp kernels, const kernels::KernelTarget &target)
@@ -78,6 +81,8 @@ public:
   static bool isStep(mlir::Operation *op);
 
 private:
+  struct Space;
+
   mlir::LogicalResult addInputs();
   void findNeeded();
   mlir::LogicalResult planOp(mlir::Operation *op);
@@ -85,10 +90,21 @@ private:
   mlir::LogicalResult planLaunch(sink::LaunchOp op);
   mlir::LogicalResult planMatMul(onnx::MatMulOp op);
   mlir::LogicalResult planGemm(onnx::GemmOp op);
+  mlir::LogicalResult planConv(onnx::ConvOp op);
+  mlir::LogicalResult addConvProduct(onnx::ConvOp op, const View &a, const View &b,
+                                     llvm::ArrayRef<Size> sizes);
   mlir::LogicalResult planSoftmax(onnx::SoftmaxOp op);
 
   /// Computes an elementwise value into a buffer of its own, or copies one that is in memory.
   llvm::FailureOr<View> compute(mlir::Value value);
+  using PointwiseText = llvm::function_ref<llvm::FailureOr<std::string>(
+      PointwiseReader &, llvm::ArrayRef<Index> at)>;
+  /// Adds a step that writes a tensor of `shape`; `write` gives the expression of an element.
+  llvm::FailureOr<View> addPointwise(mlir::Operation *op, llvm::StringRef name,
+                                     llvm::ArrayRef<Size> shape, mlir::Type type,
+                                     PointwiseText write);
+  View addBuffer(Buffer::Kind kind, llvm::StringRef name, mlir::Type type,
+                 llvm::ArrayRef<Size> shape);
   /// Gives a value memory of its own.
   View define(mlir::Value value, llvm::ArrayRef<Size> sizes, Buffer::Kind kind);
   std::optional<View> defineConstant(mlir::Value value, bool isTransposed);

@@ -112,8 +112,7 @@ StringRef plan::getTypeName(Type type) {
   return type.isInteger(8) ? "i8" : type.isInteger(32) ? "i32" : "i64";
 }
 
-/// Returns how many bytes the place of a tensor, and its strides, are multiples of.
-static int64_t getAlignment(const Size &offset, ArrayRef<Size> strides, Type type) {
+int64_t plan::getAlignment(const Size &offset, ArrayRef<Size> strides, Type type) {
   int64_t bytes = std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
   int64_t alignment = 16;
   auto fits = [&](const Size &size) { return size.isMultipleOf(alignment / bytes); };

@@ -49,6 +49,11 @@ public:
   /// Does so for an element of `value` itself: it is the result of an op that is not in memory.
   Text compute(mlir::OpResult value, llvm::ArrayRef<Index> at);
 
+  /// Returns the expression of an element of a tensor in memory.
+  Text load(const View &view, llvm::ArrayRef<Index> at);
+  Index add(const Index &a, const Index &b);
+  Index multiply(const Index &a, const Index &b);
+
   /// Adds the tensors and scalars that the expressions read to a step.
   void addArguments(KernelStep &step) const;
   /// Returns the program without its outs.
@@ -58,7 +63,6 @@ public:
   Index getIndex(const Size &size);
 
 private:
-  Text load(const View &view, llvm::ArrayRef<Index> at);
   Text readHostInteger(mlir::Value value, llvm::ArrayRef<Index> at, bool &known);
   Text readElementwise(mlir::OpResult value, llvm::ArrayRef<Index> at, bool &known);
   Text readMoved(mlir::OpResult value, llvm::ArrayRef<Index> at, bool &known);
@@ -81,8 +85,6 @@ private:
   /// Returns `index` as an index of an axis of that size: a negative one counts from the end, and
   /// one that is out of range becomes the nearest that is not.
   std::string wrapIndex(const std::string &index, const Size &size);
-  Index add(const Index &a, const Index &b);
-  Index multiply(const Index &a, const Index &b);
   std::string newName() { return "v" + std::to_string(names++); }
 
   Planner &planner;
@@ -95,6 +97,9 @@ private:
 
 /// Returns a number of this kind as programs write it.
 std::string writeNumber(double number, ValueKind kind);
+/// Returns how many bytes the place of a tensor of `type`, and those of its strides that the run
+/// decides, are multiples of, up to 16.
+int64_t getAlignment(const Size &offset, llvm::ArrayRef<Size> strides, mlir::Type type);
 /// Returns a type's name in programs.
 llvm::StringRef getTypeName(mlir::Type type);
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from basin.compiling import compile
     from basin.model import BasinError, Model, load, roundtrip
     from basin.registry import steps
     from basin.rewriting import rewrite
 
-__all__ = ["BasinError", "Model", "load", "rewrite", "roundtrip", "steps"]
+__all__ = ["BasinError", "Model", "compile", "load", "rewrite", "roundtrip", "steps"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from basin import rewriting
 
         return rewriting.rewrite
+    if name == "compile":
+        from basin import compiling
+
+        return compiling.compile
     if name == "steps":
         from basin import registry
 

@@ -16,10 +16,11 @@ from basin.commands.ray_option import Command
 from basin.commands.recommend import recommend
 from basin.commands.reporting import reports_errors
 from basin.commands.rewrite import rewrite
+from basin.commands.run import run
 from basin.commands.verify import verify
 
 # In the order in which --help shows them. Their modules import what they need when they run.
-COMMANDS = (inspect, rewrite, verify, analyze, evaluate, recommend, finetune, merge_stats)
+COMMANDS = (inspect, rewrite, verify, analyze, evaluate, recommend, finetune, run, merge_stats)
 
 app = typer.Typer(
     no_args_is_help=True,

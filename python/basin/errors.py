@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AnalysisError", "ClusterError", "RecipeError", "VerifyError"]
+__all__ = ["AnalysisError", "ClusterError", "PlanError", "RecipeError", "VerifyError"]
 
 
 class AnalysisError(Exception):
@@ -14,6 +14,10 @@ class AnalysisError(Exception):
 
 class ClusterError(Exception):
     """Machines that work was given to cannot do it; the message is one line and says why."""
+
+
+class PlanError(Exception):
+    """A model cannot be compiled, or a plan cannot be read or run; the message says why."""
 
 
 class RecipeError(Exception):

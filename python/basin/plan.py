@@ -23,16 +23,12 @@ from typing import Any
 import numpy as np
 
 from basin import emulator
-from basin.errors import BasinError
+from basin.errors import PlanError
 
 __all__ = ["EmulatedPlan", "PlanError", "load"]
 
 _MAX_HEADER = 1 << 26
 _MAGIC = b"BASINKO1"
-
-
-class PlanError(BasinError):
-    """A plan cannot be read, or cannot run on these inputs."""
 
 
 # ------------------------------------------------------------------------------------------------
@@ -78,7 +74,8 @@ def _dtype(name: str) -> np.dtype:
     if name == "bf16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bf16: np.dtype = np.dtype(ml_dtypes.bfloat16)
+        return bf16
     names = {"f32": "float32", "f16": "float16", "i8": "int8", "i32": "int32", "i64": "int64",
              "bool": "bool"}  # fmt: skip
     return np.dtype(names[name])

@@ -421,6 +421,77 @@ def test_a_training_step_lowers_the_loss_and_is_written(tmp_path: Path) -> None:
     assert distance(expected, run_onnx(tmp_path / "m.onnx", values)["logits"]) > 1e-3
 
 
+# Operators of basin.ops
+
+
+def count_operators(module: bt.Module) -> dict[str, int]:
+    graph = module._with_operators
+    assert graph is not None
+    names = [call.node.op for call in graph.calls if call.node.op.startswith("basin.ops.")]
+    return {name.removeprefix("basin.ops."): names.count(name) for name in names}
+
+
+@pytest.mark.parametrize("path", TAKEN, ids=lambda p: p.stem)
+def test_operators_compute_the_same(path: Path) -> None:
+    """Where torch records no gradients, with the operators that `inspect` names."""
+    module = bt.load(path)
+    values = inputs_of(path)
+    expected = run_onnx(path, values)
+    module.use_kernels = True
+    found = run_torch(module, values)
+    assert len(module._operators) == sum(count_operators(module).values())
+    for name, value in expected.items():
+        assert distance(value, found[name]) < 4 * TOLERANCE[kind_of(path)], name
+
+
+def test_operators_of_a_model() -> None:
+    module = bt.load(TINY)
+    module.use_kernels = True
+    ids = torch.arange(24).reshape(2, 12)
+    with torch.no_grad():
+        module(ids)
+    assert count_operators(module) == {"rms_norm": 7, "attention": 3}
+    used = {call.node.op for call in module._with_operators.calls}
+    assert not used & {"Softmax", "ReduceMean"}
+    # A gradient needs the nodes.
+    module._with_operators = None
+    module(ids)["logits"].sum().backward()
+    assert module._with_operators is None and next(module.parameters()).grad is not None
+
+
+def test_operators_with_gates_and_sinks(tmp_path: Path) -> None:
+    """Parameters that are not at their start, so that each of them matters."""
+    steps = ["insert-pre-affine", "insert-gated-norm", "insert-gated-attention"]
+    module = bt.load(rewritten(tmp_path / "m.onnx", *steps, "insert-sink-logits"))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _, parameter in module.learnable_parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+        ids = torch.arange(24).reshape(2, 12)
+        expected = module(ids)["logits"].double().numpy()
+        module.use_kernels = True
+        found = module(ids)["logits"].double().numpy()
+    assert count_operators(module) == {"gated_rms_norm": 7, "attention": 3}
+    assert distance(expected, found) < 1e-5
+
+
+def test_nodes_compute_what_no_kernel_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    from basin import ops
+
+    def missing(*args: Any, **options: Any) -> Any:
+        raise ops.MissingKernel("no kernel")
+
+    monkeypatch.setattr(ops, "attention", missing)
+    module = bt.load(TINY)
+    ids = torch.arange(24).reshape(2, 12)
+    with torch.no_grad():
+        expected = module(ids)["logits"].numpy()
+        module.use_kernels = True
+        found = module(ids)["logits"].numpy()
+    assert count_operators(module) == {"rms_norm": 7}
+    assert distance(expected, found) < 1e-5
+
+
 # Torch's own tools
 
 

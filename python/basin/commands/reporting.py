@@ -10,7 +10,7 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-from basin.errors import AnalysisError, ClusterError, RecipeError, VerifyError
+from basin.errors import AnalysisError, ClusterError, PlanError, RecipeError, VerifyError
 from basin.output.printable import printable
 
 Options = ParamSpec("Options")
@@ -38,7 +38,9 @@ def reports_errors(command: Callable[Options, None]) -> Callable[Options, None]:
 
         try:
             command(*args, **kwargs)
-        except (AnalysisError, BasinError, ClusterError, RecipeError, VerifyError) as error:
+        except (
+            AnalysisError, BasinError, ClusterError, PlanError, RecipeError, VerifyError,
+        ) as error:  # fmt: skip
             fail(str(error))
         except OSError as error:
             fail(describe_os_error(error))

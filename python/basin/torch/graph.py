@@ -16,7 +16,17 @@ from basin.torch import arithmetic, layout, quantized, sums  # noqa: F401  They 
 from basin.torch.host import MOST, Host, Value, as_host, as_tensor
 from basin.torch.node import OPERATORS, Function, Node
 
-__all__ = ["Call", "Graph", "constant_of", "list_missing", "read_graph", "run_graph", "to_torch"]
+__all__ = [
+    "Call",
+    "Graph",
+    "constant_of",
+    "find_last_uses",
+    "list_missing",
+    "read_by",
+    "read_graph",
+    "run_graph",
+    "to_torch",
+]
 
 
 @dataclass
@@ -126,7 +136,7 @@ def read_graph(graph: onnx.GraphProto, versions: Mapping[str, int], *, main: boo
         calls.append(Call(node, function, branches=branches))
     out = Graph(calls, constants, [one.name for one in graph.output])
     if main:
-        _find_last_uses(out)
+        find_last_uses(out)
     return out
 
 
@@ -134,21 +144,22 @@ def _refuse(node: Node, inputs: Any, device: torch.device) -> Any:
     raise AssertionError("a branch is not called as an operator")
 
 
-def _reads(call: Call) -> set[str]:
+def read_by(call: Call) -> set[str]:
+    """The names that a call reads, those of its branches among them."""
     names = set(call.node.inputs)
     for branch in call.branches.values():
         names |= set(branch.outputs)
         for inner in branch.calls:
-            names |= _reads(inner)
+            names |= read_by(inner)
     return names
 
 
-def _find_last_uses(graph: Graph) -> None:
+def find_last_uses(graph: Graph) -> None:
     """Set what each call frees: what it made or read, and what nothing reads later."""
     needed = set(graph.outputs)
     made = {name for call in graph.calls for name in call.node.outputs}
     for call in reversed(graph.calls):
-        own = {*_reads(call), *call.node.outputs} & made
+        own = {*read_by(call), *call.node.outputs} & made
         call.frees = tuple(sorted(own - needed))
         needed |= own
 

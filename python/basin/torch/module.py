@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -14,6 +15,7 @@ from basin._basin import BasinError
 from basin.model import load as load_model
 from basin.torch.graph import (
     Call,
+    Graph,
     constant_of,
     list_missing,
     read_graph,
@@ -21,7 +23,8 @@ from basin.torch.graph import (
     to_torch,
 )
 from basin.torch.host import Host, Value
-from basin.torch.roles import FIXED, LEARNABLE, find_roles
+from basin.torch.operators import MissingKernel, find_operators, with_operators
+from basin.torch.roles import FIXED, LEARNABLE, roles_of
 
 __all__ = ["Module", "load"]
 
@@ -39,7 +42,18 @@ class Module(torch.nn.Module):
     angles, have none. Integers and flags are buffers. `names` has each tensor's name in the file.
     """
 
-    def __init__(self, model: onnx.ModelProto, roles: Mapping[str, str], source: Path) -> None:
+    # Whether norms and attention are computed by the kernels of basin.ops where torch records no
+    # gradients. None: on CUDA, as far as an object given to `basin.ops.use` has the kernels. True:
+    # everywhere; on the CPU basin.ops computes its formulas. False: never.
+    use_kernels: bool | None = None
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        roles: Mapping[str, str],
+        source: Path,
+        operators: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         super().__init__()
         self.source = source
         self.names: dict[str, str] = {}
@@ -53,6 +67,8 @@ class Module(torch.nn.Module):
         self.outputs = [one.name for one in model.graph.output]
         versions = {one.domain: one.version for one in model.opset_import}
         self._graph = read_graph(model.graph, versions)
+        self._operators = list(operators)
+        self._with_operators: Graph | None = None
         self.register_buffer("_anchor", torch.zeros(()), persistent=False)
 
     def _add(self, tensor: onnx.TensorProto, roles: Mapping[str, str]) -> None:
@@ -125,17 +141,43 @@ class Module(torch.nn.Module):
         for name, parent, leaf in self._places:
             values[name] = getattr(parent, leaf)
         assert isinstance(self._anchor, torch.Tensor)
-        device = self._anchor.device
-        results = run_graph(self._graph, values, device, self._explain)
+        results = self._run(values, self._anchor.device)
         out: dict[str, torch.Tensor] = {}
         for name, result in zip(self.outputs, results):
             assert isinstance(result, torch.Tensor)
             out[name] = result
         return out
 
+    def _run(self, values: dict[str, Value], device: torch.device) -> list[Value]:
+        """Run the graph, or that with operators in place of nodes if it may be used."""
+        wanted = device.type == "cuda" if self.use_kernels is None else self.use_kernels
+        if not wanted or torch.is_grad_enabled() or torch.is_autocast_enabled(device.type):
+            return run_graph(self._graph, values, device, self._explain)
+        while True:
+            if self._with_operators is None:
+                self._with_operators = with_operators(self._graph, self._operators)
+            try:
+                return run_graph(self._with_operators, dict(values), device, self._explain)
+            except _Missing as missing:
+                # The nodes compute what no kernel does.
+                self._operators = [
+                    one for one in self._operators if one["result"] != missing.result
+                ]
+                self._with_operators = None
+
     def _explain(self, call: Call, error: Exception) -> Exception:
         node = call.node
+        if isinstance(error, MissingKernel):
+            return _Missing(node.name)
         return RuntimeError(f"{self.source}: node '{node.name}' ({node.op}): {error}")
+
+
+class _Missing(Exception):
+    """No kernel computes `result`."""
+
+    def __init__(self, result: str) -> None:
+        super().__init__(result)
+        self.result = result
 
 
 class _Scope(torch.nn.Module):
@@ -151,9 +193,13 @@ def load(source: str | os.PathLike[str]) -> Module:
     path = Path(source)
     if not path.is_file():
         raise BasinError(f"{path}: No such file or directory")
-    roles = find_roles(path)
+    inspected = load_model(path).inspect()
+    roles = roles_of(inspected)
+    operators = find_operators(inspected)
     model = _read(path)
     if model.functions or list_missing(model.graph):
+        # The names of values are no longer those that were inspected.
+        operators = []
         model = _decompose(path)
         _check_weights(model, roles, path)
     missing = list_missing(model.graph)
@@ -161,7 +207,7 @@ def load(source: str | os.PathLike[str]) -> Module:
         names = missing or [f"{one.domain}.{one.name}" for one in model.functions]
         raise BasinError(f"{path}: basin.torch has no function for {', '.join(names)}")
     try:
-        return Module(model, roles, path)
+        return Module(model, roles, path, operators)
     except NotImplementedError as error:
         raise BasinError(f"{path}: {error}") from None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from basin.model import load
-
-__all__ = ["FIXED", "LEARNABLE", "find_roles"]
+__all__ = ["FIXED", "LEARNABLE", "roles_of"]
 
 # What steps insert to be learned.
 LEARNABLE = (
@@ -26,9 +25,6 @@ LEARNABLE = (
 FIXED = ("constant", "mask", "scale", "table")
 
 
-def find_roles(path: Path) -> dict[str, str]:
-    """The role of each float initializer by its name. Raises BasinError."""
-    found: dict[str, str] = {}
-    for one in load(path).inspect()["parameters"]:
-        found[one["name"]] = one["role"]
-    return found
+def roles_of(inspected: Mapping[str, Any]) -> dict[str, str]:
+    """The role of each float initializer by its name, from what `basin inspect` says."""
+    return {one["name"]: one["role"] for one in inspected["parameters"]}
