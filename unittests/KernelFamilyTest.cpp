@@ -104,6 +104,12 @@ const std::map<std::string, std::vector<std::string>> kTexts = {
       "head_dim=64,type=bf16,gate=sigmoid",
       "head_dim=64,type=bf16,gate=plain,gate_per_head",
       "head_dim=64,type=bf16,log_sum_exp"}},
+    {"pointwise",
+     {"sizes=64,program=(out y i32 (1) (index 0))", "sizes=?,program=(out y i32 (1) (index 0))",
+      "sizes=64,program=(out z i32 (1) (index 0))", "sizes=64,program=(out y i64 (1) (index 0))",
+      "sizes=64,program=(out y i32 (2) (index 0))",
+      "sizes=64,program=(out y i32 (1) align 16 (index 0))",
+      "sizes=64,program=(out y i32 (1) (size 0))"}},
 };
 } // namespace
 
@@ -111,7 +117,7 @@ TEST_F(KernelFamilies, AreListedInTheCompilersOrder) {
   std::string names;
   for (const KernelFamily *family : getKernelFamilies())
     names += family->getName().str() + " ";
-  EXPECT_EQ(names, "norm dyt attention ");
+  EXPECT_EQ(names, "norm dyt attention pointwise ");
   EXPECT_EQ(findKernelFamily("attention"), getKernelFamilies()[2]);
   EXPECT_EQ(findKernelFamily("matmul"), nullptr);
   EXPECT_EQ(findKernelFamily("dyt")->getUsage(), "dim=N,type=T[,result=T][,parameters=T][,bias]");
@@ -143,6 +149,9 @@ TEST_F(KernelFamilies, LeaveOutWhatIsSoByDefault) {
             parts("norm", "dim=64,type=bf16,eps=9.9999997473787516e-6"));
   EXPECT_EQ(parts("attention", "head_dim=64,type=bf16,value_dim=64,sink_logit,sink_type=f32"),
             "{head_dim = 64 : i64, sink_logit, type = \"bf16\"}");
+  // A program has one blank between its parts.
+  EXPECT_EQ(parts("pointwise", "sizes=64,program=( out y i32 (1)  (add\n(index 0)3 ) )"),
+            "{program = \"(out y i32 (1) (add (index 0) 3))\", sizes = \"64\"}");
   EXPECT_EQ(parts("attention", "head_dim=64,type=f16,mask=bias,mask_type=f16"),
             "{head_dim = 64 : i64, mask = \"bias\", type = \"f16\"}");
 }
@@ -163,6 +172,11 @@ TEST_F(KernelFamilies, SayWhatIsWrongWithAText) {
             "expected the option gate, which tensorwise needs");
   EXPECT_EQ(refusal("attention", "head_dim=64,type=bf16,scale=0"),
             "attention option 'scale': expected a positive number, but got '0'");
+  EXPECT_EQ(refusal("pointwise", "sizes=64"), "expected the pointwise option program");
+  EXPECT_EQ(refusal("pointwise", "sizes=,program=(out y i32 (1) 3)"),
+            "pointwise option 'sizes': expected a text, but got ''");
+  EXPECT_EQ(refusal("pointwise", "sizes=0,program=(out y i32 (1) 3)"),
+            "sizes: expected ? or a number from 1 to 2147483647, but got '0'");
   EXPECT_EQ(refusal("attention", "head_dim=64,type=bf16,gate_per_head"),
             "expected the option gate, which gate_per_head needs");
 }
@@ -188,6 +202,15 @@ TEST_F(KernelFamilies, BuildWhatTheContractSays) {
   std::vector<std::pair<std::string, int64_t>> schedule = spec->getSchedule(target);
   ASSERT_EQ(schedule.size(), 3u);
   EXPECT_EQ(schedule[1], std::pair(std::string("norm.rows_per_block"), int64_t(2)));
+  spec = parse("pointwise", "sizes=?x64,program=(in x f32 (64 1)) (out y i32 (64 1) (int x))");
+  ASSERT_TRUE(bool(addKernel(kernels, *spec, target)));
+  contract = ContractAttr::of(kernels.lookupSymbol(spec->getName()));
+  EXPECT_EQ(contract.getSpec(), spec->getParts());
+  EXPECT_TRUE(contract.getIsResident());
+  std::string arguments;
+  for (ArgumentAttr argument : contract.getArguments())
+    arguments += argument.getName().str() + " " + std::to_string(argument.getAlignment()) + ", ";
+  EXPECT_EQ(arguments, "x 4, y 4, size0 16, count 16, ");
   // The first error is one of any schedule, the second is one of this schedule.
   llvm::Expected<std::string> wrong =
       addKernel(kernels, *parse("attention", "head_dim=36,type=bf16"), target);

@@ -23,10 +23,11 @@ namespace basin::kernels {
 const KernelFamily &getNormFamily();
 const KernelFamily &getDyTFamily();
 const KernelFamily &getAttentionFamily();
+const KernelFamily &getPointwiseFamily();
 
 /// All families, in the order in which the compiler makes their kernels.
 inline constexpr const KernelFamily &(*kFamilies[])() = {getNormFamily, getDyTFamily,
-                                                         getAttentionFamily};
+                                                         getAttentionFamily, getPointwiseFamily};
 
 /// A family that is defined by its `Traits`, a struct of static members:
 ///
