@@ -79,7 +79,8 @@ static const char *lookUpAll(void *library, Driver &driver) {
          get(driver.functionSetAttribute, "cuFuncSetAttribute") &&
          get(driver.blocksAtOnce, "cuOccupancyMaxActiveBlocksPerMultiprocessor") &&
          get(driver.launchKernel, "cuLaunchKernel") &&
-         get(driver.pointerGetAttribute, "cuPointerGetAttribute"));
+         get(driver.pointerGetAttribute, "cuPointerGetAttribute") &&
+         get(driver.memset2D, "cuMemsetD2D8Async"));
   return missing;
 }
 

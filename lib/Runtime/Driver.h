@@ -65,6 +65,8 @@ struct Driver {
                          unsigned blockY, unsigned blockZ, unsigned sharedBytes, Stream,
                          void **parameters, void **extra);
   Result (*pointerGetAttribute)(void *, int attribute, unsigned long long pointer);
+  Result (*memset2D)(unsigned long long pointer, size_t pitch, unsigned char value, size_t width,
+                     size_t height, Stream);
 
   /// Returns ok, or a status with the call's name and the driver's name and text of the error.
   Status check(Result result, const char *call) const;

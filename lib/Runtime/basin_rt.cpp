@@ -13,8 +13,11 @@
 
 #include "basin/Runtime/basin_rt.h"
 
+#include "CublasLt.h"
 #include "Function.h"
 #include "Loader.h"
+#include "ProductCheck.h"
+#include "Products.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -75,9 +78,18 @@ int32_t basin_rt_abi_version(void) { return BASIN_RT_ABI_VERSION; }
 const char *basin_rt_last_error(void) { return lastError; }
 
 const char *basin_rt_status_name(basin_rt_status status) {
-  static constexpr const char *kNames[] = {
-      "ok",        "invalid argument",   "i/o error",    "invalid object", "not found",
-      "no driver", "unsupported device", "driver error", "out of memory",  "internal error"};
+  static constexpr const char *kNames[] = {"ok",
+                                           "invalid argument",
+                                           "i/o error",
+                                           "invalid object",
+                                           "not found",
+                                           "no driver",
+                                           "unsupported device",
+                                           "driver error",
+                                           "out of memory",
+                                           "internal error",
+                                           "no product library",
+                                           "product library error"};
   auto index = static_cast<unsigned>(status);
   return index < std::size(kNames) ? kNames[index] : "unknown status";
 }
@@ -500,5 +512,38 @@ basin_rt_status basin_rt_function_launch(const basin_rt_function *function, int3
                                                static_cast<cuda::Stream>(stream),
                                                steps[i].arguments, steps[i].grid);
     return status;
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Matrix products
+//===----------------------------------------------------------------------===//
+
+basin_rt_status basin_rt_use_cublaslt(const char *path) {
+  return guard([&] { return path ? lt::useLibrary(path) : nullArgument("path"); });
+}
+
+basin_rt_status basin_rt_use_products(const basin_rt_product_provider *provider) {
+  return guard([&] { return useProducts(provider); });
+}
+
+basin_rt_status basin_rt_product_check(const basin_rt_product *product) {
+  return guard([&] { return product ? checkProduct(*product) : nullArgument("product"); });
+}
+
+basin_rt_status basin_rt_product_load(int32_t device) {
+  return guard([&] { return loadProducts(device); });
+}
+
+basin_rt_status basin_rt_product_workspace(int32_t device, uint64_t *bytes) {
+  return guard([&] { return bytes ? getProductWorkspace(device, *bytes) : nullArgument("bytes"); });
+}
+
+basin_rt_status basin_rt_product_run(const basin_rt_product *product, int32_t device, void *stream,
+                                     void *workspace, uint64_t workspace_bytes) {
+  return guard([&] {
+    return product ? runProduct(*product, device, static_cast<cuda::Stream>(stream), workspace,
+                                workspace_bytes)
+                   : nullArgument("product");
   });
 }

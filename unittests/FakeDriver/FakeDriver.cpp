@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A libcuda.so.1 for tests on machines without a GPU. It has two devices, contexts for each thread
-// as in the real driver, modules that remember their image, and a log of calls. It runs no kernel.
+// as in the real driver, modules that remember their image, and a log of calls. It runs no kernel,
+// but sets memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -255,6 +256,16 @@ int cuPointerGetAttribute(void *data, int, unsigned long long) {
     return 1;
   *static_cast<int *>(data) = state().pointerDevice;
   return 0;
+}
+
+/// Products of empty sums are in the memory of the host, so this does what it says.
+int cuMemsetD2D8Async(unsigned long long pointer, size_t pitch, unsigned char value, size_t width,
+                      size_t height, Stream stream) {
+  int result = called("memset", static_cast<int>(value), "pitch", pitch, "width", width, "height",
+                      height, "stream", reinterpret_cast<uintptr_t>(stream));
+  for (size_t row = 0; result == 0 && row < height; ++row)
+    std::memset(reinterpret_cast<char *>(pointer) + row * pitch, value, width);
+  return result;
 }
 
 } // extern "C"

@@ -7,8 +7,9 @@
 |*===----------------------------------------------------------------------===*|
 |*
 |* The C API of libbasin_rt, for C11 and C++. It reads kernel objects
-|* (docs/kernels.md) and launches their kernels on NVIDIA GPUs. docs/runtime.md
-|* has the rules of ownership and threads, and an example.
+|* (docs/kernels.md) and launches their kernels on NVIDIA GPUs, and has matrix
+|* products computed by cuBLASLt. docs/runtime.md has the rules of ownership and
+|* threads, and an example.
 |*
 |* Every function that can fail returns a status. It writes its results through
 |* its last parameters, and only if it succeeds.
@@ -44,7 +45,9 @@ typedef enum basin_rt_status {
   BASIN_RT_UNSUPPORTED_DEVICE = 6, /**< the object has nothing that the device runs */
   BASIN_RT_DRIVER_ERROR = 7,       /**< the driver refused; its error is in the text */
   BASIN_RT_OUT_OF_MEMORY = 8,
-  BASIN_RT_INTERNAL_ERROR = 9
+  BASIN_RT_INTERNAL_ERROR = 9,
+  BASIN_RT_NO_PRODUCT_LIBRARY = 10,   /**< no cuBLASLt, or one of another major version */
+  BASIN_RT_PRODUCT_LIBRARY_ERROR = 11 /**< cuBLASLt refused; its status is in the text */
 } basin_rt_status;
 
 typedef enum basin_rt_kind {
@@ -323,6 +326,69 @@ BASIN_RT_API basin_rt_status basin_rt_function_launch(
     const basin_rt_function *function, int32_t device, void *stream, const basin_rt_tensor *inputs,
     size_t input_count, const basin_rt_tensor *outputs, size_t output_count, void *workspace,
     uint64_t workspace_bytes);
+
+/*--- Matrix products --------------------------------------------------------*/
+
+#define BASIN_RT_MAX_BATCH 4
+
+/** A matrix of a product, or a batch of them. Strides count elements: element (i, j) lies
+    i * row_stride + j * column_stride behind the first one. One of the two strides is 1, unless
+    the size along its axis is 1. The other is at least the size of the contiguous axis. */
+typedef struct basin_rt_matrix {
+  const void *pointer; /**< in global memory of the device */
+  int64_t row_stride, column_stride;
+  int64_t batch_strides[BASIN_RT_MAX_BATCH]; /**< 0 repeats an input along the axis */
+} basin_rt_matrix;
+
+/** c = alpha * a b + bias, for each element of the batch. Sums and alpha are f32, and a result is
+    rounded once. a is [m, k], b is [k, n], c is [m, n], and the bias is added to each row. */
+typedef struct basin_rt_product {
+  basin_rt_type type;        /**< of a and b: f32, f16 or bf16 */
+  basin_rt_type result_type; /**< of c and the bias: the type of a and b, or f32 */
+  int64_t m, n, k;
+  uint32_t batch_rank; /**< number of axes of the batch, at most BASIN_RT_MAX_BATCH */
+  int32_t allow_tf32;  /**< allow the factors of an f32 product to be rounded to TF32 */
+  int64_t batch[BASIN_RT_MAX_BATCH];
+  basin_rt_matrix a, b, c;
+  const void *bias; /**< [n], contiguous, or null; it needs a c whose rows are contiguous */
+  float alpha;
+} basin_rt_product;
+
+/** Computes products in the place of cuBLASLt. */
+typedef struct basin_rt_product_provider {
+  void *context;
+  /** Gets products that basin_rt_product_check accepts and that have results; k may be 0. It is
+      called from any thread. A failure is reported with the provider's status. */
+  basin_rt_status (*run)(void *context, const basin_rt_product *product, int32_t device,
+                         void *stream, void *workspace, uint64_t workspace_bytes);
+} basin_rt_product_provider;
+
+/** Uses the cuBLASLt at `path`, of version 12 or 13, instead of libcublasLt.so.13 or
+    libcublasLt.so.12. It fails once another one is in use. */
+BASIN_RT_API basin_rt_status basin_rt_use_cublaslt(const char *path);
+
+/** Lets `provider`, which is copied, compute all later products. Null gives cuBLASLt back. */
+BASIN_RT_API basin_rt_status basin_rt_use_products(const basin_rt_product_provider *provider);
+
+/** Checks a product as basin_rt_product_run does. It needs no driver. */
+BASIN_RT_API basin_rt_status basin_rt_product_check(const basin_rt_product *product);
+
+/** Loads cuBLASLt on a device. Running a product does so, too. Call this before a stream is
+    captured. Does nothing if a provider is in use. */
+BASIN_RT_API basin_rt_status basin_rt_product_load(int32_t device);
+
+/** Writes the size of the workspace that NVIDIA advises for the device. Products run with any
+    size; less memory leaves cuBLASLt fewer algorithms. The size is 0 if a provider is in use. */
+BASIN_RT_API basin_rt_status basin_rt_product_workspace(int32_t device, uint64_t *bytes);
+
+/** Runs a product on a stream, in the device's primary context. If m, n or the batch is 0, it
+    succeeds and does nothing. c shares no memory with the other tensors. The workspace is memory
+    of the device, aligned to 256 bytes, or null with 0 bytes. Nothing else may use it until the
+    stream has done the product. The first run of a shape on a device asks cuBLASLt for an
+    algorithm; later runs allocate nothing. No run waits for the device. */
+BASIN_RT_API basin_rt_status basin_rt_product_run(const basin_rt_product *product, int32_t device,
+                                                  void *stream, void *workspace,
+                                                  uint64_t workspace_bytes);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -1,0 +1,363 @@
+//===- ProductLibraryTest.cpp -----------------------------------*- C++ -*-===//
+//
+// Part of the Basin project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the runtime asks of cuBLASLt and when, errors, threads, how the library is found, and
+// products that a provider computes. Each test of loading is a process of its own.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ProductTest.h"
+
+#include <algorithm>
+#include <atomic>
+#include <new>
+#include <thread>
+
+using namespace basin::test;
+
+/// Counts the allocations of the whole process, the runtime's among them.
+static std::atomic<size_t> allocations;
+
+void *operator new(size_t bytes) {
+  ++allocations;
+  if (void *out = std::malloc(bytes ? bytes : 1))
+    return out;
+  throw std::bad_alloc();
+}
+void operator delete(void *pointer) noexcept { std::free(pointer); }
+void operator delete(void *pointer, size_t) noexcept { std::free(pointer); }
+
+TEST_F(Product, TheFirstRunAsksAndLaterOnesDoNot) {
+  int64_t k = freshSizes();
+  std::string inner = std::to_string(k);
+  Ones ones(2, 3, k, {4});
+  Memory biases(512);
+  auto bias = [&](int64_t which) {
+    float *out = reinterpret_cast<float *>(biases.data.get()) + 64 * which;
+    std::fill_n(out, 3, static_cast<float>(7 + which));
+    return out;
+  };
+  ones.product.bias = bias(0);
+  size_t before = allocations;
+  ASSERT_EQ(ones.run(), BASIN_RT_OK) << basin_rt_last_error();
+  EXPECT_GT(allocations, before);
+  EXPECT_TRUE(ones.isAll(static_cast<float>(2 * k + 7)));
+  std::string call = "multiply NN 3 x 2 x " + inner + " batch 4 stream 0\n";
+  std::string text = log();
+  EXPECT_EQ(text.substr(0, text.find("find")),
+            "operation 68 0\noperation-set 3\noperation-set 4\noperation-set 7\noperation-set 8\n"
+            "layout 0 3 x " +
+                inner +
+                ", 3\nlayout-set 5\nlayout-set 6\n"
+                "layout 0 " +
+                inner + " x 2, " + inner +
+                "\nlayout-set 5\nlayout-set 6\n"
+                "layout 0 3 x 2, 3\nlayout-set 5\nlayout-set 6\n"
+                "preference\npreference-set 1\npreference-set 3\npreference-set 5\n"
+                "preference-set 6\npreference-set 7\npreference-set 8\n");
+  EXPECT_TRUE(text.ends_with("schemes 2\noperation-set 8\n" + call));
+
+  ones.product.bias = bias(1);
+  ones.product.alpha = 2;
+  before = allocations;
+  basin_rt_status status = ones.run();
+  EXPECT_EQ(allocations, before);
+  ASSERT_EQ(status, BASIN_RT_OK);
+  EXPECT_TRUE(ones.isAll(static_cast<float>(4 * k + 8)));
+  EXPECT_EQ(log(), "operation-set 8\n" + call);
+}
+
+TEST_F(Product, AlignmentIsPartOfTheQuestion) {
+  constexpr int64_t each = 1 << 16;
+  Memory memory(5 * each);
+  auto at = [&](int64_t bytes) { return memory.data.get() + bytes; };
+  Ones ones(2, 2, freshSizes());
+  ones.product.a.pointer = at(256), ones.product.b.pointer = at(each + 8);
+  ones.product.c.pointer = at(2 * each + 16);
+  auto asked = [&] {
+    EXPECT_EQ(ones.run(), BASIN_RT_OK) << basin_rt_last_error();
+    std::string text = log();
+    size_t begin = text.find("find ");
+    return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
+  };
+  // The factors are exchanged, because c has rows.
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 256 16 16 schemes 2");
+  ones.product.a.pointer = at(256 + 4);
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 schemes 2");
+  ones.product.a.pointer = at(256 + 12);
+  EXPECT_EQ(asked(), "");
+  ones.product.bias = at(3 * each + 4);
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 4 4 schemes 2");
+}
+
+TEST_F(Product, TF32IsOnlyUsedIfAllowed) {
+  Ones ones(2, 2, freshSizes());
+  ones.product.allow_tf32 = 1;
+  ASSERT_EQ(ones.run(), BASIN_RT_OK);
+  EXPECT_TRUE(log().starts_with("operation 77 0\n"));
+  ones.product.allow_tf32 = 0;
+  ASSERT_EQ(ones.run(), BASIN_RT_OK);
+  EXPECT_TRUE(log().starts_with("operation 68 0\n"));
+  // Products of f16 have no such choice.
+  ones.product.type = BASIN_RT_F16;
+  ones.product.allow_tf32 = 1;
+  ASSERT_EQ(ones.run(), BASIN_RT_OK);
+  EXPECT_TRUE(log().starts_with("operation 68 0\n"));
+}
+
+TEST_F(Product, EachErrorIsReportedAndLeavesNothing) {
+  struct {
+    const char *function, *call;
+    int count; // of calls in the first run of a shape
+  } functions[] = {{"operation", "cublasLtMatmulDescCreate", 1},
+                   {"operation-set", "cublasLtMatmulDescSetAttribute", 5},
+                   {"layout", "cublasLtMatrixLayoutCreate", 3},
+                   {"layout-set", "cublasLtMatrixLayoutSetAttribute", 6},
+                   {"preference", "cublasLtMatmulPreferenceCreate", 1},
+                   {"preference-set", "cublasLtMatmulPreferenceSetAttribute", 6},
+                   {"find", "cublasLtMatmulAlgoGetHeuristic", 1},
+                   {"multiply", "cublasLtMatmul", 1}};
+  // The other tests do not use this device, so no plan of it goes.
+  for (auto [function, call, calls] : functions)
+    for (int i = 0; i < calls; ++i) {
+      int64_t k = freshSizes();
+      Ones ones(2, 2, k, {2});
+      ones.product.bias = ones.bias.data();
+      int live = fake_lt_live();
+      fake_lt_fail(function, i, 14);
+      EXPECT_EQ(ones.run(1), BASIN_RT_PRODUCT_LIBRARY_ERROR);
+      EXPECT_EQ(basin_rt_last_error(), std::string(call) + ": CUBLAS_STATUS_INTERNAL_ERROR (14)");
+      // A plan that was made is kept, even if the product could not be enqueued. The last call that
+      // sets an attribute gives the plan its bias.
+      bool isPlanned = call == std::string("cublasLtMatmul") || (calls == 5 && i == 4);
+      EXPECT_EQ(fake_lt_live(), live + (isPlanned ? 4 : 0)) << function << i;
+      EXPECT_EQ(ones.run(1), BASIN_RT_OK) << function << i << ": " << basin_rt_last_error();
+      EXPECT_TRUE(ones.isAll(static_cast<float>(2 * k + 7)));
+      EXPECT_EQ(fake_lt_live(), live + 4);
+    }
+}
+
+TEST_F(Product, WithoutAnAlgorithmItIsAnError) {
+  Ones ones(2, 2, freshSizes());
+  int live = fake_lt_live();
+  fake_lt_find_nothing();
+  EXPECT_EQ(ones.run(), BASIN_RT_PRODUCT_LIBRARY_ERROR);
+  EXPECT_STREQ(basin_rt_last_error(),
+               "cublasLtMatmulAlgoGetHeuristic: no algorithm for the product "
+               "with a workspace of 1024 bytes");
+  EXPECT_EQ(fake_lt_live(), live);
+}
+
+TEST_F(Product, ErrorsOfTheDriverAreReported) {
+  Ones ones(2, 2, 0);
+  fake_fail("memset", 2);
+  EXPECT_EQ(ones.run(), BASIN_RT_DRIVER_ERROR);
+  EXPECT_STREQ(basin_rt_last_error(),
+               "cuMemsetD2D8Async: CUDA_ERROR_OUT_OF_MEMORY (2): out of memory");
+  EXPECT_EQ(ones.run(9), BASIN_RT_INVALID_ARGUMENT);
+  EXPECT_STREQ(basin_rt_last_error(), "no device 9: there are 2");
+}
+
+TEST_F(Product, PlansAreBounded) {
+  int64_t first = freshSizes(300);
+  Ones ones(1, 1, first + 300);
+  auto run = [&](int64_t k) {
+    ones.product.k = k;
+    EXPECT_EQ(ones.run(), BASIN_RT_OK) << basin_rt_last_error();
+    return log().find("find") != std::string::npos;
+  };
+  for (int64_t i = 0; i < 300; ++i)
+    EXPECT_TRUE(run(first + i));
+  // The plan of one product is two descriptors of factors, one of the result and an operation.
+  EXPECT_LE(fake_lt_live(), 2 * 256 * 4);
+  EXPECT_FALSE(run(first + 299));
+  EXPECT_FALSE(run(first + 44));
+  EXPECT_TRUE(run(first));
+  // The last run took the place of the one that was not used for longest.
+  EXPECT_FALSE(run(first + 44));
+  EXPECT_TRUE(run(first + 45));
+}
+
+TEST_F(Product, ThreadsShareAPlan) {
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&, i] {
+      for (int turn = 0; turn < 50; ++turn) {
+        Ones ones(2, 3, 19 + i % 2);
+        // The pointer of the bias is part of the plan that the threads share.
+        ones.bias.assign(3, static_cast<float>(1000 * i + turn));
+        ones.product.bias = ones.bias.data();
+        bool isRight = ones.run() == BASIN_RT_OK &&
+                       ones.isAll(static_cast<float>(2 * (19 + i % 2) + 1000 * i + turn));
+        wrong += !isRight;
+      }
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(Product, WorkspaceIsChecked) {
+  Ones ones(2, 2, 21);
+  auto refusal = [&](const void *workspace, uint64_t bytes) -> std::string {
+    basin_rt_status status =
+        basin_rt_product_run(&ones.product, 0, nullptr, const_cast<void *>(workspace), bytes);
+    return status == BASIN_RT_OK ? "" : basin_rt_last_error();
+  };
+  const char *workspace = ones.workspace.data.get();
+  std::string expected = "product: expected a workspace of 512 bytes, aligned to 256";
+  EXPECT_EQ(refusal(workspace + 128, 512), expected);
+  EXPECT_EQ(refusal(nullptr, 512), expected);
+  EXPECT_EQ(refusal(nullptr, 0), "");
+  EXPECT_EQ(refusal(workspace + 256, 512), "");
+}
+
+TEST_F(Product, WorkspaceDependsOnTheDevice) {
+  uint64_t bytes = 0;
+  EXPECT_EQ(basin_rt_product_workspace(0, &bytes), BASIN_RT_OK);
+  EXPECT_EQ(bytes, uint64_t(32) << 20);
+  EXPECT_EQ(basin_rt_product_workspace(1, &bytes), BASIN_RT_OK);
+  EXPECT_EQ(bytes, uint64_t(4) << 20);
+}
+
+TEST_F(Product, ProvidersComputeInTheLibrarysPlace) {
+  static const basin_rt_product *got;
+  got = nullptr;
+  basin_rt_status answer = BASIN_RT_OK;
+  basin_rt_product_provider provider = {&answer,
+                                        [](void *context, const basin_rt_product *product,
+                                           int32_t device, void *stream, void *, uint64_t bytes) {
+                                          got = product;
+                                          EXPECT_EQ(device, 5);
+                                          EXPECT_EQ(stream, reinterpret_cast<void *>(0x77));
+                                          EXPECT_EQ(bytes, 0u);
+                                          return *static_cast<basin_rt_status *>(context);
+                                        }};
+  ASSERT_EQ(basin_rt_use_products(&provider), BASIN_RT_OK);
+  Ones ones(2, 2, 0), empty(0, 2, 2);
+  auto run = [&](const Ones &which) {
+    return basin_rt_product_run(&which.product, 5, reinterpret_cast<void *>(0x77), nullptr, 0);
+  };
+  EXPECT_EQ(run(ones), BASIN_RT_OK);
+  EXPECT_EQ(got, &ones.product);
+  EXPECT_EQ(run(empty), BASIN_RT_OK);
+  EXPECT_EQ(got, &ones.product);
+  answer = BASIN_RT_OUT_OF_MEMORY;
+  EXPECT_EQ(run(ones), BASIN_RT_OUT_OF_MEMORY);
+  EXPECT_STREQ(basin_rt_last_error(), "the provider of products failed");
+  uint64_t bytes = 1;
+  EXPECT_EQ(basin_rt_product_workspace(5, &bytes), BASIN_RT_OK);
+  EXPECT_EQ(bytes, 0u);
+  EXPECT_EQ(basin_rt_product_load(5), BASIN_RT_OK);
+  // A wrong product does not get there.
+  got = nullptr;
+  ones.product.m = -1;
+  EXPECT_EQ(run(ones), BASIN_RT_INVALID_ARGUMENT);
+  EXPECT_EQ(got, nullptr);
+
+  ASSERT_EQ(basin_rt_use_products(nullptr), BASIN_RT_OK);
+  Ones again(2, 2, 3);
+  EXPECT_EQ(again.run(), BASIN_RT_OK);
+  EXPECT_TRUE(again.isAll(6));
+  provider.run = nullptr;
+  EXPECT_EQ(basin_rt_use_products(&provider), BASIN_RT_INVALID_ARGUMENT);
+}
+
+//===----------------------------------------------------------------------===//
+// Loading
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The tests' bodies run in processes that have loaded nothing. A body ends with its answer.
+class ProductLoading : public testing::Test {
+protected:
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+[[noreturn]] void answer(const std::string &text) {
+  std::fprintf(stderr, "[%s]\n", text.c_str());
+  std::exit(0);
+}
+
+std::string load(int32_t device = 0) {
+  basin_rt_status status = basin_rt_product_load(device);
+  return std::string(basin_rt_status_name(status)) +
+         (status == BASIN_RT_OK ? "" : std::string(": ") + basin_rt_last_error());
+}
+} // namespace
+
+TEST_F(ProductLoading, LoadsOnceForEachDevice) {
+  EXPECT_EXIT(
+      {
+        std::string both = load(0) + " " + load(0) + " " + load(1) + " ";
+        answer(both + fake_lt_log());
+      },
+      testing::ExitedWithCode(0), "\\[ok ok ok create\ncreate\n\\]");
+}
+
+TEST_F(ProductLoading, AFailedHandleIsTriedAgain) {
+  EXPECT_EXIT(
+      {
+        fake_lt_fail("create", 0, 14);
+        std::string first = load();
+        answer(first + " " + load());
+      },
+      testing::ExitedWithCode(0),
+      "\\[product library error: cublasLtCreate: CUBLAS_STATUS_INTERNAL_ERROR \\(14\\) ok\\]");
+}
+
+TEST_F(ProductLoading, Versions12And13AreTaken) {
+  for (auto [version, pattern] :
+       {std::pair{120000, "\\[ok\\]"},
+        {139999, "\\[ok\\]"},
+        {119999, "no product library: no cuBLASLt: libcublasLt.so.13: expected version 12 or 13, "
+                 "but got 119999"},
+        {140000, "but got 140000"}})
+    EXPECT_EXIT(
+        {
+          fake_lt_set_version(static_cast<size_t>(version));
+          answer(load());
+        },
+        testing::ExitedWithCode(0), pattern);
+}
+
+TEST_F(ProductLoading, AWrongPathIsNamedAndAnotherMayFollow) {
+  EXPECT_EXIT(
+      {
+        basin_rt_use_cublaslt("/nowhere/libcublasLt.so.13");
+        std::string first = load();
+        basin_rt_use_cublaslt("libcublasLt.so.13");
+        answer(first + " " + load());
+      },
+      testing::ExitedWithCode(0),
+      "\\[no product library: no cuBLASLt: /nowhere/libcublasLt.so.13: cannot open .* ok\\]");
+}
+
+TEST_F(ProductLoading, AnotherLibraryIsNone) {
+  EXPECT_EXIT(
+      {
+        basin_rt_use_cublaslt("libcuda.so.1");
+        answer(load());
+      },
+      testing::ExitedWithCode(0), "libcuda.so.1: it has no function cublasLtGetVersion\\]");
+}
+
+TEST_F(ProductLoading, TheLibraryInUseStays) {
+  EXPECT_EXIT(
+      {
+        std::string first = load();
+        basin_rt_use_cublaslt("other.so");
+        std::string second = basin_rt_last_error();
+        basin_rt_use_cublaslt("");
+        answer(first + " " + second + " " + basin_rt_last_error());
+      },
+      testing::ExitedWithCode(0),
+      "\\[ok the cuBLASLt libcublasLt.so.13 is already in use expected the path of a cuBLASLt, but "
+      "got an empty text\\]");
+}
