@@ -31,7 +31,7 @@ from basin.runtime import KernelError
 from basin.tensors import TensorError
 from basin.tools import find_tool
 
-__all__ = ["EmulatorError", "Finding", "Findings", "Kernel", "Object", "Report", "load"]
+__all__ = ["EmulatorError", "Finding", "Findings", "Kernel", "Object", "Report", "load", "product"]
 
 _OPTIONS = ("blocks", "threads", "seed", "alignment", "max_findings")
 
@@ -334,3 +334,49 @@ def _read_report(answer: Mapping[str, Any]) -> Report:
 def load(path: str | os.PathLike[str], **options: Any) -> Object:
     """Read the kernels at `path`, a module in MLIR; `options` are those of `Object`."""
     return Object(path, **options)
+
+
+# ------------------------------------------------------------------------------------------------
+# Matrix products
+# ------------------------------------------------------------------------------------------------
+
+
+def _numbers(view: _HostView) -> np.ndarray:
+    """The view's array. Numbers of bf16 that torch passed as i16 get their type."""
+    if view.type == "bf16" and view.array.dtype == np.int16:
+        import ml_dtypes
+
+        return view.array.view(ml_dtypes.bfloat16)
+    return view.array
+
+
+def _product_view(tensor: Any) -> _HostView:
+    view = _view(tensor)
+    if any(stride % view.array.itemsize for stride in view.array.strides):
+        raise TensorError("expected strides of whole elements")
+    return view
+
+
+def product(
+    a: Any,
+    b: Any,
+    out: Any,
+    bias: Any = None,
+    alpha: float = 1.0,
+    stream: Any = None,
+    allow_tf32: bool = False,
+) -> None:
+    """Do what `basin.runtime.product` does, with tensors of NumPy or of torch on the CPU.
+
+    Sums are f32, and results are rounded once. `stream` and `allow_tf32` make no difference.
+    """
+    tensors = {"a": a, "b": b, "c": out, "bias": bias}
+    _, views = runtime.check_product(_product_view, tensors, alpha, allow_tf32)
+    first, second = (_numbers(views[name]).astype(np.float32) for name in "ab")
+    result = _numbers(views["c"])
+    # A sum that the type does not hold is infinite, as on a GPU.
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = np.float32(alpha) * np.matmul(first, second)
+        if bias is not None:
+            numbers += _numbers(views["bias"]).astype(np.float32)
+        result[...] = numbers.astype(result.dtype)

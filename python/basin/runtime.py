@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from basin.products import Product, describe, look_at
 from basin.tensors import TensorError, TensorView, view
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "device_capability",
     "device_count",
     "load",
+    "product",
+    "use_cublaslt",
 ]
 
 ABI_VERSION = 2
@@ -119,6 +122,10 @@ _SIGNATURES = {
     "kernel_grid": [_P, _OUT(_Argument), _SIZE, _OUT(ctypes.c_uint32)],
     "kernel_load": [_P, _I32],
     "launch": [_P, _I32, _P, _OUT(_Argument), _SIZE],
+    "use_cublaslt": [ctypes.c_char_p],
+    "product_check": [_OUT(Product)],
+    "product_workspace": [_I32, _OUT(ctypes.c_uint64)],
+    "product_run": [_OUT(Product), _I32, _P, _P, ctypes.c_uint64],
 }
 
 
@@ -341,24 +348,27 @@ class Kernel:
         return tensor
 
     def _device(self, views: Mapping[str, Any]) -> int:
-        """The one device of all tensors, or that of the current context if there are no tensors."""
-        first = None
-        for name, tensor in views.items():
-            device = tensor.device
-            if device is None and tensor.pointer:
-                out = _I32()
-                _call("pointer_device", tensor.pointer, ctypes.byref(out))
-                device = out.value
-            if device is None:
-                continue
-            if first is None:
-                first = (name, device)
-            elif device != first[1]:
-                raise KernelError(
-                    f"{self.name}: argument '{name}' is on device {device}, "
-                    f"but '{first[0]}' on device {first[1]}"
-                )
-        return first[1] if first else -1
+        return _common_device(f"{self.name}: argument", views)
+
+
+def _common_device(where: str, views: Mapping[str, Any]) -> int:
+    """The one device of all tensors, or that of the current context if there are no tensors."""
+    first = None
+    for name, tensor in views.items():
+        device = tensor.device
+        if device is None and tensor.pointer:
+            out = _I32()
+            _call("pointer_device", tensor.pointer, ctypes.byref(out))
+            device = out.value
+        if device is None:
+            continue
+        if first is None:
+            first = (name, device)
+        elif device != first[1]:
+            raise KernelError(
+                f"{where} '{name}' is on device {device}, but '{first[0]}' on device {first[1]}"
+            )
+    return first[1] if first else -1
 
 
 def check_strides(argument: Argument, where: str, tensor: TensorView) -> None:
@@ -424,9 +434,13 @@ def overlap(a: TensorView, b: TensorView) -> bool:
     return not first.run <= between <= pitch - second.run
 
 
+def _is_torch(tensor: Any) -> bool:
+    return type(tensor).__module__.split(".")[0] == "torch"
+
+
 def _current_stream(tensors: Any, device: int) -> int:
     """torch's current stream if a tensor is torch's, else the default stream."""
-    if any(type(tensor).__module__.split(".")[0] == "torch" for tensor in tensors):
+    if any(_is_torch(tensor) for tensor in tensors):
         import torch
 
         return torch.cuda.current_stream(device).cuda_stream
@@ -528,3 +542,65 @@ def load(path: str | os.PathLike[str], driver: str | os.PathLike[str] | None = N
     if driver is not None:
         _call("use_driver", os.fsencode(driver))
     return Object(path)
+
+
+def use_cublaslt(path: str | os.PathLike[str]) -> None:
+    """Use the cuBLASLt at `path`, of CUDA 12 or 13, instead of the one that the system finds.
+
+    It is used for the whole process, and must be given before the first product.
+    """
+    _call("use_cublaslt", os.fsencode(path))
+
+
+def check_product(
+    look: Any, tensors: Mapping[str, Any], alpha: float, allow_tf32: bool
+) -> tuple[Product, dict[str, TensorView]]:
+    """Describe the product of tensors that `look` views, or raise what is wrong with it."""
+    try:
+        views = look_at(look, tensors)
+        described = describe(views, alpha, allow_tf32)
+    except TensorError as error:
+        raise KernelError(f"product: {error}") from error
+    _call("product_check", ctypes.byref(described))
+    return described, views
+
+
+def product(
+    a: Any,
+    b: Any,
+    out: Any,
+    bias: Any = None,
+    alpha: float = 1.0,
+    stream: Any = None,
+    allow_tf32: bool = False,
+) -> None:
+    """Write c = alpha * a b + bias into `out`, by cuBLASLt. Messages call it 'c'.
+
+    Factors are f32, f16 or bf16, of shapes [.., m, k] and [.., k, n] whose batches are broadcast.
+    `out` has their type or f32, and `bias` is [n] of the type of `out`. Sums are f32, and f32
+    factors are not rounded to TF32 unless that is allowed. Streams and lifetimes are those of a
+    kernel's launch. Tensors of torch get the workspace that NVIDIA advises; others get none, which
+    leaves cuBLASLt fewer algorithms.
+    """
+    tensors = {"a": a, "b": b, "c": out, "bias": bias}
+    described, views = check_product(view, tensors, alpha, allow_tf32)
+    device = _common_device("product:", views)
+    handle = _current_stream(tensors.values(), device) if stream is None else stream_handle(stream)
+    pointer, size = None, 0
+    if _is_torch(out) and 0 not in views["c"].shape:
+        workspace = _workspace(device, handle)
+        pointer, size = workspace.data_ptr(), workspace.numel()
+    _call("product_run", ctypes.byref(described), device, handle, pointer, size)
+
+
+def _workspace(device: int, handle: int) -> Any:
+    """A tensor of torch, whose memory is used again in the order of the stream."""
+    import torch
+
+    size = ctypes.c_uint64()
+    _call("product_workspace", device, ctypes.byref(size))
+    # With null, torch keeps its own current stream.
+    current = torch.cuda.current_stream(device).cuda_stream == handle
+    other = None if current else torch.cuda.ExternalStream(handle, device=device)
+    with torch.cuda.stream(other):
+        return torch.empty(size.value, dtype=torch.uint8, device=f"cuda:{device}")
