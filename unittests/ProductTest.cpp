@@ -15,9 +15,15 @@
 
 #include "ProductTest.h"
 
+#include "basin/Runtime/Runtime.h"
+
 #include <algorithm>
 #include <numeric>
 #include <random>
+
+extern "C" int run_project(int32_t device, void *stream, const void *x, const void *weight,
+                           const void *bias, void *y, int64_t rows,
+                           void *(*allocate)(uint64_t bytes));
 
 using namespace basin::test;
 
@@ -252,4 +258,45 @@ TEST_F(ProductBatches, EmptySumsAreZeros) {
   ones.product.a.pointer = ones.product.b.pointer = nullptr;
   EXPECT_EQ(calls(ones), "");
   EXPECT_STREQ(fake_log(), "memset 0 pitch 12 width 12 height 8 stream 0\n");
+}
+
+//===----------------------------------------------------------------------===//
+// Other ways to a product
+//===----------------------------------------------------------------------===//
+
+TEST_F(Product, ExampleInC) {
+  constexpr int64_t kRows = 3, kDim = 64, kColumns = 16;
+  std::vector<uint16_t> x(kRows * kDim, bf16Of(0.5f)), weight(kColumns * kDim), y(kRows * kColumns),
+      bias(kColumns, bf16Of(1)), expected;
+  for (size_t i = 0; i < weight.size(); ++i)
+    weight[i] = bf16Of(static_cast<float>(i / kDim)); // row j has only j
+  for (size_t i = 0; i < y.size(); ++i)
+    expected.push_back(bf16Of(static_cast<float>(32 * (i % kColumns) + 1)));
+  static uint64_t asked;
+  static Memory workspace(size_t(32) << 20);
+  auto allocate = [](uint64_t bytes) -> void * {
+    asked = bytes;
+    return workspace.data.get();
+  };
+  EXPECT_TRUE(
+      run_project(0, nullptr, x.data(), weight.data(), bias.data(), y.data(), kRows, allocate));
+  EXPECT_EQ(asked, uint64_t(32) << 20);
+  EXPECT_EQ(y, expected);
+  EXPECT_FALSE(
+      run_project(7, nullptr, x.data(), weight.data(), nullptr, y.data(), kRows, allocate));
+}
+
+TEST_F(Product, InCpp) {
+  basin::rt::loadProducts(0);
+  EXPECT_EQ(basin::rt::productWorkspace(1), uint64_t(4) << 20);
+  Ones ones(2, 3, 4);
+  basin::rt::checkProduct(ones.product);
+  basin::rt::runProduct(ones.product, 0, nullptr, nullptr, 0);
+  EXPECT_TRUE(ones.isAll(8));
+  ones.product.k = -1;
+  EXPECT_THROW(basin::rt::checkProduct(ones.product), basin::rt::Error);
+  EXPECT_THROW(basin::rt::useCublasLt("other.so"), basin::rt::Error);
+  basin_rt_product_provider provider = {};
+  EXPECT_THROW(basin::rt::useProducts(&provider), basin::rt::Error);
+  basin::rt::useProducts(nullptr);
 }

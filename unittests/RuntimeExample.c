@@ -18,6 +18,8 @@ int run_norm(const char *path, int32_t device, void *stream, const void *x, void
 int run_block(const basin_rt_object *object, int32_t device, void *stream,
               const basin_rt_tensor *inputs, size_t count, void *(*allocate)(uint64_t bytes),
               basin_rt_tensor *output);
+int run_project(int32_t device, void *stream, const void *x, const void *weight, const void *bias,
+                void *y, int64_t rows, void *(*allocate)(uint64_t bytes));
 
 /* [example] */
 int run_norm(const char *path, int32_t device, void *stream, const void *x, void *y, int32_t rows) {
@@ -54,3 +56,26 @@ int run_block(const basin_rt_object *object, int32_t device, void *stream,
   return good;
 }
 /* [function] */
+
+/* [product] */
+int run_project(int32_t device, void *stream, const void *x, const void *weight, const void *bias,
+                void *y, int64_t rows, void *(*allocate)(uint64_t bytes)) {
+  /* y = x weight^T + bias: x is [rows, 64], the weight [16, 64], y [rows, 16], all of bf16. */
+  basin_rt_product product = {.type = BASIN_RT_BF16,
+                              .result_type = BASIN_RT_BF16,
+                              .m = rows,
+                              .n = 16,
+                              .k = 64,
+                              .a = basin_rt_rows(x, 64),
+                              .b = basin_rt_columns(weight, 64),
+                              .c = basin_rt_rows(y, 16),
+                              .bias = bias,
+                              .alpha = 1};
+  uint64_t size = 0;
+  int good = basin_rt_product_workspace(device, &size) == BASIN_RT_OK &&
+             basin_rt_product_run(&product, device, stream, allocate(size), size) == BASIN_RT_OK;
+  if (!good)
+    fprintf(stderr, "%s\n", basin_rt_last_error());
+  return good;
+}
+/* [product] */

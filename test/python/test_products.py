@@ -123,6 +123,18 @@ def test_heads_of_a_projection(product):
     check(product, q, k.swapaxes(-1, -2), np.zeros((2, 3, 6, 6), np.float16), alpha=8**-0.5)
 
 
+def test_example(libraries):
+    # [example]
+    def project(x, weight, bias, y):
+        runtime.product(x, weight.T, y, bias=bias)  # y = x weight^T + bias
+
+    # [example]
+    x, weight, bias, y = np.ones((3, 8), "f"), np.ones((5, 8), "f"), np.ones(5, "f"), array(3, 5)
+    transposable = SimpleNamespace(T=DeviceArray(weight.T))
+    project(DeviceArray(x), transposable, DeviceArray(bias), DeviceArray(y))
+    assert (y == 9).all()
+
+
 def test_products_without_terms_or_results(product):
     out = np.full((2, 4, 5), np.nan, np.float32)
     product(np.zeros((2, 4, 0), "f"), np.zeros((2, 0, 5), "f"), out)

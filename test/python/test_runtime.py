@@ -389,7 +389,9 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("unittests/RuntimeExample.c", "[example]"),
         ("unittests/RuntimeExample.c", "[function]"),
+        ("unittests/RuntimeExample.c", "[product]"),
         ("test/python/test_runtime.py", "[example]"),
+        ("test/python/test_products.py", "[example]"),
     ],
 )
 def test_documentation_has_the_examples(source, mark):

@@ -178,6 +178,30 @@ inline std::pair<int32_t, int32_t> deviceCapability(int32_t device) {
   return out;
 }
 
+inline void useCublasLt(const std::string &path) { check(basin_rt_use_cublaslt(path.c_str())); }
+
+/// Null gives cuBLASLt back.
+inline void useProducts(const basin_rt_product_provider *provider) {
+  check(basin_rt_use_products(provider));
+}
+
+inline void checkProduct(const basin_rt_product &product) {
+  check(basin_rt_product_check(&product));
+}
+
+inline void loadProducts(int32_t device) { check(basin_rt_product_load(device)); }
+
+inline uint64_t productWorkspace(int32_t device) {
+  uint64_t out = 0;
+  check(basin_rt_product_workspace(device, &out));
+  return out;
+}
+
+inline void runProduct(const basin_rt_product &product, int32_t device, const void *stream,
+                       void *workspace, uint64_t bytes) {
+  check(basin_rt_product_run(&product, device, const_cast<void *>(stream), workspace, bytes));
+}
+
 } // namespace basin::rt
 
 #endif // BASIN_RUNTIME_RUNTIME_H

@@ -340,6 +340,19 @@ typedef struct basin_rt_matrix {
   int64_t batch_strides[BASIN_RT_MAX_BATCH]; /**< 0 repeats an input along the axis */
 } basin_rt_matrix;
 
+/** Describes a matrix whose rows are contiguous and begin `stride` elements apart. It has no
+    batch. */
+static inline basin_rt_matrix basin_rt_rows(const void *pointer, int64_t stride) {
+  basin_rt_matrix out = {pointer, stride, 1, {0, 0, 0, 0}};
+  return out;
+}
+
+/** Does the same for a matrix whose columns are contiguous, such as a transpose. */
+static inline basin_rt_matrix basin_rt_columns(const void *pointer, int64_t stride) {
+  basin_rt_matrix out = {pointer, 1, stride, {0, 0, 0, 0}};
+  return out;
+}
+
 /** c = alpha * a b + bias, for each element of the batch. Sums and alpha are f32, and a result is
     rounded once. a is [m, k], b is [k, n], c is [m, n], and the bias is added to each row. */
 typedef struct basin_rt_product {
