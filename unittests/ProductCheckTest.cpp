@@ -46,7 +46,7 @@ TEST_F(ProductCheck, RightOnesPass) {
 TEST_F(ProductCheck, TypesAndSizes) {
   EXPECT_EQ(with([](auto &p) { p.type = BASIN_RT_I32; }),
             "product: expected factors of f32, f16 or bf16, but got i32");
-  EXPECT_EQ(with([](auto &p) { p.type = static_cast<basin_rt_type>(77); }),
+  EXPECT_EQ(with([](auto &p) { p.type = static_cast<basin_rt_type>(7); }),
             "product: expected factors of f32, f16 or bf16, but got an unknown type");
   EXPECT_EQ(with([](auto &p) { p.result_type = BASIN_RT_BF16; }),
             "product: 'c': expected the type of the factors, f32, or f32, but got bf16");

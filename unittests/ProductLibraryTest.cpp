@@ -185,6 +185,7 @@ TEST_F(Product, PlansAreBounded) {
 
 TEST_F(Product, ThreadsShareAPlan) {
   std::vector<std::thread> threads;
+  threads.reserve(8);
   std::atomic<int> wrong = 0;
   for (int i = 0; i < 8; ++i)
     threads.emplace_back([&, i] {

@@ -37,7 +37,7 @@ int64_t draw(Random &random, int64_t least, int64_t most) {
 
 /// A tensor whose last two axes are a matrix, with a drawn layout.
 struct Tensor {
-  Tensor(Random &random, basin_rt_type type, Index sizes, bool mayRepeat, bool hasRows);
+  Tensor(Random &random, basin_rt_type type, const Index &sizes, bool mayRepeat, bool hasRows);
 
   int64_t at(const Index &index) const {
     return std::inner_product(index.begin(), index.end(), strides.begin(), offset);
@@ -66,7 +66,7 @@ Index layOut(Random &random, const Index &sizes, bool mayRepeat, bool hasRows, i
   std::vector<size_t> order(rank);
   std::iota(order.begin(), order.end(), 0);
   std::shuffle(order.begin(), order.end(), random);
-  std::swap(order[0], *std::find(order.begin(), order.end(), inner));
+  std::swap(order[0], *std::ranges::find(order, inner));
   // Without gaps and in this order, neighbouring axes of the batch can become one.
   bool isDense = draw(random, 0, 2) == 0;
   if (isDense)
@@ -82,7 +82,7 @@ Index layOut(Random &random, const Index &sizes, bool mayRepeat, bool hasRows, i
   return strides;
 }
 
-Tensor::Tensor(Random &random, basin_rt_type type, Index sizes, bool mayRepeat, bool hasRows)
+Tensor::Tensor(Random &random, basin_rt_type type, const Index &sizes, bool mayRepeat, bool hasRows)
     : type(type), sizes(sizes), offset(draw(random, 0, 9)), memory(0) {
   int64_t extent = 0;
   strides = layOut(random, sizes, mayRepeat, hasRows, extent);
@@ -136,7 +136,7 @@ DrawnProduct::DrawnProduct(Random &random) {
 std::string DrawnProduct::expected() const {
   std::string out = memoryOfC();
   const Index &sizes = c->sizes;
-  if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end())
+  if (std::ranges::find(sizes, 0) != sizes.end())
     return out;
   Index index(sizes.size());
   size_t row = index.size() - 2, column = row + 1;
@@ -269,7 +269,7 @@ TEST_F(Product, ExampleInC) {
   std::vector<uint16_t> x(kRows * kDim, bf16Of(0.5f)), weight(kColumns * kDim), y(kRows * kColumns),
       bias(kColumns, bf16Of(1)), expected;
   for (size_t i = 0; i < weight.size(); ++i)
-    weight[i] = bf16Of(static_cast<float>(i / kDim)); // row j has only j
+    weight[i] = bf16Of(std::floor(static_cast<float>(i) / kDim)); // row j has only j
   for (size_t i = 0; i < y.size(); ++i)
     expected.push_back(bf16Of(static_cast<float>(32 * (i % kColumns) + 1)));
   static uint64_t asked;

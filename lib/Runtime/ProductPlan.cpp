@@ -41,7 +41,8 @@ static Status makeOperation(const Library &library, const basin_rt_product &prod
   out = Owned<lt::Operation>(operation, library.operationDestroy);
   auto set = [&](lt::OperationAttribute attribute, const auto &value) {
     if (!status.failed())
-      status = library.check(library.operationSet(operation, attribute, &value, sizeof(value)),
+      status = library.check(library.operationSet(operation, attribute,
+                                                  static_cast<const void *>(&value), sizeof(value)),
                              "cublasLtMatmulDescSetAttribute");
   };
   set(lt::kTransposeA, blas.a.isTransposed ? lt::kTransposed : lt::kAsItIs);

@@ -169,7 +169,8 @@ static Status multiply(Session &session, const basin_rt_product &product, const 
   const lt::Library &library = *session.library;
   if (product.bias) {
     Status status = library.check(library.operationSet(plan.operation.get(), lt::kBiasPointer,
-                                                       &product.bias, sizeof(product.bias)),
+                                                       static_cast<const void *>(&product.bias),
+                                                       sizeof(product.bias)),
                                   "cublasLtMatmulDescSetAttribute");
     if (status.failed())
       return status;

@@ -108,7 +108,7 @@ template <typename T> static Result destroy(T *object) {
 template <typename T> static Result set(T &member, const void *value, size_t bytes) {
   if (bytes != sizeof(T))
     return kInvalidValue;
-  std::memcpy(&member, value, bytes);
+  std::memcpy(static_cast<void *>(&member), value, bytes);
   return kSuccess;
 }
 
@@ -215,8 +215,10 @@ const char *cublasLtGetStatusName(Result result) {
 }
 
 Result cublasLtCreate(Handle *handle) {
-  *handle = new HandleTag();
-  return called("create", "%s", "");
+  Result result = called("create", "%s", "");
+  if (result == kSuccess)
+    *handle = new HandleTag();
+  return result;
 }
 
 Result cublasLtMatmulDescCreate(Operation *out, int computeType, int scaleType) {
