@@ -36,6 +36,7 @@ TEST_F(ProductCheck, RightOnesPass) {
   EXPECT_EQ(with([](auto &p) { p.a.batch_strides[0] = p.a.batch_strides[1] = 0; }), "");
   // The stride along an axis with one element is not looked at.
   EXPECT_EQ(with([](auto &p) { p.m = 1, p.a.row_stride = p.c.row_stride = -7; }), "");
+  EXPECT_EQ(with([](auto &p) { p.k = 1, p.a.row_stride = 3, p.a.column_stride = 9; }), "");
   EXPECT_EQ(with([](auto &p) { p.batch[0] = 1, p.c.batch_strides[0] = INT64_MIN; }), "");
   // Without results nothing but sizes and types is.
   EXPECT_EQ(with([](auto &p) { p.n = 0, p.c.row_stride = -1, p.a.pointer = nullptr; }), "");

@@ -60,7 +60,7 @@ TEST_F(Product, TheFirstRunAsksAndLaterOnesDoNot) {
                 "layout 0 3 x 2, 3\nlayout-set 5\nlayout-set 6\n"
                 "preference\npreference-set 1\npreference-set 3\npreference-set 5\n"
                 "preference-set 6\npreference-set 7\npreference-set 8\n");
-  EXPECT_TRUE(text.ends_with("schemes 2\noperation-set 8\n" + call));
+  EXPECT_TRUE(text.ends_with("schemes 2 batch 4\noperation-set 8\n" + call));
 
   ones.product.bias = bias(1);
   ones.product.alpha = 2;
@@ -86,13 +86,67 @@ TEST_F(Product, AlignmentIsPartOfTheQuestion) {
     return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
   };
   // The factors are exchanged, because c has rows.
-  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 256 16 16 schemes 2");
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 256 16 16 schemes 2 batch 1");
   ones.product.a.pointer = at(256 + 4);
-  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 schemes 2");
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 schemes 2 batch 1");
   ones.product.a.pointer = at(256 + 12);
   EXPECT_EQ(asked(), "");
   ones.product.bias = at(3 * each + 4);
-  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 4 4 schemes 2");
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 4 4 schemes 2 batch 1");
+}
+
+TEST_F(Product, ShapesAreToldApart) {
+  constexpr int64_t each = 1 << 18;
+  Memory memory(4 * each);
+  std::fill_n(memory.data.get(), 4 * each, 0);
+  int64_t distance = freshSizes(2); // of the rows of c
+  uint64_t workspace = 1024;
+  Ones ones(1, 1, 1);
+  auto setUp = [&](auto change) {
+    workspace = 1024;
+    ones.product = {};
+    ones.product.m = ones.product.n = ones.product.k = 8;
+    const char *begin = memory.data.get();
+    ones.product.a = basin_rt_rows(begin, 8);
+    ones.product.b = basin_rt_rows(begin + each, 8);
+    ones.product.c = basin_rt_rows(begin + 2 * each, distance);
+    change(ones.product);
+  };
+  auto asks = [&](auto change) {
+    setUp(change);
+    EXPECT_EQ(basin_rt_product_run(&ones.product, 0, nullptr, ones.workspace.data.get(), workspace),
+              BASIN_RT_OK)
+        << basin_rt_last_error();
+    return log().find("find") != std::string::npos;
+  };
+  auto same = [](auto &) {};
+  EXPECT_TRUE(asks(same));
+  auto isAskedOnce = [&](auto change) { return asks(change) && !asks(change) && !asks(same); };
+  EXPECT_TRUE(isAskedOnce([](auto &p) { std::swap(p.a.row_stride, p.a.column_stride); }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { std::swap(p.b.row_stride, p.b.column_stride); }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { ++p.a.row_stride; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { ++p.b.row_stride; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { ++p.c.row_stride; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { --p.m; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { --p.n; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { --p.k; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { p.allow_tf32 = 1; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { p.type = BASIN_RT_F16; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { p.type = p.result_type = BASIN_RT_F16; }));
+  EXPECT_TRUE(isAskedOnce([](auto &p) { p.type = p.result_type = BASIN_RT_BF16; }));
+  EXPECT_TRUE(isAskedOnce([&](auto &) { workspace = 512; }));
+  EXPECT_TRUE(isAskedOnce([&](auto &p) { p.bias = memory.data.get() + 3 * each; }));
+  auto batched = [&](auto &p) {
+    p.batch_rank = 1, p.batch[0] = 2;
+    p.c.batch_strides[0] = 8 * distance;
+  };
+  EXPECT_TRUE(isAskedOnce(batched));
+  EXPECT_TRUE(isAskedOnce([&](auto &p) { batched(p), p.a.batch_strides[0] = 64; }));
+  EXPECT_TRUE(isAskedOnce([&](auto &p) { batched(p), p.b.batch_strides[0] = 64; }));
+  EXPECT_TRUE(isAskedOnce([&](auto &p) { batched(p), p.c.batch_strides[0] += 64; }));
+  EXPECT_TRUE(isAskedOnce([&](auto &p) { batched(p), p.batch[0] = 3; }));
+  EXPECT_FALSE(asks([](auto &p) { p.alpha = 3; }));
+  EXPECT_FALSE(asks([](auto &p) { std::swap(p.a.pointer, p.b.pointer); }));
 }
 
 TEST_F(Product, TF32IsOnlyUsedIfAllowed) {

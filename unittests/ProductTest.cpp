@@ -76,7 +76,10 @@ Index layOut(Random &random, const Index &sizes, bool mayRepeat, bool hasRows, i
   for (size_t axis : order) {
     bool repeats = mayRepeat && axis + 2 < rank && draw(random, 0, 3) == 0;
     strides[axis] = repeats ? 0 : extent;
-    if (!repeats)
+    // The stride of an axis with one element means nothing.
+    if (sizes[axis] == 1 && draw(random, 0, 1))
+      strides[axis] = draw(random, -20, 20);
+    else if (!repeats)
       extent = extent * sizes[axis] + (isDense ? 0 : draw(random, 0, 3));
   }
   return strides;
@@ -245,6 +248,17 @@ TEST_F(ProductBatches, AxesInAnotherOrderBecomeOne) {
   EXPECT_EQ(calls(ones), "NN 3 x 2 x 5 batch 12\n");
 }
 
+TEST_F(ProductBatches, ACallHasNoMoreThanTheLibraryCounts) {
+  // Together the axes would have 2^32 elements. The fake refuses before it looks for c.
+  Ones ones(1, 1, 1);
+  ones.product.batch_rank = 2;
+  ones.product.batch[0] = ones.product.batch[1] = 1 << 16;
+  ones.product.c = {reinterpret_cast<const void *>(uint64_t(1) << 46), 1, 1, {1 << 16, 1}};
+  fake_lt_find_nothing();
+  EXPECT_EQ(ones.run(), BASIN_RT_PRODUCT_LIBRARY_ERROR) << basin_rt_last_error();
+  EXPECT_NE(log().find(" batch 65536\n"), std::string::npos);
+}
+
 TEST_F(ProductBatches, ProductsOfNothingAreNoCalls) {
   for (auto [m, n, batch] : {std::tuple{0, 3, 2}, {3, 0, 2}, {3, 3, 0}}) {
     Ones ones(m, n, 5, {batch});
@@ -255,7 +269,8 @@ TEST_F(ProductBatches, ProductsOfNothingAreNoCalls) {
 
 TEST_F(ProductBatches, EmptySumsAreZeros) {
   Ones ones(2, 3, 0, {2, 2});
-  ones.product.a.pointer = ones.product.b.pointer = nullptr;
+  // There is nothing in a and b, wherever they are.
+  ones.product.a = ones.product.b = {nullptr, -1, 3, {INT64_MAX, INT64_MAX / 3}};
   EXPECT_EQ(calls(ones), "");
   EXPECT_STREQ(fake_log(), "memset 0 pitch 12 width 12 height 8 stream 0\n");
 }

@@ -27,6 +27,7 @@ using namespace basin::rt;
 static constexpr int64_t kMaxReach = int64_t(1) << 57;
 // cuBLASLt counts the products of one call in 32 bits.
 static constexpr int64_t kMaxBatch = INT32_MAX;
+static_assert(BASIN_RT_MAX_BATCH + 2 <= BASIN_RT_MAX_RANK, "a batch of matrices is a tensor");
 
 static Status wrong(const std::string &what) {
   return {BASIN_RT_INVALID_ARGUMENT, "product: " + what};

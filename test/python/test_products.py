@@ -213,6 +213,18 @@ def test_tensors_of_other_devices_are_refused(libraries):
         emulator.product(array(4, 6), [1], array(4, 5))
 
 
+def test_tensors_of_two_devices_are_refused(libraries):
+    def tensor(pointer, shape, device):
+        return SimpleNamespace(
+            data_ptr=lambda: pointer, shape=shape, stride=lambda: (shape[1], 1),
+            dtype="torch.float16", device=SimpleNamespace(type="cuda", index=device),
+        )  # fmt: skip
+
+    tensors = tensor(0x1000, (4, 6), 0), tensor(0x2000, (6, 5), 1), tensor(0x3000, (4, 5), 0)
+    with pytest.raises(KernelError, match="product: 'b' is on device 1, but 'a' on device 0"):
+        runtime.product(*tensors, stream=0)
+
+
 def test_torch_gives_the_workspace(libraries, monkeypatch):
     """A stand-in for torch's allocator: the stream and the size are those of the product."""
     libraries.driver.fake_reset()

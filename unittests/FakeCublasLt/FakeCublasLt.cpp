@@ -288,9 +288,10 @@ Result cublasLtMatmulAlgoGetHeuristic(Handle, Operation operation, Layout a, Lay
                                       Layout d, Preference preference, int wanted, Found *found,
                                       int *count) {
   const uint32_t *alignments = preference->alignments;
-  Result result = called("find", "workspace %llu alignments %u %u %u %u schemes %u",
-                         static_cast<unsigned long long>(preference->workspaceBytes), alignments[0],
-                         alignments[1], alignments[2], alignments[3], preference->schemes);
+  Result result =
+      called("find", "workspace %llu alignments %u %u %u %u schemes %u batch %d",
+             static_cast<unsigned long long>(preference->workspaceBytes), alignments[0],
+             alignments[1], alignments[2], alignments[3], preference->schemes, d->batch);
   *count = 0;
   if (result != kSuccess)
     return result;
