@@ -34,13 +34,15 @@ template <typename Enum> using Choices = llvm::ArrayRef<std::pair<llvm::StringRe
 class SpecParts {
 public:
   // Each of these adds a part, which reads and writes `value`. A part is absent if its value
-  // is 0, null or false. A choice is absent if its value has no name.
+  // is 0, null, false or empty. A choice is absent if its value has no name.
 
   void flag(llvm::StringRef key, bool &value);
   /// A number from 1 to 65536.
   void dim(llvm::StringRef key, int64_t &value);
   /// f32, f16 or bf16.
   void type(llvm::StringRef key, mlir::Type &value);
+  /// A text without commas.
+  void text(llvm::StringRef key, std::string &value);
   /// A number that `isRight` accepts; `expects` says which ones, for messages.
   void number(llvm::StringRef key, double &value, llvm::StringRef expects, bool (*isRight)(double));
   template <typename Enum> void choice(llvm::StringRef key, Enum &value, Choices<Enum> choices);

@@ -60,7 +60,7 @@ struct AttentionTraits {
     parts.flag("log_sum_exp", spec.logSumExp);
   }
 
-  static WhyNot complete(AttentionSpec &spec) {
+  static WhyNot complete(AttentionSpec &spec, MLIRContext *) {
     if (spec.maskType && spec.mask != AttentionSpec::Bias)
       return "expected the option mask=bias, which mask_type needs";
     if (spec.sinkType && !spec.sinkLogit)

@@ -35,7 +35,7 @@ inline constexpr const KernelFamily &(*kFamilies[])() = {getNormFamily, getDyTFa
 ///   kName, kSummary                    of the family
 ///   getName(spec)                      the kernel's name
 ///   list(parts, spec)                  lists the parts of a spec, see SpecParts
-///   complete(spec)                     fills in what a text left out; returns why its options
+///   complete(spec, context)            fills in what a text left out; returns why its options
 ///                                      do not belong together, or nothing if they do
 ///   simplify(parts, spec)              makes parts absent that have their default
 ///   check(spec)                        returns why no schedule can do the spec, or nothing
@@ -66,7 +66,7 @@ public:
     Traits::list(parts, spec);
     if (llvm::Error error = parts.parse(text, getName(), context))
       return error;
-    if (WhyNot why = Traits::complete(spec))
+    if (WhyNot why = Traits::complete(spec, context))
       return llvm::createStringError(*why);
     return wrap(spec);
   }

@@ -65,6 +65,17 @@ void SpecParts::type(StringRef key, Type &value) {
   add(key, "T", "f32, f16 or bf16", set, get);
 }
 
+void SpecParts::text(StringRef key, std::string &value) {
+  auto set = [&value](StringRef text, MLIRContext *) {
+    value = text.str();
+    return !value.empty();
+  };
+  auto get = [&value](MLIRContext *context) -> Attribute {
+    return value.empty() ? StringAttr() : StringAttr::get(context, value);
+  };
+  add(key, "TEXT", "a text", set, get);
+}
+
 void SpecParts::number(StringRef key, double &value, StringRef expects, bool (*isRight)(double)) {
   auto set = [&value, isRight](StringRef text, MLIRContext *) {
     return !text.getAsDouble(value) && isRight(value);

@@ -36,7 +36,7 @@ struct DyTTraits {
     parts.flag("bias", spec.bias);
   }
 
-  static WhyNot complete(DyTSpec &spec) {
+  static WhyNot complete(DyTSpec &spec, MLIRContext *) {
     spec.resultType = spec.resultType ? spec.resultType : spec.type;
     spec.parameterType = spec.parameterType ? spec.parameterType : spec.type;
     return std::nullopt;

@@ -55,7 +55,7 @@ struct NormTraits {
     parts.keepZero();
   }
 
-  static WhyNot complete(NormSpec &spec) {
+  static WhyNot complete(NormSpec &spec, MLIRContext *) {
     if ((spec.sum || spec.residualBias) && !spec.residual)
       return "expected the option residual, which sum and residual_bias need";
     if (spec.bias && !spec.layer)
