@@ -140,7 +140,7 @@ static void readSpec(const Node &node, std::vector<SpecPart> &out) {
       part.number = value.boolean();
     } else if (value.kind() == Value::String) {
       part.kind = BASIN_RT_TEXT;
-      part.text = value.name();
+      part.text = value.text(kMaxSpecTextBytes);
     } else {
       part.number = value.number();
     }

@@ -83,6 +83,8 @@ constexpr uint64_t kMaxFileBytes = uint64_t(1) << 30;
 constexpr uint64_t kMaxJSONBytes = uint64_t(1) << 23;
 constexpr size_t kMaxNameBytes = 256;
 constexpr size_t kMaxSpecParts = 64;
+/// The longest program of a pointwise kernel.
+constexpr size_t kMaxSpecTextBytes = 64 * 1024;
 
 class KernelObject {
 public:

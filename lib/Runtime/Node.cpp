@@ -54,19 +54,21 @@ double Node::number() const {
 
 bool Node::boolean() const { return expect(Value::Bool, "true or false") && value.boolean; }
 
-static WhyNot checkName(std::string_view text) {
-  if (text.empty() || text.size() > kMaxNameBytes)
-    return "expected a name of 1 to 256 bytes";
+static WhyNot checkName(std::string_view text, size_t maxBytes = kMaxNameBytes) {
+  if (text.empty() || text.size() > maxBytes)
+    return "expected a name of 1 to " + std::to_string(maxBytes) + " bytes";
   for (char c : text)
     if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F)
       return "expected a name without control characters";
   return std::nullopt;
 }
 
-std::string Node::name() const {
+std::string Node::name() const { return text(kMaxNameBytes); }
+
+std::string Node::text(size_t maxBytes) const {
   if (!expect(Value::String, "a string"))
     return "";
-  if (WhyNot why = checkName(value.string))
+  if (WhyNot why = checkName(value.string, maxBytes))
     fail(*why);
   return value.string;
 }

@@ -41,6 +41,8 @@ public:
   /// Returns a text that can be a name: 1 to 256 bytes without control characters, because it
   /// reaches C strings and terminals.
   std::string name() const;
+  /// Reads a name that may be longer, such as a part of a spec.
+  std::string text(size_t maxBytes) const;
   template <typename T, size_t N> T oneOf(const std::pair<const char *, T> (&choices)[N]) const;
   /// Returns the keys of an object. Each key must be a text that can be a name.
   const std::vector<std::string> &keys() const;
