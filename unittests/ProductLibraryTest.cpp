@@ -86,13 +86,18 @@ TEST_F(Product, AlignmentIsPartOfTheQuestion) {
     return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
   };
   // The factors are exchanged, because c has rows.
-  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 256 16 16 schemes 2 batch 1");
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 256 16 16 bias 0 schemes 2 batch 1");
   ones.product.a.pointer = at(256 + 4);
-  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 schemes 2 batch 1");
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 bias 0 schemes 2 batch 1");
   ones.product.a.pointer = at(256 + 12);
   EXPECT_EQ(asked(), "");
   ones.product.bias = at(3 * each + 4);
-  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 4 4 schemes 2 batch 1");
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 bias 4 schemes 2 batch 1");
+  // No pointer counts as better aligned than the plan can say.
+  ones.product.bias = at(4 * each);
+  EXPECT_EQ(asked(), "find workspace 1024 alignments 8 4 16 16 bias 256 schemes 2 batch 1");
+  ones.product.bias = at(4 * each + 256);
+  EXPECT_EQ(asked(), "");
 }
 
 TEST_F(Product, ShapesAreToldApart) {

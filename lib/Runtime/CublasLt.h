@@ -8,7 +8,7 @@
 //
 // NVIDIA's cuBLASLt, which is loaded when the first product needs it. The build needs nothing of
 // CUDA: the few types and numbers of the library's public binary interface are declared here.
-// They are the same in its versions 12 and 13.
+// They are the same in its versions 12 and 13: the headers of 12.4.5 and 13.1.0 have them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +38,7 @@ enum OperationAttribute : int {
   kTransposeA = 3, // int32_t
   kTransposeB = 4, // int32_t
   kEpilogue = 7,   // uint32_t
-  kBiasPointer = 8 // const void *
+  kBiasPointer = 8 // const void *, whose alignment matters to the search
 };
 enum LayoutAttribute : int {
   kBatchCount = 5, // int32_t

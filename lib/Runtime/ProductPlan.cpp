@@ -30,6 +30,12 @@ static lt::ComputeType computeTypeOf(const basin_rt_product &product) {
   return product.type == BASIN_RT_F32 && product.allow_tf32 ? lt::kComputeTF32 : lt::kComputeF32;
 }
 
+/// Returns the alignment of the bias, or 0 if there is none.
+static uint32_t alignmentOfBias(const basin_rt_product &product) {
+  auto address = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(product.bias));
+  return product.bias ? alignmentOf(address) : 0;
+}
+
 static Status makeOperation(const Library &library, const basin_rt_product &product,
                             const BlasProduct &blas, Owned<lt::Operation> &out) {
   lt::Operation operation = nullptr;
@@ -48,8 +54,11 @@ static Status makeOperation(const Library &library, const basin_rt_product &prod
   set(lt::kTransposeA, blas.a.isTransposed ? lt::kTransposed : lt::kAsItIs);
   set(lt::kTransposeB, blas.b.isTransposed ? lt::kTransposed : lt::kAsItIs);
   if (product.bias) {
+    // The search does not follow the pointer, but expects later ones to be aligned as it is. This
+    // one is aligned as the plan says, and no better.
+    const void *aligned = reinterpret_cast<const void *>(uintptr_t(alignmentOfBias(product)));
     set(lt::kEpilogue, lt::kAddBias);
-    set(lt::kBiasPointer, product.bias);
+    set(lt::kBiasPointer, aligned);
   }
   return status;
 }
@@ -76,16 +85,8 @@ static Status makeLayout(const Library &library, const BlasMatrix &matrix, int64
                              call);
 }
 
-/// Returns the alignment of c, or that of the bias if it is less: the library is not told the
-/// bias's own, and may read as many elements of it at once as it writes.
-static uint32_t alignmentOfResult(const basin_rt_product &product, const BlasProduct &blas) {
-  auto bias = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(product.bias));
-  return std::min(blas.d.alignment, alignmentOf(bias));
-}
-
-static Status makePreference(const Library &library, const basin_rt_product &product,
-                             const BlasProduct &blas, uint64_t workspaceBytes,
-                             Owned<lt::Preference> &out) {
+static Status makePreference(const Library &library, const BlasProduct &blas,
+                             uint64_t workspaceBytes, Owned<lt::Preference> &out) {
   lt::Preference preference = nullptr;
   Status status =
       library.check(library.preferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
@@ -97,13 +98,12 @@ static Status makePreference(const Library &library, const basin_rt_product &pro
       status = library.check(library.preferenceSet(preference, attribute, &value, sizeof(value)),
                              "cublasLtMatmulPreferenceSetAttribute");
   };
-  uint32_t ofResult = alignmentOfResult(product, blas);
   set(lt::kMaxWorkspaceBytes, workspaceBytes);
   set(lt::kReductionSchemes, lt::kReduceInComputeType);
   set(lt::kMinAlignmentA, blas.a.alignment);
   set(lt::kMinAlignmentB, blas.b.alignment);
-  set(lt::kMinAlignmentC, ofResult);
-  set(lt::kMinAlignmentD, ofResult);
+  set(lt::kMinAlignmentC, blas.d.alignment);
+  set(lt::kMinAlignmentD, blas.d.alignment);
   return status;
 }
 
@@ -119,7 +119,7 @@ Status basin::rt::makePlan(const Library &library, lt::Handle handle,
   if (!status.failed())
     status = makeLayout(library, blas.d, blas.batch, product.result_type, plan.d);
   if (!status.failed())
-    status = makePreference(library, product, blas, workspaceBytes, preference);
+    status = makePreference(library, blas, workspaceBytes, preference);
   if (status.failed())
     return status;
   lt::Found found = {};
@@ -149,9 +149,8 @@ Status basin::rt::makePlan(const Library &library, lt::Handle handle,
 PlanKey basin::rt::keyOf(const basin_rt_product &product, const BlasProduct &blas,
                          uint64_t workspaceBytes) {
   PlanKey key = {{product.type, product.result_type, computeTypeOf(product),
-                  product.bias != nullptr, blas.batch, static_cast<int64_t>(workspaceBytes),
-                  alignmentOfResult(product, blas)}};
-  size_t next = 7;
+                  alignmentOfBias(product), blas.batch, static_cast<int64_t>(workspaceBytes)}};
+  size_t next = 6;
   for (const BlasMatrix *matrix : {&blas.a, &blas.b, &blas.d})
     for (int64_t part : {int64_t(matrix->isTransposed), matrix->rows, matrix->columns,
                          matrix->leading, matrix->batchStride, int64_t(matrix->alignment)})

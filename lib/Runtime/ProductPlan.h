@@ -47,7 +47,7 @@ private:
 
 /// All that the choice of an algorithm depends on. Pointers and alpha are no part of it.
 struct PlanKey {
-  std::array<int64_t, 25> parts;
+  std::array<int64_t, 24> parts;
   bool operator==(const PlanKey &) const = default;
 };
 struct PlanKeyHash {

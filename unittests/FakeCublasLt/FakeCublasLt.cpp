@@ -175,6 +175,13 @@ static bool isAligned(const void *pointer, uint64_t alignment) {
   return reinterpret_cast<uintptr_t>(pointer) % alignment == 0;
 }
 
+/// Returns the largest power of two that divides the pointer, or 0 if there is none. The real
+/// library takes the expected alignment from the pointer, too.
+static uint64_t alignmentOfBias(const OperationTag &op) {
+  auto address = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(op.bias));
+  return address & (~address + 1);
+}
+
 extern "C" {
 
 void fake_lt_reset(void) {
@@ -288,10 +295,11 @@ Result cublasLtMatmulAlgoGetHeuristic(Handle, Operation operation, Layout a, Lay
                                       Layout d, Preference preference, int wanted, Found *found,
                                       int *count) {
   const uint32_t *alignments = preference->alignments;
-  Result result =
-      called("find", "workspace %llu alignments %u %u %u %u schemes %u batch %d",
-             static_cast<unsigned long long>(preference->workspaceBytes), alignments[0],
-             alignments[1], alignments[2], alignments[3], preference->schemes, d->batch);
+  Result result = called(
+      "find", "workspace %llu alignments %u %u %u %u bias %llu schemes %u batch %d",
+      static_cast<unsigned long long>(preference->workspaceBytes), alignments[0], alignments[1],
+      alignments[2], alignments[3], static_cast<unsigned long long>(alignmentOfBias(*operation)),
+      preference->schemes, d->batch);
   *count = 0;
   if (result != kSuccess)
     return result;
@@ -304,6 +312,7 @@ Result cublasLtMatmulAlgoGetHeuristic(Handle, Operation operation, Layout a, Lay
                        alignments[2], alignments[3]}};
   found->workspaceBytes = std::min<uint64_t>(preference->workspaceBytes, 4096);
   found->algorithm.data[5] = found->workspaceBytes;
+  found->algorithm.data[6] = alignmentOfBias(*operation);
   found->state = kSuccess;
   return kSuccess;
 }
@@ -323,7 +332,7 @@ Result cublasLtMatmul(Handle, Operation operation, const void *alpha, const void
   const uint64_t *promised = algorithm->data;
   if (promised[0] != problemOf(*operation, *ofA, *ofB, *ofD) || c != d || ofC != ofD ||
       !isAligned(a, promised[1]) || !isAligned(b, promised[2]) || !isAligned(c, promised[3]) ||
-      !isAligned(d, promised[4]) || (operation->bias && !isAligned(operation->bias, promised[4])) ||
+      !isAligned(d, promised[4]) || (operation->bias && !isAligned(operation->bias, promised[6])) ||
       workspaceBytes < promised[5] || !isAligned(workspace, 256) ||
       *static_cast<const float *>(beta) != 0)
     return kInvalidValue;
