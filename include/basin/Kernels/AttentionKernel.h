@@ -16,43 +16,18 @@
 #define BASIN_KERNELS_ATTENTIONKERNEL_H
 
 #include "basin/Kernels/KernelFamily.h"
+#include "basin/Kernels/ScoreOptions.h"
 
 namespace basin::kernels {
 
-/// What an attention kernel computes; the op `sink.attention` has the formulas. Query i stands
-/// at key i + diagonal. The diagonal is keys - queries, or 0 if `topLeft`.
-struct AttentionSpec {
-  enum Mask { NoMask, Bias, Keep };
+/// What an attention kernel computes; the op `sink.attention` has the formulas. The type is
+/// that of query, key, value, gate and result: bf16 or f16. A scale of 0 stands for
+/// 1 / sqrt(headDim).
+struct AttentionSpec : ScoreOptions {
   enum Gate { NoGate, Plain, Sigmoid };
 
-  /// The type of query, key, value, gate and result: bf16 or f16.
-  mlir::Type type;
   /// Multiples of 8 up to 256. A value dim of 0 stands for the head dim.
   int64_t headDim = 0, valueDim = 0;
-  /// The factor of the scores. 0 stands for 1 / sqrt(headDim).
-  double scale = 0;
-  /// If it is not 0, scores become cap * tanh(score / cap).
-  double softcap = 0;
-  /// Query i does not see keys j > i + diagonal.
-  bool causal = false;
-  bool topLeft = false;
-  /// Query i does not see keys with i + diagonal - j >= window, a scalar of the launch.
-  bool window = false;
-  /// Bias adds numbers of maskType to the scores. Keep hides keys where its i8 is 0.
-  Mask mask = NoMask;
-  mlir::Type maskType;
-  /// If it is not 0, a key that a Keep mask hides has this score and not -inf. A row that
-  /// hides every key then gives each its share. It cannot be combined with causal or window,
-  /// which hide with -inf.
-  double maskFill = 0;
-  /// A row whose scores all are -inf gives NaN, as a Softmax does, instead of zeros.
-  bool nanHiddenRows = false;
-  /// Each batch has its own number of keys. Keys beyond it are never read.
-  bool keyLengths = false;
-  /// Each head has a logit in the denominator, which is not scaled. A null `sinkType` stands
-  /// for f32.
-  bool sinkLogit = false;
-  mlir::Type sinkType;
   /// There are rows of keys and values in front of all keys, and every query sees them.
   bool sinkKeyValue = false;
   /// The result is multiplied by a gate or by its sigmoid. Each element has a gate of its own,
@@ -64,7 +39,6 @@ struct AttentionSpec {
 
   int64_t getValueDim() const { return valueDim ? valueDim : headDim; }
   double getScale() const;
-  mlir::Type getSinkType() const;
 };
 
 /// Returns how many elements of shared memory a row of `dim` elements takes.

@@ -27,6 +27,8 @@ namespace basin::kernels {
 
 /// Returns the type's name, like "bf16".
 std::string getTypeName(mlir::Type type);
+/// Writes a number with characters that a symbol may have, like "1em05".
+std::string spellNumber(double number);
 
 /// Names, and the values of an enum that they stand for.
 template <typename Enum> using Choices = llvm::ArrayRef<std::pair<llvm::StringRef, Enum>>;

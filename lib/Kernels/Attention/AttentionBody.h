@@ -86,7 +86,6 @@ private:
   Fragments computeScores(Value keys);
   void capScores(Fragments &scores);
   double hiddenScore() const;
-  Value addBias(Value bias, Value score);
   void applyMask(Fragments &scores, Value firstKey);
   void hideOutside(Fragments &scores, Value firstKey);
   Value isBoundary(Value firstKey);

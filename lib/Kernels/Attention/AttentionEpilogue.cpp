@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Scores.h"
 #include "AttentionBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -19,8 +20,6 @@
 
 using namespace mlir;
 using namespace basin::kernels;
-
-static constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
 
 /// Stores a row's log(sum of exp(score)), the natural logarithm. If the row saw nothing, the
 /// sum is 0 and lg2 gives -inf.

@@ -11,22 +11,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Common/Families.h"
+#include "../Common/Scores.h"
 #include "basin/Kernels/AttentionKernel.h"
-
-#include <cmath>
 
 using namespace mlir;
 using namespace basin;
 using namespace basin::kernels;
 
 namespace {
-constexpr std::pair<StringRef, AttentionSpec::Mask> kMasks[] = {{"bias", AttentionSpec::Bias},
-                                                                {"keep", AttentionSpec::Keep}};
 constexpr std::pair<StringRef, AttentionSpec::Gate> kGates[] = {
     {"plain", AttentionSpec::Plain}, {"sigmoid", AttentionSpec::Sigmoid}};
-
-bool isPositive(double x) { return x > 0 && std::isfinite(x); }
-bool isNegative(double x) { return x < 0 && std::isfinite(x); }
 
 struct AttentionTraits {
   using Spec = AttentionSpec;
@@ -42,18 +36,7 @@ struct AttentionTraits {
     parts.type("type", spec.type);
     parts.require();
     parts.dim("value_dim", spec.valueDim);
-    parts.flag("causal", spec.causal);
-    parts.flag("top_left", spec.topLeft);
-    parts.flag("window", spec.window);
-    parts.choice("mask", spec.mask, Choices<AttentionSpec::Mask>(kMasks));
-    parts.type("mask_type", spec.maskType);
-    parts.number("mask_fill", spec.maskFill, "a negative number", isNegative);
-    parts.flag("nan_hidden_rows", spec.nanHiddenRows);
-    parts.number("scale", spec.scale, "a positive number", isPositive);
-    parts.number("softcap", spec.softcap, "a positive number", isPositive);
-    parts.flag("key_lengths", spec.keyLengths);
-    parts.flag("sink_logit", spec.sinkLogit);
-    parts.type("sink_type", spec.sinkType);
+    listScoreParts(parts, spec);
     parts.flag("sink_kv", spec.sinkKeyValue);
     parts.choice("gate", spec.gate, Choices<AttentionSpec::Gate>(kGates));
     parts.flag("gate_per_head", spec.gatePerHead);
@@ -61,29 +44,17 @@ struct AttentionTraits {
   }
 
   static WhyNot complete(AttentionSpec &spec, MLIRContext *) {
-    if (spec.maskType && spec.mask != AttentionSpec::Bias)
-      return "expected the option mask=bias, which mask_type needs";
-    if (spec.sinkType && !spec.sinkLogit)
-      return "expected the option sink_logit, which sink_type needs";
     if (spec.gatePerHead && spec.gate == AttentionSpec::NoGate)
       return "expected the option gate, which gate_per_head needs";
-    if (spec.topLeft && !spec.causal && !spec.window)
-      return "expected the option causal or window, which top_left needs";
-    if (spec.mask == AttentionSpec::Bias && !spec.maskType)
-      spec.maskType = spec.type;
-    return std::nullopt;
+    return completeScoreOptions(spec);
   }
 
   /// Makes those parts absent that the kernel's name leaves out, too.
   static void simplify(SpecParts &, AttentionSpec &spec) {
     if (spec.valueDim == spec.headDim)
       spec.valueDim = 0;
-    spec.topLeft &= spec.causal || spec.window;
     spec.gatePerHead &= spec.gate != AttentionSpec::NoGate;
-    if (spec.mask != AttentionSpec::Bias || spec.maskType == spec.type)
-      spec.maskType = Type();
-    if (!spec.sinkLogit || spec.getSinkType().isF32())
-      spec.sinkType = Type();
+    simplifyScoreOptions(spec);
   }
 
   static WhyNot check(const AttentionSpec &spec) { return basin::kernels::check(spec); }

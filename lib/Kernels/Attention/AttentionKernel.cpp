@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Scores.h"
 #include "AttentionBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,12 +28,10 @@
 using namespace mlir;
 using namespace basin::kernels;
 
-static constexpr double kLog2E = 1.4426950408889634;
-
 static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
   MLIRContext *ctx = spec.type.getContext();
   Type f32 = Float32Type::get(ctx), i32 = IntegerType::get(ctx, 32);
-  Type i64 = IntegerType::get(ctx, 64), i8 = IntegerType::get(ctx, 8);
+  Type i64 = IntegerType::get(ctx, 64);
   SmallVector<KernelArgument> out;
   SmallVector<std::string> strided;
   auto add = [&](bool has, StringRef name, KernelArgument::Kind kind, Type type) {
@@ -52,8 +51,8 @@ static SmallVector<KernelArgument> argumentsOf(const AttentionSpec &spec) {
   addStrided(true, "query", KernelArgument::In, spec.type, true);
   addStrided(true, "key", KernelArgument::In, spec.type, true);
   addStrided(true, "value", KernelArgument::In, spec.type, true);
-  addStrided(spec.mask != AttentionSpec::NoMask, "mask", KernelArgument::In,
-             spec.mask == AttentionSpec::Keep ? i8 : spec.maskType, false);
+  addStrided(spec.mask != AttentionSpec::NoMask, "mask", KernelArgument::In, getMaskElement(spec),
+             false);
   add(spec.keyLengths, "key_lengths", KernelArgument::In, i32);
   add(spec.sinkLogit, "sink_logit", KernelArgument::In, spec.getSinkType());
   add(spec.sinkKeyValue, "sink_key", KernelArgument::In, spec.type);

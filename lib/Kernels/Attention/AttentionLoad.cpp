@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Scores.h"
 #include "AttentionBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -32,9 +33,7 @@ Value AttentionBody::offsetOf(StringRef tensor, Value head) {
 /// Points to row `row` of the tensor, for the block's batch and head.
 Value AttentionBody::rowPointer(StringRef tensor, Value row) {
   bool isKey = tensor == "key" || tensor == "value";
-  Type element = spec.type;
-  if (tensor == "mask")
-    element = spec.mask == AttentionSpec::Keep ? b.getI8Type() : spec.maskType;
+  Type element = tensor == "mask" ? getMaskElement(spec) : spec.type;
   Value start = b.at(b.arg(tensor), element, offsetOf(tensor, isKey ? keyHead : head));
   Value stride = b.arg((tensor + "_row_stride").str());
   return b.at(start, element, mulLong(b, b.extend(row), b.extend(stride)));

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Scores.h"
 #include "basin/Kernels/AttentionKernel.h"
 #include "basin/Kernels/KernelBuilder.h"
-#include "basin/Kernels/SpecParts.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -24,28 +24,14 @@ static constexpr int64_t kElementBytes = 2, kMaxDim = 256, kDimStep = 8;
 
 double AttentionSpec::getScale() const { return scale != 0 ? scale : 1 / std::sqrt(headDim); }
 
-Type AttentionSpec::getSinkType() const {
-  return sinkType ? sinkType : Float32Type::get(type.getContext());
-}
-
 WhyNot basin::kernels::check(const AttentionSpec &spec) {
   if (!spec.type || !(spec.type.isBF16() || spec.type.isF16()))
     return "expected bf16 or f16 as the type";
   for (int64_t dim : {spec.headDim, spec.getValueDim()})
     if (dim < kDimStep || dim > kMaxDim || dim % kDimStep != 0)
       return llvm::formatv("expected head dims of 8 to 256 in steps of 8, but got {0}", dim);
-  if (!(spec.scale >= 0) || std::isinf(spec.scale))
-    return llvm::formatv("expected a positive scale, but got {0}", spec.scale);
-  if (!(spec.softcap >= 0) || std::isinf(spec.softcap))
-    return llvm::formatv("expected a positive softcap, but got {0}", spec.softcap);
-  if (spec.mask == AttentionSpec::Bias &&
-      !(spec.maskType &&
-        (spec.maskType.isBF16() || spec.maskType.isF16() || spec.maskType.isF32())))
-    return "expected a bias of bf16, f16 or f32";
-  if (spec.maskFill != 0 && (spec.mask != AttentionSpec::Keep || spec.causal || spec.window))
-    return "expected a mask_fill only with a mask of kind keep, and without causal or window";
-  if (spec.maskFill > 0 || !std::isfinite(spec.maskFill))
-    return llvm::formatv("expected a negative mask_fill, but got {0}", spec.maskFill);
+  if (WhyNot why = checkScoreOptions(spec))
+    return why;
   if (spec.sinkLogit && !spec.getSinkType().isF32() && spec.getSinkType() != spec.type)
     return "expected sink logits of f32 or of the query's type";
   return std::nullopt;
@@ -55,39 +41,13 @@ WhyNot basin::kernels::check(const AttentionSpec &spec) {
 // Name
 //===----------------------------------------------------------------------===//
 
-/// Writes a number with characters that a symbol may have.
-static std::string spell(double number) {
-  char brief[32], exact[32];
-  snprintf(brief, sizeof brief, "%g", number);
-  snprintf(exact, sizeof exact, "%.17g", number);
-  std::string out = std::strtod(brief, nullptr) == number ? brief : exact;
-  for (auto [from, to] : {std::pair('.', 'p'), {'-', 'm'}, {'+', 'e'}})
-    llvm::replace(out, from, to);
-  return out;
-}
-
 std::string basin::kernels::getName(const AttentionSpec &spec) {
   std::string name = "attention_" + std::to_string(spec.headDim);
   if (spec.getValueDim() != spec.headDim)
     name += "x" + std::to_string(spec.getValueDim());
   name += "_" + getTypeName(spec.type);
-  if (spec.scale != 0)
-    name += "_scale" + spell(spec.scale);
-  if (spec.softcap != 0)
-    name += "_softcap" + spell(spec.softcap);
-  if (spec.mask == AttentionSpec::Bias)
-    name += "_bias" + getTypeName(spec.maskType);
-  if (spec.maskFill != 0)
-    name += "_fill" + spell(spec.maskFill);
+  name += getScoreName(spec);
   for (auto [has, part] : std::initializer_list<std::pair<bool, const char *>>{
-           {spec.causal, "_causal"},
-           {spec.window, "_window"},
-           {spec.topLeft && (spec.causal || spec.window), "_topleft"},
-           {spec.mask == AttentionSpec::Keep, "_keep"},
-           {spec.nanHiddenRows, "_nanrows"},
-           {spec.keyLengths, "_keylengths"},
-           {spec.sinkLogit && spec.getSinkType().isF32(), "_sinklogit"},
-           {spec.sinkLogit && spec.getSinkType() == spec.type, "_narrowsinklogit"},
            {spec.sinkKeyValue, "_sinkkeyvalue"},
            {spec.gate == AttentionSpec::Plain, "_gate"},
            {spec.gate == AttentionSpec::Sigmoid, "_sigmoidgate"},

@@ -15,6 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Scores.h"
 #include "AttentionBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -23,8 +24,6 @@
 
 using namespace mlir;
 using namespace basin::kernels;
-
-static constexpr double kLog2E = 1.4426950408889634;
 
 /// Computes query x key^T in f32, as [row tile][score tile].
 AttentionBody::Fragments AttentionBody::computeScores(Value keys) {
@@ -49,41 +48,19 @@ AttentionBody::Fragments AttentionBody::computeScores(Value keys) {
   return scores;
 }
 
-/// Replaces scores by cap * tanh(scale * x / cap), in units of log2. It is computed as
-/// cap - 2 * cap / (1 + exp(2 * scale * x / cap)), because the approximate tanh has 11 bits,
-/// too few for a score of 50.
+/// Replaces scores by cap * tanh(scale * x / cap), in units of log2.
 void AttentionBody::capScores(Fragments &scores) {
   if (spec.softcap == 0)
     return;
-  Value inner = b.f32(2 * kLog2E * spec.getScale() / spec.softcap);
-  Value cap = b.f32(spec.softcap * kLog2E), twice = b.f32(-2 * spec.softcap * kLog2E);
   for (Fragment &fragment : scores)
-    for (Value &score : fragment) {
-      Value power = b.exp2(b.fmul(score, inner));
-      score = b.fma(b.reciprocal(b.fadd(power, b.f32(1))), twice, cap);
-    }
+    for (Value &score : fragment)
+      score = capScore(b, score, spec.getScale(), spec.softcap, kLog2E);
 }
 
-/// Returns the score of a key that a Keep mask hides, in the units that scores have here. A
-/// fill is limited to -1e30, which is far below any score and stays finite in units of log2.
+/// Returns the score of a key that a Keep mask hides, in the units that scores have here.
 double AttentionBody::hiddenScore() const {
-  constexpr double kLowest = -1e30;
-  if (spec.maskFill == 0)
-    return -INFINITY;
-  double fill = std::max(spec.maskFill, kLowest);
-  return scoresAreLog2() ? fill * kLog2E : fill / spec.getScale();
-}
-
-/// Adds a bias to a score, in units of log2. The sum with a finite bias stays finite: a row
-/// whose biases all are the type's lowest number gives each key its share. An f16 bias is too
-/// small to overflow.
-Value AttentionBody::addBias(Value bias, Value score) {
-  Value sum = b.fma(bias, b.f32(kLog2E), score);
-  if (spec.maskType.isF16())
-    return sum;
-  Value lowest = b.f32(-std::numeric_limits<float>::max());
-  Value isFinite = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, bias, b.f32(-INFINITY));
-  return b.select(isFinite, b.fmax(sum, lowest), sum);
+  double hidden = getHiddenScore(spec);
+  return scoresAreLog2() ? hidden * kLog2E : hidden / spec.getScale();
 }
 
 /// Adds a bias, or hides scores where the mask's i8 is 0. The mask's elements beyond the last
@@ -93,7 +70,7 @@ void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
   if (spec.mask == AttentionSpec::NoMask)
     return;
   bool isBias = spec.mask == AttentionSpec::Bias;
-  Type element = isBias ? spec.maskType : Type(b.getI8Type());
+  Type element = getMaskElement(spec);
   Value lastKey = b.sub(keys, b.i32(1)), lastQuery = b.sub(queries, b.i32(1));
   Value factor = b.f32(spec.softcap == 0 ? spec.getScale() * kLog2E : 1);
   Value number = b.add(firstKey, laneColumn);
@@ -106,14 +83,7 @@ void AttentionBody::applyMask(Fragments &scores, Value firstKey) {
       Value column = minS(sinkRows ? b.sub(at, sinkRows) : at, lastKey);
       Value loaded = b.load(row, element, sinkRows ? maxS(column, b.i32(0)) : column);
       Value scaled = isBias ? b.fmul(score, factor) : score;
-      Value masked;
-      if (isBias) {
-        masked = addBias(b.toF32(loaded), scaled);
-      } else {
-        Value zero = arith::ConstantOp::create(b, b.getI8IntegerAttr(0));
-        Value hides = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, loaded, zero);
-        masked = b.select(hides, b.f32(hiddenScore()), score);
-      }
+      Value masked = maskScore(b, spec, loaded, isBias ? scaled : score, hiddenScore(), kLog2E);
       score = sinkRows ? b.select(isSink, scaled, masked) : masked;
     }
   }
@@ -177,7 +147,6 @@ void AttentionBody::hideOutside(Fragments &scores, Value firstKey) {
 /// result so far to that maximum.
 void AttentionBody::exponentiate(Fragments &scores, State &state) {
   Value factor = b.f32(scoresAreLog2() ? 1 : spec.getScale() * kLog2E);
-  Value nothing = b.f32(-INFINITY), zero = b.f32(0);
   for (int64_t line = 0; line < 2 * rowTiles; ++line) {
     int64_t tile = line / 2, half = line % 2;
     SmallVector<Value *> row;
@@ -187,8 +156,7 @@ void AttentionBody::exponentiate(Fragments &scores, State &state) {
     for (Value *score : ArrayRef(row).drop_front())
       highest = b.fmax(highest, *score);
     highest = b.fmax(state.max[line], b.fmul(b.warpMax(highest, 4), factor));
-    Value isNothing = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, highest, nothing);
-    Value against = b.select(isNothing, zero, highest);
+    Value against = getSubtrahend(b, highest);
     Value rescale = b.exp2(b.fsub(state.max[line], against));
     Value minus = arith::NegFOp::create(b, against);
     Value sum = b.fmul(state.sum[line], rescale);

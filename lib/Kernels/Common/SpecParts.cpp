@@ -23,6 +23,16 @@ std::string basin::kernels::getTypeName(Type type) {
   return name;
 }
 
+std::string basin::kernels::spellNumber(double number) {
+  char brief[32], exact[32];
+  snprintf(brief, sizeof brief, "%g", number);
+  snprintf(exact, sizeof exact, "%.17g", number);
+  std::string out = std::strtod(brief, nullptr) == number ? brief : exact;
+  for (auto [from, to] : {std::pair('.', 'p'), {'-', 'm'}, {'+', 'e'}})
+    llvm::replace(out, from, to);
+  return out;
+}
+
 void SpecParts::add(StringRef key, const Twine &placeholder, const Twine &expects,
                     std::function<bool(StringRef, MLIRContext *)> set,
                     std::function<Attribute(MLIRContext *)> get) {
