@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "basin/Kernels/NormKernel.h"
+#include "../Common/RowReduction.h"
 
 #include "basin/Kernels/KernelBuilder.h"
 #include "basin/Kernels/SpecParts.h"
@@ -183,22 +184,8 @@ void NormKernel::applyPreAffine() {
 /// Returns the sum of `mine` over the row's threads. The two reductions use different `slot`s
 /// of shared memory, so the second need not wait until all threads have read the first.
 Value NormKernel::reduce(Value mine, int64_t slot) {
-  Value sum = b.warpSum(mine);
-  int64_t warps = schedule.threadsPerRow / 32;
-  if (warps == 1)
-    return sum;
-  Value scratch = b.shared(slot * (schedule.blockSize() / 32) * 4);
-  Value warp = b.warp();
-  b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, b.lane(), b.i32(0)),
-           [&] { b.store(sum, scratch, b.getF32Type(), warp); });
-  b.barrier();
-  Value first = b.mul(b.divU(warp, warps), b.i32(warps));
-  Value total;
-  for (int64_t i = 0; i < warps; ++i) {
-    Value part = b.load(scratch, b.getF32Type(), b.add(first, b.i32(i)));
-    total = total ? b.fadd(total, part) : part;
-  }
-  return total;
+  return reduceRow(b, Reduction::Sum, mine, schedule.threadsPerRow,
+                   slot * (schedule.blockSize() / 32) * 4);
 }
 
 static Value sumOfAll(KernelBuilder &b, ArrayRef<Value> parts) {
