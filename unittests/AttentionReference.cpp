@@ -68,7 +68,7 @@ double basin::kernels::get(const Tensor &tensor, Type type, int64_t index) {
   return x.isNaN() ? kNaN : x.convertToDouble();
 }
 
-static Tensor allocate(Type type, int64_t elements) {
+Tensor basin::kernels::allocate(Type type, int64_t elements) {
   Tensor out;
   out.elementBytes = type.getIntOrFloatBitWidth() / 8;
   out.storage = std::make_shared<Storage>();

@@ -98,6 +98,8 @@ private:
   Tensor sinkKey, sinkValue, narrowSinks;
 };
 
+/// Makes a tensor of NaN, without strides.
+Tensor allocate(mlir::Type type, int64_t elements);
 /// Writes a number to an element of a tensor, rounded to its type.
 void set(const Tensor &tensor, mlir::Type type, int64_t index, double number);
 double get(const Tensor &tensor, mlir::Type type, int64_t index);

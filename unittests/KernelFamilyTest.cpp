@@ -110,6 +110,31 @@ const std::map<std::string, std::vector<std::string>> kTexts = {
       "sizes=64,program=(out y i32 (2) (index 0))",
       "sizes=64,program=(out y i32 (1) align 16 (index 0))",
       "sizes=64,program=(out y i32 (1) (size 0))"}},
+    {"softmax",
+     {"type=f32",
+      "type=f16",
+      "type=f32,result=bf16",
+      "type=f32,scale=0.125",
+      "type=f32,softcap=30",
+      "type=f32,causal",
+      "type=f32,causal,top_left",
+      "type=f32,window",
+      "type=f32,mask=keep",
+      "type=f32,mask=keep,mask_fill=-1e4",
+      "type=f32,mask=bias",
+      "type=f32,mask=bias,mask_type=f16",
+      "type=f32,nan_hidden_rows",
+      "type=f32,key_lengths",
+      "type=f32,sink_logit",
+      "type=f32,sink_logit,sink_type=bf16",
+      "type=f32,sink_logit,sink_type=f16",
+      "type=f16,sink_logit",
+      "type=f16,sink_logit,sink_type=f16",
+      "type=f32,prefix",
+      "type=f32,log_sum_exp",
+      "type=f32,aligned",
+      "type=f32,max_keys=512",
+      "type=f32,max_keys=513"}},
 };
 } // namespace
 
@@ -117,7 +142,7 @@ TEST_F(KernelFamilies, AreListedInTheCompilersOrder) {
   std::string names;
   for (const KernelFamily *family : getKernelFamilies())
     names += family->getName().str() + " ";
-  EXPECT_EQ(names, "norm dyt attention pointwise ");
+  EXPECT_EQ(names, "norm dyt attention pointwise softmax ");
   EXPECT_EQ(findKernelFamily("attention"), getKernelFamilies()[2]);
   EXPECT_EQ(findKernelFamily("matmul"), nullptr);
   EXPECT_EQ(findKernelFamily("dyt")->getUsage(), "dim=N,type=T[,result=T][,parameters=T][,bias]");
@@ -154,6 +179,9 @@ TEST_F(KernelFamilies, LeaveOutWhatIsSoByDefault) {
             "{program = \"(out y i32 (1) (add (index 0) 3))\", sizes = \"64\"}");
   EXPECT_EQ(parts("attention", "head_dim=64,type=f16,mask=bias,mask_type=f16"),
             "{head_dim = 64 : i64, mask = \"bias\", type = \"f16\"}");
+  EXPECT_EQ(parts("softmax", "type=f32,result=f32,scale=1,mask=bias,mask_type=f32,sink_logit,"
+                             "sink_type=f32"),
+            "{mask = \"bias\", sink_logit, type = \"f32\"}");
 }
 
 TEST_F(KernelFamilies, SayWhatIsWrongWithAText) {
@@ -179,6 +207,16 @@ TEST_F(KernelFamilies, SayWhatIsWrongWithAText) {
             "sizes: expected ? or a number from 1 to 2147483647, but got '0'");
   EXPECT_EQ(refusal("attention", "head_dim=64,type=bf16,gate_per_head"),
             "expected the option gate, which gate_per_head needs");
+  EXPECT_EQ(refusal("softmax", "causal"), "expected the softmax option type");
+  EXPECT_EQ(refusal("softmax", "type=f32,head_dim=64"), "unknown softmax option 'head_dim'");
+  EXPECT_EQ(refusal("softmax", "type=f32,mask=keep,mask_type=f32"),
+            "expected the option mask=bias, which mask_type needs");
+  EXPECT_EQ(refusal("softmax", "type=f32,sink_type=f32"),
+            "expected the option sink_logit, which sink_type needs");
+  EXPECT_EQ(refusal("softmax", "type=f32,top_left"),
+            "expected the option causal or window, which top_left needs");
+  EXPECT_EQ(refusal("softmax", "type=f32,max_keys=65537"),
+            "softmax option 'max_keys': expected a number from 1 to 65536, but got '65537'");
 }
 
 TEST_F(KernelFamilies, BuildWhatTheContractSays) {

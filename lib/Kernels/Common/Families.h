@@ -24,10 +24,12 @@ const KernelFamily &getNormFamily();
 const KernelFamily &getDyTFamily();
 const KernelFamily &getAttentionFamily();
 const KernelFamily &getPointwiseFamily();
+const KernelFamily &getSoftmaxFamily();
 
 /// All families, in the order in which the compiler makes their kernels.
 inline constexpr const KernelFamily &(*kFamilies[])() = {getNormFamily, getDyTFamily,
-                                                         getAttentionFamily, getPointwiseFamily};
+                                                         getAttentionFamily, getPointwiseFamily,
+                                                         getSoftmaxFamily};
 
 /// A family that is defined by its `Traits`, a struct of static members:
 ///
