@@ -10,7 +10,8 @@
 // positions or a mask to the sequence: the length of `table[:seq]` is the smaller of the table's
 // and the sequence's. Any use of it beside the sequence is an error unless the sequence is not
 // longer than the table. So the length is taken to be that of the sequence, and the plan checks
-// this before it runs.
+// this before it runs. Sizes of different names that meet in an op are taken to be equal, and are
+// checked as well.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +28,7 @@ using namespace basin;
 using namespace basin::plan;
 
 /// Each round may make the bounds of further slices known.
-static constexpr unsigned kMaxRounds = 4;
+static constexpr unsigned kMaxRounds = 8;
 
 static llvm::StringSet<> findSymbols(onnx::GraphOp graph) {
   llvm::StringSet<> symbols;
@@ -67,6 +68,21 @@ static std::optional<onnx::ShapeValue> readBounds(Operation *op, unsigned operan
   return value ? onnx::evaluateShapeValue(value) : std::nullopt;
 }
 
+/// Returns the end of a sliced axis: a size, or a constant that counts from the axis's end.
+static std::optional<Size> findEnd(const onnx::ShapeEntry &entry, const Size &size,
+                                   const llvm::StringSet<> &symbols) {
+  if (!entry.constant)
+    return getKnownSize(entry.toDim(), symbols);
+  if (*entry.constant < 0)
+    return *entry.constant < -std::numeric_limits<int32_t>::max()
+               ? std::nullopt
+               : std::optional(size + Size(*entry.constant));
+  if (*entry.constant >= std::numeric_limits<int32_t>::max())
+    return size;
+  bool isInside = *entry.constant <= size.getLeast().value_or(-1);
+  return isInside ? std::optional(Size(*entry.constant)) : std::nullopt;
+}
+
 /// Gives the axes of a slice that have no known length the distance of their bounds. Returns
 /// whether there was one.
 static bool assumeLengths(onnx::SliceOp op, const llvm::StringSet<> &symbols,
@@ -81,22 +97,56 @@ static bool assumeLengths(onnx::SliceOp op, const llvm::StringSet<> &symbols,
   for (auto [one, entry] : llvm::zip(*axes, *ends)) {
     onnx::Dim &dim = (*result.dims)[one.axis];
     std::optional<Size> size = getKnownSize(data[one.axis], symbols);
-    std::optional<Size> end = getKnownSize(entry.toDim(), symbols);
-    if (getKnownSize(dim, symbols) || !size || !end || one.step != 1)
+    std::optional<Size> end = size ? findEnd(entry, *size, symbols) : std::nullopt;
+    if (getKnownSize(dim, symbols) || !end || one.step != 1)
       continue;
     // The name of a difference would not be that of the sequence.
     std::optional<onnx::Dim> length = (*end - one.start).toDim(op.getContext());
     if (!length)
       continue;
     dim = *length;
-    bool isNew = llvm::none_of(
-        checks, [&](const SizeCheck &check) { return check.size == *end && check.limit == *size; });
+    // A length with the symbols of the axis, and fewer elements, needs no check.
+    bool isNew = !entry.constant && llvm::none_of(checks, [&](const SizeCheck &check) {
+      return check.size == *end && check.limit == *size;
+    });
     if (isNew)
       checks.push_back({*end, *size, onnx::getNodeName(op).str()});
     changed = true;
   }
   if (changed)
     op.getResult().setType(cast<Type>(onnx::makeTensorType(result)));
+  return changed;
+}
+
+static bool broadcasts(Operation *op) {
+  return isa<onnx::AddOp, onnx::SubOp, onnx::MulOp, onnx::DivOp, onnx::PowOp, onnx::ModOp,
+             onnx::AndOp, onnx::OrOp, onnx::XorOp, onnx::MinOp, onnx::MaxOp, onnx::EqualOp,
+             onnx::LessOp, onnx::GreaterOp, onnx::LessOrEqualOp, onnx::GreaterOrEqualOp,
+             onnx::WhereOp>(op);
+}
+
+/// Gives an axis of a result that two sizes of different names meet at the first of them. Whoever
+/// reads the operands checks that they are equal. Returns whether there was one.
+static bool assumeEqual(Operation *op, const llvm::StringSet<> &symbols) {
+  onnx::TensorInfo result = onnx::getTensorInfo(op->getResult(0));
+  if (!result.hasRank())
+    return false;
+  bool changed = false;
+  for (int64_t axis = 0; axis < result.rank(); ++axis) {
+    if (getKnownSize(result[axis], symbols))
+      continue;
+    for (Value operand : op->getOperands()) {
+      onnx::TensorInfo info = onnx::getTensorInfo(operand);
+      int64_t own = info.hasRank() ? axis - result.rank() + info.rank() : -1;
+      if (own < 0 || info[own].is(1) || !getKnownSize(info[own], symbols))
+        continue;
+      (*result.dims)[axis] = info[own];
+      changed = true;
+      break;
+    }
+  }
+  if (changed)
+    op->getResult(0).setType(cast<Type>(onnx::makeTensorType(result)));
   return changed;
 }
 
@@ -111,7 +161,12 @@ LogicalResult plan::assumeSizes(onnx::GraphOp graph, std::vector<SizeCheck> &che
     if (failed(pm.run(graph->getParentOfType<ModuleOp>())))
       return failure();
     bool changed = false;
-    graph.walk([&](onnx::SliceOp op) { changed |= assumeLengths(op, symbols, checks); });
+    graph.walk([&](Operation *op) {
+      if (auto slice = dyn_cast<onnx::SliceOp>(op))
+        changed |= assumeLengths(slice, symbols, checks);
+      else if (broadcasts(op))
+        changed |= assumeEqual(op, symbols);
+    });
     if (!changed)
       break;
   }

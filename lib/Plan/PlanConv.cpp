@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Plans convolutions of one group, as the patches of images and the first layers of audio models
-// have them: a pointwise kernel copies the elements that each result reads into the row of a matrix,
-// and a product multiplies the rows by the weights.
+// have them: a pointwise kernel copies the elements that each result reads into the row of a
+// matrix, and a product multiplies the rows by the weights.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,8 +46,8 @@ static WhyNot readWindow(onnx::ConvOp op, ArrayRef<Size> x, ArrayRef<Size> w, Wi
   }
   window.strides = orOnes(op.getStrides(), window.rank);
   window.dilations = orOnes(op.getDilations(), window.rank);
-  window.pads = op.getPads() ? SmallVector<int64_t>(*op.getPads())
-                             : SmallVector<int64_t>(2 * window.rank, 0);
+  window.pads =
+      op.getPads() ? SmallVector<int64_t>(*op.getPads()) : SmallVector<int64_t>(2 * window.rank, 0);
   if (window.strides.size() != window.rank || window.dilations.size() != window.rank ||
       window.pads.size() != 2 * window.rank)
     return "expected a stride, a dilation and two pads for each spatial axis";
@@ -55,8 +55,8 @@ static WhyNot readWindow(onnx::ConvOp op, ArrayRef<Size> x, ArrayRef<Size> w, Wi
 }
 
 /// Returns the element that a result at `at` [b, o.., c, k..] reads. Outside of the input it is 0.
-static PointwiseReader::Text readPatch(PointwiseReader &reader, const View &x,
-                                       const Window &window, ArrayRef<Index> at) {
+static PointwiseReader::Text readPatch(PointwiseReader &reader, const View &x, const Window &window,
+                                       ArrayRef<Index> at) {
   Indices own{at[0], at[1 + window.rank]};
   std::string inside;
   for (size_t i = 0; i < window.rank; ++i) {
@@ -93,10 +93,10 @@ LogicalResult Planner::planConv(onnx::ConvOp op) {
   Sizes shape{(*sizes)[0]};
   shape.append(sizes->begin() + 2, sizes->end());
   shape.append(w->begin() + 1, w->end());
-  FailureOr<View> patches = addPointwise(
-      op, "", shape, getBuffer(*x).type, [&](PointwiseReader &reader, ArrayRef<Index> at) {
-        return readPatch(reader, *x, window, at);
-      });
+  FailureOr<View> patches = addPointwise(op, "", shape, getBuffer(*x).type,
+                                         [&](PointwiseReader &reader, ArrayRef<Index> at) {
+                                           return readPatch(reader, *x, window, at);
+                                         });
   if (failed(patches))
     return failure();
   // [b * o, c * k] times [c * k, n]. The result [b, o.., n] is seen as [b, n, o..].

@@ -18,11 +18,23 @@ using namespace mlir;
 using namespace basin;
 using namespace basin::plan;
 
-/// Replaces an op that has no kernel by what it means, or by its form if only that says what its
-/// operands are.
+/// Returns whether only the form of an attention has all of its results.
+static bool needsForm(sink::RaisedInterface op) {
+  auto attention = dyn_cast<sink::AttentionOp>(op.getOperation());
+  if (!attention || !sink::Form(op))
+    return false;
+  return attention->getNumResults() > (attention.getHasPresent() ? 3u : 1u);
+}
+
+/// Replaces an op that has no kernel by what it means.
 static LogicalResult decompose(sink::RaisedInterface op) {
   OpBuilder b(op);
-  FailureOr<SmallVector<Value>> values = op.decompose(b);
+  FailureOr<SmallVector<Value>> values = failure();
+  if (needsForm(op))
+    if (std::optional<SmallVector<Value>> inlined = sink::Form(op).inlineAt(b))
+      values = std::move(*inlined);
+  if (failed(values))
+    values = op.decompose(b);
   if (failed(values))
     return failure();
   op->replaceAllUsesWith(*values);
@@ -70,7 +82,7 @@ FailureOr<Plan> plan::planModel(ModuleOp module, gpu::GPUModuleOp kernels,
     return failure();
   FailureOr<Plan> plan = Planner(graph, kernels, target).run();
   if (succeeded(plan))
-    plan->checks = std::move(checks);
+    plan->checks.insert(plan->checks.begin(), checks.begin(), checks.end());
   return plan;
 }
 

@@ -39,14 +39,15 @@ FailureOr<View> Planner::requireMatrix(Value value) {
 }
 
 /// Returns the strides of the axes before the last two, for a batch of these sizes. Axes that are
-/// broadcast have stride 0. Returns nothing if sizes are not provably equal.
-static std::optional<Sizes> getBatchStrides(const View &view, ArrayRef<Size> batch) {
+/// broadcast have stride 0. Returns nothing if sizes differ.
+std::optional<Sizes> Planner::getBatchStrides(const View &view, ArrayRef<Size> batch,
+                                              Operation *op) {
   size_t rank = view.sizes.size() - 2, missing = batch.size() - rank;
   Sizes strides(batch.size());
   for (size_t axis = 0; axis < rank; ++axis) {
     if (view.sizes[axis].is(1))
       continue;
-    if (!(view.sizes[axis] == batch[missing + axis]))
+    if (!agree(view.sizes[axis], batch[missing + axis], op))
       return std::nullopt;
     strides[missing + axis] = view.strides[axis];
   }
@@ -100,7 +101,7 @@ LogicalResult Planner::addProduct(Value result, View a, View b, Value bias, doub
     return op->emitOpError("expected matrices of f32, f16 or bf16 alike, but got ")
            << type << " and " << getBuffer(b).type;
   size_t rank = sizes->size();
-  if (!(a.sizes.back() == b.sizes[b.sizes.size() - 2]))
+  if (!agree(a.sizes.back(), b.sizes[b.sizes.size() - 2], op))
     return op->emitOpError("expected as many columns as rows, but got ")
            << a.sizes.back().toString() << " and " << b.sizes[b.sizes.size() - 2].toString();
   ProductStep step;
@@ -109,10 +110,10 @@ LogicalResult Planner::addProduct(Value result, View a, View b, Value bias, doub
   step.m = (*sizes)[rank - 2];
   step.n = (*sizes)[rank - 1];
   step.k = a.sizes.back();
-  std::optional<Sizes> batchA = getBatchStrides(a, step.batch);
-  std::optional<Sizes> batchB = getBatchStrides(b, step.batch);
+  std::optional<Sizes> batchA = getBatchStrides(a, step.batch, op);
+  std::optional<Sizes> batchB = getBatchStrides(b, step.batch, op);
   if (!batchA || !batchB)
-    return op->emitOpError("expected batches of provably equal sizes");
+    return op->emitOpError("expected batches of equal sizes");
   step.a = toMatrix(a, *batchA);
   step.b = toMatrix(b, *batchB);
   if (bias) {

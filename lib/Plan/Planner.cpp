@@ -98,6 +98,23 @@ unsigned Planner::getDepth(Operation *op) {
   return depths[op] = depth + 1;
 }
 
+/// An exporter that names the sizes of all inputs apart leaves equal ones unrelated. Where an op
+/// needs them equal, the model is wrong if they are not.
+bool Planner::agree(const Size &a, const Size &b, Operation *op) {
+  if (a == b)
+    return true;
+  if (a.getNumber() && b.getNumber())
+    return false;
+  for (auto [size, limit] : {std::pair(a, b), std::pair(b, a)}) {
+    bool isNew = llvm::none_of(plan.checks, [&](const SizeCheck &check) {
+      return check.size == size && check.limit == limit;
+    });
+    if (isNew)
+      plan.checks.push_back({size, limit, onnx::getNodeName(op).str()});
+  }
+  return true;
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
@@ -105,7 +122,8 @@ unsigned Planner::getDepth(Operation *op) {
 View Planner::addBuffer(Buffer::Kind kind, StringRef name, Type type, ArrayRef<Size> shape) {
   Buffer buffer;
   buffer.kind = kind;
-  // Inputs come first, and their names are unique. Constants may have the name of an input's default.
+  // Inputs come first, and their names are unique. Constants may have the name of an input's
+  // default.
   buffer.name = name.str();
   if (buffer.name.empty() || !names.insert(buffer.name).second) {
     buffer.name += "#" + std::to_string(plan.buffers.size());
@@ -120,8 +138,7 @@ View Planner::addBuffer(Buffer::Kind kind, StringRef name, Type type, ArrayRef<S
 }
 
 View Planner::define(Value value, ArrayRef<Size> sizes, Buffer::Kind kind) {
-  View view =
-      addBuffer(kind, onnx::getValueName(value), onnx::getTensorInfo(value).element, sizes);
+  View view = addBuffer(kind, onnx::getValueName(value), onnx::getTensorInfo(value).element, sizes);
   owners.back() = value;
   views[value] = view;
   return view;
@@ -264,9 +281,9 @@ FailureOr<View> Planner::addPointwise(Operation *op, StringRef name, ArrayRef<Si
   std::string sizes = writeList(space.sizes, "x", "size", step);
   std::string strides = writeList(space.strides, " ", "y_stride", step);
   step.scalars.emplace_back("count", plan::multiply(space.sizes));
-  std::string program =
-      reader.getDeclarations() + "(out y " + getTypeName(type).str() + " (" + strides + ") align " +
-      std::to_string(getAlignment(0, space.strides, type)) + " " + *text + ")";
+  std::string program = reader.getDeclarations() + "(out y " + getTypeName(type).str() + " (" +
+                        strides + ") align " +
+                        std::to_string(getAlignment(0, space.strides, type)) + " " + *text + ")";
   FailureOr<std::string> kernel =
       addKernel(op, "pointwise", "sizes=" + sizes + ",program=" + program);
   if (failed(kernel))

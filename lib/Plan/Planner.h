@@ -76,6 +76,9 @@ public:
   /// Does the same, but the view is contiguous.
   llvm::FailureOr<View> requireContiguous(mlir::Value value);
 
+  /// Returns whether two sizes are equal, or may be: the plan then checks it before it runs.
+  bool agree(const Size &a, const Size &b, mlir::Operation *op);
+
   const Buffer &getBuffer(const View &view) const { return plan.buffers[view.buffer]; }
   /// Returns whether an op is computed by steps of its own.
   static bool isStep(mlir::Operation *op);
@@ -97,8 +100,8 @@ private:
 
   /// Computes an elementwise value into a buffer of its own, or copies one that is in memory.
   llvm::FailureOr<View> compute(mlir::Value value);
-  using PointwiseText = llvm::function_ref<llvm::FailureOr<std::string>(
-      PointwiseReader &, llvm::ArrayRef<Index> at)>;
+  using PointwiseText =
+      llvm::function_ref<llvm::FailureOr<std::string>(PointwiseReader &, llvm::ArrayRef<Index> at)>;
   /// Adds a step that writes a tensor of `shape`; `write` gives the expression of an element.
   llvm::FailureOr<View> addPointwise(mlir::Operation *op, llvm::StringRef name,
                                      llvm::ArrayRef<Size> shape, mlir::Type type,
@@ -114,6 +117,8 @@ private:
   /// `result`, the product adds it, too.
   mlir::LogicalResult addProduct(mlir::Value result, View a, View b, mlir::Value bias,
                                  double alpha);
+  std::optional<Sizes> getBatchStrides(const View &view, llvm::ArrayRef<Size> batch,
+                                       mlir::Operation *op);
   std::optional<Operand> findBias(mlir::Value bias, const Size &n, mlir::Type type);
   llvm::FailureOr<std::string> addKernel(mlir::Operation *op, llvm::StringRef family,
                                          llvm::StringRef spec);

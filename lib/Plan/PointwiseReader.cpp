@@ -244,8 +244,8 @@ Text PointwiseReader::readBroadcast(Operation *op, unsigned operand, Value resul
       own.push_back(Index::of(0));
       continue;
     }
-    if (!(size == (*resultSizes)[missing + axis]))
-      return op->emitOpError("expected operands that provably have the result's size ")
+    if (!planner.agree(size, (*resultSizes)[missing + axis], op))
+      return op->emitOpError("expected operands of the result's size ")
              << (*resultSizes)[missing + axis].toString() << ", but got " << size.toString();
     own.push_back(at[missing + axis]);
   }

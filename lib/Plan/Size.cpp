@@ -80,6 +80,17 @@ std::optional<int64_t> Size::getNumber() const {
   return std::nullopt;
 }
 
+std::optional<int64_t> Size::getLeast() const {
+  int64_t least = 0;
+  for (const auto &[symbols, factor] : terms) {
+    if (symbols.empty())
+      least = factor;
+    else if (factor < 0)
+      return std::nullopt;
+  }
+  return least;
+}
+
 std::optional<onnx::Dim> Size::toDim(MLIRContext *context) const {
   onnx::SizeSum sum;
   for (const auto &[symbols, factor] : terms) {

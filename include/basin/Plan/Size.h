@@ -40,6 +40,8 @@ public:
   /// Returns the number if the size has no symbols.
   std::optional<int64_t> getNumber() const;
   bool is(int64_t number) const { return getNumber() == number; }
+  /// Returns the least value for symbols that are not negative, or nothing if there is none.
+  std::optional<int64_t> getLeast() const;
   /// Returns whether each factor is a multiple of `number`, which is positive.
   bool isMultipleOf(int64_t number) const;
   /// Returns whether a factor did not fit into 64 bits. Such a size means nothing.
