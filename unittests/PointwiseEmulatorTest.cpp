@@ -266,3 +266,65 @@ TEST_F(PointwiseKernels, ManyElementsForFewBlocks) {
     EXPECT_EQ(run.tensors["y"].bytes, interpret(one).at("y").bytes) << blocks;
   }
 }
+
+// A vector's lanes share a comparison only where it changes between vectors.
+TEST_F(PointwiseKernels, ComparisonsAtEveryBoundary) {
+  for (const char *op : {"lt", "le", "gt", "ge", "eq", "ne"})
+    for (bool isSwapped : {false, true}) {
+      std::string program = "(in a f32 (1) align 16) (in b f32 (1) align 16)";
+      Case one{"24", "", {24}};
+      for (int64_t c = -1; c < 26; ++c) {
+        std::string bound = std::to_string(c), name = "y" + std::to_string(c + 1);
+        std::string test = isSwapped ? bound + " (index 0)" : "(index 0) " + bound;
+        program += " (out " + name + " f32 (1) align 16 (if (" + op + " " + test +
+                   ") (at a (index 0)) (at b (index 0))))";
+        one.tensors[name] = Memory("f32", 24);
+      }
+      one.program = program;
+      one.tensors["a"] = drawn("f32", 24);
+      one.tensors["b"] = drawn("f32", 24);
+      check(one);
+      EXPECT_EQ(schedule.vector, 4);
+    }
+}
+
+// The reads of a gather begin at every distance from a vector's beginning.
+TEST_F(PointwiseKernels, ShiftedReadsOfEveryDistance) {
+  std::string program = "(in a bf16 (64 1) align 16)";
+  Case one{"2x32", "", {2, 32}};
+  for (int64_t shift = 0; shift < 20; ++shift) {
+    std::string name = "y" + std::to_string(shift), by = std::to_string(shift);
+    program +=
+        " (out " + name + " bf16 (32 1) align 16 (at a (index 0) (add (index 1) " + by + ")))";
+    one.tensors[name] = Memory("bf16", 64);
+  }
+  program += " (out back bf16 (32 1) align 16 (at a (index 0) (sub (sub (index 1) -8) 8)))"
+             " (out turned bf16 (32 1) align 16 (at a (index 0) (sub 31 (index 1))))";
+  one.tensors["back"] = one.tensors["turned"] = Memory("bf16", 64);
+  one.program = program;
+  one.tensors["a"] = drawn("bf16", 128);
+  check(one);
+  EXPECT_EQ(schedule.vector, 8);
+}
+
+TEST_F(PointwiseKernels, TheProgramsOfThePage) {
+  Case one{"?x64",
+           "(in g bf16 (128 1) align 16) (in x bf16 (64 1) align 16) (scalar past i64) (out y bf16 "
+           "(64 1) align 16 (mul (mul g (sigmoid g)) x)) (out m f32 (64 1) align 16 (if (gt (index "
+           "1) (add (index 0) (arg past))) -inf x))",
+           {5, 64}};
+  one.scalars["past"] = integer(3);
+  one.tensors["g"] = drawn("bf16", 5 * 128);
+  one.tensors["x"] = drawn("bf16", 5 * 64);
+  one.tensors["y"] = Memory("bf16", 5 * 64);
+  one.tensors["m"] = Memory("f32", 5 * 64);
+  std::map<std::string, Memory> want = interpret(one);
+  compile(one);
+  EXPECT_TRUE(launch(one, Order::Forward).clean());
+  EXPECT_EQ(one.tensors["m"].bytes, want["m"].bytes);
+  for (size_t i = 0; i < 320; ++i) {
+    // The sigmoid is not the nearest number, so a result may be rounded to the neighbour.
+    double should = want["y"].get(i).real;
+    EXPECT_NEAR(one.tensors["y"].get(i).real, should, std::abs(should) / 128) << i;
+  }
+}

@@ -116,6 +116,15 @@ TEST_F(PointwiseCode, SchedulesHaveTheVectorsThatMemoryAllows) {
   EXPECT_EQ(vectorOf("64", "(in x f32 (1) align 16) (out y bf16 (1) align 16 x)"), 8);
   EXPECT_EQ(vectorOf("64", "(in x f32 (1) align 16) (out y bool (1) align 16 (isnan x))"), 8);
   EXPECT_EQ(vectorOf("64", "(in x i64 (1) align 16) (out y i8 (1) align 16 x)"), 4);
+  // Long programs have narrower vectors, which make less code.
+  std::string sum = "x", functions = "(exp x)";
+  for (int i = 0; i < 10; ++i)
+    sum = "(add " + sum + " " + sum + ")";
+  for (int i = 0; i < 7; ++i)
+    functions = "(add " + functions + " " + functions + ")";
+  std::string declared = "(in x bf16 (1) align 16) (out y bf16 (1) align 16 ";
+  EXPECT_EQ(vectorOf("64", declared + sum + ")"), 2);
+  EXPECT_EQ(vectorOf("64", declared + functions + ")"), 4);
   // What is gathered does not count.
   EXPECT_EQ(vectorOf("64", "(in x f32 (7)) (out y f32 (1) align 16 (at x (index 0)))"), 4);
 }

@@ -198,6 +198,13 @@ TEST(PointwisePrograms, HaveLimits) {
   }
   EXPECT_EQ(refusal(tensors), "'(in t32 i8 ())': expected at most 32 tensors");
   EXPECT_EQ(refusal(scalars), "'(scalar s32 i64)': expected at most 32 scalars");
+  std::string declared = "(in x f32 (64 1))", written = "(out y f32 (64 1) ";
+  std::string functions = "(exp x)";
+  for (int i = 0; i < 7; ++i)
+    functions = "(add " + functions + " " + functions + ")";
+  EXPECT_EQ(refusal(declared + written + functions + ")"), "");
+  EXPECT_EQ(refusal(declared + written + "(add " + functions + " (log x)))"),
+            "'(log x)': expected at most 128 operations of many instructions, such as exp and mod");
   // A message shows the beginning of what is long.
   EXPECT_EQ(wrong("(" + std::string(1000, 'x') + ")"),
             "'(" + std::string(59, 'x') + "..': unknown operation '" + std::string(64, 'x') + "'");

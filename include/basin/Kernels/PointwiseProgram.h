@@ -134,6 +134,8 @@ struct PointwiseProgram {
   std::vector<PointwiseScalar> scalars;
   /// Operands come before the expressions that have them.
   std::vector<PointwiseExpression> expressions;
+  /// How many of them take many instructions, such as exp and mod.
+  int64_t longOperations = 0;
 
   unsigned rank() const { return sizes.size(); }
   const PointwiseExpression &operator[](unsigned i) const { return expressions[i]; }

@@ -23,6 +23,8 @@ using llvm::StringRef;
 using llvm::Twine;
 
 static constexpr size_t kMaxShown = 64;
+// The time that compilers take grows with the square of a block's length.
+static constexpr int64_t kMaxLongOperations = 128;
 
 llvm::Expected<unsigned> PointwiseParser::parseExpression(const Form &form) {
   if (!form.isList)
@@ -221,6 +223,9 @@ llvm::Expected<unsigned> PointwiseParser::parseOperation(const Form &form) {
   if (count != operation->operands)
     return failAt(form,
                   "expected " + Twine(operation->operands) + " operands, but got " + Twine(count));
+  if (operation->isLong && ++out.longOperations > kMaxLongOperations)
+    return failAt(form, "expected at most " + Twine(kMaxLongOperations) +
+                            " operations of many instructions, such as exp and mod");
   PointwiseExpression expression{operation->op, PointwiseType::Real};
   for (const Form &part : llvm::ArrayRef(form.parts).drop_front()) {
     Number value = parseExpression(part);

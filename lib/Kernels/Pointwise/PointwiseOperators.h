@@ -30,6 +30,8 @@ struct Operation {
   unsigned types;
   /// The type of the result if it is not that of the operands.
   std::optional<PointwiseType> result;
+  /// It takes many instructions, of integers at least.
+  bool isLong = false;
 
   bool takes(PointwiseType type) const { return types >> static_cast<unsigned>(type) & 1; }
   /// Returns the types that it takes, like "a real or an integer".

@@ -23,7 +23,7 @@ using namespace basin::kernels;
 
 static constexpr int64_t kAccessBytes = 16, kMaxVector = 16, kMaxElements = 65536;
 // A long program with wide vectors would make very much code.
-static constexpr int64_t kMaxOperations = 4096;
+static constexpr int64_t kMaxOperations = 4096, kMaxLongOperations = 512;
 
 ScheduleParts PointwiseSchedule::getParts() {
   return {{"pointwise.vector", &vector},
@@ -94,6 +94,7 @@ PointwiseSchedule basin::kernels::choosePointwiseSchedule(const PointwiseSpec &s
   int64_t operations = program.expressions.size();
   while (out.vector > 1 &&
          (!last || *last % out.vector != 0 || out.vector * operations > kMaxOperations ||
+          out.vector * program.longOperations > kMaxLongOperations ||
           !hasFullAccesses(tensors, out.vector)))
     out.vector /= 2;
   out.elements = out.vector;

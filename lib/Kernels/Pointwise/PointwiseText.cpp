@@ -21,7 +21,7 @@ using namespace basin::kernels;
 using llvm::StringRef;
 using llvm::Twine;
 
-static constexpr size_t kMaxLength = 64 * 1024, kMaxDepth = 128, kMaxShown = 60;
+static constexpr size_t kMaxLength = 65536, kMaxDepth = 128, kMaxShown = 60;
 
 /// Takes the next word or parenthesis from the text's beginning. It is empty at the end.
 static StringRef takeWord(StringRef &text) {
