@@ -28,13 +28,20 @@ using namespace mlir;
 using namespace basin::kernels;
 using Operator = PointwiseOperator;
 
+/// Returns whether a launch may give any strides for which the rows' elements lie side by side.
+static bool isStrided(const PointwiseTensor &tensor) {
+  return tensor.strides.size() > 1 && tensor.strides.back() == 1 &&
+         llvm::none_of(ArrayRef(tensor.strides).drop_back(),
+                       [](PointwiseSize stride) { return stride.has_value(); });
+}
+
 SmallVector<KernelArgument> basin::kernels::getArguments(const PointwiseSpec &spec) {
   MLIRContext *context = spec.type.getContext();
   const PointwiseProgram &program = spec.parsed;
   SmallVector<KernelArgument> out;
   for (const PointwiseTensor &tensor : program.tensors)
     out.push_back({tensor.name, tensor.stored ? KernelArgument::Out : KernelArgument::In,
-                   getMLIRType(context, tensor.element), tensor.alignment});
+                   getMLIRType(context, tensor.element), tensor.alignment, isStrided(tensor)});
   for (const PointwiseScalar &scalar : program.scalars)
     out.push_back({scalar.name, KernelArgument::Scalar, getMLIRType(context, scalar.type)});
   for (auto [axis, size] : llvm::enumerate(program.sizes))
