@@ -114,6 +114,7 @@ const std::map<std::string, std::vector<std::string>> kTexts = {
      {"type=f32",
       "type=f16",
       "type=f32,result=bf16",
+      "type=f32,separate",
       "type=f32,scale=0.125",
       "type=f32,softcap=30",
       "type=f32,causal",

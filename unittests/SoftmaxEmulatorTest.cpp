@@ -87,6 +87,7 @@ SoftmaxProblem SoftmaxNumbers::draw(std::mt19937 &random, int64_t keys) {
   SoftmaxSpec &spec = out.spec;
   spec.type = types[random() % 3];
   spec.resultType = coin() ? Type() : types[random() % 3];
+  spec.separate = spec.getResultType() == spec.type && coin();
   spec.scale = coin() ? 0 : coin() ? 0.125 : 0.3;
   spec.softcap = coin(4) ? 30 : 0;
   spec.causal = coin();
@@ -191,10 +192,11 @@ TEST_F(SoftmaxNumbers, RowsWithoutAKey) {
         SoftmaxCase instance(problem);
         expectRight(problem, instance);
         // The first row of the last batch stands before the first key.
-        double nothing = instance.at(3 * 40, 0);
+        const int64_t row = 120;
+        double nothing = instance.at(row, 0);
         EXPECT_EQ(std::isnan(nothing), nan && !sink);
         EXPECT_TRUE(std::isnan(nothing) || nothing == 0);
-        EXPECT_EQ(instance.logSumExp[3 * 40], sink ? 0.7f : -INFINITY);
+        EXPECT_EQ(instance.logSumExp[row], sink ? 0.7f : -INFINITY);
       }
 }
 
@@ -307,6 +309,27 @@ TEST_F(SoftmaxNumbers, LargeScores) {
     }
 }
 
+// The prefix lies many steps before the window, which begins in the middle of a vector.
+TEST_F(SoftmaxNumbers, PrefixFarFromTheWindow) {
+  for (bool aligned : {false, true})
+    for (int64_t maxKeys : {0, 5000}) {
+      SoftmaxProblem problem{spec()};
+      problem.spec.prefix = problem.spec.window = problem.spec.causal = true;
+      problem.spec.aligned = aligned;
+      problem.spec.maxKeys = maxKeys;
+      problem.queries = 3;
+      problem.keys = 4999;
+      problem.prefix = 5;
+      problem.window = 10;
+      compile(problem.spec);
+      SoftmaxCase instance(problem);
+      expectRight(problem, instance);
+      EXPECT_GT(instance.at(0, 4), 0);
+      EXPECT_EQ(instance.at(0, 5), 0);
+      EXPECT_GT(instance.at(0, 4987), 0);
+    }
+}
+
 // Numbers of a launch that are out of bounds: no access is.
 TEST_F(SoftmaxNumbers, ScalarsOutOfBounds) {
   SoftmaxProblem problem{spec()};
@@ -321,6 +344,21 @@ TEST_F(SoftmaxNumbers, ScalarsOutOfBounds) {
       problem.window = window;
       expectRight(problem);
     }
+}
+
+// A launch with more keys than the spec says is wrong, but no access is out of bounds.
+TEST_F(SoftmaxNumbers, MoreKeysThanTheBound) {
+  for (bool aligned : {false, true}) {
+    SoftmaxProblem problem{spec()};
+    problem.spec.maxKeys = 64;
+    problem.spec.aligned = aligned;
+    problem.queries = 2;
+    problem.keys = 403;
+    compile(problem.spec);
+    SoftmaxCase instance(problem);
+    EXPECT_TRUE(instance.run(*emulator, used).clean());
+    EXPECT_NE(instance.compare(), std::nullopt);
+  }
 }
 
 // What a row does not see is not read, and each byte of the others is read once or twice, in

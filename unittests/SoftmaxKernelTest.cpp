@@ -115,7 +115,7 @@ TEST_F(SoftmaxKernels, AssembleWithoutSpills) {
     std::vector<SoftmaxSpec> specs;
     for (auto [type, result] :
          {std::pair(f32(), f32()), {bf16(), bf16()}, {f16(), f32()}, {f32(), bf16()}})
-      for (int64_t maxKeys : {0, 1024, 8192, 65536})
+      for (int64_t maxKeys : {0, 1024, 16384, 65536})
         for (bool aligned : {false, true}) {
           SoftmaxSpec base = spec(type);
           base.resultType = result;
@@ -146,14 +146,14 @@ TEST_F(SoftmaxKernels, AssembleWithoutSpills) {
 TEST_F(SoftmaxKernels, SchedulesCoverEveryRow) {
   for (Type type : {bf16(), f32()})
     for (bool aligned : {false, true})
-      for (int64_t maxKeys : {0, 1, 2, 7, 31, 33, 1024, 1025, 4096, 5000, 8192, 8200, 65536}) {
+      for (int64_t maxKeys : {0, 1, 2, 7, 31, 33, 1024, 1025, 4096, 5000, 16384, 16400, 65536}) {
         SoftmaxSpec one = spec(type);
         one.aligned = aligned;
         one.maxKeys = maxKeys;
         SoftmaxSchedule schedule = chooseSoftmaxSchedule(one);
         EXPECT_EQ(schedule.check(one), std::nullopt) << getName(one);
         EXPECT_GE(schedule.blockSize(), 128);
-        EXPECT_EQ(schedule.inRegisters, maxKeys != 0 && maxKeys <= 8192) << maxKeys;
+        EXPECT_EQ(schedule.inRegisters, maxKeys != 0 && maxKeys <= 16384) << maxKeys;
         int64_t tail = schedule.vector > 1 ? schedule.vector - 1 : 0;
         EXPECT_GE(schedule.steps(maxKeys) * schedule.columnsPerStep() + tail, maxKeys);
       }
@@ -195,6 +195,11 @@ TEST_F(SoftmaxKernels, ASpecThatCannotBeSaysWhy) {
   EXPECT_TRUE(says(why([](S &s) { s.softcap = NAN; }), "positive softcap"));
   EXPECT_TRUE(says(why([](S &s) { s.mask = S::Bias; }), "bias of bf16"));
   EXPECT_TRUE(says(why([](S &s) { s.maskFill = -1; }), "mask of kind keep"));
+  EXPECT_TRUE(says(why([&](S &s) {
+                     s.separate = true;
+                     s.resultType = bf16();
+                   }),
+                   "separate only"));
   EXPECT_TRUE(says(why([](S &s) { s.maxKeys = -1; }), "not negative, but got -1"));
   EXPECT_TRUE(says(why([&](S &s) {
                      s.sinkLogit = true;

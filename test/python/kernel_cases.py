@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import kernel_references as references
 import torch
 from kernel_specs import Spec, choice, coin
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 GUARD = 64  # elements around each tensor that a kernel writes
@@ -225,6 +225,43 @@ def _add_mask(make: Maker, s: Sizes, parts: Mapping[str, Any]) -> None:
         make.add("mask", torch.where(hidden, -torch.inf, bias))
 
 
+def softmax_case(spec: Spec, sizes: Sizes, device: str, seed: int = 1) -> Case:
+    """Scores in rows with NaN between them. `sink_rows` are the columns of the prefix."""
+    make, parts, s = Maker(spec, device, seed), spec.parts, sizes
+    prefix = min(s.sink_rows, s.keys) if "prefix" in parts else 0
+    dtype = DTYPES[parts["type"]]
+    result = DTYPES[parts.get("result", parts["type"])]
+    layout = Layout((s.batch, s.heads, s.queries, s.keys), padding=s.padding)
+    before = make.draw(layout.shape, dtype, s.spread / parts.get("scale", 1))
+    make.add_output("scores", layout.shape, dtype, layout)
+    make.case.tensors["scores"].copy_(before)
+    make.case.tensors["before"] = before
+    if result == dtype and "separate" not in parts:
+        make.case.tensors["probabilities"] = make.case.tensors["scores"]
+    else:
+        make.add_output("probabilities", layout.shape, result, layout)
+    if "mask" in parts:
+        _add_mask(make, replace(s, keys=s.keys - prefix), parts)
+        mask = make.case.tensors["mask"].expand(s.batch, s.heads, -1, -1)
+        for axis, stride in zip(("batch", "head", "row"), mask.stride()):
+            make.scalar(**{f"mask_{axis}_stride": stride})
+    if "key_lengths" in parts:
+        lengths = [(s.keys, 0, s.keys // 2, s.keys + 9, -1)[i % 5] for i in range(s.batch)]
+        make.add("key_lengths", torch.tensor(lengths, dtype=torch.int32, device=device))
+    if "sink_logit" in parts:
+        logits = torch.tensor([(0.7, 20, -20)[i % 3] for i in range(s.heads)])
+        make.add("sink_logit", logits.to(DTYPES[parts.get("sink_type", "f32")]).to(device))
+    if "log_sum_exp" in parts:
+        make.add_output("log_sum_exp", (s.batch, s.heads, s.queries), torch.float32)
+    if "prefix" in parts:
+        make.scalar(prefix=prefix)
+    if "window" in parts:
+        make.scalar(window=s.window)
+    make.scalar(row_stride=s.keys + s.padding, heads=s.heads, batch=s.batch)
+    make.scalar(queries=s.queries, keys=s.keys)
+    return make.case
+
+
 # ------------------------------------------------------------------------------------------------
 # Running
 # ------------------------------------------------------------------------------------------------
@@ -267,8 +304,20 @@ def check_attention(case: Case) -> None:
     case.expect_guards()
 
 
+def check_softmax(case: Case) -> None:
+    scalars = case.scalars
+    result, bound, log, log_bound = references.softmax(
+        case.spec.parts, case.tensors, scalars.get("prefix", 0), scalars.get("window", 0)
+    )
+    expect_close(case, "probabilities", result, bound)
+    if "log_sum_exp" in case.tensors:
+        expect_close(case, "log_sum_exp", log, log_bound)
+    case.expect_guards()
+
+
 CHECKS: dict[str, Callable[[Case], None]] = {
     "norm": check_norm, "dyt": check_dyt, "attention": check_attention,
+    "softmax": check_softmax,
 }  # fmt: skip
 
 
@@ -293,6 +342,8 @@ def draw_case(spec: Spec, number: int, device: str, large: bool) -> Case:
     """The case of that number of a kernel, the same each time."""
     seed = zlib.crc32(spec.text.encode()) + number
     rng = default_rng(seed)
+    if spec.family == "softmax":
+        return _draw_softmax_case(spec, rng, device, seed, large)
     if spec.family != "attention":
         rows = int(
             choice(rng, 1, 2, 3, 4, 5, 15, 16, 17) if not large or coin(rng) else rng.integers(2000)
@@ -309,3 +360,19 @@ def draw_case(spec: Spec, number: int, device: str, large: bool) -> Case:
         rows_first=coin(rng), padding=int(choice(rng, 0, 8)),
     )  # fmt: skip
     return attention_case(spec, sizes, device, seed)
+
+
+def _draw_softmax_case(spec: Spec, rng: Generator, device: str, seed: int, large: bool) -> Case:
+    """Keys up to the bound of the spec. Rows are as far apart as the option aligned asks."""
+    bound = spec.parts.get("max_keys", 5000 if large else 1500)
+    keys = min(int(choice(rng, 1, 7, 8, 33, 256, 300, 1025, *rng.integers(1, 700, 4))), bound)
+    if large and coin(rng):
+        keys = bound
+    padding = -keys % 8 if "aligned" in spec.parts else int(choice(rng, 0, 3))
+    sizes = Sizes(
+        queries=int(choice(rng, 1, 2, 5, keys % 40 + 2)), keys=keys,
+        heads=int(choice(rng, 1, 3, 4, 5)), batch=int(choice(rng, 1, 2, 3)),
+        sink_rows=int(choice(rng, 0, 1, 4, 37)), window=int(choice(rng, 1, 20, 64, 1000)),
+        padding=padding, spread=3,
+    )  # fmt: skip
+    return softmax_case(spec, sizes, device, seed)

@@ -128,6 +128,29 @@ def attention_specs(large: bool) -> Iterator[Spec]:
         yield _attention_spec(rng, dim)
 
 
+def _softmax_spec(rng: Generator, type_: str) -> Spec:
+    mask, sink = choice(rng, None, "bias", "keep"), coin(rng)
+    causal, window = coin(rng), _third(rng)
+    result = choice(rng, None, "f32", "f16", "bf16")
+    fills = mask == "keep" and not causal and not window
+    return _spec(
+        "softmax", type=type_, result=result, separate=result in (None, type_) and coin(rng),
+        causal=causal, window=window, top_left=(causal or window) and _third(rng), mask=mask,
+        mask_type=choice(rng, None, "f32", "f16") if mask == "bias" else None,
+        mask_fill=choice(rng, None, "-10000.0") if fills else None,
+        nan_hidden_rows=_third(rng), scale=choice(rng, None, 0.125), softcap=choice(rng, None, 30),
+        key_lengths=_third(rng), sink_logit=sink,
+        sink_type=choice(rng, None, "bf16") if sink else None, prefix=_third(rng),
+        log_sum_exp=coin(rng), aligned=coin(rng), max_keys=choice(rng, None, 700, 1500),
+    )  # fmt: skip
+
+
+def softmax_specs(large: bool) -> Iterator[Spec]:
+    rng = default_rng(19)
+    for type_ in ("f32", "f16", "bf16") * (30 if large else 6):
+        yield _softmax_spec(rng, type_)
+
+
 # Specs for tests of one property each.
 PLAIN_NORM = Spec("norm", "dim=264,type=bf16,weight")
 PLAIN_LAYER = Spec("norm", "dim=100,type=f16,layer")
@@ -158,6 +181,7 @@ FAMILIES: dict[str, Callable[[bool], Iterator[Spec]]] = {
     "gated norms": gated_norm_specs,
     "dynamic tanh": dyt_specs,
     "attention": attention_specs,
+    "softmax": softmax_specs,
 }
 
 

@@ -24,8 +24,10 @@ namespace basin::kernels {
 /// of the launch. The type is that of the products: f32, f16 or bf16. A scale of 0 stands for 1.
 struct SoftmaxSpec : ScoreOptions {
   /// The type of the probabilities. A null one stands for the type of the scores. If the two
-  /// are the same, probabilities replace the scores, in one argument.
+  /// are the same, probabilities replace the scores, in one argument, unless they are to be
+  /// `separate`.
   mlir::Type resultType;
+  bool separate = false;
   /// Every query sees the first `prefix` columns, a scalar of the launch, whatever hides others.
   /// Keys are counted behind them: a mask and lengths have no columns for them.
   bool prefix = false;
@@ -38,7 +40,7 @@ struct SoftmaxSpec : ScoreOptions {
 
   double getScale() const { return scale != 0 ? scale : 1; }
   mlir::Type getResultType() const { return resultType ? resultType : type; }
-  bool isInPlace() const { return getResultType() == type; }
+  bool isInPlace() const { return getResultType() == type && !separate; }
 };
 
 /// How the softmax is computed: a row has `threadsPerRow` threads, and a block has the rows of

@@ -31,6 +31,7 @@ struct SoftmaxTraits {
     parts.type("type", spec.type);
     parts.require();
     parts.type("result", spec.resultType);
+    parts.flag("separate", spec.separate);
     listScoreParts(parts, spec);
     parts.flag("prefix", spec.prefix);
     parts.flag("log_sum_exp", spec.logSumExp);
@@ -46,7 +47,7 @@ struct SoftmaxTraits {
   /// Makes those parts absent that the kernel's name leaves out, too.
   static void simplify(SpecParts &, SoftmaxSpec &spec) {
     spec.scale = spec.scale == 1 ? 0 : spec.scale;
-    spec.resultType = spec.isInPlace() ? Type() : spec.resultType;
+    spec.resultType = spec.resultType == spec.type ? Type() : spec.resultType;
     simplifyScoreOptions(spec);
   }
 

@@ -8,10 +8,10 @@
 //
 // If a spec bounds the number of keys, a row lives in the registers of its threads, so memory is
 // read once. A thread has at most kMaxElements f32 values. Up to kMaxElements * 32 keys that is
-// one warp, which needs no barrier. A row has at most kMaxHolders such threads: with 512 and
-// more the assembler spills, because it has 128 registers for each. Rows that are longer or have
-// no bound are read twice, by a block for each row: few rows must keep a device busy when a
-// token is decoded. No threshold was measured on a GPU.
+// one warp, which needs no barrier. A row has at most kMaxHolders such threads: with 1024 the
+// assembler spills, because there are 64 registers for each. Rows that are longer or have no
+// bound are read twice, by a block for each row: few rows must keep a device busy when a token
+// is decoded. No threshold was measured on a GPU.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +25,7 @@ using namespace mlir;
 using namespace basin;
 using namespace basin::kernels;
 
-static constexpr int64_t kMaxElements = 32, kMaxHeld = 64, kMaxHolders = 256;
+static constexpr int64_t kMaxElements = 32, kMaxHeld = 64, kMaxHolders = 512;
 static constexpr int64_t kMinBlock = 128, kMaxThreads = 1024, kReaders = 256, kLongReaders = 1024;
 static constexpr int64_t kAccessBytes = 16;
 // Within these bounds, quotients by the scale and its product with a score of 1e30 are numbers
@@ -47,6 +47,8 @@ WhyNot basin::kernels::check(const SoftmaxSpec &spec) {
     return llvm::formatv("expected a scale from 1e-6 to 1e6, but got {0}", spec.getScale());
   if (spec.sinkLogit && !isKernelFloat(spec.getSinkType()))
     return "expected sink logits of f32, f16 or bf16";
+  if (spec.separate && spec.getResultType() != spec.type)
+    return "expected the option separate only for probabilities of the scores' type";
   if (spec.maxKeys < 0)
     return llvm::formatv("expected a bound of keys that is not negative, but got {0}",
                          spec.maxKeys);
@@ -55,8 +57,10 @@ WhyNot basin::kernels::check(const SoftmaxSpec &spec) {
 
 std::string basin::kernels::getName(const SoftmaxSpec &spec) {
   std::string name = "softmax_" + getTypeName(spec.type);
-  if (!spec.isInPlace())
+  if (spec.getResultType() != spec.type)
     name += "_to_" + getTypeName(spec.getResultType());
+  if (spec.separate)
+    name += "_separate";
   name += getScoreName(spec);
   for (auto [has, part] : std::initializer_list<std::pair<bool, const char *>>{
            {spec.prefix, "_prefix"}, {spec.logSumExp, "_logsumexp"}, {spec.aligned, "_aligned"}})
