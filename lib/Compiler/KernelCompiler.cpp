@@ -106,8 +106,10 @@ FailureOr<std::string> KernelCompiler::makeObject(std::vector<nvptx::ObjectSecti
   if (!functions.empty())
     more["functions"] = llvm::json::Array(functions);
   if (plan) {
-    more["plan"] = llvm::json::Object(plan->json);
-    sections.push_back({"weights", chip, plan->weights});
+    // The weights may be most of the memory there is, so they are not copied.
+    more["plan"] = std::move(plan->json);
+    sections.push_back({"weights", chip, std::move(plan->weights)});
+    plan.reset();
   }
   return nvptx::makeObject(*described, sections, more);
 }

@@ -184,18 +184,24 @@ LogicalResult Planner::planSoftmax(onnx::SoftmaxOp op) {
     return failure();
   bool isOwn = getBuffer(*view).kind == Buffer::Temporary && view->offset.is(0) &&
                countReaders(owners[view->buffer]) == 1;
-  if (!isOwn && failed(view = compute(op.getInput())))
+  if (!isOwn && failed(view = write(op.getInput())))
     return failure();
   std::string type;
   llvm::raw_string_ostream(type) << getBuffer(*view).type;
-  FailureOr<std::string> kernel = addKernel(op, "softmax", "type=" + type);
+  // A row that hides every key is NaN, as ONNX has it.
+  FailureOr<std::string> kernel = addKernel(op, "softmax", "type=" + type + ",nan_hidden_rows");
   if (failed(kernel))
     return failure();
-  Size keys = sizes->back(), rows = multiply(ArrayRef(*sizes).drop_back());
-  plan.steps.push_back(KernelStep{
-      *kernel,
-      {{"scores", Operand{view->buffer, view->offset}}},
-      {{"batch", 1}, {"heads", 1}, {"queries", rows}, {"keys", keys}, {"row_stride", keys}}});
+  // A block has rows of several heads.
+  Size queries = rank > 1 ? (*sizes)[rank - 2] : 1, heads = rank > 2 ? (*sizes)[rank - 3] : 1;
+  Size batch = rank > 3 ? multiply(ArrayRef(*sizes).drop_back(3)) : 1, keys = sizes->back();
+  plan.steps.push_back(KernelStep{*kernel,
+                                  {{"scores", Operand{view->buffer, view->offset}}},
+                                  {{"batch", batch},
+                                   {"heads", heads},
+                                   {"queries", queries},
+                                   {"keys", keys},
+                                   {"row_stride", keys}}});
   views[op.getResult()] = *view;
   owners[view->buffer] = op.getResult();
   return success();

@@ -296,11 +296,14 @@ FailureOr<View> Planner::addPointwise(Operation *op, StringRef name, ArrayRef<Si
   return view;
 }
 
-FailureOr<View> Planner::compute(Value value) {
+FailureOr<View> Planner::write(Value value) {
   std::optional<Sizes> sizes = getSizes(value);
   Operation *op = value.getDefiningOp() ? value.getDefiningOp() : graph.getOperation();
   if (!sizes)
     return op->emitOpError("expected results of known sizes");
+  if (!getValueKind(onnx::getTensorInfo(value).element))
+    return op->emitOpError("expected a tensor of f32, f16, bf16, i8, i32, i64 or bool, but got ")
+           << value.getType();
   FailureOr<View> view =
       addPointwise(op, onnx::getValueName(value), *sizes, onnx::getTensorInfo(value).element,
                    [&](PointwiseReader &reader, ArrayRef<Index> at) {
@@ -308,10 +311,15 @@ FailureOr<View> Planner::compute(Value value) {
                                 ? reader.read(value, at)
                                 : reader.compute(cast<OpResult>(value), at);
                    });
-  if (failed(view))
-    return failure();
-  views[value] = *view;
-  owners[view->buffer] = value;
+  if (succeeded(view))
+    owners[view->buffer] = value;
+  return view;
+}
+
+FailureOr<View> Planner::compute(Value value) {
+  FailureOr<View> view = write(value);
+  if (succeeded(view))
+    views[value] = *view;
   return view;
 }
 

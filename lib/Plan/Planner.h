@@ -100,6 +100,8 @@ private:
 
   /// Computes an elementwise value into a buffer of its own, or copies one that is in memory.
   llvm::FailureOr<View> compute(mlir::Value value);
+  /// Does so without making the buffer the value's memory: others may be about to change it.
+  llvm::FailureOr<View> write(mlir::Value value);
   using PointwiseText =
       llvm::function_ref<llvm::FailureOr<std::string>(PointwiseReader &, llvm::ArrayRef<Index> at)>;
   /// Adds a step that writes a tensor of `shape`; `write` gives the expression of an element.

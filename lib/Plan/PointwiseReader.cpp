@@ -318,6 +318,9 @@ Text PointwiseReader::readCast(onnx::CastOp op, ArrayRef<Index> at) {
   Type to = onnx::getTensorInfo(op.getResult()).element;
   if (failed(x))
     return failure();
+  if (!getValueKind(to))
+    return op.emitOpError("expected a cast to f32, f16, bf16, i8, i32, i64 or bool, but got ")
+           << to;
   std::string text = *x;
   switch (*getValueKind(to)) {
   case ValueKind::Boolean:

@@ -60,7 +60,7 @@ public:
   /// Returns the kernels as PTX. Fails with a diagnostic.
   llvm::FailureOr<std::string> toPTX();
   /// Returns a kernel object with that PTX, the machine code made of it, and the functions of the
-  /// modules that were added. Fails with a diagnostic.
+  /// modules that were added, or the plan, which is given away. Fails with a diagnostic.
   llvm::FailureOr<std::string> toObject(llvm::StringRef ptx, llvm::StringRef cubin);
   /// Returns the plan of the model that was added, for readers; empty without one.
   llvm::StringRef toPlan() const { return printedPlan; }

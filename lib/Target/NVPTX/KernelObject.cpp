@@ -134,6 +134,10 @@ std::string nvptx::makeObject(const json::Array &kernels, ArrayRef<ObjectSection
     begin = end;
   }
   std::string out(kMagic);
+  uint64_t total = begin;
+  for (const ObjectSection &section : sections)
+    total = llvm::alignTo(total + section.bytes.size(), kAlignment);
+  out.reserve(total);
   char length[8];
   llvm::support::endian::write64le(length, header.size());
   out.append(length, 8);
