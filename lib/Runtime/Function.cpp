@@ -22,12 +22,6 @@ using namespace basin::rt;
 
 // Each part of the workspace begins at a multiple of this. No kernel asks for more.
 static constexpr uint64_t kPartBytes = 256;
-static constexpr int64_t kMaxTensorBytes = int64_t(1) << 60;
-
-uint64_t basin::rt::sizeOf(basin_rt_type type) {
-  static constexpr uint64_t kSizes[] = {4, 2, 2, 1, 4, 8};
-  return kSizes[type];
-}
 
 static Status wrong(const Function &function, const std::string &what) {
   return {BASIN_RT_INVALID_ARGUMENT, function.name + ": " + what};
@@ -40,45 +34,6 @@ static Status wrong(const Function &function, const FunctionValue &value, const 
 //===----------------------------------------------------------------------===//
 // Tensors
 //===----------------------------------------------------------------------===//
-
-/// Counts the elements of a tensor. Returns false if they are too many or a size is negative.
-static bool countElements(const basin_rt_tensor &tensor, int64_t &count) {
-  count = 1;
-  bool isEmpty = false, isRight = true;
-  for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
-    int64_t size = tensor.sizes[axis];
-    isRight &= size >= 0;
-    isEmpty |= size == 0;
-    isRight &= isEmpty || !__builtin_mul_overflow(count, size, &count);
-  }
-  count = isEmpty ? 0 : count;
-  return isRight && count <= kMaxTensorBytes / static_cast<int64_t>(sizeOf(tensor.type));
-}
-
-/// Sets the strides of a contiguous tensor. If one axis has no elements, the others may have any
-/// size and a stride may wrap around, but then nobody uses it.
-static void makeContiguous(basin_rt_tensor &tensor) {
-  uint64_t count = 1;
-  for (uint32_t axis = tensor.rank; axis-- > 0;) {
-    tensor.strides[axis] = static_cast<int64_t>(count);
-    count *= static_cast<uint64_t>(std::max<int64_t>(tensor.sizes[axis], 1));
-  }
-}
-
-/// Returns whether the tensor is contiguous, or, if `isTransposed`, whether it is so after its
-/// last two axes are exchanged.
-static bool isContiguous(basin_rt_tensor tensor, bool isTransposed) {
-  if (isTransposed && tensor.rank >= 2) {
-    std::swap(tensor.sizes[tensor.rank - 1], tensor.sizes[tensor.rank - 2]);
-    std::swap(tensor.strides[tensor.rank - 1], tensor.strides[tensor.rank - 2]);
-  }
-  basin_rt_tensor wanted = tensor;
-  makeContiguous(wanted);
-  for (uint32_t axis = 0; axis < tensor.rank; ++axis)
-    if (tensor.sizes[axis] > 1 && tensor.strides[axis] != wanted.strides[axis])
-      return false;
-  return true;
-}
 
 /// Returns whether the last axis has stride 1 and the strides of all others are multiples of
 /// `alignment` bytes.
@@ -156,10 +111,6 @@ static Status measure(const Function &function, const FunctionValue &value,
     return wrong(function, value, "its sizes are too large");
   makeContiguous(out);
   return {};
-}
-
-static bool isEmpty(const basin_rt_tensor &tensor) {
-  return std::find(tensor.sizes, tensor.sizes + tensor.rank, 0) != tensor.sizes + tensor.rank;
 }
 
 Status basin::rt::makePlan(const Function &function, Tensors inputs, Plan &plan) {

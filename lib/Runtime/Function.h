@@ -15,9 +15,9 @@
 #define BASIN_LIB_RUNTIME_FUNCTION_H
 
 #include "Status.h"
+#include "Tensor.h"
 
 #include <cstddef>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -66,8 +66,6 @@ struct Function {
   std::vector<Step> steps;
 };
 
-using Tensors = std::span<const basin_rt_tensor>;
-
 /// The tensors of all values in one call of a function. Those that steps make are contiguous.
 /// `offsets` says where they lie in the workspace, and `place` sets their pointers.
 struct Plan {
@@ -92,8 +90,6 @@ Status bindStep(const Function &function, const Step &step, const Kernel &kernel
 /// Checks that a tensor that a step makes shares no memory with an input or with another such
 /// tensor. This refuses some sharing that would do no harm.
 Status checkApart(const Function &function, const Plan &plan);
-
-uint64_t sizeOf(basin_rt_type type);
 
 } // namespace basin::rt
 

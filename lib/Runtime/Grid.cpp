@@ -107,3 +107,13 @@ Status basin::rt::computeGrid(const Kernel &kernel, Arguments arguments,
   }
   return {};
 }
+
+Status basin::rt::checkLaunch(const Kernel &kernel, Arguments arguments,
+                              std::array<uint32_t, 3> &grid) {
+  Status status = checkArguments(kernel, arguments);
+  if (!status.failed())
+    status = computeGrid(kernel, arguments, grid);
+  if (!status.failed() && grid[0] != 0)
+    status = checkPointers(kernel, arguments);
+  return status;
+}

@@ -30,6 +30,10 @@ Status checkPointers(const Kernel &kernel, Arguments arguments);
 /// been checked.
 Status computeGrid(const Kernel &kernel, Arguments arguments, std::array<uint32_t, 3> &grid);
 
+/// Checks all that can be wrong with a launch, and computes its grid. If the grid is empty, nobody
+/// follows the pointers, and they may be anything.
+Status checkLaunch(const Kernel &kernel, Arguments arguments, std::array<uint32_t, 3> &grid);
+
 } // namespace basin::rt
 
 #endif // BASIN_LIB_RUNTIME_GRID_H

@@ -97,10 +97,8 @@ static void readArguments(const Node &node, std::vector<Argument> &out) {
     if (!seen.insert(out.back().name).second)
       node[i].fail("argument '" + out.back().name + "' is defined twice");
   }
-  // An argument has at most eight bytes. Counting each as eight is exact enough: no real kernel
-  // has that many.
-  if (out.size() * 8 > kMaxParameterBytes)
-    node.fail("expected at most " + std::to_string(kMaxParameterBytes / 8) + " arguments");
+  if (out.size() > kMaxArguments)
+    node.fail("expected at most " + std::to_string(kMaxArguments) + " arguments");
 }
 
 static basin_rt_grid_factor readFactor(const Node &node, const std::vector<Argument> &arguments) {

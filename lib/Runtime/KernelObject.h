@@ -78,6 +78,9 @@ struct Kernel {
 constexpr uint32_t kMaxThreads = 1024;
 constexpr std::array<uint32_t, 3> kMaxBlock = {1024, 1024, 64};
 constexpr size_t kMaxParameterBytes = 4096;
+/// An argument has at most eight bytes. Counting each as eight is exact enough: no real kernel has
+/// that many.
+constexpr size_t kMaxArguments = kMaxParameterBytes / 8;
 /// These are far beyond any real object, and bound the time and memory of reading one.
 constexpr uint64_t kMaxFileBytes = uint64_t(1) << 30;
 constexpr uint64_t kMaxJSONBytes = uint64_t(1) << 23;

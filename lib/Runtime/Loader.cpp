@@ -190,12 +190,10 @@ Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
   if (status.failed())
     return status;
   // The driver reads as many bytes as the kernel's parameter has, and each member of the union
-  // begins where the union does. The driver copies the values before it returns.
-  std::vector<basin_rt_argument> values(arguments.begin(), arguments.end());
-  std::vector<void *> parameters;
-  parameters.reserve(values.size());
-  for (basin_rt_argument &value : values)
-    parameters.push_back(&value.value);
+  // begins where the union does. The driver copies the values before it returns, and writes none.
+  std::array<void *, kMaxArguments> parameters;
+  for (size_t i = 0; i < arguments.size(); ++i)
+    parameters[i] = const_cast<void *>(static_cast<const void *>(&arguments[i].value));
   cuda::CurrentContext current(*driver);
   status = current.enter(on->context);
   if (status.failed())

@@ -8,7 +8,7 @@
 
 #include "Overlap.h"
 
-#include "Function.h"
+#include "Tensor.h"
 
 #include <algorithm>
 #include <array>
@@ -50,12 +50,8 @@ Extent basin::rt::extentOf(const basin_rt_tensor &tensor) {
   return {layout.begin, layout.end};
 }
 
-static bool hasElements(const basin_rt_tensor &tensor) {
-  return std::find(tensor.sizes, tensor.sizes + tensor.rank, 0) == tensor.sizes + tensor.rank;
-}
-
 bool basin::rt::overlap(const basin_rt_tensor &a, const basin_rt_tensor &b) {
-  if (!hasElements(a) || !hasElements(b))
+  if (isEmpty(a) || isEmpty(b))
     return false;
   Layout first = layoutOf(a), second = layoutOf(b);
   if (second.begin < first.begin)

@@ -14,8 +14,8 @@
 
 #include "ProductCheck.h"
 
-#include "Function.h"
 #include "Overlap.h"
+#include "Tensor.h"
 
 #include <algorithm>
 #include <array>

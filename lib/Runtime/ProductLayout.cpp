@@ -18,8 +18,8 @@
 
 #include "ProductLayout.h"
 
-#include "Function.h"
 #include "ProductCheck.h"
+#include "Tensor.h"
 
 #include <algorithm>
 

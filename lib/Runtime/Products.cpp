@@ -14,10 +14,10 @@
 
 #include "Products.h"
 
-#include "Function.h"
 #include "Loader.h"
 #include "ProductCheck.h"
 #include "ProductPlan.h"
+#include "Tensor.h"
 
 #include <map>
 #include <mutex>

@@ -11,64 +11,31 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "basin/Runtime/basin_rt.h"
+#include "API.h"
 
 #include "CublasLt.h"
 #include "Function.h"
-#include "Loader.h"
 #include "ProductCheck.h"
 #include "Products.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <new>
-#include <unordered_map>
 
 using namespace basin::rt;
 
-struct basin_rt_kernel {
-  basin_rt_object *object;
-  const Kernel *kernel;
-};
-
-struct basin_rt_function {
-  basin_rt_object *object;
-  const Function *function;
-};
-
-struct basin_rt_object {
-  KernelObject object;
-  std::vector<basin_rt_kernel> kernels;
-  std::vector<basin_rt_function> functions;
-  std::unordered_map<std::string_view, size_t> byName;
-  Loader loader{object};
-};
-
-/// This is a buffer and not a string, because an error must be written without allocating.
+// This is a buffer and not a string, because an error must be written without allocating.
 static thread_local char lastError[8192] = "";
 
-static basin_rt_status report(basin_rt_status code, const char *text) {
+basin_rt_status basin::rt::report(basin_rt_status code, const char *text) {
   std::snprintf(lastError, sizeof(lastError), "%s", text);
   return code;
 }
 
-/// Runs `body`, which returns a Status, and reports how it ended.
-template <typename Body> static basin_rt_status guard(Body body) {
-  try {
-    Status status = body();
-    return status.failed() ? report(status.code(), status.message().c_str()) : BASIN_RT_OK;
-  } catch (const std::bad_alloc &) {
-    return report(BASIN_RT_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::exception &error) {
-    return report(BASIN_RT_INTERNAL_ERROR, error.what());
-  }
-}
-
-static Status nullArgument(const char *name) {
+Status basin::rt::nullArgument(const char *name) {
   return {BASIN_RT_INVALID_ARGUMENT, std::string(name) + " is null"};
 }
 
-static Status outOfRange(const char *what, size_t index, size_t count) {
+Status basin::rt::outOfRange(const char *what, size_t index, size_t count) {
   return {BASIN_RT_INVALID_ARGUMENT, std::string("no ") + what + " " + std::to_string(index) +
                                          ": there are " + std::to_string(count)};
 }
@@ -257,23 +224,16 @@ basin_rt_status basin_rt_kernel_factor(const basin_rt_kernel *kernel, uint32_t a
   });
 }
 
-/// Checks the arguments and computes the grid from them.
-static Status prepareLaunch(const basin_rt_kernel *kernel, const basin_rt_argument *arguments,
-                            size_t count, std::array<uint32_t, 3> &grid) {
-  if (!kernel || (!arguments && count != 0))
-    return nullArgument(kernel ? "arguments" : "kernel");
-  Status status = checkArguments(*kernel->kernel, {arguments, count});
-  return status.failed() ? status : computeGrid(*kernel->kernel, {arguments, count}, grid);
-}
-
 basin_rt_status basin_rt_kernel_grid(const basin_rt_kernel *kernel,
                                      const basin_rt_argument *arguments, size_t count,
                                      uint32_t grid[3]) {
   return guard([&]() -> Status {
-    if (!grid)
-      return nullArgument("grid");
+    if (!kernel || (!arguments && count != 0) || !grid)
+      return nullArgument(!kernel ? "kernel" : !grid ? "grid" : "arguments");
     std::array<uint32_t, 3> made = {};
-    Status status = prepareLaunch(kernel, arguments, count, made);
+    Status status = checkArguments(*kernel->kernel, {arguments, count});
+    if (!status.failed())
+      status = computeGrid(*kernel->kernel, {arguments, count}, made);
     if (!status.failed())
       std::copy(made.begin(), made.end(), grid);
     return status;
@@ -337,12 +297,11 @@ basin_rt_status basin_rt_kernel_load(const basin_rt_kernel *kernel, int32_t devi
 basin_rt_status basin_rt_launch(const basin_rt_kernel *kernel, int32_t device, void *stream,
                                 const basin_rt_argument *arguments, size_t count) {
   return guard([&]() -> Status {
+    if (!kernel || (!arguments && count != 0))
+      return nullArgument(kernel ? "arguments" : "kernel");
     std::array<uint32_t, 3> grid = {};
-    Status status = prepareLaunch(kernel, arguments, count, grid);
+    Status status = checkLaunch(*kernel->kernel, {arguments, count}, grid);
     if (status.failed() || grid[0] == 0)
-      return status;
-    status = checkPointers(*kernel->kernel, {arguments, count});
-    if (status.failed())
       return status;
     return kernel->object->loader.launch(*kernel->kernel, device, static_cast<cuda::Stream>(stream),
                                          {arguments, count}, grid);
@@ -480,9 +439,7 @@ static Status prepareSteps(const basin_rt_function &function, const Plan &plan, 
     Status status =
         bindStep(*function.function, step, *ready.kernel, plan, workspace, ready.arguments);
     if (!status.failed())
-      status = computeGrid(*ready.kernel, ready.arguments, ready.grid);
-    if (!status.failed() && ready.grid[0] != 0)
-      status = checkPointers(*ready.kernel, ready.arguments);
+      status = checkLaunch(*ready.kernel, ready.arguments, ready.grid);
     if (status.failed())
       return status;
     if (ready.grid[0] != 0)
