@@ -209,7 +209,7 @@ TEST(KernelObject, FrameIsChecked) {
   EXPECT_SAYS(refusal("BASINKO2" + littleEndian64(2) + "{}"), "version 1 of the file format");
   EXPECT_SAYS(refusal("BASINKO1" + littleEndian64(~uint64_t(0)) + "{}"),
               "expected at most 2 bytes of JSON, but got 18446744073709551615");
-  EXPECT_SAYS(refusal(frame("{\"version\": 2}")), "version: expected 1");
+  EXPECT_SAYS(refusal(frame("{\"version\": 3}")), "version: expected 1 or 2, but got 3");
   EXPECT_SAYS(refusal(frame("[]")), "expected an object, but got an array");
   EXPECT_SAYS(refusal(frame("{\"version\": 1, \"sections\": [], \"kernels\": []}")),
               "sections: expected at least one section");
@@ -251,7 +251,7 @@ TEST(KernelObject, SectionsAreChecked) {
   for (const char *chip : {"sm_", "sm_9", "sm_90b", "sm_090", "gfx90a", "sm_99999"})
     EXPECT_SAYS(section("256", "16", replaced(other, "sm_90", chip)), "expected a chip such as");
   EXPECT_SAYS(section("256", "16", replaced(other, "\"ptx\"", "\"spirv\"")),
-              "expected one of cubin, ptx, but got 'spirv'");
+              "expected one of cubin, ptx, mlir, weights, but got 'spirv'");
 }
 
 TEST(KernelObject, CubinsMustBeWhole) {

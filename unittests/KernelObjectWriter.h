@@ -48,9 +48,9 @@ inline std::string frame(const std::string &json, const std::string &rest = "") 
 }
 
 /// Returns a whole object. `kernels` is put into the brackets after "kernels", and `functions` into
-/// those after "functions".
+/// those after "functions". `plan` is an object of JSON, which makes the version 2.
 inline std::string object(const std::vector<SectionText> &sections, const std::string &kernels,
-                          const std::string &functions = "") {
+                          const std::string &functions = "", const std::string &plan = "") {
   auto align = [](uint64_t at) { return (at + 15) / 16 * 16; };
   // The offsets have a fixed width, so the length of the JSON is known before they are.
   std::string json, content;
@@ -66,8 +66,10 @@ inline std::string object(const std::vector<SectionText> &sections, const std::s
               ", \"size\": " + std::to_string(section.bytes.size()) + "}";
       content += section.bytes;
     }
-    json = "{\"version\": 1, \"sections\": [" + list + "], \"kernels\": [" + kernels + "]" +
-           (functions.empty() ? "" : ", \"functions\": [" + functions + "]") + "}";
+    json = std::string("{\"version\": ") + (plan.empty() ? "1" : "2") + ", \"sections\": [" + list +
+           "], \"kernels\": [" + kernels + "]" +
+           (functions.empty() ? "" : ", \"functions\": [" + functions + "]") +
+           (plan.empty() ? "" : ", \"plan\": " + plan) + "}";
   }
   std::string out = frame(json);
   out.resize(align(out.size()));

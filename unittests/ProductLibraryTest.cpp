@@ -10,26 +10,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Allocations.h"
 #include "ProductTest.h"
 
 #include <algorithm>
-#include <atomic>
-#include <new>
 #include <thread>
 
 using namespace basin::test;
-
-/// Counts the allocations of the whole process, the runtime's among them.
-static std::atomic<size_t> allocations;
-
-void *operator new(size_t bytes) {
-  ++allocations;
-  if (void *out = std::malloc(bytes ? bytes : 1))
-    return out;
-  throw std::bad_alloc();
-}
-void operator delete(void *pointer) noexcept { std::free(pointer); }
-void operator delete(void *pointer, size_t) noexcept { std::free(pointer); }
 
 TEST_F(Product, TheFirstRunAsksAndLaterOnesDoNot) {
   int64_t k = freshSizes();
@@ -42,9 +29,9 @@ TEST_F(Product, TheFirstRunAsksAndLaterOnesDoNot) {
     return out;
   };
   ones.product.bias = bias(0);
-  size_t before = allocations;
+  size_t before = countAllocations();
   ASSERT_EQ(ones.run(), BASIN_RT_OK) << basin_rt_last_error();
-  EXPECT_GT(allocations, before);
+  EXPECT_GT(countAllocations(), before);
   EXPECT_TRUE(ones.isAll(static_cast<float>(2 * k + 7)));
   std::string call = "multiply NN 3 x 2 x " + inner + " batch 4 stream 0\n";
   std::string text = log();
@@ -63,9 +50,9 @@ TEST_F(Product, TheFirstRunAsksAndLaterOnesDoNot) {
 
   ones.product.bias = bias(1);
   ones.product.alpha = 2;
-  before = allocations;
+  before = countAllocations();
   basin_rt_status status = ones.run();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(countAllocations(), before);
   ASSERT_EQ(status, BASIN_RT_OK);
   EXPECT_TRUE(ones.isAll(static_cast<float>(4 * k + 8)));
   EXPECT_EQ(log(), "operation-set 8\n" + call);

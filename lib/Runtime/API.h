@@ -15,6 +15,7 @@
 
 #include "KernelObject.h"
 #include "Loader.h"
+#include "PlanLayout.h"
 
 #include <new>
 #include <unordered_map>
@@ -29,11 +30,18 @@ struct basin_rt_function {
   const basin::rt::Function *function;
 };
 
+struct basin_rt_plan {
+  basin_rt_object *object = nullptr;
+  const basin::rt::ModelPlan *plan = nullptr; // null if the object has none
+  mutable basin::rt::PlanLayouts layouts;
+};
+
 struct basin_rt_object {
   basin::rt::KernelObject object;
   std::vector<basin_rt_kernel> kernels;
   std::vector<basin_rt_function> functions;
   std::unordered_map<std::string_view, size_t> byName;
+  basin_rt_plan plan;
   basin::rt::Loader loader{object};
 };
 

@@ -79,6 +79,8 @@ static const char *lookUpAll(void *library, Driver &driver) {
          get(driver.functionSetAttribute, "cuFuncSetAttribute") &&
          get(driver.blocksAtOnce, "cuOccupancyMaxActiveBlocksPerMultiprocessor") &&
          get(driver.launchKernel, "cuLaunchKernel") &&
+         get(driver.memoryAllocate, "cuMemAlloc_v2") && get(driver.memoryFree, "cuMemFree_v2") &&
+         get(driver.copyToDevice, "cuMemcpyHtoD_v2") &&
          get(driver.pointerGetAttribute, "cuPointerGetAttribute") &&
          get(driver.memset2D, "cuMemsetD2D8Async"));
   return missing;

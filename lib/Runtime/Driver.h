@@ -64,6 +64,9 @@ struct Driver {
   Result (*launchKernel)(Function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
                          unsigned blockY, unsigned blockZ, unsigned sharedBytes, Stream,
                          void **parameters, void **extra);
+  Result (*memoryAllocate)(unsigned long long *pointer, size_t bytes);
+  Result (*memoryFree)(unsigned long long pointer);
+  Result (*copyToDevice)(unsigned long long pointer, const void *from, size_t bytes);
   Result (*pointerGetAttribute)(void *, int attribute, unsigned long long pointer);
   Result (*memset2D)(unsigned long long pointer, size_t pitch, unsigned char value, size_t width,
                      size_t height, Stream);

@@ -15,7 +15,6 @@
 using namespace basin::rt;
 
 static constexpr std::array<uint64_t, 3> kMaxGrid = {0x7FFFFFFF, 65535, 65535};
-static constexpr const char *kTypeNames[] = {"f32", "f16", "bf16", "i8", "i32", "i64"};
 
 static Status wrong(const Kernel &kernel, const std::string &what) {
   return {BASIN_RT_INVALID_ARGUMENT, kernel.name + ": " + what};
@@ -23,9 +22,7 @@ static Status wrong(const Kernel &kernel, const std::string &what) {
 
 /// Returns "a pointer to bf16" or "a scalar i32".
 static std::string describe(bool scalar, basin_rt_type type) {
-  auto index = static_cast<unsigned>(type);
-  std::string name = index < std::size(kTypeNames) ? kTypeNames[index] : "an unknown type";
-  return (scalar ? "a scalar " : "a pointer to ") + name;
+  return std::string(scalar ? "a scalar " : "a pointer to ") + nameOf(type);
 }
 
 Status basin::rt::checkArguments(const Kernel &kernel, Arguments arguments) {

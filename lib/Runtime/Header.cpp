@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Reads the JSON of a kernel object. Unknown members are ignored, because a change of the
-// meaning of the known ones would change the version.
+// meaning of the known ones would change the version. Version 2 has a plan.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,10 @@ using json::Value;
 
 static Section readSection(const Node &node, uint64_t headerSize, uint64_t fileSize) {
   static constexpr std::pair<const char *, basin_rt_section_kind> kKinds[] = {
-      {"cubin", BASIN_RT_CUBIN}, {"ptx", BASIN_RT_PTX}};
+      {"cubin", BASIN_RT_CUBIN},
+      {"ptx", BASIN_RT_PTX},
+      {"mlir", BASIN_RT_MLIR},
+      {"weights", BASIN_RT_WEIGHTS}};
   Section out;
   out.kind = node.member("kind").oneOf(kKinds);
   out.chipName = node.member("chip").name();
@@ -38,8 +41,11 @@ static Section readSection(const Node &node, uint64_t headerSize, uint64_t fileS
   if (offset % 16 != 0)
     node.member("offset").fail("expected a multiple of 16, but got " + std::to_string(offset));
   int64_t size = node.member("size").integer(0, INT64_MAX);
-  if (size < 1 || size > end - offset)
-    node.member("size").fail("expected 1 to " + std::to_string(end - offset) +
+  // A model may have no weights.
+  int64_t least = out.kind == BASIN_RT_WEIGHTS ? 0 : 1;
+  if (size < least || size > end - offset)
+    node.member("size").fail("expected " + std::to_string(least) + " to " +
+                             std::to_string(end - offset) +
                              " bytes, as the file ends there, but got " + std::to_string(size));
   out.size = static_cast<uint64_t>(size);
   return out;
@@ -50,9 +56,13 @@ static WhyNot checkSections(const std::vector<Section> &sections) {
   std::unordered_set<std::string> seen;
   for (const Section &section : sections) {
     order.push_back(&section);
-    const char *kind = section.kind == BASIN_RT_CUBIN ? "cubin " : "ptx ";
-    if (!seen.insert(kind + section.chipName).second)
-      return "sections: more than one of kind and chip " + (kind + section.chipName);
+    static constexpr const char *kKinds[] = {"cubin", "ptx", "mlir", "weights"};
+    // A plan does not say which of several weights it means.
+    std::string what = kKinds[section.kind];
+    if (section.isCode())
+      what += " " + section.chipName;
+    if (!seen.insert(what).second)
+      return "sections: more than one of kind and chip " + what;
   }
   std::sort(order.begin(), order.end(), [](auto *a, auto *b) { return a->offset < b->offset; });
   for (size_t i = 1; i < order.size(); ++i)
@@ -166,32 +176,44 @@ static Kernel readKernel(const Node &node) {
   return out;
 }
 
+static void readMembers(const Node &root, Contents &out) {
+  Node kernels = root.member("kernels");
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0, e = kernels.size(); i < e && !root.failed(); ++i) {
+    out.kernels.push_back(readKernel(kernels[i]));
+    if (!seen.insert(out.kernels.back().name).second)
+      kernels[i].fail("kernel '" + out.kernels.back().name + "' is defined twice");
+  }
+  if (!root.failed() && root.has("functions"))
+    readFunctions(root.member("functions"), out.kernels, out.functions);
+  if (root.failed() || root.member("version").integer(1, 2) != 2)
+    return;
+  auto weights = std::find_if(out.sections.begin(), out.sections.end(),
+                              [](const Section &one) { return one.kind == BASIN_RT_WEIGHTS; });
+  readPlan(root.member("plan"), out.kernels, weights == out.sections.end() ? nullptr : &*weights,
+           out.plan.emplace());
+}
+
 WhyNot basin::rt::readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
-                             std::vector<Section> &sections, std::vector<Kernel> &kernels,
-                             std::vector<Function> &functions) {
+                             Contents &out) {
   Value value;
   WhyNot error = json::parse(text, value);
   if (error)
     return "JSON: " + *error;
   Node root(value, "", error);
-  if (root.member("version").integer(INT64_MIN, INT64_MAX) != 1)
-    root.member("version").fail("expected 1");
+  int64_t version = root.member("version").integer(INT64_MIN, INT64_MAX);
+  if (version != 1 && version != 2)
+    root.member("version").fail("expected 1 or 2, but got " + std::to_string(version));
   if (root.failed())
     return error;
-  Node sectionList = root.member("sections"), kernelList = root.member("kernels");
-  for (size_t i = 0, e = sectionList.size(); i < e && !root.failed(); ++i)
-    sections.push_back(readSection(sectionList[i], headerSize, fileSize));
-  if (sections.empty())
-    sectionList.fail("expected at least one section");
+  Node sections = root.member("sections");
+  for (size_t i = 0, e = sections.size(); i < e && !root.failed(); ++i)
+    out.sections.push_back(readSection(sections[i], headerSize, fileSize));
+  if (out.sections.empty())
+    sections.fail("expected at least one section");
   if (!root.failed())
-    error = checkSections(sections);
-  std::unordered_set<std::string> seen;
-  for (size_t i = 0, e = kernelList.size(); i < e && !root.failed(); ++i) {
-    kernels.push_back(readKernel(kernelList[i]));
-    if (!seen.insert(kernels.back().name).second)
-      kernelList[i].fail("kernel '" + kernels.back().name + "' is defined twice");
-  }
-  if (!root.failed() && root.has("functions"))
-    readFunctions(root.member("functions"), kernels, functions);
+    error = checkSections(out.sections);
+  if (!root.failed())
+    readMembers(root, out);
   return error;
 }

@@ -55,22 +55,30 @@ Status KernelObject::parse(std::string bytes, KernelObject &out) {
                    " bytes of JSON, but got " + std::to_string(length));
   KernelObject made;
   WhyNot why = readHeader(view.substr(kFrameBytes, length), kFrameBytes + length, view.size(),
-                          made.sections, made.kernels, made.functions);
+                          made.contents);
   if (why)
     return invalid(std::move(*why));
   made.bytes = std::move(bytes);
-  for (size_t i = 0; i < made.sections.size(); ++i) {
-    const Section &section = made.sections[i];
+  for (size_t i = 0; i < made.contents.sections.size(); ++i) {
+    const Section &section = made.contents.sections[i];
     std::string_view content = made.getBytes(section);
     if (section.kind == BASIN_RT_CUBIN)
       why = checkCubin(content);
-    else if (content.find('\0') < content.find_last_not_of('\0'))
+    else if (section.kind != BASIN_RT_WEIGHTS &&
+             content.find('\0') < content.find_last_not_of('\0'))
       why = "expected text, but got a zero byte";
     if (why)
       return invalid("sections[" + std::to_string(i) + "]: " + *why);
   }
   out = std::move(made);
   return {};
+}
+
+std::string_view KernelObject::getWeights() const {
+  for (const Section &section : getSections())
+    if (section.kind == BASIN_RT_WEIGHTS)
+      return getBytes(section);
+  return "";
 }
 
 namespace {
@@ -115,16 +123,18 @@ Status KernelObject::readFile(const char *path, KernelObject &out) {
 }
 
 /// Cubins come before PTX, which must be compiled. Among sections of one kind, the one for the
-/// latest chip comes first; for one chip, the one with a suffix.
+/// latest chip comes first; for one chip, the one with a suffix. Other sections are no code.
 Status KernelObject::chooseSection(int major, int minor, size_t &index) const {
   int best = -1;
   bool found = false;
   std::string have;
-  for (size_t i = 0; i < sections.size(); ++i) {
-    const Section &section = sections[i];
+  for (size_t i = 0; i < getSections().size(); ++i) {
+    const Section &section = getSections()[i];
+    if (!section.isCode())
+      continue;
     const Chip &chip = section.chip;
     bool cubin = section.kind == BASIN_RT_CUBIN;
-    have += (i ? ", " : "") + std::string(cubin ? "cubin " : "PTX ") + section.chipName;
+    have += (have.empty() ? "" : ", ") + std::string(cubin ? "cubin " : "PTX ") + section.chipName;
     if (cubin ? !chip.runsCubinOn(major, minor) : !chip.runsPTXOn(major, minor))
       continue;
     int specific = chip.suffix == 'a' ? 2 : chip.suffix == 'f' ? 1 : 0;
@@ -137,7 +147,8 @@ Status KernelObject::chooseSection(int major, int minor, size_t &index) const {
   }
   if (found)
     return {};
-  return {BASIN_RT_UNSUPPORTED_DEVICE, "the device has compute capability " +
-                                           std::to_string(major) + "." + std::to_string(minor) +
-                                           ", but the sections of the object are for: " + have};
+  return {BASIN_RT_UNSUPPORTED_DEVICE,
+          "the device has compute capability " + std::to_string(major) + "." +
+              std::to_string(minor) +
+              ", but the sections of the object are for: " + (have.empty() ? "no GPU" : have)};
 }

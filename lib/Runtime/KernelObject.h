@@ -15,6 +15,7 @@
 #define BASIN_LIB_RUNTIME_KERNELOBJECT_H
 
 #include "Function.h"
+#include "Plan.h"
 #include "Status.h"
 #include "basin/Support/WhyNot.h"
 
@@ -44,6 +45,8 @@ struct Section {
   std::string chipName;
   Chip chip;
   uint64_t offset, size;
+
+  bool isCode() const { return kind == BASIN_RT_CUBIN || kind == BASIN_RT_PTX; }
 };
 
 struct Argument {
@@ -89,14 +92,26 @@ constexpr size_t kMaxSpecParts = 64;
 /// The longest program of a pointwise kernel.
 constexpr size_t kMaxSpecTextBytes = 64 * 1024;
 
+/// What the JSON of an object says.
+struct Contents {
+  std::vector<Section> sections;
+  std::vector<Kernel> kernels;
+  std::vector<Function> functions;
+  std::optional<ModelPlan> plan;
+};
+
 class KernelObject {
 public:
   static Status parse(std::string bytes, KernelObject &out);
   static Status readFile(const char *path, KernelObject &out);
 
-  const std::vector<Section> &getSections() const { return sections; }
-  const std::vector<Kernel> &getKernels() const { return kernels; }
-  const std::vector<Function> &getFunctions() const { return functions; }
+  const std::vector<Section> &getSections() const { return contents.sections; }
+  const std::vector<Kernel> &getKernels() const { return contents.kernels; }
+  const std::vector<Function> &getFunctions() const { return contents.functions; }
+  /// Returns null if the object has no plan.
+  const ModelPlan *getPlan() const { return contents.plan ? &*contents.plan : nullptr; }
+  /// Returns the content of the section of weights, which is empty if there is none.
+  std::string_view getWeights() const;
   std::string_view getBytes(const Section &section) const {
     return std::string_view(bytes).substr(section.offset, section.size);
   }
@@ -106,16 +121,12 @@ public:
 
 private:
   std::string bytes;
-  std::vector<Section> sections;
-  std::vector<Kernel> kernels;
-  std::vector<Function> functions;
+  Contents contents;
 };
 
 /// Reads the JSON of an object of `fileSize` bytes whose sections begin no earlier than
 /// `headerSize`. Returns what is wrong with it, or nothing.
-WhyNot readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize,
-                  std::vector<Section> &sections, std::vector<Kernel> &kernels,
-                  std::vector<Function> &functions);
+WhyNot readHeader(std::string_view text, uint64_t headerSize, uint64_t fileSize, Contents &out);
 
 class Node;
 basin_rt_type readType(const Node &node);

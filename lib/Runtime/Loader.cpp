@@ -58,9 +58,12 @@ Loader::~Loader() {
       continue;
     {
       cuda::CurrentContext current(*driver);
-      if (on.module && !current.enter(on.context).failed()) {
+      if ((on.module || on.weights) && !current.enter(on.context).failed()) {
         (void)driver->contextSynchronize();
-        (void)driver->moduleUnload(on.module);
+        if (on.weights)
+          (void)driver->memoryFree(on.weights);
+        if (on.module)
+          (void)driver->moduleUnload(on.module);
       }
     }
     (void)driver->primaryContextRelease(device);
@@ -137,27 +140,35 @@ Status Loader::loadFunction(const Driver &driver, const Kernel &kernel, OnDevice
   return {};
 }
 
-Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,
-                       LoadedKernel &loaded) {
+/// Finds and locks a device, and retains its primary context.
+Status Loader::enter(const Driver &driver, int32_t device, OnDevice *&on,
+                     std::unique_lock<std::mutex> &lock) {
   cuda::Device resolved = 0;
   Status status = resolveDevice(driver, device, resolved);
   if (status.failed())
     return status;
   {
-    std::lock_guard<std::mutex> lock(mutex);
+    std::lock_guard<std::mutex> table(mutex);
     on = &devices[resolved];
   }
-  std::lock_guard<std::mutex> lock(on->mutex);
-  if (!on->context) {
-    on->device = resolved;
-    on->kernels.resize(object.getKernels().size());
-    status = driver.check(driver.primaryContextRetain(&on->context, resolved),
-                          "cuDevicePrimaryCtxRetain");
-    if (status.failed()) {
-      on->context = nullptr;
-      return status;
-    }
-  }
+  lock = std::unique_lock<std::mutex>(on->mutex);
+  if (on->context)
+    return {};
+  on->device = resolved;
+  on->kernels.resize(object.getKernels().size());
+  status =
+      driver.check(driver.primaryContextRetain(&on->context, resolved), "cuDevicePrimaryCtxRetain");
+  if (status.failed())
+    on->context = nullptr;
+  return status;
+}
+
+Status Loader::prepare(const Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,
+                       LoadedKernel &loaded) {
+  std::unique_lock<std::mutex> lock;
+  Status status = enter(driver, device, on, lock);
+  if (status.failed())
+    return status;
   LoadedKernel &slot = on->kernels[static_cast<size_t>(&kernel - object.getKernels().data())];
   if (!slot.function) {
     cuda::CurrentContext current(driver);
@@ -204,4 +215,66 @@ Status Loader::launch(const Kernel &kernel, int32_t device, cuda::Stream stream,
                                          kernel.sharedBytes, stream, parameters.data(), nullptr),
                     "cuLaunchKernel");
   return status.failed() ? Status(status.code(), kernel.name + ": " + status.message()) : status;
+}
+
+/// Allocates memory for the weights and copies them. The device's context must be the current one.
+static Status copyWeights(const Driver &driver, std::string_view weights,
+                          unsigned long long &address) {
+  unsigned long long made = 0;
+  Status status = driver.check(driver.memoryAllocate(&made, weights.size()), "cuMemAlloc");
+  if (status.failed())
+    return {status.code(),
+            std::to_string(weights.size()) + " bytes of weights: " + status.message()};
+  status = driver.check(driver.copyToDevice(made, weights.data(), weights.size()), "cuMemcpyHtoD");
+  // The copy may return before the bytes have arrived, and other streams would not wait for them.
+  if (!status.failed())
+    status = driver.check(driver.contextSynchronize(), "cuCtxSynchronize");
+  if (status.failed())
+    (void)driver.memoryFree(made);
+  else
+    address = made;
+  return status;
+}
+
+Status Loader::loadWeights(std::string_view weights, int32_t device) {
+  const Driver *driver = nullptr;
+  Status status = cuda::getDriver(driver);
+  OnDevice *on = nullptr;
+  std::unique_lock<std::mutex> lock;
+  if (!status.failed())
+    status = enter(*driver, device, on, lock);
+  if (status.failed() || on->hasWeights)
+    return status;
+  if (!weights.empty()) {
+    cuda::CurrentContext current(*driver);
+    status = current.enter(on->context);
+    if (!status.failed())
+      status = copyWeights(*driver, weights, on->weights);
+  }
+  on->hasWeights = !status.failed();
+  return status;
+}
+
+Status Loader::findWeights(int32_t device, uint64_t &address) {
+  const Driver *driver = nullptr;
+  cuda::Device resolved = 0;
+  Status status = cuda::getDriver(driver);
+  if (!status.failed())
+    status = resolveDevice(*driver, device, resolved);
+  if (status.failed())
+    return status;
+  OnDevice *on = nullptr;
+  {
+    std::lock_guard<std::mutex> table(mutex);
+    auto found = devices.find(resolved);
+    on = found == devices.end() ? nullptr : &found->second;
+  }
+  if (on) {
+    std::lock_guard<std::mutex> lock(on->mutex);
+    address = on->weights;
+    if (on->hasWeights)
+      return {};
+  }
+  return {BASIN_RT_INVALID_ARGUMENT,
+          "the plan is not loaded on device " + std::to_string(resolved)};
 }

@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Loads an object on devices. The first launch on a device loads one module there, and each
-// kernel's function is looked up when the kernel is first launched.
+// kernel's function is looked up when the kernel is first launched. The weights of a plan are
+// copied when the plan is loaded.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,6 +41,12 @@ public:
   Status launch(const Kernel &kernel, int32_t device, cuda::Stream stream, Arguments arguments,
                 const std::array<uint32_t, 3> &grid);
 
+  /// Copies the weights to the device, once, into memory that the loader keeps. Waits until they
+  /// are there.
+  Status loadWeights(std::string_view weights, int32_t device);
+  /// Finds the address of the weights. Fails if they are not loaded.
+  Status findWeights(int32_t device, uint64_t &address);
+
 private:
   /// A kernel on a device. A launch has at most `blocks` blocks on its x axis.
   struct LoadedKernel {
@@ -53,8 +60,12 @@ private:
     cuda::Context context = nullptr;
     cuda::Module module = nullptr;
     std::vector<LoadedKernel> kernels; // one for each kernel; without a function until launched
+    bool hasWeights = false;
+    unsigned long long weights = 0; // 0 if there are none
   };
 
+  Status enter(const cuda::Driver &driver, int32_t device, OnDevice *&on,
+               std::unique_lock<std::mutex> &lock);
   Status prepare(const cuda::Driver &driver, const Kernel &kernel, int32_t device, OnDevice *&on,
                  LoadedKernel &loaded);
   Status loadModule(const cuda::Driver &driver, OnDevice &on);

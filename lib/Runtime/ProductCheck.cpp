@@ -37,12 +37,6 @@ static Status wrong(const char *name, const std::string &what) {
   return wrong("'" + std::string(name) + "': " + what);
 }
 
-static const char *nameOf(basin_rt_type type) {
-  static constexpr const char *kNames[] = {"f32", "f16", "bf16", "i8", "i32", "i64"};
-  auto index = static_cast<unsigned>(type);
-  return index < std::size(kNames) ? kNames[index] : "an unknown type";
-}
-
 bool basin::rt::findForm(const basin_rt_matrix &matrix, int64_t rows, int64_t columns,
                          bool preferRows, MatrixForm &form) {
   // A single row or column may lie anywhere, so its distance to the next is made up.

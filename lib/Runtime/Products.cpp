@@ -135,6 +135,10 @@ Status basin::rt::getProductWorkspace(int32_t device, uint64_t &bytes) {
   return status;
 }
 
+uint64_t basin::rt::getLargestProductWorkspace() {
+  return getProvider().run ? 0 : kLargeWorkspaceBytes;
+}
+
 /// Writes zeros into c, for products of empty sums. Elements between its rows stay.
 static Status fillWithZeros(const Driver &driver, basin_rt_product product, cuda::Stream stream) {
   // a and b have no elements. With the strides of c in their place, only those of c decide which

@@ -22,6 +22,8 @@ Status useProducts(const basin_rt_product_provider *provider);
 
 Status loadProducts(int32_t device);
 Status getProductWorkspace(int32_t device, uint64_t &bytes);
+/// Returns the largest size that getProductWorkspace() writes for any device.
+uint64_t getLargestProductWorkspace();
 
 /// Checks and runs a product.
 Status runProduct(const basin_rt_product &product, int32_t device, cuda::Stream stream,

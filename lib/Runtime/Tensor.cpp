@@ -10,12 +10,19 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 using namespace basin::rt;
 
 uint64_t basin::rt::sizeOf(basin_rt_type type) {
-  static constexpr uint64_t kSizes[] = {4, 2, 2, 1, 4, 8};
+  static constexpr uint64_t kSizes[] = {4, 2, 2, 1, 4, 8, 1};
   return kSizes[type];
+}
+
+const char *basin::rt::nameOf(basin_rt_type type) {
+  static constexpr const char *kNames[] = {"f32", "f16", "bf16", "i8", "i32", "i64", "bool"};
+  auto index = static_cast<unsigned>(type);
+  return index < std::size(kNames) ? kNames[index] : "an unknown type";
 }
 
 bool basin::rt::countElements(const basin_rt_tensor &tensor, int64_t &count) {

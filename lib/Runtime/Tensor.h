@@ -26,6 +26,9 @@ constexpr int64_t kMaxTensorBytes = int64_t(1) << 60;
 
 uint64_t sizeOf(basin_rt_type type);
 
+/// Returns "bf16", or "an unknown type" for what a caller made up.
+const char *nameOf(basin_rt_type type);
+
 /// Counts the elements of a tensor. Returns false if they are too many or a size is negative.
 bool countElements(const basin_rt_tensor &tensor, int64_t &count);
 

@@ -75,6 +75,8 @@ template <typename Read> static Status make(basin_rt_object **out, Read read) {
   }
   for (const Function &function : made->object.getFunctions())
     made->functions.push_back({made.get(), &function});
+  made->plan.object = made.get();
+  made->plan.plan = made->object.getPlan();
   *out = made.release();
   return {};
 }

@@ -8,7 +8,7 @@
 //
 // A libcuda.so.1 for tests on machines without a GPU. It has two devices, contexts for each thread
 // as in the real driver, modules that remember their image, and a log of calls. It runs no kernel,
-// but sets memory.
+// but allocates, copies and sets memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -36,6 +37,7 @@ struct State {
   int capability[kDevices][2] = {{9, 0}, {8, 6}};
   std::vector<int> sizes;
   std::map<std::string, int> failures;
+  bool logs = true;
   int pointerDevice = 0;
 };
 State &state() {
@@ -71,6 +73,8 @@ static thread_local std::vector<Context> stack;
 template <typename... Parts> static int called(const char *function, const Parts &...parts) {
   State &s = state();
   std::lock_guard<std::mutex> lock(s.mutex);
+  if (!s.logs)
+    return 0;
   s.log << function;
   ((s.log << ' ' << parts), ...);
   s.log << '\n';
@@ -90,6 +94,7 @@ void fake_reset(void) {
   s.log.str("");
   s.failures.clear();
   s.sizes.clear();
+  s.logs = true;
   s.pointerDevice = 0;
   s.capability[0][0] = 9, s.capability[0][1] = 0;
   s.capability[1][0] = 8, s.capability[1][1] = 6;
@@ -104,6 +109,8 @@ void fake_set_capability(int device, int major, int minor) {
 void fake_set_parameter_sizes(const int *sizes, int count) {
   state().sizes.assign(sizes, sizes + count);
 }
+
+void fake_set_logging(int on) { state().logs = on != 0; }
 
 void fake_fail(const char *function, int result) { state().failures[function] = result; }
 
@@ -236,7 +243,7 @@ int cuLaunchKernel(Function function, unsigned gridX, unsigned gridY, unsigned g
                    unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,
                    Stream stream, void **parameters, void **) {
   std::string bytes;
-  for (size_t i = 0; i < state().sizes.size(); ++i) {
+  for (size_t i = 0; state().logs && i < state().sizes.size(); ++i) {
     bytes += i ? "," : "";
     for (int at = state().sizes[i]; at-- > 0;) {
       char digits[3];
@@ -249,6 +256,23 @@ int cuLaunchKernel(Function function, unsigned gridX, unsigned gridY, unsigned g
   return called("launch", function->name, "on", device, "grid", gridX, gridY, gridZ, "block",
                 blockX, blockY, blockZ, "shared", shared, "stream",
                 reinterpret_cast<uintptr_t>(stream), bytes);
+}
+
+int cuMemAlloc_v2(unsigned long long *pointer, size_t bytes) {
+  int result = called("allocate", bytes);
+  void *memory = result ? nullptr : std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  *pointer = reinterpret_cast<uintptr_t>(memory);
+  return result;
+}
+
+int cuMemFree_v2(unsigned long long pointer) {
+  std::free(reinterpret_cast<void *>(pointer));
+  return called("free");
+}
+
+int cuMemcpyHtoD_v2(unsigned long long pointer, const void *from, size_t bytes) {
+  std::memcpy(reinterpret_cast<void *>(pointer), from, bytes);
+  return called("copy", bytes);
 }
 
 int cuPointerGetAttribute(void *data, int, unsigned long long) {

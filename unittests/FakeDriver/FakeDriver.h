@@ -22,6 +22,8 @@ extern "C" {
 void fake_reset(void);
 void fake_set_capability(int device, int major, int minor);
 void fake_set_parameter_sizes(const int *sizes, int count);
+/** Without a log, calls allocate nothing. */
+void fake_set_logging(int on);
 /** The next call of this function returns `result`. */
 void fake_fail(const char *function, int result);
 void fake_set_current_device(int device); /* -1: no context */

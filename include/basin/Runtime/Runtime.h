@@ -122,6 +122,50 @@ private:
   const basin_rt_function *handle;
 };
 
+/// A whole model. It is valid as long as the object lives.
+class Plan {
+public:
+  explicit Plan(const basin_rt_plan *handle) : handle(handle) {}
+
+  basin_rt_plan_info describe() const {
+    basin_rt_plan_info out;
+    check(basin_rt_plan_describe(handle, &out));
+    return out;
+  }
+  basin_rt_plan_value_info input(size_t index) const {
+    basin_rt_plan_value_info out;
+    check(basin_rt_plan_input(handle, index, &out));
+    return out;
+  }
+  basin_rt_plan_value_info output(size_t index) const {
+    basin_rt_plan_value_info out;
+    check(basin_rt_plan_output(handle, index, &out));
+    return out;
+  }
+  /// Returns the outputs, without pointers.
+  std::vector<basin_rt_tensor> shapes(std::span<const basin_rt_tensor> inputs) const {
+    std::vector<basin_rt_tensor> out(describe().output_count);
+    check(basin_rt_plan_shapes(handle, inputs.data(), inputs.size(), out.data(), out.size()));
+    return out;
+  }
+  /// Returns the number of bytes of the workspace.
+  uint64_t workspace(std::span<const basin_rt_tensor> inputs) const {
+    uint64_t out = 0;
+    check(basin_rt_plan_workspace(handle, inputs.data(), inputs.size(), &out));
+    return out;
+  }
+  void load(int32_t device) const { check(basin_rt_plan_load(handle, device)); }
+  void run(int32_t device, const void *stream, std::span<const basin_rt_tensor> inputs,
+           std::span<const basin_rt_tensor> outputs, void *workspace, uint64_t bytes) const {
+    check(basin_rt_plan_run(handle, device, const_cast<void *>(stream), inputs.data(),
+                            inputs.size(), outputs.data(), outputs.size(), workspace, bytes));
+  }
+  const basin_rt_plan *get() const { return handle; }
+
+private:
+  const basin_rt_plan *handle;
+};
+
 class Object {
 public:
   static Object fromFile(const std::string &path) {
@@ -153,6 +197,11 @@ public:
     const basin_rt_function *out = nullptr;
     check(basin_rt_object_find_function(handle.get(), name.c_str(), &out));
     return Function(out);
+  }
+  Plan plan() const {
+    const basin_rt_plan *out = nullptr;
+    check(basin_rt_object_plan(handle.get(), &out));
+    return Plan(out);
   }
   basin_rt_object *get() const { return handle.get(); }
 

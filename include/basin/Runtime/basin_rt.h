@@ -63,10 +63,16 @@ typedef enum basin_rt_type {
   BASIN_RT_BF16 = 2,
   BASIN_RT_I8 = 3,
   BASIN_RT_I32 = 4,
-  BASIN_RT_I64 = 5
+  BASIN_RT_I64 = 5,
+  BASIN_RT_BOOL = 6 /**< a byte that is 0 or 1; inputs and outputs of a plan may have it */
 } basin_rt_type;
 
-typedef enum basin_rt_section_kind { BASIN_RT_CUBIN = 0, BASIN_RT_PTX = 1 } basin_rt_section_kind;
+typedef enum basin_rt_section_kind {
+  BASIN_RT_CUBIN = 0,
+  BASIN_RT_PTX = 1,
+  BASIN_RT_MLIR = 2,   /**< kernels for the emulator */
+  BASIN_RT_WEIGHTS = 3 /**< constants of the plan */
+} basin_rt_section_kind;
 
 typedef enum basin_rt_part_kind {
   BASIN_RT_FLAG = 0,
@@ -79,6 +85,8 @@ typedef struct basin_rt_object basin_rt_object;
 typedef struct basin_rt_kernel basin_rt_kernel;
 /** Several launches that an object has under one name. It belongs to its object. */
 typedef struct basin_rt_function basin_rt_function;
+/** A whole model. It belongs to its object. */
+typedef struct basin_rt_plan basin_rt_plan;
 
 /** The texts in this and the following structs belong to the object. */
 typedef struct basin_rt_section_info {
@@ -192,6 +200,19 @@ typedef struct basin_rt_value_info {
                               it must be contiguous in that form. Bring a weight into that form
                               once. Sizes and strides remain those of the input itself */
 } basin_rt_value_info;
+
+typedef struct basin_rt_plan_info {
+  const char *name;
+  size_t input_count, output_count;
+  size_t launch_count, product_count; /**< numbers of steps */
+  uint64_t weight_bytes;              /**< of memory that the weights take on each device */
+} basin_rt_plan_info;
+
+typedef struct basin_rt_plan_value_info {
+  const char *name;
+  basin_rt_type type;
+  uint32_t rank;
+} basin_rt_plan_value_info;
 
 /** Describes a contiguous tensor. `rank` is at most BASIN_RT_MAX_RANK. */
 static inline basin_rt_tensor basin_rt_contiguous(basin_rt_type type, const void *pointer,
@@ -326,6 +347,47 @@ BASIN_RT_API basin_rt_status basin_rt_function_launch(
     const basin_rt_function *function, int32_t device, void *stream, const basin_rt_tensor *inputs,
     size_t input_count, const basin_rt_tensor *outputs, size_t output_count, void *workspace,
     uint64_t workspace_bytes);
+
+/*--- Whole models -----------------------------------------------------------*/
+
+/** Finds the plan of a model that basin-compile made. */
+BASIN_RT_API basin_rt_status basin_rt_object_plan(const basin_rt_object *object,
+                                                  const basin_rt_plan **plan);
+BASIN_RT_API basin_rt_status basin_rt_plan_describe(const basin_rt_plan *plan,
+                                                    basin_rt_plan_info *info);
+BASIN_RT_API basin_rt_status basin_rt_plan_input(const basin_rt_plan *plan, size_t index,
+                                                 basin_rt_plan_value_info *info);
+BASIN_RT_API basin_rt_status basin_rt_plan_output(const basin_rt_plan *plan, size_t index,
+                                                  basin_rt_plan_value_info *info);
+
+/** Computes the outputs' types, ranks, sizes and strides for these inputs, which are contiguous.
+    Outputs are contiguous, too, and their pointers stay as they are. Inputs whose sizes contradict
+    each other, or that a step cannot compute with, are refused. This and the next function do not
+    look at pointers, and need no driver. */
+BASIN_RT_API basin_rt_status basin_rt_plan_shapes(const basin_rt_plan *plan,
+                                                  const basin_rt_tensor *inputs, size_t input_count,
+                                                  basin_rt_tensor *outputs, size_t output_count);
+
+/** Writes the size of the workspace of a run on these inputs. It is enough on any device. */
+BASIN_RT_API basin_rt_status basin_rt_plan_workspace(const basin_rt_plan *plan,
+                                                     const basin_rt_tensor *inputs,
+                                                     size_t input_count, uint64_t *workspace_bytes);
+
+/** Loads the kernels, the library of products if there is a product, and the weights. The weights
+    take memory of the device until the object is freed. Loading waits for the device. */
+BASIN_RT_API basin_rt_status basin_rt_plan_load(const basin_rt_plan *plan, int32_t device);
+
+/** Enqueues all steps, in order, on one stream. The plan must be loaded on the device. Outputs are
+    those of basin_rt_plan_shapes, with pointers. They share no memory with inputs, the workspace or
+    each other. The workspace is memory of the device, aligned to 256 bytes. Nothing else may use it
+    until the stream has done the run. Nothing is launched if an argument of any step is wrong. A
+   run allocates no memory of the device and does not wait for it. After one run on inputs of the
+   same sizes, it may be part of a CUDA graph. */
+BASIN_RT_API basin_rt_status basin_rt_plan_run(const basin_rt_plan *plan, int32_t device,
+                                               void *stream, const basin_rt_tensor *inputs,
+                                               size_t input_count, const basin_rt_tensor *outputs,
+                                               size_t output_count, void *workspace,
+                                               uint64_t workspace_bytes);
 
 /*--- Matrix products --------------------------------------------------------*/
 
