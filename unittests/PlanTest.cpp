@@ -25,8 +25,7 @@ using test::Memory;
 
 extern "C" int run_model(const basin_rt_object *object, int32_t device, void *stream,
                          const basin_rt_tensor *inputs, size_t count,
-                         void *(*allocate)(uint64_t bytes), basin_rt_tensor *outputs,
-                         size_t output_count);
+                         void *(*allocate)(uint64_t bytes), basin_rt_tensor *output);
 
 static std::string messageOf(const std::function<void()> &body) {
   try {
@@ -411,6 +410,22 @@ TEST_F(Plan, ErrorOfALaunchEndsTheRun) {
             "add: cuLaunchKernel: CUDA_ERROR_OUT_OF_MEMORY (2): out of memory");
   std::string text = log();
   EXPECT_EQ(text.find("launch"), text.rfind("launch"));
+}
+
+TEST_F(Plan, RunsTheExample) {
+  open(replaced(test::kPlan, ", {\"name\": \"sum\", \"buffer\": \"z\"}", ""));
+  static std::vector<Memory> memories;
+  auto allocate = [](uint64_t bytes) -> void * { return memories.emplace_back(bytes).data.get(); };
+  bool mask[3] = {};
+  alignas(16) float x[2 * 3 * 8] = {};
+  int64_t ofX[] = {2, 3, 8}, seq = 3;
+  std::vector inputs = {basin_rt_contiguous(BASIN_RT_F32, x, 3, ofX),
+                        basin_rt_contiguous(BASIN_RT_BOOL, mask, 1, &seq)};
+  basin_rt_tensor output;
+  ASSERT_TRUE(run_model(object->get(), 0, nullptr, inputs.data(), 2, allocate, &output));
+  EXPECT_EQ(output.pointer, memories[0].data.get());
+  EXPECT_NE(log().find("launch hide on 0 grid 6 1 1"), std::string::npos);
+  EXPECT_FALSE(run_model(object->get(), 0, nullptr, inputs.data(), 1, allocate, &output));
 }
 
 TEST_F(Plan, NullIsRefused) {

@@ -18,6 +18,9 @@ int run_norm(const char *path, int32_t device, void *stream, const void *x, void
 int run_block(const basin_rt_object *object, int32_t device, void *stream,
               const basin_rt_tensor *inputs, size_t count, void *(*allocate)(uint64_t bytes),
               basin_rt_tensor *output);
+int run_model(const basin_rt_object *object, int32_t device, void *stream,
+              const basin_rt_tensor *inputs, size_t count, void *(*allocate)(uint64_t bytes),
+              basin_rt_tensor *output);
 int run_project(int32_t device, void *stream, const void *x, const void *weight, const void *bias,
                 void *y, int64_t rows, void *(*allocate)(uint64_t bytes));
 
@@ -56,6 +59,29 @@ int run_block(const basin_rt_object *object, int32_t device, void *stream,
   return good;
 }
 /* [function] */
+
+/* [model] */
+int run_model(const basin_rt_object *object, int32_t device, void *stream,
+              const basin_rt_tensor *inputs, size_t count, void *(*allocate)(uint64_t bytes),
+              basin_rt_tensor *output) {
+  const basin_rt_plan *plan = NULL;
+  uint64_t size = 0;
+  int good = basin_rt_object_plan(object, &plan) == BASIN_RT_OK &&
+             basin_rt_plan_load(plan, device) == BASIN_RT_OK &&
+             basin_rt_plan_shapes(plan, inputs, count, output, 1) == BASIN_RT_OK &&
+             basin_rt_plan_workspace(plan, inputs, count, &size) == BASIN_RT_OK;
+  if (good) {
+    /* [batch, tokens, vocabulary] of f32 */
+    int64_t rows = output->sizes[0] * output->sizes[1];
+    output->pointer = allocate(4 * (uint64_t)(rows * output->sizes[2]));
+    good = basin_rt_plan_run(plan, device, stream, inputs, count, output, 1, allocate(size),
+                             size) == BASIN_RT_OK;
+  }
+  if (!good)
+    fprintf(stderr, "%s\n", basin_rt_last_error());
+  return good;
+}
+/* [model] */
 
 /* [product] */
 int run_project(int32_t device, void *stream, const void *x, const void *weight, const void *bias,

@@ -85,7 +85,7 @@ constexpr size_t kMaxParameterBytes = 4096;
 /// that many.
 constexpr size_t kMaxArguments = kMaxParameterBytes / 8;
 /// These are far beyond any real object, and bound the time and memory of reading one.
-constexpr uint64_t kMaxFileBytes = uint64_t(1) << 30;
+constexpr uint64_t kMaxFileBytes = uint64_t(1) << 34;
 constexpr uint64_t kMaxJSONBytes = uint64_t(1) << 23;
 constexpr size_t kMaxNameBytes = 256;
 constexpr size_t kMaxSpecParts = 64;

@@ -12,10 +12,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from kernel_objects import argument, kernel, norm_kernel, write  # noqa: E402
+from plan_objects import write_model  # noqa: E402
 
 
 def main() -> None:
-    """A norm, no kernels, every kind of argument and factor, and a function of two launches."""
+    """A norm, no kernels, every kind of argument and factor, a function, and whole models."""
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     types = ("f32", "f16", "bf16", "i8", "i32", "i64")
@@ -28,6 +29,8 @@ def main() -> None:
     write(out / "empty", [])
     write(out / "full", [norm_kernel("é"), full])
     write(out / "function", [norm_kernel()], functions=[two_norms()])
+    for kind in ("ptx", "mlir"):
+        write_model(out / f"model_{kind}", kind)
 
 
 def two_norms() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,37 @@ def norm_kernel(name: str = "norm", type_: str = "bf16", **more: Any) -> dict[st
     return kernel(name, arguments, **more)
 
 
-def write(path: Path, kernels: list[dict[str, Any]], **more: Any) -> Path:
-    """Write an object with one section of PTX. `more` are further entries beside "kernels"."""
-    content = b"text for sm_80"
-    offset = 16
+def write(
+    path: Path,
+    kernels: list[dict[str, Any]],
+    sections: Mapping[str, bytes] | None = None,
+    **more: Any,
+) -> Path:
+    """Write an object. `sections` are their contents by kind, by default one section of PTX.
+
+    `more` are further entries beside "kernels".
+    """
+    contents = {"ptx": b"text for sm_80"} if sections is None else sections
+    offsets = dict.fromkeys(contents, 16)
 
     def header() -> bytes:
-        section = {"kind": "ptx", "chip": "sm_80", "offset": offset, "size": len(content)}
-        header = {"version": 1, "sections": [section], "kernels": kernels}
+        entries = [
+            {"kind": kind, "chip": "sm_80", "offset": offsets[kind], "size": len(content)}
+            for kind, content in contents.items()
+        ]
+        header = {"version": 1, "sections": entries, "kernels": kernels}
         return json.dumps(header | more).encode()
 
-    # The sum leaves room for the digits of the offset itself.
-    offset = (16 + len(header()) + 16 + 15) // 16 * 16
+    # Each section leaves room for the digits of its own offset.
+    end = 16 + len(header()) + 16 * len(contents)
+    for kind, content in contents.items():
+        offsets[kind] = (end + 15) // 16 * 16
+        end = offsets[kind] + len(content)
     text = header()
-    frame = b"BASINKO1" + struct.pack("<Q", len(text)) + text
-    path.write_bytes(frame.ljust(offset, b"\0") + content)
+    out = b"BASINKO1" + struct.pack("<Q", len(text)) + text
+    for kind, content in contents.items():
+        out = out.ljust(offsets[kind], b"\0") + content
+    path.write_bytes(out)
     return path
 
 

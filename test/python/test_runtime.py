@@ -389,6 +389,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("unittests/RuntimeExample.c", "[example]"),
         ("unittests/RuntimeExample.c", "[function]"),
+        ("unittests/RuntimeExample.c", "[model]"),
         ("unittests/RuntimeExample.c", "[product]"),
         ("test/python/test_runtime.py", "[example]"),
         ("test/python/test_products.py", "[example]"),

@@ -8,14 +8,15 @@
 //
 // A target of libFuzzer. The runtime must either refuse the bytes with a message or read an object,
 // and then list all of its parts. Numbers in the object serve as the scalars of a launch, and
-// tensors of a few sizes as the inputs of its functions.
+// tensors of a few sizes as the inputs of its functions. The inputs of a plan have sizes that are
+// drawn from the object's bytes.
 //
 //===----------------------------------------------------------------------===//
 
 #include "basin/Runtime/basin_rt.h"
 
 #include <cstdlib>
-#include <cstring>
+#include <functional>
 #include <vector>
 
 static void require(bool condition) {
@@ -100,6 +101,51 @@ static void visitFunction(const basin_rt_function *function) {
       callFunction(function, info, rank, size);
 }
 
+/// Lays a plan out for inputs of these sizes, and runs it. There is no driver, so a run must fail.
+static void callPlan(const basin_rt_plan *plan, const basin_rt_plan_info &info,
+                     const std::function<int64_t()> &draw) {
+  std::vector<basin_rt_tensor> inputs, outputs(info.output_count);
+  for (size_t i = 0; i < info.input_count; ++i) {
+    basin_rt_plan_value_info value;
+    require(basin_rt_plan_input(plan, i, &value) == BASIN_RT_OK && *value.name);
+    require(value.rank <= BASIN_RT_MAX_RANK);
+    int64_t sizes[BASIN_RT_MAX_RANK];
+    for (int64_t &one : sizes)
+      one = draw();
+    auto address = reinterpret_cast<const void *>((i + 1) << 40);
+    inputs.push_back(basin_rt_contiguous(value.type, address, value.rank, sizes));
+  }
+  uint64_t bytes = 0;
+  basin_rt_status status = basin_rt_plan_workspace(plan, inputs.data(), inputs.size(), &bytes);
+  require(basin_rt_plan_shapes(plan, inputs.data(), inputs.size(), outputs.data(),
+                               outputs.size()) == status);
+  if (status != BASIN_RT_OK)
+    return require(*basin_rt_last_error());
+  require(bytes >= 256 && bytes % 256 == 0);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    require(outputs[i].rank <= BASIN_RT_MAX_RANK);
+    outputs[i].pointer = reinterpret_cast<const void *>((i + 1 + inputs.size()) << 40);
+  }
+  auto workspace = reinterpret_cast<void *>(uint64_t(256));
+  require(basin_rt_plan_run(plan, 0, nullptr, inputs.data(), inputs.size(), outputs.data(),
+                            outputs.size(), workspace, bytes) != BASIN_RT_OK);
+}
+
+/// All inputs have one size, or each axis has a small size of its own.
+static void visitPlan(const basin_rt_plan *plan, const uint8_t *data, size_t size) {
+  basin_rt_plan_info info;
+  require(basin_rt_plan_describe(plan, &info) == BASIN_RT_OK && *info.name);
+  for (size_t i = 0; i < info.output_count; ++i) {
+    basin_rt_plan_value_info value;
+    require(basin_rt_plan_output(plan, i, &value) == BASIN_RT_OK && *value.name);
+  }
+  for (int64_t all : {int64_t(0), int64_t(1), int64_t(8), int64_t(1) << 20, INT64_MAX})
+    callPlan(plan, info, [&] { return all; });
+  size_t at = 0;
+  for (int i = 0; i < 4; ++i)
+    callPlan(plan, info, [&] { return static_cast<int64_t>(data[at++ % size] % 9); });
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   basin_rt_object *object = nullptr;
   if (basin_rt_object_create(data, size, &object) != BASIN_RT_OK) {
@@ -124,6 +170,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(basin_rt_object_function(object, i, &function) == BASIN_RT_OK);
     visitFunction(function);
   }
+  const basin_rt_plan *plan = nullptr;
+  if (basin_rt_object_plan(object, &plan) == BASIN_RT_OK)
+    visitPlan(plan, data, size);
   basin_rt_object_free(object);
   return 0;
 }

@@ -7,8 +7,8 @@
 |*===----------------------------------------------------------------------===*|
 |*
 |* The C API of libbasin_rt, for C11 and C++. It reads kernel objects
-|* (docs/kernels.md) and launches their kernels on NVIDIA GPUs, and has matrix
-|* products computed by cuBLASLt. docs/runtime.md has the rules of ownership and
+|* (docs/kernels.md), launches their kernels on NVIDIA GPUs, runs whole models, and
+|* has matrix products computed by cuBLASLt. docs/runtime.md has the rules of ownership and
 |* threads, and an example.
 |*
 |* Every function that can fail returns a status. It writes its results through
