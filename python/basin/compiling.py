@@ -46,7 +46,7 @@ def compile(  # noqa: A001
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise PlanError(_first_error(done.stderr) or f"basin-compile failed: {done.stderr}")
-        return plan.load(target_path, **options)
+        return plan.read_emulated(target_path, options)
 
 
 def _as_file(model: Any, folder: Path) -> Path:

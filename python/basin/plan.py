@@ -1,11 +1,13 @@
-"""Whole models that `basin-compile` made, run on the CPU by the emulator.
+"""Whole models that `basin-compile` made, run on a GPU, or on the CPU by the emulator.
 
+    basin.plan.load("model.bko", device="cuda").run({"input_ids": ids})   # tensors of torch
     basin.plan.load("model.bko").run({"input_ids": ids})     # basin-compile --emit emulator
 
 A plan is a list of steps: launches of kernels and products of matrices. Its buffers have sizes that
 are sums of products of symbols, such as the batch and the number of tokens; the shapes of the
-inputs give the symbols. The kernels run on the emulator, and NumPy computes the products with sums
-in f32, rounded once to the type. This is a reference for tests, and not fast.
+inputs give the symbols. On a GPU, `basin.device_plan` runs them. Otherwise the kernels run on the
+emulator, and NumPy computes the products with sums in f32, rounded once to the type. This is a
+reference for tests, and not fast.
 """
 
 from __future__ import annotations
@@ -18,14 +20,18 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from basin import emulator
 from basin.errors import PlanError
+from basin.plan_checks import check_names, check_plan, find_symbol
 
-__all__ = ["EmulatedPlan", "PlanError", "load"]
+if TYPE_CHECKING:
+    from basin.device_plan import DevicePlan
+
+__all__ = ["EmulatedPlan", "PlanError", "load", "read_emulated"]
 
 _MAX_HEADER = 1 << 26
 _MAGIC = b"BASINKO1"
@@ -46,14 +52,6 @@ def _evaluate(size: Any, symbols: Symbols) -> int:
     for factor, *names in size["sum"]:
         total += factor * math.prod(symbols[name] for name in names)
     return total
-
-
-def _find_symbol(size: Any) -> str | None:
-    """The name of a size that is one symbol."""
-    if isinstance(size, int) or len(size["sum"]) != 1 or len(size["sum"][0]) != 2:
-        return None
-    factor, name = size["sum"][0]
-    return str(name) if factor == 1 else None
 
 
 # ------------------------------------------------------------------------------------------------
@@ -112,19 +110,35 @@ def _read_sections(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[s
     return header, sections
 
 
-def load(path: str | os.PathLike[str], **options: Any) -> EmulatedPlan:
-    """The plan of an object that `basin-compile --emit emulator` wrote.
+def load(
+    path: str | os.PathLike[str], device: Any = "emulator", **options: Any
+) -> EmulatedPlan | DevicePlan:
+    """The plan of an object that `basin-compile` wrote.
 
-    `options` are those of `basin.emulator.Object`. Raises PlanError.
+    With "emulator", of one that it wrote with `--emit emulator`; `options` are those of
+    `basin.emulator.Object`. A device of torch, such as "cuda" or "cuda:1", gets the weights here.
+    Raises PlanError.
     """
+    if device != "emulator":
+        from basin.device_plan import DevicePlan
+
+        if options:
+            raise PlanError(f"unknown option '{next(iter(options))}' for device {device!r}")
+        return DevicePlan(path, device)
+    return read_emulated(path, options)
+
+
+def read_emulated(path: str | os.PathLike[str], options: Mapping[str, Any]) -> EmulatedPlan:
+    """The plan of an object for the emulator."""
     header, sections = _read_sections(path)
     if "plan" not in header:
         raise PlanError(f"{os.fspath(path)} has no plan; compile a whole model")
     if "mlir" not in sections:
         raise PlanError(f"{os.fspath(path)} is for a GPU; compile with --emit emulator")
     try:
+        check_plan(header["plan"], header["kernels"])
         return EmulatedPlan(header["plan"], sections["mlir"], sections.get("weights", b""), options)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PlanError(f"{os.fspath(path)}: its plan is not valid ({error!r})") from error
 
 
@@ -206,9 +220,7 @@ class EmulatedPlan:
 
     def _bind(self, inputs: Mapping[str, Any]) -> dict[str, int]:
         """The symbols' values, which all inputs must agree on."""
-        if set(inputs) != set(self.inputs):
-            given = ", ".join(sorted(inputs)) or "none"
-            raise PlanError(f"expected the inputs {', '.join(self.inputs)}, but got {given}")
+        check_names(self.inputs, inputs)
         symbols: dict[str, int] = {}
         for name in self.inputs:
             value, buffer = np.asarray(inputs[name]), self._buffers[name]
@@ -218,7 +230,7 @@ class EmulatedPlan:
                 expected = f"expected {len(buffer.shape)} axes"
                 raise PlanError(f"'{name}': {expected}, but got {value.ndim}")
             for size, actual in zip(buffer.shape, value.shape):
-                symbol = _find_symbol(size)
+                symbol = find_symbol(size)
                 if symbol is not None:
                     symbols.setdefault(symbol, actual)
         self._check(inputs, symbols)

@@ -122,6 +122,14 @@ _SIGNATURES = {
     "kernel_grid": [_P, _OUT(_Argument), _SIZE, _OUT(ctypes.c_uint32)],
     "kernel_load": [_P, _I32],
     "launch": [_P, _I32, _P, _OUT(_Argument), _SIZE],
+    "object_plan": [_P, _OUT(_P)],
+    "plan_describe": [_P, _P],
+    "plan_input": [_P, _SIZE, _P],
+    "plan_output": [_P, _SIZE, _P],
+    "plan_shapes": [_P, _P, _SIZE, _P, _SIZE],
+    "plan_workspace": [_P, _P, _SIZE, _OUT(ctypes.c_uint64)],
+    "plan_load": [_P, _I32],
+    "plan_run": [_P, _I32, _P, _P, _SIZE, _P, _SIZE, _P, ctypes.c_uint64],
     "use_cublaslt": [ctypes.c_char_p],
     "product_check": [_OUT(Product)],
     "product_workspace": [_I32, _OUT(ctypes.c_uint64)],
@@ -593,14 +601,20 @@ def product(
     _call("product_run", ctypes.byref(described), device, handle, pointer, size)
 
 
+def on_stream(device: int, handle: int) -> Any:
+    """Make a stream torch's current one, so that torch uses memory again in the stream's order."""
+    import torch
+
+    # With null, torch keeps its own current stream.
+    current = torch.cuda.current_stream(device).cuda_stream == handle
+    return torch.cuda.stream(None if current else torch.cuda.ExternalStream(handle, device=device))
+
+
 def _workspace(device: int, handle: int) -> Any:
     """A tensor of torch, whose memory is used again in the order of the stream."""
     import torch
 
     size = ctypes.c_uint64()
     _call("product_workspace", device, ctypes.byref(size))
-    # With null, torch keeps its own current stream.
-    current = torch.cuda.current_stream(device).cuda_stream == handle
-    other = None if current else torch.cuda.ExternalStream(handle, device=device)
-    with torch.cuda.stream(other):
+    with on_stream(device, handle):
         return torch.empty(size.value, dtype=torch.uint8, device=f"cuda:{device}")

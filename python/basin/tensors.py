@@ -55,15 +55,17 @@ _TORCH_TYPES = {
     "torch.int8": "i8",
     "torch.int32": "i32",
     "torch.int64": "i64",
+    "torch.bool": "bool",
 }
 # NumPy has no bf16 of its own, so libraries pass it on as two bytes without a type.
 _ARRAY_TYPES = {
     "<f4": "f32", "<f2": "f16", "<V2": "bf16", "|V2": "bf16",
-    "|i1": "i8", "<i4": "i32", "<i8": "i64",
+    "|i1": "i8", "<i4": "i32", "<i8": "i64", "|b1": "bool",
 }  # fmt: skip
 # DLPack: code and bits.
 _DLPACK_TYPES = {
     (2, 32): "f32", (2, 16): "f16", (4, 16): "bf16", (0, 8): "i8", (0, 32): "i32", (0, 64): "i64",
+    (6, 8): "bool",
 }  # fmt: skip
 _DLPACK_CUDA, _DLPACK_CUDA_MANAGED = 2, 13
 _DLPACK_DEVICES = {1: "a CPU", 3: "a pinned CPU", 4: "an OpenCL", 8: "a Metal", 10: "a ROCm"}

@@ -393,6 +393,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("unittests/RuntimeExample.c", "[product]"),
         ("test/python/test_runtime.py", "[example]"),
         ("test/python/test_products.py", "[example]"),
+        ("test/python/test_device_plan.py", "[example]"),
     ],
 )
 def test_documentation_has_the_examples(source, mark):
