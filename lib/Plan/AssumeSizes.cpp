@@ -110,7 +110,7 @@ static bool assumeLengths(onnx::SliceOp op, const llvm::StringSet<> &symbols,
       return check.size == *end && check.limit == *size;
     });
     if (isNew)
-      checks.push_back({*end, *size, onnx::getNodeName(op).str()});
+      checks.push_back({*end, *size, nameNode(op)});
     changed = true;
   }
   if (changed)

@@ -98,6 +98,11 @@ unsigned Planner::getDepth(Operation *op) {
   return depths[op] = depth + 1;
 }
 
+std::string plan::nameNode(Operation *op) {
+  StringRef name = onnx::getNodeName(op);
+  return name.empty() ? op->getName().getStringRef().str() : llvm::json::fixUTF8(name);
+}
+
 /// An exporter that names the sizes of all inputs apart leaves equal ones unrelated. Where an op
 /// needs them equal, the model is wrong if they are not.
 bool Planner::agree(const Size &a, const Size &b, Operation *op) {
@@ -110,7 +115,7 @@ bool Planner::agree(const Size &a, const Size &b, Operation *op) {
       return check.size == size && check.limit == limit;
     });
     if (isNew)
-      plan.checks.push_back({size, limit, onnx::getNodeName(op).str()});
+      plan.checks.push_back({size, limit, nameNode(op)});
   }
   return true;
 }
@@ -124,7 +129,7 @@ View Planner::addBuffer(Buffer::Kind kind, StringRef name, Type type, ArrayRef<S
   buffer.kind = kind;
   // Inputs come first, and their names are unique. Constants may have the name of an input's
   // default.
-  buffer.name = name.str();
+  buffer.name = llvm::json::fixUTF8(name);
   if (buffer.name.empty() || !names.insert(buffer.name).second) {
     buffer.name += "#" + std::to_string(plan.buffers.size());
     names.insert(buffer.name);
@@ -370,13 +375,15 @@ LogicalResult Planner::planOutputs() {
       taken.insert(view->buffer);
     }
     plan.buffers[view->buffer].shape = view->sizes;
-    plan.outputs.emplace_back(cast<onnx::ValueInfoAttr>(names[i]).getName().str(), view->buffer);
+    plan.outputs.emplace_back(
+        llvm::json::fixUTF8(cast<onnx::ValueInfoAttr>(names[i]).getName().getValue()),
+        view->buffer);
   }
   return success();
 }
 
 FailureOr<Plan> Planner::run() {
-  plan.name = graph.getSymName().str();
+  plan.name = llvm::json::fixUTF8(graph.getSymName());
   if (failed(addInputs()))
     return failure();
   findNeeded();

@@ -54,6 +54,9 @@ struct SlicedAxis {
 /// Returns the axes that a Slice cuts, or nothing if a start is not known.
 std::optional<llvm::SmallVector<SlicedAxis>> readSlice(onnx::SliceOp op);
 
+/// Returns the node's name for messages: of a node without one, that of its operator.
+std::string nameNode(mlir::Operation *op);
+
 /// Infers the shapes of the graph again, with lengths of slices that only the run decides. `checks`
 /// get what must hold when the plan runs. Fails with a diagnostic.
 mlir::LogicalResult assumeSizes(onnx::GraphOp graph, std::vector<SizeCheck> &checks);

@@ -22,7 +22,8 @@ Size::Size(int64_t number) { add({}, number); }
 std::optional<Size> Size::of(const onnx::Dim &dim) {
   if (dim.isStatic())
     return Size(dim.size);
-  if (!dim.isSymbol())
+  // A plan's JSON cannot have other names, and names that were mended might become equal.
+  if (!dim.isSymbol() || !json::isUTF8(dim.name.getValue()))
     return std::nullopt;
   Size size;
   if (std::optional<onnx::SizeSum> sum = onnx::SizeSum::get(dim)) {

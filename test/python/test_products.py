@@ -75,7 +75,9 @@ def check(product, a, b, out, bias=None, alpha=1.0):
     assert (abs(np.asarray(out, np.float64) - want) <= bound * 1.01).all()
 
 
-@pytest.mark.parametrize(("name", "result"), [(n, r) for n in TYPES for r in {n, "f32"}])
+@pytest.mark.parametrize(
+    ("name", "result"), [(n, r) for n in TYPES for r in dict.fromkeys((n, "f32"))]
+)
 def test_types(product, name, result):
     rng = np.random.default_rng(1)
     a, b = (draw(rng, shape, TYPES[name]) for shape in ((9, 33), (33, 7)))
