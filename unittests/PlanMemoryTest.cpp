@@ -130,6 +130,7 @@ TEST(PlanMemory, WhatLivesTogetherLiesApart) {
     rt::Object object = rt::Object::fromMemory(bytes.data(), bytes.size());
     rt::Plan plan = object.plan();
     fake_reset();
+    fake_set_load_time(0);
     int sizes[] = {8, 8, 8};
     fake_set_parameter_sizes(sizes, 3);
     plan.load(0);

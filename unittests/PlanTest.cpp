@@ -295,7 +295,7 @@ TEST_F(Plan, InputsAreChecked) {
   EXPECT_EQ(shapes([](auto &inputs) { inputs.pop_back(); }), "model: expected 2 inputs, but got 1");
   EXPECT_EQ(shapes([](auto &inputs) { inputs[1].type = BASIN_RT_I8; }),
             "model: 'mask': expected bool, but got i8");
-  EXPECT_EQ(shapes([](auto &inputs) { inputs[1].type = static_cast<basin_rt_type>(99); }),
+  EXPECT_EQ(shapes([](auto &inputs) { inputs[1].type = static_cast<basin_rt_type>(7); }),
             "model: 'mask': expected bool, but got an unknown type");
   EXPECT_EQ(shapes([](auto &inputs) { inputs[1].rank = 2; }),
             "model: 'mask': expected 1 axes, but got 2");

@@ -38,6 +38,7 @@ struct State {
   std::vector<int> sizes;
   std::map<std::string, int> failures;
   bool logs = true;
+  int loadTime = 20;
   int pointerDevice = 0;
 };
 State &state() {
@@ -95,6 +96,7 @@ void fake_reset(void) {
   s.failures.clear();
   s.sizes.clear();
   s.logs = true;
+  s.loadTime = 20;
   s.pointerDevice = 0;
   s.capability[0][0] = 9, s.capability[0][1] = 0;
   s.capability[1][0] = 8, s.capability[1][1] = 6;
@@ -109,6 +111,8 @@ void fake_set_capability(int device, int major, int minor) {
 void fake_set_parameter_sizes(const int *sizes, int count) {
   state().sizes.assign(sizes, sizes + count);
 }
+
+void fake_set_load_time(int milliseconds) { state().loadTime = milliseconds; }
 
 void fake_set_logging(int on) { state().logs = on != 0; }
 
@@ -208,8 +212,7 @@ int cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int *o
                         : std::string(text);
   int device = -1;
   (void)cuCtxGetDevice(&device);
-  // This is long enough for another thread to come along.
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  std::this_thread::sleep_for(std::chrono::milliseconds(state().loadTime));
   int result = called("load", device, tag);
   for (unsigned i = 0; result != 0 && i < count; ++i)
     if (options[i] == 5)

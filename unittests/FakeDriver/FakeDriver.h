@@ -22,6 +22,8 @@ extern "C" {
 void fake_reset(void);
 void fake_set_capability(int device, int major, int minor);
 void fake_set_parameter_sizes(const int *sizes, int count);
+/** How long it takes to load a module, by default long enough for another thread to come along. */
+void fake_set_load_time(int milliseconds);
 /** Without a log, calls allocate nothing. */
 void fake_set_logging(int on);
 /** The next call of this function returns `result`. */
