@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "FakeDriver/FakeDriver.h"
-#include "PlanTest.h"
+#include "PlanWriter.h"
 #include "basin/Runtime/Runtime.h"
 
 #include <algorithm>

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PlanTest.h"
+#include "PlanWriter.h"
 #include "basin/Runtime/Runtime.h"
 
 #include <functional>

@@ -6,71 +6,104 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A plan that has each kind of step, buffer and size, for tests of the runtime.
+// Plans with tensors in the memory of the host, for tests on the fake driver and the fake cuBLASLt.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef BASIN_UNITTESTS_PLANTEST_H
 #define BASIN_UNITTESTS_PLANTEST_H
 
-#include "KernelObjectWriter.h"
+#include "PlanWriter.h"
+#include "ProductTest.h"
+#include "basin/Runtime/Runtime.h"
+
+#include <functional>
+#include <optional>
 
 namespace basin::test {
 
-/// c = a + b, and a kernel that changes x in place where the flags say so.
-inline const char *const kPlanKernels = R"({"name": "add", "block": [256, 1, 1], "shared_bytes": 0,
- "grid": [[{"arg": "count", "per": 256}], [], []],
- "arguments": [{"name": "a", "kind": "in", "type": "f32"}, {"name": "b", "kind": "in", "type": "f32"},
-               {"name": "c", "kind": "out", "type": "f32"}, {"name": "count", "kind": "scalar", "type": "i32"}]},
- {"name": "hide", "block": [32, 1, 1], "shared_bytes": 0, "grid": [[{"arg": "rows", "per": 1}], [], []],
- "arguments": [{"name": "x", "kind": "inout", "type": "f32"}, {"name": "flags", "kind": "in", "type": "i8", "align": 1},
-               {"name": "eps", "kind": "scalar", "type": "i64"}, {"name": "rows", "kind": "scalar", "type": "i64"}]})";
-
-/// h = x + x; hide h by mask; y = 2 (h w) + bias; z = y + y. x is [batch, seq, 8], and y and z are
-/// [batch, seq, 4] and outputs. h dies with the product, and u lives after it: u = y + the bias.
-inline const char *const kPlan = R"({"name": "model",
- "buffers": [
-  {"name": "x", "kind": "input", "type": "f32", "shape": [{"sum": [[1, "batch"]]}, {"sum": [[1, "seq"]]}, 8]},
-  {"name": "mask", "kind": "input", "type": "bool", "shape": [{"sum": [[1, "seq"]]}]},
-  {"name": "w", "kind": "constant", "type": "f32", "shape": [8, 4], "offset": 0, "size": 128},
-  {"name": "bias", "kind": "constant", "type": "f32", "shape": [4], "offset": 256, "size": 16},
-  {"name": "h", "kind": "temporary", "type": "f32", "shape": [{"sum": [[8, "batch", "seq"]]}]},
-  {"name": "u", "kind": "temporary", "type": "f32", "shape": [{"sum": [[4, "batch", "seq"]]}]},
-  {"name": "y", "kind": "temporary", "type": "f32", "shape": [{"sum": [[1, "batch"]]}, {"sum": [[1, "seq"]]}, 4]},
-  {"name": "z", "kind": "temporary", "type": "f32", "shape": [{"sum": [[1, "batch"]]}, {"sum": [[1, "seq"]]}, 4]}],
- "inputs": ["x", "mask"],
- "outputs": [{"name": "out", "buffer": "y"}, {"name": "sum", "buffer": "z"}],
- "checks": [{"size": {"sum": [[1, "seq"]]}, "at_most": 512, "node": "positions"}],
- "steps": [
-  {"kernel": "add", "tensors": {"a": {"buffer": "x"}, "b": {"buffer": "x"}, "c": {"buffer": "h"}},
-   "scalars": {"count": {"sum": [[8, "batch", "seq"]]}}},
-  {"kernel": "hide", "tensors": {"x": {"buffer": "h"}, "flags": {"buffer": "mask", "offset": {"sum": [[1, "seq"], [-1]]}}},
-   "scalars": {"eps": -3, "rows": {"sum": [[1, "batch", "seq"]]}}},
-  {"product": {"batch": [], "m": {"sum": [[1, "batch", "seq"]]}, "n": 4, "k": 8,
-   "a": {"buffer": "h", "row_stride": 8, "column_stride": 1, "batch_strides": []},
-   "b": {"buffer": "w", "row_stride": 4, "column_stride": 1, "batch_strides": []},
-   "c": {"buffer": "y", "row_stride": 4, "column_stride": 1, "batch_strides": []},
-   "bias": {"buffer": "bias"}, "alpha": 2}},
-  {"kernel": "add", "tensors": {"a": {"buffer": "y"}, "b": {"buffer": "bias"}, "c": {"buffer": "u"}},
-   "scalars": {"count": {"sum": [[4, "batch", "seq"]]}}},
-  {"kernel": "add", "tensors": {"a": {"buffer": "y"}, "b": {"buffer": "u"}, "c": {"buffer": "z"}},
-   "scalars": {"count": {"sum": [[4, "batch", "seq"]]}}}]})";
-
-/// Returns the weights of the plan: w[i] is i, and the bias is 100.
-inline std::string planWeights() {
-  std::vector<float> numbers(64 + 4, 0);
-  for (size_t i = 0; i < 32; ++i)
-    numbers[i] = static_cast<float>(i);
-  for (size_t i = 64; i < 68; ++i)
-    numbers[i] = 100;
-  return {reinterpret_cast<const char *>(numbers.data()), numbers.size() * sizeof(float)};
+inline std::string messageOf(const std::function<void()> &body) {
+  try {
+    body();
+  } catch (const rt::Error &error) {
+    return error.what();
+  }
+  return "(no error)";
 }
 
-inline std::string planObject(const std::string &plan = kPlan,
-                              const std::string &kernels = kPlanKernels) {
-  return object({{"ptx", "sm_80", "ptx of sm_80"}, {"weights", "sm_80", planWeights()}}, kernels,
-                "", plan);
+inline std::string replaced(std::string text, const std::string &from, const std::string &to) {
+  size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
 }
+
+constexpr uint64_t kProductBytes = 32 << 20;
+
+/// Inputs, outputs and a workspace in the memory of the host, for a batch and a number of tokens.
+struct PlanTensors {
+  PlanTensors(const rt::Plan &plan, int64_t batch, int64_t seq)
+      : memory(static_cast<size_t>(64 * batch * seq + 8192)), bytes(0), workspace(1) {
+    int64_t ofX[] = {batch, seq, 8};
+    char *data = memory.data.get();
+    int64_t part = (16 * batch * seq + 255) / 256 * 256 + 256;
+    inputs = {basin_rt_contiguous(BASIN_RT_F32, data, 3, ofX),
+              basin_rt_contiguous(BASIN_RT_BOOL, data + 2 * part, 1, &seq)};
+    outputs = plan.shapes(inputs);
+    outputs[0].pointer = data + 3 * part;
+    outputs[1].pointer = data + 4 * part;
+    bytes = plan.workspace(inputs);
+    workspace = Memory(bytes);
+    auto *numbers = reinterpret_cast<float *>(workspace.data.get());
+    std::fill_n(numbers, (bytes - kProductBytes) / sizeof(float), 1.0f);
+  }
+  void run(const rt::Plan &plan, int32_t device = 0) {
+    plan.run(device, nullptr, inputs, outputs, workspace.data.get(), bytes);
+  }
+  const float *out(size_t index) const {
+    return static_cast<const float *>(outputs[index].pointer);
+  }
+
+  Memory memory;
+  uint64_t bytes;
+  Memory workspace;
+  std::vector<basin_rt_tensor> inputs, outputs;
+};
+
+class PlanTest : public testing::Test {
+protected:
+  void SetUp() override {
+    Ones(1, 1, 1).run(); // loads the fake libraries once
+    fake_reset();
+    fake_lt_reset();
+    open(kPlan);
+  }
+  void open(const std::string &text) {
+    std::string bytes = planObject(text);
+    object.emplace(rt::Object::fromMemory(bytes.data(), bytes.size()));
+    plan.emplace(object->plan());
+  }
+  std::string log() {
+    std::string text = fake_log();
+    std::string fresh = text.substr(seen);
+    seen = text.size();
+    return fresh;
+  }
+  /// Returns what a run of a changed plan says, and expects that it launches nothing.
+  std::string refusal(const std::string &from, const std::string &to) {
+    open(kPlan);
+    PlanTensors tensors(*plan, 2, 3);
+    open(replaced(kPlan, from, to));
+    plan->load(0);
+    log();
+    std::string message = messageOf([&] { tensors.run(*plan); });
+    EXPECT_EQ(log(), "");
+    return message;
+  }
+
+  std::optional<rt::Object> object;
+  std::optional<rt::Plan> plan;
+  size_t seen = 0;
+};
 
 } // namespace basin::test
 

@@ -112,7 +112,7 @@ static void callPlan(const basin_rt_plan *plan, const basin_rt_plan_info &info,
     int64_t sizes[BASIN_RT_MAX_RANK];
     for (int64_t &one : sizes)
       one = draw();
-    auto address = reinterpret_cast<const void *>((i + 1) << 40);
+    const auto *address = reinterpret_cast<const void *>((i + 1) << 40);
     inputs.push_back(basin_rt_contiguous(value.type, address, value.rank, sizes));
   }
   uint64_t bytes = 0;
@@ -126,7 +126,7 @@ static void callPlan(const basin_rt_plan *plan, const basin_rt_plan_info &info,
     require(outputs[i].rank <= BASIN_RT_MAX_RANK);
     outputs[i].pointer = reinterpret_cast<const void *>((i + 1 + inputs.size()) << 40);
   }
-  auto workspace = reinterpret_cast<void *>(uint64_t(256));
+  auto *workspace = reinterpret_cast<void *>(uint64_t(256));
   require(basin_rt_plan_run(plan, 0, nullptr, inputs.data(), inputs.size(), outputs.data(),
                             outputs.size(), workspace, bytes) != BASIN_RT_OK);
 }
