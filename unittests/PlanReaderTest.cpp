@@ -170,6 +170,10 @@ TEST(PlanReader, InputsAndOutputsAreChecked) {
             "plan.outputs[1].buffer: expected a temporary that a step writes");
   EXPECT_EQ(changed("\"sum\", \"buffer\": \"z\"", "\"sum\", \"buffer\": \"y\""),
             "plan.outputs[1].buffer: 'y' is an output already");
+  std::string unwritten = replaced(kPlan, "\"buffers\": [", R"("buffers": [{"name": "v",
+    "kind": "temporary", "type": "f32", "shape": []},)");
+  EXPECT_EQ(refusal(planObject(replaced(unwritten, "\"buffer\": \"z\"}]", "\"buffer\": \"v\"}]"))),
+            "kernel object: plan.outputs[1].buffer: expected a temporary that a step writes");
   EXPECT_EQ(changed("\"name\": \"sum\"", "\"name\": \"out\""),
             "plan.outputs: output 'out' is defined twice");
   EXPECT_EQ(changed("\"at_most\": 512, ", ""), "plan.checks[0]: expected a member 'at_most'");
