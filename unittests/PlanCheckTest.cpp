@@ -72,7 +72,9 @@ TEST_F(PlanCheck, TensorsOfARunAreChecked) {
   EXPECT_EQ(run([](PlanTensors &t) { t.outputs[0].pointer = t.outputs[1].pointer; }),
             "model: 'y': is written, but shares memory with 'sum'");
   EXPECT_EQ(run([](PlanTensors &t) { t.outputs[1].pointer = t.workspace.data.get() + 1024; }),
-            "model: 'z': is written, but shares memory with 'the workspace'");
+            "model: 'z': shares memory with the workspace");
+  EXPECT_EQ(run([](PlanTensors &t) { t.inputs[1].pointer = t.workspace.data.get() + t.bytes - 3; }),
+            "model: 'mask': shares memory with the workspace");
   EXPECT_EQ(run([](PlanTensors &t) { --t.bytes; }),
             "model: expected a workspace of 33554944 bytes, aligned to 256");
   EXPECT_EQ(run([](PlanTensors &t) {

@@ -38,6 +38,7 @@ public:
 private:
   using Bound = std::array<basin_rt_argument, kMaxArguments>;
 
+  Status checkPlace(const PlanBuffer &buffer, const basin_rt_tensor &tensor) const;
   Status checkOutput(size_t index) const;
   Status checkApart(const PlanBuffer &buffer, const basin_rt_tensor &written, size_t index) const;
   const void *find(const PlanPlace &place) const;
@@ -59,8 +60,20 @@ static Status wrong(const ModelPlan &plan, const PlanBuffer &buffer, const std::
   return basin::rt::wrong(plan, "'" + buffer.name + "': " + what);
 }
 
-/// Checks that an output, which is written, shares no memory with the inputs, the workspace and the
-/// outputs after it.
+/// Checks the pointer of an input or output, and that its memory is not that of the workspace.
+Status PlanRunner::checkPlace(const PlanBuffer &buffer, const basin_rt_tensor &tensor) const {
+  if (isEmpty(tensor))
+    return {};
+  if (!tensor.pointer)
+    return wrong(plan, buffer, "is null");
+  auto bytes = static_cast<int64_t>(call.workspaceBytes);
+  return overlap(tensor, basin_rt_contiguous(BASIN_RT_I8, call.workspace, 1, &bytes))
+             ? wrong(plan, buffer, "shares memory with the workspace")
+             : Status();
+}
+
+/// Checks that an output, which is written, shares no memory with the inputs and the outputs after
+/// it.
 Status PlanRunner::checkApart(const PlanBuffer &buffer, const basin_rt_tensor &written,
                               size_t index) const {
   auto clash = [&](const std::string &name) {
@@ -72,9 +85,6 @@ Status PlanRunner::checkApart(const PlanBuffer &buffer, const basin_rt_tensor &w
   for (size_t i = index + 1; i < call.outputs.size(); ++i)
     if (overlap(written, call.outputs[i]))
       return clash(plan.outputs[i].name);
-  auto bytes = static_cast<int64_t>(call.workspaceBytes);
-  if (overlap(written, basin_rt_contiguous(BASIN_RT_I8, call.workspace, 1, &bytes)))
-    return clash("the workspace");
   return {};
 }
 
@@ -86,11 +96,8 @@ Status PlanRunner::checkOutput(size_t index) const {
   if (!fits || (!isEmpty(given) && !isContiguous(given, /*isTransposed=*/false)))
     return wrong(plan, buffer,
                  "expected a contiguous tensor of the type and sizes that the plan says");
-  if (isEmpty(given))
-    return {};
-  if (!given.pointer)
-    return wrong(plan, buffer, "is null");
-  return checkApart(buffer, given, index);
+  Status status = checkPlace(buffer, given);
+  return status.failed() ? status : checkApart(buffer, given, index);
 }
 
 Status PlanRunner::checkTensors() const {
@@ -103,8 +110,8 @@ Status PlanRunner::checkTensors() const {
     return basin::rt::wrong(plan, "expected a workspace of " + std::to_string(bytes) +
                                       " bytes, aligned to " + std::to_string(kPartBytes));
   for (size_t i = 0; i < call.inputs.size(); ++i)
-    if (!call.inputs[i].pointer && !isEmpty(call.inputs[i]))
-      return wrong(plan, plan.buffers[plan.inputs[i]], "is null");
+    if (Status status = checkPlace(plan.buffers[plan.inputs[i]], call.inputs[i]); status.failed())
+      return status;
   for (size_t i = 0; i < call.outputs.size(); ++i)
     if (Status status = checkOutput(i); status.failed())
       return status;
