@@ -378,11 +378,11 @@ BASIN_RT_API basin_rt_status basin_rt_plan_workspace(const basin_rt_plan *plan,
 BASIN_RT_API basin_rt_status basin_rt_plan_load(const basin_rt_plan *plan, int32_t device);
 
 /** Enqueues all steps, in order, on one stream. The plan must be loaded on the device. Outputs are
-    those of basin_rt_plan_shapes, with pointers. They share no memory with inputs or each other,
-   and no tensor shares memory with the workspace. The workspace is memory of the device, aligned to
-    256 bytes. Nothing else may use it until the stream has done the run. Nothing is launched if an
-    argument of any step is wrong. A run allocates no memory of the device and does not wait for it.
-    After one run on inputs of the same sizes, it may be part of a CUDA graph. */
+    those of basin_rt_plan_shapes, with pointers, and share no memory with inputs or each other. The
+    workspace is memory of the device, aligned to 256 bytes and apart from all tensors. Nothing else
+    may use it until the stream has done the run. Nothing is launched if an argument of any step is
+    wrong. A run allocates no memory of the device and does not wait for it. After one run on inputs
+    of the same sizes, it may be part of a CUDA graph. */
 BASIN_RT_API basin_rt_status basin_rt_plan_run(const basin_rt_plan *plan, int32_t device,
                                                void *stream, const basin_rt_tensor *inputs,
                                                size_t input_count, const basin_rt_tensor *outputs,
