@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_objects import compile_object, write
 from plan_objects import hide_kernel, model, size, weights, write_model
 
 package = pytest.importorskip("basin")
@@ -201,6 +202,35 @@ def test_example(tmp_path, driver):
     np.testing.assert_array_equal(out.numpy(), expected(inputs["x"]))
 
 
+def test_compiled_model(tmp_path, driver):
+    """What basin-compile writes: y = x w + b is one product, and relu(y) a launch."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    w, b = (np.arange(32).reshape(8, 4) % 5).astype("f"), np.arange(4).astype("f")
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["t"]),
+        helper.make_node("Add", ["t", "b"], ["y"]),
+        helper.make_node("Relu", ["y"], ["z"]),
+    ]
+
+    def values(names: str, columns: int) -> list[Any]:
+        shape = ["batch", "seq", columns]
+        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in names]
+
+    constants = [numpy_helper.from_array(w, "w"), numpy_helper.from_array(b, "b")]
+    graph = helper.make_graph(nodes, "main", values("x", 8), values("yz", 4), constants)
+    opset = [helper.make_opsetid("", 17)]
+    source = tmp_path / "model.onnx"
+    source.write_bytes(helper.make_model(graph, opset_imports=opset).SerializeToString())
+    x = draw(3, 5)["x"]
+    with plan.load(compile_object(source, tmp_path / "model.bko"), device="cuda") as compiled:
+        out = compiled.run({"x": x})
+    np.testing.assert_array_equal(out["y"].numpy(), x.numpy() @ w + b)
+    assert out["z"].shape == (3, 5, 4)
+    (launch,) = [line for line in driver.log().splitlines() if line.startswith("launch")]
+    assert launch.startswith("launch pointwise_")
+
+
 def test_stream_and_workspace(loaded, driver):
     loaded.run(draw(1, 500))
     (first,) = loaded._workspaces.values()
@@ -263,8 +293,6 @@ def test_inputs_on_another_device_are_refused(loaded, monkeypatch):
 
 
 def test_objects_without_a_plan_are_refused(tmp_path, driver):
-    from kernel_objects import write
-
     path = write(tmp_path / "kernels.bko", [hide_kernel()])
     with pytest.raises(PlanError, match="the object has no plan of a whole model"):
         plan.load(path, device="cuda")
