@@ -120,20 +120,26 @@ TEST(PlanReader, SizesAreChecked) {
   EXPECT_EQ(with("{\"sum\": [[1, 2]]}"),
             "plan.buffers[4].shape[0].sum[0][1]: expected a string, but got an integer");
   EXPECT_EQ(with("{\"sum\": [[1, \"past\"]]}"), "plan: no input has an axis of the size 'past'");
-  std::string many = "[1]", factors = "1", symbols = "[1, \"s\"]";
+  std::string many = "[1]", factors = "1", symbols = "[1]";
   for (int i = 0; i < 64; ++i)
-    many += ", [1]", symbols += ", [1, \"s" + std::to_string(i) + "\"]";
+    many += ", [1]";
   for (int i = 0; i < 17; ++i)
     factors += ", \"seq\"";
+  // The plan has two symbols, and these are 255 more.
+  for (int i = 0; i < 51; ++i) {
+    symbols += ", [1";
+    for (int j = 0; j < 5; ++j)
+      symbols += ", \"s" + std::to_string(5 * i + j) + "\"";
+    symbols += "]";
+  }
   EXPECT_EQ(with("{\"sum\": [" + many + "]}"),
             "plan.buffers[4].shape[0].sum: expected at most 64 elements, but got 65");
   EXPECT_EQ(with("{\"sum\": [[" + factors + "]]}"),
             "plan.buffers[4].shape[0].sum[0]: expected at most 17 elements, but got 18");
   EXPECT_EQ(with("1, 1, 1, 1, 1, 1, 1, 1, 1"),
             "plan.buffers[4].shape: expected at most 8 elements, but got 9");
-  symbols = symbols.substr(0, symbols.rfind(", ["));
   EXPECT_EQ(with("{\"sum\": [" + symbols + "]}"),
-            "plan.buffers[4].shape[0].sum[62][1]: expected at most 64 symbols");
+            "plan.buffers[4].shape[0].sum[51][5]: expected at most 256 symbols");
 }
 
 TEST(PlanReader, BuffersAreChecked) {

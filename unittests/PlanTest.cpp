@@ -232,6 +232,30 @@ TEST_F(Plan, ErrorOfALaunchEndsTheRun) {
   EXPECT_EQ(text.find("launch"), text.rfind("launch"));
 }
 
+TEST_F(Plan, ProviderComputesTheProducts) {
+  plan->load(0);
+  PlanTensors tensors(*plan, 2, 3);
+  std::vector<basin_rt_product> products;
+  basin_rt_product_provider provider = {
+      &products,
+      [](void *context, const basin_rt_product *product, int32_t, void *, void *, uint64_t bytes) {
+        static_cast<std::vector<basin_rt_product> *>(context)->push_back(*product);
+        return bytes == 0 ? BASIN_RT_OK : BASIN_RT_INTERNAL_ERROR;
+      }};
+  rt::useProducts(&provider);
+  EXPECT_EQ(plan->workspace(tensors.inputs), 512u);
+  tensors.bytes = 512;
+  tensors.run(*plan);
+  rt::useProducts(nullptr);
+  ASSERT_EQ(products.size(), 1u);
+  EXPECT_EQ(products[0].m, 6);
+  EXPECT_EQ(products[0].n, 4);
+  EXPECT_EQ(products[0].k, 8);
+  EXPECT_EQ(products[0].alpha, 2);
+  EXPECT_EQ(products[0].a.pointer, tensors.workspace.data.get() + 256);
+  EXPECT_EQ(products[0].c.pointer, tensors.outputs[0].pointer);
+}
+
 TEST_F(Plan, RunsTheExample) {
   open(replaced(kPlan, ", {\"name\": \"sum\", \"buffer\": \"z\"}", ""));
   static std::vector<Memory> memories;

@@ -23,9 +23,9 @@
 
 namespace basin::rt {
 
-/// A real plan has a handful of each. With the limits, values fit into an array, and a size is
-/// computed in bounded time.
-constexpr size_t kMaxSymbols = 64;
+/// Most plans have a handful of each, but an exporter may name each dim of each cache of keys. With
+/// the limits, values fit into an array, and a size is computed in bounded time.
+constexpr size_t kMaxSymbols = 256;
 constexpr size_t kMaxTerms = 64;
 constexpr size_t kMaxFactors = 16;
 
