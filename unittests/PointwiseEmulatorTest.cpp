@@ -200,6 +200,29 @@ TEST_F(PointwiseKernels, ConcatenationsReadOnlyTheirPart) {
   }
 }
 
+TEST_F(PointwiseKernels, ReductionsAreLoops) {
+  // A sum of rows for each element of a vector, one up to each element, and the extremes of a
+  // matrix, for all lanes alike. Without turns there is nothing to join.
+  Case one{"?x8",
+           "(in x f32 (? 1)) (in n i64 (5 1)) (scalar turns i64) (out s f32 (8 1) align 16 (reduce "
+           "add (j 7) (mul (at x j (index 1)) 0.5))) (out c i32 (8 1) align 16 (reduce add (j (add "
+           "(index 1) "
+           "1)) (at n (index 0) (min j 4)))) (out m f32 (8 1) align 16 (reduce max (i (arg turns)) "
+           "(reduce "
+           "min (j 5) (at x i j)))) (out l i32 (8 1) align 16 (int (reduce add (j 0) 1.5)))",
+           {3, 8}};
+  one.strides["x"] = {9, 1};
+  one.scalars["turns"] = integer(6);
+  one.tensors["x"] = drawn("f32", 9 * 8);
+  one.tensors["n"] = drawn("i64", 15);
+  for (const char *name : {"s", "m"})
+    one.tensors[name] = drawn("f32", 24);
+  one.tensors["c"] = drawn("i32", 24);
+  one.tensors["l"] = drawn("i32", 24);
+  check(one);
+  EXPECT_EQ(schedule.vector, 4);
+}
+
 TEST_F(PointwiseKernels, CausalMasksAndRanges) {
   Case one{
       "?x?x64",

@@ -154,6 +154,16 @@ TEST(PointwisePrograms, SayWhatIsWrongWithExpressions) {
   EXPECT_EQ(wrong("(add (let ((v 3)) v) v)"),
             "'v': expected the name of a tensor that is read, or one that let binds");
   EXPECT_EQ(wrong("(add (let ((v 3)) v) (let ((v 4)) v))"), "");
+  EXPECT_EQ(wrong("(reduce mul (j 3) j)"),
+            "'(reduce mul (j 3) j)': expected (reduce add|min|max (NAME COUNT) EXPRESSION)");
+  EXPECT_EQ(wrong("(reduce add (j 1.5) j)"),
+            "'(reduce add (j 1.5) j)': expected an integer as the count, but got a real");
+  EXPECT_EQ(wrong("(reduce add (x 3) 1)"),
+            "'x': expected a name that nothing has, but got one that is in use");
+  EXPECT_EQ(wrong("(reduce max (j 3) true)"),
+            "'(reduce max (j 3) true)': expected reals or integers to reduce, but got a boolean");
+  EXPECT_EQ(wrong("(add (reduce add (j 3) j) j)"),
+            "'j': expected the name of a tensor that is read, or one that let binds");
   EXPECT_EQ(wrong("(if true 3)"), "'(if true 3)': expected (if CONDITION EXPRESSION EXPRESSION)");
   EXPECT_EQ(wrong("(if 1 3 4)"),
             "'(if 1 3 4)': expected a boolean as the condition, but got an integer");

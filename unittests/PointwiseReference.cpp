@@ -13,6 +13,7 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <sstream>
 
 using namespace mlir;
@@ -148,6 +149,7 @@ struct Interpreter {
   Number word(const std::string &text);
   Number evaluate(const Tree &tree);
   Number evaluateLet(const Tree &tree);
+  Number evaluateReduce(const Tree &tree);
 };
 } // namespace
 
@@ -289,6 +291,24 @@ Number Interpreter::evaluateLet(const Tree &tree) {
   return out;
 }
 
+Number Interpreter::evaluateReduce(const Tree &tree) {
+  const std::string &op = tree.parts[1].word, &name = tree.parts[2].parts[0].word;
+  int64_t count = evaluate(tree.parts[2].parts[1]).integer;
+  std::optional<Number> out;
+  for (int64_t turn = 0; turn < count; ++turn) {
+    bound[name] = integer(turn);
+    Number next = evaluate(tree.parts[3]);
+    // A sum begins with 0, and -0 + 0 is 0.
+    if (!out && op == "add" && next.type == 'r')
+      out = real(0);
+    out = !out               ? next
+          : next.type == 'r' ? applyReals(op, out->real, next.real)
+                             : applyIntegers(op, *out, next);
+  }
+  bound.erase(name);
+  return out.value_or(integer(0));
+}
+
 Number Interpreter::evaluate(const Tree &tree) {
   if (tree.parts.empty())
     return word(tree.word);
@@ -301,6 +321,8 @@ Number Interpreter::evaluate(const Tree &tree) {
     return one.scalars.at(tree.parts[1].word);
   if (op == "let")
     return evaluateLet(tree);
+  if (op == "reduce")
+    return evaluateReduce(tree);
   if (op == "if")
     return evaluate(tree.parts[evaluate(tree.parts[1]).integer != 0 ? 2 : 3]);
   if (op == "wrap") {

@@ -34,6 +34,8 @@ static bool readsElements(Operation *op, unsigned operand) {
     return false;
   if (isa<onnx::RangeOp>(op))
     return operand != 1;
+  if (isReduction(op))
+    return operand == 0;
   if (isa<onnx::ReshapeOp, onnx::ExpandOp, onnx::SliceOp, onnx::SplitOp, onnx::UnsqueezeOp,
           onnx::SqueezeOp, onnx::TileOp>(op))
     return operand == 0;
@@ -395,7 +397,7 @@ FailureOr<Plan> Planner::run() {
         return failure();
       continue;
     }
-    bool isShared = !isViewOp(&op) && countReaders(op.getResult(0)) > 1;
+    bool isShared = isReduction(&op) || (!isViewOp(&op) && countReaders(op.getResult(0)) > 1);
     if ((isShared || getDepth(&op) > kMaxDepth) && !views.contains(op.getResult(0)) &&
         failed(require(op.getResult(0))))
       return failure();

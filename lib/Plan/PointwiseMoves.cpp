@@ -268,6 +268,9 @@ Text PointwiseReader::readMoved(OpResult value, ArrayRef<Index> at, bool &known)
       .Case([&](onnx::TriluOp typed) { return readTrilu(typed, at); })
       .Case([&](onnx::RangeOp typed) { return readRange(typed, at); })
       .Case([&](onnx::ConstantOfShapeOp typed) { return readFill(typed); })
+      .Case([&](onnx::CumSumOp typed) { return readCumSum(typed, at); })
+      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp, onnx::ReduceMinOp>(
+          [&](auto typed) { return readReduction(typed, at); })
       .Default([&](Operation *) -> Text {
         known = false;
         return failure();

@@ -220,7 +220,7 @@ Text PointwiseReader::read(Value value, ArrayRef<Index> at) {
   if (known)
     return host;
   assert(op && "an argument lies in memory");
-  if (planner.isStep(op)) {
+  if (planner.isStep(op) || isReduction(op)) {
     FailureOr<View> view = planner.require(value);
     return failed(view) ? Text(failure()) : load(*view, at);
   }

@@ -81,6 +81,8 @@ private:
   Text readTile(onnx::TileOp op, llvm::ArrayRef<Index> at);
   Text readTrilu(onnx::TriluOp op, llvm::ArrayRef<Index> at);
   Text readRange(onnx::RangeOp op, llvm::ArrayRef<Index> at);
+  Text readReduction(mlir::Operation *op, llvm::ArrayRef<Index> at);
+  Text readCumSum(onnx::CumSumOp op, llvm::ArrayRef<Index> at);
   Text readFill(onnx::ConstantOfShapeOp op);
   /// Returns `index` as an index of an axis of that size: a negative one counts from the end, and
   /// one that is out of range becomes the nearest that is not.
@@ -94,6 +96,9 @@ private:
   std::map<std::string, std::string> inputs, scalars;
   unsigned names = 0;
 };
+
+/// Returns whether an op sums or compares many elements for each of its results.
+bool isReduction(mlir::Operation *op);
 
 /// Returns a number of this kind as programs write it.
 std::string writeNumber(double number, ValueKind kind);

@@ -28,15 +28,9 @@ REFUSED = {
     "gpt2-sdpa-dynamo18": "'onnx.Range' op expected results of known sizes",
     "gpt2-sdpa-past-dynamo18": "'onnx.GatherND' op expected operands and results of known sizes",
     "gpt2-sdpa-past-dynamo23": "'onnx.GatherND' op expected operands and results of known sizes",
-    "hand-gate-sink-logit_last": "'onnx.ReduceMean' op has no GPU lowering yet",
     "hand-merged-with_past": "'onnx.node' op has no GPU lowering yet",
     "hand-merged-without_past": "'onnx.node' op has no GPU lowering yet",
-    "hand-ms-grouped": "'onnx.ReduceSum' op has no GPU lowering yet",
-    "hand-norm-gated": "'onnx.ReduceMean' op has no GPU lowering yet",
-    "hand-norm-gated_bias": "'onnx.ReduceMean' op has no GPU lowering yet",
-    "hand-norm-gated_tensorwise": "'onnx.ReduceMean' op has no GPU lowering yet",
-    "llama-eager-ids-dynamo18": "'onnx.CumSum' op has no GPU lowering yet",
-    "llama-eager-ids-dynamo23": "'onnx.CumSum' op has no GPU lowering yet",
+    "hand-ms-grouped": "'onnx.Range' op expected results of known sizes",
 }
 TAKEN = [path for path in EXPORTED if path.stem not in REFUSED]
 # Of the largest element. f32 differs by the order of sums. In f16 and bf16 the nodes of the model

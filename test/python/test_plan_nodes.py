@@ -55,6 +55,10 @@ CASES = {
     ),
     "conv line": ("Conv", [X], [reals(4, 5, 3), reals(4)], {"pads": [1, 1]}),
     "cos": ("Cos", [1e4 * X], [], {}),
+    "cumsum": ("CumSum", [X], [np.array(1, np.int64)], {}),
+    "cumsum exclusive": ("CumSum", [INTEGERS], [np.array(-1, np.int64)], {"exclusive": 1}),
+    "cumsum reverse": ("CumSum", [X], [np.array(2, np.int64)], {"reverse": 1}),
+    "cumsum both": ("CumSum", [X], [np.array(1, np.int64)], {"reverse": 1, "exclusive": 1}),
     "div integer": ("Div", [INTEGERS], [array(4)], {}),
     "equal bool": ("Equal", [KEEPS, KEEPS[::-1].copy()], [], {}),
     "erf": ("Erf", [X], [], {}),
@@ -93,6 +97,13 @@ CASES = {
     "pow": ("Pow", [np.abs(X)], [np.float32(1.7)], {}),
     "pow integer": ("Pow", [X], [array(3)], {}),
     "reciprocal": ("Reciprocal", [X], [], {}),
+    "reduce max": ("ReduceMax", [X], [array(1)], {}),
+    "reduce mean": ("ReduceMean", [X], [array(-1)], {"keepdims": 0}),
+    "reduce mean of two axes": ("ReduceMean", [X], [array(2, 0)], {}),
+    "reduce min integer": ("ReduceMin", [INTEGERS], [array(2)], {"keepdims": 0}),
+    "reduce sum": ("ReduceSum", [X], [array(1, 2)], {"keepdims": 0}),
+    "reduce sum of all": ("ReduceSum", [X], [], {"keepdims": 0}),
+    "reduce sum of none": ("ReduceSum", [X], [], {"noop_with_empty_axes": 1}),
     "relu": ("Relu", [X], [], {}),
     "reshape": ("Reshape", [X], [array(0, -1)], {}),
     "round": ("Round", [SPECIAL], [], {}),
@@ -249,7 +260,11 @@ def test_equal_operands_and_deep_chains(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([helper.make_node("CumSum", ["x", "w"], ["y"])], "'onnx.CumSum' op has no GPU lowering"),
+        ([helper.make_node("Hardmax", ["x"], ["y"])], "'onnx.node' op has no GPU lowering"),
+        (
+            [helper.make_node("CumSum", ["x", "w"], ["y"])],
+            "expected an operand of known sizes and a constant axis",
+        ),
         (
             [helper.make_node("Softmax", ["x"], ["y"], axis=1)],
             "expected a softmax over the last axis, but got axis 1",

@@ -53,6 +53,10 @@ enum class PointwiseOperator {
   Let,
   // `number` is 1 if one of the branches reads memory, so only the one taken may be evaluated.
   If,
+  // The operands are the number of turns, the Counter of the turn, and the body. `number` is the
+  // operator that joins the values of all turns: Add, Min or Max.
+  Reduce,
+  Counter,
   // Arithmetic.
   Add,
   Sub,

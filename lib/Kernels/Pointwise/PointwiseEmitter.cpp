@@ -62,6 +62,16 @@ Value basin::kernels::emitLiteral(KernelBuilder &b, const PointwiseExpression &e
   llvm_unreachable("a type that is none of three");
 }
 
+Value basin::kernels::emitNeutral(KernelBuilder &b, const PointwiseExpression &join) {
+  bool isReal = join.type == PointwiseType::Real;
+  if (join.op == Operator::Add)
+    return isReal ? b.f32(0) : b.i64(0);
+  bool isMax = join.op == Operator::Max;
+  if (isReal)
+    return b.f32(isMax ? -INFINITY : INFINITY);
+  return b.i64(isMax ? INT64_MIN : INT64_MAX);
+}
+
 //===----------------------------------------------------------------------===//
 // Reals
 //===----------------------------------------------------------------------===//

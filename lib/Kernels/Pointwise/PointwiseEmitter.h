@@ -24,6 +24,8 @@ mlir::Type getMLIRType(mlir::MLIRContext *context, PointwiseElement element);
 
 /// Emits a literal.
 mlir::Value emitLiteral(KernelBuilder &b, const PointwiseExpression &expression);
+/// Emits the value with which Add, Min or Max of `type` changes nothing.
+mlir::Value emitNeutral(KernelBuilder &b, const PointwiseExpression &join);
 /// Emits arithmetic or a cast.
 mlir::Value emitOperation(KernelBuilder &b, const PointwiseExpression &expression,
                           mlir::ValueRange operands);

@@ -44,6 +44,8 @@ llvm::Expected<unsigned> PointwiseParser::parseExpression(const Form &form) {
     return parseLet(form);
   if (head == "if")
     return parseIf(form);
+  if (head == "reduce")
+    return parseReduce(form);
   if (head == "wrap" || (head == "round" && form.parts.size() == 3))
     return parseNarrow(form);
   return parseOperation(form);
@@ -173,6 +175,39 @@ llvm::Expected<unsigned> PointwiseParser::parseLet(const Form &form) {
   let.operands.push_back(*body);
   let.type = typeOf(*body);
   return add(std::move(let));
+}
+
+/// Reads `(reduce add (NAME COUNT) E)`: the sum of E for NAME from 0 to COUNT - 1.
+llvm::Expected<unsigned> PointwiseParser::parseReduce(const Form &form) {
+  bool isShaped = form.parts.size() == 4 && !form.parts[1].isList && form.parts[2].isList &&
+                  form.parts[2].parts.size() == 2;
+  const Operation *join = isShaped ? findOperation(form.parts[1].word) : nullptr;
+  bool isKnown = join && (join->op == PointwiseOperator::Add ||
+                          join->op == PointwiseOperator::Min || join->op == PointwiseOperator::Max);
+  if (!isKnown)
+    return failAt(form, "expected (reduce add|min|max (NAME COUNT) EXPRESSION)");
+  const Form &name = form.parts[2].parts[0];
+  if (llvm::Error error = checkName(name))
+    return error;
+  Number count = parseExpression(form.parts[2].parts[1]);
+  if (!count)
+    return count;
+  if (typeOf(*count) != PointwiseType::Integer)
+    return failAt(form, "expected an integer as the count, but got " + describe(typeOf(*count)));
+  Number counter = add({PointwiseOperator::Counter, PointwiseType::Integer});
+  if (!counter)
+    return counter;
+  bound[name.word] = *counter;
+  Number body = parseExpression(form.parts[3]);
+  if (!body)
+    return body;
+  bound.erase(name.word);
+  if (typeOf(*body) == PointwiseType::Boolean)
+    return failAt(form, "expected reals or integers to reduce, but got a boolean");
+  return add({PointwiseOperator::Reduce,
+              typeOf(*body),
+              static_cast<int64_t>(join->op),
+              {*count, *counter, *body}});
 }
 
 llvm::Expected<unsigned> PointwiseParser::parseIf(const Form &form) {

@@ -85,6 +85,7 @@ private:
   Lanes choose(const PointwiseExpression &expression, bool isUniform);
   Lanes branch(Value condition, const PointwiseExpression &expression, size_t count);
   Lanes evaluateBranch(unsigned number, size_t count);
+  Lanes reduce(const PointwiseExpression &expression, bool isUniform);
 
   /// Returns how many lanes are computed: all, or one in a branch that only one lane takes.
   int64_t width() const { return onlyLane ? 1 : schedule.vector; }
@@ -211,6 +212,8 @@ Lanes PointwiseKernel::compute(const PointwiseExpression &expression, bool isUni
     return evaluate(expression.operands.back());
   case Operator::If:
     return choose(expression, isUniform);
+  case Operator::Reduce:
+    return reduce(expression, isUniform);
   default:
     break;
   }
@@ -317,6 +320,36 @@ Lanes PointwiseKernel::choose(const PointwiseExpression &expression, bool isUnif
   for (int64_t lane = 0; lane < schedule.vector; ++lane) {
     onlyLane = lane;
     out.push_back(branch(condition[lane], expression, 1).front());
+  }
+  onlyLane.reset();
+  return out;
+}
+
+/// Emits a loop for each lane's number of turns, or one for all if that is uniform.
+Lanes PointwiseKernel::reduce(const PointwiseExpression &expression, bool isUniform) {
+  unsigned counter = expression.operands[1], body = expression.operands[2];
+  PointwiseExpression join{static_cast<Operator>(expression.number), expression.type, 0, {}};
+  auto loop = [&](Value turns, size_t count) {
+    SmallVector<Value> first(count, emitNeutral(b, join));
+    return Lanes(b.forLoop(b.i64(0), turns, b.i64(1), first, [&](Value turn, ValueRange sums) {
+      order.push_back(counter);
+      known.insert_or_assign(counter, Lanes{turn});
+      Lanes values = evaluateBranch(body, count);
+      known.erase(order.pop_back_val());
+      SmallVector<Value> next;
+      for (auto [sum, value] : llvm::zip(sums, values))
+        next.push_back(emitOperation(b, join, {sum, value}));
+      return next;
+    }));
+  };
+  Lanes turns = evaluate(expression.operands[0]);
+  size_t count = isUniform ? 1 : schedule.vector;
+  if (onlyLane || turns.size() == 1)
+    return loop(turns.front(), count);
+  Lanes out;
+  for (int64_t lane = 0; lane < schedule.vector; ++lane) {
+    onlyLane = lane;
+    out.push_back(loop(turns[lane], 1).front());
   }
   onlyLane.reset();
   return out;

@@ -67,6 +67,7 @@ private:
   Number parseArgument(const Form &form);
   Number parseGather(const Form &form);
   Number parseLet(const Form &form);
+  Number parseReduce(const Form &form);
   Number parseIf(const Form &form);
   Number parseNarrow(const Form &form);
   Number parseOperation(const Form &form);
