@@ -36,7 +36,8 @@ static WhyNot readWindow(onnx::ConvOp op, ArrayRef<Size> x, ArrayRef<Size> w, Wi
     return "expected a convolution over one or two spatial axes";
   if (op.getGroup().value_or(1) != 1)
     return "expected one group, but got " + std::to_string(int64_t(*op.getGroup()));
-  if (op.getAutoPad().value_or("NOTSET") != "NOTSET")
+  StringRef padding = op.getAutoPad().value_or("NOTSET");
+  if (padding != "NOTSET" && padding != "VALID")
     return "expected stated pads, but got auto_pad " + op.getAutoPad()->str();
   window.rank = x.size() - 2;
   for (const Size &size : ArrayRef(w).drop_front(2)) {

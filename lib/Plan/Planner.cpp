@@ -343,6 +343,27 @@ LogicalResult Planner::addInputs() {
              << argument.getType() << " for '" << onnx::getValueName(argument) << "'";
     plan.inputs.push_back(define(argument, *sizes, Buffer::Input).buffer);
   }
+  return checkSymbols();
+}
+
+/// A run learns a symbol's value from an axis that has just that size.
+LogicalResult Planner::checkSymbols() {
+  llvm::StringSet<> defined;
+  for (unsigned input : plan.inputs)
+    for (const Size &size : plan.buffers[input].shape)
+      if (std::optional<StringRef> symbol = size.getSymbol())
+        defined.insert(*symbol);
+  for (unsigned input : plan.inputs)
+    for (const Size &size : plan.buffers[input].shape) {
+      std::string missing;
+      size.visitSymbols([&](StringRef symbol) {
+        if (!defined.contains(symbol))
+          missing = symbol.str();
+      });
+      if (!missing.empty())
+        return graph.emitOpError("expected an input with an axis of the size ")
+               << missing << ", which is part of the sizes of '" << plan.buffers[input].name << "'";
+    }
   return success();
 }
 

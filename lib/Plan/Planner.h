@@ -90,6 +90,7 @@ private:
   struct Space;
 
   mlir::LogicalResult addInputs();
+  mlir::LogicalResult checkSymbols();
   void findNeeded();
   mlir::LogicalResult planOp(mlir::Operation *op);
   mlir::LogicalResult planOutputs();

@@ -113,6 +113,11 @@ bool Size::isMultipleOf(int64_t number) const {
   return llvm::all_of(terms, [&](const auto &term) { return term.second % number == 0; });
 }
 
+std::optional<StringRef> Size::getSymbol() const {
+  bool isOne = terms.size() == 1 && terms.begin()->first.size() == 1 && terms.begin()->second == 1;
+  return isOne ? std::optional<StringRef>(terms.begin()->first.front()) : std::nullopt;
+}
+
 void Size::visitSymbols(llvm::function_ref<void(StringRef)> visit) const {
   for (const auto &term : terms)
     for (const std::string &symbol : term.first)

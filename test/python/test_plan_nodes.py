@@ -47,6 +47,7 @@ CASES = {
     "concat": ("Concat", [X, Y, X], [], {"axis": 1}),
     "concat last": ("Concat", [X, Y], [], {"axis": -1}),
     "conv": ("Conv", [IMAGE], [reals(4, 3, 2, 3), reals(4)], {"strides": [2, 3]}),
+    "conv valid": ("Conv", [IMAGE], [reals(4, 3, 2, 2)], {"auto_pad": "VALID"}),
     "conv padded": (
         "Conv",
         [IMAGE],
@@ -130,7 +131,7 @@ CASES = {
 }
 # Where ONNX's answer depends on the size, which is then no open one.
 STATIC = {
-    "conv", "conv padded", "conv line", "expand", "flatten", "gather nd", "gather elements",
+    "conv", "conv padded", "conv valid", "conv line", "expand", "flatten", "gather nd", "gather elements",
     "gemm", "gemm transposed", "matmul broadcast", "reshape", "slice", "slice backwards",
     "slice to the end", "squeeze", "tile",
 }  # fmt: skip

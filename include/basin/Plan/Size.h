@@ -50,6 +50,8 @@ public:
   /// Returns the size as a dim of a type, or nothing if a factor is negative or types cannot spell
   /// it.
   std::optional<onnx::Dim> toDim(mlir::MLIRContext *context) const;
+  /// Returns the symbol if the size is one.
+  std::optional<llvm::StringRef> getSymbol() const;
   /// Calls `visit` for the name of each symbol.
   void visitSymbols(llvm::function_ref<void(llvm::StringRef)> visit) const;
   /// Returns a number, or {"sum": [[4, "batch", "seq"], [1, "past"]]}.
