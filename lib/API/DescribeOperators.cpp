@@ -48,10 +48,10 @@ static sink::GateOp findGate(sink::NormInterface norm) {
   return fits ? gate : sink::GateOp();
 }
 
-json::Value basin::describeOperator(sink::NormInterface norm) {
+std::optional<json::Object> basin::describeOperator(sink::NormInterface norm) {
   if (!isInMainGraph(norm) || norm.isCentring() || norm.getResidual() || norm.getResidualBias() ||
-      norm.getSum() || sink::Form(norm).rounds())
-    return nullptr;
+      norm.getSum() || !norm.getEpsilon().isFinite() || sink::Form(norm).rounds())
+    return std::nullopt;
   json::Object operands, options{{"eps", norm.getEpsilon().convertToDouble()}};
   SmallVector<std::pair<StringRef, Value>> values{
       {"x", norm.getX()}, {"weight", norm.getWeight()}, {"pre_affine", norm.getPreAffine()}};
@@ -64,7 +64,7 @@ json::Value basin::describeOperator(sink::NormInterface norm) {
   }
   StringRef name = getStreamValueName(result);
   if (name.empty() || !addOperands(values, operands))
-    return nullptr;
+    return std::nullopt;
   return json::Object{{"name", gate ? "gated_rms_norm" : "rms_norm"},
                       {"operands", std::move(operands)},
                       {"options", std::move(options)},
@@ -93,16 +93,19 @@ static bool hasPlainScores(sink::AttentionOp op) {
                    (op.getRightWindow() && op.appliesWindow());
   bool isAdded = !op.getMask() || op.getMaskKind() == sink::MaskKind::additive;
   bool hidesByPlace = op.appliesCausal() || op.appliesWindow();
-  return !hasOthers && isAdded && !op.getZeroHiddenRows() && (!hidesByPlace || seesItself(op));
+  bool isFinite = (!op.getScale() || op.getScale()->isFinite()) &&
+                  (!op.getSoftcap() || op.getSoftcap()->isFinite());
+  return !hasOthers && isAdded && isFinite && !op.getZeroHiddenRows() &&
+         (!hidesByPlace || seesItself(op));
 }
 
-json::Value basin::describeOperator(sink::AttentionOp op) {
+std::optional<json::Object> basin::describeOperator(sink::AttentionOp op) {
   bool isUsedInside = llvm::any_of(op.getMore(), [](Value inner) { return !inner.use_empty(); });
   Layout layouts[] = {op.getQueryLayout(), op.getKeyLayout(), op.getValueLayout(),
                       op.getResultLayout()};
   if (!isInMainGraph(op) || isUsedInside || !llvm::all_of(layouts, hasFourAxes) ||
       !hasPlainScores(op) || sink::Form(op).rounds())
-    return nullptr;
+    return std::nullopt;
   json::Object operands, options{{"causal", op.appliesCausal()}}, orders;
   for (auto [name, layout] :
        llvm::zip(ArrayRef<StringRef>{"query", "key", "value", "result"}, layouts))
@@ -123,7 +126,7 @@ json::Value basin::describeOperator(sink::AttentionOp op) {
                                       {"sink_value", op.getSinkValue()},
                                       {"gate", op.getGate()}},
                                      operands))
-    return nullptr;
+    return std::nullopt;
   return json::Object{{"name", "attention"},
                       {"operands", std::move(operands)},
                       {"options", std::move(options)},

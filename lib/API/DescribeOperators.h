@@ -20,10 +20,10 @@
 namespace basin {
 
 /// Return the operator of basin.ops that computes the op: its `name`, the names of the values that
-/// are its `operands`, its `options`, and the name of its `result`. Null if there is none. For an
-/// attention, `layouts` has the order of the axes in the graph.
-llvm::json::Value describeOperator(sink::NormInterface norm);
-llvm::json::Value describeOperator(sink::AttentionOp attention);
+/// are its `operands`, its `options`, and the name of its `result`. Nothing if there is none. For
+/// an attention, `layouts` has the order of the axes in the graph.
+std::optional<llvm::json::Object> describeOperator(sink::NormInterface norm);
+std::optional<llvm::json::Object> describeOperator(sink::AttentionOp attention);
 
 } // namespace basin
 

@@ -74,7 +74,6 @@ static json::Object describeNorm(sink::NormInterface op) {
       {"pre_affine", static_cast<bool>(op.getPreAffine())},
       {"weight", op.getWeight() ? json::Value(nameOf(op.getWeight())) : json::Value(nullptr)},
       {"residual", static_cast<bool>(op.getResidual())},
-      {"operator", describeOperator(op)},
       {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }
@@ -147,7 +146,6 @@ static json::Object describeAttention(sink::AttentionOp op) {
       {"sink_logit", static_cast<bool>(op.getSinkLogit())},
       {"sink_kv", static_cast<bool>(op.getSinkKey())},
       {"gate", describeAttentionGate(op)},
-      {"operator", describeOperator(op)},
       {"quantized", rounds(op)},
       {"form", formOf(op)}};
 }
@@ -203,8 +201,12 @@ static json::Object describeStream(const ResidualStream &stream) {
 }
 
 json::Object basin::inspectModule(ModuleOp module) {
-  json::Array attention, norms, otherNorms, dyts, rotary, gates, mixers, streams, caches,
+  json::Array attention, norms, otherNorms, dyts, rotary, gates, mixers, streams, caches, operators,
       unrecognized;
+  auto addOperator = [&](std::optional<json::Object> found) {
+    if (found)
+      operators.push_back(std::move(*found));
+  };
   // What is named here needs no reason why it is no sink op.
   llvm::SmallPtrSet<Operation *, 8> named;
   for (const OtherNorm &norm : findOtherNorms(module)) {
@@ -214,8 +216,10 @@ json::Object basin::inspectModule(ModuleOp module) {
   module.walk([&](Operation *op) {
     if (auto norm = dyn_cast<sink::NormInterface>(op)) {
       norms.push_back(describeNorm(norm));
+      addOperator(describeOperator(norm));
     } else if (auto a = dyn_cast<sink::AttentionOp>(op)) {
       attention.push_back(describeAttention(a));
+      addOperator(describeOperator(a));
     } else if (auto r = dyn_cast<sink::RotaryOp>(op)) {
       rotary.push_back(describeRotary(r));
     } else if (auto inner = dyn_cast<MSGroupQueryAttentionOp>(op);
@@ -252,12 +256,18 @@ json::Object basin::inspectModule(ModuleOp module) {
     mixers.push_back(describeMixer(mixer));
   for (const ResidualStream &stream : findResidualStreams(module))
     streams.push_back(describeStream(stream));
-  return json::Object{
-      {"attention", std::move(attention)},    {"norms", std::move(norms)},
-      {"other_norms", std::move(otherNorms)}, {"dyts", std::move(dyts)},
-      {"rotary", std::move(rotary)},          {"gates", std::move(gates)},
-      {"mixers", std::move(mixers)},          {"residual_streams", std::move(streams)},
-      {"caches", std::move(caches)},          {"parameters", std::move(parameters)},
-      {"prefix", describePrefix(module)},     {"unrecognized", std::move(unrecognized)},
-      {"steps", getRecordedSteps(module)}};
+  return json::Object{{"attention", std::move(attention)},
+                      {"norms", std::move(norms)},
+                      {"other_norms", std::move(otherNorms)},
+                      {"dyts", std::move(dyts)},
+                      {"rotary", std::move(rotary)},
+                      {"gates", std::move(gates)},
+                      {"mixers", std::move(mixers)},
+                      {"residual_streams", std::move(streams)},
+                      {"caches", std::move(caches)},
+                      {"parameters", std::move(parameters)},
+                      {"operators", std::move(operators)},
+                      {"prefix", describePrefix(module)},
+                      {"unrecognized", std::move(unrecognized)},
+                      {"steps", getRecordedSteps(module)}};
 }

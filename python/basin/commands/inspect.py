@@ -27,6 +27,7 @@ def inspect(
     if as_json:
         print(json.dumps(found, indent=2))
     else:
+        del found["operators"]  # is for programs
         print_inspection(found | {"steps": [describe_step(step) for step in found["steps"]]})
 
 

@@ -25,8 +25,7 @@ _ORDERS = {"bhsd": (0, 1, 2, 3), "bshd": (0, 2, 1, 3), "bhds": (0, 1, 3, 2)}
 
 def find_operators(inspected: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The operators that `basin inspect` names."""
-    entries = [*inspected["attention"], *inspected["norms"]]
-    return [one["operator"] for one in entries if one["operator"] is not None]
+    return list(inspected["operators"])
 
 
 def with_operators(graph: Graph, operators: Sequence[Mapping[str, Any]]) -> Graph:
