@@ -27,9 +27,8 @@ const KernelFamily &getPointwiseFamily();
 const KernelFamily &getSoftmaxFamily();
 
 /// All families, in the order in which the compiler makes their kernels.
-inline constexpr const KernelFamily &(*kFamilies[])() = {getNormFamily, getDyTFamily,
-                                                         getAttentionFamily, getPointwiseFamily,
-                                                         getSoftmaxFamily};
+inline constexpr const KernelFamily &(*kFamilies[])() = {
+    getNormFamily, getDyTFamily, getAttentionFamily, getPointwiseFamily, getSoftmaxFamily};
 
 /// A family that is defined by its `Traits`, a struct of static members:
 ///
