@@ -90,6 +90,17 @@ std::optional<Operand> Planner::findBias(Value bias, const Size &n, Type type) {
   return Operand{view->buffer, view->offset};
 }
 
+/// Returns the Add that is the only reader of `value`, or null. Ops that no output needs are no
+/// readers.
+onnx::AddOp Planner::findOnlyAdd(Value value) {
+  if (countReaders(value) != 1)
+    return {};
+  for (Operation *user : value.getUsers())
+    if (auto add = dyn_cast<onnx::AddOp>(user); add && needed.contains(add))
+      return add;
+  return {};
+}
+
 LogicalResult Planner::addProduct(Value result, View a, View b, Value bias, double alpha) {
   Operation *op = result.getDefiningOp();
   std::optional<Sizes> sizes = getSizes(result);
@@ -120,10 +131,9 @@ LogicalResult Planner::addProduct(Value result, View a, View b, Value bias, doub
     step.bias = findBias(bias, step.n, type);
     if (!step.bias)
       return op->emitOpError("expected a bias of ") << step.n.toString() << " elements";
-  } else if (countReaders(result) == 1) {
-    auto add = dyn_cast<onnx::AddOp>(*result.user_begin());
-    Value other = add ? add.getA() == result ? add.getB() : add.getA() : Value();
-    std::optional<Sizes> sum = add ? getSizes(add.getResult()) : std::nullopt;
+  } else if (onnx::AddOp add = findOnlyAdd(result)) {
+    Value other = add.getA() == result ? add.getB() : add.getA();
+    std::optional<Sizes> sum = getSizes(add.getResult());
     if (sum && *sum == *sizes && (step.bias = findBias(other, step.n, type)))
       result = add.getResult();
   }

@@ -202,6 +202,7 @@ FailureOr<View> Planner::require(Value value) {
   if (isStep(op)) {
     if (failed(planOp(op)))
       return failure();
+    assert(views.contains(value) && "steps are planned before their readers");
     return views.lookup(value);
   }
   // The operand of a view gets the memory: others may read it as it is.
@@ -405,6 +406,36 @@ LogicalResult Planner::planOutputs() {
   return success();
 }
 
+/// Factors beyond 64 bits come from models that no memory could hold.
+LogicalResult Planner::checkSizes() {
+  bool fits = true;
+  auto check = [&](ArrayRef<Size> sizes) {
+    for (const Size &size : sizes)
+      fits &= !size.hasOverflown();
+  };
+  auto checkMatrix = [&](const Matrix &matrix) {
+    check({matrix.where.offset, matrix.rowStride, matrix.columnStride});
+    check(matrix.batchStrides);
+  };
+  for (const Buffer &buffer : plan.buffers)
+    check({plan::multiply(buffer.shape)});
+  for (const Step &step : plan.steps) {
+    if (const auto *kernel = std::get_if<KernelStep>(&step)) {
+      for (const auto &[name, operand] : kernel->tensors)
+        check({operand.offset});
+      for (const auto &[name, size] : kernel->scalars)
+        check({size});
+      continue;
+    }
+    const auto &product = std::get<ProductStep>(step);
+    check({product.m, product.n, product.k});
+    check(product.batch);
+    for (const Matrix *matrix : {&product.a, &product.b, &product.c})
+      checkMatrix(*matrix);
+  }
+  return fits ? success() : graph.emitOpError("expected tensors whose sizes fit 64 bits");
+}
+
 FailureOr<Plan> Planner::run() {
   plan.name = llvm::json::fixUTF8(graph.getSymName());
   if (failed(addInputs()))
@@ -423,7 +454,7 @@ FailureOr<Plan> Planner::run() {
         failed(require(op.getResult(0))))
       return failure();
   }
-  if (failed(planOutputs()))
+  if (failed(planOutputs()) || failed(checkSizes()))
     return failure();
   return std::move(plan);
 }

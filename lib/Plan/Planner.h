@@ -91,6 +91,7 @@ private:
 
   mlir::LogicalResult addInputs();
   mlir::LogicalResult checkSymbols();
+  mlir::LogicalResult checkSizes();
   void findNeeded();
   mlir::LogicalResult planOp(mlir::Operation *op);
   mlir::LogicalResult planOutputs();
@@ -125,6 +126,7 @@ private:
                                  double alpha);
   std::optional<Sizes> getBatchStrides(const View &view, llvm::ArrayRef<Size> batch,
                                        mlir::Operation *op);
+  onnx::AddOp findOnlyAdd(mlir::Value value);
   std::optional<Operand> findBias(mlir::Value bias, const Size &n, mlir::Type type);
   llvm::FailureOr<std::string> addKernel(mlir::Operation *op, llvm::StringRef family,
                                          llvm::StringRef spec);

@@ -247,6 +247,23 @@ def test_scores_that_others_read_stay(tmp_path: Path) -> None:
     compare(chain(tmp_path, nodes, ["p", "q", "sum"]), reals(2, 4, 6))
 
 
+def test_an_add_that_nothing_needs_is_no_reader(tmp_path: Path) -> None:
+    """The product's only reader is a Mul; the Add of a vector is dead."""
+    nodes = [
+        helper.make_node("Slice", ["w", "zero", "one", "zero"], ["row"]),
+        helper.make_node("Squeeze", ["row", "zero"], ["bias"]),
+        helper.make_node("MatMul", ["x", "w"], ["m"]),
+        helper.make_node("Mul", ["m", "x"], ["y"]),
+        helper.make_node("Add", ["m", "bias"], ["dead"]),
+        helper.make_node("MatMul", ["y", "w"], ["n"]),
+        helper.make_node("Add", ["bias", "n"], ["z"]),
+    ]
+    for name, value in (("zero", 0), ("one", 1)):
+        tensor = numpy_helper.from_array(array(value), name)
+        nodes.insert(0, helper.make_node("Constant", [], [name], value=tensor))
+    compare(chain(tmp_path, nodes, ["y", "z"]), reals(2, 4, 6))
+
+
 def test_equal_operands_and_deep_chains(tmp_path: Path) -> None:
     """Values that are read twice, and more ops than one kernel evaluates."""
     nodes = [helper.make_node("Mul", ["x", "x"], ["v0"])]
