@@ -107,8 +107,8 @@ std::optional<json::Object> basin::describeOperator(sink::AttentionOp op) {
       !hasPlainScores(op) || sink::Form(op).rounds())
     return std::nullopt;
   json::Object operands, options{{"causal", op.appliesCausal()}}, orders;
-  for (auto [name, layout] :
-       llvm::zip(ArrayRef<StringRef>{"query", "key", "value", "result"}, layouts))
+  static constexpr StringLiteral kNames[] = {"query", "key", "value", "result"};
+  for (auto [name, layout] : llvm::zip(kNames, layouts))
     orders[name] = sink::stringifyLayout(layout);
   if (op.getScale())
     options["scale"] = op.getScale()->convertToDouble();
