@@ -19,6 +19,7 @@
 
 #include "basin/Dialect/ONNX/ShapeInference/ShapeValues.h"
 #include "basin/Dialect/ONNX/Transforms/Passes.h"
+#include "basin/Dialect/ONNX/Utils/Constants.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringSet.h"
@@ -106,11 +107,8 @@ static bool assumeLengths(onnx::SliceOp op, const llvm::StringSet<> &symbols,
       continue;
     dim = *length;
     // A length with the symbols of the axis, and fewer elements, needs no check.
-    bool isNew = !entry.constant && llvm::none_of(checks, [&](const SizeCheck &check) {
-      return check.size == *end && check.limit == *size;
-    });
-    if (isNew)
-      checks.push_back({*end, *size, nameNode(op)});
+    if (!entry.constant)
+      addCheck(checks, *end, *size, op);
     changed = true;
   }
   if (changed)
@@ -150,6 +148,36 @@ static bool assumeEqual(Operation *op, const llvm::StringSet<> &symbols) {
   return changed;
 }
 
+/// A constant place in an axis, from its beginning or its end, must be in it. The place in an axis
+/// that is too short would be that of another row.
+static void checkPlace(const onnx::Dim &dim, int64_t count, std::vector<SizeCheck> &checks,
+                       Operation *op) {
+  if (std::optional<Size> size = Size::of(dim); size && size->getLeast().value_or(0) < count)
+    addCheck(checks, Size(count), *size, op);
+}
+
+static void checkPlaces(onnx::GraphOp graph, std::vector<SizeCheck> &checks) {
+  graph.walk([&](onnx::SliceOp op) {
+    onnx::TensorInfo data = onnx::getTensorInfo(op.getData());
+    std::optional<SmallVector<SlicedAxis>> axes = readSlice(op);
+    for (const SlicedAxis &one : axes.value_or(SmallVector<SlicedAxis>()))
+      if (std::optional<Size> size = Size::of(data[one.axis]))
+        if (std::optional<int64_t> fromEnd = (*size - one.start).getNumber();
+            fromEnd && !size->getNumber())
+          checkPlace(data[one.axis], *fromEnd, checks, op);
+  });
+  graph.walk([&](onnx::GatherOp op) {
+    onnx::TensorInfo data = onnx::getTensorInfo(op.getData());
+    std::optional<SmallVector<int64_t>> places = onnx::getConstantInts(op.getIndices());
+    int64_t axis = int64_t(op.getAxis().value_or(0));
+    axis += axis < 0 && data.hasRank() ? data.rank() : 0;
+    if (!places || !data.hasRank() || axis < 0 || axis >= data.rank())
+      return;
+    for (int64_t place : *places)
+      checkPlace(data[axis], place < 0 ? -place : place + 1, checks, op);
+  });
+}
+
 LogicalResult plan::assumeSizes(onnx::GraphOp graph, std::vector<SizeCheck> &checks) {
   llvm::StringSet<> symbols = findSymbols(graph);
   for (unsigned round = 0; round < kMaxRounds; ++round) {
@@ -170,5 +198,6 @@ LogicalResult plan::assumeSizes(onnx::GraphOp graph, std::vector<SizeCheck> &che
     if (!changed)
       break;
   }
+  checkPlaces(graph, checks);
   return success();
 }

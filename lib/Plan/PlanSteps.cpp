@@ -237,8 +237,7 @@ static bool isTaken(const View &view, kernels::ArgumentAttr argument, Type type)
   return true;
 }
 
-/// Returns a scalar of a launch: the product of factors, of which some are sizes or strides of the
-/// tensors.
+/// Returns a scalar of a launch, a product of numbers and of sizes and strides of tensors.
 static Size evaluate(ArrayAttr factors, const llvm::StringMap<View> &tensors) {
   Size product = 1;
   for (Attribute factor : factors) {
@@ -282,6 +281,15 @@ LogicalResult Planner::planLaunch(sink::LaunchOp op) {
       return failure();
     step.tensors.emplace_back(name.str(), Operand{view->buffer, view->offset});
     tensors[name] = *view;
+  }
+  // The kernel adds as many rows of the residual as x has.
+  if (auto residual = tensors.find("residual"); residual != tensors.end()) {
+    ArrayRef<Size> x = tensors.find("x")->second.sizes, other = residual->second.sizes;
+    bool agrees = x.size() == other.size();
+    for (size_t i = 0; i < x.size() && agrees; ++i)
+      agrees = agree(x[i], other[i], op);
+    if (!agrees)
+      return op.emitOpError("expected a residual of the sizes of x");
   }
   for (auto [name, result] :
        llvm::zip(op.getOutputs().getAsValueRange<StringAttr>(), op.getResults())) {

@@ -105,6 +105,14 @@ std::string plan::nameNode(Operation *op) {
   return name.empty() ? op->getName().getStringRef().str() : llvm::json::fixUTF8(name);
 }
 
+void plan::addCheck(std::vector<SizeCheck> &checks, const Size &size, const Size &limit,
+                    Operation *op) {
+  bool isNew = llvm::none_of(
+      checks, [&](const SizeCheck &check) { return check.size == size && check.limit == limit; });
+  if (isNew)
+    checks.push_back({size, limit, nameNode(op)});
+}
+
 /// An exporter that names the sizes of all inputs apart leaves equal ones unrelated. Where an op
 /// needs them equal, the model is wrong if they are not.
 bool Planner::agree(const Size &a, const Size &b, Operation *op) {
@@ -112,13 +120,8 @@ bool Planner::agree(const Size &a, const Size &b, Operation *op) {
     return true;
   if (a.getNumber() && b.getNumber())
     return false;
-  for (auto [size, limit] : {std::pair(a, b), std::pair(b, a)}) {
-    bool isNew = llvm::none_of(plan.checks, [&](const SizeCheck &check) {
-      return check.size == size && check.limit == limit;
-    });
-    if (isNew)
-      plan.checks.push_back({size, limit, nameNode(op)});
-  }
+  addCheck(plan.checks, a, b, op);
+  addCheck(plan.checks, b, a, op);
   return true;
 }
 

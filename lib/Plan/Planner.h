@@ -57,6 +57,10 @@ std::optional<llvm::SmallVector<SlicedAxis>> readSlice(onnx::SliceOp op);
 /// Returns the node's name for messages: of a node without one, that of its operator.
 std::string nameNode(mlir::Operation *op);
 
+/// Adds a check unless it is there already.
+void addCheck(std::vector<SizeCheck> &checks, const Size &size, const Size &limit,
+              mlir::Operation *op);
+
 /// Infers the shapes of the graph again, with lengths of slices that only the run decides. `checks`
 /// get what must hold when the plan runs. Fails with a diagnostic.
 mlir::LogicalResult assumeSizes(onnx::GraphOp graph, std::vector<SizeCheck> &checks);

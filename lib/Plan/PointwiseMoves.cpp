@@ -158,6 +158,9 @@ Text PointwiseReader::readConcat(onnx::ConcatOp op, ArrayRef<Index> at) {
   FailureOr<size_t> axis = readAxis(op, op.getAxis(), 1, at.size());
   if (failed(axis))
     return failure();
+  FailureOr<Sizes> whole = requireSizes(op, op.getResult());
+  if (failed(whole))
+    return failure();
   SmallVector<std::string> texts;
   SmallVector<Size> ends;
   Size begin;
@@ -165,6 +168,9 @@ Text PointwiseReader::readConcat(onnx::ConcatOp op, ArrayRef<Index> at) {
     FailureOr<Sizes> sizes = requireSizes(op, input);
     if (failed(sizes))
       return failure();
+    for (size_t i = 0; i < sizes->size(); ++i)
+      if (i != *axis && !planner.agree((*sizes)[i], (*whole)[i], op))
+        return op.emitOpError("expected operands of equal sizes off the joined axis");
     Indices own(at);
     own[*axis] = add(own[*axis], getIndex(begin * Size(-1)));
     Text text = read(input, own);

@@ -328,8 +328,8 @@ Text PointwiseReader::readCast(onnx::CastOp op, ArrayRef<Index> at) {
   case ValueKind::Integer:
     if (getValueKind(from) != ValueKind::Integer)
       text = call("int", {text});
-    if (to.getIntOrFloatBitWidth() < std::min(64u, from.getIntOrFloatBitWidth() + 1) ||
-        (getValueKind(from) == ValueKind::Real && !to.isInteger(64)))
+    if (!to.isInteger(64) && (getValueKind(from) == ValueKind::Real ||
+                              to.getIntOrFloatBitWidth() < from.getIntOrFloatBitWidth()))
       text = call("wrap", {getTypeName(to).str(), text});
     return text;
   case ValueKind::Real:

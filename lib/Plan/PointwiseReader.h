@@ -44,7 +44,7 @@ public:
   PointwiseReader(Planner &planner, unsigned spaceRank) : planner(planner), spaceRank(spaceRank) {}
 
   using Text = llvm::FailureOr<std::string>;
-  /// Returns the expression of an element, whatever computes it.
+  /// Returns the expression of an element.
   Text read(mlir::Value value, llvm::ArrayRef<Index> at);
   /// Does so for an element of `value` itself: it is the result of an op that is not in memory.
   Text compute(mlir::OpResult value, llvm::ArrayRef<Index> at);

@@ -58,7 +58,7 @@ Text PointwiseReader::readReduction(Operation *op, ArrayRef<Index> at) {
       (isMean && getValueKind(element) != ValueKind::Real))
     return op->emitOpError("expected numbers to reduce, but got ") << element;
   auto keeps = op->getAttrOfType<IntegerAttr>("keepdims");
-  bool keepsAxes = !keeps || keeps.getSInt() != 0;
+  bool keepsAxes = !keeps || keeps.getInt() != 0;
   Indices own;
   size_t next = 0;
   for (size_t axis = 0; axis < sizes->size(); ++axis) {

@@ -300,3 +300,59 @@ def test_equal_operands_and_deep_chains(tmp_path: Path) -> None:
 def test_refusals(nodes: list[onnx.NodeProto], reason: str, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=reason):
         basin.compile(chain(tmp_path, nodes, ["y"]))
+
+
+def open_model(tmp_path: Path, nodes: list[onnx.NodeProto], *tensors: onnx.TensorProto) -> Path:
+    """A model on x [batch, seq, 6] and z [other, seq, 6], where all names are apart."""
+    x = helper.make_tensor_value_info("x", F32, ["batch", "seq", 6])
+    z = helper.make_tensor_value_info("z", F32, ["other", "rows", 6])
+    graph = helper.make_graph(nodes, "g", [x, z], [onnx.ValueInfoProto(name="y")], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "m.onnx")
+    return tmp_path / "m.onnx"
+
+
+PLACES = {
+    "row 3": [helper.make_node("Gather", ["x", "three"], ["y"], axis=1)],
+    "row 3, computed": [
+        helper.make_node("Exp", ["x"], ["e"]),
+        helper.make_node("Gather", ["e", "three"], ["y"], axis=1),
+    ],
+    "row -4": [helper.make_node("Gather", ["x", "minus"], ["y"], axis=1)],
+    "the last 4 rows": [helper.make_node("Slice", ["x", "from", "to", "axis"], ["y"])],
+    "the last 4 rows, computed": [
+        helper.make_node("Exp", ["x"], ["e"]),
+        helper.make_node("Slice", ["e", "from", "to", "axis"], ["y"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", sorted(PLACES))
+def test_places_that_an_axis_may_lack(name: str, tmp_path: Path) -> None:
+    """With fewer rows the place is that of another row: such inputs are refused."""
+    tensors = [
+        numpy_helper.from_array(np.array(3, np.int64), "three"),
+        numpy_helper.from_array(np.array(-4, np.int64), "minus"),
+        numpy_helper.from_array(array(-4), "from"),
+        numpy_helper.from_array(array(1 << 62), "to"),
+        numpy_helper.from_array(array(1), "axis"),
+    ]
+    path = open_model(tmp_path, PLACES[name], *tensors)
+    z = reals(1, 1, 6)
+    with basin.compile(path) as compiled:
+        for rows in (4, 7):
+            values = {"x": reals(3, rows, 6), "z": z}
+            (expected,) = ReferenceEvaluator(onnx.load(path)).run(None, values)
+            np.testing.assert_allclose(compiled.run(values)["y"], expected, rtol=1e-6)
+        with pytest.raises(PlanError, match="expected a size of at most 2, but got 4"):
+            compiled.run({"x": reals(3, 2, 6), "z": z})
+
+
+def test_joined_operands_of_other_sizes(tmp_path: Path) -> None:
+    path = open_model(tmp_path, [helper.make_node("Concat", ["x", "z"], ["y"], axis=1)])
+    with basin.compile(path) as compiled:
+        values = {"x": reals(3, 4, 6), "z": reals(3, 2, 6)}
+        expected = np.concatenate([values["x"], values["z"]], axis=1)
+        np.testing.assert_array_equal(compiled.run(values)["y"], expected)
+        with pytest.raises(PlanError, match="expected a size of at most"):
+            compiled.run({"x": reals(3, 4, 6), "z": reals(2, 2, 6)})
