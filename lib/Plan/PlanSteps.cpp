@@ -257,6 +257,33 @@ static Size evaluate(ArrayAttr factors, const llvm::StringMap<View> &tensors) {
   return product;
 }
 
+/// Checks the sizes of operands that a kernel does not look at: it reads as many rows of a residual
+/// as x has, and of a mask as there are scores, unless a size is one.
+LogicalResult Planner::checkOperands(sink::LaunchOp op, const KernelStep &step,
+                                     const llvm::StringMap<View> &tensors) {
+  auto x = tensors.find("x"), residual = tensors.find("residual"), mask = tensors.find("mask");
+  if (residual != tensors.end()) {
+    ArrayRef<Size> sizes = x->second.sizes, other = residual->second.sizes;
+    bool agrees = sizes.size() == other.size();
+    for (size_t i = 0; i < sizes.size() && agrees; ++i)
+      agrees = agree(sizes[i], other[i], op);
+    if (!agrees)
+      return op.emitOpError("expected a residual of the sizes of x");
+  }
+  if (mask == tensors.end())
+    return success();
+  Sizes scores;
+  for (StringRef name : {"batch", "heads", "queries", "keys"})
+    for (const auto &[scalar, size] : step.scalars)
+      if (scalar == name)
+        scores.push_back(size);
+  ArrayRef<Size> sizes = mask->second.sizes;
+  for (auto [size, wanted] : llvm::zip(llvm::reverse(sizes), llvm::reverse(scores)))
+    if (!size.is(1) && !agree(size, wanted, op))
+      return op.emitOpError("expected a mask that is broadcast to the scores");
+  return success();
+}
+
 LogicalResult Planner::planLaunch(sink::LaunchOp op) {
   auto contract = kernels::ContractAttr::of(
       SymbolTable::lookupSymbolIn(kernels, op.getKernel().getLeafReference()));
@@ -282,15 +309,6 @@ LogicalResult Planner::planLaunch(sink::LaunchOp op) {
     step.tensors.emplace_back(name.str(), Operand{view->buffer, view->offset});
     tensors[name] = *view;
   }
-  // The kernel adds as many rows of the residual as x has.
-  if (auto residual = tensors.find("residual"); residual != tensors.end()) {
-    ArrayRef<Size> x = tensors.find("x")->second.sizes, other = residual->second.sizes;
-    bool agrees = x.size() == other.size();
-    for (size_t i = 0; i < x.size() && agrees; ++i)
-      agrees = agree(x[i], other[i], op);
-    if (!agrees)
-      return op.emitOpError("expected a residual of the sizes of x");
-  }
   for (auto [name, result] :
        llvm::zip(op.getOutputs().getAsValueRange<StringAttr>(), op.getResults())) {
     std::optional<Sizes> sizes = getSizes(result);
@@ -303,6 +321,8 @@ LogicalResult Planner::planLaunch(sink::LaunchOp op) {
   for (NamedAttribute scalar : op.getScalars())
     step.scalars.emplace_back(scalar.getName().str(),
                               evaluate(cast<ArrayAttr>(scalar.getValue()), tensors));
+  if (failed(checkOperands(op, step, tensors)))
+    return failure();
   plan.steps.push_back(std::move(step));
   return success();
 }

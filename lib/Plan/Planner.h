@@ -100,6 +100,8 @@ private:
   mlir::LogicalResult planOp(mlir::Operation *op);
   mlir::LogicalResult planOutputs();
   mlir::LogicalResult planLaunch(sink::LaunchOp op);
+  mlir::LogicalResult checkOperands(sink::LaunchOp op, const KernelStep &step,
+                                    const llvm::StringMap<View> &tensors);
   mlir::LogicalResult planMatMul(onnx::MatMulOp op);
   mlir::LogicalResult planGemm(onnx::GemmOp op);
   mlir::LogicalResult planConv(onnx::ConvOp op);
